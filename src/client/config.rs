@@ -1,0 +1,158 @@
+//! A client group as a scenario writes it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::retry::Retry;
+use crate::handshake::Mode;
+use crate::load::Arrive;
+use crate::rng::Distribution;
+use crate::time::Nanos;
+
+/// `[clients.NAME]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How many sessions (closed loop: users).
+    pub count: u32,
+    /// When the group's arrivals begin.
+    #[serde(default)]
+    pub start: Nanos,
+    /// How they arrive.
+    #[serde(default)]
+    pub arrive: Arrive,
+    /// Server groups and members, expanded in order.
+    pub endpoints: Vec<String>,
+    /// Which endpoint a session begins with.
+    #[serde(default)]
+    pub pick: Pick,
+    /// Which endpoint it tries after a failure; absent: what suits `pick`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_retry: Option<OnRetry>,
+    /// What completes a handshake.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The request target.
+    #[serde(default = "default_path")]
+    pub path: String,
+    /// From the first SYN to TCP being up.
+    #[serde(default = "default_timeout")]
+    pub connect_timeout: Nanos,
+    /// From TCP being up to the complete answer.
+    #[serde(default = "default_timeout")]
+    pub handshake_timeout: Nanos,
+    /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
+    #[serde(default = "default_redirects")]
+    pub redirects: u8,
+    /// When to try again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Whether a session whose open connection was lost comes back.
+    #[serde(default = "default_reconnect")]
+    pub reconnect: bool,
+    /// How long a session stays open: a duration, a distribution, or `"end"` of the run.
+    #[serde(default)]
+    pub hold: Hold,
+    /// Client processes that the sessions are spread over; absent: one each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<u32>,
+    /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
+    #[serde(default)]
+    pub connect_gate: bool,
+}
+
+fn default_path() -> String {
+    "/".into()
+}
+
+fn default_timeout() -> Nanos {
+    Nanos::from_secs(10)
+}
+
+fn default_redirects() -> u8 {
+    5
+}
+
+fn default_reconnect() -> bool {
+    true
+}
+
+/// Which endpoint a session begins with, and begins again with after it lost an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pick {
+    /// The first of the list.
+    First,
+    /// Any, drawn anew each time.
+    #[default]
+    Random,
+    /// One after the other: a shared host counts for all its sessions, a session of its own starts at its number.
+    RoundRobin,
+    /// Any, drawn once for the session's life.
+    Sticky,
+}
+
+/// Which endpoint a session tries after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRetry {
+    /// The one that failed (the default of `sticky`).
+    Same,
+    /// The next of the list (the default of `first` and `round-robin`).
+    Next,
+    /// Any (the default of `random`).
+    Random,
+}
+
+impl Pick {
+    /// What a session does after a failure unless the scenario says otherwise.
+    pub fn on_retry(self) -> OnRetry {
+        match self {
+            Pick::First | Pick::RoundRobin => OnRetry::Next,
+            Pick::Random => OnRetry::Random,
+            Pick::Sticky => OnRetry::Same,
+        }
+    }
+}
+
+/// How long a session stays open.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Hold {
+    /// To the end of the run.
+    #[default]
+    End,
+    /// For a time, counted from opening.
+    For(Distribution),
+}
+
+impl Serialize for Hold {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Hold::End => serializer.serialize_str("end"),
+            Hold::For(time) => time.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Hold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hold, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Hold;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"end\", a duration such as \"30s\", or a distribution")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Hold, E> {
+                match text {
+                    "end" => Ok(Hold::End),
+                    text => Distribution::deserialize(de::value::StrDeserializer::new(text)).map(Hold::For),
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Hold, A::Error> {
+                Distribution::deserialize(de::value::MapAccessDeserializer::new(map)).map(Hold::For)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

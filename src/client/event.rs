@@ -1,0 +1,171 @@
+//! What happens in a session's life.
+
+use crate::handshake;
+use crate::time::Nanos;
+
+/// One step of a session's life. Connections are numbered from 1 within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The scheduled start. A closed-loop user has one for each session after the other.
+    Scheduled {
+        /// The client group's number in the scenario.
+        group: u16,
+        /// The session's number in its group.
+        index: u32,
+    },
+    /// An attempt began: the first SYN leaves.
+    AttemptStarted {
+        /// Its connection.
+        connection: u32,
+        /// The server it goes to.
+        endpoint: u32,
+    },
+    /// TCP is up; the request leaves.
+    Connected {
+        /// Its connection.
+        connection: u32,
+    },
+    /// The handshake is complete and verified.
+    Opened {
+        /// Its connection.
+        connection: u32,
+        /// The server it is open on.
+        endpoint: u32,
+    },
+    /// The answer was a redirect that the session follows: the next attempt is the next hop.
+    Redirected {
+        /// The connection that brought the answer.
+        connection: u32,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The server it points to.
+        endpoint: u32,
+    },
+    /// The attempt failed.
+    AttemptFailed {
+        /// Its connection.
+        connection: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// An open connection was found dead.
+    Lost {
+        /// The connection.
+        connection: u32,
+        /// True for RST, false for FIN.
+        reset: bool,
+    },
+    /// The next attempt comes after a delay.
+    Retrying {
+        /// The delay.
+        delay: Nanos,
+    },
+    /// The session has ended as it meant to.
+    Ended,
+    /// The session has no attempts left, or may not retry.
+    GaveUp,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// RST answered the SYN.
+    Refused,
+    /// No SYN-ACK within the client's connect timeout, or the kernel's limit.
+    ConnectTimeout,
+    /// No complete answer within the handshake timeout.
+    HandshakeTimeout,
+    /// RST before an answer.
+    Reset,
+    /// FIN before a complete answer.
+    Closed,
+    /// A status that neither opens nor redirects.
+    Rejected {
+        /// The status.
+        status: u16,
+        /// `Retry-After` in seconds, a fact kept whether or not the client honours it.
+        retry_after: Option<u32>,
+    },
+    /// An answer that RFC 6455 says must fail the connection.
+    Invalid(handshake::Error),
+    /// One redirect more than the session follows.
+    RedirectLimit,
+    /// A redirect without a `Location` that leads to a WebSocket.
+    BadLocation,
+    /// A redirect to a host that nobody knows.
+    Unresolved,
+}
+
+/// How an attempt came out: what attempts are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The session opened.
+    Opened,
+    /// Followed to another server.
+    Redirected,
+    /// [`Failure::Rejected`].
+    Rejected,
+    /// [`Failure::Refused`].
+    Refused,
+    /// [`Failure::ConnectTimeout`].
+    ConnectTimeout,
+    /// [`Failure::HandshakeTimeout`].
+    HandshakeTimeout,
+    /// [`Failure::Reset`].
+    Reset,
+    /// [`Failure::Closed`].
+    Closed,
+    /// [`Failure::Invalid`].
+    Invalid,
+    /// [`Failure::RedirectLimit`], [`Failure::BadLocation`] and [`Failure::Unresolved`].
+    BadRedirect,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of its number.
+    pub const ALL: [Outcome; 10] = [
+        Outcome::Opened,
+        Outcome::Redirected,
+        Outcome::Rejected,
+        Outcome::Refused,
+        Outcome::ConnectTimeout,
+        Outcome::HandshakeTimeout,
+        Outcome::Reset,
+        Outcome::Closed,
+        Outcome::Invalid,
+        Outcome::BadRedirect,
+    ];
+
+    /// The name in metrics, tables and charts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Opened => "opened",
+            Outcome::Redirected => "redirected",
+            Outcome::Rejected => "rejected",
+            Outcome::Refused => "refused",
+            Outcome::ConnectTimeout => "connect_timeout",
+            Outcome::HandshakeTimeout => "handshake_timeout",
+            Outcome::Reset => "reset",
+            Outcome::Closed => "closed",
+            Outcome::Invalid => "invalid",
+            Outcome::BadRedirect => "bad_redirect",
+        }
+    }
+}
+
+impl Failure {
+    /// What the attempt is counted as.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Failure::Refused => Outcome::Refused,
+            Failure::ConnectTimeout => Outcome::ConnectTimeout,
+            Failure::HandshakeTimeout => Outcome::HandshakeTimeout,
+            Failure::Reset => Outcome::Reset,
+            Failure::Closed => Outcome::Closed,
+            Failure::Rejected { .. } => Outcome::Rejected,
+            Failure::Invalid(_) => Outcome::Invalid,
+            Failure::RedirectLimit | Failure::BadLocation | Failure::Unresolved => Outcome::BadRedirect,
+        }
+    }
+}

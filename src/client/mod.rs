@@ -1,0 +1,19 @@
+//! Clients: a [`Session`] is one client's life from its scheduled start; a [`Host`] holds what sessions of one process
+//! share; a [`Group`] is what all sessions of a scenario's group have in common.
+//!
+//! Redirects, retry and fail-over live here, never in a driver.
+
+mod config;
+mod event;
+mod host;
+mod retry;
+mod session;
+
+pub use config::{Config, Hold, OnRetry, Pick};
+pub use event::{Event, Failure, Outcome};
+pub use host::Host;
+pub use retry::{Policy, Retry};
+pub use session::{Context, Group, Session};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Everything that happens, as typed events. Every number, chart, check and digest is derived from them.
+//!
+//! The order of the variants below is part of the digest's meaning: their tags are written out, never derived.
+
+use crate::client::{self, Failure};
+use crate::time::Timestamp;
+use crate::{fault, network, server};
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Its place among all events of the run, from 0.
+    pub seq: u64,
+    /// What, and whose doing.
+    pub kind: Kind,
+}
+
+/// What happened, by layer, with the number of the actor it happened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To a session, by the driver's number for it (0, 1, 2, … in order of arrival).
+    Session(u32, client::Event),
+    /// To a server, by its number in the scenario.
+    Server(u32, server::Event),
+    /// In the network in front of a server.
+    Network(u32, network::Event),
+    /// By a fault, by its number in the scenario.
+    Fault(u16, fault::Event),
+}
+
+impl Event {
+    /// Appends the canonical encoding that digests are made of: little-endian, with explicit tags. `seq` is not
+    /// written: it is the event's place in the stream.
+    pub fn encode(&self, out: &mut Encoder<'_>) {
+        out.u64(self.at.0);
+        match self.kind {
+            Kind::Session(session, event) => {
+                out.tag(1, session);
+                session_event(event, out);
+            }
+            Kind::Server(server, event) => {
+                out.tag(2, server);
+                server_event(event, out);
+            }
+            Kind::Network(server, event) => {
+                out.tag(3, server);
+                match event {
+                    network::Event::SynDropped { session, backlog_full } => {
+                        out.tag(if backlog_full { 2 } else { 1 }, session);
+                    }
+                    network::Event::SynRefused { session } => out.tag(3, session),
+                }
+            }
+            Kind::Fault(fault, event) => {
+                out.tag(4, u32::from(fault));
+                match event {
+                    fault::Event::Began { server, kind } => {
+                        out.tag(1, server);
+                        out.put([kind.code()]);
+                    }
+                    fault::Event::Healed { server, kind } => {
+                        out.tag(2, server);
+                        out.put([kind.code()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn session_event(event: client::Event, out: &mut Encoder<'_>) {
+    match event {
+        client::Event::Scheduled { group, index } => {
+            out.tag(1, index);
+            out.u32(u32::from(group));
+        }
+        client::Event::AttemptStarted { connection, endpoint } => {
+            out.tag(2, connection);
+            out.u32(endpoint);
+        }
+        client::Event::Connected { connection } => out.tag(3, connection),
+        client::Event::Opened { connection, endpoint } => {
+            out.tag(4, connection);
+            out.u32(endpoint);
+        }
+        client::Event::Redirected { connection, status, endpoint } => {
+            out.tag(5, connection);
+            out.u32(u32::from(status));
+            out.u32(endpoint);
+        }
+        client::Event::AttemptFailed { connection, failure } => {
+            out.tag(6, connection);
+            out.tag(failure.outcome() as u8, failure_detail(failure));
+            if let Failure::Rejected { retry_after: Some(seconds), .. } = failure {
+                out.u32(seconds);
+            }
+        }
+        client::Event::Lost { connection, reset } => out.tag(if reset { 8 } else { 7 }, connection),
+        client::Event::Retrying { delay } => {
+            out.tag(9, 0);
+            out.u64(delay.0);
+        }
+        client::Event::Ended => out.tag(10, 0),
+        client::Event::GaveUp => out.tag(11, 0),
+    }
+}
+
+fn failure_detail(failure: Failure) -> u32 {
+    match failure {
+        Failure::Rejected { status, retry_after } => u32::from(status) | u32::from(retry_after.is_some()) << 16,
+        Failure::Invalid(error) => u32::from(error.code()),
+        Failure::RedirectLimit => 1,
+        Failure::BadLocation => 2,
+        Failure::Unresolved => 3,
+        Failure::Refused | Failure::ConnectTimeout | Failure::HandshakeTimeout | Failure::Reset | Failure::Closed => 0,
+    }
+}
+
+fn server_event(event: server::Event, out: &mut Encoder<'_>) {
+    match event {
+        server::Event::Accepted { connection } => out.tag(1, connection),
+        server::Event::Requested { connection, queued } => out.tag(if queued { 3 } else { 2 }, connection),
+        server::Event::ServiceStarted { connection, waited, queued } => {
+            out.tag(if queued { 8 } else { 4 }, connection);
+            out.u64(waited.0);
+        }
+        server::Event::Answered { connection, status, served } => {
+            out.tag(5, connection);
+            out.u32(u32::from(status));
+            out.u64(served.0);
+        }
+        server::Event::Wasted { connection, served } => {
+            out.tag(6, connection);
+            out.u64(served.0);
+        }
+        server::Event::Closed { connection } => out.tag(7, connection),
+    }
+}
+
+/// Room for one encoded event, filled from the front.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    room: &'a mut [u8; Encoder::MAX],
+    len: usize,
+}
+
+impl<'a> Encoder<'a> {
+    /// No event's encoding is longer.
+    pub const MAX: usize = 48;
+
+    /// An empty one.
+    pub fn new(room: &'a mut [u8; Encoder::MAX]) -> Encoder<'a> {
+        Encoder { room, len: 0 }
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True before the first byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.room[self.len..self.len + N].copy_from_slice(&bytes);
+        self.len += N;
+    }
+
+    fn tag(&mut self, tag: u8, number: u32) {
+        self.put([tag]);
+        self.u32(number);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.put(value.to_le_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.put(value.to_le_bytes());
+    }
+}

@@ -1,0 +1,72 @@
+//! The opening handshake as bytes only: no time, no connection, no retry.
+//!
+//! One side builds what the other parses. `client` writes requests and reads answers, `server` reads requests and
+//! writes answers; [`Mode`] says which of the two worlds they live in.
+
+pub mod client;
+mod key;
+pub mod server;
+
+use serde::{Deserialize, Serialize};
+
+pub use key::{ACCEPT_LEN, Accept, KEY_LEN, Key};
+
+/// What completes a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// RFC 6455: `101` opens, every other answer is handled per HTTP (section 4.1).
+    #[default]
+    Upgrade,
+    /// draft-ietf-hybi-thewebsocketprotocol-05, section 1.3: any status but `101` fails the attempt; no redirect.
+    UpgradeStrict,
+    /// The proposal of the hybi list, February 2011: a complete HTTP transaction, of which a final `200` opens.
+    FinalResponse,
+}
+
+/// Why an answer is no handshake, or none that may be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no HTTP response within the limits.
+    #[error("{0}")]
+    Head(#[from] crate::http::HeadError),
+    /// Section 4.1, response item 2: no `Upgrade: websocket`.
+    #[error("no Upgrade: websocket in the response")]
+    Upgrade,
+    /// Section 4.1, response item 3: no `Connection: Upgrade`.
+    #[error("no Connection: Upgrade in the response")]
+    Connection,
+    /// Section 4.1, response item 4: `Sec-WebSocket-Accept` missing, wrong or doubled.
+    #[error("Sec-WebSocket-Accept missing or wrong")]
+    Accept,
+    /// Section 4.1, response item 5: an extension that nobody asked for.
+    #[error("an extension that was not requested")]
+    Extension,
+    /// Section 4.1, response item 6: a subprotocol that nobody asked for.
+    #[error("a subprotocol that was not requested")]
+    Subprotocol,
+    /// A `101` in HTTP/1.0, or to a request that offered no upgrade (RFC 9110 section 7.8).
+    #[error("a 101 that answers no upgrade")]
+    UnexpectedSwitch,
+}
+
+impl Error {
+    /// A stable number for events and digests.
+    pub fn code(self) -> u8 {
+        use crate::http::HeadError;
+        match self {
+            Error::Head(HeadError::TooLarge) => 1,
+            Error::Head(HeadError::TooManyHeaders) => 2,
+            Error::Head(HeadError::Malformed(_)) => 3,
+            Error::Upgrade => 4,
+            Error::Connection => 5,
+            Error::Accept => 6,
+            Error::Extension => 7,
+            Error::Subprotocol => 8,
+            Error::UnexpectedSwitch => 9,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The server's half: reads the request, writes the answer.
+
+use super::{Accept, Key};
+use crate::http::{self, HeadError, header};
+
+/// An opening request that can be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'b> {
+    /// The client's key.
+    pub key: Key,
+    /// True when the client offered to upgrade; false for a complete HTTP transaction (`final-response`).
+    pub upgrade: bool,
+    /// The request target.
+    pub path: &'b str,
+}
+
+/// Why a request gets an HTTP error (RFC 6455 section 4.2.1), by its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a head within the limits.
+    #[error("{0}")]
+    Head(#[from] HeadError),
+    /// Only GET opens.
+    #[error("not a GET")]
+    Method,
+    /// HTTP/1.0, or `Host` is missing.
+    #[error("not an HTTP/1.1 request")]
+    Version,
+    /// `Sec-WebSocket-Key` missing or not base64 of 16 bytes.
+    #[error("no usable Sec-WebSocket-Key")]
+    Key,
+    /// A WebSocket version other than 13 (section 4.4).
+    #[error("not WebSocket version 13")]
+    WebSocketVersion,
+}
+
+impl Refusal {
+    /// The status that says it.
+    pub fn status(self) -> u16 {
+        match self {
+            Refusal::Head(HeadError::TooLarge | HeadError::TooManyHeaders) => 431,
+            Refusal::Head(HeadError::Malformed(_)) | Refusal::Version | Refusal::Key => 400,
+            Refusal::Method => 405,
+            Refusal::WebSocketVersion => 426,
+        }
+    }
+}
+
+/// Reads a request head at the start of `bytes`; `None` when more bytes are needed, else the request and its length.
+///
+/// # Errors
+/// [`Refusal`] when the request can't be an opening handshake.
+pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusal> {
+    let mut room = http::uninit_headers();
+    let mut request = http::Request::new(&mut []);
+    let Some(len) = http::parse_request(bytes, &mut room, &mut request)? else {
+        return Ok(None);
+    };
+    if request.method != Some("GET") {
+        return Err(Refusal::Method);
+    }
+    let (mut upgrade, mut connection, mut host) = (false, false, false);
+    let (mut version, mut key) = (false, None);
+    for field in request.headers.iter() {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        match field.name.len() {
+            4 if is("Host") => host = true,
+            7 if is("Upgrade") => upgrade |= http::tokens_contain(field.value, b"websocket"),
+            10 if is("Connection") => connection |= http::tokens_contain(field.value, b"upgrade"),
+            17 if is("Sec-WebSocket-Key") => key = Key::from_header(field.value),
+            21 if is("Sec-WebSocket-Version") => version = field.value == b"13",
+            _ => {}
+        }
+    }
+    if request.version != Some(1) || !host {
+        return Err(Refusal::Version);
+    }
+    if !version {
+        return Err(Refusal::WebSocketVersion);
+    }
+    let request =
+        Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path: request.path.unwrap_or("/") };
+    Ok(Some((request, len)))
+}
+
+/// Appends the answer that opens: `101` to an upgrade (RFC 6455 section 4.2.2, item 5), a final `200` without body
+/// framing to a complete transaction. Returns its status.
+pub fn write_open(out: &mut Vec<u8>, upgrade: bool, accept: &Accept) -> u16 {
+    let status = if upgrade { 101 } else { 200 };
+    http::status_line(out, status);
+    if upgrade {
+        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    }
+    header(out, "Sec-WebSocket-Accept", &accept.0);
+    out.extend_from_slice(b"\r\n");
+    status
+}
+
+/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces.
+pub fn write_redirect(out: &mut Vec<u8>, status: u16, location: &[&str]) {
+    http::status_line(out, status);
+    out.extend_from_slice(b"Location: ");
+    for piece in location {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    end_without_body(out);
+}
+
+/// Appends a rejection with any status; `426` names the version that would do (section 4.4, RFC 9110 section 15.5.22).
+pub fn write_rejection(out: &mut Vec<u8>, status: u16, retry_after: Option<u32>) {
+    http::status_line(out, status);
+    if status == 426 {
+        out.extend_from_slice(b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+    }
+    if let Some(seconds) = retry_after {
+        header(out, "Retry-After", seconds.to_string().as_bytes());
+    }
+    end_without_body(out);
+}
+
+fn end_without_body(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Connection: close\r\nContent-Length: 0\r\n\r\n");
+}

@@ -1,0 +1,36 @@
+//! Logical server names and the authorities that a client can dial.
+
+use std::collections::BTreeMap;
+
+use crate::machine::EndpointId;
+
+/// Turns an endpoint's number into its authority (`host` or `host:port`) and back. Given by the driver, so that a
+/// server's `Location` never names something that only the scenario knows.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    authorities: Vec<String>,
+    numbers: BTreeMap<String, EndpointId>,
+}
+
+impl Directory {
+    /// A directory of these authorities, numbered in order.
+    pub fn new(authorities: impl IntoIterator<Item = String>) -> Directory {
+        let authorities: Vec<String> = authorities.into_iter().collect();
+        let numbers = authorities
+            .iter()
+            .enumerate()
+            .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
+            .collect();
+        Directory { authorities, numbers }
+    }
+
+    /// The authority to dial, and the value of `Host`.
+    pub fn authority(&self, endpoint: EndpointId) -> &str {
+        &self.authorities[endpoint.0 as usize]
+    }
+
+    /// The endpoint at an authority, if the driver knows it.
+    pub fn find(&self, authority: &str) -> Option<EndpointId> {
+        self.numbers.get(authority).copied()
+    }
+}

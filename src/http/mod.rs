@@ -1,0 +1,14 @@
+//! HTTP/1.1 heads (RFC 9112) as far as opening handshakes need them: parse, write, limits, and the URIs in `Location`.
+//!
+//! Parsing is `httparse`; this room adds limits and the rule that any chunking of the bytes reads the same.
+
+mod directory;
+mod head;
+mod uri;
+
+pub use directory::Directory;
+pub use head::{
+    HeadError, Headers, MAX_HEAD_BYTES, MAX_HEADERS, Partial, Request, Response, header, parse_request, parse_response,
+    reason, status_line, tokens_contain, uninit_headers,
+};
+pub use uri::{Location, LocationError, parse_location};

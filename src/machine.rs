@@ -1,0 +1,118 @@
+//! The contract between state machines and drivers: one input, then its outputs; `now` is an argument.
+//!
+//! A machine has no clock, no socket and no randomness of its own. It writes what it wants done into [`Outputs`], a
+//! buffer that the driver owns and reuses, so that the steady state allocates nothing. Connections carry ids from the
+//! first day: a late input for a connection that the machine gave up is ignored, not misread.
+
+use crate::time::Timestamp;
+
+/// A machine's own number for one of its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u32);
+
+/// A server in the driver's directory, dialled by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub u32);
+
+/// Why a connect did not come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectError {
+    /// RST answered the SYN: the host is alive, the port is not.
+    Refused,
+    /// The kernel gave up after its last SYN.
+    TimedOut,
+}
+
+/// How a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// FIN after everything sent before.
+    Fin,
+    /// RST: at once, what was not read is lost.
+    Reset,
+}
+
+/// What a driver tells a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// Begin: a session's scheduled start.
+    Start,
+    /// The host's connect gate lets this session through (RFC 6455 section 4.1, item 2).
+    Admitted,
+    /// TCP is up.
+    Connected(ConnectionId),
+    /// TCP did not come up.
+    ConnectFailed(ConnectionId, ConnectError),
+    /// A client's connection came out of the accept queue. The identity keys what is drawn for it.
+    Accepted(ConnectionId, crate::rng::Identity),
+    /// Bytes, in order.
+    Received(ConnectionId, &'a [u8]),
+    /// The peer sent FIN.
+    Eof(ConnectionId),
+    /// The peer sent RST, or the kernel gave the connection up.
+    Reset(ConnectionId),
+    /// The wake-up asked for is due. A spurious one is a no-op.
+    Wake,
+    /// Open connections of each directory entry as last reported; `None` where no report came.
+    Peers(&'a [Option<u32>]),
+}
+
+/// What a machine asks of its driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output<E> {
+    /// Connect to an endpoint; the connection's id is the machine's choice.
+    Open(ConnectionId, EndpointId),
+    /// Send the next `len` bytes of [`Outputs::bytes`].
+    Transmit(ConnectionId, u32),
+    /// Close; no further input for this connection is wanted.
+    Close(ConnectionId, How),
+    /// Something happened; the driver stamps when.
+    Event(E),
+    /// Replaces the machine's one pending wake-up; [`Timestamp::NEVER`] cancels it.
+    WakeAt(Timestamp),
+    /// Another session of the same host may connect now: give it [`Input::Admitted`].
+    Admit(u32),
+    /// This machine's life is over (a closed loop starts the next one).
+    Done,
+}
+
+/// The buffer a machine writes to: actions in order, and the bytes that its `Transmit`s consume in order.
+#[derive(Debug)]
+pub struct Outputs<E> {
+    /// What to do, in order.
+    pub actions: Vec<Output<E>>,
+    /// Message bytes, back to back.
+    pub bytes: Vec<u8>,
+}
+
+impl<E> Default for Outputs<E> {
+    fn default() -> Self {
+        Outputs { actions: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+impl<E> Outputs<E> {
+    /// Appends an action.
+    pub fn push(&mut self, action: Output<E>) {
+        self.actions.push(action);
+    }
+
+    /// Appends an event.
+    pub fn event(&mut self, kind: E) {
+        self.actions.push(Output::Event(kind));
+    }
+
+    /// Appends a message written by `write` and its `Transmit`.
+    pub fn transmit(&mut self, connection: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        let len = (self.bytes.len() - before) as u32;
+        self.actions.push(Output::Transmit(connection, len));
+    }
+
+    /// Empties the buffer, keeping its memory.
+    pub fn clear(&mut self) {
+        self.actions.clear();
+        self.bytes.clear();
+    }
+}

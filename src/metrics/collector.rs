@@ -1,0 +1,525 @@
+//! The recorder that turns events into [`Measured`].
+
+use super::Measured;
+use super::faults::FaultAccount;
+use super::latency::{Latency, Percentiles};
+use super::lives::{Life, Path};
+use super::series::{Series, ServerSeries};
+use super::servers::{ServerAccount, summarize_group};
+use super::summary::{Summary, Value};
+use crate::client::{self, Outcome};
+use crate::event::{Event, Kind};
+use crate::fault;
+use crate::record::Recorder;
+use crate::time::{Nanos, Timestamp};
+
+/// What there is to measure: names, numbers and times of a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// How long the run is.
+    pub duration: Nanos,
+    /// The interval of the series.
+    pub interval: Nanos,
+    /// What the summary measures begins here.
+    pub from: Timestamp,
+    /// And ends here.
+    pub until: Timestamp,
+    /// Client groups, by number.
+    pub groups: Vec<GroupLayout>,
+    /// Names of server groups.
+    pub server_groups: Vec<String>,
+    /// Servers, by number.
+    pub servers: Vec<ServerLayout>,
+    /// Names of faults, by number; at most 64.
+    pub faults: Vec<String>,
+}
+
+/// A client group.
+#[derive(Debug, Clone)]
+pub struct GroupLayout {
+    /// Its name.
+    pub name: String,
+    /// Its sessions.
+    pub count: u32,
+}
+
+/// A server.
+#[derive(Debug, Clone)]
+pub struct ServerLayout {
+    /// Its name.
+    pub name: String,
+    /// Its group's place in [`Layout::server_groups`].
+    pub group: usize,
+    /// Its workers.
+    pub workers: u32,
+}
+
+/// The part of the run that the summary measures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Window {
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+
+    /// How much of a stretch of time lies within.
+    pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
+        until.min(self.until).since(from.max(self.from))
+    }
+}
+
+const TIME_TO_OPEN: usize = 0;
+const HANDSHAKE: usize = 1;
+const ATTEMPT: usize = 2;
+/// The latencies that each client group has.
+const LATENCIES: [&str; 3] = ["time_to_open", "handshake_latency", "attempt_latency"];
+
+#[derive(Debug, Default)]
+struct Group {
+    latencies: [Latency; 3],
+    scheduled: u64,
+    opened: u64,
+    failed: u64,
+    ended: u64,
+    open: u64,
+}
+
+/// Turns a run's events into numbers.
+#[derive(Debug)]
+pub struct Metrics {
+    layout: Layout,
+    window: Window,
+    lives: Vec<Life>,
+    groups: Vec<Group>,
+    servers: Vec<ServerAccount>,
+    faults: Vec<FaultAccount>,
+    outcomes: [u64; Outcome::ALL.len()],
+    hops_max: u8,
+    detection_time: Latency,
+    outage: Latency,
+    /// Outages that have begun and not ended.
+    down: u64,
+    /// Dead paths that their clients have not noticed.
+    unnoticed: u64,
+    usable: u32,
+    wanted: u32,
+    /// Until when the two areas below are added up.
+    added: Timestamp,
+    interval_start: Timestamp,
+    interval_end: Timestamp,
+    interval_usable: u128,
+    interval_wanted: u128,
+    window_usable: u128,
+    window_wanted: u128,
+    interval_outcomes: [u32; Outcome::ALL.len()],
+    series: Series,
+}
+
+impl Metrics {
+    /// Ready for a run's first event. Room for every session and interval is taken now, so that recording does not
+    /// allocate as it goes.
+    pub fn new(layout: Layout) -> Metrics {
+        let rows = layout.duration.0.div_ceil(layout.interval.0.max(1)) as usize;
+        let sessions = layout.groups.iter().map(|group| group.count as usize).sum();
+        let mut series = Series {
+            interval: layout.interval,
+            ends: Vec::with_capacity(rows),
+            sessions_open: Vec::with_capacity(rows),
+            sessions_wanted: Vec::with_capacity(rows),
+            availability: Vec::with_capacity(rows),
+            handshake_latency: Vec::with_capacity(rows),
+            time_to_open: Vec::with_capacity(rows),
+            ..Series::default()
+        };
+        series.outcomes.iter_mut().for_each(|outcome| outcome.reserve_exact(rows));
+        series.servers = layout
+            .servers
+            .iter()
+            .map(|server| ServerSeries {
+                name: server.name.clone(),
+                arrivals: Vec::with_capacity(rows),
+                open_connections: Vec::with_capacity(rows),
+                queue_depth: Vec::with_capacity(rows),
+                utilisation: Vec::with_capacity(rows),
+            })
+            .collect();
+        Metrics {
+            window: Window { from: layout.from, until: layout.until },
+            lives: Vec::with_capacity(sessions),
+            groups: layout.groups.iter().map(|_| Group::default()).collect(),
+            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers)).collect(),
+            faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
+            outcomes: [0; Outcome::ALL.len()],
+            hops_max: 0,
+            detection_time: Latency::default(),
+            outage: Latency::default(),
+            down: 0,
+            unnoticed: 0,
+            usable: 0,
+            wanted: 0,
+            added: Timestamp::ZERO,
+            interval_start: Timestamp::ZERO,
+            interval_end: Timestamp::ZERO + layout.interval,
+            interval_usable: 0,
+            interval_wanted: 0,
+            window_usable: 0,
+            window_wanted: 0,
+            interval_outcomes: [0; Outcome::ALL.len()],
+            series,
+            layout,
+        }
+    }
+
+    /// The sums of what has happened, at `end` of the run (earlier than planned when it was interrupted).
+    pub fn finish(mut self, end: Timestamp) -> Measured {
+        self.roll(end);
+        if end > self.interval_start {
+            self.end_interval(end);
+        }
+        for (name, unfinished) in [(&mut self.detection_time, self.unnoticed), (&mut self.outage, self.down)] {
+            name.add_unfinished(unfinished);
+            name.end_interval(self.interval_start, Nanos::ZERO);
+        }
+        for group in &mut self.groups {
+            group.latencies[TIME_TO_OPEN].add_unfinished(group.scheduled - group.opened);
+        }
+        self.servers.iter_mut().for_each(ServerAccount::finish);
+        for life in &self.lives {
+            self.groups[life.group as usize].open += u64::from(life.measured && life.path == Path::Usable);
+        }
+        let latencies = [TIME_TO_OPEN, HANDSHAKE, ATTEMPT].map(|which| {
+            let mut all = Latency::default();
+            self.groups.iter().for_each(|group| all.merge(&group.latencies[which]));
+            (LATENCIES[which], all)
+        });
+        let summary = self.summarize(&latencies);
+        let names = self.layout.groups.iter().map(|group| group.name.clone());
+        let of_groups = self.groups.into_iter().map(|group| LATENCIES.into_iter().zip(group.latencies).collect());
+        let mut faults: Vec<_> =
+            self.faults.iter().zip(&self.layout.faults).filter_map(|(f, name)| f.window(name)).collect();
+        faults.sort_by_key(|window| window.from);
+        Measured {
+            summary,
+            series: self.series,
+            faults,
+            latencies: latencies.to_vec(),
+            groups: names.zip(of_groups).collect(),
+        }
+    }
+
+    fn summarize(&self, latencies: &[(&'static str, Latency)]) -> Summary {
+        let mut summary = Summary::default();
+        let sum = |of: fn(&Group) -> u64| self.groups.iter().map(of).sum::<u64>();
+        let counts = [
+            sum(|group| group.scheduled),
+            sum(|group| group.opened),
+            sum(|group| group.failed),
+            sum(|group| group.ended),
+            sum(|group| group.open),
+        ];
+        push_sessions("", counts, &mut summary);
+        let availability = (self.window_wanted > 0).then(|| self.window_usable as f64 / self.window_wanted as f64);
+        summary.push("availability.mean", Value::Ratio(availability));
+        for (name, latency) in latencies {
+            summary.push_latency(name, latency);
+        }
+        let attempts: u64 = self.outcomes.iter().sum();
+        summary.push("attempts.total", Value::Count(attempts));
+        for outcome in Outcome::ALL {
+            let part = Value::Part { count: self.outcomes[outcome as usize], of: attempts };
+            summary.push(format!("attempts.{}", outcome.name()), part);
+        }
+        summary.push("hops.total", Value::Count(self.outcomes[Outcome::Redirected as usize]));
+        summary.push("hops.max", Value::Count(u64::from(self.hops_max)));
+        for (fault, name) in self.faults.iter().zip(&self.layout.faults) {
+            fault.summarize(name, &mut summary);
+        }
+        summary.push_latency("detection_time", &self.detection_time);
+        summary.push_latency("outage", &self.outage);
+        let measured = self.window.overlap(Timestamp::ZERO, self.added);
+        for (number, name) in self.layout.server_groups.iter().enumerate() {
+            let of_group = self.layout.servers.iter().zip(&self.servers);
+            let of_group = of_group.filter(|(layout, _)| layout.group == number);
+            let members: Vec<_> = of_group.clone().map(|(_, server)| server).collect();
+            summarize_group(name, &members, measured, &mut summary);
+            for (layout, server) in of_group {
+                server.summarize(&layout.name, measured, &mut summary);
+            }
+        }
+        for (group, layout) in self.groups.iter().zip(&self.layout.groups) {
+            let path = format!("clients.{}.", layout.name);
+            let counts = [group.scheduled, group.opened, group.failed, group.ended, group.open];
+            push_sessions(&path, counts, &mut summary);
+            for (name, latency) in LATENCIES.iter().zip(&group.latencies) {
+                summary.push_latency(&format!("{path}{name}"), latency);
+            }
+        }
+        summary
+    }
+
+    /// Closes the intervals that have ended.
+    #[inline]
+    fn roll(&mut self, now: Timestamp) {
+        while now >= self.interval_end && self.interval_end.0 <= self.layout.duration.0 {
+            self.end_interval(self.interval_end);
+        }
+        self.add_up(now);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_interval(&mut self, end: Timestamp) {
+        self.add_up(end);
+        let start = std::mem::replace(&mut self.interval_start, end);
+        self.interval_end = end + self.layout.interval;
+        let series = &mut self.series;
+        series.ends.push(end);
+        series.sessions_open.push(self.usable);
+        series.sessions_wanted.push(self.wanted);
+        let (usable, wanted) = (std::mem::take(&mut self.interval_usable), std::mem::take(&mut self.interval_wanted));
+        series.availability.push((wanted > 0).then(|| usable as f64 / wanted as f64));
+        for (column, count) in series.outcomes.iter_mut().zip(&mut self.interval_outcomes) {
+            column.push(std::mem::take(count));
+        }
+        let length = end.since(start);
+        series.time_to_open.push(end_latency(&mut self.groups, TIME_TO_OPEN, start, length));
+        series.handshake_latency.push(end_latency(&mut self.groups, HANDSHAKE, start, length));
+        end_latency(&mut self.groups, ATTEMPT, start, length);
+        for (server, series) in self.servers.iter_mut().zip(&mut series.servers) {
+            server.end_interval(start, end, &self.window, series);
+        }
+    }
+
+    /// Adds up usable and wanted time until now.
+    #[inline]
+    fn add_up(&mut self, now: Timestamp) {
+        if now == self.added {
+            return;
+        }
+        let passed = u128::from(now.since(self.added).0);
+        self.interval_usable += u128::from(self.usable) * passed;
+        self.interval_wanted += u128::from(self.wanted) * passed;
+        let passed = u128::from(self.window.overlap(self.added, now).0);
+        self.window_usable += u128::from(self.usable) * passed;
+        self.window_wanted += u128::from(self.wanted) * passed;
+        self.added = now;
+    }
+
+    fn session(&mut self, now: Timestamp, session: u32, event: client::Event) {
+        if session as usize >= self.lives.len() {
+            self.lives.resize(session as usize + 1, Life::default());
+        }
+        let life = &mut self.lives[session as usize];
+        match event {
+            client::Event::Scheduled { group, .. } => {
+                self.wanted += u32::from(!life.wants);
+                let measured = self.window.contains(now);
+                *life = Life { scheduled: now, group, wants: true, measured, ..Life::default() };
+                self.groups[group as usize].scheduled += u64::from(measured);
+            }
+            client::Event::AttemptStarted { .. } => life.attempt = now,
+            client::Event::Connected { .. } => life.connected = now,
+            client::Event::Opened { endpoint, .. } => self.opened(now, session, endpoint),
+            client::Event::Redirected { .. } => {
+                life.hops += 1;
+                self.hops_max = self.hops_max.max(life.hops);
+                self.attempted(now, session, Outcome::Redirected);
+            }
+            client::Event::AttemptFailed { failure, .. } => {
+                life.hops = 0;
+                self.attempted(now, session, failure.outcome());
+            }
+            client::Event::Lost { .. } => self.lost(now, session),
+            client::Event::Ended => self.ended(now, session),
+            client::Event::GaveUp => self.groups[life.group as usize].failed += u64::from(life.measured),
+            client::Event::Retrying { .. } => {}
+        }
+    }
+
+    fn attempted(&mut self, now: Timestamp, session: u32, outcome: Outcome) {
+        let life = &self.lives[session as usize];
+        self.interval_outcomes[outcome as usize] += 1;
+        if self.window.contains(life.attempt) {
+            self.outcomes[outcome as usize] += 1;
+            self.groups[life.group as usize].latencies[ATTEMPT].record(now.since(life.attempt));
+        }
+    }
+
+    fn opened(&mut self, now: Timestamp, session: u32, server: u32) {
+        self.attempted(now, session, Outcome::Opened);
+        let life = &mut self.lives[session as usize];
+        let group = &mut self.groups[life.group as usize];
+        if self.window.contains(life.attempt) {
+            group.latencies[HANDSHAKE].record(now.since(life.connected));
+        }
+        if life.measured && !life.opened {
+            group.opened += 1;
+            group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
+        }
+        life.opened = true;
+        life.hops = 0;
+        life.server = server;
+        match self.servers[server as usize].down {
+            None => self.usable_again(now, session),
+            // The answer was on its way when the server died: open for the client, usable for nobody.
+            Some((fault, revivable)) => self.died(now, session, fault, revivable),
+        }
+    }
+
+    /// A session's path works: its outage, if it was in one, is over.
+    fn usable_again(&mut self, now: Timestamp, session: u32) {
+        let life = &mut self.lives[session as usize];
+        life.path = Path::Usable;
+        self.usable += 1;
+        if life.down != Timestamp::NEVER {
+            self.outage.record(now.since(life.down));
+            life.down = Timestamp::NEVER;
+            self.down -= 1;
+        }
+        for fault in bits(life.faults) {
+            self.faults[fault].open_again(now);
+        }
+    }
+
+    /// A session's path is dead, and its client does not know.
+    fn died(&mut self, now: Timestamp, session: u32, fault: u16, revivable: bool) {
+        self.unusable(now, session);
+        let life = &mut self.lives[session as usize];
+        life.path = Path::Dead { revivable };
+        life.connected = now;
+        self.unnoticed += 1;
+        if life.faults & (1 << fault) == 0 {
+            life.faults |= 1 << fault;
+            self.faults[fault as usize].took_down();
+        }
+    }
+
+    /// A session is not usable from now on; its outage begins unless it already had.
+    fn unusable(&mut self, now: Timestamp, session: u32) {
+        let life = &mut self.lives[session as usize];
+        if life.path == Path::Usable {
+            self.usable -= 1;
+            for fault in bits(life.faults) {
+                self.faults[fault].lost_again();
+            }
+        }
+        life.path = Path::None;
+        if life.down == Timestamp::NEVER {
+            life.down = now;
+            self.down += 1;
+        }
+    }
+
+    fn lost(&mut self, now: Timestamp, session: u32) {
+        let life = &self.lives[session as usize];
+        if let Path::Dead { .. } = life.path {
+            self.detection_time.record(now.since(life.connected));
+            self.unnoticed -= 1;
+        }
+        self.unusable(now, session);
+    }
+
+    fn ended(&mut self, now: Timestamp, session: u32) {
+        let life = &mut self.lives[session as usize];
+        self.wanted -= u32::from(std::mem::take(&mut life.wants));
+        self.groups[life.group as usize].ended += u64::from(life.measured);
+        match std::mem::take(&mut life.path) {
+            // It stays counted as open again with the faults it came back from.
+            Path::Usable => self.usable -= 1,
+            path => {
+                self.unnoticed -= u64::from(path != Path::None);
+                self.down -= u64::from(life.down != Timestamp::NEVER);
+                for fault in bits(life.faults) {
+                    self.faults[fault].ended_while_down(now);
+                }
+            }
+        }
+        life.down = Timestamp::NEVER;
+        life.faults = 0;
+    }
+
+    fn fault(&mut self, now: Timestamp, fault: u16, event: fault::Event) {
+        match event {
+            fault::Event::Began { server, kind } => {
+                self.faults[fault as usize].began(now);
+                let account = &mut self.servers[server as usize];
+                account.down = Some((fault, kind.revives()));
+                if !kind.revives() {
+                    account.wiped(now, &self.window);
+                }
+                for session in 0..self.lives.len() {
+                    let life = &self.lives[session];
+                    if life.server == server && life.path == Path::Usable {
+                        self.died(now, session as u32, fault, kind.revives());
+                    }
+                }
+            }
+            fault::Event::Healed { server, kind } => {
+                self.faults[fault as usize].healed(now);
+                self.servers[server as usize].down = None;
+                for session in 0..self.lives.len() {
+                    let life = &self.lives[session];
+                    let waits = life.server == server && life.path == Path::Dead { revivable: true };
+                    if waits && kind.revives() {
+                        self.unnoticed -= 1;
+                        self.usable_again(now, session as u32);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Recorder for Metrics {
+    #[inline]
+    fn record(&mut self, event: &Event) {
+        self.roll(event.at);
+        match event.kind {
+            Kind::Session(session, kind) => self.session(event.at, session, kind),
+            Kind::Server(server, kind) => self.servers[server as usize].record(event.at, kind, &self.window),
+            Kind::Network(..) => {}
+            Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),
+        }
+    }
+}
+
+/// Closes an interval of one latency in all groups; the percentiles are those of all of them together.
+fn end_latency(groups: &mut [Group], which: usize, start: Timestamp, length: Nanos) -> Option<Percentiles> {
+    if let [group] = groups {
+        return group.latencies[which].end_interval(start, length);
+    }
+    let mut together = Latency::default();
+    for group in groups {
+        group.latencies[which].pending().iter().for_each(|value| together.record(Nanos(*value)));
+        group.latencies[which].end_interval(start, length);
+    }
+    together.end_interval(start, length)
+}
+
+fn push_sessions(path: &str, counts: [u64; 5], summary: &mut Summary) {
+    let [scheduled, opened, failed, ended, open] = counts;
+    summary.push(format!("{path}sessions.scheduled"), Value::Count(scheduled));
+    let mut part = |name: &str, count: u64| {
+        summary.push(format!("{path}sessions.{name}"), Value::Part { count, of: scheduled });
+    };
+    part("opened", opened);
+    part("never_opened", scheduled - opened);
+    part("failed", failed);
+    part("ended", ended);
+    part("open_at_end", open);
+}
+
+/// The numbers of the set bits.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros() as usize;
+        (mask != 0).then(|| {
+            mask &= mask - 1;
+            bit
+        })
+    })
+}

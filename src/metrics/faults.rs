@@ -1,0 +1,72 @@
+//! What each fault did: whom it took down, and when they were back.
+
+use super::series::FaultWindow;
+use super::summary::{Summary, Value};
+use crate::time::Timestamp;
+
+/// One fault's account.
+#[derive(Debug, Default)]
+pub(super) struct FaultAccount {
+    began: Option<Timestamp>,
+    healed: Option<Timestamp>,
+    /// Servers it still holds.
+    holds: u32,
+    /// Sessions it took down, those that ended by themselves while down excluded.
+    affected: u64,
+    /// Of them, how many are open now (or were when they ended as intended).
+    open_again: u64,
+    recovered_at: Option<Timestamp>,
+}
+
+impl FaultAccount {
+    pub fn began(&mut self, now: Timestamp) {
+        self.began.get_or_insert(now);
+        self.holds += 1;
+    }
+
+    pub fn healed(&mut self, now: Timestamp) {
+        self.holds -= 1;
+        if self.holds == 0 {
+            self.healed = Some(now);
+        }
+    }
+
+    pub fn took_down(&mut self) {
+        self.affected += 1;
+    }
+
+    pub fn open_again(&mut self, now: Timestamp) {
+        self.open_again += 1;
+        self.judge(now);
+    }
+
+    pub fn lost_again(&mut self) {
+        self.open_again -= 1;
+    }
+
+    pub fn ended_while_down(&mut self, now: Timestamp) {
+        self.affected -= 1;
+        self.judge(now);
+    }
+
+    /// Recovered is the first moment at which 99 % of the affected are open at the same time.
+    fn judge(&mut self, now: Timestamp) {
+        let back = self.affected > 0 && self.open_again * 100 >= self.affected * 99;
+        if back && self.recovered_at.is_none() {
+            self.recovered_at = Some(now);
+        }
+    }
+
+    pub fn window(&self, name: &str) -> Option<FaultWindow> {
+        let until = if self.holds == 0 { self.healed } else { None };
+        self.began.map(|from| FaultWindow { name: name.to_string(), from, until })
+    }
+
+    pub fn summarize(&self, name: &str, summary: &mut Summary) {
+        let recovery = self.began.zip(self.recovered_at).map(|(began, back)| back.since(began));
+        summary.push(format!("faults.{name}.affected"), Value::Count(self.affected));
+        let part = Value::Part { count: self.open_again, of: self.affected };
+        summary.push(format!("faults.{name}.open_again"), part);
+        summary.push(format!("faults.{name}.recovery_time"), Value::Duration(recovery));
+    }
+}

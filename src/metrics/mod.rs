@@ -1,0 +1,35 @@
+//! Events to numbers: histograms, time series, and the [`Summary`].
+//!
+//! Reads events and nothing else. The definitions are made so that they cannot flatter: a session that never opens
+//! counts as infinitely slow, time counts from the schedule, open means usable end to end.
+
+mod collector;
+mod faults;
+mod latency;
+mod lives;
+mod series;
+mod servers;
+mod summary;
+
+pub use collector::{GroupLayout, Layout, Metrics, ServerLayout};
+pub use latency::{Latency, Percentiles};
+pub use series::{FaultWindow, Series, ServerSeries};
+pub use summary::{Metric, PERCENTILES, Summary, Value};
+
+/// Everything that a run's events came to.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// The table of metrics.
+    pub summary: Summary,
+    /// The same per interval.
+    pub series: Series,
+    /// When which fault was on, in order of their beginning.
+    pub faults: Vec<FaultWindow>,
+    /// `time_to_open`, `handshake_latency`, `attempt_latency`, of all client groups together.
+    pub latencies: Vec<(&'static str, Latency)>,
+    /// The same of each client group, with its intervals.
+    pub groups: Vec<(String, Vec<(&'static str, Latency)>)>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Time series: what is measured per interval of the run.
+
+use super::latency::Percentiles;
+use crate::client::Outcome;
+use crate::time::{Nanos, Timestamp};
+
+/// Everything per interval. All lists have one entry per interval.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    /// The length of an interval; the last one may be shorter.
+    pub interval: Nanos,
+    /// Where each interval ends.
+    pub ends: Vec<Timestamp>,
+    /// Sessions that are open, usable end to end, at the interval's end.
+    pub sessions_open: Vec<u32>,
+    /// Sessions that want to be open at the interval's end.
+    pub sessions_wanted: Vec<u32>,
+    /// Time that sessions were usable of the time that they wanted to be, over the interval.
+    pub availability: Vec<Option<f64>>,
+    /// Attempts that came out during the interval, by [`Outcome`]'s number.
+    pub outcomes: [Vec<u32>; Outcome::ALL.len()],
+    /// TCP up to open, of attempts that opened during the interval.
+    pub handshake_latency: Vec<Option<Percentiles>>,
+    /// Scheduled start to open, of sessions that first opened during the interval.
+    pub time_to_open: Vec<Option<Percentiles>>,
+    /// One per server, in the scenario's order.
+    pub servers: Vec<ServerSeries>,
+}
+
+/// What is measured per interval of one server.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSeries {
+    /// The server's name.
+    pub name: String,
+    /// Requests that came in during the interval.
+    pub arrivals: Vec<u32>,
+    /// Accepted connections at the interval's end.
+    pub open_connections: Vec<u32>,
+    /// The most requests that waited for a worker at any moment of the interval.
+    pub queue_depth: Vec<u32>,
+    /// Workers' busy time of their time, over the interval.
+    pub utilisation: Vec<f64>,
+}
+
+/// When a fault had struck at least one of its targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultWindow {
+    /// The fault's name.
+    pub name: String,
+    /// When it began.
+    pub from: Timestamp,
+    /// When its last target was well again; `None` while it lasts.
+    pub until: Option<Timestamp>,
+}

@@ -1,0 +1,181 @@
+//! What each server saw: arrivals, connections, its queue and its workers.
+
+use super::latency::Latency;
+use super::series::ServerSeries;
+use super::summary::{Summary, Value};
+use crate::server::Event;
+use crate::time::{Nanos, Timestamp};
+
+/// One server's account.
+#[derive(Debug)]
+pub(super) struct ServerAccount {
+    workers: u32,
+    /// The fault that holds it, and whether its connections will go on.
+    pub down: Option<(u16, bool)>,
+    connections: u32,
+    connections_max: u32,
+    queue: u32,
+    queue_max: u32,
+    queue_max_interval: u32,
+    busy: u32,
+    busy_since: Timestamp,
+    busy_interval: u64,
+    busy_window: u128,
+    arrivals: u64,
+    arrivals_interval: u32,
+    opened: u64,
+    wasted: u64,
+    waits: Latency,
+    no_waits: u64,
+}
+
+impl ServerAccount {
+    pub fn new(workers: u32) -> ServerAccount {
+        ServerAccount {
+            workers,
+            down: None,
+            connections: 0,
+            connections_max: 0,
+            queue: 0,
+            queue_max: 0,
+            queue_max_interval: 0,
+            busy: 0,
+            busy_since: Timestamp::ZERO,
+            busy_interval: 0,
+            busy_window: 0,
+            arrivals: 0,
+            arrivals_interval: 0,
+            opened: 0,
+            wasted: 0,
+            waits: Latency::default(),
+            no_waits: 0,
+        }
+    }
+
+    /// Counts an event; `within` says which moments the summary measures.
+    pub fn record(&mut self, now: Timestamp, event: Event, within: &super::collector::Window) {
+        let measured = within.contains(now);
+        match event {
+            Event::Accepted { .. } => {
+                self.connections += 1;
+                self.connections_max = self.connections_max.max(self.connections);
+            }
+            Event::Closed { .. } => self.connections -= 1,
+            Event::Requested { queued, .. } => {
+                self.arrivals_interval += 1;
+                self.arrivals += u64::from(measured);
+                if queued {
+                    self.queue += 1;
+                    self.queue_max = self.queue_max.max(self.queue);
+                    self.queue_max_interval = self.queue_max_interval.max(self.queue);
+                } else {
+                    self.no_waits += u64::from(measured);
+                }
+            }
+            Event::ServiceStarted { waited, queued, .. } => {
+                self.work(now, within);
+                self.busy += 1;
+                if queued {
+                    self.queue -= 1;
+                    if within.contains(now - waited) {
+                        self.waits.record(waited);
+                    }
+                }
+            }
+            Event::Answered { status, served, .. } => {
+                self.opened += u64::from(measured && (status == 101 || status == 200));
+                self.served(now, served, within);
+            }
+            Event::Wasted { served, .. } => {
+                self.wasted += u64::from(measured);
+                self.served(now, served, within);
+            }
+        }
+    }
+
+    fn served(&mut self, now: Timestamp, served: Nanos, within: &super::collector::Window) {
+        if served > Nanos::ZERO {
+            self.work(now, within);
+            self.busy -= 1;
+        }
+    }
+
+    /// Adds up the busy time until now.
+    fn work(&mut self, now: Timestamp, within: &super::collector::Window) {
+        if self.busy > 0 {
+            self.busy_interval += u64::from(self.busy) * now.since(self.busy_since).0;
+            self.busy_window += u128::from(self.busy) * u128::from(within.overlap(self.busy_since, now).0);
+        }
+        self.busy_since = now;
+    }
+
+    /// The process is gone, and with it its connections, its queue and its work.
+    pub fn wiped(&mut self, now: Timestamp, within: &super::collector::Window) {
+        self.work(now, within);
+        self.connections = 0;
+        self.busy = 0;
+        self.waits.add_unfinished(u64::from(self.queue));
+        self.queue = 0;
+    }
+
+    /// Closes an interval of the series.
+    pub fn end_interval(
+        &mut self,
+        start: Timestamp,
+        end: Timestamp,
+        within: &super::collector::Window,
+        series: &mut ServerSeries,
+    ) {
+        self.work(end, within);
+        let length = end.since(start);
+        series.arrivals.push(std::mem::take(&mut self.arrivals_interval));
+        series.open_connections.push(self.connections);
+        series.queue_depth.push(std::mem::replace(&mut self.queue_max_interval, self.queue));
+        let capacity = u128::from(self.workers) * u128::from(length.0);
+        let busy = std::mem::take(&mut self.busy_interval);
+        series.utilisation.push(if capacity == 0 { 0.0 } else { busy as f64 / capacity as f64 });
+        self.waits.end_interval(start, length);
+    }
+
+    /// Nothing comes after this.
+    pub fn finish(&mut self) {
+        // Who still waits has waited longer than can be said.
+        self.waits.add_unfinished(u64::from(self.queue));
+        self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
+    }
+
+    pub fn summarize(&self, name: &str, measured: Nanos, summary: &mut Summary) {
+        summarize(name, &[self], measured, summary);
+    }
+}
+
+/// Adds the metrics of a server, or of a group's members together.
+fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &mut Summary) {
+    let sum = |of: fn(&ServerAccount) -> u64| servers.iter().map(|server| of(server)).sum::<u64>();
+    let most = |of: fn(&ServerAccount) -> u32| servers.iter().map(|server| of(server)).max();
+    let mut count = |metric: &str, count: u64| {
+        summary.push(format!("servers.{name}.{metric}"), Value::Count(count));
+    };
+    count("arrivals", sum(|server| server.arrivals));
+    count("opened", sum(|server| server.opened));
+    count("wasted", sum(|server| server.wasted));
+    count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
+    count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
+    let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
+    let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);
+    let utilisation = (capacity > 0).then(|| busy as f64 / capacity as f64);
+    summary.push(format!("servers.{name}.utilisation"), Value::Ratio(utilisation));
+    let mut waits = Latency::default();
+    servers.iter().for_each(|server| waits.merge(&server.waits));
+    summary.push_latency(&format!("servers.{name}.queue_wait"), &waits);
+}
+
+/// Adds the metrics of a group: its members together, and how evenly they shared the sessions.
+pub(super) fn summarize_group(name: &str, members: &[&ServerAccount], measured: Nanos, summary: &mut Summary) {
+    summarize(name, members, measured, summary);
+    // Jain, Chiu, Hawe: "A quantitative measure of fairness", DEC TR-301, 1984: 1 is even, 1/n all on one.
+    let sum: f64 = members.iter().map(|server| server.opened as f64).sum();
+    let squares: f64 = members.iter().map(|server| (server.opened as f64) * (server.opened as f64)).sum();
+    let fairness = (squares > 0.0).then(|| sum * sum / (members.len() as f64 * squares));
+    summary.push(format!("servers.{name}.fairness"), Value::Ratio(fairness));
+}

@@ -1,0 +1,123 @@
+//! The kernel's part of a server's host: what answers a SYN, whatever the process does.
+//!
+//! Checked with `kill -9` and `kill -STOP` on Linux: a killed process leaves a host that refuses, a stopped one a
+//! kernel that completes connects until the accept queue is full (`tcp_abort_on_overflow` = 0: then it is silent).
+
+/// The process that should be listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Accepts and reads at once.
+    Running,
+    /// Stopped: connects complete, nothing is read.
+    Hung,
+    /// Killed: nobody listens.
+    Dead,
+}
+
+/// What becomes of a SYN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SynAnswer {
+    /// SYN-ACK.
+    Accepted,
+    /// RST.
+    Refused,
+    /// Silence: the host is off.
+    Unanswered,
+    /// Silence: the accept queue is full.
+    BacklogFull,
+}
+
+/// One server's host.
+#[derive(Debug)]
+pub struct Host {
+    powered: bool,
+    process: Process,
+    backlog: u32,
+    /// Connections that are up and wait for the process to accept them.
+    unaccepted: u32,
+}
+
+impl Host {
+    /// A host whose process listens with this backlog.
+    pub fn new(backlog: u32) -> Host {
+        Host { powered: true, process: Process::Running, backlog, unaccepted: 0 }
+    }
+
+    /// What the process does.
+    pub fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Whether the host answers anything at all.
+    pub fn powered(&self) -> bool {
+        self.powered
+    }
+
+    /// A SYN has arrived.
+    pub fn syn(&self) -> SynAnswer {
+        match (self.powered, self.process) {
+            (false, _) => SynAnswer::Unanswered,
+            (true, Process::Dead) => SynAnswer::Refused,
+            (true, _) if self.unaccepted >= self.backlog => SynAnswer::BacklogFull,
+            (true, _) => SynAnswer::Accepted,
+        }
+    }
+
+    /// A connection came up that the hung process can't accept yet.
+    pub fn enqueue(&mut self) {
+        self.unaccepted += 1;
+    }
+
+    /// A connection left the accept queue unaccepted: its client went away.
+    pub fn dequeue(&mut self) {
+        self.unaccepted = self.unaccepted.saturating_sub(1);
+    }
+
+    /// The process stops reading and accepting.
+    pub fn hang(&mut self) {
+        self.process = Process::Hung;
+    }
+
+    /// The process is killed.
+    pub fn crash(&mut self) {
+        self.process = Process::Dead;
+        self.unaccepted = 0;
+    }
+
+    /// The host loses power, and everything with it.
+    pub fn power_off(&mut self) {
+        self.crash();
+        self.powered = false;
+    }
+
+    /// A process runs: a hung one goes on and accepts what waits, a killed one is started anew.
+    pub fn start(&mut self) {
+        self.powered = true;
+        self.process = Process::Running;
+        self.unaccepted = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syn_gets_the_kernels_answer() {
+        let mut host = Host::new(2);
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.hang();
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::BacklogFull);
+        host.start();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.crash();
+        assert_eq!(host.syn(), SynAnswer::Refused);
+        host.power_off();
+        assert_eq!(host.syn(), SynAnswer::Unanswered);
+        host.start();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+    }
+}

@@ -1,0 +1,39 @@
+//! Recorders: whatever listens to a run's events.
+
+mod digest;
+
+pub use digest::Digest;
+
+use crate::event::Event;
+
+/// Takes the events of a run, in order.
+pub trait Recorder {
+    /// One event. Called many times per simulated handshake: keep it small.
+    fn record(&mut self, event: &Event);
+}
+
+/// Both recorders see every event.
+impl<A: Recorder, B: Recorder> Recorder for (A, B) {
+    fn record(&mut self, event: &Event) {
+        self.0.record(event);
+        self.1.record(event);
+    }
+}
+
+impl<R: Recorder + ?Sized> Recorder for &mut R {
+    fn record(&mut self, event: &Event) {
+        (**self).record(event);
+    }
+}
+
+/// Keeps every event: for tests and for reading a small run.
+impl Recorder for Vec<Event> {
+    fn record(&mut self, event: &Event) {
+        self.push(*event);
+    }
+}
+
+/// Keeps none.
+impl Recorder for () {
+    fn record(&mut self, _: &Event) {}
+}

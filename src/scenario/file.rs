@@ -1,0 +1,96 @@
+//! The scenario file as it is written.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::check::Expectations;
+use crate::rng::Seed;
+use crate::time::Nanos;
+use crate::{client, fault, network, server};
+
+/// A scenario file, format 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The version of this language: 1.
+    pub format: u32,
+    /// One line that says what the scenario is about.
+    pub title: String,
+    /// How long the run is.
+    pub duration: Nanos,
+    /// What the run's randomness comes from.
+    #[serde(default = "default_seed")]
+    pub seed: Seed,
+    /// Every link.
+    #[serde(default)]
+    pub network: network::Config,
+    /// Server groups, by name.
+    pub servers: IndexMap<String, server::Config>,
+    /// Client groups, by name.
+    pub clients: IndexMap<String, client::Config>,
+    /// Faults, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub faults: IndexMap<String, fault::Config>,
+    /// What the summary measures.
+    #[serde(default)]
+    pub measure: Measure,
+    /// What must come out, by metric.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub expect: IndexMap<String, Expectations>,
+}
+
+fn default_seed() -> Seed {
+    Seed(1)
+}
+
+/// `[measure]`: the part of the run that the summary counts (the series show all of it), and the series' interval.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Measure {
+    /// Where it begins: after the warm-up.
+    pub from: Nanos,
+    /// Where it ends; absent: with the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
+    /// The interval of the series; absent: a round one that gives 60 to 120 of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Nanos>,
+}
+
+impl File {
+    /// Makes every default that depends on other keys visible.
+    pub(super) fn fill_in(&mut self) {
+        self.measure.until.get_or_insert(self.duration);
+        self.measure.interval.get_or_insert(round_interval(self.duration));
+        for client in self.clients.values_mut() {
+            client.on_retry.get_or_insert(client.pick.on_retry());
+        }
+    }
+}
+
+/// The smallest of 1, 2, 5, 10, … that cuts a duration into at most 120.
+fn round_interval(duration: Nanos) -> Nanos {
+    let least = duration.0.div_ceil(120);
+    let mut decade = 1u64;
+    loop {
+        for step in [1, 2, 5] {
+            if decade.saturating_mul(step) >= least {
+                return Nanos(decade * step);
+            }
+        }
+        decade = decade.saturating_mul(10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_round() {
+        for (duration, interval) in [("60s", "500ms"), ("12s", "100ms"), ("1ns", "1ns"), ("1h", "50s")] {
+            let duration = duration.parse().unwrap();
+            assert_eq!(round_interval(duration), interval.parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The scenario: a TOML file, read strictly, checked completely, ready to run.
+//!
+//! Each room owns the type of its own part of the file; this room puts them together, fills in defaults, looks names
+//! up, and turns everything impossible into a [`Problem`] that says where it is and what would be right.
+
+mod check;
+mod de;
+mod fault;
+mod file;
+mod node;
+mod path;
+mod problem;
+mod tree;
+
+pub use file::{File, Measure};
+pub use problem::Problem;
+pub use tree::Tree;
+
+use crate::check::Expectation;
+use crate::fault::Fault;
+use crate::http::Directory;
+use crate::machine::EndpointId;
+use crate::metrics::{GroupLayout, Layout, ServerLayout};
+use crate::rng::Seed;
+use crate::time::Timestamp;
+
+/// What the command line changes about a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--variant`.
+    pub variant: Option<String>,
+    /// `--set`, in order; applied after the variant.
+    pub sets: Vec<String>,
+}
+
+/// A checked scenario.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The file's name without its ending.
+    pub name: String,
+    /// The file with every default filled in.
+    pub file: File,
+    /// Every server, by number.
+    pub servers: Vec<ServerEntry>,
+    /// Every fault, by number, with its targets found.
+    pub faults: Vec<Fault>,
+}
+
+/// A server of the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerEntry {
+    /// Its name: its group's with its number.
+    pub name: String,
+    /// Its group's place in the file.
+    pub group: usize,
+}
+
+impl Scenario {
+    /// Reads and checks a scenario. `source_name` is what errors call the text, `name` what results are filed under.
+    ///
+    /// # Errors
+    /// The first [`Problem`] found, with its position.
+    pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) -> Result<Scenario, Problem> {
+        let mut tree = Tree::parse(source_name, text)?;
+        if let Some(variant) = &overrides.variant {
+            tree.apply_variant(variant)?;
+        }
+        // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
+        let variants: Vec<String> = match &overrides.variant {
+            Some(_) => Vec::new(),
+            None => tree.variants(),
+        };
+        for variant in variants {
+            let mut varied = tree.clone();
+            varied.apply_variant(&variant)?;
+            Scenario::resolve(name, varied, &Overrides::default())?;
+        }
+        Scenario::resolve(name, tree, overrides)
+    }
+
+    fn resolve(name: &str, mut tree: Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
+        tree.remove("variants");
+        for set in &overrides.sets {
+            tree.set(set)?;
+        }
+        let mut file: File = tree.deserialize()?;
+        if let Some(seed) = overrides.seed {
+            file.seed = Seed(seed);
+        }
+        file.fill_in();
+        check::file(&file, &tree)?;
+        let servers = file
+            .servers
+            .iter()
+            .enumerate()
+            .flat_map(|(group, (name, config))| {
+                (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
+            })
+            .collect();
+        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new() };
+        check::names(&scenario, &tree)?;
+        scenario.faults = scenario
+            .file
+            .faults
+            .iter()
+            .map(|(name, config)| {
+                let members = scenario.members(config.target.name()).unwrap_or_default();
+                let members = members.into_iter().map(|member| member.0).collect();
+                Fault::new(scenario.file.seed, name, config, members)
+            })
+            .collect();
+        check::faults(&scenario, &tree)?;
+        check::expectations(&scenario, &tree)?;
+        Ok(scenario)
+    }
+
+    /// The servers that a name means: all of a group, or one.
+    pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
+        let group = self.file.servers.get_index_of(name);
+        let is_meant = |server: &ServerEntry| group == Some(server.group) || server.name == name;
+        let members: Vec<EndpointId> =
+            (0..).map(EndpointId).zip(&self.servers).filter(|(_, s)| is_meant(s)).map(|(id, _)| id).collect();
+        (!members.is_empty()).then_some(members)
+    }
+
+    /// Every server under its own name.
+    pub fn directory(&self) -> Directory {
+        Directory::new(self.servers.iter().map(|server| server.name.clone()))
+    }
+
+    /// The whole file, defaults included, as TOML that runs to the same digest.
+    pub fn resolved(&self) -> String {
+        toml::to_string(&self.file).expect("a file that was read can be written")
+    }
+
+    /// 32 hex digits that tell resolved scenarios apart.
+    pub fn hash(&self) -> String {
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(self.resolved().as_bytes()))
+    }
+
+    /// What there is to measure.
+    pub fn layout(&self) -> Layout {
+        let measure = &self.file.measure;
+        Layout {
+            duration: self.file.duration,
+            interval: measure.interval.unwrap_or(self.file.duration),
+            from: Timestamp::ZERO + measure.from,
+            until: Timestamp::ZERO + measure.until.unwrap_or(self.file.duration),
+            groups: self
+                .file
+                .clients
+                .iter()
+                .map(|(name, config)| GroupLayout { name: name.clone(), count: config.count })
+                .collect(),
+            server_groups: self.file.servers.keys().cloned().collect(),
+            servers: self
+                .servers
+                .iter()
+                .map(|server| ServerLayout {
+                    name: server.name.clone(),
+                    group: server.group,
+                    workers: self.file.servers[server.group].workers,
+                })
+                .collect(),
+            faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
+        }
+    }
+
+    /// Every expectation with its metric's path.
+    pub fn expectations(&self) -> impl Iterator<Item = (&str, Expectation)> {
+        let all = self.file.expect.iter();
+        all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
+    }
+
+    /// Sessions that all client groups have together.
+    pub fn sessions(&self) -> u64 {
+        self.file.clients.values().map(|group| u64::from(group.count)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! What went wrong in the user's input, where it stands, and what would be right.
+//!
+//! A [`Problem`] is the only error the user sees while a scenario is read. This module knows how
+//! to point into a text and how to find the nearest known name; it must not know what a scenario
+//! contains, nor how it is read.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level, Origin as Header, Renderer, Snippet, normalize_untrusted_str,
+};
+
+/// What is wrong in the user's input, and what would be right.
+///
+/// `Display` renders the whole message over several lines: the statement, the position, the line
+/// of the source with the culprit underlined, and the help.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    message: String,
+    help: Option<String>,
+    origin: Option<Origin>,
+}
+
+impl Problem {
+    /// A problem that has no place in any text, such as a file that cannot be read.
+    pub fn new(message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), help: None, origin: None }
+    }
+
+    /// A problem with the text that `origin` points at.
+    pub(super) fn at(origin: &Origin, message: impl Into<String>) -> Problem {
+        Problem { origin: Some(origin.clone()), ..Problem::new(message) }
+    }
+
+    /// The one-line statement of what is wrong, without its position.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What would be right, where that is known.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The same problem with `help` as its advice.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Problem {
+        Problem { help: Some(help.into()), ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = Renderer::plain();
+        let mut group = Group::with_title(Level::ERROR.primary_title(&self.message));
+        if let Some(Origin { source, span }) = &self.origin {
+            let line = span.as_ref().map(|span| Line::around(&source.text, span));
+            match line {
+                None => group = group.element(Header::path(&source.name)),
+                Some(line) if source.numbered => {
+                    let snippet = line.snippet().path(&source.name).line_start(line.number);
+                    group = group.element(snippet);
+                }
+                Some(line) => {
+                    // A snippet with a path shows line and column behind it, and one without a
+                    // path is shown as if from yet another file. In a report of its own it is
+                    // neither.
+                    let title = group.element(Header::path(&source.name));
+                    writeln!(f, "{}", renderer.render(&[title]))?;
+                    let snippet = line.snippet().line_numbering(false);
+                    group = Group::with_level(Level::ERROR).element(snippet);
+                }
+            }
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+        }
+        f.write_str(&renderer.render(&[group]))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// A text the user gave: a scenario file or one `--set` argument.
+pub(super) struct Source {
+    name: String,
+    text: String,
+    /// Whether a line and a column help to find the place; a one-line argument needs neither.
+    numbered: bool,
+}
+
+impl Source {
+    pub(super) fn file(name: &str, text: &str) -> Arc<Source> {
+        Arc::new(Source { name: name.to_owned(), text: text.to_owned(), numbered: true })
+    }
+
+    pub(super) fn argument(argument: &str) -> Arc<Source> {
+        Arc::new(Source {
+            name: format!("--set {}", shortened(argument, 80)),
+            text: argument.to_owned(),
+            numbered: false,
+        })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Names the source only, because a whole file in a debug print hides everything around it.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name)
+    }
+}
+
+/// A place in a [`Source`]: a range of its bytes, or the source as a whole.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    source: Arc<Source>,
+    span: Option<Range<usize>>,
+}
+
+impl Origin {
+    pub(super) fn whole(source: &Arc<Source>) -> Origin {
+        Origin { source: Arc::clone(source), span: None }
+    }
+
+    pub(super) fn span(source: &Arc<Source>, span: Range<usize>) -> Origin {
+        Origin { source: Arc::clone(source), span: Some(span) }
+    }
+}
+
+/// The line a span begins on, and the part of the span that lies on it.
+///
+/// The renderer is handed this one line rather than the whole text: a value that spans many lines
+/// is then shown by its first, and no span can reach outside the text that is rendered.
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    span: Range<usize>,
+}
+
+impl<'a> Line<'a> {
+    fn snippet(&self) -> Snippet<'a, Annotation<'a>> {
+        let culprit = AnnotationKind::Primary.span(self.span.clone());
+        Snippet::source(self.text).annotation(culprit)
+    }
+
+    fn around(text: &'a str, span: &Range<usize>) -> Line<'a> {
+        let mut start = span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let (before, after) = text.split_at(start);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = after.find('\n').map_or(text.len(), |newline| start + newline);
+        let line = &text[line_start..line_end];
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let from = (start - line_start).min(line.len());
+        let mut to = span.end.saturating_sub(line_start).clamp(from, line.len());
+        while !line.is_char_boundary(to) {
+            to -= 1;
+        }
+        Line { number: 1 + before.matches('\n').count(), text: line, span: from..to }
+    }
+}
+
+/// The known name nearest to `name`, or `None` when nothing is near enough to be a slip of the
+/// keyboard.
+///
+/// Case is ignored, and a third of the known name may differ (one letter in names of up to five).
+/// Of equally near names the first wins.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let length = name.chars().count();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in known {
+        let candidate_length = candidate.chars().count();
+        let allowed = candidate_length.max(3) / 3;
+        // Also spares the table of all prefixes against all prefixes for an absurdly long name.
+        if length.abs_diff(candidate_length) > allowed {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
+        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// A name of the scenario language as messages show it: in backticks, without line breaks.
+pub(super) fn ticked(name: &str) -> String {
+    format!("`{}`", shortened(name, 60))
+}
+
+/// Names as messages list them: `` `a`, `b`, `c` ``.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(ticked).collect();
+    names.join(", ")
+}
+
+/// `text` on one line and of bounded length, for use inside a sentence.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let mut short = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == most {
+            short.push('…');
+            break;
+        }
+        if c.is_control() {
+            short.extend(c.escape_debug());
+        } else {
+            short.push(c);
+        }
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_forgives_slips_but_not_other_words() {
+        let known = ["count", "retry", "full-jitter", "at"];
+        assert_eq!(nearest("retyr", known), Some("retry"));
+        assert_eq!(nearest("Cuont", known), Some("count"));
+        assert_eq!(nearest("fulljitter", known), Some("full-jitter"));
+        assert_eq!(nearest("full_jiter", known), Some("full-jitter"));
+        assert_eq!(nearest("duration", known), None);
+        assert_eq!(nearest("", known), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), known), None);
+    }
+
+    #[test]
+    fn of_equally_near_names_the_first_wins() {
+        assert_eq!(nearest("bat", ["cat", "hat"]), Some("cat"));
+        assert_eq!(nearest("hat", ["cat", "hat"]), Some("hat"));
+    }
+
+    #[test]
+    fn a_problem_without_a_place_is_one_line() {
+        let problem = Problem::new("cannot read `x.toml`");
+        assert_eq!(problem.to_string(), "error: cannot read `x.toml`");
+    }
+
+    #[test]
+    fn a_problem_with_a_whole_source_names_it() {
+        let origin = Origin::whole(&Source::file("x.toml", "a = 1\n"));
+        assert_eq!(Problem::at(&origin, "missing key `b`").to_string(), "error: missing key `b`\n--> x.toml");
+    }
+
+    #[test]
+    fn a_span_over_many_lines_shows_its_first() {
+        let text = "a = 1\r\nb = [\r\n  1,\r\n]\r\n";
+        let origin = Origin::span(&Source::file("x.toml", text), 11..21);
+        let problem = Problem::at(&origin, "too short").with_help("give two");
+        assert_eq!(
+            problem.to_string(),
+            "\
+error: too short
+ --> x.toml:2:5
+  |
+2 | b = [
+  |     ^
+  |
+  = help: give two"
+        );
+    }
+
+    #[test]
+    fn no_span_breaks_the_rendering() {
+        let text = "é\r\n\tü = \"日本\u{7f}\"\n\n";
+        let source = Source::file("x.toml", text);
+        for start in 0..text.len() + 3 {
+            for end in 0..text.len() + 3 {
+                let _ = Problem::at(&Origin::span(&source, start..end), "x").to_string();
+            }
+        }
+        let argument = Source::argument("a=\"\"\"\nb\"\"\"");
+        let shown = Problem::at(&Origin::span(&argument, 2..9), "x").to_string();
+        assert_eq!(shown, "error: x\n--> --set a=\"\"\"\\nb\"\"\"\n |\n | a=\"\"\"\n |   ^^^");
+    }
+}

@@ -1,0 +1,279 @@
+//! A scenario file as a tree of values, each remembering where it was written.
+//!
+//! The tree is read, overridden by variants and `--set` arguments, and deserialized; whatever goes
+//! wrong is reported as a [`Problem`] at the value's own place. It must not know what a scenario
+//! contains; `variants` is the one key it gives a meaning to.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::de::deserialize;
+use super::fault::found;
+use super::node::{Entry, MAX_DEPTH, Node, Table, Value, read_document, read_value};
+use super::path::{NotAPath, scan, shown};
+use super::problem::{Origin, Problem, Source, listed, nearest, shortened, ticked};
+
+/// The top-level table whose entries [`Tree::apply_variant`] applies.
+const VARIANTS: &str = "variants";
+
+/// The values of one scenario, each with the place in the file, or the `--set` argument, that
+/// gave it.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    root: Node,
+}
+
+/// One step on the way to a value, and where that step was written.
+#[derive(Clone)]
+struct Step {
+    name: String,
+    origin: Origin,
+}
+
+impl Tree {
+    /// Reads the TOML document `text`, which messages will call `source_name`.
+    ///
+    /// # Errors
+    ///
+    /// The text is not TOML 1.1, holds a number no type can hold, or nests too deeply.
+    pub fn parse(source_name: &str, text: &str) -> Result<Tree, Problem> {
+        // Editors that write a byte order mark do not show it; it must not count as a column.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let root = read_document(&Source::file(source_name, text))?;
+        Ok(Tree { root })
+    }
+
+    /// Applies one `PATH=VALUE`, as given to `--set`.
+    ///
+    /// VALUE is a TOML value if it reads as one, and otherwise a string as it stands. Missing
+    /// tables on the way are created, and so is a table in place of a scalar on the way. A number
+    /// in the path chooses an entry of a list. A part of the path may be quoted as in TOML.
+    ///
+    /// # Errors
+    ///
+    /// The argument has no `=` or no proper path, leads to a list entry that does not exist, or
+    /// its value nests too deeply. The tree is then unchanged.
+    pub fn set(&mut self, argument: &str) -> Result<(), Problem> {
+        const USAGE: &str = "write it as `--set PATH=VALUE`";
+        let source = Source::argument(argument);
+        let (segments, end) = scan(argument).map_err(|NotAPath { message, span }| {
+            Problem::at(&Origin::span(&source, span), message).with_help(USAGE)
+        })?;
+        if end == argument.len() {
+            let origin = Origin::span(&source, 0..end);
+            return Err(Problem::at(&origin, "no `=` between path and value").with_help(USAGE));
+        }
+        let steps = segments
+            .into_iter()
+            .map(|segment| Step { name: segment.name, origin: Origin::span(&source, segment.span) });
+        let steps: Vec<Step> = steps.collect();
+        self.place(&steps, argument_value(&source, end + 1)?)
+    }
+
+    /// Applies the table `[variants.NAME]`.
+    ///
+    /// Every `key = value` in it acts as a `--set` of that path and value: the value replaces what
+    /// stood there as a whole, also when it is an inline table or a list. Headers, dotted keys and
+    /// keys that hold dots within quotes (`"clients.players.count" = 5`) only add to the path. The
+    /// values keep their place in the file.
+    ///
+    /// # Errors
+    ///
+    /// There is no such variant, or one of its paths leads nowhere. The tree is then unchanged.
+    pub fn apply_variant(&mut self, name: &str) -> Result<(), Problem> {
+        let Some(entry) = self.variant_table().and_then(|table| table.get(name)) else {
+            return Err(self.unknown_variant(name));
+        };
+        let Some(table) = entry.node.as_table() else {
+            let path = shown([VARIANTS, name]);
+            let found = found(&entry.node);
+            let message = format!("`{path}` must be a table of paths and values, found {found}");
+            return Err(Problem::at(&entry.node.origin, message));
+        };
+        let mut leaves = Vec::new();
+        collect_leaves(table, &mut Vec::new(), &mut leaves)?;
+        let mut changed = self.clone();
+        for (steps, node) in leaves {
+            changed.place(&steps, node)?;
+        }
+        *self = changed;
+        Ok(())
+    }
+
+    /// The names of the variants, in the order of the file.
+    pub fn variants(&self) -> Vec<String> {
+        let entries = self.variant_table().map_or(&[][..], |table| &table.entries);
+        entries.iter().map(|entry| entry.key.clone()).collect()
+    }
+
+    /// Removes a key of the top level, if it is there.
+    pub fn remove(&mut self, key: &str) {
+        if let Value::Table(table) = &mut self.root.value {
+            table.entries.retain(|entry| entry.key != key);
+        }
+    }
+
+    /// Reads the tree as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// The first value or key that does not fit `T`, with its place.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        deserialize(PhantomData, &self.root).map_err(|fault| fault.into_problem())
+    }
+
+    /// A problem with the value at `path`, found after all values were read.
+    ///
+    /// A number in the path chooses an entry of a list. Where the path does not exist, because the
+    /// value is a default, the problem is placed at the nearest parent that does.
+    pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        let segments = scan(path).map_or_else(|_| Vec::new(), |(segments, _)| segments);
+        let mut here = &self.root;
+        for segment in segments {
+            let next = match &here.value {
+                Value::Table(table) => table.get(&segment.name).map(|entry| &entry.node),
+                Value::List(items) => index(&segment.name).and_then(|index| items.get(index)),
+                _ => None,
+            };
+            match next {
+                Some(next) => here = next,
+                None => break,
+            }
+        }
+        Problem::at(&here.origin, message)
+    }
+
+    fn variant_table(&self) -> Option<&Table> {
+        self.root.as_table()?.get(VARIANTS)?.node.as_table()
+    }
+
+    fn unknown_variant(&self, name: &str) -> Problem {
+        let known = self.variants();
+        let names = || known.iter().map(String::as_str);
+        let problem = Problem::at(&self.root.origin, format!("unknown variant {}", ticked(name)));
+        problem.with_help(match nearest(name, names()) {
+            _ if known.is_empty() => "this file has no variants".to_owned(),
+            Some(near) => format!("the nearest known variant is {}; known variants: {}", ticked(near), listed(names())),
+            None => format!("known variants: {}", listed(names())),
+        })
+    }
+
+    /// Puts `node` at the end of `steps`, in place of whatever stood there.
+    fn place(&mut self, steps: &[Step], node: Node) -> Result<(), Problem> {
+        if let Some(last) = steps.last()
+            && steps.len() + node.depth() > MAX_DEPTH
+        {
+            let message = format!("values nest more than {MAX_DEPTH} levels deep");
+            return Err(Problem::at(&last.origin, message));
+        }
+        let origin = self.root.origin.clone();
+        place_within(&mut self.root, &origin, steps, node)
+    }
+}
+
+/// Puts `node` at the end of `steps`, counted from `here`, which was reached by `came_by`.
+///
+/// A key that exists keeps its origin, because it was there before its value was overridden.
+fn place_within(here: &mut Node, came_by: &Origin, steps: &[Step], node: Node) -> Result<(), Problem> {
+    let Some((step, rest)) = steps.split_first() else {
+        *here = node;
+        return Ok(());
+    };
+    match &mut here.value {
+        Value::List(items) => {
+            let count = items.len();
+            match index(&step.name).and_then(|index| items.get_mut(index)) {
+                Some(item) => place_within(item, &step.origin, rest, node),
+                None => Err(no_item(step, count)),
+            }
+        }
+        Value::Table(Table { entries, .. }) => match entries.iter_mut().find(|entry| entry.key == step.name) {
+            Some(entry) => place_within(&mut entry.node, &step.origin, rest, node),
+            None => {
+                entries.push(new_entry(step, rest, node));
+                Ok(())
+            }
+        },
+        _ => {
+            *here = new_table(came_by, steps, node);
+            Ok(())
+        }
+    }
+}
+
+/// What stands where `steps` begin when nothing of their way exists yet.
+fn new_table(origin: &Origin, steps: &[Step], node: Node) -> Node {
+    let Some((step, rest)) = steps.split_first() else {
+        return node;
+    };
+    Node {
+        value: Value::Table(Table { entries: vec![new_entry(step, rest, node)], inline: false }),
+        origin: origin.clone(),
+    }
+}
+
+fn new_entry(step: &Step, rest: &[Step], node: Node) -> Entry {
+    Entry { key: step.name.clone(), key_origin: step.origin.clone(), node: new_table(&step.origin, rest, node) }
+}
+
+fn no_item(step: &Step, count: usize) -> Problem {
+    let message = format!("the list has no entry {}", ticked(&step.name));
+    Problem::at(&step.origin, message).with_help(match count {
+        0 => "the list is empty".to_owned(),
+        1 => "its only entry is `0`".to_owned(),
+        count => format!("its entries are `0` to `{}`", count - 1),
+    })
+}
+
+fn index(name: &str) -> Option<usize> {
+    // Of what `parse` would take, a leading `+` is not a number in a path.
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { name.parse().ok() } else { None }
+}
+
+/// The value of a `--set` argument, which begins at the byte `start`.
+fn argument_value(source: &Arc<Source>, start: usize) -> Result<Node, Problem> {
+    let text = &source.text()[start..];
+    let start = start + (text.len() - text.trim_start().len());
+    let text = text.trim();
+    let span = start..start + text.len();
+    read_value(source, span.clone())
+        .unwrap_or_else(|| Ok(Node { value: Value::String(text.to_owned()), origin: Origin::span(source, span) }))
+}
+
+/// The paths and values a variant sets; `prefix` is the path of `table`.
+fn collect_leaves(table: &Table, prefix: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>, Node)>) -> Result<(), Problem> {
+    for entry in &table.entries {
+        let depth = prefix.len();
+        prefix.extend(steps_of_key(entry)?);
+        match entry.node.as_table() {
+            Some(inner) if !inner.inline => collect_leaves(inner, prefix, leaves)?,
+            _ => leaves.push((prefix.clone(), entry.node.clone())),
+        }
+        prefix.truncate(depth);
+    }
+    Ok(())
+}
+
+/// The steps a key of a variant stands for: several when it holds dots, which only a quoted key
+/// can.
+fn steps_of_key(entry: &Entry) -> Result<Vec<Step>, Problem> {
+    let origin = &entry.key_origin;
+    let step = |name: String| Step { name, origin: origin.clone() };
+    if !entry.key.contains('.') {
+        return Ok(vec![step(entry.key.clone())]);
+    }
+    match scan(&entry.key) {
+        Ok((segments, end)) if end == entry.key.len() => Ok(segments.into_iter().map(|s| step(s.name)).collect()),
+        Ok(_) => Err(Problem::at(origin, "a path can hold `=` only within quotes")),
+        Err(not) => {
+            let key = shortened(&entry.key, 60);
+            Err(Problem::at(origin, format!("`{key}` is not a path: {}", not.message)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! What a server answers: behaviors ready to run, and the choice of a redirect's target.
+
+use serde::{Deserialize, Serialize};
+
+use super::config::{BehaviorConfig, Kind, PickMember, When};
+use crate::machine::EndpointId;
+use crate::rng::{Identity, Purpose, Seed};
+use crate::time::{Nanos, Timestamp};
+
+/// The form of a redirect's `Location`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocationForm {
+    /// `ws://gateway-1/chat`
+    #[default]
+    Ws,
+    /// `http://gateway-1/chat`
+    Http,
+    /// `/chat`: the same server.
+    Relative,
+}
+
+/// A behavior with its names looked up.
+#[derive(Debug)]
+pub struct Behavior {
+    pub(super) choice: Choice,
+    when: When,
+}
+
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Choice {
+    /// Complete the handshake.
+    Accept,
+    /// Send the client elsewhere.
+    Redirect {
+        /// The status.
+        status: u16,
+        /// Whom it may be sent to; empty: the same server.
+        to: Vec<EndpointId>,
+        /// How one of them is chosen.
+        pick: PickMember,
+        /// The form of `Location`.
+        form: LocationForm,
+        /// The path in `Location`, if not the one that was asked.
+        path: Option<String>,
+        /// How often the members report.
+        report_every: Nanos,
+    },
+    /// Answer with an error.
+    Reject {
+        /// The status.
+        status: u16,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u32>,
+    },
+    /// Never answer.
+    Stall,
+}
+
+impl Behavior {
+    /// A behavior as configured, whose `to` was looked up.
+    pub fn new(config: &BehaviorConfig, to: Vec<EndpointId>) -> Behavior {
+        let choice = match config.kind {
+            Kind::Accept => Choice::Accept,
+            Kind::Stall => Choice::Stall,
+            Kind::Reject => Choice::Reject {
+                status: config.status.unwrap_or(503),
+                retry_after: config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32),
+            },
+            Kind::Redirect => Choice::Redirect {
+                status: config.status.unwrap_or(307),
+                form: config.location.unwrap_or(if to.is_empty() { LocationForm::Relative } else { LocationForm::Ws }),
+                to,
+                pick: config.pick.unwrap_or_default(),
+                path: config.path.clone(),
+                report_every: config.report_every.unwrap_or(Nanos::from_millis(100)),
+            },
+        };
+        Behavior { choice, when: config.when.clone().unwrap_or_default() }
+    }
+
+    /// Whether it applies to a request; `number` is the behavior's place in its list.
+    pub(super) fn applies(&self, seed: Seed, now: Timestamp, client: Identity, number: usize, path: &str) -> bool {
+        let when = &self.when;
+        let asked = path.split_once('?').map_or(path, |(path, _)| path);
+        when.after.is_none_or(|after| now.0 >= after.0)
+            && when.until.is_none_or(|until| now.0 < until.0)
+            && when.path.as_ref().is_none_or(|path| path == asked)
+            && when.share.is_none_or(|share| seed.draw(client, Purpose::Behavior, number as u64).unit() < share.0)
+    }
+}
+
+/// What a redirector knows of its targets.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    turn: usize,
+    /// Open connections by the last report, indexed by endpoint; `None` where no report came.
+    reported: Vec<Option<u32>>,
+    /// Clients sent there since.
+    sent: Vec<u32>,
+}
+
+impl Targets {
+    /// Takes a report in.
+    pub fn report(&mut self, peers: &[Option<u32>]) {
+        self.reported.clear();
+        self.reported.extend_from_slice(peers);
+        self.sent.clear();
+        self.sent.resize(peers.len(), 0);
+    }
+
+    /// Chooses one of `to`, which is not empty.
+    pub fn choose(&mut self, seed: Seed, client: Identity, pick: PickMember, to: &[EndpointId]) -> EndpointId {
+        match pick {
+            PickMember::RoundRobin => {
+                let chosen = to[self.turn % to.len()];
+                self.turn += 1;
+                chosen
+            }
+            PickMember::Random => {
+                let draw = seed.draw(client, Purpose::Redirect, 0);
+                to[draw.below(to.len() as u64) as usize]
+            }
+            PickMember::LeastConnections => {
+                let load = |endpoint: &EndpointId| {
+                    let at = endpoint.0 as usize;
+                    let reported = self.reported.get(at).copied().flatten();
+                    // Who does not report is taken last: a dead server has no connections, and is no bargain.
+                    let silent = reported.is_none();
+                    (silent, reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
+                };
+                let chosen = *to.iter().min_by_key(|endpoint| load(endpoint)).expect("not empty");
+                if self.sent.len() <= chosen.0 as usize {
+                    self.sent.resize(chosen.0 as usize + 1, 0);
+                }
+                self.sent[chosen.0 as usize] += 1;
+                chosen
+            }
+        }
+    }
+}

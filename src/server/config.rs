@@ -1,0 +1,172 @@
+//! A server group as a scenario writes it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::quantity::Share;
+use crate::rng::Distribution;
+use crate::time::Nanos;
+
+/// `[servers.NAME]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Members, numbered from 0: `NAME-0`, `NAME-1`.
+    pub count: u32,
+    /// Handshakes that a member works on at the same time.
+    pub workers: u32,
+    /// A worker's time for one handshake.
+    pub service_time: Distribution,
+    /// Connections that the kernel completes for a process that does not accept.
+    pub backlog: u32,
+    /// Connections a member keeps at most; one more is answered 503. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    /// What it answers.
+    pub behavior: Behaviors,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            count: 1,
+            workers: 4,
+            service_time: Nanos(250_000).into(),
+            backlog: 1024,
+            connections_max: None,
+            behavior: Behaviors::default(),
+        }
+    }
+}
+
+/// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behaviors(pub Vec<BehaviorConfig>);
+
+impl Default for Behaviors {
+    fn default() -> Behaviors {
+        Behaviors(vec![BehaviorConfig::default()])
+    }
+}
+
+impl Serialize for Behaviors {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            list => list.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Behaviors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Behaviors, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Behaviors;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a behavior such as { kind = \"accept\" }, or a list of them")
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Behaviors, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Behaviors)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Behaviors, A::Error> {
+                BehaviorConfig::deserialize(de::value::MapAccessDeserializer::new(map)).map(|one| Behaviors(vec![one]))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// `{ kind = "redirect", to = "gateway", … }`: what a server answers, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BehaviorConfig {
+    /// Which behavior.
+    pub kind: Kind,
+    /// redirect: the server or group to send clients to; absent: the same server, under another `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// redirect: how a member of the group is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pick: Option<PickMember>,
+    /// redirect: the form of `Location`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<super::LocationForm>,
+    /// redirect: the path in `Location`; absent: the path that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// redirect: how often members report their open connections, for `least-connections`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report_every: Option<Nanos>,
+    /// redirect (307 unless given) and reject (503 unless given): the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// reject: `Retry-After`, in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Nanos>,
+    /// Which requests it applies to; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+}
+
+impl Default for BehaviorConfig {
+    fn default() -> BehaviorConfig {
+        BehaviorConfig {
+            kind: Kind::Accept,
+            to: None,
+            pick: None,
+            location: None,
+            path: None,
+            report_every: None,
+            status: None,
+            retry_after: None,
+            when: None,
+        }
+    }
+}
+
+/// The kinds of behaviors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Completes the handshake.
+    Accept,
+    /// Sends the client elsewhere.
+    Redirect,
+    /// Answers with an error.
+    Reject,
+    /// Reads the request and never answers.
+    Stall,
+}
+
+/// How a redirector chooses a member of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PickMember {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+    /// The one with the fewest open connections, by its last report and what was sent to it since.
+    LeastConnections,
+}
+
+/// Which requests a behavior applies to: all conditions given must hold.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct When {
+    /// This share of requests, drawn for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+    /// From this moment of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Nanos>,
+    /// Up to this moment of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
+    /// Requests for this path (the query does not count).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}

@@ -1,0 +1,346 @@
+//! The server machine: reads requests, queues them for workers, answers, keeps connections open.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::Event;
+use super::behavior::{Behavior, Choice, LocationForm, Targets};
+use super::config::Config;
+use crate::handshake::Key;
+use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
+use crate::http::{Directory, Partial};
+use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::rng::{Identity, Purpose, Sampler, Seed};
+use crate::time::{Nanos, Timestamp};
+
+/// What every member of a server group has in common: its scenario, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    workers: u32,
+    service_time: Sampler,
+    connections_max: u32,
+    behaviors: Vec<Behavior>,
+}
+
+impl Plan {
+    /// A group as configured, with its behaviors' names looked up.
+    pub fn new(config: &Config, behaviors: Vec<Behavior>) -> Plan {
+        Plan {
+            workers: config.workers,
+            service_time: config.service_time.sampler(),
+            connections_max: config.connections_max.unwrap_or(u32::MAX),
+            behaviors,
+        }
+    }
+
+    /// How often the driver should report peers' open connections, if a behavior asks for it.
+    pub fn report_every(&self) -> Option<Nanos> {
+        let periods = self.behaviors.iter().filter_map(|behavior| match &behavior.choice {
+            Choice::Redirect { pick: super::PickMember::LeastConnections, report_every, .. } => Some(*report_every),
+            _ => None,
+        });
+        periods.min()
+    }
+}
+
+/// What a server is given with each input.
+pub struct Context<'a> {
+    /// The run's seed.
+    pub seed: Seed,
+    /// The server's group.
+    pub plan: &'a Plan,
+    /// Names for `Location`.
+    pub directory: &'a Directory,
+    /// The server's own entry there.
+    pub endpoint: EndpointId,
+}
+
+/// Where an [`Event`] and the actions around it go.
+pub type Outputs = crate::machine::Outputs<Event>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No connection under this number.
+    Gone,
+    /// The request has not come in whole.
+    Reading,
+    /// The same, one connection past the limit: it will be answered 503.
+    Excess,
+    /// Queued or with a worker.
+    Pending,
+    /// The same, but the client has gone.
+    Abandoned,
+    /// Read and never to be answered.
+    Stalled,
+    /// A WebSocket.
+    Open,
+}
+
+#[derive(Debug)]
+struct Connection {
+    state: State,
+    client: Identity,
+    partial: Option<Box<Partial>>,
+}
+
+/// A request on its way through the queue and a worker.
+#[derive(Debug)]
+struct Job {
+    connection: u32,
+    client: Identity,
+    behavior: u32,
+    upgrade: bool,
+    key: Key,
+    /// The request target, where a redirect will need it.
+    path: Option<Box<str>>,
+    since: Timestamp,
+}
+
+/// A job with a worker, in order of completion.
+#[derive(Debug)]
+struct Working {
+    done: Timestamp,
+    order: u64,
+    served: Nanos,
+    job: Job,
+}
+
+/// One server process.
+#[derive(Debug, Default)]
+pub struct Server {
+    connections: Vec<Connection>,
+    count: u32,
+    queue: VecDeque<Job>,
+    working: BinaryHeap<Reverse<Working>>,
+    started: u64,
+    targets: Targets,
+    due: Option<Timestamp>,
+}
+
+impl Server {
+    /// Connections accepted and not gone: what the server reports to its peers.
+    pub fn connections(&self) -> u32 {
+        self.count
+    }
+
+    /// Takes one input; what follows from it is appended to `out`.
+    pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
+        match input {
+            Input::Accepted(c, client) => self.accept(cx, c, client, out),
+            Input::Received(c, bytes) => match self.state(c) {
+                State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
+                // Frames are not this machine's concern yet, and what else a client says is ignored.
+                _ => {}
+            },
+            Input::Eof(c) | Input::Reset(c) => match self.state(c) {
+                State::Gone | State::Abandoned => {}
+                // A worker does not look at the socket before it writes: the work is done all the same.
+                State::Pending => self.connections[c.0 as usize].state = State::Abandoned,
+                State::Reading | State::Excess | State::Stalled | State::Open => {
+                    out.push(Output::Close(c, How::Fin));
+                    self.forget(c, out);
+                }
+            },
+            Input::Wake => {
+                if self.due.is_some_and(|due| due <= now) {
+                    self.due = None;
+                    self.complete(cx, now, out);
+                }
+            }
+            Input::Peers(peers) => self.targets.report(peers),
+            Input::Start | Input::Admitted | Input::Connected(_) | Input::ConnectFailed(..) => {}
+        }
+    }
+
+    fn state(&self, c: ConnectionId) -> State {
+        self.connections.get(c.0 as usize).map_or(State::Gone, |connection| connection.state)
+    }
+
+    fn accept(&mut self, cx: &Context<'_>, c: ConnectionId, client: Identity, out: &mut Outputs) {
+        let at = c.0 as usize;
+        if at >= self.connections.len() {
+            let empty = || Connection { state: State::Gone, client, partial: None };
+            self.connections.resize_with(at + 1, empty);
+        }
+        let state = if self.count >= cx.plan.connections_max { State::Excess } else { State::Reading };
+        self.connections[at] = Connection { state, client, partial: None };
+        self.count += 1;
+        out.event(Event::Accepted { connection: c.0 });
+    }
+
+    fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
+        let connection = &mut self.connections[c.0 as usize];
+        connection.state = State::Gone;
+        connection.partial = None;
+        self.count -= 1;
+        out.event(Event::Closed { connection: c.0 });
+    }
+
+    /// Reads the request, as far as it has come in.
+    fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+        let connection = &mut self.connections[c.0 as usize];
+        let excess = connection.state == State::Excess;
+        let mut partial = connection.partial.take();
+        let bytes = match &mut partial {
+            Some(partial) => partial.join(bytes),
+            None => bytes,
+        };
+        let reject = match read_request(bytes) {
+            Ok(Some((request, _))) if !excess => return self.requested(cx, now, c, &request, out),
+            Ok(Some(_)) => 503,
+            Ok(None) => {
+                let kept = Box::new(Partial::from(bytes.to_vec()));
+                self.connections[c.0 as usize].partial = Some(kept);
+                return;
+            }
+            Err(refusal) => refusal.status(),
+        };
+        out.event(Event::Requested { connection: c.0, queued: false });
+        out.transmit(c, |bytes| write_rejection(bytes, reject, None));
+        out.event(Event::Answered { connection: c.0, status: reject, served: Nanos::ZERO });
+        out.push(Output::Close(c, How::Fin));
+        self.forget(c, out);
+    }
+
+    fn requested(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        request: &Request<'_>,
+        out: &mut Outputs,
+    ) {
+        let client = self.connections[c.0 as usize].client;
+        let mut numbered = cx.plan.behaviors.iter().enumerate();
+        let behavior = numbered
+            .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
+            .map_or(cx.plan.behaviors.len(), |(number, _)| number);
+        let choice = cx.plan.behaviors.get(behavior).map(|behavior| &behavior.choice);
+        if let Some(Choice::Stall) = choice {
+            self.connections[c.0 as usize].state = State::Stalled;
+            out.event(Event::Requested { connection: c.0, queued: false });
+            return;
+        }
+        let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
+        let job = Job {
+            connection: c.0,
+            client,
+            behavior: behavior as u32,
+            upgrade: request.upgrade,
+            key: request.key,
+            path: keeps_path.then(|| request.path.into()),
+            since: now,
+        };
+        self.connections[c.0 as usize].state = State::Pending;
+        let queued = self.working.len() as u32 >= cx.plan.workers;
+        out.event(Event::Requested { connection: c.0, queued });
+        if queued {
+            self.queue.push_back(job);
+        } else {
+            self.start(cx, now, job, false, out);
+        }
+    }
+
+    /// A worker takes a job.
+    fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
+        let draw = || cx.seed.draw(job.client, Purpose::Service, 0);
+        if cx.plan.service_time == Sampler::Constant(Nanos::ZERO) {
+            self.answer(cx, &job, Nanos::ZERO, out);
+            return;
+        }
+        // Work takes time, be it the shortest there is: every start has its end later.
+        let served = cx.plan.service_time.sample(draw).max(Nanos(1));
+        let waited = now.since(job.since);
+        out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
+        self.started += 1;
+        let done = now + served;
+        self.working.push(Reverse(Working { done, order: self.started, served, job }));
+        self.schedule(out);
+    }
+
+    fn schedule(&mut self, out: &mut Outputs) {
+        let next = self.working.peek().map(|Reverse(working)| working.done);
+        if next != self.due {
+            self.due = next;
+            out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
+        }
+    }
+
+    /// Workers that are done answer and take the next request.
+    fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while self.working.peek().is_some_and(|Reverse(working)| working.done <= now) {
+            let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
+            self.answer(cx, &job, served, out);
+            while (self.working.len() as u32) < cx.plan.workers
+                && let Some(next) = self.queue.pop_front()
+            {
+                self.start(cx, now, next, true, out);
+            }
+        }
+        self.schedule(out);
+    }
+
+    fn answer(&mut self, cx: &Context<'_>, job: &Job, served: Nanos, out: &mut Outputs) {
+        let c = ConnectionId(job.connection);
+        if self.state(c) == State::Abandoned {
+            out.event(Event::Wasted { connection: c.0, served });
+            out.push(Output::Close(c, How::Fin));
+            self.forget(c, out);
+            return;
+        }
+        let choice = cx.plan.behaviors.get(job.behavior as usize).map(|behavior| &behavior.choice);
+        let status = match choice {
+            None | Some(Choice::Accept) => {
+                let accept = job.key.accept();
+                let mut status = 0;
+                out.transmit(c, |bytes| status = write_open(bytes, job.upgrade, &accept));
+                out.event(Event::Answered { connection: c.0, status, served });
+                self.connections[c.0 as usize].state = State::Open;
+                return;
+            }
+            Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
+                let target = match to.as_slice() {
+                    [] => cx.endpoint,
+                    to => self.targets.choose(cx.seed, job.client, *pick, to),
+                };
+                let path = path.as_deref().or(job.path.as_deref()).unwrap_or("/");
+                let authority = cx.directory.authority(target);
+                out.transmit(c, |bytes| match form {
+                    LocationForm::Ws => write_redirect(bytes, *status, &["ws://", authority, path]),
+                    LocationForm::Http => write_redirect(bytes, *status, &["http://", authority, path]),
+                    LocationForm::Relative => write_redirect(bytes, *status, &[path]),
+                });
+                *status
+            }
+            Some(Choice::Reject { status, retry_after }) => {
+                out.transmit(c, |bytes| write_rejection(bytes, *status, *retry_after));
+                *status
+            }
+            // Never queued.
+            Some(Choice::Stall) => return,
+        };
+        out.event(Event::Answered { connection: c.0, status, served });
+        out.push(Output::Close(c, How::Fin));
+        self.forget(c, out);
+    }
+}
+
+impl PartialEq for Working {
+    fn eq(&self, other: &Working) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Working {}
+
+impl PartialOrd for Working {
+    fn partial_cmp(&self, other: &Working) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Working {
+    fn cmp(&self, other: &Working) -> std::cmp::Ordering {
+        (self.done, self.order).cmp(&(other.done, other.order))
+    }
+}

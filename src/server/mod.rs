@@ -1,0 +1,62 @@
+//! Servers: a [`Server`] is one process with workers, a request queue, behaviors and open connections; a [`Plan`] is
+//! what all members of a scenario's group have in common.
+
+mod behavior;
+mod config;
+mod machine;
+
+pub use behavior::{Behavior, Choice, LocationForm};
+pub use config::{BehaviorConfig, Behaviors, Config, Kind, PickMember, When};
+pub use machine::{Context, Outputs, Plan, Server};
+
+use crate::time::Nanos;
+
+/// What a server does. Connections are numbered within a server; a number is used again once its connection is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A connection came out of the accept queue.
+    Accepted {
+        /// Its number.
+        connection: u32,
+    },
+    /// A complete request was read.
+    Requested {
+        /// Its connection.
+        connection: u32,
+        /// True when it waits for a worker; false when one takes it at once, or none is needed.
+        queued: bool,
+    },
+    /// A worker took a request. Absent where service takes no time.
+    ServiceStarted {
+        /// Its connection.
+        connection: u32,
+        /// How long it had waited.
+        waited: Nanos,
+        /// Whether it comes from the queue.
+        queued: bool,
+    },
+    /// The answer was sent.
+    Answered {
+        /// Its connection.
+        connection: u32,
+        /// Its status.
+        status: u16,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// A worker finished an answer whose client had gone: work for nothing.
+    Wasted {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// A connection is gone.
+    Closed {
+        /// Its number.
+        connection: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests;
