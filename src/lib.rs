@@ -1,6 +1,7 @@
 //! wip
 pub mod check;
 pub mod client;
+pub mod driver;
 pub mod event;
 pub mod fault;
 pub mod handshake;

@@ -13,7 +13,7 @@ pub use config::{Config, Hold, OnRetry, Pick};
 pub use event::{Event, Failure, Outcome};
 pub use host::Host;
 pub use retry::{Policy, Retry};
-pub use session::{Context, Group, Session};
+pub use session::{Context, Group, Outputs, Session};
 
 #[cfg(test)]
 mod tests;

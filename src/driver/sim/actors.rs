@@ -1,0 +1,190 @@
+//! Giving inputs to machines, and carrying out what they ask.
+
+use super::connection::{ClientEnd, ServerEnd};
+use super::queue::Handle;
+use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
+use crate::client::{self, Session};
+use crate::event::Kind;
+use crate::machine::{ConnectionId, EndpointId, Input, Output};
+use crate::network::Process;
+use crate::record::Recorder;
+use crate::server;
+use crate::time::Timestamp;
+
+impl Simulation {
+    /// The next session of a group is scheduled to start now.
+    pub(super) fn arrive<R: Recorder>(&mut self, group: u32, recorder: &mut R) {
+        let slot = &mut self.groups[group as usize];
+        let machine = Session::new(slot.next_index);
+        slot.next_index += 1;
+        let session = self.sessions.len() as u32;
+        self.sessions.push(SessionSlot {
+            machine,
+            wake: Handle::NONE,
+            connection: NONE,
+            lives: 0,
+            group: group as u16,
+        });
+        self.session_input(session, Input::Start, recorder);
+        self.schedule_arrival(group);
+    }
+
+    /// A closed-loop user is done with one session: the next follows after a pause.
+    fn session_done(&mut self, session: u32) {
+        let slot = &mut self.sessions[session as usize];
+        slot.lives += 1;
+        let arrivals = &self.groups[slot.group as usize].arrivals;
+        if let Some(think) = arrivals.think(slot.machine.index(), slot.lives) {
+            self.queue.push(self.now + think, Item::Restart { session });
+        }
+    }
+
+    pub(super) fn restart<R: Recorder>(&mut self, session: u32, recorder: &mut R) {
+        self.session_input(session, Input::Start, recorder);
+    }
+
+    pub(super) fn wake_session<R: Recorder>(&mut self, session: u32, recorder: &mut R) {
+        self.sessions[session as usize].wake = Handle::NONE;
+        self.session_input(session, Input::Wake, recorder);
+    }
+
+    /// Gives a session an input, and does what it asks.
+    pub(super) fn session_input<R: Recorder>(&mut self, session: u32, input: Input<'_>, recorder: &mut R) {
+        let mut out = std::mem::take(&mut self.client_outputs);
+        let slot = &mut self.sessions[session as usize];
+        let GroupSlot { plan, hosts, .. } = &mut self.groups[slot.group as usize];
+        let host = match hosts.len() {
+            0 => None,
+            count => hosts.get_mut(slot.machine.index() as usize % count),
+        };
+        let mut cx = client::Context { seed: self.seed, group: plan, directory: &self.directory, host, slot: session };
+        slot.machine.handle(&mut cx, self.now, input, &mut out);
+        let mut sent = 0;
+        let mut admitted = NONE;
+        for action in &out.actions {
+            match *action {
+                Output::Event(kind) => self.record(Kind::Session(session, kind), recorder),
+                Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
+                Output::Transmit(c, len) => {
+                    let bytes = &out.bytes[sent..sent + len as usize];
+                    sent += len as usize;
+                    self.send_to_server(session, c, bytes);
+                }
+                Output::Close(c, _) => self.close_client(session, c),
+                Output::WakeAt(at) => self.wake_session_at(session, at),
+                Output::Admit(next) => admitted = next,
+                Output::Done => self.session_done(session),
+            }
+        }
+        out.clear();
+        self.client_outputs = out;
+        if admitted != NONE {
+            self.session_input(admitted, Input::Admitted, recorder);
+        }
+    }
+
+    fn wake_session_at(&mut self, session: u32, at: Timestamp) {
+        let slot = &mut self.sessions[session as usize];
+        if slot.wake != Handle::NONE {
+            self.queue.cancel(slot.wake);
+        }
+        slot.wake = match at {
+            Timestamp::NEVER => Handle::NONE,
+            at => self.queue.push(at, Item::SessionWake { session }),
+        };
+    }
+
+    pub(super) fn wake_server<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        let slot = &mut self.servers[server as usize];
+        slot.wake = Handle::NONE;
+        if slot.host.process() == Process::Hung {
+            slot.held.push(Held::Wake);
+            return;
+        }
+        self.server_input(server, Input::Wake, recorder);
+    }
+
+    /// Gives a server an input, and does what it asks.
+    pub(super) fn server_input<R: Recorder>(&mut self, server: u32, input: Input<'_>, recorder: &mut R) {
+        let mut out = std::mem::take(&mut self.server_outputs);
+        let ServerSlot { machine, group, .. } = &mut self.servers[server as usize];
+        let plan = &self.plans[*group];
+        let endpoint = EndpointId(server);
+        let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
+        machine.handle(&cx, self.now, input, &mut out);
+        let mut sent = 0;
+        for action in &out.actions {
+            match *action {
+                Output::Event(kind) => self.record(Kind::Server(server, kind), recorder),
+                Output::Transmit(c, len) => {
+                    let bytes = &out.bytes[sent..sent + len as usize];
+                    sent += len as usize;
+                    self.send_to_client(server, c, bytes);
+                }
+                Output::Close(c, _) => self.close_server(server, c),
+                Output::WakeAt(at) => self.wake_server_at(server, at),
+                Output::Open(..) | Output::Admit(_) | Output::Done => {}
+            }
+        }
+        out.clear();
+        self.server_outputs = out;
+    }
+
+    fn wake_server_at(&mut self, server: u32, at: Timestamp) {
+        let slot = &mut self.servers[server as usize];
+        if slot.wake != Handle::NONE {
+            self.queue.cancel(slot.wake);
+        }
+        slot.wake = match at {
+            Timestamp::NEVER => Handle::NONE,
+            at => self.queue.push(at, Item::ServerWake { server }),
+        };
+    }
+
+    /// The process accepts a connection.
+    pub(super) fn accept<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let entry = &mut self.connections[connection];
+        let slot = &mut self.servers[entry.server as usize];
+        let number = slot.free.pop().unwrap_or_else(|| {
+            slot.accepted.len() as u32
+        });
+        match slot.accepted.get_mut(number as usize) {
+            Some(place) => *place = connection,
+            None => slot.accepted.push(connection),
+        }
+        entry.server_number = number;
+        entry.server_end = ServerEnd::Accepted;
+        let server = entry.server;
+        let identity = self.identity_of(connection);
+        self.server_input(server, Input::Accepted(ConnectionId(number), identity), recorder);
+    }
+
+    /// A redirector hears how many connections each server has, of those that can say so.
+    pub(super) fn report<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        let mut reports = std::mem::take(&mut self.reports);
+        reports.clear();
+        reports.extend(self.servers.iter().map(|peer| {
+            (peer.host.process() == Process::Running).then(|| peer.machine.connections())
+        }));
+        if self.servers[server as usize].host.process() == Process::Running {
+            self.server_input(server, Input::Peers(&reports), recorder);
+        }
+        self.reports = reports;
+        if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {
+            self.queue.push(self.now + every, Item::Report { server });
+        }
+    }
+
+    /// A session's connection in the slab, unless its end is closed.
+    pub(super) fn connection_of(&self, session: u32, c: ConnectionId) -> Option<u32> {
+        let mut connection = self.sessions[session as usize].connection;
+        while connection != NONE {
+            let entry = &self.connections[connection];
+            if entry.client_number == c.0 {
+                return (entry.client != ClientEnd::Closed).then_some(connection);
+            }
+            connection = entry.older;
+        }
+        None
+    }
+}

@@ -1,0 +1,85 @@
+//! A simulated TCP connection, both ends of it.
+
+use super::NONE;
+use crate::time::{Nanos, Timestamp};
+
+/// The client's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientEnd {
+    /// SYN sent.
+    Connecting,
+    /// Up.
+    Open,
+    /// Closed, refused or given up: the session hears no more of it.
+    Closed,
+}
+
+/// The server's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerEnd {
+    /// The SYN has not arrived, or was not accepted.
+    None,
+    /// SYN-ACK sent. The ACK that completes the connection travels with the client's first bytes.
+    HalfOpen,
+    /// In the accept queue of a process that does not accept.
+    Queued,
+    /// Accepted: the server machine has it.
+    Accepted,
+    /// Closed by the server.
+    Closed,
+    /// Forgotten by its host: whatever arrives is answered with RST.
+    Gone,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// When its first SYN left.
+    pub opened: Timestamp,
+    pub one_way: Nanos,
+    /// Latest arrival scheduled in each direction: a stream is never reordered.
+    pub last_to_server: Timestamp,
+    pub last_to_client: Timestamp,
+    pub session: u32,
+    /// The session's number for it.
+    pub client_number: u32,
+    pub server: u32,
+    /// The server's number for it, once accepted.
+    pub server_number: u32,
+    /// The session's connection before this one that is still in use.
+    pub older: u32,
+    /// Items in the queue, or held at the server, that name this connection.
+    pub in_flight: u32,
+    /// Messages sent in either direction: keys their jitter.
+    pub messages: u16,
+    pub syns: u8,
+    pub client: ClientEnd,
+    pub server_end: ServerEnd,
+}
+
+impl Connection {
+    pub fn new(now: Timestamp, one_way: Nanos, session: u32, client_number: u32, server: u32, older: u32) -> Connection {
+        Connection {
+            opened: now,
+            one_way,
+            last_to_server: now,
+            last_to_client: now,
+            session,
+            client_number,
+            server,
+            server_number: NONE,
+            older,
+            in_flight: 0,
+            messages: 0,
+            syns: 1,
+            client: ClientEnd::Connecting,
+            server_end: ServerEnd::None,
+        }
+    }
+
+    /// Nobody will hear of it again.
+    pub fn over(&self) -> bool {
+        let server_done = matches!(self.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
+        self.in_flight == 0 && self.client == ClientEnd::Closed && server_done
+    }
+}

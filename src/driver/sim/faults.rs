@@ -1,0 +1,105 @@
+//! What faults do to servers and their connections.
+
+use super::connection::{ClientEnd, ServerEnd};
+use super::queue::Handle;
+use super::{Held, Simulation};
+use crate::event::Kind as EventKind;
+use crate::fault::{Event, Kind};
+use crate::machine::Input;
+use crate::record::Recorder;
+use crate::server::Server;
+
+impl Simulation {
+    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, recorder: &mut R) {
+        let kind = self.faults[fault as usize].kind;
+        for target in 0..self.faults[fault as usize].servers.len() {
+            let server = self.faults[fault as usize].servers[target];
+            self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
+            match kind {
+                Kind::Crash => self.lose_process(server, true),
+                Kind::PowerOff => self.lose_process(server, false),
+                Kind::Hang => self.servers[server as usize].host.hang(),
+            }
+        }
+    }
+
+    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, recorder: &mut R) {
+        let kind = self.faults[fault as usize].kind;
+        for target in 0..self.faults[fault as usize].servers.len() {
+            let server = self.faults[fault as usize].servers[target];
+            self.servers[server as usize].host.start();
+            self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
+            self.go_on(server, recorder);
+        }
+    }
+
+    /// The process is gone. Its kernel, if that lives, ends idle connections with FIN, and those with bytes that nobody
+    /// read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue is not empty, and
+    /// `inet_csk_listen_stop` resets what is in the accept queue.)
+    fn lose_process(&mut self, server: u32, kernel_lives: bool) {
+        let slot = &mut self.servers[server as usize];
+        if kernel_lives {
+            slot.host.crash();
+        } else {
+            slot.host.power_off();
+        }
+        slot.machine = Server::default();
+        slot.free.clear();
+        slot.accepted.clear();
+        if slot.wake != Handle::NONE {
+            self.queue.cancel(slot.wake);
+            slot.wake = Handle::NONE;
+        }
+        let held = std::mem::take(&mut slot.held);
+        let mut unread: Vec<u32> = Vec::new();
+        for item in &held {
+            if let Held::Segment { connection, segment } = *item {
+                unread.push(connection);
+                self.segments.release(segment);
+            }
+        }
+        unread.sort_unstable();
+        for connection in 0..self.connections.len() as u32 {
+            if !self.is_alive_at(connection, server) {
+                continue;
+            }
+            let entry = &mut self.connections[connection];
+            let accepted = entry.server_end == ServerEnd::Accepted;
+            entry.server_end = ServerEnd::Gone;
+            let heard = entry.client != ClientEnd::Closed;
+            if kernel_lives && heard {
+                let reset = !accepted || unread.binary_search(&connection).is_ok();
+                self.cut(connection, reset);
+            }
+        }
+        for item in held {
+            if let Held::Segment { connection, .. } | Held::Fin { connection } = item {
+                self.landed(connection);
+            }
+        }
+    }
+
+    /// A hung process goes on with what has arrived meanwhile.
+    fn go_on<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        for item in std::mem::take(&mut self.servers[server as usize].held) {
+            match item {
+                Held::Wake => self.server_input(server, Input::Wake, recorder),
+                Held::Segment { connection, segment } => {
+                    let end = self.connections[connection].server_end;
+                    if end == ServerEnd::Queued || end == ServerEnd::Accepted {
+                        self.receive_at_server(connection, segment, recorder);
+                    } else {
+                        self.segments.release(segment);
+                    }
+                    self.landed(connection);
+                }
+                Held::Fin { connection } => {
+                    if self.is_alive_at(connection, server) {
+                        self.end_at_server(connection, Input::Eof, recorder);
+                    }
+                    self.landed(connection);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The event queue: monotone, ordered by (time, sequence), with cancellation in constant time.
+//!
+//! A radix queue with 64 buckets per level: an item lies at the level of the highest base-64 digit in which its time
+//! differs from the last time popped, in the bucket of that digit. Time never goes backward, so an item only ever moves
+//! to lower levels, at most eleven times and mostly twice (the monotone radix heap of Ahuja, Mehlhorn, Orlin, Tarjan:
+//! "Faster algorithms for the shortest path problem", JACM 1990; the levels are those of a hierarchical timing wheel).
+//! Buckets are linked lists through one slab, so that the queue's memory is that of the most items ever pending, and
+//! items of the same time stay in the order in which they were pushed: their sequence is never stored.
+
+use crate::time::Timestamp;
+
+const DIGIT: u32 = 6;
+const BUCKETS: usize = 1 << DIGIT;
+/// 11 digits of 6 bits cover 64 bits.
+const LEVELS: usize = 11;
+const NONE: u32 = u32::MAX;
+
+/// A pending item, for [`Queue::cancel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handle(u32);
+
+impl Handle {
+    /// Of no item.
+    pub const NONE: Handle = Handle(NONE);
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    time: u64,
+    item: T,
+    next: u32,
+    previous: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    first: u32,
+    last: u32,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct Queue<T> {
+    entries: Vec<Entry<T>>,
+    /// First unused entry; unused ones are linked by `next`.
+    free: u32,
+    buckets: Box<[[Bucket; BUCKETS]; LEVELS]>,
+    /// Which buckets of a level hold items.
+    occupied: [u64; LEVELS],
+    /// Which levels hold items.
+    levels: u32,
+    last: u64,
+}
+
+impl<T: Copy> Default for Queue<T> {
+    fn default() -> Queue<T> {
+        Queue {
+            entries: Vec::new(),
+            free: NONE,
+            buckets: Box::new([[Bucket { first: NONE, last: NONE }; BUCKETS]; LEVELS]),
+            occupied: [0; LEVELS],
+            levels: 0,
+            last: 0,
+        }
+    }
+}
+
+impl<T: Copy> Queue<T> {
+    /// Adds an item.
+    ///
+    /// # Panics
+    /// When `at` is before the last time popped: time never goes backward.
+    pub fn push(&mut self, at: Timestamp, item: T) -> Handle {
+        assert!(at.0 >= self.last, "time goes backward: {} before {}", at.0, self.last);
+        let entry = Entry { time: at.0, item, next: NONE, previous: NONE };
+        let index = if self.free == NONE {
+            self.entries.push(entry);
+            (self.entries.len() - 1) as u32
+        } else {
+            let index = self.free;
+            self.free = self.entries[index as usize].next;
+            self.entries[index as usize] = entry;
+            index
+        };
+        self.link(index);
+        Handle(index)
+    }
+
+    /// Takes a pending item out. The handle must be of an item that is still pending.
+    pub fn cancel(&mut self, handle: Handle) {
+        self.unlink(handle.0);
+        self.release(handle.0);
+    }
+
+    /// Takes the earliest item; of several at the same time, the one that was pushed first.
+    #[inline]
+    pub fn pop(&mut self) -> Option<(Timestamp, T)> {
+        while self.levels != 0 {
+            let level = self.levels.trailing_zeros() as usize;
+            let digit = self.occupied[level].trailing_zeros() as usize;
+            let bucket = self.buckets[level][digit];
+            if level == 0 || bucket.first == bucket.last {
+                // All of a lowest bucket are at the same time; a lone item is the earliest wherever it lies.
+                let index = bucket.first;
+                self.unlink(index);
+                let Entry { time, item, .. } = self.entries[index as usize];
+                self.last = time;
+                self.release(index);
+                return Some((Timestamp(time), item));
+            }
+            self.spread(level, digit);
+        }
+        None
+    }
+
+    /// Moves a bucket's items to lower levels, by moving `last` to where the bucket begins.
+    fn spread(&mut self, level: usize, digit: usize) {
+        let shift = level as u32 * DIGIT;
+        let above = !0u64 << shift << (DIGIT - 1) << 1;
+        self.last = (self.last & above) | ((digit as u64) << shift);
+        let mut index = self.buckets[level][digit].first;
+        self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
+        self.vacate(level, digit);
+        while index != NONE {
+            let next = self.entries[index as usize].next;
+            self.link(index);
+            index = next;
+        }
+    }
+
+    fn place(&self, time: u64) -> (usize, usize) {
+        let level = (63 - ((time ^ self.last) | 1).leading_zeros()) / DIGIT;
+        let digit = (time >> (level * DIGIT)) as usize % BUCKETS;
+        (level as usize, digit)
+    }
+
+    fn link(&mut self, index: u32) {
+        let (level, digit) = self.place(self.entries[index as usize].time);
+        let bucket = &mut self.buckets[level][digit];
+        let last = bucket.last;
+        bucket.last = index;
+        if last == NONE {
+            bucket.first = index;
+            self.occupied[level] |= 1 << digit;
+            self.levels |= 1 << level;
+        } else {
+            self.entries[last as usize].next = index;
+        }
+        let entry = &mut self.entries[index as usize];
+        entry.previous = last;
+        entry.next = NONE;
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Entry { time, next, previous, .. } = self.entries[index as usize];
+        let (level, digit) = self.place(time);
+        let bucket = &mut self.buckets[level][digit];
+        match previous {
+            NONE => bucket.first = next,
+            previous => self.entries[previous as usize].next = next,
+        }
+        match next {
+            NONE => bucket.last = previous,
+            next => self.entries[next as usize].previous = previous,
+        }
+        if bucket.first == NONE {
+            self.vacate(level, digit);
+        }
+    }
+
+    fn vacate(&mut self, level: usize, digit: usize) {
+        self.occupied[level] &= !(1 << digit);
+        if self.occupied[level] == 0 {
+            self.levels &= !(1 << level);
+        }
+    }
+
+    fn release(&mut self, index: u32) {
+        self.entries[index as usize].next = self.free;
+        self.free = index;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Push this much after the last time popped.
+        Push(u64),
+        Pop,
+        /// Cancel one of the pending.
+        Cancel(prop::sample::Index),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let delay = prop_oneof![0..3u64, 0..5_000u64, any::<u32>().prop_map(u64::from), 0..u64::MAX / 512];
+        let step = prop_oneof![
+            5 => delay.prop_map(Step::Push),
+            4 => Just(Step::Pop),
+            1 => any::<prop::sample::Index>().prop_map(Step::Cancel),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    proptest! {
+        /// Against the obvious implementation: a map ordered by (time, sequence).
+        #[test]
+        fn pops_in_order_of_time_and_sequence(steps in steps()) {
+            let mut queue = Queue::default();
+            let mut model = BTreeMap::new();
+            let mut now = 0;
+            for (sequence, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Push(delay) => {
+                        let at = now + delay;
+                        let handle = queue.push(Timestamp(at), sequence);
+                        model.insert((at, sequence), handle);
+                    }
+                    Step::Pop => {
+                        let expected = model.pop_first().map(|((at, sequence), _)| (Timestamp(at), sequence));
+                        prop_assert_eq!(queue.pop(), expected);
+                        now = expected.map_or(now, |(at, _)| at.0);
+                    }
+                    Step::Cancel(which) if !model.is_empty() => {
+                        let key = *model.keys().nth(which.index(model.len())).unwrap();
+                        queue.cancel(model.remove(&key).unwrap());
+                    }
+                    Step::Cancel(_) => {}
+                }
+            }
+            while let Some(((at, sequence), _)) = model.pop_first() {
+                prop_assert_eq!(queue.pop(), Some((Timestamp(at), sequence)));
+            }
+            prop_assert_eq!(queue.pop(), None);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "time goes backward")]
+    fn time_never_goes_backward() {
+        let mut queue = Queue::default();
+        queue.push(Timestamp(10), ());
+        queue.pop();
+        queue.push(Timestamp(9), ());
+    }
+}

@@ -1,0 +1,358 @@
+//! TCP as its users see it: connects, segments in order, FIN, RST and silence.
+
+use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::{Held, Item, Simulation};
+use crate::event::Kind;
+use crate::machine::{ConnectError, ConnectionId, Input};
+use crate::network::{Event, Process, SynAnswer};
+use crate::record::Recorder;
+use crate::rng::Identity;
+use crate::time::Timestamp;
+
+impl Simulation {
+    /// A session connects: its SYN leaves.
+    pub(super) fn open(&mut self, session: u32, client_number: u32, server: u32) {
+        let slot = &self.sessions[session as usize];
+        let index = slot.machine.index();
+        let group = &self.groups[slot.group as usize];
+        let client_host = match group.hosts.len() {
+            0 => group.plan.identity(index),
+            count => group.host_identity.nth(u64::from(index) % count as u64),
+        };
+        let one_way = self.link.one_way(client_host, self.servers[server as usize].identity);
+        let older = slot.connection;
+        let entry = Connection::new(self.now, one_way, session, client_number, server, older);
+        let connection = self.connections.insert(entry);
+        self.sessions[session as usize].connection = connection;
+        let at = self.arrival_at_server(connection);
+        self.push(connection, at, Item::Syn { connection });
+    }
+
+    /// What is drawn for a connection is keyed by its session and its number there.
+    pub(super) fn identity_of(&self, connection: u32) -> Identity {
+        let entry = &self.connections[connection];
+        let slot = &self.sessions[entry.session as usize];
+        let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
+        Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
+    }
+
+    /// When a message that leaves the client now arrives.
+    fn arrival_at_server(&mut self, connection: u32) -> Timestamp {
+        let arrival = self.arrival(connection);
+        let entry = &mut self.connections[connection];
+        entry.last_to_server = entry.last_to_server.max(arrival);
+        entry.last_to_server
+    }
+
+    /// When a message that leaves the server now arrives.
+    fn arrival_at_client(&mut self, connection: u32) -> Timestamp {
+        let arrival = self.arrival(connection);
+        let entry = &mut self.connections[connection];
+        entry.last_to_client = entry.last_to_client.max(arrival);
+        entry.last_to_client
+    }
+
+    fn arrival(&mut self, connection: u32) -> Timestamp {
+        let entry = &mut self.connections[connection];
+        entry.messages = entry.messages.wrapping_add(1);
+        let ordinal = u64::from(entry.client_number) << 16 | u64::from(entry.messages);
+        let one_way = entry.one_way;
+        let slot = &self.sessions[entry.session as usize];
+        let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
+        self.now + one_way + self.link.jitter(session, || ordinal)
+    }
+
+    fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
+        self.connections[connection].in_flight += 1;
+        self.queue.push(at, item);
+    }
+
+    /// An item that named this connection is dealt with. Until then it keeps the connection's place taken, so that
+    /// what a machine does meanwhile can't put another connection there.
+    pub(super) fn landed(&mut self, connection: u32) {
+        self.connections[connection].in_flight -= 1;
+        self.settle(connection);
+    }
+
+    /// Gives the connection's place back once nobody will hear of it again.
+    fn settle(&mut self, connection: u32) {
+        if !self.connections[connection].over() {
+            return;
+        }
+        let Connection { session, older, .. } = self.connections[connection];
+        let slot = &mut self.sessions[session as usize];
+        if slot.connection == connection {
+            slot.connection = older;
+        } else {
+            let mut newer = slot.connection;
+            while self.connections[newer].older != connection {
+                newer = self.connections[newer].older;
+            }
+            self.connections[newer].older = older;
+        }
+        self.connections.release(connection);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> u32 {
+        let segment = self.segments.reuse();
+        let buffer = &mut self.segments[segment];
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        segment
+    }
+
+    pub(super) fn send_to_server(&mut self, session: u32, c: ConnectionId, bytes: &[u8]) {
+        if let Some(connection) = self.connection_of(session, c) {
+            let segment = self.keep(bytes);
+            let at = self.arrival_at_server(connection);
+            self.push(connection, at, Item::ToServer { connection, segment });
+        }
+    }
+
+    pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &[u8]) {
+        let connection = self.servers[server as usize].accepted[c.0 as usize];
+        let segment = self.keep(bytes);
+        let at = self.arrival_at_client(connection);
+        self.push(connection, at, Item::ToClient { connection, segment });
+    }
+
+    /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
+    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId) {
+        let Some(connection) = self.connection_of(session, c) else { return };
+        let entry = &mut self.connections[connection];
+        let was_up = entry.client == ClientEnd::Open;
+        entry.client = ClientEnd::Closed;
+        if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
+            let at = self.arrival_at_server(connection);
+            self.push(connection, at, Item::FinToServer { connection });
+        }
+        self.settle(connection);
+    }
+
+    /// The server closes its end: FIN, unless the client's is closed already.
+    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId) {
+        let slot = &mut self.servers[server as usize];
+        let connection = slot.accepted[c.0 as usize];
+        slot.free.push(c.0);
+        let entry = &mut self.connections[connection];
+        entry.server_end = ServerEnd::Closed;
+        if entry.client != ClientEnd::Closed {
+            let at = self.arrival_at_client(connection);
+            self.push(connection, at, Item::FinToClient { connection });
+        }
+        self.settle(connection);
+    }
+
+    pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { session, server, client, .. } = self.connections[connection];
+        match self.servers[server as usize].host.syn() {
+            // The session gave up while the SYN was on its way; the other end's answer would be for nobody.
+            _ if client == ClientEnd::Closed => {}
+            SynAnswer::Accepted => {
+                self.connections[connection].server_end = ServerEnd::HalfOpen;
+                let at = self.arrival_at_client(connection);
+                self.push(connection, at, Item::SynAck { connection });
+            }
+            SynAnswer::Refused => {
+                self.record(Kind::Network(server, Event::SynRefused { session }), recorder);
+                let at = self.arrival_at_client(connection);
+                self.push(connection, at, Item::SynRefused { connection });
+            }
+            SynAnswer::BacklogFull => self.syn_dropped(connection, true, recorder),
+            SynAnswer::Unanswered => self.syn_dropped(connection, false, recorder),
+        }
+        self.landed(connection);
+    }
+
+    /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
+    fn syn_dropped<R: Recorder>(&mut self, connection: u32, backlog_full: bool, recorder: &mut R) {
+        let entry = &mut self.connections[connection];
+        let (session, server, opened) = (entry.session, entry.server, entry.opened);
+        let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
+        entry.syns = entry.syns.saturating_add(1);
+        let one_way = entry.one_way;
+        self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }), recorder);
+        match repetition {
+            Some(after) => {
+                let at = (opened + after + one_way).max(self.now);
+                self.push(connection, at, Item::Syn { connection });
+            }
+            None => {
+                let at = (opened + self.syn_schedule.gives_up()).max(self.now);
+                self.push(connection, at, Item::SynGivenUp { connection });
+            }
+        }
+    }
+
+    pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let entry = &mut self.connections[connection];
+        if entry.client == ClientEnd::Closed {
+            self.reset_to_server(connection);
+        } else {
+            entry.client = ClientEnd::Open;
+            let (session, c) = (entry.session, ConnectionId(entry.client_number));
+            self.session_input(session, Input::Connected(c), recorder);
+        }
+        self.landed(connection);
+    }
+
+    /// The connect was refused, or the kernel gave up.
+    pub(super) fn not_connected<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+        let entry = &mut self.connections[connection];
+        let (session, c) = (entry.session, ConnectionId(entry.client_number));
+        let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
+        self.landed(connection);
+        if !abandoned {
+            let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
+            self.session_input(session, Input::ConnectFailed(c, why), recorder);
+        }
+    }
+
+    pub(super) fn to_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        let Connection { server, server_end, client, .. } = self.connections[connection];
+        let slot = &mut self.servers[server as usize];
+        let process = slot.host.process();
+        match server_end {
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted if process == Process::Hung => {
+                if server_end == ServerEnd::HalfOpen {
+                    slot.host.enqueue();
+                    self.connections[connection].server_end = ServerEnd::Queued;
+                }
+                self.hold(server, connection, Held::Segment { connection, segment });
+            }
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => {
+                self.receive_at_server(connection, segment, recorder);
+            }
+            ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {
+                // A host that is off says nothing; one that knows nothing of the connection answers RST.
+                if slot.host.powered() && client != ClientEnd::Closed {
+                    let at = self.arrival_at_client(connection);
+                    self.push(connection, at, Item::RstToClient { connection });
+                }
+                self.segments.release(segment);
+            }
+        }
+        self.landed(connection);
+    }
+
+    /// A process that runs reads a segment, after accepting its connection if it has not yet.
+    pub(super) fn receive_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        if self.connections[connection].server_end != ServerEnd::Accepted {
+            self.accept(connection, recorder);
+        }
+        let entry = &self.connections[connection];
+        let (server, c) = (entry.server, ConnectionId(entry.server_number));
+        let bytes = std::mem::take(&mut self.segments[segment]);
+        self.server_input(server, Input::Received(c, &bytes), recorder);
+        self.segments[segment] = bytes;
+        self.segments.release(segment);
+    }
+
+    fn hold(&mut self, server: u32, connection: u32, held: Held) {
+        self.connections[connection].in_flight += 1;
+        self.servers[server as usize].held.push(held);
+    }
+
+    pub(super) fn to_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        let entry = &self.connections[connection];
+        if entry.client == ClientEnd::Open {
+            let (session, c) = (entry.session, ConnectionId(entry.client_number));
+            let bytes = std::mem::take(&mut self.segments[segment]);
+            self.session_input(session, Input::Received(c, &bytes), recorder);
+            self.segments[segment] = bytes;
+        } else if entry.server_end == ServerEnd::Accepted {
+            self.reset_to_server(connection);
+        }
+        self.segments.release(segment);
+        self.landed(connection);
+    }
+
+    pub(super) fn fin_to_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { server, server_end, .. } = self.connections[connection];
+        let hung = self.servers[server as usize].host.process() == Process::Hung;
+        match server_end {
+            // A queued connection has held bytes before this FIN, and a half-open one will be read after the hang.
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted if hung => {
+                self.hold(server, connection, Held::Fin { connection });
+            }
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => {
+                self.end_at_server(connection, Input::Eof, recorder);
+            }
+            ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {}
+        }
+        self.landed(connection);
+    }
+
+    /// The process learns that its client's end is closed. A connection that it never accepted just vanishes.
+    pub(super) fn end_at_server<R: Recorder>(
+        &mut self,
+        connection: u32,
+        input: fn(ConnectionId) -> Input<'static>,
+        recorder: &mut R,
+    ) {
+        let entry = &mut self.connections[connection];
+        let (server, number) = (entry.server, entry.server_number);
+        match entry.server_end {
+            ServerEnd::Accepted => self.server_input(server, input(ConnectionId(number)), recorder),
+            ServerEnd::Queued => {
+                entry.server_end = ServerEnd::Gone;
+                self.servers[server as usize].host.dequeue();
+            }
+            _ => entry.server_end = ServerEnd::Gone,
+        }
+    }
+
+    pub(super) fn fin_to_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let entry = &self.connections[connection];
+        if entry.client == ClientEnd::Open {
+            let (session, c) = (entry.session, ConnectionId(entry.client_number));
+            self.session_input(session, Input::Eof(c), recorder);
+        }
+        self.landed(connection);
+    }
+
+    /// The client's kernel answers what it no longer knows.
+    fn reset_to_server(&mut self, connection: u32) {
+        let at = self.arrival_at_server(connection);
+        self.push(connection, at, Item::RstToServer { connection });
+    }
+
+    pub(super) fn rst_to_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        // A hung process finds the reset connection when it goes on; until then its kernel has forgotten it.
+        let entry = &self.connections[connection];
+        let server = entry.server;
+        let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
+        let hung = self.servers[server as usize].host.process() == Process::Hung;
+        match (alive, hung && entry.server_end == ServerEnd::Accepted) {
+            (true, true) => self.hold(server, connection, Held::Fin { connection }),
+            (true, false) => self.end_at_server(connection, Input::Reset, recorder),
+            (false, _) => {}
+        }
+        self.landed(connection);
+    }
+
+    pub(super) fn rst_to_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let entry = &mut self.connections[connection];
+        let (session, c) = (entry.session, ConnectionId(entry.client_number));
+        let heard = entry.client != ClientEnd::Closed;
+        entry.client = ClientEnd::Closed;
+        self.landed(connection);
+        if heard {
+            self.session_input(session, Input::Reset(c), recorder);
+        }
+    }
+
+    /// FIN or RST from a host whose process died.
+    pub(super) fn cut(&mut self, connection: u32, reset: bool) {
+        let at = self.arrival_at_client(connection);
+        let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
+        self.push(connection, at, item);
+    }
+
+    /// Whether a number of the slab names a connection of this server that is alive at the server's end.
+    pub(super) fn is_alive_at(&self, connection: u32, server: u32) -> bool {
+        let entry = &self.connections[connection];
+        let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
+        entry.server == server && alive
+    }
+}
