@@ -1,8 +1,11 @@
 //! wip
+pub mod chart;
 pub mod check;
+pub mod cli;
 pub mod client;
 pub mod driver;
 pub mod event;
+pub mod explore;
 pub mod fault;
 pub mod handshake;
 pub mod http;
@@ -12,6 +15,7 @@ pub mod metrics;
 pub mod network;
 pub mod quantity;
 pub mod record;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod server;

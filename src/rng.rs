@@ -176,6 +176,22 @@ pub enum Varying {
     Quantiles(std::collections::BTreeMap<String, Nanos>),
 }
 
+impl Varying {
+    /// A few words for readers.
+    pub fn describe(&self) -> String {
+        match self {
+            Varying::Uniform { min, max } => format!("{min} to {max}"),
+            Varying::Exponential { mean } => format!("exponential, mean {mean}"),
+            Varying::Normal { mean, deviation } => format!("normal, mean {mean}, deviation {deviation}"),
+            Varying::Lognormal { median, p99 } => format!("lognormal, median {median}, p99 {p99}"),
+            Varying::Quantiles(points) => {
+                let median = points.get("p50").map_or(String::new(), |median| format!(", median {median}"));
+                format!("{} quantiles{median}", points.len())
+            }
+        }
+    }
+}
+
 impl Distribution {
     /// What is impossible about it, if anything.
     pub fn problem(&self) -> Option<String> {

@@ -25,6 +25,20 @@ pub enum Policy {
     DecorrelatedJitter,
 }
 
+impl Policy {
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::None => "none",
+            Policy::Fixed => "fixed",
+            Policy::Exponential => "exponential",
+            Policy::FullJitter => "full-jitter",
+            Policy::EqualJitter => "equal-jitter",
+            Policy::DecorrelatedJitter => "decorrelated-jitter",
+        }
+    }
+}
+
 /// The retry policy of a client group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -42,6 +42,15 @@ impl Kind {
         self == Kind::Hang
     }
 
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Crash => "crash",
+            Kind::PowerOff => "power-off",
+            Kind::Hang => "hang",
+        }
+    }
+
     /// A stable number for digests.
     pub fn code(self) -> u8 {
         match self {

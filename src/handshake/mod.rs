@@ -24,6 +24,17 @@ pub enum Mode {
     FinalResponse,
 }
 
+impl Mode {
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Upgrade => "upgrade",
+            Mode::UpgradeStrict => "upgrade-strict",
+            Mode::FinalResponse => "final-response",
+        }
+    }
+}
+
 /// Why an answer is no handshake, or none that may be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

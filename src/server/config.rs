@@ -140,6 +140,18 @@ pub enum Kind {
     Stall,
 }
 
+impl Kind {
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Accept => "accept",
+            Kind::Redirect => "redirect",
+            Kind::Reject => "reject",
+            Kind::Stall => "stall",
+        }
+    }
+}
+
 /// How a redirector chooses a member of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

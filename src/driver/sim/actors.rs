@@ -145,9 +145,7 @@ impl Simulation {
     pub(super) fn accept<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &mut self.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
-        let number = slot.free.pop().unwrap_or_else(|| {
-            slot.accepted.len() as u32
-        });
+        let number = slot.free.pop().unwrap_or_else(|| slot.accepted.len() as u32);
         match slot.accepted.get_mut(number as usize) {
             Some(place) => *place = connection,
             None => slot.accepted.push(connection),
@@ -163,9 +161,11 @@ impl Simulation {
     pub(super) fn report<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
         let mut reports = std::mem::take(&mut self.reports);
         reports.clear();
-        reports.extend(self.servers.iter().map(|peer| {
-            (peer.host.process() == Process::Running).then(|| peer.machine.connections())
-        }));
+        reports.extend(
+            self.servers
+                .iter()
+                .map(|peer| (peer.host.process() == Process::Running).then(|| peer.machine.connections())),
+        );
         if self.servers[server as usize].host.process() == Process::Running {
             self.server_input(server, Input::Peers(&reports), recorder);
         }

@@ -58,7 +58,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub fn new(now: Timestamp, one_way: Nanos, session: u32, client_number: u32, server: u32, older: u32) -> Connection {
+    pub fn new(
+        now: Timestamp,
+        one_way: Nanos,
+        session: u32,
+        client_number: u32,
+        server: u32,
+        older: u32,
+    ) -> Connection {
         Connection {
             opened: now,
             one_way,

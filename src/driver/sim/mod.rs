@@ -32,25 +32,61 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy)]
 enum Item {
     /// The next session of a client group arrives.
-    Arrive { group: u32 },
+    Arrive {
+        group: u32,
+    },
     /// A closed-loop user starts its next session.
-    Restart { session: u32 },
-    SessionWake { session: u32 },
-    ServerWake { server: u32 },
+    Restart {
+        session: u32,
+    },
+    SessionWake {
+        session: u32,
+    },
+    ServerWake {
+        server: u32,
+    },
     /// A redirector hears of its targets' connections.
-    Report { server: u32 },
-    Syn { connection: u32 },
-    SynAck { connection: u32 },
-    SynRefused { connection: u32 },
-    SynGivenUp { connection: u32 },
-    ToServer { connection: u32, segment: u32 },
-    ToClient { connection: u32, segment: u32 },
-    FinToServer { connection: u32 },
-    FinToClient { connection: u32 },
-    RstToServer { connection: u32 },
-    RstToClient { connection: u32 },
-    FaultBegins { fault: u32 },
-    FaultHeals { fault: u32 },
+    Report {
+        server: u32,
+    },
+    Syn {
+        connection: u32,
+    },
+    SynAck {
+        connection: u32,
+    },
+    SynRefused {
+        connection: u32,
+    },
+    SynGivenUp {
+        connection: u32,
+    },
+    ToServer {
+        connection: u32,
+        segment: u32,
+    },
+    ToClient {
+        connection: u32,
+        segment: u32,
+    },
+    FinToServer {
+        connection: u32,
+    },
+    FinToClient {
+        connection: u32,
+    },
+    RstToServer {
+        connection: u32,
+    },
+    RstToClient {
+        connection: u32,
+    },
+    FaultBegins {
+        fault: u32,
+    },
+    FaultHeals {
+        fault: u32,
+    },
 }
 
 /// A session with what the simulator keeps for it.

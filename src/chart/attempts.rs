@@ -1,0 +1,140 @@
+//! Attempts per second by how they came out, stacked.
+
+use plotters::style::RGBColor;
+
+use super::axis::Axis;
+use super::number::short;
+use super::over_time::{self, seconds};
+use super::picture::{Key, Layer, Picture, Point, Swatch};
+use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
+use crate::client::Outcome;
+use crate::metrics::{Measured, Series};
+
+const OUTCOMES: usize = Outcome::ALL.len();
+/// More bars than this are put together: they would be narrower than three pixels.
+const BARS: usize = 300;
+
+/// An interval's attempts.
+#[derive(Debug, Clone)]
+struct Bar {
+    from: f64,
+    until: f64,
+    counts: [u64; OUTCOMES],
+}
+
+impl Bar {
+    fn absorb(&mut self, later: &Bar) {
+        self.until = later.until;
+        self.counts.iter_mut().zip(later.counts).for_each(|(mine, more)| *mine += more);
+    }
+
+    /// Attempts per second of the first `outcomes` outcomes.
+    fn rate(&self, outcomes: usize) -> f64 {
+        let count: u64 = self.counts[..outcomes].iter().sum();
+        if self.until > self.from { count as f64 / (self.until - self.from) } else { 0.0 }
+    }
+}
+
+/// The chart.
+pub fn picture(measured: &Measured) -> Picture {
+    let bars = bars(&measured.series);
+    let total = |outcome: Outcome| bars.iter().map(|bar| bar.counts[outcome as usize]).sum::<u64>();
+    let highest = bars.iter().map(|bar| bar.rate(OUTCOMES)).fold(0.0, f64::max);
+    let (mut layers, mut keys) = (Vec::new(), Vec::new());
+    // Each area reaches down to zero and the next covers its lower part: no seam shows between them.
+    for outcome in Outcome::ALL.into_iter().rev().filter(|outcome| total(*outcome) > 0) {
+        let outline = outline(&bars, outcome as usize + 1);
+        layers.push(Layer::Area { outline, color: color(outcome), opacity: 1.0 });
+        let label = format!("{} ({})", outcome.name(), short(total(outcome)));
+        keys.insert(0, Key { label, color: color(outcome), swatch: Swatch::Area });
+    }
+    Picture {
+        title: "Attempts by outcome",
+        description: "Attempts per second over time, stacked by how they came out.",
+        x: Axis::time(over_time::end(measured)),
+        y: Axis::count("attempts per second", highest, false),
+        layers: if highest > 0.0 { layers } else { Vec::new() },
+        keys,
+        marks: over_time::faults(&measured.faults),
+    }
+}
+
+fn bars(series: &Series) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = Vec::new();
+    let mut from = 0.0;
+    let in_one = series.ends.len().div_ceil(BARS).max(1);
+    let nominal = series.interval.as_secs_f64();
+    for (n, end) in series.ends.iter().enumerate() {
+        let count = |outcome: usize| series.outcomes[outcome].get(n).copied().map_or(0, u64::from);
+        let bar = Bar { from, until: seconds(*end), counts: std::array::from_fn(count) };
+        from = bar.until;
+        // The rest of an interval at the run's end would make a peak of a single attempt.
+        let is_rest = n + 1 == series.ends.len() && bar.until - bar.from < nominal / 2.0;
+        match bars.last_mut() {
+            Some(last) if is_rest || n % in_one != 0 => last.absorb(&bar),
+            _ => bars.push(bar),
+        }
+    }
+    bars
+}
+
+/// The stairs of the first `outcomes` outcomes together.
+fn outline(bars: &[Bar], outcomes: usize) -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut level = 0.0;
+    for bar in bars {
+        let rate = bar.rate(outcomes);
+        if rate != level {
+            points.push((bar.from, level));
+            points.push((bar.from, rate));
+            level = rate;
+        }
+    }
+    if let Some(last) = bars.last() {
+        points.push((last.until, level));
+        points.push((last.until, 0.0));
+    }
+    points
+}
+
+fn color(outcome: Outcome) -> RGBColor {
+    match outcome {
+        Outcome::Opened => GREEN,
+        Outcome::Redirected => SKY,
+        Outcome::Rejected => ORANGE,
+        Outcome::Refused => VERMILLION,
+        Outcome::ConnectTimeout => PURPLE,
+        Outcome::HandshakeTimeout => YELLOW,
+        Outcome::Reset => BLACK,
+        Outcome::Closed => GREY,
+        Outcome::Invalid => BLUE,
+        Outcome::BadRedirect => BROWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Nanos, Timestamp};
+
+    #[test]
+    fn the_rest_at_the_end_makes_no_peak() {
+        let mut series = Series { interval: Nanos::from_secs(1), ..Series::default() };
+        series.ends = vec![Timestamp(1_000_000_000), Timestamp(1_001_000_000)];
+        series.outcomes[Outcome::Opened as usize] = vec![10, 1];
+        let bars = bars(&series);
+        assert_eq!(bars.len(), 1);
+        assert_eq!(bars[0].counts[0], 11);
+        assert!(bars[0].rate(OUTCOMES) < 11.1);
+    }
+
+    #[test]
+    fn many_intervals_become_fewer_bars_and_no_attempt_is_lost() {
+        let mut series = Series { interval: Nanos::from_secs(1), ..Series::default() };
+        series.ends = (1..=1_001).map(|second| Timestamp(second * 1_000_000_000)).collect();
+        series.outcomes[Outcome::Refused as usize] = vec![2; 1_001];
+        let bars = bars(&series);
+        assert!(bars.len() <= BARS);
+        assert_eq!(bars.iter().map(|bar| bar.counts[Outcome::Refused as usize]).sum::<u64>(), 2_002);
+    }
+}

@@ -1,0 +1,36 @@
+//! Charts of a run: what was measured, as SVG text.
+//!
+//! Pure: the same input gives the same bytes everywhere. No file system, no clock, no fonts: the room for a text is
+//! estimated, whoever shows the chart sets it. Each chart only describes itself as a [`picture::Picture`]; one
+//! renderer turns descriptions into SVG, which is what makes all charts look alike.
+
+mod attempts;
+mod axis;
+mod connections;
+mod dash;
+mod labels;
+mod latency;
+mod number;
+mod over_time;
+mod percentiles;
+mod picture;
+mod render;
+mod sessions;
+mod style;
+#[cfg(test)]
+mod tests;
+mod thin;
+
+use crate::metrics::Measured;
+
+/// Every chart of a run, as (file name, SVG). `title` is the scenario's; what a chart shows is its own title.
+pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
+    let charts = [
+        ("sessions.svg", sessions::picture(measured)),
+        ("latency.svg", latency::picture(measured)),
+        ("percentiles.svg", percentiles::picture(measured)),
+        ("attempts.svg", attempts::picture(measured)),
+        ("connections.svg", connections::picture(measured)),
+    ];
+    charts.into_iter().map(|(name, picture)| (name, render::svg(title, &picture))).collect()
+}

@@ -1,0 +1,58 @@
+//! Latency by percentile, as HdrHistogram plots it: the rarer the value, the more room it gets.
+
+use plotters::style::RGBColor;
+
+use super::axis::{Axis, log, quantile};
+use super::number::percent;
+use super::picture::{Key, Layer, Mark, Picture, Point, Swatch};
+use super::style::{BLUE, GREEN, PURPLE, VERMILLION};
+use super::thin::thin;
+use crate::metrics::Measured;
+use crate::time::Nanos;
+
+/// Colour and width, from back to front: where lines fall together, the wider ones behind still show.
+const STYLES: [(RGBColor, f64); 4] = [(BLUE, 4.0), (VERMILLION, 2.8), (GREEN, 1.4), (PURPLE, 1.2)];
+/// A bucket is five pixels wide; a curve that only rises keeps two points of each.
+const BUCKETS: usize = 160;
+
+/// The chart.
+pub fn picture(measured: &Measured) -> Picture {
+    let curves: Vec<_> = measured.latencies.iter().map(|(name, of)| (*name, of, of.curve())).collect();
+    let y = Axis::log("latency", curves.iter().flat_map(|(_, _, curve)| curve.iter().map(|(_, value)| *value)));
+    let most = curves.iter().filter(|(_, _, curve)| !curve.is_empty()).map(|(_, of, _)| of.count()).max();
+
+    let (mut layers, mut dots, mut keys, mut marks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((name, of, curve), (color, width)) in curves.iter().zip(STYLES.into_iter().cycle()) {
+        if of.count() == 0 {
+            continue;
+        }
+        let never = never(curve);
+        let points: Vec<Point> =
+            curve.iter().map(|(share, value)| (quantile(*share, of.count()), log(*value).max(y.lo))).collect();
+        if let (Some(end), true) = (points.last(), never > 0.0) {
+            dots.push(Layer::Dot { at: *end, color, radius: 4.5 });
+            marks.push(Mark { name: format!("never: {}", percent(never)), from: end.0, until: end.0, color });
+        }
+        if !points.is_empty() {
+            layers.push(Layer::Line { points: thin(&points, BUCKETS), color, width });
+        }
+        let note = if points.is_empty() { " (never: 100 %)" } else { "" };
+        keys.push(Key { label: format!("{name}{note}"), color, swatch: Swatch::Line });
+    }
+    layers.append(&mut dots);
+    marks.sort_by(|a, b| a.from.total_cmp(&b.from));
+    Picture {
+        title: "Latency by percentile",
+        description: "The latency that a share of all values does not exceed. Lines end where values never came to their end.",
+        x: Axis::percentile(most.unwrap_or(0)),
+        y,
+        layers,
+        keys,
+        marks,
+    }
+}
+
+/// The share of values that never came to their end.
+fn never(curve: &[(f64, Nanos)]) -> f64 {
+    curve.last().map_or(1.0, |(finished, _)| 1.0 - finished)
+}

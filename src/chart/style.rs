@@ -1,0 +1,101 @@
+//! The look that all charts share: size, colours, type.
+//!
+//! Colours are those of Okabe and Ito, which readers with any colour vision tell apart.
+
+use plotters::style::RGBColor;
+
+/// Width of a chart in pixels.
+pub const WIDTH: f64 = 960.0;
+/// Height of a chart in pixels.
+pub const HEIGHT: f64 = 420.0;
+
+pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+pub const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
+pub const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+pub const YELLOW: RGBColor = RGBColor(0xF0, 0xE4, 0x42);
+pub const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
+pub const VERMILLION: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+pub const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
+pub const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
+/// Two more for the charts that need more than eight colours: far from the others in lightness.
+pub const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
+pub const BROWN: RGBColor = RGBColor(0x6B, 0x3E, 0x1B);
+
+/// The page.
+pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+/// Titles and legends.
+pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+/// Subtitles, ticks and the names of axes.
+pub const FADED: RGBColor = RGBColor(0x55, 0x55, 0x55);
+/// The lines at labelled ticks.
+pub const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
+/// The lines between them.
+pub const FAINT: RGBColor = RGBColor(0xF0, 0xF0, 0xF0);
+/// The x axis itself.
+pub const RULE: RGBColor = RGBColor(0x88, 0x88, 0x88);
+/// Faults: their edge, and behind the data their stretch.
+pub const FAULT: RGBColor = RGBColor(0xB8, 0x6B, 0x00);
+
+/// Titles. All sizes are in pixels, and stay above 12 when a README shows the chart 830 pixels wide.
+pub const TITLE: f64 = 20.0;
+/// Subtitles.
+pub const SUBTITLE: f64 = 16.0;
+/// Everything else.
+pub const TEXT: f64 = 14.0;
+
+/// How wide a text will be, at most: for a wide sans-serif font, as nobody knows which one will be used.
+pub fn text_width(text: &str, size: f64) -> f64 {
+    let ems = |c: char| match c {
+        'i' | 'j' | 'l' | '\'' | '|' | '.' | ',' | ':' | ';' | ' ' | 'I' | '!' => 0.33,
+        'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '-' => 0.42,
+        'w' => 0.84,
+        'm' | 'M' | 'W' | '@' | '%' | '…' => 1.0,
+        'A'..='Z' => 0.76,
+        _ if c.is_ascii() => 0.64,
+        // Chinese, Japanese, Korean and pictographs are as wide as high.
+        _ if c >= '\u{1100}' => 1.0,
+        _ => 0.76,
+    };
+    text.chars().map(ems).sum::<f64>() * size
+}
+
+/// A text without what XML has no way to say: control characters, not even escaped.
+pub fn clean(text: &str) -> String {
+    let is_xml = |c: char| !(c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'));
+    text.chars().map(|c| if is_xml(c) { c } else { ' ' }).collect()
+}
+
+/// A clean text, shortened where it would be wider than `width`.
+pub fn fit(text: &str, size: f64, width: f64) -> String {
+    let clean = clean(text);
+    if text_width(&clean, size) <= width {
+        return clean;
+    }
+    let mut kept = String::new();
+    for c in clean.chars() {
+        kept.push(c);
+        if text_width(&kept, size) + size > width {
+            kept.pop();
+            break;
+        }
+    }
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_to_their_room() {
+        assert_eq!(fit("short", TEXT, 100.0), "short");
+        let cut = fit(&"gateway ".repeat(40), TEXT, 200.0);
+        assert!(cut.ends_with('…') && cut.len() > 10, "{cut}");
+        assert!(text_width(&cut, TEXT) <= 200.0);
+    }
+
+    #[test]
+    fn control_characters_become_spaces() {
+        assert_eq!(fit("a\u{1}b\nc", TEXT, 100.0), "a b c");
+    }
+}

@@ -1,0 +1,179 @@
+//! The command line: arguments in, exit codes out.
+
+mod check;
+mod progress;
+mod run;
+mod text;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::scenario::{Overrides, Problem, Scenario};
+
+/// Why a command failed, and so its exit code.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Exit code 1: an expectation broke, or a recorded run came out differently. Already reported.
+    #[error("")]
+    Broken,
+    /// Exit code 2: bad usage or a bad scenario.
+    #[error("{0}")]
+    Input(String),
+    /// Exit code 3: the run could not start or write.
+    #[error("error: {0}")]
+    Machine(String),
+    /// Exit code 130: interrupted. Already reported.
+    #[error("")]
+    Interrupted,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure::Input(problem.to_string())
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown run scenarios/failover.toml
+  shakedown run scenarios/failover.toml --seed 7 --set clients.players.count=1000000
+  shakedown run scenarios/failover.toml --variant no-jitter --format json | jq .outage.p99_ms
+  shakedown check scenarios/failover.toml --resolved
+  shakedown verify results/
+
+Exit codes:
+  0    everything held
+  1    an expectation broke, or a recorded run came out differently
+  2    bad usage or a bad scenario
+  3    the run could not start, or its results could not be written
+  130  interrupted with Ctrl-C; what there was is in a folder that ends in -partial";
+
+/// Runs very many WebSocket clients through their opening handshakes against failing, redirecting and overloaded
+/// servers, in a deterministic simulation, and measures what they went through.
+#[derive(Debug, Parser)]
+#[command(name = "shakedown", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario: numbers, charts and a digest
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Check a scenario without running it
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Run recorded simulations again and compare digests, summaries and series
+    #[command(after_help = "Example:\n  shakedown verify results/")]
+    Verify(VerifyArgs),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  shakedown run scenarios/failover.toml
+  shakedown run scenarios/failover.toml --set network.one_way=5ms --set 'clients.players.hold=\"10s\"'
+  shakedown run scenarios/storm.toml --set clients.players.count=1000000 --out /tmp/storm
+
+Quantities carry their unit: durations ns, us, ms, s, m, h; rates 500/s; shares 30%.
+Results go to results/SCENARIO/sim-SEED, with -VARIANT, or with part of a hash where --set was used.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  shakedown check scenarios/failover.toml
+  shakedown check scenarios/failover.toml --variant no-jitter --resolved > as-it-runs.toml";
+
+/// What every command that reads a scenario takes.
+#[derive(Debug, Args)]
+struct ScenarioArgs {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Take this seed instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Write the results into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print on standard output; with json, everything else goes to standard error
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print broken expectations and the digest only
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table to read
+    Text,
+    /// summary.json
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Print the whole scenario with every default, as TOML that runs to the same digest
+    #[arg(long)]
+    resolved: bool,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Folders to search for recorded runs
+    #[arg(required = true)]
+    folders: Vec<PathBuf>,
+}
+
+impl ScenarioArgs {
+    /// Reads and checks the scenario.
+    fn load(&self) -> Result<Scenario, Failure> {
+        let shown = self.scenario.display().to_string();
+        let text = std::fs::read_to_string(&self.scenario)
+            .map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
+        let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone() };
+        Ok(Scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
+    }
+}
+
+/// The file's name without its ending: what results are filed under.
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Parses the arguments, does what they say, and returns the exit code.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Verify(args) => verify::verify(&args),
+    };
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    let message = failure.to_string();
+    if !message.is_empty() {
+        eprintln!("{}", message.trim_end());
+    }
+    ExitCode::from(match failure {
+        Failure::Broken => 1,
+        Failure::Input(_) => 2,
+        Failure::Machine(_) => 3,
+        Failure::Interrupted => 130,
+    })
+}

@@ -1,0 +1,84 @@
+//! Progress of anything that takes longer than a second, and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::explore::Progress;
+use crate::time::{Nanos, human};
+
+/// How often Ctrl-C was pressed.
+static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+
+/// From now on the first Ctrl-C asks for an end, and the second ends the process.
+pub(super) fn catch_interrupts() {
+    // Fails only when a handler is set already: then that one serves.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTS.fetch_add(1, Ordering::SeqCst) > 0 {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// Whether Ctrl-C was pressed.
+pub(super) fn interrupted() -> bool {
+    INTERRUPTS.load(Ordering::SeqCst) > 0
+}
+
+/// Shows how a run goes on: a bar on a terminal, a line now and then elsewhere.
+pub(super) struct Watcher {
+    started: Instant,
+    bar: Option<ProgressBar>,
+    said: Instant,
+    quiet: bool,
+}
+
+/// Nothing is shown before this.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl Watcher {
+    pub fn new(quiet: bool) -> Watcher {
+        let now = Instant::now();
+        Watcher { started: now, bar: None, said: now, quiet }
+    }
+
+    /// Looks at the progress. False when the run should end.
+    pub fn watch(&mut self, progress: Progress) -> bool {
+        if interrupted() {
+            return false;
+        }
+        let elapsed = self.started.elapsed();
+        if self.quiet || elapsed < PATIENCE {
+            return true;
+        }
+        let rate = progress.events as f64 / elapsed.as_secs_f64() / 1e6;
+        let virtual_time = human(Nanos(progress.now.0));
+        if std::io::stderr().is_terminal() {
+            let bar = self.bar.get_or_insert_with(|| bar(progress.end.0));
+            bar.set_position(progress.now.0);
+            bar.set_message(format!("{virtual_time} of {} · {rate:.1} M events/s", human(Nanos(progress.end.0))));
+        } else if self.said.elapsed() >= PAUSE {
+            self.said = Instant::now();
+            let percent = progress.now.0 as f64 / progress.end.0 as f64 * 100.0;
+            eprintln!("{percent:3.0} %  {virtual_time} of {} · {rate:.1} M events/s", human(Nanos(progress.end.0)));
+        }
+        true
+    }
+
+    /// Takes the bar away. How long the run took.
+    pub fn finish(self) -> Duration {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.started.elapsed()
+    }
+}
+
+fn bar(end: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg} · {eta} left");
+    ProgressBar::new(end).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,304 @@
+//! The run as text for a terminal.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::check::Verdict;
+use crate::client::{Hold, Outcome, Policy};
+use crate::explore::Finished;
+use crate::fault::Target;
+use crate::load::Arrive;
+use crate::metrics::{Measured, Summary, Value};
+use crate::rng::Distribution;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, human};
+
+/// Members of a server group that are shown one by one, at most.
+const MEMBERS_SHOWN: usize = 8;
+
+/// What is about to run: seed and the options that matter most, before anything else.
+pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
+    let file = &scenario.file;
+    let mut text = format!("{}: {}\n", scenario.name, file.title);
+    let _ = write!(text, "seed {} · driver sim", file.seed.0);
+    if let Some(variant) = variant {
+        let _ = write!(text, " · variant {variant}");
+    }
+    let _ = writeln!(text, " · {} of virtual time", human(file.duration));
+    let latency = distribution(&file.network.one_way);
+    let _ = write!(text, "network  {latency} one way");
+    if file.network.jitter != Distribution::Constant(Nanos::ZERO) {
+        let _ = write!(text, ", jitter {}", distribution(&file.network.jitter));
+    }
+    text.push('\n');
+    for (name, server) in &file.servers {
+        let kinds: Vec<&str> = server.behavior.0.iter().map(|behavior| behavior.kind.name()).collect();
+        let service = distribution(&server.service_time);
+        let _ = writeln!(
+            text,
+            "servers  {name}: {} × {} workers, {service} per handshake, {}",
+            grouped(server.count.into()),
+            grouped(server.workers.into()),
+            kinds.join(", then "),
+        );
+    }
+    for (name, client) in &file.clients {
+        let retry = match client.retry.policy {
+            Policy::None => "no retry".to_string(),
+            Policy::Fixed => format!("retry after {}", human(client.retry.base)),
+            policy => format!("{} retry {} to {}", policy.name(), human(client.retry.base), human(client.retry.cap)),
+        };
+        let hold = match &client.hold {
+            Hold::End => "hold to the end".to_string(),
+            Hold::For(time) => format!("hold {}", distribution(time)),
+        };
+        let arrival = arrival(&client.arrive);
+        let _ = writeln!(
+            text,
+            "clients  {name}: {} {arrival}, {} mode, {retry}, {hold}",
+            grouped(client.count.into()),
+            client.mode.name(),
+        );
+    }
+    for (name, fault) in &file.faults {
+        let target = match &fault.target {
+            Target::Name(name) => name.clone(),
+            Target::Some(some) => format!("some of {}", some.group),
+        };
+        let length = fault.duration.map_or("for good".into(), |length| format!("for {}", human(length)));
+        let _ = writeln!(text, "fault    {name}: {} of {target} at {} {length}", fault.kind.name(), human(fault.at));
+    }
+    text.push('\n');
+    text
+}
+
+fn arrival(arrive: &Arrive) -> String {
+    match arrive {
+        Arrive::AtOnce => "at once".into(),
+        Arrive::EvenlyOver(time) => format!("evenly over {}", human(*time)),
+        Arrive::RandomlyOver(time) => format!("randomly over {}", human(*time)),
+        Arrive::Poisson { rate } => format!("Poisson at {rate}"),
+        Arrive::Ramp { from, to, over } => format!("ramping from {from} to {to} over {}", human(*over)),
+        Arrive::ClosedLoop { think, .. } => format!("in a closed loop with {} to think", distribution(think)),
+    }
+}
+
+fn distribution(distribution: &Distribution) -> String {
+    match distribution {
+        Distribution::Constant(value) => human(*value),
+        Distribution::Varying(varying) => varying.describe(),
+    }
+}
+
+/// The summary as tables.
+pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
+    let summary = &measured.summary;
+    let count = |path: &str| grouped(number(summary, path));
+    let mut text = format!(
+        "sessions   {} scheduled · {} opened · {} never opened · {} gave up · {} ended · {} open at end\n",
+        count("sessions.scheduled"),
+        count("sessions.opened"),
+        count("sessions.never_opened"),
+        count("sessions.failed"),
+        count("sessions.ended"),
+        count("sessions.open_at_end"),
+    );
+    let _ = write!(text, "attempts   {}", count("attempts.total"));
+    for outcome in Outcome::ALL {
+        let path = format!("attempts.{}", outcome.name());
+        if number(summary, &path) > 0 {
+            let _ = write!(text, " · {} {}", count(&path), outcome.name().replace('_', " "));
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\navailable  {} of the time that sessions wanted to be open",
+        value(summary, "availability.mean")
+    );
+    let mut latencies = Table::new(&["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
+    for name in ["time_to_open", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
+        if number(summary, &format!("{name}.count")) > 0 {
+            let statistics = ["count", "min", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+            let cells = statistics.iter().map(|statistic| value(summary, &format!("{name}.{statistic}")));
+            latencies.row(std::iter::once(name.replace('_', " ")).chain(cells));
+        }
+    }
+    text.push_str(&latencies.finish());
+    let mut faults = Table::new(&["fault", "took down", "open again", "recovery time"]);
+    for fault in &scenario.faults {
+        let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
+        faults.row([fault.name.clone(), of("affected"), of("open_again"), of("recovery_time")]);
+    }
+    text.push_str(&faults.finish());
+    let columns = [
+        "server",
+        "arrivals",
+        "opened",
+        "wasted",
+        "open max",
+        "queue max",
+        "queue wait p99",
+        "utilisation",
+        "fairness",
+    ];
+    let mut servers = Table::new(&columns);
+    for (number, (group, config)) in scenario.file.servers.iter().enumerate() {
+        servers.row(server_row(summary, group, &format!("{group} × {}", config.count)));
+        let members: Vec<_> = scenario.servers.iter().filter(|server| server.group == number).collect();
+        if members.len() > 1 && members.len() <= MEMBERS_SHOWN {
+            for member in members {
+                servers.row(server_row(summary, &member.name, &format!("  {}", member.name)));
+            }
+        }
+    }
+    text.push_str(&servers.finish());
+    text.push('\n');
+    text
+}
+
+fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
+    let metrics = [
+        "arrivals",
+        "opened",
+        "wasted",
+        "open_connections_max",
+        "queue_depth_max",
+        "queue_wait.p99",
+        "utilisation",
+        "fairness",
+    ];
+    let cells = metrics.iter().map(|metric| value(summary, &format!("servers.{name}.{metric}")));
+    std::iter::once(label.to_string()).chain(cells).collect()
+}
+
+/// What the expectations said.
+pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
+    let mut text = String::new();
+    for verdict in verdicts {
+        let word = if verdict.held { "held  " } else { "BROKEN" };
+        let measured = shown(verdict.measured);
+        let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// Where the output lies, and what the run cost on the wall clock.
+pub(super) fn footer(folder: &Path, took: Duration, finished: &Finished, sessions: u64) -> String {
+    let attempts = number(&finished.measured.summary, "attempts.total").max(1);
+    format!(
+        "results in {}\ntook {:.2} s for {} events of {} sessions, {:.2} µs per attempt\n",
+        folder.display(),
+        took.as_secs_f64(),
+        grouped(finished.events),
+        grouped(sessions),
+        took.as_secs_f64() * 1e6 / attempts as f64,
+    )
+}
+
+fn number(summary: &Summary, path: &str) -> u64 {
+    match summary.get(path) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        _ => 0,
+    }
+}
+
+fn value(summary: &Summary, path: &str) -> String {
+    summary.get(path).map_or_else(String::new, shown)
+}
+
+/// A value for readers; `–` where there is none.
+fn shown(value: Value) -> String {
+    match value {
+        Value::Duration(Some(length)) => human(length),
+        Value::Count(count) => grouped(count),
+        Value::Part { count, of } if of > 0 => {
+            format!("{} ({})", grouped(count), percent(count as f64 / of as f64))
+        }
+        Value::Ratio(Some(ratio)) => percent(ratio),
+        Value::Duration(None) | Value::Ratio(None) | Value::Part { .. } => "–".into(),
+    }
+}
+
+/// Never rounds up to a hundred.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let rounded = (percent * 100.0).floor() / 100.0;
+    format!("{rounded} %")
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A table whose first column is words and whose others are numbers.
+struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(header: &[&str]) -> Table {
+        Table { rows: vec![header.iter().map(ToString::to_string).collect()] }
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table as text after an empty line; nothing when it has no rows. Columns without any value are left out.
+    fn finish(self) -> String {
+        let Table { rows } = self;
+        if rows.len() < 2 {
+            return String::new();
+        }
+        let columns: Vec<usize> = (0..rows[0].len())
+            .filter(|column| *column == 0 || rows[1..].iter().any(|row| !row[*column].is_empty()))
+            .collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let mut text = String::from("\n");
+        for row in &rows {
+            let mut line = String::new();
+            for column in &columns {
+                let (cell, width) = (&row[*column], width(*column));
+                let _ = match column {
+                    0 => write!(line, "{cell:<width$}"),
+                    _ => write!(line, "  {cell:>width$}"),
+                };
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_shares_never_round_up_to_all() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([1.0, 0.999_999, 0.5].map(percent), ["100 %", "99.99 %", "50 %"]);
+    }
+
+    #[test]
+    fn tables_align_and_leave_empty_columns_out() {
+        let mut table = Table::new(&["a", "b", "c"]);
+        table.row(["x".into(), "10".into(), String::new()]);
+        table.row(["long".into(), "9".into(), String::new()]);
+        assert_eq!(table.finish(), "\na      b\nx     10\nlong   9\n");
+    }
+}

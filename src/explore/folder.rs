@@ -1,0 +1,138 @@
+//! A run's folder appears whole or not at all.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a folder was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Something else lies there.
+    #[error("{} holds something else ({found}): move it away, or choose another place with --out DIR", folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// What was found in it.
+        found: String,
+    },
+    /// The machine refused.
+    #[error("can't write {}: {source}", path.display())]
+    Io {
+        /// What was being written.
+        path: PathBuf,
+        /// What the machine said.
+        source: io::Error,
+    },
+}
+
+/// Writes `files` into `folder`. They are written beside it first and moved in one step, so that nobody ever sees half
+/// of them; a folder that is there is replaced only if it holds a run of the same scenario, driver and seed.
+///
+/// # Errors
+/// [`FolderError`]; the folder is then as it was before.
+pub fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| FolderError::Io { path, source }
+    };
+    may_replace(folder, files)?;
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(failed(parent))?;
+    let fresh = tempfile::Builder::new().prefix(".shakedown-").tempdir_in(parent).map_err(failed(parent))?;
+    // tempfile makes private folders; results are for everyone who may read the parent.
+    let contents = fresh.path().join("new");
+    fs::create_dir(&contents).map_err(failed(&contents))?;
+    for (name, bytes) in files {
+        let path = contents.join(name);
+        fs::write(&path, bytes).map_err(failed(&path))?;
+    }
+    if folder.exists() {
+        fs::rename(folder, fresh.path().join("old")).map_err(failed(folder))?;
+    }
+    if let Err(source) = fs::rename(&contents, folder) {
+        // Put back what was there; if even that fails, the first error is the one to tell.
+        let _ = fs::rename(fresh.path().join("old"), folder);
+        return Err(FolderError::Io { path: folder.to_path_buf(), source });
+    }
+    Ok(())
+}
+
+/// Whether what lies at `folder` may make way.
+fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
+    let taken = |found: &str| Err(FolderError::Taken { folder: folder.to_path_buf(), found: found.to_string() });
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return taken("a file"),
+        Err(source) => return Err(FolderError::Io { path: folder.to_path_buf(), source }),
+        Ok(mut entries) => {
+            if entries.next().is_none() {
+                return Ok(());
+            }
+        }
+    }
+    let identity = |bytes: &[u8]| {
+        let run: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        let key = |name: &str| run.get(name).cloned();
+        Some((key("scenario")?, key("driver")?, key("seed")?))
+    };
+    let ours = files.iter().find(|(name, _)| name == "run.json").and_then(|(_, bytes)| identity(bytes));
+    match fs::read(folder.join("run.json")).ok().and_then(|bytes| identity(&bytes)) {
+        None => taken("no run.json of a run"),
+        Some(theirs) if ours.as_ref() == Some(&theirs) => Ok(()),
+        Some((scenario, driver, seed)) => taken(&format!("a run of {scenario}, driver {driver}, seed {seed}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seed: u64) -> Vec<(String, Vec<u8>)> {
+        let run = format!(r#"{{"scenario":"a","driver":"sim","seed":{seed}}}"#);
+        vec![("run.json".into(), run.into_bytes()), (format!("{seed}.txt"), b"x".to_vec())]
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_is_replaced_by_the_same_run_only() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("deep/a");
+        write_folder(&folder, &run(1)).unwrap();
+        fs::write(folder.join("stale.txt"), "old").unwrap();
+        write_folder(&folder, &run(1)).unwrap();
+        assert_eq!(names(&folder), ["1.txt", "run.json"]);
+        let error = write_folder(&folder, &run(2)).unwrap_err();
+        assert!(error.to_string().contains("seed 1"), "{error}");
+        assert_eq!(names(&folder), ["1.txt", "run.json"]);
+        assert_eq!(names(folder.parent().unwrap()), ["a"], "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_no_run_stays() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("thesis.txt"), "years of work").unwrap();
+        assert!(matches!(write_folder(place.path(), &run(1)), Err(FolderError::Taken { .. })));
+        let file = place.path().join("thesis.txt");
+        assert!(matches!(write_folder(&file, &run(1)), Err(FolderError::Taken { .. })));
+        assert_eq!(names(place.path()), ["thesis.txt"]);
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a");
+        let mut files = run(1);
+        files.push(("no/such/folder".into(), Vec::new()));
+        assert!(matches!(write_folder(&folder, &files), Err(FolderError::Io { .. })));
+        assert_eq!(names(place.path()), Vec::<String>::new());
+    }
+}

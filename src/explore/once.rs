@@ -1,0 +1,83 @@
+//! One run of the simulator, watched while it goes on.
+
+use crate::check::{Verdict, judge};
+use crate::driver::sim::Simulation;
+use crate::metrics::{Measured, Metrics};
+use crate::record::Digest;
+use crate::report::Run;
+use crate::scenario::Scenario;
+use crate::time::Timestamp;
+
+/// Items worked through between two looks at the watcher: about 10 ms.
+const STRIDE: u64 = 50_000;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// The virtual time that was reached.
+    pub now: Timestamp,
+    /// The virtual time at which it ends.
+    pub end: Timestamp,
+    /// Events so far.
+    pub events: u64,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// The digest of all events.
+    pub digest: String,
+    /// Everything measured.
+    pub measured: Measured,
+    /// How the expectations fared.
+    pub verdicts: Vec<Verdict>,
+    /// How many events there were.
+    pub events: u64,
+    /// True when the watcher ended the run.
+    pub partial: bool,
+}
+
+impl Finished {
+    /// The run as reports want it.
+    pub fn run<'a>(&'a self, scenario: &'a Scenario, variant: Option<&'a str>) -> Run<'a> {
+        Run {
+            scenario,
+            variant,
+            driver: "sim",
+            digest: &self.digest,
+            measured: &self.measured,
+            verdicts: &self.verdicts,
+            partial: self.partial,
+        }
+    }
+
+    /// Whether every expectation held.
+    pub fn held(&self) -> bool {
+        self.verdicts.iter().all(|verdict| verdict.held)
+    }
+}
+
+/// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning
+/// false.
+pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Finished {
+    let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
+    let mut simulation = Simulation::new(scenario);
+    let end = Timestamp::ZERO + scenario.file.duration;
+    let mut partial = false;
+    while simulation.advance(&mut recorder, STRIDE) {
+        let progress = Progress { now: simulation.now(), end, events: simulation.events() };
+        if !watch(progress) {
+            partial = true;
+            break;
+        }
+    }
+    let (digest, metrics) = recorder;
+    let measured = metrics.finish(simulation.now());
+    Finished {
+        digest: digest.to_string(),
+        verdicts: judge(scenario.expectations(), &measured.summary),
+        measured,
+        events: simulation.events(),
+        partial,
+    }
+}

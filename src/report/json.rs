@@ -1,0 +1,79 @@
+//! `run.json` and `summary.json`.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Run;
+use crate::metrics::Value;
+
+/// The version of both documents' form.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What ran, so that it can run again.
+pub(super) fn run(run: &Run<'_>) -> String {
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "scenario": run.scenario.name,
+        "title": run.scenario.file.title,
+        "driver": run.driver,
+        "deterministic": true,
+        "seed": run.scenario.file.seed.0,
+        "variant": run.variant,
+        "partial": run.partial,
+        "version": env!("CARGO_PKG_VERSION"),
+        "digest": run.digest,
+        "scenario_hash": run.scenario.hash(),
+        "scenario_toml": run.scenario.resolved(),
+    });
+    pretty(&document)
+}
+
+/// Every metric, nested by its path, and every expectation.
+pub(super) fn summary(run: &Run<'_>) -> String {
+    let mut document = Map::new();
+    document.insert("format_version".into(), json!(FORMAT_VERSION));
+    document.insert("scenario".into(), json!(run.scenario.name));
+    document.insert("driver".into(), json!(run.driver));
+    document.insert("seed".into(), json!(run.scenario.file.seed.0));
+    document.insert("variant".into(), json!(run.variant));
+    document.insert("partial".into(), json!(run.partial));
+    document.insert("digest".into(), json!(run.digest));
+    let expectations: Vec<Json> = run
+        .verdicts
+        .iter()
+        .map(|verdict| {
+            json!({
+                "metric": verdict.path,
+                "expected": verdict.expected.to_string(),
+                "measured": number(verdict.measured),
+                "held": verdict.held,
+            })
+        })
+        .collect();
+    document.insert("expectations".into(), Json::Array(expectations));
+    for metric in &run.measured.summary.metrics {
+        let (parents, name) = metric.path.rsplit_once('.').unwrap_or(("", &metric.path));
+        let unit = if matches!(metric.value, Value::Duration(_)) { "_ms" } else { "" };
+        let mut place = &mut document;
+        for parent in parents.split('.') {
+            let entry = place.entry(parent).or_insert_with(|| Json::Object(Map::new()));
+            place = entry.as_object_mut().expect("a metric's name is no group's name");
+        }
+        place.insert(format!("{name}{unit}"), number(metric.value));
+    }
+    pretty(&Json::Object(document))
+}
+
+/// A metric as a JSON number: durations in milliseconds, ratios from 0 to 1; null without a value.
+pub fn number(value: Value) -> Json {
+    match value {
+        Value::Duration(length) => json!(length.map(|length| length.as_millis_f64())),
+        Value::Count(count) | Value::Part { count, .. } => json!(count),
+        Value::Ratio(ratio) => json!(ratio),
+    }
+}
+
+fn pretty(document: &Json) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("a document of strings and numbers can be written");
+    text.push('\n');
+    text
+}

@@ -1,0 +1,60 @@
+//! What a run leaves behind: the bytes of every file in its folder. Pure: who calls writes them.
+
+mod hlog;
+mod json;
+mod series;
+
+use crate::chart;
+use crate::check::Verdict;
+use crate::metrics::Measured;
+use crate::scenario::Scenario;
+
+pub use json::{FORMAT_VERSION, number};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What ran.
+    pub scenario: &'a Scenario,
+    /// The variant that was asked for, if any.
+    pub variant: Option<&'a str>,
+    /// Which driver ran it.
+    pub driver: &'a str,
+    /// The digest of all its events.
+    pub digest: &'a str,
+    /// What came out.
+    pub measured: &'a Measured,
+    /// How the expectations fared.
+    pub verdicts: &'a [Verdict],
+    /// True when it was interrupted before its end.
+    pub partial: bool,
+}
+
+/// Every file of the run's folder: its name and its bytes.
+///
+/// # Errors
+/// When a histogram can't be written to the log, which would be a bug.
+pub fn files(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = vec![
+        ("run.json".to_string(), json::run(run).into_bytes()),
+        ("summary.json".to_string(), summary(run).into_bytes()),
+        ("series.csv".to_string(), series::csv(&run.measured.series).into_bytes()),
+        ("latency.hlog".to_string(), hlog::log(run.measured)?),
+    ];
+    let charts = chart::draw(&run.scenario.file.title, run.measured);
+    files.extend(charts.into_iter().map(|(name, svg)| (name.to_string(), svg.into_bytes())));
+    Ok(files)
+}
+
+/// `summary.json`, which `--format json` prints too.
+pub fn summary(run: &Run<'_>) -> String {
+    json::summary(run)
+}
+
+/// `series.csv` alone, for comparing.
+pub fn series(run: &Run<'_>) -> String {
+    series::csv(&run.measured.series)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! `series.csv`: one line per interval, one column per series. Names in it never need quotes.
+
+use std::fmt::Write;
+
+use crate::client::Outcome;
+use crate::metrics::{Percentiles, Series};
+use crate::time::Nanos;
+
+/// The whole table.
+pub(super) fn csv(series: &Series) -> String {
+    let mut text = String::from("t_ms,sessions.open,sessions.wanted,availability");
+    for outcome in Outcome::ALL {
+        let _ = write!(text, ",attempts.{}", outcome.name());
+    }
+    for latency in ["time_to_open", "handshake_latency"] {
+        for statistic in ["p50", "p90", "p99", "max"] {
+            let _ = write!(text, ",{latency}.{statistic}_ms");
+        }
+    }
+    for server in &series.servers {
+        for metric in ["arrivals", "open_connections", "queue_depth", "utilisation"] {
+            let _ = write!(text, ",servers.{}.{metric}", server.name);
+        }
+    }
+    text.push('\n');
+    for (row, end) in series.ends.iter().enumerate() {
+        let _ = write!(text, "{}", Nanos(end.0).as_millis_f64());
+        let _ = write!(text, ",{},{}", series.sessions_open[row], series.sessions_wanted[row]);
+        optional(&mut text, series.availability[row].map(rounded));
+        for outcome in &series.outcomes {
+            let _ = write!(text, ",{}", outcome[row]);
+        }
+        for latency in [&series.time_to_open, &series.handshake_latency] {
+            let statistics: [fn(Percentiles) -> Nanos; 4] = [|p| p.p50, |p| p.p90, |p| p.p99, |p| p.max];
+            for statistic in statistics {
+                optional(&mut text, latency[row].map(|latency| statistic(latency).as_millis_f64()));
+            }
+        }
+        for server in &series.servers {
+            let _ = write!(text, ",{},{}", server.arrivals[row], server.open_connections[row]);
+            let _ = write!(text, ",{},{}", server.queue_depth[row], rounded(server.utilisation[row]));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Six decimals are plenty for a share.
+fn rounded(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
+}
+
+/// An empty field says that there is no value.
+fn optional(text: &mut String, value: Option<f64>) {
+    text.push(',');
+    if let Some(value) = value {
+        let _ = write!(text, "{value}");
+    }
+}
