@@ -22,7 +22,12 @@ pub fn end(measured: &Measured) -> Timestamp {
 /// Counts at the intervals' ends as a line. It begins at zero: before the run nothing is open.
 pub fn line(ends: &[Timestamp], counts: &[u32]) -> Vec<Point> {
     let points = ends.iter().zip(counts).map(|(end, count)| (seconds(*end), f64::from(*count)));
-    thin(&std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>(), BUCKETS)
+    thinned(&std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>())
+}
+
+/// As many points of a line as can be told apart.
+pub fn thinned(points: &[Point]) -> Vec<Point> {
+    thin(points, BUCKETS)
 }
 
 /// The stretches in which faults were on.

@@ -2,9 +2,25 @@
 
 use super::axis::Axis;
 use super::over_time;
-use super::picture::{Key, Layer, Picture, Swatch};
+use super::picture::{Key, Layer, Picture, Point, Swatch};
 use super::style::{BLUE, INK};
-use crate::metrics::Measured;
+use crate::metrics::{Measured, Series};
+
+/// The open sessions at each interval's end, and in between the lowest count where that is lower than both ends: a
+/// crash between two samples shows its whole depth.
+fn with_dips(series: &Series) -> Vec<Point> {
+    let mut points = vec![(0.0, 0.0)];
+    let rows = series.ends.iter().zip(&series.sessions_open).zip(&series.sessions_open_lowest);
+    for ((end, open), lowest) in rows {
+        let (before, from) = points[points.len() - 1];
+        let (x, open, lowest) = (over_time::seconds(*end), f64::from(*open), f64::from(*lowest));
+        if lowest < open && lowest < from {
+            points.push(((before + x) / 2.0, lowest));
+        }
+        points.push((x, open));
+    }
+    over_time::thinned(&points)
+}
 
 /// The chart.
 pub fn picture(measured: &Measured) -> Picture {
@@ -13,7 +29,7 @@ pub fn picture(measured: &Measured) -> Picture {
     let mut layers = Vec::new();
     let mut keys = Vec::new();
     if largest > 0 && !series.ends.is_empty() {
-        let open = over_time::line(&series.ends, &series.sessions_open);
+        let open = with_dips(series);
         let mut outline = open.clone();
         if let Some((x, _)) = open.last() {
             outline.push((*x, 0.0));

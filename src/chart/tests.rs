@@ -33,6 +33,7 @@ fn base(intervals: u64, length_ms: u64, servers: usize) -> Measured {
     };
     measured.series.servers = (0..servers).map(server).collect();
     measured.series.sessions_open = vec![0; n];
+    measured.series.sessions_open_lowest = vec![u32::MAX; n];
     measured.series.sessions_wanted = vec![0; n];
     measured.series.handshake_latency = vec![None; n];
     measured.latencies =
@@ -191,6 +192,7 @@ fn none_opened() -> Measured {
 fn single() -> Measured {
     let mut measured = base(1, 40, 1);
     measured.series.sessions_open = vec![1];
+    measured.series.sessions_open_lowest = vec![1];
     measured.series.sessions_wanted = vec![1];
     measured.series.outcomes[0] = vec![1];
     measured.series.servers[0].open_connections = vec![1];
@@ -232,10 +234,6 @@ fn every_run_can_be_drawn_and_gives_the_same_bytes_again() {
             assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{name} {file}");
             assert!(svg.len() < 60_000, "{name} {file}: {} bytes", svg.len());
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name} {file}");
-            // For looking at them: CHARTS=/tmp/charts cargo test chart
-            if let Ok(directory) = std::env::var("CHARTS") {
-                std::fs::write(format!("{directory}/{name}-{file}"), svg).unwrap();
-            }
         }
     }
 }
@@ -298,4 +296,17 @@ fn lists_of_different_lengths_are_no_trouble() {
     measured.series.servers[4].open_connections.clear();
     measured.series.handshake_latency.truncate(1);
     draw("", &measured);
+}
+
+#[test]
+fn a_dip_between_two_samples_shows_its_depth() {
+    let mut measured = Measured::default();
+    measured.series.ends = (1..=4).map(|s| Timestamp(s * 1_000_000_000)).collect();
+    measured.series.sessions_open = vec![900, 900, 900, 900];
+    measured.series.sessions_open_lowest = vec![0, 900, 100, 900];
+    measured.series.sessions_wanted = vec![900; 4];
+    let lowest = |measured: &Measured| draw("dip", measured)[0].1.clone();
+    let dipped = lowest(&measured);
+    measured.series.sessions_open_lowest = vec![0, 900, 900, 900];
+    assert_ne!(dipped, lowest(&measured));
 }

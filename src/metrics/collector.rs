@@ -106,6 +106,8 @@ pub struct Metrics {
     /// Dead paths that their clients have not noticed.
     unnoticed: u64,
     usable: u32,
+    /// Of the interval.
+    usable_lowest: u32,
     wanted: u32,
     /// Until when the two areas below are added up.
     added: Timestamp,
@@ -129,6 +131,7 @@ impl Metrics {
             interval: layout.interval,
             ends: Vec::with_capacity(rows),
             sessions_open: Vec::with_capacity(rows),
+            sessions_open_lowest: Vec::with_capacity(rows),
             sessions_wanted: Vec::with_capacity(rows),
             availability: Vec::with_capacity(rows),
             handshake_latency: Vec::with_capacity(rows),
@@ -160,6 +163,7 @@ impl Metrics {
             down: 0,
             unnoticed: 0,
             usable: 0,
+            usable_lowest: 0,
             wanted: 0,
             added: Timestamp::ZERO,
             interval_start: Timestamp::ZERO,
@@ -279,6 +283,7 @@ impl Metrics {
         let series = &mut self.series;
         series.ends.push(end);
         series.sessions_open.push(self.usable);
+        series.sessions_open_lowest.push(std::mem::replace(&mut self.usable_lowest, self.usable));
         series.sessions_wanted.push(self.wanted);
         let (usable, wanted) = (std::mem::take(&mut self.interval_usable), std::mem::take(&mut self.interval_wanted));
         series.availability.push((wanted > 0).then(|| usable as f64 / wanted as f64));
@@ -403,6 +408,7 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         if life.path == Path::Usable {
             self.usable -= 1;
+            self.usable_lowest = self.usable_lowest.min(self.usable);
             for fault in bits(life.faults) {
                 self.faults[fault].lost_again();
             }
@@ -429,7 +435,10 @@ impl Metrics {
         self.groups[life.group as usize].ended += u64::from(life.measured);
         match std::mem::take(&mut life.path) {
             // It stays counted as open again with the faults it came back from.
-            Path::Usable => self.usable -= 1,
+            Path::Usable => {
+                self.usable -= 1;
+                self.usable_lowest = self.usable_lowest.min(self.usable);
+            }
             path => {
                 self.unnoticed -= u64::from(path != Path::None);
                 self.down -= u64::from(life.down != Timestamp::NEVER);

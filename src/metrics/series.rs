@@ -13,6 +13,8 @@ pub struct Series {
     pub ends: Vec<Timestamp>,
     /// Sessions that are open, usable end to end, at the interval's end.
     pub sessions_open: Vec<u32>,
+    /// The fewest that were open at any moment of the interval: a short dip must not fall between two samples.
+    pub sessions_open_lowest: Vec<u32>,
     /// Sessions that want to be open at the interval's end.
     pub sessions_wanted: Vec<u32>,
     /// Time that sessions were usable of the time that they wanted to be, over the interval.

@@ -8,7 +8,7 @@ use crate::time::Nanos;
 
 /// The whole table.
 pub(super) fn csv(series: &Series) -> String {
-    let mut text = String::from("t_ms,sessions.open,sessions.wanted,availability");
+    let mut text = String::from("t_ms,sessions.open,sessions.open_lowest,sessions.wanted,availability");
     for outcome in Outcome::ALL {
         let _ = write!(text, ",attempts.{}", outcome.name());
     }
@@ -25,7 +25,8 @@ pub(super) fn csv(series: &Series) -> String {
     text.push('\n');
     for (row, end) in series.ends.iter().enumerate() {
         let _ = write!(text, "{}", Nanos(end.0).as_millis_f64());
-        let _ = write!(text, ",{},{}", series.sessions_open[row], series.sessions_wanted[row]);
+        let _ = write!(text, ",{},{}", series.sessions_open[row], series.sessions_open_lowest[row]);
+        let _ = write!(text, ",{}", series.sessions_wanted[row]);
         optional(&mut text, series.availability[row].map(rounded));
         for outcome in &series.outcomes {
             let _ = write!(text, ",{}", outcome[row]);

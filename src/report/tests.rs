@@ -88,6 +88,6 @@ fn the_series_is_a_table() {
         assert_eq!(columns.len(), 1 + run.measured.series.ends.len());
         assert!(columns.iter().all(|count| *count == columns[0]));
         let last = text.lines().last().unwrap();
-        assert!(last.starts_with("2000,300,300,1,"), "{last}");
+        assert!(last.starts_with("2000,300,300,300,1,"), "{last}");
     });
 }

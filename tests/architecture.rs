@@ -1,0 +1,178 @@
+//! The rules of the house, held by reading the sources: imports go downward only, and nothing that decides a simulated
+//! run may reach for a clock, for randomness of the machine, for hash-map order, or for platform transcendentals.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the ground up: a room may import rooms of lower floors only.
+const FLOORS: &[&[&str]] = &[
+    &["time"],
+    &["quantity"],
+    &["rng"],
+    &["machine"],
+    &["http", "network", "load", "fault"],
+    &["handshake"],
+    &["client", "server"],
+    &["event"],
+    &["record"],
+    &["metrics"],
+    &["check"],
+    &["scenario"],
+    &["driver"],
+    &["chart"],
+    &["report"],
+    &["explore"],
+    &["cli"],
+];
+
+/// Only these may read a clock or touch the file system.
+const WORLDLY: &[&str] = &["explore", "cli"];
+
+/// What no other room may name.
+const BANNED: &[(&str, &str)] = &[
+    ("Instant", "a clock decides nothing in a simulated run"),
+    ("SystemTime", "a clock decides nothing in a simulated run"),
+    ("HashMap", "its order differs from run to run: use BTreeMap or IndexMap"),
+    ("HashSet", "its order differs from run to run: use BTreeSet"),
+    ("RandomState", "randomness comes from the seed"),
+    ("thread_rng", "randomness comes from the seed"),
+    ("getrandom", "randomness comes from the seed"),
+    ("OsRng", "randomness comes from the seed"),
+    ("StdRng", "its values are not stable between versions"),
+    ("SmallRng", "its values are not stable between platforms"),
+    ("rand_distr", "it reaches platform transcendentals"),
+    ("std::fs", "files are for explore and cli"),
+    ("std::net", "sockets are for real drivers"),
+    ("std::env::", "a run never depends on the machine"),
+    ("tokio", "async is for real drivers"),
+    ("turmoil", "async is for real drivers"),
+    (".ln()", "platform transcendental: use libm"),
+    (".log2()", "platform transcendental: use libm"),
+    (".log10()", "platform transcendental: use libm"),
+    (".log(", "platform transcendental: use libm"),
+    (".exp()", "platform transcendental: use libm"),
+    (".exp2()", "platform transcendental: use libm"),
+    (".exp_m1()", "platform transcendental: use libm"),
+    (".ln_1p()", "platform transcendental: use libm"),
+    (".powf(", "platform transcendental: use libm"),
+    (".powi(", "platform transcendental: use libm"),
+    (".sin()", "platform transcendental: use libm"),
+    (".cos()", "platform transcendental: use libm"),
+    (".tan()", "platform transcendental: use libm"),
+    (".tanh()", "platform transcendental: use libm"),
+    (".cbrt()", "platform transcendental: use libm"),
+    (".mul_add(", "fused on some platforms only"),
+];
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// What is wrong in a file of `room`, a line each.
+fn offences(room: &str, name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let Some(own) = floor(room) else {
+        return vec![format!("{name}: the room `{room}` has no floor yet: give it one in this test")];
+    };
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        for other in imported(code) {
+            match floor(&other) {
+                Some(floor) if floor < own || other == room => {}
+                _ => found.push(format!("{name}:{}: `{room}` may not import `{other}`", number + 1)),
+            }
+        }
+        for (banned, why) in BANNED {
+            if !WORLDLY.contains(&room) && code.contains(banned) {
+                found.push(format!("{name}:{}: `{banned}` in `{room}`: {why}", number + 1));
+            }
+        }
+    }
+    found
+}
+
+/// The rooms that a line names: `crate::room`, also in `use crate::{a, b::C}`.
+fn imported(code: &str) -> Vec<String> {
+    let identifier = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let mut rooms = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => rooms.push(identifier(rest)),
+            Some(list) => {
+                let mut depth = 0;
+                let mut start = true;
+                for (at, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' => start = depth == 0,
+                        ' ' => {}
+                        _ if start => {
+                            rooms.push(identifier(&list[at..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    rooms
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn imports_go_downward_and_nothing_banned_is_named() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    let files = sources(&src);
+    assert!(files.len() > 40, "the sources were not found");
+    for file in files {
+        let inside = file.strip_prefix(&src).unwrap().to_path_buf();
+        let room = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+        // The two roots name every room, and decide nothing.
+        if room != "lib" && room != "main" {
+            all.extend(offences(&room, &inside.display().to_string(), &fs::read_to_string(&file).unwrap()));
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn no_source_file_grows_past_six_hundred_lines() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_test = |file: &Path| file.file_name().is_some_and(|name| name == "tests.rs");
+    for file in sources(&src).into_iter().filter(|file| !is_test(file)) {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 600, "{}: {lines} lines: what should it be split into?", file.display());
+    }
+}
+
+#[test]
+fn the_rules_can_be_broken() {
+    let broken = |room: &str, text: &str| offences(room, "x.rs", text).len();
+    assert_eq!(broken("client", "use crate::driver::sim;"), 1);
+    assert_eq!(broken("client", "use crate::{http, server::Config, time::{Nanos}};"), 1);
+    assert_eq!(broken("client", "let x = crate::scenario::load();"), 1);
+    assert_eq!(broken("client", "use crate::time::Nanos; // not crate::driver"), 0);
+    assert_eq!(broken("metrics", "let t = Instant::now();"), 1);
+    assert_eq!(broken("rng", "x.ln()"), 1);
+    assert_eq!(broken("rng", "libm::log(x)"), 0);
+    assert_eq!(broken("cli", "let t = Instant::now();"), 0);
+    assert_eq!(broken("attic", ""), 1);
+}

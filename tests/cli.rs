@@ -1,0 +1,227 @@
+//! The command line as its users meet it: output, files, exit codes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.toml"))
+}
+
+fn shakedown(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    command.args(args);
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    shakedown(args).current_dir(folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A scenario small enough for a debug build.
+const SMALL: &[&str] = &["--set", "clients.players.count=600"];
+
+fn small<'a>(command: &'a str, file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&[command, file], SMALL, more].concat()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_prints_its_numbers_and_writes_its_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let output = run(place.path(), &small("run", file.to_str().unwrap(), &[]));
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+    assert!(printed.starts_with("failover: One of three gateways dies"), "{printed}");
+    for part in ["seed 1", "time to open", "gateway-dies", "held    ", "results in results/failover/sim-1-"] {
+        assert!(printed.contains(part), "{part} is missing in {printed}");
+    }
+    let digest = printed.lines().last().unwrap().strip_prefix("digest ").unwrap();
+    assert_eq!(digest.len(), 32);
+    let results = place.path().join("results/failover");
+    let folder = results.join(&names(&results)[0]);
+    let files = [
+        "attempts.svg",
+        "connections.svg",
+        "latency.hlog",
+        "latency.svg",
+        "percentiles.svg",
+        "run.json",
+        "series.csv",
+        "sessions.svg",
+        "summary.json",
+    ];
+    assert_eq!(names(&folder), files);
+    let verified = run(place.path(), &["verify", "results"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stdout));
+}
+
+#[test]
+fn json_has_standard_output_for_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    let output = run(place.path(), &small("run", file.to_str().unwrap(), &["--format", "json", "--out", "there"]));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["scenario"], "storm");
+    assert_eq!(document["seed"], 1);
+    assert_eq!(document["handshake_latency"]["p99_ms"], 40.0);
+    assert_eq!(document["digest"].as_str().unwrap().len(), 32);
+    assert!(text(&output.stderr).contains("held    sessions.opened"));
+    assert_eq!(fs::read(place.path().join("there/summary.json")).unwrap(), output.stdout);
+}
+
+#[test]
+fn a_folder_is_the_same_from_run_to_run() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("redirect");
+    for out in ["a", "b"] {
+        let output = run(place.path(), &small("run", file.to_str().unwrap(), &["--out", out, "--quiet"]));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout).lines().count(), 1, "quiet prints the digest only");
+    }
+    let folder = |name: &str| place.path().join(name);
+    assert_eq!(names(&folder("a")), names(&folder("b")));
+    for name in names(&folder("a")) {
+        assert!(fs::read(folder("a").join(&name)).unwrap() == fs::read(folder("b").join(&name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_broken_expectation_exits_1_and_is_listed_with_what_was_measured() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    let broken = ["--set", "expect.\"handshake_latency.p50\"='< 1ms'", "--quiet"];
+    let output = run(place.path(), &small("run", file.to_str().unwrap(), &broken));
+    assert_eq!(output.status.code(), Some(1));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("BROKEN  handshake_latency.p50 < 1ms (measured 40.0 ms)"), "{printed}");
+    assert!(!printed.contains("held "), "{printed}");
+}
+
+#[test]
+fn bad_input_exits_2_and_says_where_and_what() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    let file = file.to_str().unwrap();
+    let bad = place.path().join("bad.toml");
+    fs::write(&bad, fs::read_to_string(scenario("storm")).unwrap().replace("count = 10_000", "cuont = 10_000")).unwrap();
+    for (args, said) in [
+        (vec!["run", "nowhere.toml"], "nowhere.toml"),
+        (vec!["run", "bad.toml"], "bad.toml:15:1"),
+        (vec!["check", "bad.toml"], "`count`"),
+        (vec!["run", file, "--set", "clients.players.cuont=5"], "--set clients.players.cuont=5"),
+        (vec!["run", file, "--variant", "nope"], "nope"),
+        (vec!["run", file, "--seed", "many"], "--seed"),
+        (vec!["dance"], "dance"),
+        (vec!["verify", "."], "no recorded run"),
+    ] {
+        let output = run(place.path(), &args);
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {printed}");
+        assert!(printed.contains(said), "{args:?}: {printed}");
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(names(place.path()), ["bad.toml"], "nothing was written");
+}
+
+#[test]
+fn results_that_cannot_be_written_exit_3_and_are_told_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("taken"), "a file").unwrap();
+    let file = scenario("storm");
+    let output = run(place.path(), &small("run", file.to_str().unwrap(), &["--out", "taken"]));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("taken"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("time to open"), "the summary of the work that was done");
+    assert_eq!(fs::read_to_string(place.path().join("taken")).unwrap(), "a file");
+}
+
+#[test]
+fn check_resolved_prints_a_scenario_that_runs_to_the_same_digest() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let file = file.to_str().unwrap();
+    let varied = ["--variant", "no-jitter", "--seed", "5"];
+    let resolved = run(place.path(), &small("check", file, &[&varied[..], &["--resolved"]].concat()));
+    fs::write(place.path().join("resolved.toml"), &resolved.stdout).unwrap();
+    // This variant may break an expectation of the other; the digest comes last in any case.
+    let digest = |args: &[&str]| {
+        let output = text(&run(place.path(), &[args, &["--quiet"]].concat()).stdout);
+        output.lines().last().unwrap().to_string()
+    };
+    let direct = digest(&small("run", file, &varied));
+    assert!(direct.starts_with("digest "));
+    assert_eq!(digest(&["run", "resolved.toml"]), direct);
+}
+
+#[test]
+fn verify_finds_what_differs() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    run(place.path(), &small("run", file.to_str().unwrap(), &["--out", "results/storm"]));
+    let folder = place.path().join("results/storm");
+    let spoil = |name: &str, from: &str, to: &str| {
+        let whole = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(whole.contains(from));
+        fs::write(folder.join(name), whole.replacen(from, to, 1)).unwrap();
+        let output = run(place.path(), &["verify", "results"]);
+        fs::write(folder.join(name), whole).unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    for (name, from, to) in [
+        ("summary.json", "\"opened\": 600", "\"opened\": 599"),
+        ("series.csv", "\n100,", "\n101,"),
+        ("run.json", "\"digest\": \"", "\"digest\": \"0"),
+    ] {
+        let (code, printed) = spoil(name, from, to);
+        assert_eq!(code, Some(1), "{name}: {printed}");
+        assert!(printed.contains("DIFFERENT"), "{printed}");
+    }
+    assert_eq!(run(place.path(), &["verify", "results"]).status.code(), Some(0));
+}
+
+#[test]
+fn ctrl_c_ends_a_run_with_what_there_is() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    // Ten million clients take far longer than this test waits.
+    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
+    let mut child =
+        shakedown(&args).current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let patience = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if patience.elapsed() > Duration::from_secs(60) => {
+                child.kill().unwrap();
+                panic!("it did not end");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(names(place.path()), ["long-partial"]);
+    assert!(fs::read_to_string(place.path().join("long-partial/run.json")).unwrap().contains("\"partial\": true"));
+}
+
+#[test]
+fn help_is_as_committed() {
+    let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
+    let all = [&["--help"][..], &["run", "--help"], &["check", "--help"], &["verify", "--help"]];
+    insta::assert_snapshot!("help", all.map(help).join("\n----\n"));
+}
