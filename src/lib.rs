@@ -1,4 +1,56 @@
-//! wip
+//! Shakedown runs very many WebSocket (HTTP upgrade) clients through their opening handshakes against failing,
+//! redirecting and overloaded servers, in a deterministic network simulation, and measures what they went through.
+//!
+//! # The idea
+//!
+//! Clients and servers are sans-IO state machines. A [driver] gives them a network and a clock. Everything that happens
+//! is a typed [event]. Every number, chart, check and digest is derived from the events.
+//!
+//! # The walk of the data
+//!
+//! `scenarios/failover.toml` → [`scenario::Scenario::load`] → [`driver::sim::Simulation`] → [`event::Event`]s →
+//! [`record::Recorder`]s ([`record::Digest`], [`metrics::Metrics`]) → [`metrics::Measured`] → [`check::judge`],
+//! [`chart::draw`], [`report::files`] → a folder under `results/`.
+//!
+//! ```
+//! use shakedown::scenario::{Overrides, Scenario};
+//!
+//! let text = r#"
+//!     format = 1
+//!     title = "Two gateways"
+//!     duration = "5s"
+//!     [servers.gateway]
+//!     count = 2
+//!     [clients.players]
+//!     count = 100
+//!     arrive = { evenly_over = "2s" }
+//!     endpoints = ["gateway"]
+//! "#;
+//! let scenario = Scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let finished = shakedown::explore::once(&scenario, |_| true);
+//! let p99 = finished.measured.summary.get("time_to_open.p99");
+//! assert_eq!(finished.digest.len(), 32);
+//! assert!(p99.is_some());
+//! # Ok::<(), shakedown::scenario::Problem>(())
+//! ```
+//!
+//! # The floors of the house
+//!
+//! A room imports rooms of lower floors only; `tests/architecture.rs` holds that. From the ground up:
+//!
+//! | floor | rooms | what they must not know |
+//! |---|---|---|
+//! | units | [time], [quantity], [rng] | anything else |
+//! | contract | [machine] | what is said over a connection |
+//! | world | [http], [network], [load], [fault] | each other |
+//! | bytes | [handshake] | time |
+//! | machines | [client], [server] | drivers, recorders, clocks |
+//! | facts | [event], [record], [metrics], [check] | how they came about |
+//! | input | [scenario] | how it is run |
+//! | motion | [driver] | what is made of the events |
+//! | output | [chart], [report] | files and clocks |
+//! | use | [explore], [cli] | – |
+
 pub mod chart;
 pub mod check;
 pub mod cli;

@@ -116,7 +116,8 @@ fn bad_input_exits_2_and_says_where_and_what() {
     let file = scenario("storm");
     let file = file.to_str().unwrap();
     let bad = place.path().join("bad.toml");
-    fs::write(&bad, fs::read_to_string(scenario("storm")).unwrap().replace("count = 10_000", "cuont = 10_000")).unwrap();
+    fs::write(&bad, fs::read_to_string(scenario("storm")).unwrap().replace("count = 10_000", "cuont = 10_000"))
+        .unwrap();
     for (args, said) in [
         (vec!["run", "nowhere.toml"], "nowhere.toml"),
         (vec!["run", "bad.toml"], "bad.toml:15:1"),

@@ -50,8 +50,7 @@ fn digests_are_as_committed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digests.txt");
     let mut now = String::new();
     for (name, variant, seed) in GOLDEN {
-        let overrides =
-            Overrides { seed: Some(*seed), variant: variant.map(str::to_string), ..Overrides::default() };
+        let overrides = Overrides { seed: Some(*seed), variant: variant.map(str::to_string), ..Overrides::default() };
         let digest = digest(&load(name, &overrides));
         now.push_str(&format!("{name} {} {seed} {digest}\n", variant.unwrap_or("-")));
     }

@@ -1,7 +1,7 @@
 //! Charts of a run: what was measured, as SVG text.
 //!
 //! Pure: the same input gives the same bytes everywhere. No file system, no clock, no fonts: the room for a text is
-//! estimated, whoever shows the chart sets it. Each chart only describes itself as a [`picture::Picture`]; one
+//! estimated, whoever shows the chart sets it. Each chart only describes itself as a `picture::Picture`; one
 //! renderer turns descriptions into SVG, which is what makes all charts look alike.
 
 mod attempts;

@@ -157,7 +157,7 @@ impl Latency {
 
     /// The exact smallest value.
     pub fn min(&self) -> Option<Nanos> {
-        (self.histogram.len() > 0).then_some(Nanos(self.min))
+        (!self.histogram.is_empty()).then_some(Nanos(self.min))
     }
 
     /// The exact largest value; `None` when one never came to its end.

@@ -145,7 +145,7 @@ impl Simulation {
     pub(super) fn accept<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &mut self.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
-        let number = slot.free.pop().unwrap_or_else(|| slot.accepted.len() as u32);
+        let number = slot.free.pop().unwrap_or(slot.accepted.len() as u32);
         match slot.accepted.get_mut(number as usize) {
             Some(place) => *place = connection,
             None => slot.accepted.push(connection),

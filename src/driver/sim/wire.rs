@@ -208,7 +208,7 @@ impl Simulation {
         }
     }
 
-    pub(super) fn to_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn segment_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
         let Connection { server, server_end, client, .. } = self.connections[connection];
         let slot = &mut self.servers[server as usize];
         let process = slot.host.process();
@@ -253,7 +253,7 @@ impl Simulation {
         self.servers[server as usize].held.push(held);
     }
 
-    pub(super) fn to_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn segment_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let (session, c) = (entry.session, ConnectionId(entry.client_number));
@@ -267,7 +267,7 @@ impl Simulation {
         self.landed(connection);
     }
 
-    pub(super) fn fin_to_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn fin_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let Connection { server, server_end, .. } = self.connections[connection];
         let hung = self.servers[server as usize].host.process() == Process::Hung;
         match server_end {
@@ -302,7 +302,7 @@ impl Simulation {
         }
     }
 
-    pub(super) fn fin_to_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn fin_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let (session, c) = (entry.session, ConnectionId(entry.client_number));
@@ -317,7 +317,7 @@ impl Simulation {
         self.push(connection, at, Item::RstToServer { connection });
     }
 
-    pub(super) fn rst_to_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn rst_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         // A hung process finds the reset connection when it goes on; until then its kernel has forgotten it.
         let entry = &self.connections[connection];
         let server = entry.server;
@@ -331,7 +331,7 @@ impl Simulation {
         self.landed(connection);
     }
 
-    pub(super) fn rst_to_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn rst_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &mut self.connections[connection];
         let (session, c) = (entry.session, ConnectionId(entry.client_number));
         let heard = entry.client != ClientEnd::Closed;
