@@ -97,7 +97,12 @@ fn session_event(event: client::Event, out: &mut Encoder<'_>) {
                 out.u32(seconds);
             }
         }
-        client::Event::Lost { connection, reset } => out.tag(if reset { 8 } else { 7 }, connection),
+        client::Event::Lost { connection, end } => {
+            out.tag(7, connection);
+            let code = if let client::End::Close(code) = end { code } else { 0 };
+            out.tag(end.kind() as u8, u32::from(code));
+        }
+        client::Event::HeartbeatAnswered { connection } => out.tag(8, connection),
         client::Event::Retrying { delay } => {
             out.tag(9, 0);
             out.u64(delay.0);

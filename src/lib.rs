@@ -42,7 +42,7 @@
 //! |---|---|---|
 //! | units | [time], [quantity], [rng] | anything else |
 //! | contract | [machine] | what is said over a connection |
-//! | world | [http], [network], [load], [fault] | each other |
+//! | world | [http], [frame], [network], [load], [fault] | each other |
 //! | bytes | [handshake] | time |
 //! | machines | [client], [server] | drivers, recorders, clocks |
 //! | facts | [event], [record], [metrics], [check] | how they came about |
@@ -59,6 +59,7 @@ pub mod driver;
 pub mod event;
 pub mod explore;
 pub mod fault;
+pub mod frame;
 pub mod handshake;
 pub mod http;
 pub mod load;

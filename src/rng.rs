@@ -65,6 +65,12 @@ pub enum Purpose {
     Redirect = 11,
     /// Which members of a group a fault strikes.
     Target = 12,
+    /// What a library adds to each retry delay.
+    RetryPlus = 13,
+    /// What a library adds to its first delay, once in a session's life.
+    RetryBase = 14,
+    /// Masking key of a frame.
+    Mask = 15,
 }
 
 /// The 128 bits of one draw.

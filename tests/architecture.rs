@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["quantity"],
     &["rng"],
     &["machine"],
-    &["http", "network", "load", "fault"],
+    &["http", "frame", "network", "load", "fault"],
     &["handshake"],
     &["client", "server"],
     &["event"],

@@ -45,12 +45,24 @@ pub struct Config {
     /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
     #[serde(default = "default_redirects")]
     pub redirects: u8,
+    /// From the start of an attempt to open, hops included; absent: no more than the two above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_timeout: Option<Nanos>,
+    /// Pings that find out that a path is dead; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
     /// When to try again.
     #[serde(default)]
     pub retry: Retry,
+    /// When a host stops trying; needs `hosts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// Whether a session whose open connection was lost comes back.
     #[serde(default = "default_reconnect")]
     pub reconnect: bool,
+    /// Close codes after which it does not come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fatal_close_codes: Vec<u16>,
     /// How long a session stays open: a duration, a distribution, or `"end"` of the run.
     #[serde(default)]
     pub hold: Hold,
@@ -60,6 +72,27 @@ pub struct Config {
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,
+}
+
+/// Ping and pong (RFC 6455 section 5.5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// From opening, or from one ping, to the next ping.
+    pub every: Nanos,
+    /// How long a ping may stay unanswered before the connection counts as dead.
+    pub timeout: Nanos,
+}
+
+/// A circuit breaker (Nygard, "Release It!"): after so many failures in a row a host does not try for a while; then one
+/// session does, and its outcome decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Failed attempts in a row that open it.
+    pub failures: u32,
+    /// How long it stays open.
+    pub open_for: Nanos,
 }
 
 fn default_path() -> String {

@@ -52,8 +52,13 @@ pub enum Event {
     Lost {
         /// The connection.
         connection: u32,
-        /// True for RST, false for FIN.
-        reset: bool,
+        /// How it was found.
+        end: End,
+    },
+    /// A pong came in time.
+    HeartbeatAnswered {
+        /// The connection.
+        connection: u32,
     },
     /// The next attempt comes after a delay.
     Retrying {
@@ -64,6 +69,37 @@ pub enum Event {
     Ended,
     /// The session has no attempts left, or may not retry.
     GaveUp,
+}
+
+/// How an open connection ended against its client's will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// FIN without a close frame.
+    Fin,
+    /// RST.
+    Reset,
+    /// The server's close frame, with its code (RFC 6455 section 7.4).
+    Close(u16),
+    /// A heartbeat was not answered in time.
+    Heartbeat,
+    /// What came was no WebSocket frame.
+    BadFrame,
+}
+
+impl End {
+    /// Every kind of end by name, in the order of [`End::kind`].
+    pub const NAMES: [&str; 5] = ["fin", "reset", "close", "heartbeat", "bad_frame"];
+
+    /// Its kind as a stable number.
+    pub fn kind(self) -> usize {
+        match self {
+            End::Fin => 0,
+            End::Reset => 1,
+            End::Close(_) => 2,
+            End::Heartbeat => 3,
+            End::BadFrame => 4,
+        }
+    }
 }
 
 /// Why an attempt failed.

@@ -9,10 +9,10 @@ mod host;
 mod retry;
 mod session;
 
-pub use config::{Config, Hold, OnRetry, Pick};
-pub use event::{Event, Failure, Outcome};
+pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+pub use event::{End, Event, Failure, Outcome};
 pub use host::Host;
-pub use retry::{Policy, Retry};
+pub use retry::{Budget, Draw, Policy, Retry};
 pub use session::{Context, Group, Outputs, Session};
 
 #[cfg(test)]

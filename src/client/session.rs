@@ -1,9 +1,10 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
-use super::config::{Config, Hold, OnRetry, Pick};
-use super::event::{Event, Failure};
+use super::config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+use super::event::{End, Event, Failure};
 use super::host::Host;
-use super::retry::{Policy, Retry};
+use super::retry::{Draw, Policy, Retry};
+use crate::frame::{self, Opcode};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::http::{Directory, Partial, parse_location};
@@ -23,9 +24,13 @@ pub struct Group {
     path: String,
     connect_timeout: Nanos,
     handshake_timeout: Nanos,
+    open_timeout: Option<Nanos>,
     redirects: u8,
     retry: Retry,
+    heartbeat: Option<Heartbeat>,
+    breaker: Option<Breaker>,
     reconnect: bool,
+    fatal_close_codes: Vec<u16>,
     hold: Option<Sampler>,
     gate: bool,
 }
@@ -43,9 +48,13 @@ impl Group {
             path: config.path.clone(),
             connect_timeout: config.connect_timeout,
             handshake_timeout: config.handshake_timeout,
+            open_timeout: config.open_timeout,
             redirects: config.redirects,
             retry: config.retry.clone(),
+            heartbeat: config.heartbeat,
+            breaker: config.breaker,
             reconnect: config.reconnect,
+            fatal_close_codes: config.fatal_close_codes.clone(),
             hold: match &config.hold {
                 Hold::End => None,
                 Hold::For(time) => Some(time.sampler()),
@@ -86,6 +95,8 @@ enum State {
     Connecting,
     Handshaking,
     Open,
+    /// Ended by its own will: the close frame is out, the server's is still to come.
+    Closing,
     /// A retry is due later.
     Waiting,
 }
@@ -109,8 +120,14 @@ pub struct Session {
     hops: u8,
     /// Whether this session holds its host's gate.
     at_gate: bool,
-    /// When the pending wake-up is due.
-    due: Timestamp,
+    /// A ping is out.
+    pinged: bool,
+    /// When the state ends by itself: a timeout, the end of the hold, the next attempt.
+    until: Timestamp,
+    /// When the next ping is due, or its pong.
+    beat: Timestamp,
+    /// When the attempt began, hops included; of an open session, when it opened.
+    since: Timestamp,
     delay: Nanos,
     rare: Option<Box<Rare>>,
 }
@@ -138,7 +155,10 @@ impl Session {
             state: State::Idle,
             hops: 0,
             at_gate: false,
-            due: Timestamp::NEVER,
+            pinged: false,
+            until: Timestamp::NEVER,
+            beat: Timestamp::NEVER,
+            since: Timestamp::ZERO,
             delay: Nanos::ZERO,
             rare: None,
         }
@@ -175,24 +195,39 @@ impl Session {
                 self.drop_and_fail(cx, now, Failure::Closed, out);
             }
             (State::Handshaking, Input::Reset(c)) if current(c) => self.fail(cx, now, Failure::Reset, out),
+            (State::Open, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
             (State::Open, Input::Eof(c)) if current(c) => {
                 out.push(Output::Close(c, How::Fin));
-                self.lose(cx, now, false, out);
+                self.lose(cx, now, End::Fin, out);
             }
-            (State::Open, Input::Reset(c)) if current(c) => self.lose(cx, now, true, out),
-            (_, Input::Wake) if now >= self.due => self.wake(cx, now, out),
+            (State::Open, Input::Reset(c)) if current(c) => self.lose(cx, now, End::Reset, out),
+            // Whatever the server says now, the connection has served its purpose.
+            (State::Closing, Input::Received(c, _) | Input::Eof(c)) if current(c) => {
+                out.push(Output::Close(c, How::Fin));
+                self.end(out);
+            }
+            (State::Closing, Input::Reset(c)) if current(c) => self.end(out),
+            (_, Input::Wake) if now >= self.due() => self.wake(cx, now, out),
             _ => {}
         }
     }
 
     fn wake(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
-        self.due = Timestamp::NEVER;
+        let c = ConnectionId(self.connection);
+        // The driver has no wake-up pending any more: whatever is asked for from here on is new to it.
+        let until = std::mem::replace(&mut self.until, Timestamp::NEVER);
+        self.beat = Timestamp::NEVER;
         match self.state {
             State::Connecting => self.drop_and_fail(cx, now, Failure::ConnectTimeout, out),
             State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
-            State::Open => {
-                out.push(Output::Close(ConnectionId(self.connection), How::Fin));
-                out.event(Event::Ended);
+            State::Open if now >= until => self.hang_up(cx, now, out),
+            State::Open if self.pinged => {
+                out.push(Output::Close(c, How::Fin));
+                self.lose(cx, now, End::Heartbeat, out);
+            }
+            State::Open => self.ping(cx, now, until, out),
+            State::Closing => {
+                out.push(Output::Close(c, How::Fin));
                 self.end(out);
             }
             State::Waiting => self.attempt(cx, now, out),
@@ -200,8 +235,92 @@ impl Session {
         }
     }
 
+    /// Ends an open session as intended: the closing handshake of RFC 6455 section 7.
+    fn hang_up(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        /// How long a client waits for the server's close frame.
+        const PATIENCE: Nanos = Nanos::from_secs(5);
+        let mask = self.mask(cx, now);
+        out.transmit(ConnectionId(self.connection), |bytes| frame::write_close(bytes, 1000, mask));
+        out.event(Event::Ended);
+        self.state = State::Closing;
+        self.wake_at(now + PATIENCE, Timestamp::NEVER, out);
+    }
+
+    fn ping(&mut self, cx: &Context<'_>, now: Timestamp, until: Timestamp, out: &mut Outputs) {
+        let Some(heartbeat) = cx.group.heartbeat else { return };
+        let mask = self.mask(cx, now);
+        out.transmit(ConnectionId(self.connection), |bytes| frame::write_ping(bytes, mask));
+        self.pinged = true;
+        self.wake_at(until, now + heartbeat.timeout, out);
+    }
+
+    /// Reads the frames of an open connection.
+    fn listen(&mut self, cx: &mut Context<'_>, now: Timestamp, bytes: &[u8], out: &mut Outputs) {
+        let c = ConnectionId(self.connection);
+        let mut rare = self.rare.take();
+        let mut bytes = match rare.as_deref_mut() {
+            Some(rare) => rare.partial.join(bytes),
+            None => bytes,
+        };
+        while self.state == State::Open {
+            let (frame, len) = match frame::read(bytes) {
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    if !bytes.is_empty() {
+                        self.rare = Some(Box::new(Rare { partial: Partial::from(bytes.to_vec()), path: None }));
+                    }
+                    return;
+                }
+                Err(_) => {
+                    out.push(Output::Close(c, How::Fin));
+                    return self.lose(cx, now, End::BadFrame, out);
+                }
+            };
+            bytes = &bytes[len..];
+            match frame.opcode {
+                Opcode::Pong => self.answered_ping(cx, out),
+                Opcode::Ping => {
+                    let mask = self.mask(cx, now);
+                    out.transmit(c, |bytes| frame::write_pong(bytes, frame.payload, mask));
+                }
+                Opcode::Close => {
+                    let code = frame.close_code();
+                    let mask = self.mask(cx, now);
+                    out.transmit(c, |bytes| frame::write_close(bytes, code, mask));
+                    out.push(Output::Close(c, How::Fin));
+                    return self.lose(cx, now, End::Close(code), out);
+                }
+                Opcode::Data => {}
+            }
+        }
+    }
+
+    fn answered_ping(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+        let Some(heartbeat) = cx.group.heartbeat.filter(|_| self.pinged) else { return };
+        self.pinged = false;
+        out.event(Event::HeartbeatAnswered { connection: self.connection });
+        // The deadline was counted from the ping; so is the next one.
+        let sent = self.beat - heartbeat.timeout;
+        self.wake_at(self.until, sent + heartbeat.every, out);
+    }
+
+    /// A client's frames are masked with a key that is new each time (RFC 6455 section 5.3).
+    fn mask(&self, cx: &Context<'_>, now: Timestamp) -> Option<[u8; 4]> {
+        // Within a session, the moment tells masks apart as well as a counter would.
+        let identity = cx.group.identity(self.index);
+        let bits = cx.seed.draw(identity, Purpose::Mask, now.0 & ((1 << 56) - 1));
+        Some((bits.0[0] as u32).to_le_bytes())
+    }
+
     /// Chooses an endpoint and begins an attempt there.
     fn attempt(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
+        if let (Some(breaker), Some(host)) = (&cx.group.breaker, &mut cx.host)
+            && let Err(until) = host.admit(breaker, now)
+        {
+            self.state = State::Waiting;
+            self.wake_at(until, Timestamp::NEVER, out);
+            return;
+        }
         let count = cx.group.endpoints.len() as u32;
         let draw = |ordinal: u32| {
             let bits = self.draw(cx, Purpose::Endpoint, ordinal);
@@ -229,6 +348,7 @@ impl Session {
         self.attempts += 1;
         self.hops = 0;
         self.rare = None;
+        self.since = now;
         self.enter(cx, now, out);
     }
 
@@ -240,7 +360,7 @@ impl Session {
             self.at_gate = host.enter(self.endpoint, cx.slot);
             if !self.at_gate {
                 self.state = State::Gated;
-                self.wake_at(Timestamp::NEVER, out);
+                self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
                 return;
             }
         }
@@ -252,7 +372,7 @@ impl Session {
         self.state = State::Connecting;
         out.event(Event::AttemptStarted { connection: self.connection, endpoint: self.endpoint.0 });
         out.push(Output::Open(ConnectionId(self.connection), self.endpoint));
-        self.wake_at(now + cx.group.connect_timeout, out);
+        self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
     }
 
     /// Sends the opening request.
@@ -262,7 +382,12 @@ impl Session {
         let authority = cx.directory.authority(self.endpoint);
         let key = self.key(cx);
         out.transmit(c, |bytes| write_request(bytes, cx.group.mode, authority, self.path(cx), &key));
-        self.wake_at(now + cx.group.handshake_timeout, out);
+        self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
+    }
+
+    /// A timeout, or the end of the time for the whole attempt if that comes first.
+    fn limited(&self, cx: &Context<'_>, timeout: Timestamp) -> Timestamp {
+        cx.group.open_timeout.map_or(timeout, |limit| timeout.min(self.since + limit))
     }
 
     /// Reads the answer, as far as it has come in.
@@ -276,8 +401,13 @@ impl Session {
         loop {
             match read_answer(group.mode, || self.key(cx).accept(), bytes) {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
-                Ok(Some((answer, _))) => {
-                    return self.answered(cx, now, answer, path.unwrap_or(&group.path), out);
+                Ok(Some((answer, len))) => {
+                    self.answered(cx, now, answer, path.unwrap_or(&group.path), out);
+                    // Bytes glued to the answer that opened are the first frames.
+                    if self.state == State::Open && bytes.len() > len {
+                        self.listen(cx, now, &bytes[len..], out);
+                    }
+                    return;
                 }
                 Ok(None) => break,
                 Err(error) => return self.drop_and_fail(cx, now, Failure::Invalid(error), out),
@@ -293,16 +423,21 @@ impl Session {
         match answer {
             Answer::Open => {
                 self.leave_gate(cx, out);
+                self.judge(cx, now, true);
                 self.state = State::Open;
                 self.attempts = 0;
-                self.retries = 0;
-                self.delay = Nanos::ZERO;
+                self.since = now;
+                if cx.group.retry.reset_after == Nanos::ZERO {
+                    self.begin_delays_anew();
+                }
                 out.event(Event::Opened { connection: self.connection, endpoint: self.endpoint.0 });
-                let due = match &cx.group.hold {
+                let until = match &cx.group.hold {
                     None => Timestamp::NEVER,
                     Some(hold) => now + hold.sample(|| self.draw(cx, Purpose::Hold, self.connection)),
                 };
-                self.wake_at(due, out);
+                self.pinged = false;
+                let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
+                self.wake_at(until, beat, out);
             }
             Answer::Redirect { status, location } => match self.follow(cx, location, path) {
                 Ok((endpoint, path)) => {
@@ -350,40 +485,67 @@ impl Session {
 
     fn fail(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) {
         self.leave_gate(cx, out);
+        self.judge(cx, now, false);
         out.event(Event::AttemptFailed { connection: self.connection, failure });
-        self.retry(cx, now, out);
+        let asked = match failure {
+            Failure::Rejected { retry_after: Some(seconds), .. } if cx.group.retry.honour_retry_after => {
+                Nanos::from_secs(u64::from(seconds))
+            }
+            _ => Nanos::ZERO,
+        };
+        self.retry(cx, now, cx.group.retry.failed_handshakes, asked, out);
     }
 
-    fn lose(&mut self, cx: &mut Context<'_>, now: Timestamp, reset: bool, out: &mut Outputs) {
-        out.event(Event::Lost { connection: self.connection, reset });
-        if cx.group.reconnect {
-            self.retry(cx, now, out);
-        } else {
-            out.event(Event::GaveUp);
-            self.end(out);
+    fn lose(&mut self, cx: &mut Context<'_>, now: Timestamp, end: End, out: &mut Outputs) {
+        out.event(Event::Lost { connection: self.connection, end });
+        if now.since(self.since) >= cx.group.retry.reset_after {
+            self.begin_delays_anew();
+        }
+        let fatal = matches!(end, End::Close(code) if cx.group.fatal_close_codes.contains(&code));
+        self.retry(cx, now, cx.group.reconnect && !fatal, Nanos::ZERO, out);
+    }
+
+    fn begin_delays_anew(&mut self) {
+        self.retries = 0;
+        self.delay = Nanos::ZERO;
+    }
+
+    /// Tells the host's breaker how an attempt came out.
+    fn judge(&self, cx: &mut Context<'_>, now: Timestamp, opened: bool) {
+        if let (Some(breaker), Some(host)) = (&cx.group.breaker, &mut cx.host) {
+            host.outcome(breaker, now, opened);
         }
     }
 
-    /// Waits for the next attempt, or gives up.
-    fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
+    /// Waits for the next attempt, at least as long as was asked for, or gives up.
+    fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, may: bool, asked: Nanos, out: &mut Outputs) {
         let retry = &cx.group.retry;
-        if retry.policy == Policy::None || retry.attempts.is_some_and(|most| self.attempts >= most) {
+        let spent = retry.attempts.is_some_and(|most| self.attempts >= most);
+        if !may || spent || retry.policy == Policy::None {
             out.event(Event::GaveUp);
             self.end(out);
             return;
         }
         self.retries += 1;
-        let draw = || self.draw(cx, Purpose::Retry, self.connection);
+        let draw = |which: Draw| match which {
+            Draw::Jitter => self.draw(cx, Purpose::Retry, self.connection),
+            Draw::Plus => self.draw(cx, Purpose::RetryPlus, self.connection),
+            Draw::Once => self.draw(cx, Purpose::RetryBase, 0),
+        };
         self.delay = retry.delay(self.retries, self.delay, draw);
+        let mut due = now + self.delay.max(asked);
+        if let (Some(budget), Some(host)) = (&retry.budget, &mut cx.host) {
+            due = host.pace(budget, due);
+        }
         self.state = State::Waiting;
-        out.event(Event::Retrying { delay: self.delay });
-        self.wake_at(now + self.delay, out);
+        out.event(Event::Retrying { delay: due.since(now) });
+        self.wake_at(due, Timestamp::NEVER, out);
     }
 
     fn end(&mut self, out: &mut Outputs) {
         self.state = State::Idle;
         self.rare = None;
-        self.wake_at(Timestamp::NEVER, out);
+        self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
         out.push(Output::Done);
     }
 
@@ -396,10 +558,16 @@ impl Session {
         }
     }
 
-    fn wake_at(&mut self, due: Timestamp, out: &mut Outputs) {
-        if due != self.due {
-            self.due = due;
-            out.push(Output::WakeAt(due));
+    /// When the pending wake-up is due.
+    fn due(&self) -> Timestamp {
+        self.until.min(self.beat)
+    }
+
+    fn wake_at(&mut self, until: Timestamp, beat: Timestamp, out: &mut Outputs) {
+        let before = self.due();
+        (self.until, self.beat) = (until, beat);
+        if self.due() != before {
+            out.push(Output::WakeAt(self.due()));
         }
     }
 

@@ -7,7 +7,7 @@ use super::lives::{Life, Path};
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, summarize_group};
 use super::summary::{Summary, Value};
-use crate::client::{self, Outcome};
+use crate::client::{self, End, Outcome};
 use crate::event::{Event, Kind};
 use crate::fault;
 use crate::record::Recorder;
@@ -99,6 +99,10 @@ pub struct Metrics {
     faults: Vec<FaultAccount>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
+    /// Open connections lost, by kind of end.
+    ends: [u64; End::NAMES.len()],
+    /// Heartbeats answered.
+    heartbeats: u64,
     detection_time: Latency,
     outage: Latency,
     /// Outages that have begun and not ended.
@@ -158,6 +162,8 @@ impl Metrics {
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
+            ends: [0; End::NAMES.len()],
+            heartbeats: 0,
             detection_time: Latency::default(),
             outage: Latency::default(),
             down: 0,
@@ -239,6 +245,12 @@ impl Metrics {
         }
         summary.push("hops.total", Value::Count(self.outcomes[Outcome::Redirected as usize]));
         summary.push("hops.max", Value::Count(u64::from(self.hops_max)));
+        let lost = self.ends.iter().sum();
+        summary.push("lost.total", Value::Count(lost));
+        for (name, count) in End::NAMES.iter().zip(self.ends) {
+            summary.push(format!("lost.{name}"), Value::Part { count, of: lost });
+        }
+        summary.push("heartbeats.answered", Value::Count(self.heartbeats));
         for (fault, name) in self.faults.iter().zip(&self.layout.faults) {
             fault.summarize(name, &mut summary);
         }
@@ -338,7 +350,11 @@ impl Metrics {
                 life.hops = 0;
                 self.attempted(now, session, failure.outcome());
             }
-            client::Event::Lost { .. } => self.lost(now, session),
+            client::Event::Lost { end, .. } => {
+                self.ends[end.kind()] += u64::from(self.window.contains(now));
+                self.lost(now, session);
+            }
+            client::Event::HeartbeatAnswered { .. } => self.heartbeats += u64::from(self.window.contains(now)),
             client::Event::Ended => self.ended(now, session),
             client::Event::GaveUp => self.groups[life.group as usize].failed += u64::from(life.measured),
             client::Event::Retrying { .. } => {}

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::Event;
 use super::behavior::{Behavior, Choice, LocationForm, Targets};
 use super::config::Config;
+use crate::frame::{self, Opcode};
 use crate::handshake::Key;
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
 use crate::http::{Directory, Partial};
@@ -129,8 +130,9 @@ impl Server {
             Input::Accepted(c, client) => self.accept(cx, c, client, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
-                // Frames are not this machine's concern yet, and what else a client says is ignored.
-                _ => {}
+                State::Open => self.listen(c, bytes, out),
+                // What a client says before it was answered, or after its end, is ignored.
+                State::Gone | State::Pending | State::Abandoned | State::Stalled => {}
             },
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Gone | State::Abandoned => {}
@@ -200,6 +202,45 @@ impl Server {
         out.event(Event::Answered { connection: c.0, status: reject, served: Nanos::ZERO });
         out.push(Output::Close(c, How::Fin));
         self.forget(c, out);
+    }
+
+    /// Reads the frames of an open connection: answers pings, and the client's close.
+    fn listen(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+        let mut partial = self.connections[c.0 as usize].partial.take();
+        let mut bytes = match &mut partial {
+            Some(partial) => partial.join(bytes),
+            None => bytes,
+        };
+        loop {
+            match frame::read(bytes) {
+                Ok(None) => break,
+                Ok(Some((frame, len))) => {
+                    bytes = &bytes[len..];
+                    match frame.opcode {
+                        Opcode::Ping => {
+                            let payload = frame.unmasked();
+                            out.transmit(c, |bytes| frame::write_pong(bytes, &payload, None));
+                        }
+                        Opcode::Close => {
+                            let code = frame.close_code();
+                            out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                            out.push(Output::Close(c, How::Fin));
+                            return self.forget(c, out);
+                        }
+                        Opcode::Pong | Opcode::Data => {}
+                    }
+                }
+                Err(_) => {
+                    // Section 7.4.1: 1002, a protocol error.
+                    out.transmit(c, |bytes| frame::write_close(bytes, 1002, None));
+                    out.push(Output::Close(c, How::Fin));
+                    return self.forget(c, out);
+                }
+            }
+        }
+        if !bytes.is_empty() {
+            self.connections[c.0 as usize].partial = Some(Box::new(Partial::from(bytes.to_vec())));
+        }
     }
 
     fn requested(

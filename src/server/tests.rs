@@ -1,2 +1,665 @@
+//! Servers driven input by input, with nothing of a driver around them.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+use crate::handshake::client::{Answer, read_answer, write_request};
+use crate::handshake::{Key, Mode};
+use crate::http::{Directory, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::rng::{Identity, Seed};
+use crate::time::Timestamp;
+
+const KEY: Key = Key(*b"dGhlIHNhbXBsZSBub25jZQ==");
+/// The names in the directory; the server under test is the first, and whoever redirects does so to the others.
+const NAMES: [&str; 4] = ["front-0", "gateway-0", "gateway-1", "gateway-2"];
+
+type Action = Output<Event>;
+
+fn ms(n: u64) -> Nanos {
+    Nanos::from_millis(n)
+}
+
+/// One server and what a driver would keep for it.
+struct Bench {
+    plan: Plan,
+    directory: Directory,
+    server: Server,
+    now: Timestamp,
+    /// The pending wake-up.
+    due: Timestamp,
+    /// The bytes transmitted last.
+    sent: Vec<u8>,
+}
+
+impl Bench {
+    /// A server of a group with these settings.
+    fn new(text: &str) -> Bench {
+        let config: Config = toml::from_str(text).unwrap();
+        let to = |behavior: &BehaviorConfig| match behavior.to {
+            Some(_) => (1..4).map(EndpointId).collect(),
+            None => Vec::new(),
+        };
+        let behaviors = config.behavior.0.iter().map(|behavior| Behavior::new(behavior, to(behavior))).collect();
+        Bench {
+            plan: Plan::new(&config, behaviors),
+            directory: Directory::new(NAMES.map(String::from)),
+            server: Server::default(),
+            now: Timestamp::ZERO + Nanos::from_secs(60),
+            due: Timestamp::NEVER,
+            sent: Vec::new(),
+        }
+    }
+
+    fn give(&mut self, input: Input<'_>) -> Vec<Action> {
+        let mut out = Outputs::default();
+        let cx = Context { seed: Seed(7), plan: &self.plan, directory: &self.directory, endpoint: EndpointId(0) };
+        self.server.handle(&cx, self.now, input, &mut out);
+        let mut transmitted = 0;
+        for action in &out.actions {
+            match *action {
+                Output::Transmit(_, len) => transmitted += len as usize,
+                Output::WakeAt(due) => self.due = due,
+                _ => {}
+            }
+        }
+        assert_eq!(transmitted, out.bytes.len(), "every byte belongs to a transmission");
+        if transmitted > 0 {
+            self.sent = out.bytes;
+        }
+        out.actions
+    }
+
+    fn pass(&mut self, time: Nanos) {
+        self.now = self.now + time;
+    }
+
+    /// Lets the time pass that the pending wake-up is away, and gives it.
+    fn wake(&mut self) -> Vec<Action> {
+        assert_ne!(self.due, Timestamp::NEVER, "nothing is due");
+        self.now = std::mem::replace(&mut self.due, Timestamp::NEVER);
+        self.give(Input::Wake)
+    }
+
+    fn accept(&mut self, c: u32) -> Vec<Action> {
+        // Each client draws for itself.
+        self.give(Input::Accepted(ConnectionId(c), Identity(u64::from(c))))
+    }
+
+    fn received(&mut self, c: u32, bytes: impl AsRef<[u8]>) -> Vec<Action> {
+        self.give(Input::Received(ConnectionId(c), bytes.as_ref()))
+    }
+
+    /// A new connection `c` asks for `path`.
+    fn ask(&mut self, c: u32, path: &str) -> Vec<Action> {
+        self.accept(c);
+        self.received(c, request(Mode::Upgrade, path))
+    }
+
+    /// The status that a new connection is answered at once.
+    fn status(&mut self, c: u32, path: &str) -> Option<u16> {
+        answered(&self.ask(c, path)).first().map(|(_, status)| *status)
+    }
+
+    /// The `Location` of the redirect sent last.
+    fn location(&self) -> &str {
+        match self.answer() {
+            Answer::Redirect { location: Some(location), .. } => location,
+            other => panic!("{other:?} is no redirect"),
+        }
+    }
+
+    /// What the bytes sent last mean to a client.
+    fn answer(&self) -> Answer<'_> {
+        let (answer, len) = read_answer(Mode::Upgrade, || KEY.accept(), &self.sent).unwrap().unwrap();
+        assert_eq!(len, self.sent.len(), "an answer has no body");
+        answer
+    }
+
+    /// The member that a new connection is sent to.
+    fn sent_to(&mut self, c: u32) -> usize {
+        self.ask(c, "/");
+        let authority = self.location().strip_prefix("ws://").and_then(|rest| rest.strip_suffix("/")).unwrap();
+        NAMES.iter().position(|name| *name == authority).unwrap()
+    }
+}
+
+fn request(mode: Mode, path: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_request(&mut bytes, mode, "front-0", path, &KEY);
+    bytes
+}
+
+/// Connection and status of each answer.
+fn answered(actions: &[Action]) -> Vec<(u32, u16)> {
+    let answer = |action: &Action| match action {
+        Output::Event(Event::Answered { connection, status, .. }) => Some((*connection, *status)),
+        _ => None,
+    };
+    actions.iter().filter_map(answer).collect()
+}
+
+/// Connection of each request that a worker took, and how long it had waited.
+fn started(actions: &[Action]) -> Vec<(u32, Nanos)> {
+    let start = |action: &Action| match action {
+        Output::Event(Event::ServiceStarted { connection, waited, .. }) => Some((*connection, *waited)),
+        _ => None,
+    };
+    actions.iter().filter_map(start).collect()
+}
+
+fn closed(c: u32) -> [Action; 2] {
+    [Output::Close(ConnectionId(c), How::Fin), Output::Event(Event::Closed { connection: c })]
+}
+
+fn requested(connection: u32, queued: bool) -> Action {
+    Output::Event(Event::Requested { connection, queued })
+}
+
+fn ends(c: u32) -> [Input<'static>; 2] {
+    [Input::Eof(ConnectionId(c)), Input::Reset(ConnectionId(c))]
+}
+
 #[test]
-fn placeholder() {}
+fn a_request_is_served_and_opened() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    assert_eq!(bench.accept(0), [Output::Event(Event::Accepted { connection: 0 })]);
+    let asked = bench.received(0, request(Mode::Upgrade, "/"));
+    let expected = [
+        requested(0, false),
+        Output::Event(Event::ServiceStarted { connection: 0, waited: Nanos::ZERO, queued: false }),
+        Output::WakeAt(bench.now + ms(1)),
+    ];
+    assert_eq!(asked, expected);
+    let served = bench.wake();
+    let expected = [
+        Output::Transmit(ConnectionId(0), bench.sent.len() as u32),
+        Output::Event(Event::Answered { connection: 0, status: 101, served: ms(1) }),
+    ];
+    assert_eq!(served, expected);
+    assert_eq!(bench.answer(), Answer::Open);
+    // Frames are nobody's concern here.
+    assert_eq!(bench.received(0, b"\x81\x80\0\0\0\0"), []);
+    assert_eq!(bench.server.connections(), 1);
+}
+
+#[test]
+fn service_that_takes_no_time_answers_at_once() {
+    let mut bench = Bench::new("service_time = '0s'\nworkers = 1");
+    for c in 0..3 {
+        let expected = [
+            requested(c, false),
+            Output::Transmit(ConnectionId(c), 129),
+            Output::Event(Event::Answered { connection: c, status: 101, served: Nanos::ZERO }),
+        ];
+        assert_eq!(bench.ask(c, "/"), expected);
+    }
+}
+
+#[test]
+fn a_drawn_service_time_is_never_nothing() {
+    let mut bench = Bench::new("service_time = { uniform = { min = '0s', max = '0s' } }");
+    bench.ask(0, "/");
+    assert_eq!(bench.due, bench.now + Nanos(1));
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+}
+
+#[test]
+fn a_complete_transaction_is_opened_with_200() {
+    let mut bench = Bench::new("service_time = '0s'");
+    bench.accept(0);
+    let actions = bench.received(0, request(Mode::FinalResponse, "/"));
+    assert_eq!(answered(&actions), [(0, 200)]);
+    let read = read_answer(Mode::FinalResponse, || KEY.accept(), &bench.sent);
+    assert_eq!(read, Ok(Some((Answer::Open, bench.sent.len()))));
+}
+
+#[test]
+fn a_rejection_has_its_status_and_retry_after_and_closes() {
+    for (behavior, status, retry_after) in [
+        ("{ kind = 'reject' }", 503, None),
+        ("{ kind = 'reject', status = 401 }", 401, None),
+        ("{ kind = 'reject', status = 429, retry_after = '120s' }", 429, Some(120)),
+        ("{ kind = 'reject', retry_after = '0s' }", 503, Some(0)),
+    ] {
+        let mut bench = Bench::new(&format!("service_time = '1ms'\nbehavior = {behavior}"));
+        bench.ask(0, "/");
+        let actions = bench.wake();
+        assert_eq!(bench.answer(), Answer::Rejected { status, retry_after });
+        let mut expected = vec![
+            Output::Transmit(ConnectionId(0), bench.sent.len() as u32),
+            Output::Event(Event::Answered { connection: 0, status, served: ms(1) }),
+        ];
+        expected.extend(closed(0));
+        assert_eq!(actions, expected);
+        assert_eq!(bench.server.connections(), 0);
+    }
+}
+
+#[test]
+fn a_redirect_takes_every_form() {
+    let asked = "/chat?room=2";
+    for (settings, status, location) in [
+        ("to = 'gateway'", 307, "ws://gateway-0/chat?room=2"),
+        ("to = 'gateway', status = 301", 301, "ws://gateway-0/chat?room=2"),
+        ("to = 'gateway', location = 'http'", 307, "http://gateway-0/chat?room=2"),
+        ("to = 'gateway', path = '/lobby'", 307, "ws://gateway-0/lobby"),
+        ("to = 'gateway', location = 'relative'", 307, "/chat?room=2"),
+        ("path = '/lobby'", 307, "/lobby"),
+        ("path = '/lobby', location = 'relative'", 307, "/lobby"),
+        ("path = '/lobby', location = 'ws'", 307, "ws://front-0/lobby"),
+    ] {
+        let behavior = format!("service_time = '0s'\nbehavior = {{ kind = 'redirect', {settings} }}");
+        let mut bench = Bench::new(&behavior);
+        let actions = bench.ask(0, asked);
+        assert_eq!(bench.answer(), Answer::Redirect { status, location: Some(location) }, "{settings}");
+        assert_eq!(answered(&actions), [(0, status)], "{settings}");
+        assert_eq!(actions[3..], closed(0), "{settings}");
+    }
+    let mut bench = Bench::new("service_time = '0s'\nbehavior = { kind = 'redirect', to = 'gateway' }");
+    bench.ask(0, "/");
+    assert_eq!(bench.location(), "ws://gateway-0/");
+}
+
+fn redirector(pick: &str) -> Bench {
+    let behavior = format!("{{ kind = 'redirect', to = 'gateway', pick = '{pick}' }}");
+    Bench::new(&format!("service_time = '0s'\nbehavior = {behavior}"))
+}
+
+#[test]
+fn a_round_robin_redirect_takes_the_members_in_turn() {
+    let mut bench = redirector("round-robin");
+    let members = [0, 1, 2, 3, 4].map(|c| bench.sent_to(c));
+    assert_eq!(members, [1, 2, 3, 1, 2]);
+}
+
+#[test]
+fn a_random_redirect_depends_on_the_client_alone() {
+    let members = |clients: [u32; 12]| {
+        let mut bench = redirector("random");
+        clients.map(|c| bench.sent_to(c))
+    };
+    let rising = members([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    let mut falling = members([11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    falling.reverse();
+    assert_eq!(rising, falling);
+    assert!((1..4).all(|member| rising.contains(&member)), "{rising:?}");
+}
+
+#[test]
+fn least_connections_goes_by_the_reports_and_by_what_was_sent_since() {
+    let mut bench = redirector("least-connections");
+    // Without any report: one after the other, as each one sent counts.
+    assert_eq!([0, 1, 2, 3].map(|c| bench.sent_to(c)), [1, 2, 3, 1]);
+    // Two more to the emptiest, then it is level with the next, and the first of equals is taken.
+    bench.give(Input::Peers(&[Some(0), Some(9), Some(5), Some(3)]));
+    assert_eq!([0, 1, 2, 3, 4].map(|c| bench.sent_to(c)), [3, 3, 2, 3, 2]);
+    // A new report starts the count of those sent anew.
+    bench.give(Input::Peers(&[Some(0), Some(9), Some(7), Some(6)]));
+    assert_eq!([0, 1].map(|c| bench.sent_to(c)), [3, 2]);
+}
+
+#[test]
+fn least_connections_takes_who_does_not_report_last() {
+    let mut bench = redirector("least-connections");
+    bench.give(Input::Peers(&[None, Some(900), None, Some(901)]));
+    assert_eq!([0, 1, 2].map(|c| bench.sent_to(c)), [1, 1, 3]);
+    bench.give(Input::Peers(&[None, None, None, None]));
+    assert_eq!([0, 1, 2, 3].map(|c| bench.sent_to(c)), [1, 2, 3, 1]);
+}
+
+#[test]
+fn reports_are_asked_for_as_often_as_the_hastiest_behavior_needs() {
+    let every = |behavior: &str| Bench::new(&format!("behavior = {behavior}")).plan.report_every();
+    let least = |every: &str| format!("{{ kind = 'redirect', to = 'x', pick = 'least-connections' {every} }}");
+    assert_eq!(every("{ kind = 'accept' }"), None);
+    assert_eq!(every("{ kind = 'redirect', to = 'x' }"), None);
+    assert_eq!(every(&least("")), Some(ms(100)));
+    let two = [least(", report_every = '2s'"), least(", report_every = '1s'")].join(", ");
+    assert_eq!(every(&format!("[{two}]")), Some(Nanos::from_secs(1)));
+}
+
+#[test]
+fn a_stalled_request_takes_no_worker_and_is_never_answered() {
+    let mut bench = Bench::new(
+        "service_time = '1ms'\nworkers = 1\nbehavior = [{ kind = 'stall', when = { path = '/s' } }, { kind = 'accept' }]",
+    );
+    assert_eq!(bench.ask(0, "/s"), [requested(0, false)]);
+    assert_eq!(bench.due, Timestamp::NEVER);
+    assert_eq!(bench.received(0, request(Mode::Upgrade, "/")), []);
+    assert_eq!(started(&bench.ask(1, "/")), [(1, Nanos::ZERO)]);
+    assert_eq!(answered(&bench.wake()), [(1, 101)]);
+}
+
+#[test]
+fn the_first_behavior_that_applies_is_shown_and_else_the_server_accepts() {
+    let mut bench = Bench::new(
+        "service_time = '0s'
+         behavior = [
+             { kind = 'reject', status = 401, when = { path = '/a', until = '70s' } },
+             { kind = 'reject', status = 404, when = { path = '/a' } },
+             { kind = 'reject', status = 410, when = { path = '/b', after = '70s' } },
+         ]",
+    );
+    let statuses = |bench: &mut Bench| ["/a", "/a?x", "/a/", "/b"].map(|path| bench.status(0, path).unwrap());
+    assert_eq!(statuses(&mut bench), [401, 401, 101, 101]);
+    // The moment itself belongs to what comes after it.
+    bench.now = Timestamp(Nanos::from_secs(70).0 - 1);
+    assert_eq!(statuses(&mut bench), [401, 401, 101, 101]);
+    bench.now = Timestamp(Nanos::from_secs(70).0);
+    assert_eq!(statuses(&mut bench), [404, 404, 101, 410]);
+}
+
+#[test]
+fn a_share_of_the_clients_is_drawn_for_each_and_each_behavior_alone() {
+    let rejects = |behavior: &str| {
+        let mut bench = Bench::new(&format!("service_time = '0s'\nbehavior = {behavior}"));
+        let clients = 0..2_000;
+        clients.filter(|c| bench.status(*c, "/") == Some(503)).collect::<Vec<_>>()
+    };
+    let share = |share: &str| format!("{{ kind = 'reject', when = {{ share = '{share}' }} }}");
+    assert_eq!(rejects(&share("0%")).len(), 0);
+    assert_eq!(rejects(&share("100%")).len(), 2_000);
+    // Five standard deviations of a binomial are 102.
+    let some = rejects(&share("30%"));
+    assert!((498..702).contains(&some.len()), "{}", some.len());
+    // Common random numbers: who is struck at 30 % is struck at 40 %.
+    let more = rejects(&share("40%"));
+    assert!(some.iter().all(|c| more.contains(c)) && more.len() > some.len());
+    // The second of a list draws for itself: of those that the first leaves, a third goes.
+    let second = rejects(&format!("[{}, {}]", share("30%"), share("30%")));
+    assert!((906..1_134).contains(&second.len()), "{}", second.len());
+}
+
+#[test]
+fn requests_wait_for_a_worker_in_order() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 2");
+    let first = bench.now + ms(10);
+    for c in 0..5 {
+        let actions = bench.ask(c, "/");
+        assert!(actions.contains(&requested(c, c >= 2)));
+        // The earliest completion stays the one that is due.
+        assert_eq!(bench.due, first);
+        bench.pass(ms(1));
+    }
+    let actions = bench.wake();
+    let expected = [
+        Output::Transmit(ConnectionId(0), bench.sent.len() as u32),
+        Output::Event(Event::Answered { connection: 0, status: 101, served: ms(10) }),
+        Output::Event(Event::ServiceStarted { connection: 2, waited: ms(8), queued: true }),
+        Output::WakeAt(first + ms(1)),
+    ];
+    assert_eq!(actions, expected);
+    let actions = bench.wake();
+    assert_eq!((answered(&actions), started(&actions)), (vec![(1, 101)], vec![(3, ms(8))]));
+    assert_eq!(bench.due, first + ms(10));
+    let actions = bench.wake();
+    assert_eq!((answered(&actions), started(&actions)), (vec![(2, 101)], vec![(4, ms(16))]));
+    assert_eq!(answered(&bench.wake()), [(3, 101)]);
+    assert_eq!(answered(&bench.wake()), [(4, 101)]);
+    assert_eq!((bench.now, bench.due), (first + ms(20), Timestamp::NEVER));
+}
+
+#[test]
+fn work_done_at_the_same_moment_is_answered_in_the_order_it_was_begun() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 8");
+    let clients = [5, 0, 7, 3, 1, 6, 2, 4];
+    for c in clients.into_iter().chain([9, 8]) {
+        bench.ask(c, "/");
+    }
+    let actions = bench.wake();
+    assert_eq!(answered(&actions), clients.map(|c| (c, 101)));
+    assert_eq!(started(&actions), [(9, ms(10)), (8, ms(10))]);
+    assert_eq!(bench.due, bench.now + ms(10));
+    assert_eq!(answered(&bench.wake()), [(9, 101), (8, 101)]);
+}
+
+#[test]
+fn a_short_job_that_comes_later_brings_the_wake_up_forward() {
+    // Two clients whose drawn times differ enough for the later one to be done first.
+    let settings = "service_time = { uniform = { min = '1ms', max = '1s' } }";
+    let time = |c| {
+        let mut bench = Bench::new(settings);
+        bench.ask(c, "/");
+        bench.due.since(bench.now)
+    };
+    let (slow, fast) = ((0..100).max_by_key(|c| time(*c)).unwrap(), (0..100).min_by_key(|c| time(*c)).unwrap());
+    let mut bench = Bench::new(settings);
+    let begin = bench.now;
+    bench.ask(slow, "/");
+    bench.pass(ms(1));
+    bench.ask(fast, "/");
+    assert_eq!(bench.due, begin + ms(1) + time(fast));
+    assert_eq!(answered(&bench.wake()), [(fast, 101)]);
+    assert_eq!(bench.due, begin + time(slow));
+    assert_eq!(answered(&bench.wake()), [(slow, 101)]);
+}
+
+#[test]
+fn a_wake_up_that_is_not_due_changes_nothing() {
+    let mut bench = Bench::new("service_time = '10ms'");
+    assert_eq!(bench.give(Input::Wake), []);
+    bench.ask(0, "/");
+    bench.pass(ms(10));
+    bench.now = bench.now - Nanos(1);
+    assert_eq!(bench.give(Input::Wake), []);
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    assert_eq!(bench.give(Input::Wake), []);
+}
+
+#[test]
+fn one_connection_more_than_the_limit_is_answered_503() {
+    let mut bench = Bench::new("service_time = '0s'\nconnections_max = 2");
+    assert_eq!(bench.status(0, "/"), Some(101));
+    // An idle connection counts as well.
+    bench.accept(1);
+    let actions = bench.ask(2, "/");
+    let mut expected = vec![
+        requested(2, false),
+        Output::Transmit(ConnectionId(2), bench.sent.len() as u32),
+        Output::Event(Event::Answered { connection: 2, status: 503, served: Nanos::ZERO }),
+    ];
+    expected.extend(closed(2));
+    assert_eq!(actions, expected);
+    assert_eq!(bench.answer(), Answer::Rejected { status: 503, retry_after: None });
+    // What was accepted within the limit keeps its place, and one that goes makes room.
+    assert_eq!(answered(&bench.received(1, request(Mode::Upgrade, "/"))), [(1, 101)]);
+    bench.give(Input::Eof(ConnectionId(0)));
+    assert_eq!(bench.status(3, "/"), Some(101));
+    assert_eq!(bench.status(4, "/"), Some(503));
+}
+
+#[test]
+fn one_past_the_limit_needs_no_worker_to_be_told() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 1\nconnections_max = 1");
+    bench.ask(0, "/");
+    assert_eq!(bench.status(1, "/"), Some(503));
+    // And what is no request is told so first.
+    bench.accept(2);
+    assert_eq!(answered(&bench.received(2, "POST / HTTP/1.1\r\n\r\n")), [(2, 405)]);
+}
+
+#[test]
+fn work_for_a_client_that_has_gone_is_wasted() {
+    for queued in [false, true] {
+        for end in ends(1) {
+            let mut bench = Bench::new("service_time = '10ms'\nworkers = 1");
+            if queued {
+                bench.ask(0, "/");
+            }
+            bench.ask(1, "/");
+            assert_eq!(bench.give(end), []);
+            // It takes its place, and what it sends or ends once more changes nothing.
+            assert_eq!(bench.server.connections(), 1 + u32::from(queued));
+            assert_eq!(bench.received(1, request(Mode::Upgrade, "/")), []);
+            assert!(ends(1).into_iter().all(|end| bench.give(end).is_empty()));
+            if queued {
+                assert_eq!(started(&bench.wake()), [(1, ms(10))]);
+            }
+            let mut expected = vec![Output::Event(Event::Wasted { connection: 1, served: ms(10) })];
+            expected.extend(closed(1));
+            assert_eq!(bench.wake(), expected);
+            assert_eq!(bench.server.connections(), u32::from(queued));
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_gone_takes_no_turn_of_a_redirect() {
+    let mut bench = Bench::new("service_time = '1ms'\nbehavior = { kind = 'redirect', to = 'gateway' }");
+    bench.ask(0, "/");
+    bench.give(Input::Reset(ConnectionId(0)));
+    bench.wake();
+    bench.ask(1, "/");
+    bench.wake();
+    assert_eq!(bench.location(), "ws://gateway-0/");
+}
+
+#[test]
+fn what_is_no_opening_request_is_answered_with_its_status_and_closed() {
+    let valid = String::from_utf8(request(Mode::Upgrade, "/")).unwrap();
+    let with = |fields: String| valid.replacen("\r\n", &format!("\r\n{fields}"), 1);
+    for (bytes, status) in [
+        ("\x16\x03\x01\x02".to_string(), 400),
+        (valid.replace("HTTP/1.1", "HTTP/1.0"), 400),
+        (valid.replace("Host: front-0\r\n", ""), 400),
+        (valid.replace("Sec-WebSocket-Key", "Sec-WebSocket-Kay"), 400),
+        (valid.replace("GET", "POST"), 405),
+        (valid.replace("Version: 13", "Version: 8"), 426),
+        (with("a: b\r\n".repeat(MAX_HEADERS)), 431),
+        (with(format!("a: {}", "b".repeat(MAX_HEAD_BYTES))), 431),
+    ] {
+        let mut bench = Bench::new("service_time = '10ms'");
+        bench.accept(0);
+        let actions = bench.received(0, &bytes);
+        assert_eq!(bench.answer(), Answer::Rejected { status, retry_after: None });
+        let mut expected = vec![
+            requested(0, false),
+            Output::Transmit(ConnectionId(0), bench.sent.len() as u32),
+            Output::Event(Event::Answered { connection: 0, status, served: Nanos::ZERO }),
+        ];
+        expected.extend(closed(0));
+        assert_eq!(actions, expected, "{status}");
+        assert_eq!(bench.received(0, &bytes), []);
+    }
+}
+
+#[test]
+fn a_connection_that_ends_is_closed_once_whatever_it_was_doing() {
+    let settings = "service_time = '0s'\nconnections_max = 1\nbehavior = [
+        { kind = 'stall', when = { path = '/stall' } },
+        { kind = 'accept' },
+    ]";
+    type Doing = fn(&mut Bench);
+    let doing: [(&str, Doing); 5] = [
+        ("accepted", |bench| drop(bench.accept(3))),
+        ("reading", |bench| drop((bench.accept(3), bench.received(3, "GET /")))),
+        ("stalled", |bench| drop(bench.ask(3, "/stall"))),
+        ("open", |bench| drop(bench.ask(3, "/"))),
+        ("past the limit", |bench| drop((bench.accept(0), bench.accept(3)))),
+    ];
+    for (name, doing) in doing {
+        for end in ends(3) {
+            let mut bench = Bench::new(settings);
+            doing(&mut bench);
+            let before = bench.server.connections();
+            assert_eq!(bench.give(end), closed(3), "{name}");
+            assert_eq!(bench.server.connections(), before - 1, "{name}");
+            // Late inputs, and those for numbers never heard of.
+            for end in ends(3).into_iter().chain(ends(99)) {
+                assert_eq!(bench.give(end), [], "{name}");
+            }
+            assert_eq!(bench.received(3, request(Mode::Upgrade, "/")), [], "{name}");
+            assert_eq!(bench.received(99, "x"), [], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_number_used_again_remembers_nothing() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    bench.accept(0);
+    bench.received(0, "POST / HTTP/1.1\r\nHost: a");
+    bench.give(Input::Reset(ConnectionId(0)));
+    bench.ask(0, "/");
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    bench.give(Input::Eof(ConnectionId(0)));
+    bench.ask(0, "/");
+    bench.give(Input::Eof(ConnectionId(0)));
+    assert_eq!(bench.wake()[1..], closed(0));
+    bench.ask(0, "/");
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    assert_eq!(bench.server.connections(), 1);
+}
+
+#[test]
+fn inputs_of_clients_are_none_of_a_servers() {
+    let mut bench = Bench::new("");
+    bench.accept(0);
+    for input in [Input::Start, Input::Admitted, Input::Connected(ConnectionId(0))] {
+        assert_eq!(bench.give(input), []);
+    }
+}
+
+/// What a client may send: a request of either kind, some bytes wrong, too long, others after the end.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let padded = |len: usize| {
+        let valid = String::from_utf8(request(Mode::Upgrade, "/")).unwrap();
+        let padding = format!("\r\nX: {}\r\n", "y".repeat(len - valid.len() - 5));
+        valid.replacen("\r\n", &padding, 1).into_bytes()
+    };
+    let paths = prop::sample::select(vec!["/", "/chat?room=2", "/stall", "/away"]);
+    let modes = prop::sample::select(vec![Mode::Upgrade, Mode::FinalResponse]);
+    let requests = prop_oneof![
+        6 => (modes, paths).prop_map(|(mode, path)| request(mode, path)),
+        1 => (MAX_HEAD_BYTES - 2..MAX_HEAD_BYTES + 3).prop_map(padded),
+        1 => (60usize..70).prop_map(|n| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n)).into_bytes()),
+    ];
+    let edits = prop::collection::vec((any::<Index>(), any::<u8>()), 0..3);
+    let after = prop::collection::vec(any::<u8>(), 0..9);
+    (requests, edits, after).prop_map(|(mut bytes, edits, after)| {
+        for (index, byte) in edits {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.extend(after);
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_chunking_of_a_request_reads_and_answers_the_same(
+        bytes in stream(),
+        cuts in prop::collection::vec(any::<Index>(), 0..9),
+        service_time in prop::sample::select(vec!["0s", "1ms"]),
+        excess in any::<bool>(),
+    ) {
+        let read = |cuts: &[Index]| {
+            let mut bench = Bench::new(&format!(
+                "service_time = '{service_time}'
+                 connections_max = 1
+                 behavior = [
+                     {{ kind = 'stall', when = {{ path = '/stall' }} }},
+                     {{ kind = 'redirect', to = 'gateway', when = {{ path = '/away' }} }},
+                 ]"
+            ));
+            if excess {
+                bench.accept(7);
+            }
+            let mut actions = bench.accept(0);
+            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            places.extend([0, bytes.len()]);
+            places.sort_unstable();
+            for pair in places.windows(2) {
+                actions.extend(bench.received(0, &bytes[pair[0]..pair[1]]));
+            }
+            if bench.due != Timestamp::NEVER {
+                actions.extend(bench.wake());
+            }
+            (actions, bench.sent)
+        };
+        prop_assert_eq!(read(&cuts), read(&[]));
+    }
+}

@@ -1,0 +1,89 @@
+//! No answer makes the client's reader or a session panic; a session reads the same in any chunking, and what it asks
+//! after a redirect is a request that a server can read.
+//!
+//! Byte 0 of the input chooses the mode, byte 1 the chunks' length. Where the input holds the accept value of RFC 6455's
+//! example, the session finds its own in that place: what opens can't be guessed.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shakedown::client::{Config, Context, Event, Group, Hold, Outputs, Pick, Retry, Session};
+use shakedown::handshake::client::read_answer;
+use shakedown::handshake::server::{Refusal, read_request};
+use shakedown::handshake::{ACCEPT_LEN, Accept, Mode};
+use shakedown::http::{Directory, HeadError};
+use shakedown::load::Arrive;
+use shakedown::machine::{ConnectionId, EndpointId, Input, Output};
+use shakedown::rng::Seed;
+use shakedown::time::{Nanos, Timestamp};
+
+const MODES: [Mode; 3] = [Mode::Upgrade, Mode::UpgradeStrict, Mode::FinalResponse];
+const FIRST: ConnectionId = ConnectionId(1);
+const EXAMPLE: Accept = Accept(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+
+fuzz_target!(|data: &[u8]| {
+    let [mode, size, bytes @ ..] = data else { return };
+    for mode in MODES {
+        if let Ok(Some((_, len))) = read_answer(mode, || EXAMPLE, bytes) {
+            assert!((1..=bytes.len()).contains(&len));
+        }
+    }
+    let mode = MODES[usize::from(*mode) % MODES.len()];
+    assert_eq!(answered(mode, bytes, bytes.len().max(1)), answered(mode, bytes, usize::from(*size) + 1));
+});
+
+/// What a session does about an answer that comes in chunks of this length.
+fn answered(mode: Mode, bytes: &[u8], size: usize) -> Vec<Output<Event>> {
+    let config = Config {
+        count: 1,
+        start: Nanos::ZERO,
+        arrive: Arrive::default(),
+        endpoints: Vec::new(),
+        pick: Pick::First,
+        on_retry: None,
+        mode,
+        path: "/a/b?c".into(),
+        connect_timeout: Nanos::from_secs(1),
+        handshake_timeout: Nanos::from_secs(1),
+        redirects: 5,
+        retry: Retry::default(),
+        reconnect: true,
+        hold: Hold::End,
+        hosts: None,
+        connect_gate: false,
+    };
+    let group = Group::new(0, "fuzz", &config, vec![EndpointId(0)]);
+    let directory = Directory::new(["a".to_string(), "b:1".to_string()]);
+    let mut session = Session::new(0);
+    let mut out = Outputs::default();
+    let mut give = |input: Input<'_>, out: &mut Outputs| {
+        let mut cx = Context { seed: Seed(0), group: &group, directory: &directory, host: None, slot: 0 };
+        session.handle(&mut cx, Timestamp::ZERO, input, out);
+    };
+    give(Input::Start, &mut out);
+    give(Input::Connected(FIRST), &mut out);
+    let (request, _) = read_request(&out.bytes).expect("a valid request").expect("a whole one");
+    let accept = request.key.accept();
+    out.clear();
+    let mut bytes = bytes.to_vec();
+    if let Some(at) = bytes.windows(ACCEPT_LEN).position(|window| window == EXAMPLE.0) {
+        bytes[at..at + ACCEPT_LEN].copy_from_slice(&accept.0);
+    }
+    for chunk in bytes.chunks(size) {
+        give(Input::Received(FIRST, chunk), &mut out);
+    }
+    let next = out.actions.iter().find_map(|action| match action {
+        Output::Open(c, _) => Some(*c),
+        _ => None,
+    });
+    assert_eq!(out.bytes, b"");
+    if let Some(next) = next {
+        give(Input::Connected(next), &mut out);
+        match read_request(&out.bytes) {
+            Ok(Some((_, len))) => assert_eq!(len, out.bytes.len()),
+            // An overlong path is the server's to refuse.
+            Err(Refusal::Head(HeadError::TooLarge)) => {}
+            other => panic!("{other:?} from {:?}", String::from_utf8_lossy(&out.bytes)),
+        }
+    }
+    out.actions
+}
