@@ -5,20 +5,29 @@
 //! example, the session finds its own in that place: what opens can't be guessed.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
-use shakedown::client::{Config, Context, Event, Group, Hold, Outputs, Pick, Retry, Session};
+use shakedown::client::{Config, Context, Event, Group, Outputs, Session};
 use shakedown::handshake::client::read_answer;
 use shakedown::handshake::server::{Refusal, read_request};
 use shakedown::handshake::{ACCEPT_LEN, Accept, Mode};
 use shakedown::http::{Directory, HeadError};
-use shakedown::load::Arrive;
 use shakedown::machine::{ConnectionId, EndpointId, Input, Output};
 use shakedown::rng::Seed;
-use shakedown::time::{Nanos, Timestamp};
+use shakedown::scenario::{Overrides, Scenario};
+use shakedown::time::Timestamp;
 
 const MODES: [Mode; 3] = [Mode::Upgrade, Mode::UpgradeStrict, Mode::FinalResponse];
 const FIRST: ConnectionId = ConnectionId(1);
 const EXAMPLE: Accept = Accept(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+
+/// A client group with every default, but for a path that a relative `Location` changes.
+static GROUP: LazyLock<Config> = LazyLock::new(|| {
+    let text = "format = 1\ntitle = 'x'\nduration = '9s'\n[servers.a]\n[clients.b]\ncount = 1\nendpoints = ['a']\npath = '/a/b?c'";
+    let scenario = Scenario::load("fuzz.toml", "fuzz", text, &Overrides::default());
+    scenario.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
+});
 
 fuzz_target!(|data: &[u8]| {
     let [mode, size, bytes @ ..] = data else { return };
@@ -31,27 +40,13 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(answered(mode, bytes, bytes.len().max(1)), answered(mode, bytes, usize::from(*size) + 1));
 });
 
+fn config(mode: Mode) -> Config {
+    Config { mode, ..GROUP.clone() }
+}
+
 /// What a session does about an answer that comes in chunks of this length.
 fn answered(mode: Mode, bytes: &[u8], size: usize) -> Vec<Output<Event>> {
-    let config = Config {
-        count: 1,
-        start: Nanos::ZERO,
-        arrive: Arrive::default(),
-        endpoints: Vec::new(),
-        pick: Pick::First,
-        on_retry: None,
-        mode,
-        path: "/a/b?c".into(),
-        connect_timeout: Nanos::from_secs(1),
-        handshake_timeout: Nanos::from_secs(1),
-        redirects: 5,
-        retry: Retry::default(),
-        reconnect: true,
-        hold: Hold::End,
-        hosts: None,
-        connect_gate: false,
-    };
-    let group = Group::new(0, "fuzz", &config, vec![EndpointId(0)]);
+    let group = Group::new(0, "fuzz", &config(mode), vec![EndpointId(0)]);
     let directory = Directory::new(["a".to_string(), "b:1".to_string()]);
     let mut session = Session::new(0);
     let mut out = Outputs::default();

@@ -175,6 +175,7 @@ impl Session {
         match (self.state, input) {
             (State::Idle, Input::Start) => {
                 self.attempts = 0;
+                self.begin_delays_anew();
                 out.event(Event::Scheduled { group: cx.group.number, index: self.index });
                 self.attempt(cx, now, out);
             }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::*;
+use crate::frame::{self, Opcode};
 use crate::handshake::server::{read_request, write_open, write_redirect, write_rejection};
 use crate::handshake::{Error, Key};
 use crate::http::{Directory, HeadError, MAX_HEAD_BYTES};
@@ -489,7 +491,8 @@ fn a_session_that_loses_its_connection_comes_back() {
         bench.open();
         bench.now = bench.now + Nanos::from_secs(50);
         let actions = bench.give(if reset { Input::Reset(bench.c()) } else { Input::Eof(bench.c()) });
-        let mut expected = vec![Output::Event(Event::Lost { connection: 1, reset })];
+        let mut expected =
+            vec![Output::Event(Event::Lost { connection: 1, end: if reset { End::Reset } else { End::Fin } })];
         expected.extend(bench.retrying());
         if !reset {
             expected.insert(0, Output::Close(ConnectionId(1), How::Fin));
@@ -505,7 +508,7 @@ fn a_session_that_may_not_reconnect_gives_up_what_it_loses() {
     let mut bench = Bench::new("reconnect = false\nhold = '1h'");
     bench.give(Input::Start);
     bench.open();
-    let lost = Output::Event(Event::Lost { connection: 1, reset: true });
+    let lost = Output::Event(Event::Lost { connection: 1, end: End::Reset });
     let over = [Output::Event(Event::GaveUp), Output::WakeAt(Timestamp::NEVER), Output::Done];
     assert_eq!(bench.give(Input::Reset(bench.c())), [&[lost], &over[..]].concat());
 }
@@ -614,8 +617,120 @@ fn a_held_session_ends_by_itself() {
     let mut bench = Bench::new("hold = '30s'");
     bench.give(Input::Start);
     assert_eq!(bench.open().last(), Some(&Output::WakeAt(bench.now + Nanos::from_secs(30))));
-    let over = [Output::Close(ConnectionId(1), How::Fin), Output::Event(Event::Ended), Output::Done];
-    assert_eq!(bench.wake(), over);
+    let actions = bench.wake();
+    assert_eq!(events(&actions), [Event::Ended]);
+    let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
+    assert_eq!((close.opcode, close.close_code(), close.mask.is_some()), (Opcode::Close, 1000, true));
+    // The closing handshake: the connection ends with the server's close frame, or without one after a while.
+    let over = [Output::Close(ConnectionId(1), How::Fin), Output::WakeAt(Timestamp::NEVER), Output::Done];
+    assert_eq!(bench.received(&[0x88, 2, 3, 0xe8]), over);
+}
+
+#[test]
+fn a_server_that_does_not_answer_a_close_is_not_waited_for_long() {
+    let mut bench = Bench::new("hold = '30s'");
+    bench.give(Input::Start);
+    bench.open();
+    bench.wake();
+    assert_eq!(bench.due.since(bench.now), Nanos::from_secs(5));
+    assert_eq!(bench.wake(), [Output::Close(ConnectionId(1), How::Fin), Output::Done]);
+}
+
+const HEARTBEAT: &str = "heartbeat = { every = '10s', timeout = '5s' }";
+
+#[test]
+fn an_answered_heartbeat_is_followed_by_the_next_at_its_pace() {
+    let mut bench = Bench::new(HEARTBEAT);
+    bench.give(Input::Start);
+    bench.open();
+    let opened = bench.now;
+    for beat in 1..4 {
+        assert_eq!(bench.due, opened + Nanos::from_secs(10 * beat));
+        bench.wake();
+        let (ping, _) = frame::read(&bench.sent).unwrap().unwrap();
+        assert_eq!((ping.opcode, ping.mask.is_some()), (Opcode::Ping, true));
+        bench.now = bench.now + Nanos::from_millis(80);
+        assert_eq!(events(&bench.received(&[0x8a, 0])), [Event::HeartbeatAnswered { connection: 1 }]);
+    }
+}
+
+#[test]
+fn an_unanswered_heartbeat_finds_the_path_dead() {
+    let mut bench = Bench::new(HEARTBEAT);
+    bench.give(Input::Start);
+    bench.open();
+    bench.wake();
+    assert_eq!(bench.due.since(bench.now), Nanos::from_secs(5));
+    let actions = bench.wake();
+    assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::Heartbeat });
+    assert_eq!(actions[0], Output::Close(ConnectionId(1), How::Fin));
+}
+
+#[test]
+fn a_servers_close_frame_is_answered_and_its_code_decides() {
+    for (settings, comes_back) in [("", true), ("fatal_close_codes = [1012]", false)] {
+        let mut bench = Bench::new(settings);
+        bench.give(Input::Start);
+        bench.open();
+        let actions = bench.received(&[0x88, 2, 0x03, 0xf4]);
+        let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
+        assert_eq!(close.close_code(), 1012);
+        assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::Close(1012) });
+        assert_eq!(matches!(events(&actions)[1], Event::Retrying { .. }), comes_back);
+    }
+}
+
+#[test]
+fn frames_in_pieces_and_glued_to_the_answer_are_read() {
+    let mut bench = Bench::new("");
+    bench.give(Input::Start);
+    bench.connected();
+    let answer = bench.opening();
+    // A ping with the payload "hi", the first half of which comes with the 101.
+    bench.received(&[&answer[..], &[0x89, 2, b'h']].concat());
+    bench.received(b"i");
+    let (pong, _) = frame::read(&bench.sent).unwrap().unwrap();
+    assert_eq!((pong.opcode, pong.unmasked()), (Opcode::Pong, b"hi".to_vec()));
+    let actions = bench.received(&[0xff, 0xff]);
+    assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::BadFrame });
+}
+
+#[test]
+fn delays_begin_anew_only_after_a_connection_that_lived() {
+    let settings = "retry = { policy = 'exponential', base = '1s', cap = '60s', reset_after = '5s' }";
+    let mut bench = Bench::new(settings);
+    bench.give(Input::Start);
+    let mut delays = Vec::new();
+    for lived in [1, 1, 5, 1] {
+        bench.open();
+        bench.now = bench.now + Nanos::from_secs(lived);
+        bench.give(Input::Reset(bench.c()));
+        delays.push(bench.due.since(bench.now).0 / 1_000_000_000);
+        bench.wake();
+    }
+    assert_eq!(delays, [1, 2, 1, 2]);
+}
+
+#[test]
+fn retry_after_is_honoured_by_those_who_do() {
+    for (honour, seconds) in [(false, 1), (true, 7)] {
+        let policy = "policy = 'fixed', base = '1s'";
+        let mut bench = Bench::new(&format!("retry = {{ {policy}, honour_retry_after = {honour} }}"));
+        bench.give(Input::Start);
+        bench.connected();
+        bench.received(&rejection(503, Some(7)));
+        assert_eq!(bench.due.since(bench.now), Nanos::from_secs(seconds));
+    }
+}
+
+#[test]
+fn the_time_for_the_whole_attempt_limits_both_of_its_parts() {
+    let mut bench = Bench::new("open_timeout = '2s'");
+    bench.give(Input::Start);
+    assert_eq!(bench.due.since(bench.now), Nanos::from_secs(2), "not the 3 s of the connect");
+    bench.now = bench.now + Nanos::from_millis(1_500);
+    bench.connected();
+    assert_eq!(bench.due.since(bench.now), Nanos::from_millis(500), "not the 5 s of the handshake");
 }
 
 #[test]
@@ -627,6 +742,7 @@ fn each_connection_is_held_for_a_time_of_its_own() {
         bench.open();
         held.push(bench.due.since(bench.now));
         bench.wake();
+        bench.give(Input::Eof(bench.c()));
     }
     assert!(held.iter().all(|time| (Nanos::from_secs(1)..=Nanos::from_secs(90)).contains(time)));
     assert!(held[0] != held[1] && held[1] != held[2]);
@@ -639,6 +755,7 @@ fn a_closed_loop_starts_again_with_a_new_connection_and_key() {
     bench.open();
     let first = bench.request().0;
     bench.wake();
+    bench.give(Input::Eof(bench.c()));
     let mut begin = vec![Output::Event(Event::Scheduled { group: GROUP, index: 2 })];
     begin.extend(bench.attempt(2, 0));
     assert_eq!(bench.give(Input::Start), begin);
