@@ -476,7 +476,7 @@ impl Session {
             return Err(Failure::BadLocation);
         }
         let endpoint = cx.directory.find(&target.authority).ok_or(Failure::Unresolved)?;
-        Ok((endpoint, (target.path != cx.group.path).then_some(target.path)))
+        Ok((endpoint, (target.path != cx.group.path).then(|| target.path.into_owned())))
     }
 
     fn drop_and_fail(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) {

@@ -1,20 +1,21 @@
 //! The client's half: writes the request, reads the answer.
 
 use super::{Accept, Error, Key, Mode};
-use crate::http::{self, header};
+use crate::http;
 
 /// Appends an opening request. The upgrade modes ask to switch protocols (RFC 6455 section 4.1); `final-response`
 /// sends a plain GET that carries the key and the version and asks for nothing to be switched.
 pub fn write_request(out: &mut Vec<u8>, mode: Mode, authority: &str, path: &str, key: &Key) {
     out.extend_from_slice(b"GET ");
     out.extend_from_slice(path.as_bytes());
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    header(out, "Host", authority.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    out.extend_from_slice(authority.as_bytes());
     if mode != Mode::FinalResponse {
-        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
+        out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade");
     }
-    header(out, "Sec-WebSocket-Key", &key.0);
-    out.extend_from_slice(b"Sec-WebSocket-Version: 13\r\n\r\n");
+    out.extend_from_slice(b"\r\nSec-WebSocket-Key: ");
+    out.extend_from_slice(&key.0);
+    out.extend_from_slice(b"\r\nSec-WebSocket-Version: 13\r\n\r\n");
 }
 
 /// What a complete response head means.

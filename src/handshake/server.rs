@@ -86,13 +86,15 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
 /// Appends the answer that opens: `101` to an upgrade (RFC 6455 section 4.2.2, item 5), a final `200` without body
 /// framing to a complete transaction. Returns its status.
 pub fn write_open(out: &mut Vec<u8>, upgrade: bool, accept: &Accept) -> u16 {
-    let status = if upgrade { 101 } else { 200 };
-    http::status_line(out, status);
-    if upgrade {
-        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
-    }
-    header(out, "Sec-WebSocket-Accept", &accept.0);
-    out.extend_from_slice(b"\r\n");
+    let (status, line) = if upgrade {
+        (101, &b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"[..])
+    } else {
+        (200, &b"HTTP/1.1 200 OK"[..])
+    };
+    out.extend_from_slice(line);
+    out.extend_from_slice(b"\r\nSec-WebSocket-Accept: ");
+    out.extend_from_slice(&accept.0);
+    out.extend_from_slice(b"\r\n\r\n");
     status
 }
 

@@ -1,16 +1,18 @@
 //! `Location`: a URI reference (RFC 3986) resolved against the target URI (RFC 9110 section 10.2.2).
 
+use std::borrow::Cow;
+
 use fluent_uri::{Uri, UriRef};
 
-/// Where a redirect points.
+/// Where a redirect points. Borrowed from the value of `Location` in the usual case that it says so in as many bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
+pub struct Location<'a> {
     /// True for `wss` and `https`.
     pub secure: bool,
     /// `host` or `host:port`, in lower case, without the scheme's default port.
-    pub authority: String,
+    pub authority: Cow<'a, str>,
     /// Path and query, never empty.
-    pub path: String,
+    pub path: Cow<'a, str>,
 }
 
 /// Why a `Location` can't be followed.
@@ -28,7 +30,11 @@ pub enum LocationError {
 ///
 /// # Errors
 /// [`LocationError`] when the value is malformed or leads elsewhere than ws, wss, http or https.
-pub fn parse_location(value: &str, base_authority: &str, base_path: &str) -> Result<Location, LocationError> {
+pub fn parse_location<'a>(
+    value: &'a str,
+    base_authority: &str,
+    base_path: &str,
+) -> Result<Location<'a>, LocationError> {
     let reference = UriRef::parse(value).map_err(|_| LocationError::Malformed)?;
     if reference.has_scheme() {
         return location(&reference);
@@ -36,10 +42,11 @@ pub fn parse_location(value: &str, base_authority: &str, base_path: &str) -> Res
     let base = format!("ws://{base_authority}{base_path}");
     let base = Uri::parse(base.as_str()).map_err(|_| LocationError::Malformed)?;
     let resolved = reference.resolve_against(&base).map_err(|_| LocationError::Malformed)?;
-    location(&UriRef::from(resolved.borrow()))
+    let Location { secure, authority, path } = location(&UriRef::from(resolved.borrow()))?;
+    Ok(Location { secure, authority: authority.into_owned().into(), path: path.into_owned().into() })
 }
 
-fn location(uri: &UriRef<&str>) -> Result<Location, LocationError> {
+fn location<'a>(uri: &UriRef<&'a str>) -> Result<Location<'a>, LocationError> {
     let scheme = uri.scheme().ok_or(LocationError::Malformed)?.as_str();
     let secure = match () {
         () if scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("http") => false,
@@ -50,20 +57,23 @@ fn location(uri: &UriRef<&str>) -> Result<Location, LocationError> {
     if authority.host().is_empty() {
         return Err(LocationError::Malformed);
     }
-    let mut host = authority.host().to_ascii_lowercase();
+    let mut host = Cow::from(authority.host());
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        host.to_mut().make_ascii_lowercase();
+    }
     let default_port = if secure { "443" } else { "80" };
     if let Some(port) = authority.port().map(|port| port.as_str())
         && !port.is_empty()
         && port != default_port
     {
-        host.push(':');
-        host.push_str(port);
+        host.to_mut().push(':');
+        host.to_mut().push_str(port);
     }
     let path = uri.path().as_str();
-    let mut full = String::from(if path.is_empty() { "/" } else { path });
+    let mut full = Cow::from(if path.is_empty() { "/" } else { path });
     if let Some(query) = uri.query() {
-        full.push('?');
-        full.push_str(query.as_str());
+        full.to_mut().push('?');
+        full.to_mut().push_str(query.as_str());
     }
     Ok(Location { secure, authority: host, path: full })
 }
@@ -73,7 +83,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Result<(bool, String, String), LocationError> {
-        parse_location(value, "gateway-0", "/chat/a?x=1").map(|l| (l.secure, l.authority, l.path))
+        parse_location(value, "gateway-0", "/chat/a?x=1").map(|l| (l.secure, l.authority.into(), l.path.into()))
     }
 
     #[test]

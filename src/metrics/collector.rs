@@ -187,6 +187,7 @@ impl Metrics {
     /// The sums of what has happened, at `end` of the run (earlier than planned when it was interrupted).
     pub fn finish(mut self, end: Timestamp) -> Measured {
         self.roll(end);
+        self.add_up(end);
         if end > self.interval_start {
             self.end_interval(end);
         }
@@ -283,7 +284,6 @@ impl Metrics {
         while now >= self.interval_end && self.interval_end.0 <= self.layout.duration.0 {
             self.end_interval(self.interval_end);
         }
-        self.add_up(now);
     }
 
     #[cold]
@@ -311,7 +311,7 @@ impl Metrics {
         }
     }
 
-    /// Adds up usable and wanted time until now.
+    /// Adds up usable and wanted time until now: before either changes, and where their sums are read.
     #[inline]
     fn add_up(&mut self, now: Timestamp) {
         if now == self.added {
@@ -333,10 +333,12 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         match event {
             client::Event::Scheduled { group, .. } => {
-                self.wanted += u32::from(!life.wants);
+                let wanted = u32::from(!life.wants);
                 let measured = self.window.contains(now);
                 *life = Life { scheduled: now, group, wants: true, measured, ..Life::default() };
                 self.groups[group as usize].scheduled += u64::from(measured);
+                self.add_up(now);
+                self.wanted += wanted;
             }
             client::Event::AttemptStarted { .. } => life.attempt = now,
             client::Event::Connected { .. } => life.connected = now,
@@ -393,6 +395,7 @@ impl Metrics {
 
     /// A session's path works: its outage, if it was in one, is over.
     fn usable_again(&mut self, now: Timestamp, session: u32) {
+        self.add_up(now);
         let life = &mut self.lives[session as usize];
         life.path = Path::Usable;
         self.usable += 1;
@@ -421,6 +424,7 @@ impl Metrics {
 
     /// A session is not usable from now on; its outage begins unless it already had.
     fn unusable(&mut self, now: Timestamp, session: u32) {
+        self.add_up(now);
         let life = &mut self.lives[session as usize];
         if life.path == Path::Usable {
             self.usable -= 1;
@@ -446,6 +450,7 @@ impl Metrics {
     }
 
     fn ended(&mut self, now: Timestamp, session: u32) {
+        self.add_up(now);
         let life = &mut self.lives[session as usize];
         self.wanted -= u32::from(std::mem::take(&mut life.wants));
         self.groups[life.group as usize].ended += u64::from(life.measured);

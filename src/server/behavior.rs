@@ -83,10 +83,10 @@ impl Behavior {
     /// Whether it applies to a request; `number` is the behavior's place in its list.
     pub(super) fn applies(&self, seed: Seed, now: Timestamp, client: Identity, number: usize, path: &str) -> bool {
         let when = &self.when;
-        let asked = path.split_once('?').map_or(path, |(path, _)| path);
+        let asked = || path.split_once('?').map_or(path, |(path, _)| path);
         when.after.is_none_or(|after| now.0 >= after.0)
             && when.until.is_none_or(|until| now.0 < until.0)
-            && when.path.as_ref().is_none_or(|path| path == asked)
+            && when.path.as_ref().is_none_or(|path| path == asked())
             && when.share.is_none_or(|share| seed.draw(client, Purpose::Behavior, number as u64).unit() < share.0)
     }
 }

@@ -102,8 +102,14 @@ impl<T: Copy> Queue<T> {
             if level == 0 || bucket.first == bucket.last {
                 // All of a lowest bucket are at the same time; a lone item is the earliest wherever it lies.
                 let index = bucket.first;
-                self.unlink(index);
-                let Entry { time, item, .. } = self.entries[index as usize];
+                let Entry { time, item, next, .. } = self.entries[index as usize];
+                if next == NONE {
+                    self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
+                    self.vacate(level, digit);
+                } else {
+                    self.buckets[level][digit].first = next;
+                    self.entries[next as usize].previous = NONE;
+                }
                 self.last = time;
                 self.release(index);
                 return Some((Timestamp(time), item));
