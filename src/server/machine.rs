@@ -188,7 +188,14 @@ impl Server {
             None => bytes,
         };
         let reject = match read_request(bytes) {
-            Ok(Some((request, _))) if !excess => return self.requested(cx, now, c, &request, out),
+            Ok(Some((request, len))) if !excess => {
+                self.requested(cx, now, c, &request, out);
+                // A client must wait for its answer (RFC 6455 section 4.1); one that was answered at once may as well have.
+                if self.state(c) == State::Open && bytes.len() > len {
+                    self.listen(c, &bytes[len..], out);
+                }
+                return;
+            }
             Ok(Some(_)) => 503,
             Ok(None) => {
                 let kept = Box::new(Partial::from(bytes.to_vec()));

@@ -31,6 +31,8 @@ struct Bench {
     due: Timestamp,
     /// The bytes transmitted last.
     sent: Vec<u8>,
+    /// All bytes transmitted.
+    wire: Vec<u8>,
 }
 
 impl Bench {
@@ -49,6 +51,7 @@ impl Bench {
             now: Timestamp::ZERO + Nanos::from_secs(60),
             due: Timestamp::NEVER,
             sent: Vec::new(),
+            wire: Vec::new(),
         }
     }
 
@@ -66,6 +69,7 @@ impl Bench {
         }
         assert_eq!(transmitted, out.bytes.len(), "every byte belongs to a transmission");
         if transmitted > 0 {
+            self.wire.extend_from_slice(&out.bytes);
             self.sent = out.bytes;
         }
         out.actions
@@ -179,7 +183,7 @@ fn a_request_is_served_and_opened() {
     ];
     assert_eq!(served, expected);
     assert_eq!(bench.answer(), Answer::Open);
-    // Frames are nobody's concern here.
+    // Data is nobody's concern.
     assert_eq!(bench.received(0, b"\x81\x80\0\0\0\0"), []);
     assert_eq!(bench.server.connections(), 1);
 }
@@ -195,6 +199,15 @@ fn service_that_takes_no_time_answers_at_once() {
         ];
         assert_eq!(bench.ask(c, "/"), expected);
     }
+}
+
+#[test]
+fn a_frame_glued_to_a_request_that_opens_at_once_is_read() {
+    let mut bench = Bench::new("service_time = '0s'");
+    bench.accept(0);
+    let ping = b"\x89\x80\0\0\0\0";
+    bench.received(0, [&request(Mode::Upgrade, "/"), &ping[..]].concat());
+    assert!(bench.wire.ends_with(b"\x8a\0"), "no pong");
 }
 
 #[test]
@@ -658,7 +671,7 @@ proptest! {
             if bench.due != Timestamp::NEVER {
                 actions.extend(bench.wake());
             }
-            (actions, bench.sent)
+            (actions, bench.wire)
         };
         prop_assert_eq!(read(&cuts), read(&[]));
     }
