@@ -26,6 +26,9 @@ pub enum Policy {
     DecorrelatedJitter,
     /// `delays`, one after the other, the last one for ever.
     List,
+    /// What Chromium makes a page's new sockets wait (services/network/websocket_throttler.cc): uniform between 1 and
+    /// 5 s, times 2^(failures) / 65536, at most once.
+    Chromium,
 }
 
 impl Policy {
@@ -39,6 +42,7 @@ impl Policy {
             Policy::EqualJitter => "equal-jitter",
             Policy::DecorrelatedJitter => "decorrelated-jitter",
             Policy::List => "list",
+            Policy::Chromium => "chromium",
         }
     }
 }
@@ -77,6 +81,12 @@ pub struct Retry {
     pub failed_handshakes: bool,
     /// Whether `Retry-After` (RFC 9110 section 10.2.3) makes the delay at least that long.
     pub honour_retry_after: bool,
+    /// Statuses that are retried; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<Vec<u16>>,
+    /// The delay after a lost connection, which then counts as no retry; absent: the first delay of the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_loss: Option<Distribution>,
     /// How long a connection must have been open for the delays to begin anew after it is lost.
     pub reset_after: Nanos,
     /// Retries that the sessions of a host may make together; a host of its own has its own budget.
@@ -109,6 +119,8 @@ impl Default for Retry {
             attempts: None,
             failed_handshakes: true,
             honour_retry_after: false,
+            statuses: None,
+            after_loss: None,
             reset_after: Nanos::ZERO,
             budget: None,
         }
@@ -164,6 +176,10 @@ impl Retry {
             Policy::List => {
                 let last = self.delays.len().saturating_sub(1);
                 self.delays.get((n as usize - 1).min(last)).copied().unwrap_or_default()
+            }
+            Policy::Chromium => {
+                let whole = jitter().between(Nanos::from_secs(1), Nanos::from_secs(5));
+                Nanos(((u128::from(whole.0) << n.min(16)) >> 16) as u64)
             }
             Policy::Exponential => match self.spread {
                 None => exponential(),

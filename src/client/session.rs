@@ -494,7 +494,12 @@ impl Session {
             }
             _ => Nanos::ZERO,
         };
-        self.retry(cx, now, cx.group.retry.failed_handshakes, asked, out);
+        let retry = &cx.group.retry;
+        let status = match failure {
+            Failure::Rejected { status, .. } => retry.statuses.as_ref().is_none_or(|list| list.contains(&status)),
+            _ => true,
+        };
+        self.retry(cx, now, retry.failed_handshakes && status, asked, out);
     }
 
     fn lose(&mut self, cx: &mut Context<'_>, now: Timestamp, end: End, out: &mut Outputs) {
@@ -503,7 +508,14 @@ impl Session {
             self.begin_delays_anew();
         }
         let fatal = matches!(end, End::Close(code) if cx.group.fatal_close_codes.contains(&code));
-        self.retry(cx, now, cx.group.reconnect && !fatal, Nanos::ZERO, out);
+        let comes_back = cx.group.reconnect && !fatal && cx.group.retry.policy != Policy::None;
+        match &cx.group.retry.after_loss {
+            Some(delay) if comes_back => {
+                let delay = delay.sampler().sample(|| self.draw(cx, Purpose::Retry, self.connection));
+                self.wait(cx, now, delay, out);
+            }
+            _ => self.retry(cx, now, comes_back, Nanos::ZERO, out),
+        }
     }
 
     fn begin_delays_anew(&mut self) {
@@ -518,7 +530,7 @@ impl Session {
         }
     }
 
-    /// Waits for the next attempt, at least as long as was asked for, or gives up.
+    /// Tries again after the policy's delay, or after what was asked for if that is longer; or gives up.
     fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, may: bool, asked: Nanos, out: &mut Outputs) {
         let retry = &cx.group.retry;
         let spent = retry.attempts.is_some_and(|most| self.attempts >= most);
@@ -534,8 +546,13 @@ impl Session {
             Draw::Once => self.draw(cx, Purpose::RetryBase, 0),
         };
         self.delay = retry.delay(self.retries, self.delay, draw);
-        let mut due = now + self.delay.max(asked);
-        if let (Some(budget), Some(host)) = (&retry.budget, &mut cx.host) {
+        self.wait(cx, now, self.delay.max(asked), out);
+    }
+
+    /// Waits for the next attempt, as long as the host's budget says if that is longer.
+    fn wait(&mut self, cx: &mut Context<'_>, now: Timestamp, delay: Nanos, out: &mut Outputs) {
+        let mut due = now + delay;
+        if let (Some(budget), Some(host)) = (&cx.group.retry.budget, &mut cx.host) {
             due = host.pace(budget, due);
         }
         self.state = State::Waiting;

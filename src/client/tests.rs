@@ -623,7 +623,7 @@ fn a_held_session_ends_by_itself() {
     assert_eq!((close.opcode, close.close_code(), close.mask.is_some()), (Opcode::Close, 1000, true));
     // The closing handshake: the connection ends with the server's close frame, or without one after a while.
     let over = [Output::Close(ConnectionId(1), How::Fin), Output::WakeAt(Timestamp::NEVER), Output::Done];
-    assert_eq!(bench.received(&[0x88, 2, 3, 0xe8]), over);
+    assert_eq!(bench.received([0x88, 2, 3, 0xe8]), over);
 }
 
 #[test]
@@ -650,7 +650,7 @@ fn an_answered_heartbeat_is_followed_by_the_next_at_its_pace() {
         let (ping, _) = frame::read(&bench.sent).unwrap().unwrap();
         assert_eq!((ping.opcode, ping.mask.is_some()), (Opcode::Ping, true));
         bench.now = bench.now + Nanos::from_millis(80);
-        assert_eq!(events(&bench.received(&[0x8a, 0])), [Event::HeartbeatAnswered { connection: 1 }]);
+        assert_eq!(events(&bench.received([0x8a, 0])), [Event::HeartbeatAnswered { connection: 1 }]);
     }
 }
 
@@ -672,7 +672,7 @@ fn a_servers_close_frame_is_answered_and_its_code_decides() {
         let mut bench = Bench::new(settings);
         bench.give(Input::Start);
         bench.open();
-        let actions = bench.received(&[0x88, 2, 0x03, 0xf4]);
+        let actions = bench.received([0x88, 2, 0x03, 0xf4]);
         let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
         assert_eq!(close.close_code(), 1012);
         assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::Close(1012) });
@@ -687,11 +687,11 @@ fn frames_in_pieces_and_glued_to_the_answer_are_read() {
     bench.connected();
     let answer = bench.opening();
     // A ping with the payload "hi", the first half of which comes with the 101.
-    bench.received(&[&answer[..], &[0x89, 2, b'h']].concat());
+    bench.received([&answer[..], &[0x89, 2, b'h']].concat());
     bench.received(b"i");
     let (pong, _) = frame::read(&bench.sent).unwrap().unwrap();
     assert_eq!((pong.opcode, pong.unmasked()), (Opcode::Pong, b"hi".to_vec()));
-    let actions = bench.received(&[0xff, 0xff]);
+    let actions = bench.received([0xff, 0xff]);
     assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::BadFrame });
 }
 
@@ -718,7 +718,7 @@ fn retry_after_is_honoured_by_those_who_do() {
         let mut bench = Bench::new(&format!("retry = {{ {policy}, honour_retry_after = {honour} }}"));
         bench.give(Input::Start);
         bench.connected();
-        bench.received(&rejection(503, Some(7)));
+        bench.received(rejection(503, Some(7)));
         assert_eq!(bench.due.since(bench.now), Nanos::from_secs(seconds));
     }
 }
