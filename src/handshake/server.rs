@@ -26,6 +26,9 @@ pub enum Refusal {
     /// HTTP/1.0, or `Host` is missing.
     #[error("not an HTTP/1.1 request")]
     Version,
+    /// A request target that is no path (RFC 9112 section 3.2.1): this server is no proxy.
+    #[error("a request target that is no path")]
+    Target,
     /// `Sec-WebSocket-Key` missing or not base64 of 16 bytes.
     #[error("no usable Sec-WebSocket-Key")]
     Key,
@@ -39,7 +42,7 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self {
             Refusal::Head(HeadError::TooLarge | HeadError::TooManyHeaders) => 431,
-            Refusal::Head(HeadError::Malformed(_)) | Refusal::Version | Refusal::Key => 400,
+            Refusal::Head(HeadError::Malformed(_)) | Refusal::Version | Refusal::Target | Refusal::Key => 400,
             Refusal::Method => 405,
             Refusal::WebSocketVersion => 426,
         }
@@ -78,8 +81,8 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
     if !version {
         return Err(Refusal::WebSocketVersion);
     }
-    let request =
-        Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path: request.path.unwrap_or("/") };
+    let path = request.path.filter(|path| path.starts_with('/')).ok_or(Refusal::Target)?;
+    let request = Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path };
     Ok(Some((request, len)))
 }
 

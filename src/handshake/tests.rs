@@ -101,6 +101,7 @@ fn requests_that_open_nothing_get_their_status() {
     assert_eq!(status(&head.replace("Host: a\r\n", "")), Err(400));
     assert_eq!(status(&head.replace("dGhl", "dGh")), Err(400));
     assert_eq!(status(&head.replace("n: 13", "n: 8")), Err(426));
+    assert_eq!(status(&head.replace("GET /", "GET http://b/")), Err(400));
     assert_eq!(status("\x16\x03\x01"), Err(400));
 }
 

@@ -19,7 +19,7 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A complete request was read.
+    /// A request was read, or enough of one to refuse it.
     Requested {
         /// Its connection.
         connection: u32,
