@@ -66,6 +66,11 @@ impl Window {
         self.from <= at && at < self.until
     }
 
+    /// Whether the warm-up is over.
+    pub fn has_begun(&self, at: Timestamp) -> bool {
+        self.from <= at
+    }
+
     /// How much of a stretch of time lies within.
     pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
         until.min(self.until).since(from.max(self.from))
@@ -105,9 +110,9 @@ pub struct Metrics {
     heartbeats: u64,
     detection_time: Latency,
     outage: Latency,
-    /// Outages that have begun and not ended.
+    /// Outages that have begun within the window and not ended.
     down: u64,
-    /// Dead paths that their clients have not noticed.
+    /// Paths that died within the window and whose clients have not noticed.
     unnoticed: u64,
     usable: u32,
     /// Of the interval.
@@ -186,6 +191,8 @@ impl Metrics {
 
     /// The sums of what has happened, at `end` of the run (earlier than planned when it was interrupted).
     pub fn finish(mut self, end: Timestamp) -> Measured {
+        // An event at this very moment has ended an interval here and begun the next: that one is at least a nanosecond.
+        let end = end.max(self.interval_start + Nanos(1));
         self.roll(end);
         self.add_up(end);
         if end > self.interval_start {
@@ -198,9 +205,11 @@ impl Metrics {
         for group in &mut self.groups {
             group.latencies[TIME_TO_OPEN].add_unfinished(group.scheduled - group.opened);
         }
-        self.servers.iter_mut().for_each(ServerAccount::finish);
+        self.servers.iter_mut().for_each(|server| server.finish(end, &self.window));
         for life in &self.lives {
-            self.groups[life.group as usize].open += u64::from(life.measured && life.path == Path::Usable);
+            let group = &mut self.groups[life.group as usize];
+            group.open += u64::from(life.measured && life.path == Path::Usable);
+            group.latencies[ATTEMPT].add_unfinished(u64::from(life.trying && self.window.contains(life.attempt)));
         }
         let latencies = [TIME_TO_OPEN, HANDSHAKE, ATTEMPT].map(|which| {
             let mut all = Latency::default();
@@ -340,12 +349,17 @@ impl Metrics {
                 self.add_up(now);
                 self.wanted += wanted;
             }
-            client::Event::AttemptStarted { .. } => life.attempt = now,
+            client::Event::AttemptStarted { .. } => {
+                life.attempt = now;
+                life.trying = true;
+            }
             client::Event::Connected { .. } => life.connected = now,
             client::Event::Opened { endpoint, .. } => self.opened(now, session, endpoint),
             client::Event::Redirected { .. } => {
                 life.hops += 1;
-                self.hops_max = self.hops_max.max(life.hops);
+                if self.window.contains(life.attempt) {
+                    self.hops_max = self.hops_max.max(life.hops);
+                }
                 self.attempted(now, session, Outcome::Redirected);
             }
             client::Event::AttemptFailed { failure, .. } => {
@@ -364,7 +378,8 @@ impl Metrics {
     }
 
     fn attempted(&mut self, now: Timestamp, session: u32, outcome: Outcome) {
-        let life = &self.lives[session as usize];
+        let life = &mut self.lives[session as usize];
+        life.trying = false;
         self.interval_outcomes[outcome as usize] += 1;
         if self.window.contains(life.attempt) {
             self.outcomes[outcome as usize] += 1;
@@ -376,17 +391,14 @@ impl Metrics {
         self.attempted(now, session, Outcome::Opened);
         let life = &mut self.lives[session as usize];
         let group = &mut self.groups[life.group as usize];
+        let account = &mut self.servers[server as usize];
         if self.window.contains(life.attempt) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));
+            account.opened += 1;
         }
-        if life.measured && !life.opened {
-            group.opened += 1;
-            group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
-        }
-        life.opened = true;
         life.hops = 0;
         life.server = server;
-        match self.servers[server as usize].down {
+        match account.down {
             None => self.usable_again(now, session),
             // The answer was on its way when the server died: open for the client, usable for nobody.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
@@ -399,11 +411,17 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         life.path = Path::Usable;
         self.usable += 1;
-        if life.down != Timestamp::NEVER {
+        if life.measured && !life.opened {
+            let group = &mut self.groups[life.group as usize];
+            group.opened += 1;
+            group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
+        }
+        life.opened = true;
+        if self.window.contains(life.down) {
             self.outage.record(now.since(life.down));
-            life.down = Timestamp::NEVER;
             self.down -= 1;
         }
+        life.down = Timestamp::NEVER;
         for fault in bits(life.faults) {
             self.faults[fault].open_again(now);
         }
@@ -415,10 +433,10 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         life.path = Path::Dead { revivable };
         life.connected = now;
-        self.unnoticed += 1;
+        self.unnoticed += u64::from(self.window.contains(now));
         if life.faults & (1 << fault) == 0 {
             life.faults |= 1 << fault;
-            self.faults[fault as usize].took_down();
+            self.faults[fault as usize].took_down(now);
         }
     }
 
@@ -436,13 +454,15 @@ impl Metrics {
         life.path = Path::None;
         if life.down == Timestamp::NEVER {
             life.down = now;
-            self.down += 1;
+            self.down += u64::from(self.window.contains(now));
         }
     }
 
     fn lost(&mut self, now: Timestamp, session: u32) {
         let life = &self.lives[session as usize];
-        if let Path::Dead { .. } = life.path {
+        if let Path::Dead { .. } = life.path
+            && self.window.contains(life.connected)
+        {
             self.detection_time.record(now.since(life.connected));
             self.unnoticed -= 1;
         }
@@ -461,8 +481,8 @@ impl Metrics {
                 self.usable_lowest = self.usable_lowest.min(self.usable);
             }
             path => {
-                self.unnoticed -= u64::from(path != Path::None);
-                self.down -= u64::from(life.down != Timestamp::NEVER);
+                self.unnoticed -= u64::from(path != Path::None && self.window.contains(life.connected));
+                self.down -= u64::from(self.window.contains(life.down));
                 for fault in bits(life.faults) {
                     self.faults[fault].ended_while_down(now);
                 }
@@ -495,7 +515,7 @@ impl Metrics {
                     let life = &self.lives[session];
                     let waits = life.server == server && life.path == Path::Dead { revivable: true };
                     if waits && kind.revives() {
-                        self.unnoticed -= 1;
+                        self.unnoticed -= u64::from(self.window.contains(life.connected));
                         self.usable_again(now, session as u32);
                     }
                 }

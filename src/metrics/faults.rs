@@ -31,8 +31,11 @@ impl FaultAccount {
         }
     }
 
-    pub fn took_down(&mut self) {
+    pub fn took_down(&mut self, now: Timestamp) {
         self.affected += 1;
+        // A late victim, whose server died while its answer was on its way, counts like the others.
+        self.recovered_at = None;
+        self.judge(now);
     }
 
     pub fn open_again(&mut self, now: Timestamp) {

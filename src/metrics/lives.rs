@@ -36,8 +36,10 @@ pub(super) struct Life {
     pub path: Path,
     /// Wants to be open: scheduled, and not ended by its own will.
     pub wants: bool,
-    /// Has been open.
+    /// Has been open, usable end to end.
     pub opened: bool,
+    /// Has an attempt that has not come out.
+    pub trying: bool,
     /// Scheduled within the measured window.
     pub measured: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Life {
             path: Path::None,
             wants: false,
             opened: false,
+            trying: false,
             measured: false,
         }
     }

@@ -15,15 +15,20 @@ pub(super) struct ServerAccount {
     connections: u32,
     connections_max: u32,
     queue: u32,
+    /// Of the queue, those who asked within the window.
+    queue_measured: u32,
     queue_max: u32,
+    /// The warm-up is over: peaks count.
+    measuring: bool,
     queue_max_interval: u32,
     busy: u32,
     busy_since: Timestamp,
-    busy_interval: u64,
+    busy_interval: u128,
     busy_window: u128,
     arrivals: u64,
     arrivals_interval: u32,
-    opened: u64,
+    /// Handshakes that its clients completed.
+    pub opened: u64,
     wasted: u64,
     waits: Latency,
     no_waits: u64,
@@ -37,7 +42,9 @@ impl ServerAccount {
             connections: 0,
             connections_max: 0,
             queue: 0,
+            queue_measured: 0,
             queue_max: 0,
+            measuring: false,
             queue_max_interval: 0,
             busy: 0,
             busy_since: Timestamp::ZERO,
@@ -55,10 +62,15 @@ impl ServerAccount {
     /// Counts an event; `within` says which moments the summary measures.
     pub fn record(&mut self, now: Timestamp, event: Event, within: &super::collector::Window) {
         let measured = within.contains(now);
+        if !self.measuring {
+            self.begin(now, within);
+        }
         match event {
             Event::Accepted { .. } => {
                 self.connections += 1;
-                self.connections_max = self.connections_max.max(self.connections);
+                if measured {
+                    self.connections_max = self.connections_max.max(self.connections);
+                }
             }
             Event::Closed { .. } => self.connections -= 1,
             Event::Requested { queued, .. } => {
@@ -66,7 +78,10 @@ impl ServerAccount {
                 self.arrivals += u64::from(measured);
                 if queued {
                     self.queue += 1;
-                    self.queue_max = self.queue_max.max(self.queue);
+                    if measured {
+                        self.queue_measured += 1;
+                        self.queue_max = self.queue_max.max(self.queue);
+                    }
                     self.queue_max_interval = self.queue_max_interval.max(self.queue);
                 } else {
                     self.no_waits += u64::from(measured);
@@ -78,18 +93,25 @@ impl ServerAccount {
                 if queued {
                     self.queue -= 1;
                     if within.contains(now - waited) {
+                        self.queue_measured -= 1;
                         self.waits.record(waited);
                     }
                 }
             }
-            Event::Answered { status, served, .. } => {
-                self.opened += u64::from(measured && (status == 101 || status == 200));
-                self.served(now, served, within);
-            }
+            Event::Answered { served, .. } => self.served(now, served, within),
             Event::Wasted { served, .. } => {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
             }
+        }
+    }
+
+    /// The window's peaks begin with what the warm-up left.
+    fn begin(&mut self, now: Timestamp, within: &super::collector::Window) {
+        if within.has_begun(now) {
+            self.measuring = true;
+            self.connections_max = self.connections;
+            self.queue_max = self.queue;
         }
     }
 
@@ -103,7 +125,7 @@ impl ServerAccount {
     /// Adds up the busy time until now.
     fn work(&mut self, now: Timestamp, within: &super::collector::Window) {
         if self.busy > 0 {
-            self.busy_interval += u64::from(self.busy) * now.since(self.busy_since).0;
+            self.busy_interval += u128::from(self.busy) * u128::from(now.since(self.busy_since).0);
             self.busy_window += u128::from(self.busy) * u128::from(within.overlap(self.busy_since, now).0);
         }
         self.busy_since = now;
@@ -112,9 +134,12 @@ impl ServerAccount {
     /// The process is gone, and with it its connections, its queue and its work.
     pub fn wiped(&mut self, now: Timestamp, within: &super::collector::Window) {
         self.work(now, within);
+        if !self.measuring {
+            self.begin(now, within);
+        }
         self.connections = 0;
         self.busy = 0;
-        self.waits.add_unfinished(u64::from(self.queue));
+        self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
         self.queue = 0;
     }
 
@@ -138,9 +163,12 @@ impl ServerAccount {
     }
 
     /// Nothing comes after this.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, end: Timestamp, within: &super::collector::Window) {
+        if !self.measuring {
+            self.begin(end, within);
+        }
         // Who still waits has waited longer than can be said.
-        self.waits.add_unfinished(u64::from(self.queue));
+        self.waits.add_unfinished(u64::from(self.queue_measured));
         self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
     }
 

@@ -1,41 +1,68 @@
 //! What a well-formed file can still get wrong: impossible values, unknown names, contradictions.
 
-use std::collections::BTreeSet;
+mod behavior;
+mod client;
+mod retry;
 
-use super::problem::{Problem, nearest};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::path::segment;
+use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
-use crate::client::{Hold, Policy};
 use crate::fault::Target;
-use crate::load::Arrive;
 use crate::metrics::Metrics;
-use crate::rng::Distribution;
-use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember};
+use crate::network::SynRetries;
+use crate::rng::{Distribution, Varying};
+use crate::server;
 use crate::time::{Nanos, Timestamp};
 
 /// The most servers: results have columns for each.
 const MAX_SERVERS: u64 = 10_000;
+/// The most sessions: some 220 bytes each make 22 GB.
+const MAX_SESSIONS: u64 = 100_000_000;
+/// The most client groups: results have tables for each.
+const MAX_CLIENT_GROUPS: usize = 1_000;
 /// The most faults: each session remembers which took it down, a bit each.
 const MAX_FAULTS: usize = 64;
 /// The most intervals of a series.
 const MAX_INTERVALS: u64 = 100_000;
+/// The most times in a list of SYN repetitions: kernels make ten.
+const MAX_SYNS: usize = 100;
+
+/// Checks, before the file is read into its types, what would come out as a misleading problem there.
+pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
+    // Another version of the language may have other keys.
+    if let Some(format) = tree.whole_number("format")
+        && format != 1
+    {
+        let message = format!("format {format} is unknown: this version reads format 1");
+        return Err(tree.problem("format", message));
+    }
+    // `sessions.opened = "== 100%"`: without its quotes, the name of a metric makes a table.
+    if let Some(name) = tree.table_in("expect") {
+        let message = format!("{} is a table: the name of a metric holds dots, so it needs quotes", ticked(name));
+        let problem = tree.problem_at_key(&format!("expect.{}", segment(name)), message);
+        return Err(problem.with_help("write it like \"handshake_latency.p99\" = \"< 250ms\""));
+    }
+    Ok(())
+}
 
 /// Checks what can be said without looking names up.
 pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     let wrong = |path: &str, message: String| Err(tree.problem(path, message));
-    let distribution = |path: String, distribution: &Distribution| match distribution.problem() {
-        Some(problem) => Err(tree.problem(&path, problem)),
-        None => Ok(()),
-    };
-    if file.format != 1 {
-        return wrong("format", format!("format {} is unknown: this version reads format 1", file.format));
-    }
     if file.duration == Nanos::ZERO {
         return wrong("duration", "a run must take some time".into());
     }
-    distribution("network.one_way".into(), &file.network.one_way)?;
-    distribution("network.jitter".into(), &file.network.jitter)?;
-    if let Some(problem) = file.network.syn_retries.problem() {
+    distribution("network.one_way", &file.network.one_way, tree)?;
+    distribution("network.jitter", &file.network.jitter, tree)?;
+    let syns = &file.network.syn_retries;
+    if let Some(problem) = syns.problem() {
         return wrong("network.syn_retries", problem);
+    }
+    if let SynRetries::Times(times) = syns
+        && times.len() > MAX_SYNS
+    {
+        return wrong("network.syn_retries", format!("{} times: the most is {MAX_SYNS}", times.len()));
     }
     if file.servers.is_empty() {
         return wrong("servers", "no servers: write at least one [servers.NAME]".into());
@@ -43,88 +70,25 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     if file.clients.is_empty() {
         return wrong("clients", "no clients: write at least one [clients.NAME]".into());
     }
-    let servers: u64 = file.servers.values().map(|group| u64::from(group.count)).sum();
-    for (name, server) in &file.servers {
-        let at = |key: &str| format!("servers.{name}.{key}");
-        valid_name(name, &format!("servers.{name}"), tree)?;
-        for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
-            positive(&at(key), value, tree)?;
-        }
-        if servers > MAX_SERVERS {
-            return wrong(&at("count"), format!("{servers} servers in all: the most is {MAX_SERVERS}"));
-        }
-        if let Some(most) = server.connections_max {
-            positive(&at("connections_max"), most, tree)?;
-        }
-        distribution(at("service_time"), &server.service_time)?;
-        for (number, one) in server.behavior.0.iter().enumerate() {
-            let list = server.behavior.0.len() > 1;
-            let path = if list { at(&format!("behavior.{number}")) } else { at("behavior") };
-            behavior(one, &path, tree)?;
-        }
+    if file.clients.len() > MAX_CLIENT_GROUPS {
+        return wrong("clients", format!("{} client groups: the most is {MAX_CLIENT_GROUPS}", file.clients.len()));
     }
-    let sessions: u64 = file.clients.values().map(|group| u64::from(group.count)).sum();
-    for (name, client) in &file.clients {
-        let at = |key: &str| format!("clients.{name}.{key}");
-        valid_name(name, &format!("clients.{name}"), tree)?;
-        positive(&at("count"), client.count, tree)?;
-        if sessions > u64::from(u32::MAX) {
-            return wrong(&at("count"), format!("{sessions} sessions in all: the most is {}", u32::MAX));
-        }
-        if client.start >= file.duration {
-            return wrong(&at("start"), format!("starts at {}, but the run ends at {}", client.start, file.duration));
-        }
-        if let Some(problem) = client.arrive.problem() {
-            return wrong(&at("arrive"), problem);
-        }
-        if client.endpoints.is_empty() {
-            return wrong(&at("endpoints"), "no endpoints: name at least one server or server group".into());
-        }
-        valid_path(&client.path, &at("path"), tree)?;
-        for (key, value) in
-            [("connect_timeout", client.connect_timeout), ("handshake_timeout", client.handshake_timeout)]
-        {
-            if value == Nanos::ZERO {
-                return wrong(&at(key), "a timeout of zero: nothing would ever open".into());
-            }
-        }
-        let retry = &client.retry;
-        if retry.policy != Policy::None && retry.base > retry.cap && retry.policy != Policy::Fixed {
-            return wrong(&at("retry.cap"), format!("cap {} is below base {}", retry.cap, retry.base));
-        }
-        if retry.policy != Policy::None && retry.base == Nanos::ZERO {
-            return wrong(&at("retry.base"), "a base of zero: retries would follow at once, for ever".into());
-        }
-        if let Some(attempts) = retry.attempts {
-            positive(&at("retry.attempts"), attempts, tree)?;
-        }
-        match (&client.hold, &client.arrive) {
-            (Hold::For(time), _) => distribution(at("hold"), time)?,
-            (Hold::End, Arrive::ClosedLoop { .. }) => {
-                let help = "write a time, such as hold = \"30s\"";
-                return Err(tree.problem(&at("hold"), "a closed loop needs sessions that end").with_help(help));
-            }
-            _ => {}
-        }
-        if let Some(hosts) = client.hosts {
-            positive(&at("hosts"), hosts, tree)?;
-        }
-        if client.connect_gate && client.hosts.is_none() {
-            let help = "write hosts = N beside it, or leave connect_gate out";
-            return Err(tree
-                .problem(
-                    &at("connect_gate"),
-                    "a connect gate is shared by the sessions of a host, and here each session is its own",
-                )
-                .with_help(help));
-        }
+    for (name, config) in &file.servers {
+        server(name, config, file.duration, tree)?;
     }
+    let counts = file.servers.iter().map(|(name, group)| (name, group.count));
+    total("servers", counts, MAX_SERVERS, tree)?;
+    for (name, config) in &file.clients {
+        client::check(name, config, file, tree)?;
+    }
+    let counts = file.clients.iter().map(|(name, group)| (name, group.count));
+    total("clients", counts, MAX_SESSIONS, tree)?;
     if file.faults.len() > MAX_FAULTS {
         return wrong("faults", format!("{} faults: the most is {MAX_FAULTS}", file.faults.len()));
     }
     for (name, fault) in &file.faults {
         let at = |key: &str| format!("faults.{name}.{key}");
-        valid_name(name, &format!("faults.{name}"), tree)?;
+        valid_name(name, "faults", tree)?;
         if fault.at >= file.duration {
             return wrong(&at("at"), format!("begins at {}, but the run ends at {}", fault.at, file.duration));
         }
@@ -143,17 +107,44 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     measure(file, tree)
 }
 
+fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    valid_name(name, "servers", tree)?;
+    for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
+        positive(&at(key), value, tree)?;
+    }
+    if let Some(most) = server.connections_max {
+        positive(&at("connections_max"), most, tree)?;
+    }
+    distribution(&at("service_time"), &server.service_time, tree)?;
+    behavior::check(name, &server.behavior.0, run, tree)
+}
+
+/// Checks the members that all groups have together; the largest group is blamed.
+fn total<'a>(
+    what: &str,
+    counts: impl Iterator<Item = (&'a String, u32)> + Clone,
+    most: u64,
+    tree: &Tree,
+) -> Result<(), Problem> {
+    let all: u64 = counts.clone().map(|(_, count)| u64::from(count)).sum();
+    match counts.max_by_key(|(_, count)| *count) {
+        Some((name, _)) if all > most => {
+            let message = format!("{all} {what} in all: the most is {most}");
+            Err(tree.problem(&format!("{what}.{name}.count"), message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn measure(file: &File, tree: &Tree) -> Result<(), Problem> {
     let wrong = |path: &str, message: String| Err(tree.problem(path, message));
     let until = file.measure.until.unwrap_or(file.duration);
     if until > file.duration {
-        return wrong("measure.until", format!("{until} is after the run's end at {}", file.duration));
+        return wrong("measure.until", format!("measuring ends at {until}, but the run ends at {}", file.duration));
     }
     if file.measure.from >= until {
-        return wrong(
-            "measure.from",
-            format!("{} is not before the end of the measured time at {until}", file.measure.from),
-        );
+        return wrong("measure.from", format!("measuring begins at {}, but ends at {until}", file.measure.from));
     }
     match file.measure.interval {
         Some(Nanos::ZERO) => wrong("measure.interval", "an interval must take some time".into()),
@@ -164,92 +155,34 @@ fn measure(file: &File, tree: &Tree) -> Result<(), Problem> {
     }
 }
 
-fn behavior(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let at = |key: &str| format!("{path}.{key}");
-    let redirect = behavior.kind == Kind::Redirect;
-    let reject = behavior.kind == Kind::Reject;
-    let given = [
-        ("to", behavior.to.is_some(), redirect),
-        ("pick", behavior.pick.is_some(), redirect),
-        ("location", behavior.location.is_some(), redirect),
-        ("path", behavior.path.is_some(), redirect),
-        ("report_every", behavior.report_every.is_some(), redirect),
-        ("status", behavior.status.is_some(), redirect || reject),
-        ("retry_after", behavior.retry_after.is_some(), reject),
-    ];
-    if let Some((key, ..)) = given.iter().find(|(_, given, fits)| *given && !fits) {
-        return Err(tree.problem(&at(key), format!("`{key}` means nothing to this kind of behavior")));
-    }
-    if let Some(status) = behavior.status {
-        let fits = if redirect { [301, 302, 303, 307, 308].contains(&status) } else { (200..=599).contains(&status) };
-        if !fits {
-            let known = if redirect { "301, 302, 303, 307 or 308" } else { "200 to 599" };
-            return Err(tree.problem(&at("status"), format!("status {status}: it must be {known}")));
-        }
-    }
-    if let Some(after) = behavior.retry_after
-        && (after.0 % 1_000_000_000 != 0 || after > Nanos::from_secs(u64::from(u32::MAX)))
-    {
-        return Err(tree.problem(&at("retry_after"), "Retry-After is in whole seconds (RFC 9110 section 10.2.3)"));
-    }
-    if redirect {
-        let relative = behavior.location == Some(LocationForm::Relative);
-        match (&behavior.to, &behavior.path) {
-            (None, None) => {
-                let help = "write to = \"GROUP\" for another server, or path = \"/other\" for the same one";
-                return Err(tree.problem(path, "a redirect to nowhere").with_help(help));
-            }
-            (Some(_), _) if relative => {
-                return Err(
-                    tree.problem(&at("location"), "a relative Location leads to the same server: leave `to` out")
-                );
-            }
-            _ => {}
-        }
-        if let Some(path) = &behavior.path {
-            valid_path(path, &at("path"), tree)?;
-        }
-        if behavior.report_every == Some(Nanos::ZERO) {
-            return Err(tree.problem(&at("report_every"), "reports must have some time between them"));
-        }
-        if behavior.report_every.is_some() && behavior.pick != Some(PickMember::LeastConnections) {
-            return Err(tree.problem(&at("report_every"), "only pick = \"least-connections\" asks for reports"));
-        }
-    }
-    if let Some(when) = &behavior.when {
-        if let (Some(after), Some(until)) = (when.after, when.until)
-            && after >= until
-        {
-            return Err(tree.problem(&at("when.until"), format!("until {until} is not later than after {after}")));
-        }
-        if let Some(path) = &when.path {
-            valid_path(path, &at("when.path"), tree)?;
-        }
-    }
-    Ok(())
-}
-
 /// Checks every name of a server or a group.
 pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     let mut taken = BTreeSet::new();
     for server in &scenario.servers {
         if !taken.insert(&server.name) || scenario.file.servers.contains_key(&server.name) {
             let (group, _) = scenario.file.servers.get_index(server.group).expect("every server has a group");
-            let message = format!("the name {} would mean two things: rename this group", server.name);
+            let message = format!("the name `{}` would mean two servers: rename this group", server.name);
             return Err(tree.problem(&format!("servers.{group}"), message));
         }
     }
     for (name, client) in &scenario.file.clients {
+        let mut named = BTreeMap::new();
         for (number, endpoint) in client.endpoints.iter().enumerate() {
-            known_server(scenario, endpoint, &format!("clients.{name}.endpoints.{number}"), tree)?;
+            let path = format!("clients.{name}.endpoints.{number}");
+            known_server(scenario, endpoint, &path, tree)?;
+            for member in scenario.members(endpoint).unwrap_or_default() {
+                let server = &scenario.servers[member.0 as usize].name;
+                if let Some(before) = named.insert(member, endpoint) {
+                    let before = if before == endpoint { String::new() } else { format!(", by {}", ticked(before)) };
+                    return Err(tree.problem(&path, format!("names `{server}`, which is an endpoint already{before}")));
+                }
+            }
         }
     }
     for (name, server) in &scenario.file.servers {
         for (number, behavior) in server.behavior.0.iter().enumerate() {
-            let list = server.behavior.0.len() > 1;
-            let place = if list { format!("behavior.{number}") } else { "behavior".into() };
             if let Some(to) = &behavior.to {
-                known_server(scenario, to, &format!("servers.{name}.{place}.to"), tree)?;
+                known_server(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
             }
         }
     }
@@ -264,7 +197,11 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             && let Some(members) = scenario.members(&some.group)
             && count as usize > members.len()
         {
-            let message = format!("{count} of {}, which has {} members", some.group, members.len());
+            let has = match members.len() {
+                1 => "one member".to_string(),
+                members => format!("{members} members"),
+            };
+            let message = format!("{count} of `{}`, which has {has}", some.group);
             return Err(tree.problem(&format!("faults.{name}.target.count"), message));
         }
     }
@@ -277,15 +214,14 @@ fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Res
     }
     let groups = scenario.file.servers.keys().map(String::as_str);
     let known: Vec<&str> = groups.chain(scenario.servers.iter().map(|server| server.name.as_str())).collect();
-    let problem = tree.problem(path, format!("no server or server group is named `{name}`"));
+    let problem = tree.problem(path, format!("no server or server group is named {}", ticked(name)));
     Err(match nearest(name, known.iter().copied()) {
         Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
-        None => problem.with_help(format!("known groups: {}", quoted(scenario.file.servers.keys()))),
+        None => {
+            let groups = scenario.file.servers.keys().map(String::as_str);
+            problem.with_help(format!("known groups: {}", listed(groups)))
+        }
     })
-}
-
-fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Two faults can't hold the same server at the same time: what would be true of it?
@@ -297,7 +233,8 @@ pub(super) fn faults(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             let shared = fault.servers.iter().find(|server| other.servers.contains(server));
             if let (false, Some(server)) = (apart, shared) {
                 let server = &scenario.servers[*server as usize].name;
-                let message = format!("{} and {} would both hold {server} at the same time", other.name, fault.name);
+                let (one, two) = (&other.name, &fault.name);
+                let message = format!("`{one}` and `{two}` would both hold `{server}` at the same time");
                 let help = "end one with `for` before the other begins, or give them different targets";
                 return Err(tree.problem(&format!("faults.{}.at", fault.name), message).with_help(help));
             }
@@ -317,45 +254,79 @@ pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Probl
     layout.interval = layout.duration;
     let summary = Metrics::new(layout).finish(Timestamp::ZERO).summary;
     for (path, list) in &scenario.file.expect {
-        let place = format!("expect.{}", super::path::segment(path));
+        let place = format!("expect.{}", segment(path));
         let Some(value) = summary.get(path) else {
             let known = summary.metrics.iter().map(|metric| metric.path.as_str());
-            let problem = tree.problem(&place, format!("no metric is named `{path}`"));
+            let problem = tree.problem_at_key(&place, format!("no metric is named {}", ticked(path)));
             return Err(match nearest(path, known) {
                 Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
                 None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
             });
         };
-        for expectation in &list.0 {
+        for (number, expectation) in list.0.iter().enumerate() {
             if let Some(mismatch) = expectation.mismatch(value) {
-                return Err(tree.problem(&place, format!("`{path}` {mismatch}")));
+                let one = format!("{place}.{number}");
+                let place = if tree.has(&one) { &one } else { &place };
+                return Err(tree.problem(place, format!("`{path}` {mismatch}")));
             }
         }
     }
     Ok(())
 }
 
+fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<(), Problem> {
+    match distribution.problem() {
+        Some(problem) => Err(tree.problem(path, problem)),
+        None => Ok(()),
+    }
+}
+
+/// Whether each of its draws is zero.
+fn is_always_zero(distribution: &Distribution) -> bool {
+    let longest = match distribution {
+        Distribution::Constant(value) => *value,
+        Distribution::Varying(varying) => match varying {
+            Varying::Uniform { max, .. } => *max,
+            Varying::Exponential { mean } => *mean,
+            Varying::Normal { mean, deviation } => (*mean).max(*deviation),
+            Varying::Lognormal { p99, .. } => *p99,
+            Varying::Quantiles(points) => points.values().copied().max().unwrap_or_default(),
+        },
+    };
+    longest == Nanos::ZERO
+}
+
 fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
     if value == 0 {
-        return Err(tree.problem(path, "zero: it must be at least 1"));
+        return Err(tree.problem(path, format!("{} must be at least 1, found 0", ticked(path))));
     }
     Ok(())
 }
 
 /// Names stand in metric paths, authorities and file names.
-fn valid_name(name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn valid_name(name: &str, table: &str, tree: &Tree) -> Result<(), Problem> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
         return Ok(());
     }
-    let message = format!("the name `{name}`: write small letters, digits, `-` and `_`, at most 60");
-    Err(tree.problem(path, message))
+    let message = format!("the name {} must be 1 to 60 small letters, digits, `-` and `_`", ticked(name));
+    Err(tree.problem(&format!("{table}.{}", segment(name)), message))
 }
 
+/// Paths stand in request lines, and in a `Location` that must lead to the same place.
 fn valid_path(value: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let visible = value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if value.starts_with('/') && visible && value.len() <= 2_000 {
-        return Ok(());
-    }
-    Err(tree.problem(path, format!("the path `{value}`: it must begin with `/` and have no spaces and no `#`")))
+    let problem = match value {
+        _ if !value.starts_with('/') => "it must begin with `/`",
+        _ if value.starts_with("//") => "what follows `//` is read as the name of a host",
+        _ if value.contains('#') => "what follows `#` is never sent",
+        _ if value.len() > 2_000 => "it is longer than 2,000 bytes",
+        _ if fluent_uri::UriRef::parse(value).is_err() => {
+            "it is no path of a URI, in which a space, for one, is written as %20"
+        }
+        _ => return Ok(()),
+    };
+    Err(tree.problem(path, format!("the path \"{}\": {problem}", shortened(value, 60))))
 }
+
+#[cfg(test)]
+mod tests;

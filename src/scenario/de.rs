@@ -49,10 +49,10 @@ impl<'a> ValueDeserializer<'a> {
     fn visit_table<'de, V: Visitor<'de>>(table: &'a Table, visitor: V) -> Result<V::Value, Fault> {
         let mut access = TableAccess { entries: table.entries.iter(), current: None };
         let value = visitor.visit_map(&mut access)?;
-        // Nothing in a scenario may go unread, not even where a visitor stops early.
+        // Nothing in a scenario may go unread: a visitor stops early where it reads a choice.
         if let Some(entry) = access.entries.next() {
-            let (key, known) = (entry.key.clone(), &[]);
-            let fault = Fault::from(Kind::UnknownKey { key, known });
+            let found = table.entries.iter().map(|entry| entry.key.clone()).collect();
+            let fault = Fault::from(Kind::NotOne { known: &[], found });
             return Err(fault.in_key(entry));
         }
         Ok(value)

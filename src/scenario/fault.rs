@@ -126,7 +126,12 @@ impl Fault {
                     None => one_of(known),
                 }),
             ),
-            Kind::MissingKey(key) => (format!("missing key {} {place}", ticked(key)), None),
+            Kind::MissingKey(key) => {
+                // A slip in the path of a `--set` makes a table of its own.
+                let made = self.0.origin.as_ref().is_some_and(Origin::is_argument);
+                let help = made.then(|| format!("nothing else writes [{path}]: is its name right?"));
+                (format!("missing key {} {place}", ticked(key)), help)
+            }
             Kind::RepeatedKey(key) => (format!("{} is given twice {place}, under two names", ticked(key)), None),
             Kind::Unfit { expected, found } => (format!("{subject} must be {expected}, found {found}"), None),
             Kind::NotOne { known, found } => {
@@ -134,7 +139,11 @@ impl Fault {
                     0 => "none".to_owned(),
                     count => format!("{count}: {}", listed(found.iter().map(String::as_str))),
                 };
-                (format!("exactly one of {} expected {place}, found {found}", listed_all(known)), None)
+                let one = match known {
+                    [] => "exactly one key".to_owned(),
+                    known => format!("exactly one of {}", listed_all(known)),
+                };
+                (format!("{one} expected {place}, found {found}"), None)
             }
             Kind::Bare(name) => (
                 format!("{} in {subject} needs a value", ticked(name)),
@@ -226,6 +235,10 @@ impl de::Error for Fault {
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Fault {
         let (expected, found) = (expected.to_string(), unexpected(found));
+        // Serde's word for a table that should have chosen, and is empty.
+        if expected == "enum" {
+            return Kind::NotOne { known: &[], found: Vec::new() }.into();
+        }
         Kind::Unfit { expected, found }.into()
     }
 

@@ -67,17 +67,19 @@ impl Scenario {
         if let Some(variant) = &overrides.variant {
             tree.apply_variant(variant)?;
         }
-        // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
         let variants: Vec<String> = match &overrides.variant {
             Some(_) => Vec::new(),
             None => tree.variants(),
         };
+        // The scenario as it is comes first: what is wrong with it is no variant's fault.
+        let scenario = Scenario::resolve(name, tree.clone(), overrides)?;
+        // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
         for variant in variants {
             let mut varied = tree.clone();
             varied.apply_variant(&variant)?;
             Scenario::resolve(name, varied, &Overrides::default())?;
         }
-        Scenario::resolve(name, tree, overrides)
+        Ok(scenario)
     }
 
     fn resolve(name: &str, mut tree: Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
@@ -85,6 +87,7 @@ impl Scenario {
         for set in &overrides.sets {
             tree.set(set)?;
         }
+        check::tree(&tree)?;
         let mut file: File = tree.deserialize()?;
         if let Some(seed) = overrides.seed {
             file.seed = Seed(seed);

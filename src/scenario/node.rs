@@ -94,9 +94,14 @@ pub(super) fn read_document(source: &Arc<Source>) -> Result<Node, Problem> {
             Ok(node)
         }
         Err(error) => {
+            // The parser takes the end of a line for the beginning of a string without quotes.
+            let rest = error.span().map(|span| &source.text()[span.start..]);
+            let is_missing = rest.is_some_and(|rest| rest.lines().next().is_none_or(|line| line.trim().is_empty()))
+                && error.message().starts_with("string values must be quoted");
+            let said = if is_missing { "a value is missing" } else { error.message() };
+            let message = format!("not valid TOML: {}", said.trim_end_matches(", expected nothing"));
             let origin = error.span().map(|span| Origin::span(source, span));
             let origin = origin.unwrap_or_else(|| Origin::whole(source));
-            let message = format!("not valid TOML: {}", error.message());
             Err(Problem::at(&origin, message))
         }
     };

@@ -15,10 +15,11 @@ use annotate_snippets::{
 /// What is wrong in the user's input, and what would be right.
 ///
 /// `Display` renders the whole message over several lines: the statement, the position, the line
-/// of the source with the culprit underlined, and the help.
+/// of the source with the culprit underlined, the note and the help.
 #[derive(Debug, Clone)]
 pub struct Problem {
     message: String,
+    note: Option<String>,
     help: Option<String>,
     origin: Option<Origin>,
 }
@@ -26,7 +27,7 @@ pub struct Problem {
 impl Problem {
     /// A problem that has no place in any text, such as a file that cannot be read.
     pub fn new(message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), help: None, origin: None }
+        Problem { message: message.into(), note: None, help: None, origin: None }
     }
 
     /// A problem with the text that `origin` points at.
@@ -42,6 +43,12 @@ impl Problem {
     /// What would be right, where that is known.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
+    }
+
+    /// The same problem with `note` on how it came to be.
+    #[must_use]
+    pub(super) fn with_note(self, note: impl Into<String>) -> Problem {
+        Problem { note: Some(note.into()), ..self }
     }
 
     /// The same problem with `help` as its advice.
@@ -73,6 +80,9 @@ impl fmt::Display for Problem {
                     group = Group::with_level(Level::ERROR).element(snippet);
                 }
             }
+        }
+        if let Some(note) = &self.note {
+            group = group.element(Level::NOTE.message(normalize_untrusted_str(note)));
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
@@ -130,6 +140,11 @@ impl Origin {
 
     pub(super) fn span(source: &Arc<Source>, span: Range<usize>) -> Origin {
         Origin { source: Arc::clone(source), span: Some(span) }
+    }
+
+    /// Whether it points at a `--set` argument.
+    pub(super) fn is_argument(&self) -> bool {
+        !self.source.numbered
     }
 }
 

@@ -23,6 +23,17 @@ const VARIANTS: &str = "variants";
 #[derive(Debug, Clone)]
 pub struct Tree {
     root: Node,
+    /// The variant that was applied last.
+    variant: Option<String>,
+}
+
+/// Where a path leads.
+struct Found<'a> {
+    node: &'a Node,
+    /// Where the node's key was written; entries of a list have none.
+    key: Option<&'a Origin>,
+    /// Whether the path led all the way.
+    whole: bool,
 }
 
 /// One step on the way to a value, and where that step was written.
@@ -42,7 +53,7 @@ impl Tree {
         // Editors that write a byte order mark do not show it; it must not count as a column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let root = read_document(&Source::file(source_name, text))?;
-        Ok(Tree { root })
+        Ok(Tree { root, variant: None })
     }
 
     /// Applies one `PATH=VALUE`, as given to `--set`.
@@ -98,6 +109,7 @@ impl Tree {
         for (steps, node) in leaves {
             changed.place(&steps, node)?;
         }
+        changed.variant = Some(name.to_owned());
         *self = changed;
         Ok(())
     }
@@ -121,7 +133,7 @@ impl Tree {
     ///
     /// The first value or key that does not fit `T`, with its place.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        deserialize(PhantomData, &self.root).map_err(|fault| fault.into_problem())
+        deserialize(PhantomData, &self.root).map_err(|fault| self.noted(fault.into_problem()))
     }
 
     /// A problem with the value at `path`, found after all values were read.
@@ -129,20 +141,56 @@ impl Tree {
     /// A number in the path chooses an entry of a list. Where the path does not exist, because the
     /// value is a default, the problem is placed at the nearest parent that does.
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        let segments = scan(path).map_or_else(|_| Vec::new(), |(segments, _)| segments);
-        let mut here = &self.root;
+        self.noted(Problem::at(&self.find(path).node.origin, message))
+    }
+
+    /// The same with the key that `path` ends with, rather than its value.
+    pub fn problem_at_key(&self, path: &str, message: impl Into<String>) -> Problem {
+        let found = self.find(path);
+        self.noted(Problem::at(found.key.unwrap_or(&found.node.origin), message))
+    }
+
+    /// Whether the file, or what overrides it, has a value at `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.find(path).whole
+    }
+
+    /// The whole number at `path`, if there is one.
+    pub fn whole_number(&self, path: &str) -> Option<i128> {
+        match self.find(path) {
+            Found { node: Node { value: Value::Integer(number), .. }, whole: true, .. } => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The first key of the table at `path` whose value is a table.
+    pub fn table_in(&self, path: &str) -> Option<&str> {
+        let entries = &self.find(path).node.as_table().filter(|_| self.has(path))?.entries;
+        entries.iter().find(|entry| entry.node.as_table().is_some()).map(|entry| entry.key.as_str())
+    }
+
+    /// The value at `path`, or the nearest parent that exists.
+    fn find(&self, path: &str) -> Found<'_> {
+        let mut found = Found { node: &self.root, key: None, whole: false };
+        let Ok((segments, _)) = scan(path) else { return found };
         for segment in segments {
-            let next = match &here.value {
-                Value::Table(table) => table.get(&segment.name).map(|entry| &entry.node),
-                Value::List(items) => index(&segment.name).and_then(|index| items.get(index)),
+            let next = match &found.node.value {
+                Value::Table(table) => table.get(&segment.name).map(|entry| (&entry.node, Some(&entry.key_origin))),
+                Value::List(items) => index(&segment.name).and_then(|index| items.get(index)).map(|item| (item, None)),
                 _ => None,
             };
-            match next {
-                Some(next) => here = next,
-                None => break,
-            }
+            let Some((node, key)) = next else { return found };
+            (found.node, found.key) = (node, key);
         }
-        Problem::at(&here.origin, message)
+        Found { whole: true, ..found }
+    }
+
+    /// The problem, with the variant without which it might not exist.
+    fn noted(&self, problem: Problem) -> Problem {
+        match &self.variant {
+            Some(name) => problem.with_note(format!("with the variant {} applied", ticked(name))),
+            None => problem,
+        }
     }
 
     fn variant_table(&self) -> Option<&Table> {

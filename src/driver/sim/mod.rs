@@ -226,11 +226,14 @@ impl Simulation {
     /// Puts what the scenario fixes beforehand into the queue. Faults come first: at the same moment, a fault strikes
     /// before anything else happens.
     fn schedule_all(&mut self) {
+        // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
         for (number, fault) in (0..).zip(&self.faults) {
-            self.queue.push(fault.begins, Item::FaultBegins { fault: number });
             if let Some(heals) = fault.heals {
                 self.queue.push(heals, Item::FaultHeals { fault: number });
             }
+        }
+        for (number, fault) in (0..).zip(&self.faults) {
+            self.queue.push(fault.begins, Item::FaultBegins { fault: number });
         }
         for (number, server) in (0..).zip(&self.servers) {
             if let Some(every) = self.plans[server.group].report_every() {

@@ -494,7 +494,9 @@ error: missing key `count` in [clients.new]
 --> --set clients.new.sticky=true
  |
  | clients.new.sticky=true
- |         ^^^"
+ |         ^^^
+ |
+ = help: nothing else writes [clients.new]: is its name right?"
     );
     assert_eq!(
         read(&tree(&["steps=[{ at = '1ms' }, { size = 1 }]"])).unwrap_err().to_string(),
@@ -578,6 +580,7 @@ fn values_of_a_variant_keep_their_place() {
 24 | \"clients.players.cuont\" = 3
    | ^^^^^^^^^^^^^^^^^^^^^^^
    |
+   = note: with the variant `broken` applied
    = help: the nearest known key is `count`"
             .replace("  -->", "error: unknown key `cuont` in [clients.players]\n  -->")
     );
@@ -711,7 +714,7 @@ fn nothing_goes_unread() {
     }
     let read = |text: &str| said_of(parse(text).deserialize::<BTreeMap<String, First>>());
     assert_eq!(read("x = [1, 2]"), "`x` must be a list of 1, found a list of 2");
-    assert_eq!(read("x = { b = 1, a = 2 }"), "unknown key `a` in [x]");
+    assert_eq!(read("x = { b = 1, a = 2 }"), "exactly one key expected in [x], found 2: `b`, `a`");
     assert_eq!(read("x = 1.5"), "`x` must be entries, found the number 1.5");
 }
 

@@ -1,0 +1,347 @@
+//! Faults: who is down, who notices, who is back.
+
+use super::*;
+
+#[test]
+fn a_crash_takes_sessions_down_before_their_clients_notice() {
+    let mut feed = Feed::new(layout(3));
+    feed.all_open(2, 0);
+    feed.scheduled(0, 2);
+    feed.open_at_once(0, 2, 1);
+    feed.began(2_000, 0, 0, FaultKind::Crash);
+    feed.lost(2_020, 0);
+    feed.lost(2_060, 1);
+    feed.open_at_once(2_500, 0, 1);
+    feed.open_at_once(3_000, 1, 1);
+    feed.healed(5_000, 0, 0, FaultKind::Crash);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "faults.a.affected"), 2);
+    assert_eq!(part(&measured, "faults.a.open_again"), (2, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_000.0));
+    assert_eq!(time(&measured, "detection_time.min"), Some(20.0));
+    assert_eq!(time(&measured, "detection_time.max"), Some(60.0));
+    assert_eq!(time(&measured, "outage.min"), Some(500.0));
+    assert_eq!(time(&measured, "outage.max"), Some(1_000.0));
+    assert_eq!(ratio(&measured, "availability.mean"), Some(28.5 / 30.0));
+    assert_eq!(measured.faults, [FaultWindow { name: "a".into(), from: at(2_000), until: Some(at(5_000)) }]);
+}
+
+#[test]
+fn a_fault_that_strikes_nobody_has_no_recovery() {
+    let mut feed = Feed::new(layout(1));
+    feed.all_open(1, 1);
+    feed.began(2_000, 0, 0, FaultKind::Crash);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "faults.a.affected"), 0);
+    assert_eq!(part(&measured, "faults.a.open_again"), (0, 0));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), None);
+    assert_eq!(measured.faults, [FaultWindow { name: "a".into(), from: at(2_000), until: None }]);
+}
+
+#[test]
+fn who_never_notices_has_an_infinite_detection_time_and_outage() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(2_000, 0, 0, FaultKind::PowerOff);
+    feed.lost(4_000, 0);
+    feed.open_at_once(4_000, 0, 1);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "detection_time.count"), 2);
+    assert_eq!(time(&measured, "detection_time.p50"), Some(2_000.0));
+    assert_eq!(time(&measured, "detection_time.p90"), None);
+    assert_eq!(time(&measured, "outage.p50"), Some(2_000.0));
+    assert_eq!(time(&measured, "outage.p90"), None);
+    assert_eq!(time(&measured, "faults.a.recovery_time"), None);
+    assert_eq!(part(&measured, "faults.a.open_again"), (1, 2));
+    assert_eq!(part(&measured, "sessions.open_at_end"), (1, 2));
+}
+
+#[test]
+fn a_loss_without_a_fault_is_an_outage_from_where_it_is_noticed() {
+    let mut feed = Feed::new(layout(1));
+    feed.all_open(1, 0);
+    feed.lost(3_000, 0);
+    feed.open_at_once(3_700, 0, 0);
+    let measured = feed.finish();
+    assert_eq!(time(&measured, "outage.max"), Some(700.0));
+    assert_eq!(count(&measured, "detection_time.count"), 0);
+    assert_eq!(count(&measured, "faults.a.affected"), 0);
+}
+
+#[test]
+fn opened_on_a_dead_server_is_not_usable_and_counts_as_affected() {
+    let mut feed = Feed::new(layout(1));
+    feed.scheduled(0, 0);
+    feed.attempt(0, 0);
+    feed.connected(900, 0);
+    feed.began(990, 0, 0, FaultKind::Crash);
+    // The answer was on its way.
+    feed.opened(1_000, 0, 0);
+    feed.lost(1_010, 0);
+    feed.open_at_once(2_000, 0, 1);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "faults.a.affected"), 1);
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_010.0));
+    assert_eq!(time(&measured, "detection_time.max"), Some(10.0));
+    assert_eq!(time(&measured, "outage.max"), Some(1_000.0));
+    assert_eq!(ratio(&measured, "availability.mean"), Some(0.8));
+    assert_eq!(measured.series.sessions_open[..3], [0, 0, 1]);
+    assert_eq!(part(&measured, "attempts.opened"), (2, 2));
+}
+
+#[test]
+fn the_first_open_is_the_first_that_can_be_used() {
+    let mut feed = Feed::new(layout(3));
+    for session in 0..3 {
+        feed.scheduled(0, session);
+        feed.attempt(0, session);
+    }
+    for session in 0..3 {
+        feed.connected(100, session);
+    }
+    feed.began(150, 0, 0, FaultKind::Crash);
+    feed.began(150, 1, 1, FaultKind::Hang);
+    // Their servers are dead; one of them will go on.
+    feed.opened(200, 0, 0);
+    feed.opened(200, 1, 0);
+    feed.opened(200, 2, 1);
+    feed.lost(300, 1);
+    feed.healed(1_200, 1, 1, FaultKind::Hang);
+    feed.open_at_once(2_200, 1, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "sessions.opened"), (2, 3));
+    assert_eq!(part(&measured, "sessions.never_opened"), (1, 3));
+    assert_eq!(time(&measured, "time_to_open.min"), Some(1_200.0));
+    assert_eq!(time(&measured, "time_to_open.p50"), Some(2_200.0));
+    assert_eq!(time(&measured, "time_to_open.p99"), None);
+}
+
+#[test]
+fn a_hang_that_heals_gives_its_sessions_back_unnoticed() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(2_000, 0, 0, FaultKind::Hang);
+    feed.healed(3_000, 0, 0, FaultKind::Hang);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "detection_time.count"), 0);
+    assert_eq!(count(&measured, "outage.count"), 2);
+    assert_eq!(time(&measured, "outage.min"), Some(1_000.0));
+    assert_eq!(time(&measured, "outage.max"), Some(1_000.0));
+    assert_eq!(count(&measured, "faults.a.affected"), 2);
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_000.0));
+    assert_eq!(ratio(&measured, "availability.mean"), Some(0.9));
+    assert_eq!(measured.series.sessions_open_lowest[2], 0);
+}
+
+#[test]
+fn who_notices_a_hang_is_not_given_back_by_its_healing() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(2_000, 0, 0, FaultKind::Hang);
+    feed.lost(2_500, 0);
+    feed.healed(3_000, 0, 0, FaultKind::Hang);
+    feed.open_at_once(5_000, 0, 0);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "detection_time.count"), 1);
+    assert_eq!(time(&measured, "detection_time.max"), Some(500.0));
+    assert_eq!(time(&measured, "outage.min"), Some(1_000.0));
+    assert_eq!(time(&measured, "outage.max"), Some(3_000.0));
+    assert_eq!(measured.series.sessions_open[2..6], [0, 1, 1, 2]);
+}
+
+#[test]
+fn recovery_needs_nearly_all_at_the_same_moment() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.lost(1_000, 1);
+    feed.open_at_once(2_000, 0, 1);
+    // Gone again before the other is back: each was back once, but never both.
+    feed.lost(3_000, 0);
+    feed.open_at_once(4_000, 1, 1);
+    feed.open_at_once(5_500, 0, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "faults.a.open_again"), (2, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(4_500.0));
+}
+
+#[test]
+fn a_session_lost_again_before_the_others_are_back_holds_recovery_up() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.lost(1_000, 1);
+    feed.open_at_once(2_000, 0, 1);
+    feed.lost(3_000, 0);
+    feed.open_at_once(4_000, 1, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "faults.a.open_again"), (1, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), None);
+}
+
+#[test]
+fn recovery_is_reached_at_99_of_100() {
+    let recovery = |back: u32| {
+        let mut feed = Feed::new(layout(100));
+        feed.all_open(100, 0);
+        feed.began(1_000, 0, 0, FaultKind::Crash);
+        for session in 0..100 {
+            feed.lost(1_000, session);
+        }
+        for session in 0..back {
+            feed.open_at_once(2_000 + u64::from(session), session, 1);
+        }
+        time(&feed.finish(), "faults.a.recovery_time")
+    };
+    assert_eq!(recovery(98), None);
+    assert_eq!(recovery(99), Some(1_098.0));
+    assert_eq!(recovery(100), Some(1_098.0));
+}
+
+#[test]
+fn a_recovery_reached_stays_reached() {
+    let mut feed = Feed::new(layout(1));
+    feed.all_open(1, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.open_at_once(2_000, 0, 1);
+    feed.lost(3_000, 0);
+    let measured = feed.finish();
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_000.0));
+    assert_eq!(part(&measured, "faults.a.open_again"), (0, 1));
+}
+
+#[test]
+fn a_late_victim_reopens_a_recovery_that_seemed_reached() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(1, 0);
+    feed.scheduled(500, 1);
+    feed.attempt(500, 1);
+    feed.connected(800, 1);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_010, 0);
+    feed.open_at_once(1_020, 0, 1);
+    // A client far away: its answer left before the crash and arrives when the near one is back already.
+    feed.opened(1_100, 1, 0);
+    feed.lost(1_400, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "faults.a.open_again"), (1, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), None);
+}
+
+#[test]
+fn who_ends_as_intended_while_down_is_nobodys_victim() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::PowerOff);
+    feed.lost(1_500, 0);
+    feed.open_at_once(2_000, 0, 1);
+    // It closes what it thinks is open.
+    feed.ended(4_000, 1);
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "faults.a.affected"), 1);
+    assert_eq!(part(&measured, "faults.a.open_again"), (1, 1));
+    // Until it left, it was a victim that had not come back.
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(3_000.0));
+    assert_eq!(count(&measured, "detection_time.count"), 1);
+    assert_eq!(time(&measured, "detection_time.max"), Some(500.0));
+    assert_eq!(count(&measured, "outage.count"), 1);
+    assert_eq!(part(&measured, "sessions.ended"), (1, 2));
+    // Wanted: 10 s and 4 s. Had: 9 s and 1 s.
+    assert_eq!(ratio(&measured, "availability.mean"), Some(10.0 / 14.0));
+}
+
+#[test]
+fn who_comes_back_and_then_ends_as_intended_was_back() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.lost(1_000, 1);
+    feed.open_at_once(2_000, 0, 1);
+    feed.ended(2_500, 0);
+    feed.open_at_once(3_000, 1, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "faults.a.open_again"), (2, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(2_000.0));
+}
+
+#[test]
+fn who_gives_up_is_never_recovered() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.lost(1_000, 1);
+    feed.gave_up(1_000, 0);
+    feed.open_at_once(2_000, 1, 1);
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "faults.a.open_again"), (1, 2));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), None);
+    assert_eq!(measured.series.sessions_wanted[9], 2);
+}
+
+#[test]
+fn two_faults_after_one_another_each_keep_their_own_account() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.lost(1_000, 1);
+    feed.open_at_once(1_500, 0, 1);
+    feed.healed(2_000, 0, 0, FaultKind::Crash);
+    // The second takes down the one that the first had given back.
+    feed.began(2_500, 1, 1, FaultKind::Crash);
+    feed.lost(2_600, 0);
+    feed.open_at_once(3_000, 1, 0);
+    let open_again = |measured: &Measured| ["a", "b"].map(|name| part(measured, &format!("faults.{name}.open_again")));
+    feed.open_at_once(4_000, 0, 0);
+    let measured = feed.finish();
+    assert_eq!(open_again(&measured), [(2, 2), (1, 1)]);
+    // Both faults were over for session 0 at 4 s; before, the first had never had both back.
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(3_000.0));
+    assert_eq!(time(&measured, "faults.b.recovery_time"), Some(1_500.0));
+    assert_eq!(count(&measured, "outage.count"), 3);
+    assert_eq!(time(&measured, "outage.min"), Some(500.0));
+    assert_eq!(time(&measured, "outage.max"), Some(2_000.0));
+    assert_eq!(measured.faults.len(), 2);
+}
+
+#[test]
+fn a_hang_does_not_revive_what_a_power_off_has_killed() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(1, 0);
+    feed.began(1_000, 0, 0, FaultKind::PowerOff);
+    feed.healed(2_000, 0, 0, FaultKind::PowerOff);
+    feed.scheduled(2_500, 1);
+    feed.open_at_once(2_500, 1, 0);
+    feed.began(3_000, 1, 0, FaultKind::Hang);
+    feed.healed(4_000, 1, 0, FaultKind::Hang);
+    let measured = feed.finish();
+    // Session 0 still does not know. Only session 1 goes on.
+    assert_eq!(measured.series.sessions_open[9], 1);
+    assert_eq!(count(&measured, "faults.a.affected"), 1);
+    assert_eq!(part(&measured, "faults.a.open_again"), (0, 1));
+    assert_eq!(count(&measured, "faults.b.affected"), 1);
+    assert_eq!(part(&measured, "faults.b.open_again"), (1, 1));
+    assert_eq!((count(&measured, "detection_time.count"), time(&measured, "detection_time.p50")), (1, None));
+}
+
+#[test]
+fn a_fault_lasts_until_its_last_target_is_well() {
+    let mut feed = Feed::new(layout(2));
+    feed.scheduled(0, 0);
+    feed.scheduled(0, 1);
+    feed.open_at_once(0, 0, 0);
+    feed.open_at_once(0, 1, 1);
+    feed.began(1_000, 1, 0, FaultKind::Hang);
+    feed.began(1_000, 1, 1, FaultKind::Hang);
+    feed.began(2_000, 0, 0, FaultKind::Hang);
+    feed.healed(3_000, 1, 0, FaultKind::Hang);
+    feed.healed(3_500, 1, 1, FaultKind::Hang);
+    let measured = feed.finish();
+    let windows: Vec<_> = measured.faults.iter().map(|fault| (fault.name.as_str(), fault.from, fault.until)).collect();
+    assert_eq!(windows, [("b", at(1_000), Some(at(3_500))), ("a", at(2_000), None)]);
+}

@@ -1,0 +1,326 @@
+//! Random event streams, made well-formed by a model that counts slowly what [`Metrics`] counts fast.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::client::Outcome;
+
+const SESSIONS: u32 = 6;
+const SERVERS: usize = 2;
+const WORKERS: u32 = 2;
+const FAULTS: usize = 12;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Idle,
+    Waiting,
+    Connecting,
+    Handshaking,
+    Open { server: usize, path: Path },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Path {
+    Usable,
+    Hung,
+    Dead,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Process {
+    down: Option<(u16, FaultKind)>,
+    connections: u32,
+    busy: u32,
+    queue: VecDeque<u64>,
+    arrivals: u32,
+}
+
+/// What is true after each event, by the model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Truth {
+    at: u64,
+    usable: u32,
+    wanted: u32,
+}
+
+/// A small world whose events are well-formed.
+struct World {
+    feed: Feed,
+    now: u64,
+    sessions: Vec<State>,
+    wanted: Vec<bool>,
+    servers: Vec<Process>,
+    faults: u16,
+    outcomes: u32,
+    opened: u32,
+    truths: Vec<Truth>,
+}
+
+impl World {
+    fn new(layout: Layout) -> World {
+        World {
+            feed: Feed::new(layout),
+            now: 0,
+            sessions: vec![State::Idle; SESSIONS as usize],
+            wanted: vec![false; SESSIONS as usize],
+            servers: vec![Process::default(); SERVERS],
+            faults: 0,
+            outcomes: 0,
+            opened: 0,
+            truths: vec![Truth { at: 0, usable: 0, wanted: 0 }],
+        }
+    }
+
+    /// One step, if it is possible in this world.
+    fn step(&mut self, passed: u16, what: u8, who: u8) {
+        self.now += u64::from(passed);
+        match what % 10 {
+            0..=6 => self.session_step(what, u32::from(who) % SESSIONS, usize::from(who / 16) % SERVERS),
+            7 | 8 => self.server_step(usize::from(who) % SERVERS, who / 2),
+            _ => self.fault_step(usize::from(who) % SERVERS, who / 2),
+        }
+        let usable = |state: &&State| matches!(state, State::Open { path: Path::Usable, .. });
+        self.truths.push(Truth {
+            at: self.now,
+            usable: self.sessions.iter().filter(usable).count() as u32,
+            wanted: self.wanted.iter().filter(|wanted| **wanted).count() as u32,
+        });
+    }
+
+    /// Sessions go ahead more often than back, so that many come far.
+    fn session_step(&mut self, what: u8, session: u32, server: usize) {
+        let (now, feed) = (self.now, &mut self.feed);
+        let ahead = what % 10 < 5;
+        let next = match (self.sessions[session as usize], ahead) {
+            (State::Idle, _) => {
+                feed.scheduled(now, session);
+                self.wanted[session as usize] = true;
+                State::Waiting
+            }
+            (State::Waiting, true) => {
+                feed.attempt(now, session);
+                State::Connecting
+            }
+            (State::Waiting, false) => {
+                feed.gave_up(now, session);
+                State::Idle
+            }
+            (State::Connecting, true) => {
+                feed.connected(now, session);
+                State::Handshaking
+            }
+            (State::Handshaking, true) => {
+                feed.opened(now, session, server as u32);
+                self.outcomes += 1;
+                self.opened += 1;
+                let path = match self.servers[server].down {
+                    None => Path::Usable,
+                    Some((_, FaultKind::Hang)) => Path::Hung,
+                    Some(_) => Path::Dead,
+                };
+                State::Open { server, path }
+            }
+            (State::Connecting, false) => {
+                feed.failed(now, session, Failure::Refused);
+                self.outcomes += 1;
+                State::Waiting
+            }
+            (State::Handshaking, false) => {
+                feed.redirected(now, session);
+                self.outcomes += 1;
+                State::Waiting
+            }
+            (State::Open { .. }, true) => {
+                feed.lost(now, session);
+                State::Waiting
+            }
+            (State::Open { .. }, false) => {
+                feed.ended(now, session);
+                self.wanted[session as usize] = false;
+                State::Idle
+            }
+        };
+        self.sessions[session as usize] = next;
+    }
+
+    fn server_step(&mut self, server: usize, choice: u8) {
+        let (now, feed, process) = (self.now, &mut self.feed, &mut self.servers[server]);
+        let number = server as u32;
+        if process.down.is_some() {
+            return;
+        }
+        match choice % 4 {
+            0 => {
+                feed.accepted(now, number);
+                process.connections += 1;
+            }
+            1 if process.connections > 0 => {
+                feed.server(now, number, server::Event::Closed { connection: 0 });
+                process.connections -= 1;
+            }
+            2 => {
+                process.arrivals += 1;
+                let queued = process.busy == WORKERS;
+                feed.requested(now, number, queued);
+                if queued {
+                    process.queue.push_back(now);
+                } else {
+                    feed.started(now, number, None);
+                    process.busy += 1;
+                }
+            }
+            3 if process.busy > 0 => {
+                feed.answered(now, number, 101, 1);
+                process.busy -= 1;
+                if let Some(asked) = process.queue.pop_front() {
+                    feed.started(now, number, Some(now - asked));
+                    process.busy += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fault_step(&mut self, server: usize, choice: u8) {
+        let (now, feed, process) = (self.now, &mut self.feed, &mut self.servers[server]);
+        match process.down {
+            Some((fault, kind)) => {
+                feed.healed(now, fault, server as u32, kind);
+                process.down = None;
+                for state in &mut self.sessions {
+                    if *state == (State::Open { server, path: Path::Hung }) {
+                        *state = State::Open { server, path: Path::Usable };
+                    }
+                }
+            }
+            None if usize::from(self.faults) < FAULTS => {
+                let kind = [FaultKind::Crash, FaultKind::PowerOff, FaultKind::Hang][usize::from(choice) % 3];
+                feed.began(now, self.faults, server as u32, kind);
+                process.down = Some((self.faults, kind));
+                self.faults += 1;
+                let path = if kind == FaultKind::Hang { Path::Hung } else { Path::Dead };
+                if kind != FaultKind::Hang {
+                    *process = Process { down: process.down, arrivals: process.arrivals, ..Process::default() };
+                }
+                for state in &mut self.sessions {
+                    if *state == (State::Open { server, path: Path::Usable }) {
+                        *state = State::Open { server, path };
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// What was true just before a moment.
+    fn before(&self, at: u64) -> Truth {
+        *self.truths.iter().rev().find(|truth| truth.at < at).unwrap_or(&self.truths[0])
+    }
+
+    /// Usable and wanted time between two moments, in session-milliseconds.
+    fn areas(&self, from: u64, until: u64) -> (u64, u64) {
+        let ends = self.truths.iter().skip(1).map(|truth| truth.at).chain([until]);
+        self.truths.iter().zip(ends).fold((0, 0), |(usable, wanted), (truth, end)| {
+            let passed = end.min(until).saturating_sub(truth.at.max(from));
+            (usable + u64::from(truth.usable) * passed, wanted + u64::from(truth.wanted) * passed)
+        })
+    }
+}
+
+/// The statistics of one latency, from the shortest; what has no value is longer than any.
+fn rising(measured: &Measured, path: &str) -> [Nanos; 7] {
+    ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"].map(|statistic| {
+        match get(measured, &format!("{path}.{statistic}")) {
+            Value::Duration(value) => value.unwrap_or(Nanos(u64::MAX)),
+            other => panic!("{path}.{statistic} is {other:?}"),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_is_lost_and_nothing_counted_twice(
+        steps in prop::collection::vec((0u16..200, any::<u8>(), any::<u8>()), 0..250),
+        (from, length) in prop_oneof![Just((0, 60_000)), (0u64..15_000, 1u64..15_000)],
+        rest in 0u64..3_000,
+        interval in 300u64..2_000,
+    ) {
+        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS };
+        let layout = Layout {
+            duration: ms(60_000),
+            interval: ms(interval),
+            from: at(from),
+            until: at(from + length),
+            servers: (0..SERVERS).map(server).collect(),
+            faults: (0..FAULTS).map(|number| format!("f{number}")).collect(),
+            ..layout(SESSIONS)
+        };
+        let whole = length == 60_000;
+        let mut world = World::new(layout);
+        for (passed, what, who) in steps {
+            world.step(passed, what, who);
+        }
+        let end = world.now + rest;
+        let feed = std::mem::replace(&mut world.feed, Feed::new(super::layout(0)));
+        let measured = feed.finish_at(end);
+        let series = &measured.series;
+
+        let (opened, scheduled) = part(&measured, "sessions.opened");
+        let (never, _) = part(&measured, "sessions.never_opened");
+        prop_assert_eq!(scheduled, opened + never);
+        prop_assert_eq!(count(&measured, "time_to_open.count"), scheduled);
+
+        for ((end, open), wanted) in series.ends.iter().zip(&series.sessions_open).zip(&series.sessions_wanted) {
+            prop_assert!(open <= wanted);
+            // The last interval may end with the run, and has what happens at that very moment.
+            let truth = world.before(end.0.div_ceil(1_000_000));
+            prop_assert_eq!((*open, *wanted), (truth.usable, truth.wanted), "at {:?}", end);
+        }
+        for (open, lowest) in series.sessions_open.iter().zip(&series.sessions_open_lowest) {
+            prop_assert!(lowest <= open);
+        }
+        let (usable, wanted) = world.areas(from, (from + length).min(end));
+        match ratio(&measured, "availability.mean") {
+            // An interrupted run ends just after its last event.
+            Some(_) if wanted == 0 => {}
+            Some(ratio) => prop_assert!((ratio - usable as f64 / wanted as f64).abs() < 1e-4),
+            None => prop_assert_eq!(wanted, 0),
+        }
+
+        let outcomes: u32 = series.outcomes.iter().flatten().sum();
+        prop_assert_eq!(outcomes, world.outcomes);
+        let total = count(&measured, "attempts.total");
+        let by_outcome = Outcome::ALL.map(|outcome| part(&measured, &format!("attempts.{}", outcome.name())).0);
+        prop_assert_eq!(by_outcome.iter().sum::<u64>(), total);
+        prop_assert_eq!(count(&measured, "handshake_latency.count"), by_outcome[Outcome::Opened as usize]);
+        prop_assert_eq!(count(&measured, "servers.gateway.opened"), by_outcome[Outcome::Opened as usize]);
+        if whole {
+            prop_assert_eq!(total, u64::from(world.outcomes));
+            prop_assert_eq!(by_outcome[Outcome::Opened as usize], u64::from(world.opened));
+            let arrivals: u32 = world.servers.iter().map(|process| process.arrivals).sum();
+            prop_assert_eq!(count(&measured, "servers.gateway.arrivals"), u64::from(arrivals));
+            prop_assert_eq!(count(&measured, "servers.gateway.queue_wait.count"), u64::from(arrivals));
+            let of_intervals: u32 = series.servers.iter().flat_map(|server| &server.arrivals).sum();
+            prop_assert_eq!(of_intervals, arrivals);
+        }
+
+        for fault in 0..FAULTS {
+            let (open_again, affected) = part(&measured, &format!("faults.f{fault}.open_again"));
+            prop_assert!(open_again <= affected);
+            prop_assert!(affected <= u64::from(world.opened));
+        }
+        let latencies = ["time_to_open", "handshake_latency", "attempt_latency", "detection_time", "outage"];
+        for path in latencies.into_iter().chain(["servers.gateway.queue_wait", "servers.gateway-0.queue_wait"]) {
+            if count(&measured, &format!("{path}.count")) > 0 {
+                prop_assert!(rising(&measured, path).is_sorted(), "{}: {:?}", path, rising(&measured, path));
+            }
+        }
+        for utilisation in series.servers.iter().flat_map(|server| &server.utilisation) {
+            prop_assert!((0.0..=1.0).contains(utilisation));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Client groups: sessions that could never arrive, open, end or make time pass.
+
+use super::{Problem, Tree, distribution, is_always_zero, positive, retry, valid_name, valid_path};
+use crate::client::{Config, Hold};
+use crate::load::Arrive;
+use crate::scenario::File;
+use crate::time::Nanos;
+
+/// Checks one client group.
+pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("clients.{name}.{key}");
+    let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
+    valid_name(name, "clients", tree)?;
+    positive(&at("count"), client.count, tree)?;
+    if client.start >= file.duration {
+        return wrong("start", format!("starts at {}, but the run ends at {}", client.start, file.duration));
+    }
+    arrivals(client, &at("arrive"), file, tree)?;
+    if client.endpoints.is_empty() {
+        return wrong("endpoints", "no endpoints: name at least one server or server group".into());
+    }
+    valid_path(&client.path, &at("path"), tree)?;
+    let timeouts = [
+        ("connect_timeout", Some(client.connect_timeout)),
+        ("handshake_timeout", Some(client.handshake_timeout)),
+        ("open_timeout", client.open_timeout),
+    ];
+    if let Some((key, _)) = timeouts.into_iter().find(|(_, timeout)| *timeout == Some(Nanos::ZERO)) {
+        return wrong(key, "a timeout of zero: nothing would ever open".into());
+    }
+    if let Some(heartbeat) = client.heartbeat {
+        for (key, value) in [("every", heartbeat.every), ("timeout", heartbeat.timeout)] {
+            if value == Nanos::ZERO {
+                return wrong(&format!("heartbeat.{key}"), format!("`{key}` must be some time"));
+            }
+        }
+        // There is one ping at a time.
+        if heartbeat.timeout > heartbeat.every {
+            let (timeout, every) = (heartbeat.timeout, heartbeat.every);
+            return wrong("heartbeat.timeout", format!("timeout {timeout} outlasts the next ping, after {every}"));
+        }
+    }
+    // RFC 6455 section 7.4.2: what lies below 1000 is not used, and above 4999 nothing is defined.
+    if let Some(at) = client.fatal_close_codes.iter().position(|code| !(1_000..=4_999).contains(code)) {
+        let code = client.fatal_close_codes[at];
+        return wrong(&format!("fatal_close_codes.{at}"), format!("close code {code}: it must be 1000 to 4999"));
+    }
+    retry::check(name, client, tree)?;
+    if let Hold::For(time) = &client.hold {
+        distribution(&at("hold"), time, tree)?;
+    }
+    if let Some(hosts) = client.hosts {
+        positive(&at("hosts"), hosts, tree)?;
+        if hosts > client.count {
+            return wrong("hosts", format!("{} sessions can't be spread over {hosts} hosts", client.count));
+        }
+    }
+    Ok(())
+}
+
+fn arrivals(client: &Config, path: &str, file: &File, tree: &Tree) -> Result<(), Problem> {
+    if let Some(problem) = client.arrive.problem() {
+        return Err(tree.problem(path, problem));
+    }
+    if let Arrive::ClosedLoop { think, .. } = &client.arrive {
+        if client.hold == Hold::End {
+            let problem = tree.problem(path, "a closed loop needs sessions that end");
+            return Err(problem.with_help("write how long they stay open, such as hold = \"30s\""));
+        }
+        // A session that ends or fails at once would be followed by the next at the same moment, for ever.
+        if [think, &file.network.one_way, &file.network.jitter].into_iter().all(is_always_zero) {
+            let problem = tree.problem(path, "neither the pause of this closed loop nor the network takes any time");
+            return Err(problem.with_help("give `think`, or [network] one_way, some time"));
+        }
+    }
+    let over = match client.arrive {
+        Arrive::EvenlyOver(over) | Arrive::RandomlyOver(over) | Arrive::ClosedLoop { over, .. } => over,
+        // Of a rate, `count` is a limit that it may or may not reach.
+        Arrive::AtOnce | Arrive::Poisson { .. } | Arrive::Ramp { .. } => return Ok(()),
+    };
+    // Who has not arrived is not counted, and what is not counted can't fail.
+    let until = client.start + over;
+    if until > file.duration {
+        let problem =
+            tree.problem(path, format!("sessions arrive up to {until}, but the run ends at {}", file.duration));
+        let default = Arrive::default();
+        return Err(if client.arrive == default && !tree.has(path) {
+            problem.with_help(format!("without `arrive`, sessions arrive evenly over {over}: write a shorter time"))
+        } else {
+            problem
+        });
+    }
+    Ok(())
+}
