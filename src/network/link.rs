@@ -24,8 +24,11 @@ impl Link {
         self.one_way.sample(draw)
     }
 
-    /// Extra latency of message `ordinal` of a session.
-    pub fn jitter(&self, session: Identity, ordinal: impl FnOnce() -> u64) -> Nanos {
-        self.jitter.sample(|| self.seed.draw(session, Purpose::Jitter, ordinal()))
+    /// Extra latency of a message: `which` says which session's it is, and its ordinal there.
+    pub fn jitter(&self, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
+        self.jitter.sample(|| {
+            let (session, ordinal) = which();
+            self.seed.draw(session, Purpose::Jitter, ordinal)
+        })
     }
 }
