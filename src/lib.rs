@@ -44,7 +44,7 @@
 //! | contract | [machine] | what is said over a connection |
 //! | world | [http], [frame], [network], [load], [fault] | each other |
 //! | bytes | [handshake] | time |
-//! | machines | [client], [server] | drivers, recorders, clocks |
+//! | machines | [client], [server], [profile] | drivers, recorders, clocks |
 //! | facts | [event], [record], [metrics], [check] | how they came about |
 //! | input | [scenario] | how it is run |
 //! | motion | [driver] | what is made of the events |
@@ -66,6 +66,7 @@ pub mod load;
 pub mod machine;
 pub mod metrics;
 pub mod network;
+pub mod profile;
 pub mod quantity;
 pub mod record;
 pub mod report;

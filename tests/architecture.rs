@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["machine"],
     &["http", "frame", "network", "load", "fault"],
     &["handshake"],
-    &["client", "server"],
+    &["client", "server", "profile"],
     &["event"],
     &["record"],
     &["metrics"],

@@ -14,6 +14,9 @@ use crate::time::Nanos;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// A real client whose keys this group takes where it has none of its own (docs/clients.md lists them).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// How many sessions (closed loop: users).
     pub count: u32,
     /// When the group's arrivals begin.

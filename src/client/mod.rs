@@ -5,15 +5,17 @@
 
 mod config;
 mod event;
+mod group;
 mod host;
 mod retry;
 mod session;
 
 pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
 pub use event::{End, Event, Failure, Outcome};
+pub use group::{Context, Group};
 pub use host::Host;
 pub use retry::{Budget, Draw, Policy, Retry};
-pub use session::{Context, Group, Outputs, Session};
+pub use session::{Outputs, Session};
 
 #[cfg(test)]
 mod tests;

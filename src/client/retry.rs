@@ -89,7 +89,7 @@ pub struct Retry {
     pub after_loss: Option<Distribution>,
     /// How long a connection must have been open for the delays to begin anew after it is lost.
     pub reset_after: Nanos,
-    /// Retries that the sessions of a host may make together; a host of its own has its own budget.
+    /// Retries that the sessions of a host may make together; needs `hosts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
 }

@@ -1,87 +1,16 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
-use super::config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure};
-use super::host::Host;
-use super::retry::{Draw, Policy, Retry};
+use super::group::Context;
+use super::retry::{Draw, Policy};
 use crate::frame::{self, Opcode};
+use crate::handshake::Key;
 use crate::handshake::client::{Answer, read_answer, write_request};
-use crate::handshake::{Key, Mode};
-use crate::http::{Directory, Partial, parse_location};
+use crate::http::{Partial, parse_location};
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
-use crate::rng::{Bits, Identity, Purpose, Sampler, Seed};
+use crate::rng::{Bits, Purpose};
 use crate::time::{Nanos, Timestamp};
-
-/// What every session of a client group has in common: its scenario, ready to run.
-#[derive(Debug)]
-pub struct Group {
-    number: u16,
-    identity: Identity,
-    endpoints: Vec<EndpointId>,
-    pick: Pick,
-    on_retry: OnRetry,
-    mode: Mode,
-    path: String,
-    connect_timeout: Nanos,
-    handshake_timeout: Nanos,
-    open_timeout: Option<Nanos>,
-    redirects: u8,
-    retry: Retry,
-    heartbeat: Option<Heartbeat>,
-    breaker: Option<Breaker>,
-    reconnect: bool,
-    fatal_close_codes: Vec<u16>,
-    hold: Option<Sampler>,
-    gate: bool,
-}
-
-impl Group {
-    /// The group `name`, the `number`-th of its scenario, with its endpoints looked up.
-    pub fn new(number: u16, name: &str, config: &Config, endpoints: Vec<EndpointId>) -> Group {
-        Group {
-            number,
-            identity: Identity::group(name),
-            endpoints,
-            pick: config.pick,
-            on_retry: config.on_retry.unwrap_or(config.pick.on_retry()),
-            mode: config.mode,
-            path: config.path.clone(),
-            connect_timeout: config.connect_timeout,
-            handshake_timeout: config.handshake_timeout,
-            open_timeout: config.open_timeout,
-            redirects: config.redirects,
-            retry: config.retry.clone(),
-            heartbeat: config.heartbeat,
-            breaker: config.breaker,
-            reconnect: config.reconnect,
-            fatal_close_codes: config.fatal_close_codes.clone(),
-            hold: match &config.hold {
-                Hold::End => None,
-                Hold::For(time) => Some(time.sampler()),
-            },
-            gate: config.connect_gate,
-        }
-    }
-
-    /// What a session's draws are keyed by.
-    pub fn identity(&self, index: u32) -> Identity {
-        self.identity.nth(u64::from(index))
-    }
-}
-
-/// What a session is given with each input.
-pub struct Context<'a> {
-    /// The run's seed.
-    pub seed: Seed,
-    /// The session's group.
-    pub group: &'a Group,
-    /// Whom the session can dial.
-    pub directory: &'a Directory,
-    /// What the session shares with others of its process, if it does.
-    pub host: Option<&'a mut Host>,
-    /// The driver's number for this session.
-    pub slot: u32,
-}
 
 /// Where an [`Event`] and the actions around it go.
 pub type Outputs = crate::machine::Outputs<Event>;

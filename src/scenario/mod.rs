@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod node;
 mod path;
+mod preset;
 mod problem;
 mod tree;
 
@@ -88,6 +89,7 @@ impl Scenario {
             tree.set(set)?;
         }
         check::tree(&tree)?;
+        preset::complete(&mut tree)?;
         let mut file: File = tree.deserialize()?;
         if let Some(seed) = overrides.seed {
             file.seed = Seed(seed);

@@ -163,6 +163,33 @@ impl Tree {
         }
     }
 
+    /// The text at `path`, if there is one.
+    pub fn text(&self, path: &str) -> Option<String> {
+        match self.find(path) {
+            Found { node: Node { value: Value::String(text), .. }, whole: true, .. } => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// The keys of the table at `path`, in their order.
+    pub fn keys(&self, path: &str) -> Vec<String> {
+        let table = self.find(path).node.as_table().filter(|_| self.has(path));
+        table.map_or_else(Vec::new, |table| table.entries.iter().map(|entry| entry.key.clone()).collect())
+    }
+
+    /// Gives the table at `path` the keys of `defaults` that it does not have; tables right within it likewise.
+    pub fn complete(&mut self, path: &str, defaults: &Tree) {
+        let Ok((segments, _)) = scan(path) else { return };
+        let mut here = &mut self.root;
+        for segment in segments {
+            let Value::Table(table) = &mut here.value else { return };
+            let Some(entry) = table.entries.iter_mut().find(|entry| entry.key == segment.name) else { return };
+            here = &mut entry.node;
+        }
+        // A group and the tables in it; what lies deeper is one value, such as a distribution.
+        complete_node(here, &defaults.root, 2);
+    }
+
     /// The first key of the table at `path` whose value is a table.
     pub fn table_in(&self, path: &str) -> Option<&str> {
         let entries = &self.find(path).node.as_table().filter(|_| self.has(path))?.entries;
@@ -218,6 +245,19 @@ impl Tree {
         }
         let origin = self.root.origin.clone();
         place_within(&mut self.root, &origin, steps, node)
+    }
+}
+
+fn complete_node(here: &mut Node, defaults: &Node, levels: u32) {
+    if levels == 0 {
+        return;
+    }
+    let (Value::Table(table), Value::Table(defaults)) = (&mut here.value, &defaults.value) else { return };
+    for default in &defaults.entries {
+        match table.entries.iter_mut().find(|entry| entry.key == default.key) {
+            Some(entry) => complete_node(&mut entry.node, &default.node, levels - 1),
+            None => table.entries.push(default.clone()),
+        }
     }
 }
 

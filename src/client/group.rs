@@ -1,0 +1,81 @@
+//! What the sessions of a client group have in common, and what they are given with each input.
+
+use super::config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+use super::host::Host;
+use super::retry::Retry;
+use crate::handshake::Mode;
+use crate::http::Directory;
+use crate::machine::EndpointId;
+use crate::rng::{Identity, Sampler, Seed};
+use crate::time::Nanos;
+
+/// What every session of a client group has in common: its scenario, ready to run.
+#[derive(Debug)]
+pub struct Group {
+    pub(super) number: u16,
+    pub(super) identity: Identity,
+    pub(super) endpoints: Vec<EndpointId>,
+    pub(super) pick: Pick,
+    pub(super) on_retry: OnRetry,
+    pub(super) mode: Mode,
+    pub(super) path: String,
+    pub(super) connect_timeout: Nanos,
+    pub(super) handshake_timeout: Nanos,
+    pub(super) open_timeout: Option<Nanos>,
+    pub(super) redirects: u8,
+    pub(super) retry: Retry,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) breaker: Option<Breaker>,
+    pub(super) reconnect: bool,
+    pub(super) fatal_close_codes: Vec<u16>,
+    pub(super) hold: Option<Sampler>,
+    pub(super) gate: bool,
+}
+
+impl Group {
+    /// The group `name`, the `number`-th of its scenario, with its endpoints looked up.
+    pub fn new(number: u16, name: &str, config: &Config, endpoints: Vec<EndpointId>) -> Group {
+        Group {
+            number,
+            identity: Identity::group(name),
+            endpoints,
+            pick: config.pick,
+            on_retry: config.on_retry.unwrap_or(config.pick.on_retry()),
+            mode: config.mode,
+            path: config.path.clone(),
+            connect_timeout: config.connect_timeout,
+            handshake_timeout: config.handshake_timeout,
+            open_timeout: config.open_timeout,
+            redirects: config.redirects,
+            retry: config.retry.clone(),
+            heartbeat: config.heartbeat,
+            breaker: config.breaker,
+            reconnect: config.reconnect,
+            fatal_close_codes: config.fatal_close_codes.clone(),
+            hold: match &config.hold {
+                Hold::End => None,
+                Hold::For(time) => Some(time.sampler()),
+            },
+            gate: config.connect_gate,
+        }
+    }
+
+    /// What a session's draws are keyed by.
+    pub fn identity(&self, index: u32) -> Identity {
+        self.identity.nth(u64::from(index))
+    }
+}
+
+/// What a session is given with each input.
+pub struct Context<'a> {
+    /// The run's seed.
+    pub seed: Seed,
+    /// The session's group.
+    pub group: &'a Group,
+    /// Whom the session can dial.
+    pub directory: &'a Directory,
+    /// What the session shares with others of its process, if it does.
+    pub host: Option<&'a mut Host>,
+    /// The driver's number for this session.
+    pub slot: u32,
+}
