@@ -3,7 +3,7 @@
 use shakedown::client::Event as Session;
 use shakedown::driver::sim::Simulation;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::Metrics;
+use shakedown::metrics::{Metrics, Value};
 use shakedown::record::{Digest, Recorder};
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::time::{Nanos, Timestamp};
@@ -49,6 +49,20 @@ const TURNSTILE: (&str, &[&str]) = (
         "servers.gateway.workers=1000",
     ],
 );
+
+#[test]
+fn a_session_with_heartbeats_takes_at_most_500_bytes() {
+    let scenario = scenario("storm", CLIENTS, &["clients.players.heartbeat={every=\"1s\",timeout=\"500ms\"}"]);
+    let baseline = counting::reset_peak();
+    let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
+    shakedown::driver::run(&scenario, &mut recorder);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    // What a run needs whatever its size is shared by few sessions here.
+    let bytes = (counting::counts().peak - baseline) / i64::from(CLIENTS);
+    println!("{bytes} bytes per session with heartbeats");
+    assert!(bytes <= 500, "{bytes} bytes per session");
+    assert_eq!(measured.summary.get("lost.total"), Some(Value::Count(0)));
+}
 
 #[test]
 fn a_storm_takes_at_most_400_bytes_per_client() {
