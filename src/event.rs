@@ -50,7 +50,9 @@ impl Event {
                     network::Event::SynDropped { session, backlog_full } => {
                         out.tag(if backlog_full { 2 } else { 1 }, session);
                     }
-                    network::Event::SynRefused { session } => out.tag(3, session),
+                    network::Event::SynRefused { session, backlog_full } => {
+                        out.tag(if backlog_full { 4 } else { 3 }, session);
+                    }
                 }
             }
             Kind::Fault(fault, event) => {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
-pub use host::{Host, Process, SynAnswer};
+pub use host::{Host, Overflow, Process, SynAnswer};
 pub use link::Link;
 pub use syn::{SynRetries, SynSchedule};
 
@@ -51,5 +51,7 @@ pub enum Event {
     SynRefused {
         /// The session whose SYN it was.
         session: u32,
+        /// True when the accept queue was full; false when nobody listened.
+        backlog_full: bool,
     },
 }

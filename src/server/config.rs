@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::network::Overflow;
 use crate::quantity::Share;
 use crate::rng::Distribution;
 use crate::time::Nanos;
@@ -20,6 +21,8 @@ pub struct Config {
     pub service_time: Distribution,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
+    /// What its kernel does with a SYN when they are that many.
+    pub backlog_overflow: Overflow,
     /// Connections a member keeps at most; one more is answered 503. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
@@ -34,6 +37,7 @@ impl Default for Config {
             workers: 4,
             service_time: Nanos(250_000).into(),
             backlog: 1024,
+            backlog_overflow: Overflow::default(),
             connections_max: None,
             behavior: Behaviors::default(),
         }

@@ -188,15 +188,18 @@ impl Simulation {
             });
             Plan::new(config, behaviors.collect())
         });
-        let servers = scenario.servers.iter().map(|server| ServerSlot {
-            machine: Server::default(),
-            host: Host::new(scenario.file.servers[server.group].backlog),
-            group: server.group,
-            identity: Identity::group(&server.name),
-            wake: Handle::NONE,
-            free: Vec::new(),
-            accepted: Vec::new(),
-            held: Vec::new(),
+        let servers = scenario.servers.iter().map(|server| {
+            let config = &scenario.file.servers[server.group];
+            ServerSlot {
+                machine: Server::default(),
+                host: Host::new(config.backlog, config.backlog_overflow),
+                group: server.group,
+                identity: Identity::group(&server.name),
+                wake: Handle::NONE,
+                free: Vec::new(),
+                accepted: Vec::new(),
+                held: Vec::new(),
+            }
         });
         let sessions = scenario.sessions() as usize;
         let mut simulation = Simulation {

@@ -148,7 +148,8 @@ impl Simulation {
 
     pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let Connection { session, server, client, .. } = self.connections[connection];
-        match self.servers[server as usize].host.syn() {
+        let answer = self.servers[server as usize].host.syn();
+        match answer {
             // The session gave up while the SYN was on its way; the other end's answer would be for nobody.
             _ if client == ClientEnd::Closed => {}
             SynAnswer::Accepted => {
@@ -156,8 +157,9 @@ impl Simulation {
                 let at = self.arrival_at_client(connection);
                 self.push(connection, at, Item::SynAck { connection });
             }
-            SynAnswer::Refused => {
-                self.record(Kind::Network(server, Event::SynRefused { session }), recorder);
+            SynAnswer::Refused | SynAnswer::Overflowed => {
+                let backlog_full = answer == SynAnswer::Overflowed;
+                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }), recorder);
                 let at = self.arrival_at_client(connection);
                 self.push(connection, at, Item::SynRefused { connection });
             }
