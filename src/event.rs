@@ -53,6 +53,24 @@ impl Event {
                     network::Event::SynRefused { session, backlog_full } => {
                         out.tag(if backlog_full { 4 } else { 3 }, session);
                     }
+                    network::Event::Lost { session, message, times } => {
+                        out.tag(5, session);
+                        let message = match message {
+                            network::Message::Syn => 1,
+                            network::Message::SynAck => 2,
+                            network::Message::ToServer => 3,
+                            network::Message::ToClient => 4,
+                        };
+                        out.put([message, times]);
+                    }
+                    network::Event::Stalled { session, to_server } => {
+                        out.tag(6, session);
+                        out.put([u8::from(to_server)]);
+                    }
+                    network::Event::GivenUp { session, to_server } => {
+                        out.tag(7, session);
+                        out.put([u8::from(to_server)]);
+                    }
                 }
             }
             Kind::Fault(fault, event) => {

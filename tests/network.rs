@@ -98,3 +98,115 @@ fn a_connect_to_a_black_hole_ends_when_the_kernel_gives_up() {
         assert_eq!(failed(&events, 0), Some((seconds * SECOND, Failure::ConnectTimeout)), "{kernel}");
     }
 }
+
+#[test]
+fn links_give_places_their_own_latency() {
+    // Toward the gateway 100 ms, back 20 ms: two round trips to open.
+    let places = "zone = \"eu\"\ncount = 1";
+    let link = "[network.links.far]\nfrom = \"eu\"\nto = \"gateway\"\none_way = \"100ms\"\nboth = false\n";
+    assert_eq!(opened(&run(&quiet("", places, link)), 0), Some(240 * MS));
+    let both = link.replace("both = false\n", "");
+    assert_eq!(opened(&run(&quiet("", places, &both)), 0), Some(400 * MS));
+    // Written from the other end, `both = false` is the way back.
+    let back = link.replace("\"eu\"", "\"x\"").replace("\"gateway\"", "\"eu\"").replace("\"x\"", "\"gateway\"");
+    assert_eq!(opened(&run(&quiet("", places, &back)), 0), Some(240 * MS));
+    // A group says more than a zone, a server more than its group; what no link names is as before.
+    let exact = format!("{both}[network.links.near]\nfrom = \"players\"\nto = \"gateway-0\"\none_way = \"5ms\"\n");
+    assert_eq!(opened(&run(&quiet("", places, &exact)), 0), Some(20 * MS));
+    let other = format!("{both}[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n");
+    assert_eq!(opened(&run(&quiet("", places, &other)), 1), Some(80 * MS));
+}
+
+#[test]
+fn links_that_make_no_sense_are_told_apart() {
+    let link = |from: &str, to: &str| format!("from = \"{from}\"\nto = \"{to}\"\none_way = \"1ms\"\n");
+    let wrong = |clients: &str, links: &str| load(&quiet("", &format!("count = 1\n{clients}"), links)).unwrap_err();
+    let twice =
+        format!("[network.links.a]\n{}[network.links.b]\n{}", link("players", "gateway"), link("gateway", "players"));
+    assert!(wrong("", &twice).contains("a and b both hold between players and gateway-0"));
+    let unknown = wrong("", &format!("[network.links.a]\n{}", link("player", "gateway")));
+    assert!(unknown.contains("no zone, group or server is named `player`"), "{unknown}");
+    assert!(unknown.contains("the nearest name is `players`"), "{unknown}");
+    let idle = wrong("", &format!("[network.links.a]\n{}", link("gateway", "gateway-0")));
+    assert!(idle.contains("nobody talks between gateway and gateway-0"), "{idle}");
+    assert!(wrong("zone = \"gateway\"", "").contains("the zone `gateway` has the name of a group or a server"));
+    let empty = wrong("", "[network.links.a]\nfrom = \"players\"\nto = \"gateway\"\n");
+    assert!(empty.contains("it says nothing that [network] does not"), "{empty}");
+}
+
+#[test]
+fn every_loss_costs_exactly_its_timers() {
+    let text = quiet("loss = \"30%\"", "count = 300\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"", "");
+    let events = run(&text);
+    let (mut repaired, mut repeated) = (0, 0);
+    for session in 0..300 {
+        let of_session = events.iter().filter_map(|event| match event.kind {
+            Kind::Network(0, network::Event::Lost { session: of, message, times }) if of == session => {
+                Some((message, times))
+            }
+            _ => None,
+        });
+        let (syns, data): (Vec<_>, Vec<_>) =
+            of_session.partition(|(message, _)| matches!(message, network::Message::Syn | network::Message::SynAck));
+        // After the first, a SYN leaves at 1, 2, 3, 4, 5, 7, 11, 19, 35 s; a repeated one leaves no round trip to go by.
+        let schedule = [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
+        let rto = if syns.is_empty() { 200 * MS } else { SECOND };
+        let delay: u64 = data.iter().map(|(_, times)| rto * ((1 << times) - 1)).sum();
+        assert_eq!(opened(&events, session), Some(80 * MS + schedule[syns.len()] * SECOND + delay), "{session}");
+        repaired += usize::from(delay > 0);
+        repeated += usize::from(!syns.is_empty());
+    }
+    // 1 - 0.7^2 = 51 % of the sessions lose data, as many a SYN or its answer.
+    assert!((120..190).contains(&repaired) && (120..190).contains(&repeated), "{repaired} {repeated}");
+}
+
+#[test]
+fn loss_has_a_direction() {
+    for loss in ["loss = { forward = \"100%\" }", "loss = { back = \"100%\" }"] {
+        let events = run(&quiet(loss, "count = 1\nconnect_timeout = \"10m\"", ""));
+        assert_eq!(failed(&events, 0), Some((131 * SECOND, Failure::ConnectTimeout)), "{loss}");
+        let forward = loss.contains("forward");
+        let of = if forward { network::Message::Syn } else { network::Message::SynAck };
+        let lost = events.iter().filter(
+            |event| matches!(event.kind, Kind::Network(_, network::Event::Lost { message, .. }) if message == of),
+        );
+        assert!(lost.take_while(|event| event.at.0 < 131 * SECOND).count() == 11, "{loss}");
+    }
+}
+
+#[test]
+fn a_write_finds_out_what_a_reboot_forgot() {
+    let pings = "count = 1\nheartbeat = { every = \"2s\", timeout = \"2000s\" }\nreconnect = false";
+    let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"1s\"\n";
+    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 6 s.
+    let events = run(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 6_200 * MS + 40 * MS));
+    let stalled = Kind::Network(0, network::Event::Stalled { session: 0, to_server: true });
+    assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(2_100 * MS));
+    // It never is: the kernel gives up after 924.6 s, or as often as it is told to repeat.
+    let events = run(&quiet("", pings, off));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 924_600 * MS));
+    let events = run(&quiet("data_retries = 2", pings, off));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+    // Who says nothing finds out nothing.
+    let events = run(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
+    assert_eq!(lost(&events, 0), None);
+}
+
+#[test]
+fn data_that_is_lost_for_ever_ends_the_connection_at_its_sender() {
+    // Only what goes to the client is lost, and the SYN-ACK comes through: seeds differ, one with that luck will do.
+    let clients = "count = 200\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"\nretry = { policy = \"none\" }";
+    let events = run(&quiet("loss = { forward = \"60%\" }\ndata_retries = 1", clients, ""));
+    let mut given_up = 0;
+    for session in 0..200 {
+        let Some((at, Failure::Reset)) = failed(&events, session) else { continue };
+        let connected = first(&events, session, |event| matches!(event, client::Event::Connected { .. })).unwrap();
+        // Two timers of 0.2 s and 0.4 s, or of 1 s and 2 s where the SYN was repeated.
+        let rto = if connected == 40 * MS { 200 * MS } else { SECOND };
+        assert_eq!(at, connected + 3 * rto, "{session}");
+        given_up += 1;
+    }
+    // 60 % of 60 %.
+    assert!((50..95).contains(&given_up), "{given_up}");
+}

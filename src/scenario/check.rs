@@ -2,6 +2,7 @@
 
 mod behavior;
 mod client;
+mod network;
 mod retry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +65,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     {
         return wrong("network.syn_retries", format!("{} times: the most is {MAX_SYNS}", times.len()));
     }
+    network::check(&file.network, tree)?;
     if file.servers.is_empty() {
         return wrong("servers", "no servers: write at least one [servers.NAME]".into());
     }
@@ -305,12 +307,17 @@ fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
 
 /// Names stand in metric paths, authorities and file names.
 fn valid_name(name: &str, table: &str, tree: &Tree) -> Result<(), Problem> {
+    name_at(name, &format!("{table}.{}", segment(name)), tree)
+}
+
+/// The same for a name that is a value.
+pub(super) fn name_at(name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
         return Ok(());
     }
     let message = format!("the name {} must be 1 to 60 small letters, digits, `-` and `_`", ticked(name));
-    Err(tree.problem(&format!("{table}.{}", segment(name)), message))
+    Err(tree.problem(path, message))
 }
 
 /// Paths stand in request lines, and in a `Location` that must lead to the same place.

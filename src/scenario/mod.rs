@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod node;
 mod path;
+mod places;
 mod problem;
 mod tree;
 
@@ -21,6 +22,7 @@ use crate::fault::Fault;
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
+use crate::network::Routes;
 use crate::rng::Seed;
 use crate::time::Timestamp;
 
@@ -46,6 +48,8 @@ pub struct Scenario {
     pub servers: Vec<ServerEntry>,
     /// Every fault, by number, with its targets found.
     pub faults: Vec<Fault>,
+    /// Which link lies between a client group and a server.
+    pub routes: Routes,
 }
 
 /// A server of the scenario.
@@ -102,8 +106,11 @@ impl Scenario {
                 (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
             })
             .collect();
-        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new() };
+        let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0 };
+        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
         check::names(&scenario, &tree)?;
+        places::check_zones(&scenario, &tree)?;
+        scenario.routes = places::routes(&scenario, &tree)?;
         scenario.faults = scenario
             .file
             .faults

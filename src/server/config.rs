@@ -28,6 +28,9 @@ pub struct Config {
     pub connections_max: Option<u32>,
     /// What it answers.
     pub behavior: Behaviors,
+    /// The zone that its hosts are in; links and faults may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             backlog_overflow: Overflow::default(),
             connections_max: None,
             behavior: Behaviors::default(),
+            zone: None,
         }
     }
 }
