@@ -84,10 +84,18 @@ impl Event {
                         out.tag(2, server);
                         out.put([kind.code()]);
                     }
+                    fault::Event::Parted(cut) => fault_cut(3, cut, out),
+                    fault::Event::Joined(cut) => fault_cut(4, cut, out),
                 }
             }
         }
     }
+}
+
+fn fault_cut(tag: u8, cut: fault::Cut, out: &mut Encoder<'_>) {
+    out.tag(tag, cut.server);
+    out.u32(u32::from(cut.group));
+    out.put([u8::from(cut.to_server), u8::from(cut.to_client)]);
 }
 
 fn session_event(event: client::Event, out: &mut Encoder<'_>) {

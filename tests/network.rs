@@ -3,8 +3,10 @@
 use shakedown::client::{self, Failure};
 use shakedown::driver;
 use shakedown::event::{Event, Kind};
+use shakedown::metrics::{Metrics, Value};
 use shakedown::network;
 use shakedown::scenario::{Overrides, Scenario};
+use shakedown::time::{Nanos, Timestamp};
 
 const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -209,4 +211,94 @@ fn data_that_is_lost_for_ever_ends_the_connection_at_its_sender() {
     }
     // 60 % of 60 %.
     assert!((50..95).contains(&given_up), "{given_up}");
+}
+
+/// When heartbeats were answered.
+fn answered(events: &[Event]) -> Vec<u64> {
+    let pong = |(at, event)| matches!(event, client::Event::HeartbeatAnswered { .. }).then_some(at);
+    life(events, 0).into_iter().filter_map(pong).collect()
+}
+
+#[test]
+fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
+    let pings = "zone = \"eu\"\ncount = 1\nheartbeat = { every = \"2s\", timeout = \"60s\" }";
+    let fault =
+        |target: &str| format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"1s\"\nfor = \"5s\"\n");
+    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
+    for target in ["\"gateway\"", "\"gateway-0\"", "\"players\"", "\"eu\"", "{ from = \"gateway\", to = \"eu\" }"] {
+        let events = run(&quiet("", pings, &fault(target)));
+        assert_eq!(answered(&events)[0], 2_080 * MS + 6_200 * MS + 40 * MS, "{target}");
+        assert_eq!(lost(&events, 0), None, "{target}");
+    }
+    // One way: the ping gets through, and it is the pong that is repeated from 2.1 s on.
+    let back = format!("{}one_way = true\n", fault("{ from = \"gateway\", to = \"eu\" }"));
+    let events = run(&quiet("", pings, &back));
+    assert_eq!(answered(&events)[0], 2_100 * MS + 6_200 * MS + 20 * MS);
+    let stalled = events.iter().filter_map(|event| match event.kind {
+        Kind::Network(0, network::Event::Stalled { to_server, .. }) => Some((event.at.0, to_server)),
+        _ => None,
+    });
+    assert_eq!(stalled.collect::<Vec<_>>(), [(2_120 * MS, false)]);
+    // Too long for the retries: the client's kernel gives up.
+    let events = run(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+}
+
+#[test]
+fn a_partition_swallows_syns_and_their_answers() {
+    let fault = |target: &str, length: &str| {
+        format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"0s\"\nfor = \"{length}\"\n")
+    };
+    let of = |fault: &str| opened(&run(&quiet("", "count = 1", fault)), 0);
+    assert_eq!(of(&fault("\"gateway\"", "2500ms")), Some(3_080 * MS));
+    let forward = fault("{ from = \"players\", to = \"gateway\" }", "2030ms") + "one_way = true\n";
+    assert_eq!(of(&forward), Some(3_080 * MS));
+    // The SYN of 2 s arrives at 2.02 s, its answer at 2.04 s.
+    let back = fault("{ from = \"gateway\", to = \"players\" }", "2030ms") + "one_way = true\n";
+    assert_eq!(of(&back), Some(2_080 * MS));
+    // It is another's.
+    let others = "[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
+    assert_eq!(of(&(fault("\"others\"", "5s") + others)), Some(80 * MS));
+}
+
+#[test]
+fn sessions_across_a_partition_are_open_for_nobody() {
+    let text = quiet(
+        "",
+        "count = 10",
+        "[faults.parted]\nkind = \"partition\"\ntarget = \"players\"\nat = \"1s\"\nfor = \"5s\"\n",
+    );
+    let others = "[clients.others]\ncount = 30\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
+    let crash = "[faults.crash]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"3s\"\n";
+    let measured = |text: &str| {
+        let scenario = load(text).unwrap();
+        let mut metrics = Metrics::new(scenario.layout());
+        driver::run(&scenario, &mut metrics);
+        metrics.finish(Timestamp::ZERO + scenario.file.duration)
+    };
+    let summary = measured(&format!("{text}{others}")).summary;
+    assert_eq!(summary.get("faults.parted.affected"), Some(Value::Count(10)));
+    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 10, of: 10 }));
+    assert_eq!(summary.get("faults.parted.recovery_time"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(summary.get("outage.max"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 40, of: 40 }));
+    // What the partition held does not come back when the other end is gone meanwhile.
+    let summary = measured(&format!("{text}{crash}")).summary;
+    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 0, of: 10 }));
+    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 0, of: 10 }));
+}
+
+#[test]
+fn partitions_that_make_no_sense_are_told_apart() {
+    let wrong = |lines: &str| load(&quiet("", "count = 1", &format!("[faults.f]\nat = \"1s\"\n{lines}"))).unwrap_err();
+    let one_sided = wrong("kind = \"partition\"\ntarget = \"gateway\"\none_way = true\n");
+    assert!(one_sided.contains("one way of what? it needs two sides"), "{one_sided}");
+    let nothing = wrong("kind = \"partition\"\ntarget = { from = \"gateway\", to = \"gateway-0\" }\n");
+    assert!(nothing.contains("this partition cuts nothing"), "{nothing}");
+    let some = wrong("kind = \"partition\"\ntarget = { group = \"gateway\", count = 1 }\n");
+    assert!(some.contains("a partition lies between places"), "{some}");
+    let crash = wrong("kind = \"crash\"\ntarget = { from = \"players\", to = \"gateway\" }\n");
+    assert!(crash.contains("are for kind = \"partition\""), "{crash}");
+    let mixed = wrong("kind = \"crash\"\ntarget = { from = \"players\", group = \"gateway\" }\n");
+    assert!(mixed.contains("either `group` with `count` or `share`, or `from` and `to`"), "{mixed}");
 }

@@ -71,7 +71,7 @@ pub enum Event {
     SynDropped {
         /// The session whose SYN it was.
         session: u32,
-        /// True when the accept queue was full; false when nothing was there to answer.
+        /// True when the accept queue was full; false when nothing was there to answer, or a partition between.
         backlog_full: bool,
     },
     /// The host answered a SYN with RST.

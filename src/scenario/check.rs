@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::path::segment;
 use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
-use crate::fault::Target;
+use crate::fault::{self, Target};
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
@@ -96,6 +96,10 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
         }
         if fault.duration == Some(Nanos::ZERO) {
             return wrong(&at("for"), "a fault must take some time; leave `for` out for one that never heals".into());
+        }
+        if fault.one_way && !matches!(fault.target, Target::Between(_)) {
+            let help = "write target = { from = \"eu\", to = \"gateway\" } and kind = \"partition\"";
+            return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
@@ -189,11 +193,17 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     for (name, fault) in &scenario.file.faults {
-        let path = match &fault.target {
-            Target::Name(_) => format!("faults.{name}.target"),
-            Target::Some(_) => format!("faults.{name}.target.group"),
+        let (target, path) = match &fault.target {
+            // A partition's places are found where it is cut out.
+            _ if fault.kind == fault::Kind::Partition => continue,
+            Target::Name(target) => (target, format!("faults.{name}.target")),
+            Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
+            Target::Between(_) => {
+                let message = "`from` and `to` are for kind = \"partition\": name a server or a server group";
+                return Err(tree.problem(&format!("faults.{name}.target"), message));
+            }
         };
-        known_server(scenario, fault.target.name(), &path, tree)?;
+        known_server(scenario, target, &path, tree)?;
         if let Target::Some(some) = &fault.target
             && let Some(count) = some.count
             && let Some(members) = scenario.members(&some.group)

@@ -18,7 +18,7 @@ pub use problem::Problem;
 pub use tree::Tree;
 
 use crate::check::Expectation;
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
@@ -111,16 +111,20 @@ impl Scenario {
         check::names(&scenario, &tree)?;
         places::check_zones(&scenario, &tree)?;
         scenario.routes = places::routes(&scenario, &tree)?;
-        scenario.faults = scenario
-            .file
-            .faults
-            .iter()
-            .map(|(name, config)| {
-                let members = scenario.members(config.target.name()).unwrap_or_default();
-                let members = members.into_iter().map(|member| member.0).collect();
-                Fault::new(scenario.file.seed, name, config, members)
-            })
-            .collect();
+        let mut faults = Vec::new();
+        for (name, config) in &scenario.file.faults {
+            let members = match &config.target {
+                Target::Name(name) => scenario.members(name),
+                Target::Some(some) => scenario.members(&some.group),
+                Target::Between(_) => None,
+            };
+            let (members, cuts) = match config.kind {
+                Kind::Partition => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
+                _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
+            };
+            faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
+        }
+        scenario.faults = faults;
         check::faults(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)

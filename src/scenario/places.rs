@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, nearest};
 use super::{Scenario, Tree};
+use crate::fault::{self, Cut, Target};
 use crate::network::{Leg, LinkConfig, Loss, Route, Routes};
 use crate::quantity::Share;
 
@@ -197,4 +198,44 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
         return Err(tree.problem(&format!("network.links.{name}"), message));
     }
     Ok(routes)
+}
+
+/// What a partition cuts: everything that goes between its two sides, or between one place and all others.
+pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
+    let target = format!("faults.{name}.target");
+    let (from, to) = match &fault.target {
+        Target::Name(name) => (place(scenario, name, &target, tree)?, None),
+        Target::Between(between) => {
+            let from = place(scenario, &between.from, &format!("{target}.from"), tree)?;
+            (from, Some(place(scenario, &between.to, &format!("{target}.to"), tree)?))
+        }
+        Target::Some(_) => {
+            let help = "write a place, such as \"gateway-0\", or { from = \"eu\", to = \"gateway\" }";
+            return Err(tree.problem(&target, "a partition lies between places").with_help(help));
+        }
+    };
+    let mut cuts = Vec::new();
+    for server in 0..scenario.servers.len() as u32 {
+        for group in 0..scenario.file.clients.len() {
+            let (to_server, to_client) = match to {
+                Some(to) => {
+                    let along = from.has_clients(scenario, group) && to.has_server(scenario, server);
+                    let against = to.has_clients(scenario, group) && from.has_server(scenario, server);
+                    (along || against && !fault.one_way, against || along && !fault.one_way)
+                }
+                None => {
+                    let apart = from.has_clients(scenario, group) != from.has_server(scenario, server);
+                    (apart, apart)
+                }
+            };
+            if to_server || to_client {
+                cuts.push(Cut { group: group as u16, server, to_server, to_client });
+            }
+        }
+    }
+    if cuts.is_empty() {
+        let message = "this partition cuts nothing: messages go between clients and servers only";
+        return Err(tree.problem(&target, message));
+    }
+    Ok(cuts)
 }

@@ -171,6 +171,8 @@ pub struct Simulation {
     links: Links,
     syn_schedule: SynSchedule,
     data_retries: u8,
+    /// The partitions that last.
+    partitions: Vec<u32>,
     /// Data that waits for a retransmission.
     stalls: Stalls,
     /// Losses noticed while something was sent, with their servers: recorded when the item is dealt with.
@@ -239,6 +241,7 @@ impl Simulation {
             directory: scenario.directory(),
             links: Links::new(seed, &scenario.routes),
             data_retries: scenario.file.network.data_retries,
+            partitions: Vec::new(),
             stalls: Stalls::default(),
             losses: Vec::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),

@@ -1,4 +1,4 @@
-//! What happens to messages that do not get through: lost ones, and those that meet a host without power.
+//! What happens to messages that do not get through: lost ones, and those that meet a partition or a host without power.
 //!
 //! A loss is drawn when the message is sent, and so is its repair: the message arrives later, and what follows it in its
 //! direction waits. Silence ahead is found out on arrival: the message stalls, and its sender's kernel repeats it by its
@@ -107,10 +107,10 @@ impl Simulation {
         self.losses = losses;
     }
 
-    /// Whether what has arrived must wait behind what stalled before it.
+    /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
     pub(super) fn held_up<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) -> bool {
-        if self.connections[connection].stalled & bit(way) == 0 {
+        if self.connections[connection].stalled & bit(way) == 0 && !self.is_cut(connection, way) {
             return false;
         }
         self.stall(connection, way, kept, recorder);
@@ -151,7 +151,8 @@ impl Simulation {
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
             entry.client == ClientEnd::Closed && server_gone
         };
-        if data_for_nobody {
+        let nothing_left = self.stalls.get(&(connection, way)).is_none_or(|stall| stall.kept.is_empty());
+        if data_for_nobody || nothing_left {
             self.forget_stalled(connection, way);
         } else if self.is_silent(connection, way) {
             let stall =
@@ -179,7 +180,7 @@ impl Simulation {
     /// Whether what arrives there would meet silence.
     fn is_silent(&self, connection: u32, way: Way) -> bool {
         let server = self.connections[connection].server;
-        way == Way::ToServer && !self.servers[server as usize].host.powered()
+        self.is_cut(connection, way) || way == Way::ToServer && !self.servers[server as usize].host.powered()
     }
 
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
@@ -207,9 +208,18 @@ impl Simulation {
 
     /// What waits in one direction is lost for good.
     fn forget_stalled(&mut self, connection: u32, way: Way) {
-        let Some(stall) = self.stalls.remove(&(connection, way)) else { return };
+        self.forget_kept(connection, way);
+        self.stalls.remove(&(connection, way));
         self.connections[connection].stalled &= !bit(way);
-        for kept in stall.kept {
+    }
+
+    /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
+    pub(super) fn forget_kept(&mut self, connection: u32, way: Way) {
+        if self.connections[connection].stalled & bit(way) == 0 {
+            return;
+        }
+        let Some(stall) = self.stalls.get_mut(&(connection, way)) else { return };
+        for kept in std::mem::take(&mut stall.kept) {
             if let Kept::Segment(segment) = kept {
                 self.segments.release(segment);
             }

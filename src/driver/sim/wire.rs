@@ -184,6 +184,9 @@ impl Simulation {
         } else if self.links.lossy() && self.syn_lost(connection, Message::Syn) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
             self.repeat_syn(connection);
+        } else if self.is_cut(connection, Way::ToServer) {
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.repeat_syn(connection);
         } else {
             self.answer_syn(connection, recorder);
         }
@@ -239,8 +242,11 @@ impl Simulation {
     }
 
     pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
-        if entry.client == ClientEnd::Closed {
+        if cut && entry.client != ClientEnd::Closed {
+            self.repeat_syn(connection);
+        } else if entry.client == ClientEnd::Closed {
             self.reset_to_server(connection);
         } else {
             entry.came_up(self.now);
@@ -252,6 +258,12 @@ impl Simulation {
 
     /// The connect was refused, or the kernel gave up.
     pub(super) fn not_connected<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+        let waits = self.connections[connection].client != ClientEnd::Closed;
+        if refused && waits && self.is_cut(connection, Way::ToClient) {
+            self.repeat_syn(connection);
+            self.landed(connection);
+            return;
+        }
         let entry = &mut self.connections[connection];
         let (session, c) = (entry.session, ConnectionId(entry.client_number));
         let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
