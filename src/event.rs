@@ -50,7 +50,27 @@ impl Event {
                     network::Event::SynDropped { session, backlog_full } => {
                         out.tag(if backlog_full { 2 } else { 1 }, session);
                     }
-                    network::Event::SynRefused { session } => out.tag(3, session),
+                    network::Event::SynRefused { session, backlog_full } => {
+                        out.tag(if backlog_full { 4 } else { 3 }, session);
+                    }
+                    network::Event::Lost { session, message, times } => {
+                        out.tag(5, session);
+                        let message = match message {
+                            network::Message::Syn => 1,
+                            network::Message::SynAck => 2,
+                            network::Message::ToServer => 3,
+                            network::Message::ToClient => 4,
+                        };
+                        out.put([message, times]);
+                    }
+                    network::Event::Stalled { session, to_server } => {
+                        out.tag(6, session);
+                        out.put([u8::from(to_server)]);
+                    }
+                    network::Event::GivenUp { session, to_server } => {
+                        out.tag(7, session);
+                        out.put([u8::from(to_server)]);
+                    }
                 }
             }
             Kind::Fault(fault, event) => {
@@ -64,10 +84,18 @@ impl Event {
                         out.tag(2, server);
                         out.put([kind.code()]);
                     }
+                    fault::Event::Parted(cut) => fault_cut(3, cut, out),
+                    fault::Event::Joined(cut) => fault_cut(4, cut, out),
                 }
             }
         }
     }
+}
+
+fn fault_cut(tag: u8, cut: fault::Cut, out: &mut Encoder<'_>) {
+    out.tag(tag, cut.server);
+    out.u32(u32::from(cut.group));
+    out.put([u8::from(cut.to_server), u8::from(cut.to_client)]);
 }
 
 fn session_event(event: client::Event, out: &mut Encoder<'_>) {

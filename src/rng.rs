@@ -71,6 +71,12 @@ pub enum Purpose {
     RetryBase = 14,
     /// Masking key of a frame.
     Mask = 15,
+    /// Whether a transmission of data is lost.
+    Loss = 30,
+    /// Whether a SYN is lost.
+    SynLoss = 31,
+    /// Whether the answer to a SYN is lost.
+    SynAckLoss = 32,
 }
 
 /// The 128 bits of one draw.

@@ -64,6 +64,10 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
     for (name, fault) in &file.faults {
         let target = match &fault.target {
             Target::Name(name) => name.clone(),
+            Target::Between(between) => {
+                let arrow = if fault.one_way { "to" } else { "and" };
+                format!("{} {arrow} {}", between.from, between.to)
+            }
             Target::Some(some) => format!("some of {}", some.group),
         };
         let length = fault.duration.map_or("for good".into(), |length| format!("for {}", human(length)));

@@ -75,6 +75,9 @@ pub struct Config {
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,
+    /// The zone that its hosts are in; links and faults may name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// Ping and pong (RFC 6455 section 5.5.2).

@@ -3,79 +3,16 @@
 use super::Measured;
 use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
+use super::layout::{Layout, Window};
 use super::lives::{Life, Path};
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, summarize_group};
-use super::summary::{Summary, Value};
+use super::summary::{Summary, Value, push_sessions};
 use crate::client::{self, End, Outcome};
 use crate::event::{Event, Kind};
 use crate::fault;
 use crate::record::Recorder;
 use crate::time::{Nanos, Timestamp};
-
-/// What there is to measure: names, numbers and times of a scenario.
-#[derive(Debug, Clone, Default)]
-pub struct Layout {
-    /// How long the run is.
-    pub duration: Nanos,
-    /// The interval of the series.
-    pub interval: Nanos,
-    /// What the summary measures begins here.
-    pub from: Timestamp,
-    /// And ends here.
-    pub until: Timestamp,
-    /// Client groups, by number.
-    pub groups: Vec<GroupLayout>,
-    /// Names of server groups.
-    pub server_groups: Vec<String>,
-    /// Servers, by number.
-    pub servers: Vec<ServerLayout>,
-    /// Names of faults, by number; at most 64.
-    pub faults: Vec<String>,
-}
-
-/// A client group.
-#[derive(Debug, Clone)]
-pub struct GroupLayout {
-    /// Its name.
-    pub name: String,
-    /// Its sessions.
-    pub count: u32,
-}
-
-/// A server.
-#[derive(Debug, Clone)]
-pub struct ServerLayout {
-    /// Its name.
-    pub name: String,
-    /// Its group's place in [`Layout::server_groups`].
-    pub group: usize,
-    /// Its workers.
-    pub workers: u32,
-}
-
-/// The part of the run that the summary measures.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    from: Timestamp,
-    until: Timestamp,
-}
-
-impl Window {
-    pub fn contains(&self, at: Timestamp) -> bool {
-        self.from <= at && at < self.until
-    }
-
-    /// Whether the warm-up is over.
-    pub fn has_begun(&self, at: Timestamp) -> bool {
-        self.from <= at
-    }
-
-    /// How much of a stretch of time lies within.
-    pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
-        until.min(self.until).since(from.max(self.from))
-    }
-}
 
 const TIME_TO_OPEN: usize = 0;
 const HANDSHAKE: usize = 1;
@@ -102,6 +39,8 @@ pub struct Metrics {
     groups: Vec<Group>,
     servers: Vec<ServerAccount>,
     faults: Vec<FaultAccount>,
+    /// Client groups and servers with a partition between them, and which.
+    parted: Vec<(u16, u32, u16)>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
     /// Open connections lost, by kind of end.
@@ -165,6 +104,7 @@ impl Metrics {
             groups: layout.groups.iter().map(|_| Group::default()).collect(),
             servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers)).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
+            parted: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
             ends: [0; End::NAMES.len()],
@@ -398,7 +338,9 @@ impl Metrics {
         }
         life.hops = 0;
         life.server = server;
-        match account.down {
+        let down = account.down;
+        let group = life.group;
+        match down.or_else(|| self.parted_by(group, server).map(|fault| (fault, true))) {
             None => self.usable_again(now, session),
             // The answer was on its way when the server died: open for the client, usable for nobody.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
@@ -492,6 +434,18 @@ impl Metrics {
         life.faults = 0;
     }
 
+    /// The partition that lies between a client group and a server, if one does.
+    fn parted_by(&self, group: u16, server: u32) -> Option<u16> {
+        self.parted.iter().find(|parted| (parted.0, parted.1) == (group, server)).map(|parted| parted.2)
+    }
+
+    /// A dead path goes on before its client noticed.
+    fn revived(&mut self, now: Timestamp, session: u32) {
+        let died = self.lives[session as usize].connected;
+        self.unnoticed -= u64::from(self.window.contains(died));
+        self.usable_again(now, session);
+    }
+
     fn fault(&mut self, now: Timestamp, fault: u16, event: fault::Event) {
         match event {
             fault::Event::Began { server, kind } => {
@@ -502,9 +456,17 @@ impl Metrics {
                     account.wiped(now, &self.window);
                 }
                 for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    if life.server == server && life.path == Path::Usable {
-                        self.died(now, session as u32, fault, kind.revives());
+                    let life = &mut self.lives[session];
+                    if life.server != server {
+                        continue;
+                    }
+                    match life.path {
+                        Path::Usable => self.died(now, session as u32, fault, kind.revives()),
+                        // What a partition held would have gone on, but now the other end is gone.
+                        Path::Dead { revivable: true } if !kind.revives() => {
+                            life.path = Path::Dead { revivable: false }
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -514,9 +476,33 @@ impl Metrics {
                 for session in 0..self.lives.len() {
                     let life = &self.lives[session];
                     let waits = life.server == server && life.path == Path::Dead { revivable: true };
-                    if waits && kind.revives() {
-                        self.unnoticed -= u64::from(self.window.contains(life.connected));
-                        self.usable_again(now, session as u32);
+                    if waits && kind.revives() && self.parted_by(life.group, server).is_none() {
+                        self.revived(now, session as u32);
+                    }
+                }
+            }
+            fault::Event::Parted(cut) => {
+                self.faults[fault as usize].began(now);
+                self.parted.push((cut.group, cut.server, fault));
+                for session in 0..self.lives.len() {
+                    let life = &self.lives[session];
+                    if (life.group, life.server, life.path) == (cut.group, cut.server, Path::Usable) {
+                        self.died(now, session as u32, fault, true);
+                    }
+                }
+            }
+            fault::Event::Joined(cut) => {
+                self.faults[fault as usize].healed(now);
+                self.parted.retain(|parted| *parted != (cut.group, cut.server, fault));
+                let apart = self.parted_by(cut.group, cut.server).is_some();
+                if apart || self.servers[cut.server as usize].down.is_some() {
+                    return;
+                }
+                for session in 0..self.lives.len() {
+                    let life = &self.lives[session];
+                    let waits = life.path == Path::Dead { revivable: true };
+                    if waits && (life.group, life.server) == (cut.group, cut.server) {
+                        self.revived(now, session as u32);
                     }
                 }
             }
@@ -548,19 +534,6 @@ fn end_latency(groups: &mut [Group], which: usize, start: Timestamp, length: Nan
         group.latencies[which].end_interval(start, length);
     }
     together.end_interval(start, length)
-}
-
-fn push_sessions(path: &str, counts: [u64; 5], summary: &mut Summary) {
-    let [scheduled, opened, failed, ended, open] = counts;
-    summary.push(format!("{path}sessions.scheduled"), Value::Count(scheduled));
-    let mut part = |name: &str, count: u64| {
-        summary.push(format!("{path}sessions.{name}"), Value::Part { count, of: scheduled });
-    };
-    part("opened", opened);
-    part("never_opened", scheduled - opened);
-    part("failed", failed);
-    part("ended", ended);
-    part("open_at_end", open);
 }
 
 /// The numbers of the set bits.

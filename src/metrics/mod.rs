@@ -6,13 +6,15 @@
 mod collector;
 mod faults;
 mod latency;
+mod layout;
 mod lives;
 mod series;
 mod servers;
 mod summary;
 
-pub use collector::{GroupLayout, Layout, Metrics, ServerLayout};
+pub use collector::Metrics;
 pub use latency::{Latency, Percentiles};
+pub use layout::{GroupLayout, Layout, ServerLayout};
 pub use series::{FaultWindow, Series, ServerSeries};
 pub use summary::{Metric, PERCENTILES, Summary, Value};
 

@@ -60,7 +60,7 @@ impl ServerAccount {
     }
 
     /// Counts an event; `within` says which moments the summary measures.
-    pub fn record(&mut self, now: Timestamp, event: Event, within: &super::collector::Window) {
+    pub fn record(&mut self, now: Timestamp, event: Event, within: &super::layout::Window) {
         let measured = within.contains(now);
         if !self.measuring {
             self.begin(now, within);
@@ -107,7 +107,7 @@ impl ServerAccount {
     }
 
     /// The window's peaks begin with what the warm-up left.
-    fn begin(&mut self, now: Timestamp, within: &super::collector::Window) {
+    fn begin(&mut self, now: Timestamp, within: &super::layout::Window) {
         if within.has_begun(now) {
             self.measuring = true;
             self.connections_max = self.connections;
@@ -115,7 +115,7 @@ impl ServerAccount {
         }
     }
 
-    fn served(&mut self, now: Timestamp, served: Nanos, within: &super::collector::Window) {
+    fn served(&mut self, now: Timestamp, served: Nanos, within: &super::layout::Window) {
         if served > Nanos::ZERO {
             self.work(now, within);
             self.busy -= 1;
@@ -123,7 +123,7 @@ impl ServerAccount {
     }
 
     /// Adds up the busy time until now.
-    fn work(&mut self, now: Timestamp, within: &super::collector::Window) {
+    fn work(&mut self, now: Timestamp, within: &super::layout::Window) {
         if self.busy > 0 {
             self.busy_interval += u128::from(self.busy) * u128::from(now.since(self.busy_since).0);
             self.busy_window += u128::from(self.busy) * u128::from(within.overlap(self.busy_since, now).0);
@@ -132,7 +132,7 @@ impl ServerAccount {
     }
 
     /// The process is gone, and with it its connections, its queue and its work.
-    pub fn wiped(&mut self, now: Timestamp, within: &super::collector::Window) {
+    pub fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
         self.work(now, within);
         if !self.measuring {
             self.begin(now, within);
@@ -148,7 +148,7 @@ impl ServerAccount {
         &mut self,
         start: Timestamp,
         end: Timestamp,
-        within: &super::collector::Window,
+        within: &super::layout::Window,
         series: &mut ServerSeries,
     ) {
         self.work(end, within);
@@ -163,7 +163,7 @@ impl ServerAccount {
     }
 
     /// Nothing comes after this.
-    pub fn finish(&mut self, end: Timestamp, within: &super::collector::Window) {
+    pub fn finish(&mut self, end: Timestamp, within: &super::layout::Window) {
         if !self.measuring {
             self.begin(end, within);
         }

@@ -63,3 +63,17 @@ impl Summary {
 /// Names and ten-thousandths of the percentiles in every summary.
 pub const PERCENTILES: [(&str, u64); 5] =
     [("p50", 5_000), ("p90", 9_000), ("p99", 9_900), ("p99_9", 9_990), ("p99_99", 9_999)];
+
+/// How many sessions went through what, of a group or of all.
+pub(super) fn push_sessions(path: &str, counts: [u64; 5], summary: &mut Summary) {
+    let [scheduled, opened, failed, ended, open] = counts;
+    summary.push(format!("{path}sessions.scheduled"), Value::Count(scheduled));
+    let mut part = |name: &str, count: u64| {
+        summary.push(format!("{path}sessions.{name}"), Value::Part { count, of: scheduled });
+    };
+    part("opened", opened);
+    part("never_opened", scheduled - opened);
+    part("failed", failed);
+    part("ended", ended);
+    part("open_at_end", open);
+}

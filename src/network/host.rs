@@ -1,7 +1,9 @@
 //! The kernel's part of a server's host: what answers a SYN, whatever the process does.
 //!
 //! Checked with `kill -9` and `kill -STOP` on Linux: a killed process leaves a host that refuses, a stopped one a
-//! kernel that completes connects until the accept queue is full (`tcp_abort_on_overflow` = 0: then it is silent).
+//! kernel that completes connects until the accept queue is full (then it is silent, or says RST: [`Overflow`]).
+
+use serde::{Deserialize, Serialize};
 
 /// The process that should be listening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +16,26 @@ pub enum Process {
     Dead,
 }
 
+/// What the kernel does with a SYN when the accept queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overflow {
+    /// Silence: the client's kernel repeats its SYN (Linux's default).
+    #[default]
+    Drop,
+    /// RST (Linux: `tcp_abort_on_overflow` = 1).
+    Reset,
+}
+
 /// What becomes of a SYN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SynAnswer {
     /// SYN-ACK.
     Accepted,
-    /// RST.
+    /// RST: nobody listens.
     Refused,
+    /// RST: the accept queue is full, and the host says so.
+    Overflowed,
     /// Silence: the host is off.
     Unanswered,
     /// Silence: the accept queue is full.
@@ -33,14 +48,15 @@ pub struct Host {
     powered: bool,
     process: Process,
     backlog: u32,
+    overflow: Overflow,
     /// Connections that are up and wait for the process to accept them.
     unaccepted: u32,
 }
 
 impl Host {
-    /// A host whose process listens with this backlog.
-    pub fn new(backlog: u32) -> Host {
-        Host { powered: true, process: Process::Running, backlog, unaccepted: 0 }
+    /// A host whose process listens with this backlog, and what it does when that is full.
+    pub fn new(backlog: u32, overflow: Overflow) -> Host {
+        Host { powered: true, process: Process::Running, backlog, overflow, unaccepted: 0 }
     }
 
     /// What the process does.
@@ -58,7 +74,10 @@ impl Host {
         match (self.powered, self.process) {
             (false, _) => SynAnswer::Unanswered,
             (true, Process::Dead) => SynAnswer::Refused,
-            (true, _) if self.unaccepted >= self.backlog => SynAnswer::BacklogFull,
+            (true, _) if self.unaccepted >= self.backlog => match self.overflow {
+                Overflow::Drop => SynAnswer::BacklogFull,
+                Overflow::Reset => SynAnswer::Overflowed,
+            },
             (true, _) => SynAnswer::Accepted,
         }
     }
@@ -104,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_syn_gets_the_kernels_answer() {
-        let mut host = Host::new(2);
+        let mut host = Host::new(2, Overflow::Drop);
         assert_eq!(host.syn(), SynAnswer::Accepted);
         host.hang();
         host.enqueue();
@@ -118,6 +137,16 @@ mod tests {
         host.power_off();
         assert_eq!(host.syn(), SynAnswer::Unanswered);
         host.start();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+    }
+
+    #[test]
+    fn a_full_accept_queue_may_say_so() {
+        let mut host = Host::new(1, Overflow::Reset);
+        host.hang();
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::Overflowed);
+        host.dequeue();
         assert_eq!(host.syn(), SynAnswer::Accepted);
     }
 }

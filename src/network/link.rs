@@ -1,34 +1,229 @@
-//! Latency of the links between hosts.
+//! Links between places: latency, jitter and loss of every pair of hosts that talk, in each direction.
 
-use crate::rng::{Identity, Purpose, Sampler, Seed};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::fmt;
+
+use crate::quantity::Share;
+use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::Nanos;
 
-/// The latency of every pair of hosts, and of every message.
-#[derive(Debug)]
-pub struct Link {
-    seed: Seed,
-    one_way: Sampler,
-    jitter: Sampler,
+/// The direction of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// From the client's host to the server's.
+    ToServer,
+    /// From the server's host to the client's.
+    ToClient,
 }
 
-impl Link {
+/// `loss`: the share of messages that are lost, `"1%"` or `{ forward = "1%", back = "0%" }`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss {
+    /// From `from` to `to`; of `[network]`, from clients to servers.
+    pub forward: Share,
+    /// The other way.
+    pub back: Share,
+}
+
+impl Default for Loss {
+    fn default() -> Loss {
+        Loss { forward: Share(0.0), back: Share(0.0) }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EachWay {
+    #[serde(default = "none")]
+    forward: Share,
+    #[serde(default = "none")]
+    back: Share,
+}
+
+fn none() -> Share {
+    Share(0.0)
+}
+
+impl Serialize for Loss {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.forward == self.back {
+            return self.forward.serialize(serializer);
+        }
+        EachWay { forward: self.forward, back: self.back }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Loss {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Loss, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Loss;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share such as \"1%\", or { forward = \"1%\", back = \"0%\" }")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Loss, E> {
+                let both = Share::deserialize(de::value::StrDeserializer::new(text))?;
+                Ok(Loss { forward: both, back: both })
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Loss, A::Error> {
+                let EachWay { forward, back } = EachWay::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Loss { forward, back })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// A zone, a client group, a server group, or one server.
+    pub from: String,
+    /// The place at the other end.
+    pub to: String,
+    /// Whether it holds for what goes from `to` to `from` as well.
+    #[serde(default = "yes")]
+    pub both: bool,
+    /// Latency from one host to another, drawn once per pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<Distribution>,
+    /// Added to each message's latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Distribution>,
+    /// The share of messages that are lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One direction of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leg {
+    /// Latency, drawn once per pair of hosts.
+    pub one_way: Distribution,
+    /// Added for each message.
+    pub jitter: Distribution,
+    /// Messages lost.
+    pub loss: Share,
+}
+
+/// Both directions between a client group and a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// What clients send.
+    pub to_server: Leg,
+    /// What the server sends.
+    pub to_client: Leg,
+}
+
+/// Every route of a scenario, with names looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routes {
+    /// Those that differ; the first is that of `[network]`.
+    pub routes: Vec<Route>,
+    /// By client group and server, `group * servers + server`: which route. Empty when all take the first.
+    pub table: Vec<u16>,
+    /// Servers of the scenario.
+    pub servers: u32,
+}
+
+#[derive(Debug)]
+struct Span {
+    one_way: Sampler,
+    jitter: Sampler,
+    loss: f64,
+}
+
+impl Span {
+    fn new(leg: &Leg) -> Span {
+        Span { one_way: leg.one_way.sampler(), jitter: leg.jitter.sampler(), loss: leg.loss.0 }
+    }
+}
+
+#[derive(Debug)]
+struct Path {
+    to_server: Span,
+    to_client: Span,
+}
+
+impl Path {
+    fn span(&self, way: Way) -> &Span {
+        match way {
+            Way::ToServer => &self.to_server,
+            Way::ToClient => &self.to_client,
+        }
+    }
+}
+
+/// The latency of every pair of hosts, and the fate of every message.
+#[derive(Debug)]
+pub struct Links {
+    seed: Seed,
+    paths: Vec<Path>,
+    table: Vec<u16>,
+    servers: u32,
+    uneven: bool,
+    lossy: bool,
+}
+
+impl Links {
     /// The links of a scenario.
-    pub fn new(seed: Seed, config: &super::Config) -> Link {
-        Link { seed, one_way: config.one_way.sampler(), jitter: config.jitter.sampler() }
+    pub fn new(seed: Seed, routes: &Routes) -> Links {
+        let path =
+            |route: &Route| Path { to_server: Span::new(&route.to_server), to_client: Span::new(&route.to_client) };
+        let any = |of: fn(&Route) -> bool| routes.routes.iter().any(of);
+        Links {
+            seed,
+            paths: routes.routes.iter().map(path).collect(),
+            table: routes.table.clone(),
+            servers: routes.servers,
+            uneven: any(|route| route.to_server.one_way != route.to_client.one_way),
+            lossy: any(|route| route.to_server.loss.0 > 0.0 || route.to_client.loss.0 > 0.0),
+        }
     }
 
-    /// One-way latency between a client's host and a server's: the same each time it is asked.
-    pub fn one_way(&self, client: Identity, server: Identity) -> Nanos {
+    /// The route between a client group and a server, by number.
+    #[inline]
+    pub fn route(&self, group: u16, server: u32) -> u16 {
+        if self.table.is_empty() { 0 } else { self.table[(u32::from(group) * self.servers + server) as usize] }
+    }
+
+    /// Whether latency differs by direction anywhere.
+    #[inline]
+    pub fn uneven(&self) -> bool {
+        self.uneven
+    }
+
+    /// Whether anything is ever lost.
+    #[inline]
+    pub fn lossy(&self) -> bool {
+        self.lossy
+    }
+
+    /// One-way latency between a client's host and a server's: the same each time it is asked. Both directions draw the
+    /// same luck.
+    pub fn one_way(&self, route: u16, way: Way, client: Identity, server: Identity) -> Nanos {
         // A draw's ordinal has 56 bits; what remains of the server's hash is plenty to tell servers apart.
         let draw = || self.seed.draw(client, Purpose::Path, server.0 >> 8);
-        self.one_way.sample(draw)
+        self.paths[route as usize].span(way).one_way.sample(draw)
     }
 
     /// Extra latency of a message: `which` says which session's it is, and its ordinal there.
-    pub fn jitter(&self, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
-        self.jitter.sample(|| {
+    #[inline]
+    pub fn jitter(&self, route: u16, way: Way, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
+        self.paths[route as usize].span(way).jitter.sample(|| {
             let (session, ordinal) = which();
             self.seed.draw(session, Purpose::Jitter, ordinal)
         })
+    }
+
+    /// Whether a transmission is lost; `purpose` and `ordinal` say which one.
+    pub fn lost(&self, route: u16, way: Way, session: Identity, purpose: Purpose, ordinal: u64) -> bool {
+        let loss = self.paths[route as usize].span(way).loss;
+        loss > 0.0 && self.seed.draw(session, purpose, ordinal).unit() < loss
     }
 }

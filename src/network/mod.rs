@@ -4,15 +4,18 @@
 
 mod host;
 mod link;
+mod rto;
 mod syn;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
-pub use host::{Host, Process, SynAnswer};
-pub use link::Link;
+pub use host::{Host, Overflow, Process, SynAnswer};
+pub use link::{Leg, LinkConfig, Links, Loss, Route, Routes, Way};
+pub use rto::Rto;
 pub use syn::{SynRetries, SynSchedule};
 
 /// `[network]`: every link.
@@ -25,6 +28,14 @@ pub struct Config {
     pub jitter: Distribution,
     /// When the client's kernel repeats an unanswered SYN, and when it gives up.
     pub syn_retries: SynRetries,
+    /// The share of messages that are lost; `forward` is from clients to servers.
+    pub loss: Loss,
+    /// How often a kernel repeats data that nobody acknowledges, before it gives the connection up (Linux:
+    /// `tcp_retries2`).
+    pub data_retries: u8,
+    /// What is different between two places, by name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub links: IndexMap<String, LinkConfig>,
 }
 
 impl Default for Config {
@@ -33,8 +44,24 @@ impl Default for Config {
             one_way: Nanos::from_millis(20).into(),
             jitter: Nanos::ZERO.into(),
             syn_retries: SynRetries::default(),
+            loss: Loss::default(),
+            data_retries: 15,
+            links: IndexMap::new(),
         }
     }
+}
+
+/// What may be lost on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// A client's SYN.
+    Syn,
+    /// A host's answer to it.
+    SynAck,
+    /// Anything later from the client: data, FIN, RST.
+    ToServer,
+    /// Anything later from the server.
+    ToClient,
 }
 
 /// What the network does that neither end asked for.
@@ -44,12 +71,37 @@ pub enum Event {
     SynDropped {
         /// The session whose SYN it was.
         session: u32,
-        /// True when the accept queue was full; false when nothing was there to answer.
+        /// True when the accept queue was full; false when nothing was there to answer, or a partition between.
         backlog_full: bool,
     },
     /// The host answered a SYN with RST.
     SynRefused {
         /// The session whose SYN it was.
         session: u32,
+        /// True when the accept queue was full; false when nobody listened.
+        backlog_full: bool,
+    },
+    /// A link lost a message. Of data it is known when it is sent, of a SYN or its answer when it would have arrived.
+    Lost {
+        /// The session whose connection it was.
+        session: u32,
+        /// What was lost.
+        message: Message,
+        /// How many transmissions of it in a row.
+        times: u8,
+    },
+    /// Data met a host without power, or a path that is cut: its sender's kernel repeats it by its timer.
+    Stalled {
+        /// The session whose connection it is.
+        session: u32,
+        /// Whose data: true for the client's.
+        to_server: bool,
+    },
+    /// A kernel gave a connection up: its data was never acknowledged (Linux: `ETIMEDOUT`).
+    GivenUp {
+        /// The session whose connection it was.
+        session: u32,
+        /// Which end gave up: true for the client's.
+        to_server: bool,
     },
 }

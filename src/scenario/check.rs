@@ -2,6 +2,7 @@
 
 mod behavior;
 mod client;
+mod network;
 mod retry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::path::segment;
 use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
-use crate::fault::Target;
+use crate::fault::{self, Target};
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
@@ -64,6 +65,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     {
         return wrong("network.syn_retries", format!("{} times: the most is {MAX_SYNS}", times.len()));
     }
+    network::check(&file.network, tree)?;
     if file.servers.is_empty() {
         return wrong("servers", "no servers: write at least one [servers.NAME]".into());
     }
@@ -94,6 +96,10 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
         }
         if fault.duration == Some(Nanos::ZERO) {
             return wrong(&at("for"), "a fault must take some time; leave `for` out for one that never heals".into());
+        }
+        if fault.one_way && !matches!(fault.target, Target::Between(_)) {
+            let help = "write target = { from = \"eu\", to = \"gateway\" } and kind = \"partition\"";
+            return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
@@ -187,11 +193,17 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     for (name, fault) in &scenario.file.faults {
-        let path = match &fault.target {
-            Target::Name(_) => format!("faults.{name}.target"),
-            Target::Some(_) => format!("faults.{name}.target.group"),
+        let (target, path) = match &fault.target {
+            // A partition's places are found where it is cut out.
+            _ if fault.kind == fault::Kind::Partition => continue,
+            Target::Name(target) => (target, format!("faults.{name}.target")),
+            Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
+            Target::Between(_) => {
+                let message = "`from` and `to` are for kind = \"partition\": name a server or a server group";
+                return Err(tree.problem(&format!("faults.{name}.target"), message));
+            }
         };
-        known_server(scenario, fault.target.name(), &path, tree)?;
+        known_server(scenario, target, &path, tree)?;
         if let Target::Some(some) = &fault.target
             && let Some(count) = some.count
             && let Some(members) = scenario.members(&some.group)
@@ -305,12 +317,17 @@ fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
 
 /// Names stand in metric paths, authorities and file names.
 fn valid_name(name: &str, table: &str, tree: &Tree) -> Result<(), Problem> {
+    name_at(name, &format!("{table}.{}", segment(name)), tree)
+}
+
+/// The same for a name that is a value.
+pub(super) fn name_at(name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
         return Ok(());
     }
     let message = format!("the name {} must be 1 to 60 small letters, digits, `-` and `_`", ticked(name));
-    Err(tree.problem(&format!("{table}.{}", segment(name)), message))
+    Err(tree.problem(path, message))
 }
 
 /// Paths stand in request lines, and in a `Location` that must lead to the same place.

@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod node;
 mod path;
+mod places;
 mod preset;
 mod problem;
 mod tree;
@@ -18,10 +19,11 @@ pub use problem::Problem;
 pub use tree::Tree;
 
 use crate::check::Expectation;
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
+use crate::network::Routes;
 use crate::rng::Seed;
 use crate::time::Timestamp;
 
@@ -47,6 +49,8 @@ pub struct Scenario {
     pub servers: Vec<ServerEntry>,
     /// Every fault, by number, with its targets found.
     pub faults: Vec<Fault>,
+    /// Which link lies between a client group and a server.
+    pub routes: Routes,
 }
 
 /// A server of the scenario.
@@ -104,18 +108,25 @@ impl Scenario {
                 (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
             })
             .collect();
-        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new() };
+        let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0 };
+        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
         check::names(&scenario, &tree)?;
-        scenario.faults = scenario
-            .file
-            .faults
-            .iter()
-            .map(|(name, config)| {
-                let members = scenario.members(config.target.name()).unwrap_or_default();
-                let members = members.into_iter().map(|member| member.0).collect();
-                Fault::new(scenario.file.seed, name, config, members)
-            })
-            .collect();
+        places::check_zones(&scenario, &tree)?;
+        scenario.routes = places::routes(&scenario, &tree)?;
+        let mut faults = Vec::new();
+        for (name, config) in &scenario.file.faults {
+            let members = match &config.target {
+                Target::Name(name) => scenario.members(name),
+                Target::Some(some) => scenario.members(&some.group),
+                Target::Between(_) => None,
+            };
+            let (members, cuts) = match config.kind {
+                Kind::Partition => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
+                _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
+            };
+            faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
+        }
+        scenario.faults = faults;
         check::faults(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)

@@ -4,7 +4,7 @@ use super::*;
 use crate::client::{Hold, OnRetry, Pick, Policy};
 use crate::handshake::Mode;
 use crate::load::Arrive;
-use crate::network::SynRetries;
+use crate::network::{Loss, SynRetries};
 use crate::quantity::Share;
 use crate::rng::Distribution;
 use crate::server::Behaviors;
@@ -215,12 +215,14 @@ fn every_seed_resolves() {
 
 #[test]
 fn what_is_not_written_is_what_the_types_say() {
-    let Scenario { name, file, servers, faults } = load(LEAST);
+    let Scenario { name, file, servers, faults, routes } = load(LEAST);
     assert_eq!(name, "fleet");
     assert_eq!(file.seed, Seed(1));
     assert_eq!(file.network.one_way, Distribution::Constant(Nanos::from_millis(20)));
     assert_eq!(file.network.jitter, Distribution::Constant(Nanos::ZERO));
     assert_eq!(file.network.syn_retries, SynRetries::default());
+    assert_eq!((file.network.loss, file.network.data_retries), (Loss::default(), 15));
+    assert_eq!((routes.routes.len(), routes.table.len()), (1, 0));
     let server = &file.servers["gateway"];
     assert_eq!((server.count, server.workers, server.backlog, server.connections_max), (1, 4, 1024, None));
     assert_eq!(server.service_time, Distribution::Constant(Nanos(250_000)));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::network::Overflow;
 use crate::quantity::Share;
 use crate::rng::Distribution;
 use crate::time::Nanos;
@@ -20,11 +21,16 @@ pub struct Config {
     pub service_time: Distribution,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
+    /// What its kernel does with a SYN when they are that many.
+    pub backlog_overflow: Overflow,
     /// Connections a member keeps at most; one more is answered 503. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
     /// What it answers.
     pub behavior: Behaviors,
+    /// The zone that its hosts are in; links and faults may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 impl Default for Config {
@@ -34,8 +40,10 @@ impl Default for Config {
             workers: 4,
             service_time: Nanos(250_000).into(),
             backlog: 1024,
+            backlog_overflow: Overflow::default(),
             connections_max: None,
             behavior: Behaviors::default(),
+            zone: None,
         }
     }
 }

@@ -90,7 +90,8 @@ impl Simulation {
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
-            at => self.queue.push(at, Item::SessionWake { session }),
+            // What should have been earlier is due now: an answer may come later than what follows it was planned.
+            at => self.queue.push(at.max(self.now), Item::SessionWake { session }),
         };
     }
 
@@ -137,7 +138,7 @@ impl Simulation {
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
-            at => self.queue.push(at, Item::ServerWake { server }),
+            at => self.queue.push(at.max(self.now), Item::ServerWake { server }),
         };
     }
 

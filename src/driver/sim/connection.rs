@@ -1,6 +1,7 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::NONE;
+use crate::network::Rto;
 use crate::time::{Nanos, Timestamp};
 
 /// The client's end.
@@ -31,11 +32,15 @@ pub(super) enum ServerEnd {
     Gone,
 }
 
+/// In [`Connection::clock`].
+const MEASURED: u64 = 1 << 63;
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// When its first SYN left.
-    pub opened: Timestamp,
+    /// Nanoseconds: when its first SYN left; with [`MEASURED`] set, the round trip of its connect.
+    clock: u64,
+    /// Toward the server.
     pub one_way: Nanos,
     /// Latest arrival scheduled in each direction: a stream is never reordered.
     pub last_to_server: Timestamp,
@@ -52,7 +57,11 @@ pub(super) struct Connection {
     pub in_flight: u32,
     /// Messages sent in either direction: keys their jitter.
     pub messages: u16,
+    /// Which link it goes over.
+    pub route: u16,
     pub syns: u8,
+    /// In which directions data waits for a retransmission, a bit each.
+    pub stalled: u8,
     pub client: ClientEnd,
     pub server_end: ServerEnd,
 }
@@ -60,6 +69,7 @@ pub(super) struct Connection {
 impl Connection {
     pub fn new(
         now: Timestamp,
+        route: u16,
         one_way: Nanos,
         session: u32,
         client_number: u32,
@@ -67,7 +77,7 @@ impl Connection {
         older: u32,
     ) -> Connection {
         Connection {
-            opened: now,
+            clock: now.0,
             one_way,
             last_to_server: now,
             last_to_client: now,
@@ -78,10 +88,30 @@ impl Connection {
             older,
             in_flight: 0,
             messages: 0,
+            route,
             syns: 1,
+            stalled: 0,
             client: ClientEnd::Connecting,
             server_end: ServerEnd::None,
         }
+    }
+
+    /// When its first SYN left, until it is up.
+    pub fn opened(&self) -> Timestamp {
+        Timestamp(self.clock & !MEASURED)
+    }
+
+    /// It is up. The round trip counts only if the SYN was not repeated (RFC 6298 section 3, Karn's algorithm).
+    pub fn came_up(&mut self, now: Timestamp) {
+        self.client = ClientEnd::Open;
+        if self.syns == 1 {
+            self.clock = MEASURED | now.since(self.opened()).0;
+        }
+    }
+
+    /// The timer of data that either end sends.
+    pub fn rto(&self) -> Rto {
+        Rto::new((self.clock & MEASURED != 0).then_some(Nanos(self.clock & !MEASURED)))
     }
 
     /// Nobody will hear of it again.

@@ -4,8 +4,9 @@ use super::connection::{ClientEnd, ServerEnd};
 use super::queue::Handle;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
-use crate::fault::{Event, Kind};
+use crate::fault::{Cut, Event, Kind};
 use crate::machine::Input;
+use crate::network::Way;
 use crate::record::Recorder;
 use crate::server::Server;
 
@@ -19,7 +20,12 @@ impl Simulation {
                 Kind::Crash => self.lose_process(server, true),
                 Kind::PowerOff => self.lose_process(server, false),
                 Kind::Hang => self.servers[server as usize].host.hang(),
+                Kind::Partition => {}
             }
+        }
+        if kind == Kind::Partition {
+            self.partitions.push(fault);
+            self.record_cuts(fault, Event::Parted, recorder);
         }
     }
 
@@ -31,6 +37,38 @@ impl Simulation {
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             self.go_on(server, recorder);
         }
+        if kind == Kind::Partition {
+            self.partitions.retain(|active| *active != fault);
+            self.record_cuts(fault, Event::Joined, recorder);
+        }
+    }
+
+    fn record_cuts<R: Recorder>(&mut self, fault: u32, event: fn(Cut) -> Event, recorder: &mut R) {
+        for number in 0..self.faults[fault as usize].cuts.len() {
+            let cut = self.faults[fault as usize].cuts[number];
+            self.record(EventKind::Fault(fault as u16, event(cut)), recorder);
+        }
+    }
+
+    /// Whether a partition keeps what goes over a connection from arriving.
+    #[inline]
+    pub(super) fn is_cut(&self, connection: u32, way: Way) -> bool {
+        !self.partitions.is_empty() && self.is_parted(connection, way)
+    }
+
+    #[cold]
+    fn is_parted(&self, connection: u32, way: Way) -> bool {
+        let entry = &self.connections[connection];
+        let (group, server) = (self.sessions[entry.session as usize].group, entry.server);
+        self.partitions.iter().any(|fault| {
+            let cuts = &self.faults[*fault as usize].cuts;
+            // In order of server and group.
+            let found = cuts.binary_search_by_key(&(server, group), |cut| (cut.server, cut.group));
+            found.is_ok_and(|found| match way {
+                Way::ToServer => cuts[found].to_server,
+                Way::ToClient => cuts[found].to_client,
+            })
+        })
     }
 
     /// The process is gone. Its kernel, if that lives, ends idle connections with FIN, and those with bytes that nobody
@@ -67,6 +105,9 @@ impl Simulation {
             let accepted = entry.server_end == ServerEnd::Accepted;
             entry.server_end = ServerEnd::Gone;
             let heard = entry.client != ClientEnd::Closed;
+            if !kernel_lives {
+                self.forget_kept(connection, Way::ToClient);
+            }
             if kernel_lives && heard {
                 let reset = !accepted || unread.binary_search(&connection).is_ok();
                 self.cut(connection, reset);

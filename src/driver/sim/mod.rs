@@ -10,18 +10,21 @@ mod connection;
 mod faults;
 mod queue;
 mod slab;
+mod stall;
 mod wire;
 
 use connection::Connection;
 use queue::{Handle, Queue};
 use slab::Slab;
+use stall::Stalls;
 
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
 use crate::fault::Fault;
 use crate::http::Directory;
 use crate::load::Arrivals;
-use crate::network::{Host, Link, SynSchedule};
+use crate::network;
+use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
@@ -81,6 +84,16 @@ enum Item {
     RstToClient {
         connection: u32,
     },
+    /// What stalled leaves once more, and would arrive now.
+    Retransmitted {
+        connection: u32,
+        way: Way,
+    },
+    /// A kernel gives a connection up.
+    GivenUp {
+        connection: u32,
+        way: Way,
+    },
     FaultBegins {
         fault: u32,
     },
@@ -110,6 +123,16 @@ struct GroupSlot {
     hosts: Vec<client::Host>,
     host_identity: Identity,
     next_index: u32,
+}
+
+impl GroupSlot {
+    /// The host that a session runs on.
+    fn host_of(&self, index: u32) -> Identity {
+        match self.hosts.len() {
+            0 => self.plan.identity(index),
+            count => self.host_identity.nth(u64::from(index) % count as u64),
+        }
+    }
 }
 
 /// A server with its host and what the simulator keeps for it.
@@ -145,8 +168,15 @@ pub struct Simulation {
     seq: u64,
     queue: Queue<Item>,
     directory: Directory,
-    link: Link,
+    links: Links,
     syn_schedule: SynSchedule,
+    data_retries: u8,
+    /// The partitions that last.
+    partitions: Vec<u32>,
+    /// Data that waits for a retransmission.
+    stalls: Stalls,
+    /// Losses noticed while something was sent, with their servers: recorded when the item is dealt with.
+    losses: Vec<(u32, network::Event)>,
     groups: Vec<GroupSlot>,
     sessions: Vec<SessionSlot>,
     plans: Vec<Plan>,
@@ -188,15 +218,18 @@ impl Simulation {
             });
             Plan::new(config, behaviors.collect())
         });
-        let servers = scenario.servers.iter().map(|server| ServerSlot {
-            machine: Server::default(),
-            host: Host::new(scenario.file.servers[server.group].backlog),
-            group: server.group,
-            identity: Identity::group(&server.name),
-            wake: Handle::NONE,
-            free: Vec::new(),
-            accepted: Vec::new(),
-            held: Vec::new(),
+        let servers = scenario.servers.iter().map(|server| {
+            let config = &scenario.file.servers[server.group];
+            ServerSlot {
+                machine: Server::default(),
+                host: Host::new(config.backlog, config.backlog_overflow),
+                group: server.group,
+                identity: Identity::group(&server.name),
+                wake: Handle::NONE,
+                free: Vec::new(),
+                accepted: Vec::new(),
+                held: Vec::new(),
+            }
         });
         let sessions = scenario.sessions() as usize;
         let mut simulation = Simulation {
@@ -206,7 +239,11 @@ impl Simulation {
             seq: 0,
             queue: Queue::default(),
             directory: scenario.directory(),
-            link: Link::new(seed, &scenario.file.network),
+            links: Links::new(seed, &scenario.routes),
+            data_retries: scenario.file.network.data_retries,
+            partitions: Vec::new(),
+            stalls: Stalls::default(),
+            losses: Vec::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),
             groups,
             sessions: Vec::with_capacity(sessions),
@@ -295,8 +332,13 @@ impl Simulation {
             Item::FinToClient { connection } => self.fin_at_client(connection, recorder),
             Item::RstToServer { connection } => self.rst_at_server(connection, recorder),
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
+            Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
+            Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
             Item::FaultBegins { fault } => self.fault_begins(fault, recorder),
             Item::FaultHeals { fault } => self.fault_heals(fault, recorder),
+        }
+        if !self.losses.is_empty() {
+            self.record_losses(recorder);
         }
     }
 

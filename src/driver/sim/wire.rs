@@ -1,10 +1,11 @@
 //! TCP as its users see it: connects, segments in order, FIN, RST and silence.
 
 use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::stall::Kept;
 use super::{Held, Item, Simulation};
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, Input};
-use crate::network::{Event, Process, SynAnswer};
+use crate::network::{Event, Message, Process, SynAnswer, Way};
 use crate::record::Recorder;
 use crate::rng::Identity;
 use crate::time::Timestamp;
@@ -15,16 +16,15 @@ impl Simulation {
         let slot = &self.sessions[session as usize];
         let index = slot.machine.index();
         let group = &self.groups[slot.group as usize];
-        let client_host = match group.hosts.len() {
-            0 => group.plan.identity(index),
-            count => group.host_identity.nth(u64::from(index) % count as u64),
-        };
-        let one_way = self.link.one_way(client_host, self.servers[server as usize].identity);
+        let client_host = group.host_of(index);
+        let route = self.links.route(slot.group, server);
+        let one_way = self.links.one_way(route, Way::ToServer, client_host, self.servers[server as usize].identity);
         let older = slot.connection;
-        let entry = Connection::new(self.now, one_way, session, client_number, server, older);
+        let entry = Connection::new(self.now, route, one_way, session, client_number, server, older);
         let connection = self.connections.insert(entry);
         self.sessions[session as usize].connection = connection;
-        let at = self.arrival_at_server(connection);
+        let (at, _) = self.arrival(connection, Way::ToServer);
+        self.connections[connection].last_to_server = at;
         self.push(connection, at, Item::Syn { connection });
     }
 
@@ -36,36 +36,63 @@ impl Simulation {
         Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
     }
 
-    /// When a message that leaves the client now arrives.
+    /// When a message that leaves the client now arrives; `NEVER` once its kernel gives up.
     fn arrival_at_server(&mut self, connection: u32) -> Timestamp {
-        let arrival = self.arrival(connection);
+        let (mut arrival, ordinal) = self.arrival(connection, Way::ToServer);
+        if self.links.lossy() {
+            arrival = self.repaired(connection, Way::ToServer, arrival, ordinal);
+        }
         let entry = &mut self.connections[connection];
         entry.last_to_server = entry.last_to_server.max(arrival);
         entry.last_to_server
     }
 
-    /// When a message that leaves the server now arrives.
+    /// When a message that leaves the server now arrives; `NEVER` once its kernel gives up.
     fn arrival_at_client(&mut self, connection: u32) -> Timestamp {
-        let arrival = self.arrival(connection);
+        let (mut arrival, ordinal) = self.arrival(connection, Way::ToClient);
+        if self.links.lossy() {
+            arrival = self.repaired(connection, Way::ToClient, arrival, ordinal);
+        }
         let entry = &mut self.connections[connection];
         entry.last_to_client = entry.last_to_client.max(arrival);
         entry.last_to_client
     }
 
-    fn arrival(&mut self, connection: u32) -> Timestamp {
+    /// When the answer to a SYN arrives. Whether it does is drawn where it is sent.
+    fn arrival_of_answer(&mut self, connection: u32) -> Timestamp {
+        let (arrival, _) = self.arrival(connection, Way::ToClient);
+        let entry = &mut self.connections[connection];
+        entry.last_to_client = entry.last_to_client.max(arrival);
+        entry.last_to_client
+    }
+
+    /// When a message that leaves now arrives if nothing happens to it, and the number that keys its draws.
+    #[inline]
+    fn arrival(&mut self, connection: u32, way: Way) -> (Timestamp, u64) {
         let entry = &mut self.connections[connection];
         entry.messages = entry.messages.wrapping_add(1);
         let entry = &self.connections[connection];
+        let ordinal = u64::from(entry.client_number) << 16 | u64::from(entry.messages);
         // Asked only where jitter varies: the session lies in memory that this message need not touch.
-        let jitter = self.link.jitter(|| {
+        let jitter = self.links.jitter(entry.route, way, || {
             let slot = &self.sessions[entry.session as usize];
-            let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
-            (session, u64::from(entry.client_number) << 16 | u64::from(entry.messages))
+            (self.groups[slot.group as usize].plan.identity(slot.machine.index()), ordinal)
         });
-        self.now + entry.one_way + jitter
+        let one_way = match way {
+            Way::ToClient if self.links.uneven() => self.one_way(connection, way),
+            _ => entry.one_way,
+        };
+        (self.now + one_way + jitter, ordinal)
     }
 
-    fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
+    /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
+    pub(super) fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
+        if at == Timestamp::NEVER {
+            if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+                self.segments.release(segment);
+            }
+            return;
+        }
         self.connections[connection].in_flight += 1;
         self.queue.push(at, item);
     }
@@ -147,34 +174,61 @@ impl Simulation {
     }
 
     pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        let Connection { session, server, client, .. } = self.connections[connection];
-        match self.servers[server as usize].host.syn() {
-            // The session gave up while the SYN was on its way; the other end's answer would be for nobody.
-            _ if client == ClientEnd::Closed => {}
-            SynAnswer::Accepted => {
-                self.connections[connection].server_end = ServerEnd::HalfOpen;
-                let at = self.arrival_at_client(connection);
-                self.push(connection, at, Item::SynAck { connection });
+        let Connection { session, server, client, server_end, .. } = self.connections[connection];
+        if client == ClientEnd::Closed {
+            // The session gave up while the SYN was on its way; the other end's answer would be for nobody. What an
+            // earlier SYN began there ends with an RST that nobody needs to see.
+            if server_end == ServerEnd::HalfOpen {
+                self.connections[connection].server_end = ServerEnd::Gone;
             }
-            SynAnswer::Refused => {
-                self.record(Kind::Network(server, Event::SynRefused { session }), recorder);
-                let at = self.arrival_at_client(connection);
-                self.push(connection, at, Item::SynRefused { connection });
-            }
-            SynAnswer::BacklogFull => self.syn_dropped(connection, true, recorder),
-            SynAnswer::Unanswered => self.syn_dropped(connection, false, recorder),
+        } else if self.links.lossy() && self.syn_lost(connection, Message::Syn) {
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.repeat_syn(connection);
+        } else if self.is_cut(connection, Way::ToServer) {
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.repeat_syn(connection);
+        } else {
+            self.answer_syn(connection, recorder);
         }
         self.landed(connection);
     }
 
+    fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { session, server, .. } = self.connections[connection];
+        let answer = self.servers[server as usize].host.syn();
+        let item = match answer {
+            SynAnswer::Accepted => {
+                self.connections[connection].server_end = ServerEnd::HalfOpen;
+                Item::SynAck { connection }
+            }
+            SynAnswer::Refused | SynAnswer::Overflowed => {
+                let backlog_full = answer == SynAnswer::Overflowed;
+                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }), recorder);
+                Item::SynRefused { connection }
+            }
+            SynAnswer::BacklogFull | SynAnswer::Unanswered => {
+                let backlog_full = answer == SynAnswer::BacklogFull;
+                self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }), recorder);
+                self.repeat_syn(connection);
+                return;
+            }
+        };
+        if self.links.lossy() && self.syn_lost(connection, Message::SynAck) {
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
+            self.repeat_syn(connection);
+            return;
+        }
+        let at = self.arrival_of_answer(connection);
+        self.push(connection, at, item);
+    }
+
     /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
-    fn syn_dropped<R: Recorder>(&mut self, connection: u32, backlog_full: bool, recorder: &mut R) {
+    fn repeat_syn(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
-        let (session, server, opened) = (entry.session, entry.server, entry.opened);
+        let opened = entry.opened();
         let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
         entry.syns = entry.syns.saturating_add(1);
         let one_way = entry.one_way;
-        self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }), recorder);
         match repetition {
             Some(after) => {
                 let at = (opened + after + one_way).max(self.now);
@@ -188,11 +242,14 @@ impl Simulation {
     }
 
     pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
-        if entry.client == ClientEnd::Closed {
+        if cut && entry.client != ClientEnd::Closed {
+            self.repeat_syn(connection);
+        } else if entry.client == ClientEnd::Closed {
             self.reset_to_server(connection);
         } else {
-            entry.client = ClientEnd::Open;
+            entry.came_up(self.now);
             let (session, c) = (entry.session, ConnectionId(entry.client_number));
             self.session_input(session, Input::Connected(c), recorder);
         }
@@ -201,9 +258,19 @@ impl Simulation {
 
     /// The connect was refused, or the kernel gave up.
     pub(super) fn not_connected<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+        let waits = self.connections[connection].client != ClientEnd::Closed;
+        if refused && waits && self.is_cut(connection, Way::ToClient) {
+            self.repeat_syn(connection);
+            self.landed(connection);
+            return;
+        }
         let entry = &mut self.connections[connection];
         let (session, c) = (entry.session, ConnectionId(entry.client_number));
         let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
+        // Where every answer was lost, the other end gives up as well.
+        if entry.server_end == ServerEnd::HalfOpen {
+            entry.server_end = ServerEnd::Gone;
+        }
         self.landed(connection);
         if !abandoned {
             let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
@@ -212,6 +279,9 @@ impl Simulation {
     }
 
     pub(super) fn segment_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        if self.held_up(connection, Way::ToServer, Kept::Segment(segment), recorder) {
+            return;
+        }
         let Connection { server, server_end, client, .. } = self.connections[connection];
         let slot = &mut self.servers[server as usize];
         let process = slot.host.process();
@@ -227,8 +297,13 @@ impl Simulation {
                 self.receive_at_server(connection, segment, recorder);
             }
             ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {
-                // A host that is off says nothing; one that knows nothing of the connection answers RST.
-                if slot.host.powered() && client != ClientEnd::Closed {
+                // A host that is off says nothing, so that the client's kernel goes on trying; one that knows nothing of
+                // the connection answers RST.
+                if client != ClientEnd::Closed {
+                    if !slot.host.powered() {
+                        self.stall(connection, Way::ToServer, Kept::Segment(segment), recorder);
+                        return;
+                    }
                     let at = self.arrival_at_client(connection);
                     self.push(connection, at, Item::RstToClient { connection });
                 }
@@ -257,6 +332,9 @@ impl Simulation {
     }
 
     pub(super) fn segment_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        if self.held_up(connection, Way::ToClient, Kept::Segment(segment), recorder) {
+            return;
+        }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let (session, c) = (entry.session, ConnectionId(entry.client_number));
@@ -271,6 +349,9 @@ impl Simulation {
     }
 
     pub(super) fn fin_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        if self.held_up(connection, Way::ToServer, Kept::Fin, recorder) {
+            return;
+        }
         let Connection { server, server_end, .. } = self.connections[connection];
         let hung = self.servers[server as usize].host.process() == Process::Hung;
         match server_end {
@@ -306,6 +387,9 @@ impl Simulation {
     }
 
     pub(super) fn fin_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        if self.held_up(connection, Way::ToClient, Kept::Fin, recorder) {
+            return;
+        }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let (session, c) = (entry.session, ConnectionId(entry.client_number));
@@ -321,7 +405,16 @@ impl Simulation {
     }
 
     pub(super) fn rst_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        // A hung process finds the reset connection when it goes on; until then its kernel has forgotten it.
+        if self.held_up(connection, Way::ToServer, Kept::Rst, recorder) {
+            return;
+        }
+        self.reset_at_server(connection, recorder);
+        self.landed(connection);
+    }
+
+    /// The server's kernel drops the connection, and tells the process. A hung one finds it when it goes on; until then
+    /// its kernel has forgotten it.
+    pub(super) fn reset_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &self.connections[connection];
         let server = entry.server;
         let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
@@ -331,10 +424,12 @@ impl Simulation {
             (true, false) => self.end_at_server(connection, Input::Reset, recorder),
             (false, _) => {}
         }
-        self.landed(connection);
     }
 
     pub(super) fn rst_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        if self.held_up(connection, Way::ToClient, Kept::Rst, recorder) {
+            return;
+        }
         let entry = &mut self.connections[connection];
         let (session, c) = (entry.session, ConnectionId(entry.client_number));
         let heard = entry.client != ClientEnd::Closed;

@@ -1,0 +1,229 @@
+//! What happens to messages that do not get through: lost ones, and those that meet a partition or a host without power.
+//!
+//! A loss is drawn when the message is sent, and so is its repair: the message arrives later, and what follows it in its
+//! direction waits. Silence ahead is found out on arrival: the message stalls, and its sender's kernel repeats it by its
+//! timer until the other end is back or the retries run out.
+
+use std::collections::BTreeMap;
+
+use super::connection::{ClientEnd, ServerEnd};
+use super::{Item, Simulation};
+use crate::event::Kind;
+use crate::machine::{ConnectionId, Input};
+use crate::network::{Event, Message, Rto, Way};
+use crate::record::Recorder;
+use crate::rng::Purpose;
+use crate::time::{Nanos, Timestamp};
+
+/// Something on its way to an end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kept {
+    Segment(u32),
+    Fin,
+    Rst,
+}
+
+/// What waits in one direction of a connection.
+#[derive(Debug)]
+pub(super) struct Stall {
+    kept: Vec<Kept>,
+    /// The timer that runs now.
+    rto: Rto,
+    /// Transmissions after the first that came to nothing.
+    retries: u8,
+}
+
+/// Every direction in which something waits.
+pub(super) type Stalls = BTreeMap<(u32, Way), Stall>;
+
+fn bit(way: Way) -> u8 {
+    1 << way as u8
+}
+
+impl Simulation {
+    /// One-way latency of a connection.
+    pub(super) fn one_way(&self, connection: u32, way: Way) -> Nanos {
+        let entry = &self.connections[connection];
+        let slot = &self.sessions[entry.session as usize];
+        let client = self.groups[slot.group as usize].host_of(slot.machine.index());
+        self.links.one_way(entry.route, way, client, self.servers[entry.server as usize].identity)
+    }
+
+    /// Whether this SYN, or the answer to it, is lost.
+    pub(super) fn syn_lost(&self, connection: u32, message: Message) -> bool {
+        let entry = &self.connections[connection];
+        let (way, purpose) = match message {
+            Message::Syn => (Way::ToServer, Purpose::SynLoss),
+            _ => (Way::ToClient, Purpose::SynAckLoss),
+        };
+        let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns);
+        self.links.lost(entry.route, way, self.session_identity(connection), purpose, ordinal)
+    }
+
+    fn session_identity(&self, connection: u32) -> crate::rng::Identity {
+        let slot = &self.sessions[self.connections[connection].session as usize];
+        self.groups[slot.group as usize].plan.identity(slot.machine.index())
+    }
+
+    /// When a message arrives that would arrive at `arrival` unless it were lost: later by the timers that repair it
+    /// (RFC 6298 section 5), `NEVER` when the retries run out.
+    #[cold]
+    pub(super) fn repaired(&mut self, connection: u32, way: Way, arrival: Timestamp, ordinal: u64) -> Timestamp {
+        let entry = &self.connections[connection];
+        let last = if way == Way::ToServer { entry.last_to_server } else { entry.last_to_client };
+        if last == Timestamp::NEVER {
+            return last;
+        }
+        let (route, server, session, mut rto) = (entry.route, entry.server, entry.session, entry.rto());
+        let identity = self.session_identity(connection);
+        let mut delay = Nanos::ZERO;
+        let mut times = 0;
+        while self.links.lost(route, way, identity, Purpose::Loss, ordinal << 5 | u64::from(times)) {
+            delay.0 += rto.length().0;
+            rto = rto.doubled();
+            times += 1;
+            if times > self.data_retries {
+                break;
+            }
+        }
+        if times == 0 {
+            return arrival;
+        }
+        let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
+        self.losses.push((server, Event::Lost { session, message, times }));
+        if times > self.data_retries {
+            self.push(connection, self.now + delay, Item::GivenUp { connection, way });
+            return Timestamp::NEVER;
+        }
+        arrival + delay
+    }
+
+    #[cold]
+    pub(super) fn record_losses<R: Recorder>(&mut self, recorder: &mut R) {
+        let mut losses = std::mem::take(&mut self.losses);
+        for (server, event) in losses.drain(..) {
+            self.record(Kind::Network(server, event), recorder);
+        }
+        self.losses = losses;
+    }
+
+    /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
+    #[inline]
+    pub(super) fn held_up<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) -> bool {
+        if self.connections[connection].stalled & bit(way) == 0 && !self.is_cut(connection, way) {
+            return false;
+        }
+        self.stall(connection, way, kept, recorder);
+        true
+    }
+
+    /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
+    /// stays taken for it.
+    #[cold]
+    pub(super) fn stall<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) {
+        if let Some(stall) = self.stalls.get_mut(&(connection, way)) {
+            stall.kept.push(kept);
+            return;
+        }
+        let entry = &mut self.connections[connection];
+        entry.stalled |= bit(way);
+        let (session, server, rto) = (entry.session, entry.server, entry.rto());
+        self.stalls.insert((connection, way), Stall { kept: vec![kept], rto, retries: 0 });
+        let to_server = way == Way::ToServer;
+        self.record(Kind::Network(server, Event::Stalled { session, to_server }), recorder);
+        self.next_transmission(connection, way, rto, 0);
+    }
+
+    /// The timer that started when the last transmission left runs out.
+    fn next_transmission(&mut self, connection: u32, way: Way, rto: Rto, retries: u8) {
+        if retries < self.data_retries {
+            self.push(connection, self.now + rto.length(), Item::Retransmitted { connection, way });
+        } else {
+            // It left one-way latency ago, and no other follows it.
+            let left = Nanos(rto.length().0.saturating_sub(self.one_way(connection, way).0));
+            self.push(connection, self.now + left, Item::GivenUp { connection, way });
+        }
+    }
+
+    pub(super) fn retransmitted<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
+        let data_for_nobody = {
+            let entry = &self.connections[connection];
+            let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
+            entry.client == ClientEnd::Closed && server_gone
+        };
+        let nothing_left = self.stalls.get(&(connection, way)).is_none_or(|stall| stall.kept.is_empty());
+        if data_for_nobody || nothing_left {
+            self.forget_stalled(connection, way);
+        } else if self.is_silent(connection, way) {
+            let stall =
+                self.stalls.get_mut(&(connection, way)).expect("what stalled is repeated until it is forgotten");
+            stall.rto = stall.rto.doubled();
+            stall.retries += 1;
+            let (rto, retries) = (stall.rto, stall.retries);
+            self.next_transmission(connection, way, rto, retries);
+        } else if let Some(stall) = self.stalls.remove(&(connection, way)) {
+            self.connections[connection].stalled &= !bit(way);
+            for kept in stall.kept {
+                match (way, kept) {
+                    (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment, recorder),
+                    (Way::ToServer, Kept::Fin) => self.fin_at_server(connection, recorder),
+                    (Way::ToServer, Kept::Rst) => self.rst_at_server(connection, recorder),
+                    (Way::ToClient, Kept::Segment(segment)) => self.segment_at_client(connection, segment, recorder),
+                    (Way::ToClient, Kept::Fin) => self.fin_at_client(connection, recorder),
+                    (Way::ToClient, Kept::Rst) => self.rst_at_client(connection, recorder),
+                }
+            }
+        }
+        self.landed(connection);
+    }
+
+    /// Whether what arrives there would meet silence.
+    fn is_silent(&self, connection: u32, way: Way) -> bool {
+        let server = self.connections[connection].server;
+        self.is_cut(connection, way) || way == Way::ToServer && !self.servers[server as usize].host.powered()
+    }
+
+    /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
+    pub(super) fn given_up<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
+        self.forget_stalled(connection, way);
+        let entry = &mut self.connections[connection];
+        let (session, server, c) = (entry.session, entry.server, ConnectionId(entry.client_number));
+        let to_server = way == Way::ToServer;
+        match way {
+            Way::ToServer => entry.last_to_server = Timestamp::NEVER,
+            Way::ToClient => entry.last_to_client = Timestamp::NEVER,
+        }
+        let heard = to_server && entry.client != ClientEnd::Closed;
+        if heard {
+            entry.client = ClientEnd::Closed;
+        }
+        self.record(Kind::Network(server, Event::GivenUp { session, to_server }), recorder);
+        if heard {
+            self.session_input(session, Input::Reset(c), recorder);
+        } else if !to_server {
+            self.reset_at_server(connection, recorder);
+        }
+        self.landed(connection);
+    }
+
+    /// What waits in one direction is lost for good.
+    fn forget_stalled(&mut self, connection: u32, way: Way) {
+        self.forget_kept(connection, way);
+        self.stalls.remove(&(connection, way));
+        self.connections[connection].stalled &= !bit(way);
+    }
+
+    /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
+    pub(super) fn forget_kept(&mut self, connection: u32, way: Way) {
+        if self.connections[connection].stalled & bit(way) == 0 {
+            return;
+        }
+        let Some(stall) = self.stalls.get_mut(&(connection, way)) else { return };
+        for kept in std::mem::take(&mut stall.kept) {
+            if let Kept::Segment(segment) = kept {
+                self.segments.release(segment);
+            }
+            self.landed(connection);
+        }
+    }
+}

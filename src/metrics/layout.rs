@@ -1,0 +1,67 @@
+//! What there is to measure: the names, numbers and times that a recorder is given.
+
+use crate::time::{Nanos, Timestamp};
+
+/// What there is to measure: names, numbers and times of a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// How long the run is.
+    pub duration: Nanos,
+    /// The interval of the series.
+    pub interval: Nanos,
+    /// What the summary measures begins here.
+    pub from: Timestamp,
+    /// And ends here.
+    pub until: Timestamp,
+    /// Client groups, by number.
+    pub groups: Vec<GroupLayout>,
+    /// Names of server groups.
+    pub server_groups: Vec<String>,
+    /// Servers, by number.
+    pub servers: Vec<ServerLayout>,
+    /// Names of faults, by number; at most 64.
+    pub faults: Vec<String>,
+}
+
+/// A client group.
+#[derive(Debug, Clone)]
+pub struct GroupLayout {
+    /// Its name.
+    pub name: String,
+    /// Its sessions.
+    pub count: u32,
+}
+
+/// A server.
+#[derive(Debug, Clone)]
+pub struct ServerLayout {
+    /// Its name.
+    pub name: String,
+    /// Its group's place in [`Layout::server_groups`].
+    pub group: usize,
+    /// Its workers.
+    pub workers: u32,
+}
+
+/// The part of the run that the summary measures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl Window {
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+
+    /// Whether the warm-up is over.
+    pub fn has_begun(&self, at: Timestamp) -> bool {
+        self.from <= at
+    }
+
+    /// How much of a stretch of time lies within.
+    pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
+        until.min(self.until).since(from.max(self.from))
+    }
+}

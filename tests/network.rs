@@ -1,0 +1,304 @@
+//! What the network does to connections, at exactly which moments: scenarios of one or a few sessions, event by event.
+
+use shakedown::client::{self, Failure};
+use shakedown::driver;
+use shakedown::event::{Event, Kind};
+use shakedown::metrics::{Metrics, Value};
+use shakedown::network;
+use shakedown::scenario::{Overrides, Scenario};
+use shakedown::time::{Nanos, Timestamp};
+
+const SECOND: u64 = 1_000_000_000;
+const MS: u64 = 1_000_000;
+
+fn load(text: &str) -> Result<Scenario, String> {
+    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+}
+
+fn run(text: &str) -> Vec<Event> {
+    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut events = Vec::new();
+    driver::run(&scenario, &mut events);
+    events
+}
+
+/// What a session went through, with the times.
+fn life(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
+    let of = |event: &Event| match event.kind {
+        Kind::Session(session, kind) if session == of => Some((event.at.0, kind)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+/// When something first happened to a session.
+fn first(events: &[Event], session: u32, which: fn(&client::Event) -> bool) -> Option<u64> {
+    life(events, session).into_iter().find(|(_, event)| which(event)).map(|(at, _)| at)
+}
+
+fn opened(events: &[Event], session: u32) -> Option<u64> {
+    first(events, session, |event| matches!(event, client::Event::Opened { .. }))
+}
+
+fn lost(events: &[Event], session: u32) -> Option<u64> {
+    first(events, session, |event| matches!(event, client::Event::Lost { .. }))
+}
+
+fn failed(events: &[Event], session: u32) -> Option<(u64, Failure)> {
+    life(events, session).into_iter().find_map(|(at, event)| match event {
+        client::Event::AttemptFailed { failure, .. } => Some((at, failure)),
+        _ => None,
+    })
+}
+
+/// One server, 20 ms away, that takes no time; what a test adds comes after.
+const QUIET: &str = r#"
+format = 1
+title = "A test"
+duration = "1000s"
+[servers.gateway]
+service_time = "0s"
+"#;
+
+fn quiet(network: &str, clients: &str, rest: &str) -> String {
+    format!(
+        "{QUIET}\n[network]\none_way = \"20ms\"\n{network}\n[clients.players]\nendpoints = [\"gateway\"]\n\
+         arrive = \"at_once\"\n{clients}\n{rest}"
+    )
+}
+
+/// The process hangs from the start, and its accept queue takes one connection.
+const HUNG: &str = "[faults.hangs]\nkind = \"hang\"\ntarget = \"gateway\"\nat = \"0s\"\n";
+
+#[test]
+fn a_full_accept_queue_costs_the_second_client_one_second() {
+    // The queue is taken once the first client's request has arrived, at 60 ms; the second connects after that.
+    let second = "[clients.late]\ncount = 1\nendpoints = [\"gateway\"]\nstart = \"100ms\"\narrive = \"at_once\"\n";
+    let full = format!("{HUNG}for = \"500ms\"\n{second}");
+    let text = quiet("", "count = 1", &full).replace("service_time", "backlog = 1\nservice_time");
+    let events = run(&text);
+    let connected = first(&events, 1, |event| matches!(event, client::Event::Connected { .. }));
+    assert_eq!(connected, Some(100 * MS + SECOND + 40 * MS));
+    let dropped = events.iter().find_map(|event| match event.kind {
+        Kind::Network(0, network::Event::SynDropped { session: 1, backlog_full: true }) => Some(event.at.0),
+        _ => None,
+    });
+    assert_eq!(dropped, Some(120 * MS));
+    // With `reset` it hears at once.
+    let events = run(&text.replace("backlog = 1", "backlog = 1\nbacklog_overflow = \"reset\""));
+    assert_eq!(failed(&events, 1), Some((140 * MS, Failure::Refused)));
+    let refused = Kind::Network(0, network::Event::SynRefused { session: 1, backlog_full: true });
+    assert!(events.iter().any(|event| event.kind == refused));
+}
+
+#[test]
+fn a_connect_to_a_black_hole_ends_when_the_kernel_gives_up() {
+    let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"0s\"\n";
+    for (kernel, seconds) in [("linux", 127), ("linux-6.5", 131), ("macos", 75)] {
+        let network = format!("syn_retries = \"{kernel}\"");
+        let events = run(&quiet(&network, "count = 1\nconnect_timeout = \"10m\"", off));
+        assert_eq!(failed(&events, 0), Some((seconds * SECOND, Failure::ConnectTimeout)), "{kernel}");
+    }
+}
+
+#[test]
+fn links_give_places_their_own_latency() {
+    // Toward the gateway 100 ms, back 20 ms: two round trips to open.
+    let places = "zone = \"eu\"\ncount = 1";
+    let link = "[network.links.far]\nfrom = \"eu\"\nto = \"gateway\"\none_way = \"100ms\"\nboth = false\n";
+    assert_eq!(opened(&run(&quiet("", places, link)), 0), Some(240 * MS));
+    let both = link.replace("both = false\n", "");
+    assert_eq!(opened(&run(&quiet("", places, &both)), 0), Some(400 * MS));
+    // Written from the other end, `both = false` is the way back.
+    let back = link.replace("\"eu\"", "\"x\"").replace("\"gateway\"", "\"eu\"").replace("\"x\"", "\"gateway\"");
+    assert_eq!(opened(&run(&quiet("", places, &back)), 0), Some(240 * MS));
+    // A group says more than a zone, a server more than its group; what no link names is as before.
+    let exact = format!("{both}[network.links.near]\nfrom = \"players\"\nto = \"gateway-0\"\none_way = \"5ms\"\n");
+    assert_eq!(opened(&run(&quiet("", places, &exact)), 0), Some(20 * MS));
+    let other = format!("{both}[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n");
+    assert_eq!(opened(&run(&quiet("", places, &other)), 1), Some(80 * MS));
+}
+
+#[test]
+fn links_that_make_no_sense_are_told_apart() {
+    let link = |from: &str, to: &str| format!("from = \"{from}\"\nto = \"{to}\"\none_way = \"1ms\"\n");
+    let wrong = |clients: &str, links: &str| load(&quiet("", &format!("count = 1\n{clients}"), links)).unwrap_err();
+    let twice =
+        format!("[network.links.a]\n{}[network.links.b]\n{}", link("players", "gateway"), link("gateway", "players"));
+    assert!(wrong("", &twice).contains("a and b both hold between players and gateway-0"));
+    let unknown = wrong("", &format!("[network.links.a]\n{}", link("player", "gateway")));
+    assert!(unknown.contains("no zone, group or server is named `player`"), "{unknown}");
+    assert!(unknown.contains("the nearest name is `players`"), "{unknown}");
+    let idle = wrong("", &format!("[network.links.a]\n{}", link("gateway", "gateway-0")));
+    assert!(idle.contains("nobody talks between gateway and gateway-0"), "{idle}");
+    assert!(wrong("zone = \"gateway\"", "").contains("the zone `gateway` has the name of a group or a server"));
+    let empty = wrong("", "[network.links.a]\nfrom = \"players\"\nto = \"gateway\"\n");
+    assert!(empty.contains("it says nothing that [network] does not"), "{empty}");
+}
+
+#[test]
+fn every_loss_costs_exactly_its_timers() {
+    let text = quiet("loss = \"30%\"", "count = 300\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"", "");
+    let events = run(&text);
+    let (mut repaired, mut repeated) = (0, 0);
+    for session in 0..300 {
+        let of_session = events.iter().filter_map(|event| match event.kind {
+            Kind::Network(0, network::Event::Lost { session: of, message, times }) if of == session => {
+                Some((message, times))
+            }
+            _ => None,
+        });
+        let (syns, data): (Vec<_>, Vec<_>) =
+            of_session.partition(|(message, _)| matches!(message, network::Message::Syn | network::Message::SynAck));
+        // After the first, a SYN leaves at 1, 2, 3, 4, 5, 7, 11, 19, 35 s; a repeated one leaves no round trip to go by.
+        let schedule = [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
+        let rto = if syns.is_empty() { 200 * MS } else { SECOND };
+        let delay: u64 = data.iter().map(|(_, times)| rto * ((1 << times) - 1)).sum();
+        assert_eq!(opened(&events, session), Some(80 * MS + schedule[syns.len()] * SECOND + delay), "{session}");
+        repaired += usize::from(delay > 0);
+        repeated += usize::from(!syns.is_empty());
+    }
+    // 1 - 0.7^2 = 51 % of the sessions lose data, as many a SYN or its answer.
+    assert!((120..190).contains(&repaired) && (120..190).contains(&repeated), "{repaired} {repeated}");
+}
+
+#[test]
+fn loss_has_a_direction() {
+    for loss in ["loss = { forward = \"100%\" }", "loss = { back = \"100%\" }"] {
+        let events = run(&quiet(loss, "count = 1\nconnect_timeout = \"10m\"", ""));
+        assert_eq!(failed(&events, 0), Some((131 * SECOND, Failure::ConnectTimeout)), "{loss}");
+        let forward = loss.contains("forward");
+        let of = if forward { network::Message::Syn } else { network::Message::SynAck };
+        let lost = events.iter().filter(
+            |event| matches!(event.kind, Kind::Network(_, network::Event::Lost { message, .. }) if message == of),
+        );
+        assert!(lost.take_while(|event| event.at.0 < 131 * SECOND).count() == 11, "{loss}");
+    }
+}
+
+#[test]
+fn a_write_finds_out_what_a_reboot_forgot() {
+    let pings = "count = 1\nheartbeat = { every = \"2s\", timeout = \"2000s\" }\nreconnect = false";
+    let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"1s\"\n";
+    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 6 s.
+    let events = run(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 6_200 * MS + 40 * MS));
+    let stalled = Kind::Network(0, network::Event::Stalled { session: 0, to_server: true });
+    assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(2_100 * MS));
+    // It never is: the kernel gives up after 924.6 s, or as often as it is told to repeat.
+    let events = run(&quiet("", pings, off));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 924_600 * MS));
+    let events = run(&quiet("data_retries = 2", pings, off));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+    // Who says nothing finds out nothing.
+    let events = run(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
+    assert_eq!(lost(&events, 0), None);
+}
+
+#[test]
+fn data_that_is_lost_for_ever_ends_the_connection_at_its_sender() {
+    // Only what goes to the client is lost, and the SYN-ACK comes through: seeds differ, one with that luck will do.
+    let clients = "count = 200\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"\nretry = { policy = \"none\" }";
+    let events = run(&quiet("loss = { forward = \"60%\" }\ndata_retries = 1", clients, ""));
+    let mut given_up = 0;
+    for session in 0..200 {
+        let Some((at, Failure::Reset)) = failed(&events, session) else { continue };
+        let connected = first(&events, session, |event| matches!(event, client::Event::Connected { .. })).unwrap();
+        // Two timers of 0.2 s and 0.4 s, or of 1 s and 2 s where the SYN was repeated.
+        let rto = if connected == 40 * MS { 200 * MS } else { SECOND };
+        assert_eq!(at, connected + 3 * rto, "{session}");
+        given_up += 1;
+    }
+    // 60 % of 60 %.
+    assert!((50..95).contains(&given_up), "{given_up}");
+}
+
+/// When heartbeats were answered.
+fn answered(events: &[Event]) -> Vec<u64> {
+    let pong = |(at, event)| matches!(event, client::Event::HeartbeatAnswered { .. }).then_some(at);
+    life(events, 0).into_iter().filter_map(pong).collect()
+}
+
+#[test]
+fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
+    let pings = "zone = \"eu\"\ncount = 1\nheartbeat = { every = \"2s\", timeout = \"60s\" }";
+    let fault =
+        |target: &str| format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"1s\"\nfor = \"5s\"\n");
+    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
+    for target in ["\"gateway\"", "\"gateway-0\"", "\"players\"", "\"eu\"", "{ from = \"gateway\", to = \"eu\" }"] {
+        let events = run(&quiet("", pings, &fault(target)));
+        assert_eq!(answered(&events)[0], 2_080 * MS + 6_200 * MS + 40 * MS, "{target}");
+        assert_eq!(lost(&events, 0), None, "{target}");
+    }
+    // One way: the ping gets through, and it is the pong that is repeated from 2.1 s on.
+    let back = format!("{}one_way = true\n", fault("{ from = \"gateway\", to = \"eu\" }"));
+    let events = run(&quiet("", pings, &back));
+    assert_eq!(answered(&events)[0], 2_100 * MS + 6_200 * MS + 20 * MS);
+    let stalled = events.iter().filter_map(|event| match event.kind {
+        Kind::Network(0, network::Event::Stalled { to_server, .. }) => Some((event.at.0, to_server)),
+        _ => None,
+    });
+    assert_eq!(stalled.collect::<Vec<_>>(), [(2_120 * MS, false)]);
+    // Too long for the retries: the client's kernel gives up.
+    let events = run(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
+    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+}
+
+#[test]
+fn a_partition_swallows_syns_and_their_answers() {
+    let fault = |target: &str, length: &str| {
+        format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"0s\"\nfor = \"{length}\"\n")
+    };
+    let of = |fault: &str| opened(&run(&quiet("", "count = 1", fault)), 0);
+    assert_eq!(of(&fault("\"gateway\"", "2500ms")), Some(3_080 * MS));
+    let forward = fault("{ from = \"players\", to = \"gateway\" }", "2030ms") + "one_way = true\n";
+    assert_eq!(of(&forward), Some(3_080 * MS));
+    // The SYN of 2 s arrives at 2.02 s, its answer at 2.04 s.
+    let back = fault("{ from = \"gateway\", to = \"players\" }", "2030ms") + "one_way = true\n";
+    assert_eq!(of(&back), Some(2_080 * MS));
+    // It is another's.
+    let others = "[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
+    assert_eq!(of(&(fault("\"others\"", "5s") + others)), Some(80 * MS));
+}
+
+#[test]
+fn sessions_across_a_partition_are_open_for_nobody() {
+    let text = quiet(
+        "",
+        "count = 10",
+        "[faults.parted]\nkind = \"partition\"\ntarget = \"players\"\nat = \"1s\"\nfor = \"5s\"\n",
+    );
+    let others = "[clients.others]\ncount = 30\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
+    let crash = "[faults.crash]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"3s\"\n";
+    let measured = |text: &str| {
+        let scenario = load(text).unwrap();
+        let mut metrics = Metrics::new(scenario.layout());
+        driver::run(&scenario, &mut metrics);
+        metrics.finish(Timestamp::ZERO + scenario.file.duration)
+    };
+    let summary = measured(&format!("{text}{others}")).summary;
+    assert_eq!(summary.get("faults.parted.affected"), Some(Value::Count(10)));
+    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 10, of: 10 }));
+    assert_eq!(summary.get("faults.parted.recovery_time"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(summary.get("outage.max"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 40, of: 40 }));
+    // What the partition held does not come back when the other end is gone meanwhile.
+    let summary = measured(&format!("{text}{crash}")).summary;
+    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 0, of: 10 }));
+    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 0, of: 10 }));
+}
+
+#[test]
+fn partitions_that_make_no_sense_are_told_apart() {
+    let wrong = |lines: &str| load(&quiet("", "count = 1", &format!("[faults.f]\nat = \"1s\"\n{lines}"))).unwrap_err();
+    let one_sided = wrong("kind = \"partition\"\ntarget = \"gateway\"\none_way = true\n");
+    assert!(one_sided.contains("one way of what? it needs two sides"), "{one_sided}");
+    let nothing = wrong("kind = \"partition\"\ntarget = { from = \"gateway\", to = \"gateway-0\" }\n");
+    assert!(nothing.contains("this partition cuts nothing"), "{nothing}");
+    let some = wrong("kind = \"partition\"\ntarget = { group = \"gateway\", count = 1 }\n");
+    assert!(some.contains("a partition lies between places"), "{some}");
+    let crash = wrong("kind = \"crash\"\ntarget = { from = \"players\", to = \"gateway\" }\n");
+    assert!(crash.contains("are for kind = \"partition\""), "{crash}");
+    let mixed = wrong("kind = \"crash\"\ntarget = { from = \"players\", group = \"gateway\" }\n");
+    assert!(mixed.contains("either `group` with `count` or `share`, or `from` and `to`"), "{mixed}");
+}
