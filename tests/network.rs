@@ -55,7 +55,7 @@ fn failed(events: &[Event], session: u32) -> Option<(u64, Failure)> {
 const QUIET: &str = r#"
 format = 1
 title = "A test"
-duration = "1000s"
+duration = "2000s"
 [servers.gateway]
 service_time = "0s"
 "#;
@@ -178,18 +178,18 @@ fn loss_has_a_direction() {
 
 #[test]
 fn a_write_finds_out_what_a_reboot_forgot() {
-    let pings = "count = 1\nheartbeat = { every = \"2s\", timeout = \"2000s\" }\nreconnect = false";
-    let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"1s\"\n";
-    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 6 s.
+    let pings = "count = 1\nheartbeat = { every = \"930s\", timeout = \"930s\" }\nreconnect = false";
+    let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"929s\"\n";
+    // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 934 s.
     let events = run(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
-    assert_eq!(lost(&events, 0), Some(2_080 * MS + 6_200 * MS + 40 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 6_200 * MS + 40 * MS));
     let stalled = Kind::Network(0, network::Event::Stalled { session: 0, to_server: true });
-    assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(2_100 * MS));
+    assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(930_100 * MS));
     // It never is: the kernel gives up after 924.6 s, or as often as it is told to repeat.
     let events = run(&quiet("", pings, off));
-    assert_eq!(lost(&events, 0), Some(2_080 * MS + 924_600 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 924_600 * MS));
     let events = run(&quiet("data_retries = 2", pings, off));
-    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
     // Who says nothing finds out nothing.
     let events = run(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
     assert_eq!(lost(&events, 0), None);
@@ -221,27 +221,28 @@ fn answered(events: &[Event]) -> Vec<u64> {
 
 #[test]
 fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
-    let pings = "zone = \"eu\"\ncount = 1\nheartbeat = { every = \"2s\", timeout = \"60s\" }";
-    let fault =
-        |target: &str| format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"1s\"\nfor = \"5s\"\n");
-    // The ping leaves at 2.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
+    let pings = "zone = \"eu\"\ncount = 1\nheartbeat = { every = \"930s\", timeout = \"930s\" }";
+    let fault = |target: &str| {
+        format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"929s\"\nfor = \"5s\"\n")
+    };
+    // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
     for target in ["\"gateway\"", "\"gateway-0\"", "\"players\"", "\"eu\"", "{ from = \"gateway\", to = \"eu\" }"] {
         let events = run(&quiet("", pings, &fault(target)));
-        assert_eq!(answered(&events)[0], 2_080 * MS + 6_200 * MS + 40 * MS, "{target}");
+        assert_eq!(answered(&events)[0], 930_080 * MS + 6_200 * MS + 40 * MS, "{target}");
         assert_eq!(lost(&events, 0), None, "{target}");
     }
-    // One way: the ping gets through, and it is the pong that is repeated from 2.1 s on.
+    // One way: the ping gets through, and it is the pong that is repeated from 930.1 s on.
     let back = format!("{}one_way = true\n", fault("{ from = \"gateway\", to = \"eu\" }"));
     let events = run(&quiet("", pings, &back));
-    assert_eq!(answered(&events)[0], 2_100 * MS + 6_200 * MS + 20 * MS);
+    assert_eq!(answered(&events)[0], 930_100 * MS + 6_200 * MS + 20 * MS);
     let stalled = events.iter().filter_map(|event| match event.kind {
         Kind::Network(0, network::Event::Stalled { to_server, .. }) => Some((event.at.0, to_server)),
         _ => None,
     });
-    assert_eq!(stalled.collect::<Vec<_>>(), [(2_120 * MS, false)]);
+    assert_eq!(stalled.collect::<Vec<_>>(), [(930_120 * MS, false)]);
     // Too long for the retries: the client's kernel gives up.
     let events = run(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
-    assert_eq!(lost(&events, 0), Some(2_080 * MS + 1_400 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
 }
 
 #[test]

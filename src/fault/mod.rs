@@ -144,6 +144,13 @@ impl<'de> Deserialize<'de> for Target {
                     Table { group: Some(group), share, count, from: None, to: None } => {
                         Ok(Target::Some(SomeOf { group, share, count }))
                     }
+                    Table { group: None, from: None, to: None, .. } => Err(de::Error::missing_field("group")),
+                    Table { group: None, share: None, count: None, from: None, .. } => {
+                        Err(de::Error::missing_field("from"))
+                    }
+                    Table { group: None, share: None, count: None, to: None, .. } => {
+                        Err(de::Error::missing_field("to"))
+                    }
                     _ => Err(de::Error::custom("either `group` with `count` or `share`, or `from` and `to`")),
                 }
             }

@@ -179,7 +179,7 @@ fn an_unknown_key_is_underlined_and_its_nearest_neighbour_named() {
     6 | latency = { lognormal = { median = "20ms", p99 = "60ms" } }
       | ^^^^^^^
       |
-      = help: known keys here: `one_way`, `jitter`, `syn_retries`
+      = help: known keys here: `one_way`, `jitter`, `syn_retries`, `loss`, `data_retries`, `links`
     "#);
     assert_snapshot!(refused("retry_after", "retry-after"), @r#"
     error: unknown key `retry-after` in [servers.gateway.behavior]
@@ -384,7 +384,7 @@ fn a_value_of_another_type_is_told_what_it_should_be() {
       |            ^^^^^^^^
     "#);
     assert_snapshot!(refused(r#"target = { group = "gateway", count = 1 }"#, r#"target = ["gateway-0"]"#), @r#"
-    error: `faults.dies.target` must be a server or group by name, or { group = "gateway", count = 1 }, found a list
+    error: `faults.dies.target` must be a name, { group = "gateway", count = 1 }, or of a partition { from = "eu", to = "gateway" }, found a list
       --> fleet.toml:29:10
        |
     29 | target = ["gateway-0"]
@@ -596,7 +596,7 @@ fn a_number_out_of_range_is_told_the_range() {
     28 | severity = 1
        | ^^^^^^^^
        |
-       = help: known keys here: `kind`, `target`, `at`, `for`
+       = help: known keys here: `kind`, `target`, `at`, `one_way`, `for`
     ");
     assert_snapshot!(refused(r#"group = "gateway", count = 1"#, r#"group = "gateway", count = 0"#), @r#"
     error: `faults.dies.target.count` must be at least 1, found 0
@@ -1210,7 +1210,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     28 | kind = "explode"
        |        ^^^^^^^^^
        |
-       = help: one of `crash`, `power-off`, `hang`
+       = help: one of `crash`, `power-off`, `hang`, `partition`
     "#);
     assert_snapshot!(refused(r#"kind = "redirect""#, r#"kind = "rediret""#), @r#"
     error: unknown value `rediret` for `servers.front.behavior.kind`
@@ -1838,7 +1838,7 @@ fn a_set_is_quoted_where_it_is_wrong() {
      | faults.dies.kind=kill
      |                  ^^^^
      |
-     = help: one of `crash`, `power-off`, `hang`
+     = help: one of `crash`, `power-off`, `hang`, `partition`
     ");
     assert_snapshot!(refused_set("seed=1e3"), @r"
     error: `seed` must be a whole number, found the number 1000.0
