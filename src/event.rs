@@ -141,6 +141,14 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.u64(served.0);
         }
         server::Event::Closed { connection } => out.tag(7, connection),
+        server::Event::TurnedAway { connection, reason, turn } => {
+            out.tag(20, connection);
+            out.put([reason as u8, turn as u8]);
+        }
+        server::Event::Expired { connection, waited } => {
+            out.tag(21, connection);
+            out.u64(waited.0);
+        }
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ServerLayout {
     pub group: usize,
     /// Its workers.
     pub workers: u32,
+    /// Whether it may turn requests away for want of room or time.
+    pub limited: bool,
 }
 
 /// The part of the run that the summary measures.
@@ -163,7 +165,7 @@ impl Metrics {
             window: Window { from: layout.from, until: layout.until },
             lives: Vec::with_capacity(sessions),
             groups: layout.groups.iter().map(|_| Group::default()).collect(),
-            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers)).collect(),
+            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers, server.limited)).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,

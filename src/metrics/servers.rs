@@ -3,7 +3,7 @@
 use super::latency::Latency;
 use super::series::ServerSeries;
 use super::summary::{Summary, Value};
-use crate::server::Event;
+use crate::server::{Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
 /// One server's account.
@@ -32,10 +32,15 @@ pub(super) struct ServerAccount {
     wasted: u64,
     waits: Latency,
     no_waits: u64,
+    /// Whether limits are set: only then there is something to say about them.
+    limited: bool,
+    queue_full: u64,
+    connections_full: u64,
+    expired: u64,
 }
 
 impl ServerAccount {
-    pub fn new(workers: u32) -> ServerAccount {
+    pub fn new(workers: u32, limited: bool) -> ServerAccount {
         ServerAccount {
             workers,
             down: None,
@@ -56,6 +61,10 @@ impl ServerAccount {
             wasted: 0,
             waits: Latency::default(),
             no_waits: 0,
+            limited,
+            queue_full: 0,
+            connections_full: 0,
+            expired: 0,
         }
     }
 
@@ -102,6 +111,22 @@ impl ServerAccount {
             Event::Wasted { served, .. } => {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
+            }
+            Event::TurnedAway { reason, .. } => {
+                let count = match reason {
+                    Reason::QueueFull => &mut self.queue_full,
+                    Reason::ConnectionsMax => &mut self.connections_full,
+                };
+                *count += u64::from(measured);
+                // It did not wait, but that is no short wait.
+                self.no_waits -= u64::from(measured);
+            }
+            Event::Expired { waited, .. } => {
+                self.queue -= 1;
+                self.expired += u64::from(measured);
+                if within.contains(now - waited) {
+                    self.waits.add_unfinished(1);
+                }
             }
         }
     }
@@ -189,6 +214,12 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("wasted", sum(|server| server.wasted));
     count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
+    if servers.iter().any(|server| server.limited) {
+        count("turned_away", sum(|server| server.queue_full + server.connections_full + server.expired));
+        count("queue_full", sum(|server| server.queue_full));
+        count("connections_full", sum(|server| server.connections_full));
+        count("expired", sum(|server| server.expired));
+    }
     let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
     let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);
     let utilisation = (capacity > 0).then(|| busy as f64 / capacity as f64);

@@ -117,6 +117,7 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
         positive(&at("connections_max"), most, tree)?;
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
+    super::server::limits(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
 }
 
@@ -180,6 +181,9 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     for (name, server) in &scenario.file.servers {
+        if let Some(to) = &server.overflow_to {
+            known_server(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
+        }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
                 known_server(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;

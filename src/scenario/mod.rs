@@ -11,6 +11,7 @@ mod node;
 mod path;
 mod preset;
 mod problem;
+mod server;
 mod tree;
 
 pub use file::{File, Measure};
@@ -167,6 +168,7 @@ impl Scenario {
                     name: server.name.clone(),
                     group: server.group,
                     workers: self.file.servers[server.group].workers,
+                    limited: self.file.servers[server.group].has_limits(),
                 })
                 .collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),

@@ -20,9 +20,24 @@ pub struct Config {
     pub service_time: Distribution,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
-    /// Connections a member keeps at most; one more is answered 503. Absent: no limit.
+    /// Connections a member keeps at most. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
+    /// What becomes of one connection more (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_full: Option<WhenFull>,
+    /// `when_full = "redirect"`: the server or group that takes the overflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overflow_to: Option<String>,
+    /// Requests that wait for a worker at most. Absent: no limit; 0: a request finds a free worker or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<u32>,
+    /// What becomes of one request more (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_full: Option<QueueFull>,
+    /// Which waiting request a worker takes next (`fifo` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueOrder>,
     /// What it answers.
     pub behavior: Behaviors,
 }
@@ -35,9 +50,72 @@ impl Default for Config {
             service_time: Nanos(250_000).into(),
             backlog: 1024,
             connections_max: None,
+            when_full: None,
+            overflow_to: None,
+            queue_max: None,
+            queue_full: None,
+            queue: None,
             behavior: Behaviors::default(),
         }
     }
+}
+
+impl Config {
+    /// Whether it may turn requests away for want of room or time.
+    pub fn has_limits(&self) -> bool {
+        self.connections_max.is_some()
+            || self.queue_max.is_some()
+            || matches!(self.queue, Some(QueueOrder::Deadline(_)))
+    }
+
+    /// Makes the defaults visible that depend on other keys.
+    pub fn fill_in(&mut self) {
+        if self.connections_max.is_some() {
+            self.when_full.get_or_insert_default();
+        }
+        if self.queue_max.is_some() {
+            self.queue_full.get_or_insert_default();
+        }
+    }
+}
+
+/// What becomes of a request that finds the queue full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueFull {
+    /// 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// RST.
+    Reset,
+}
+
+/// What becomes of a connection past `connections_max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Its request is answered 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Its request is answered 307 to a member of `overflow_to`, one after the other, at no worker's cost.
+    Redirect,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+}
+
+/// Which waiting request a worker takes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueOrder {
+    /// The one that has waited longest.
+    #[default]
+    Fifo,
+    /// The newest: under overload some are served in time instead of all too late.
+    Lifo,
+    /// The one that has waited longest; who has waited longer than this is answered 503 instead.
+    Deadline(Nanos),
 }
 
 /// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.

@@ -3,46 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::Event;
-use super::behavior::{Behavior, Choice, LocationForm, Targets};
-use super::config::Config;
+use super::behavior::{Choice, LocationForm, Targets};
+use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
+use super::plan::Plan;
+use super::queue::{self, Job, Working};
+use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
-use crate::handshake::Key;
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
 use crate::http::{Directory, Partial};
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
-use crate::rng::{Identity, Purpose, Sampler, Seed};
+use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
-
-/// What every member of a server group has in common: its scenario, ready to run.
-#[derive(Debug)]
-pub struct Plan {
-    workers: u32,
-    service_time: Sampler,
-    connections_max: u32,
-    behaviors: Vec<Behavior>,
-}
-
-impl Plan {
-    /// A group as configured, with its behaviors' names looked up.
-    pub fn new(config: &Config, behaviors: Vec<Behavior>) -> Plan {
-        Plan {
-            workers: config.workers,
-            service_time: config.service_time.sampler(),
-            connections_max: config.connections_max.unwrap_or(u32::MAX),
-            behaviors,
-        }
-    }
-
-    /// How often the driver should report peers' open connections, if a behavior asks for it.
-    pub fn report_every(&self) -> Option<Nanos> {
-        let periods = self.behaviors.iter().filter_map(|behavior| match &behavior.choice {
-            Choice::Redirect { pick: super::PickMember::LeastConnections, report_every, .. } => Some(*report_every),
-            _ => None,
-        });
-        periods.min()
-    }
-}
 
 /// What a server is given with each input.
 pub struct Context<'a> {
@@ -65,8 +36,10 @@ enum State {
     Gone,
     /// The request has not come in whole.
     Reading,
-    /// The same, one connection past the limit: it will be answered 503.
+    /// The same, one connection past the limit: its request will be turned away.
     Excess,
+    /// One past the limit that is never to be answered.
+    Ignored,
     /// Queued or with a worker.
     Pending,
     /// The same, but the client has gone.
@@ -84,33 +57,13 @@ struct Connection {
     partial: Option<Box<Partial>>,
 }
 
-/// A request on its way through the queue and a worker.
-#[derive(Debug)]
-struct Job {
-    connection: u32,
-    client: Identity,
-    behavior: u32,
-    upgrade: bool,
-    key: Key,
-    /// The request target, where a redirect will need it.
-    path: Option<Box<str>>,
-    since: Timestamp,
-}
-
-/// A job with a worker, in order of completion.
-#[derive(Debug)]
-struct Working {
-    done: Timestamp,
-    order: u64,
-    served: Nanos,
-    job: Job,
-}
-
 /// One server process.
 #[derive(Debug, Default)]
 pub struct Server {
     connections: Vec<Connection>,
     count: u32,
+    /// Of them, those past the limit: they take up no place under it.
+    excess: u32,
     queue: VecDeque<Job>,
     working: BinaryHeap<Reverse<Working>>,
     started: u64,
@@ -132,13 +85,13 @@ impl Server {
                 State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
                 State::Open => self.listen(c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
-                State::Gone | State::Pending | State::Abandoned | State::Stalled => {}
+                State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
             },
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending => self.connections[c.0 as usize].state = State::Abandoned,
-                State::Reading | State::Excess | State::Stalled | State::Open => {
+                State::Reading | State::Excess | State::Stalled | State::Ignored | State::Open => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
                 }
@@ -164,7 +117,9 @@ impl Server {
             let empty = || Connection { state: State::Gone, client, partial: None };
             self.connections.resize_with(at + 1, empty);
         }
-        let state = if self.count >= cx.plan.connections_max { State::Excess } else { State::Reading };
+        let excess = self.count - self.excess >= cx.plan.connections_max;
+        self.excess += u32::from(excess);
+        let state = if excess { State::Excess } else { State::Reading };
         self.connections[at] = Connection { state, client, partial: None };
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
@@ -172,9 +127,10 @@ impl Server {
 
     fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
         let connection = &mut self.connections[c.0 as usize];
-        connection.state = State::Gone;
+        let state = std::mem::replace(&mut connection.state, State::Gone);
         connection.partial = None;
         self.count -= 1;
+        self.excess -= u32::from(matches!(state, State::Excess | State::Ignored));
         out.event(Event::Closed { connection: c.0 });
     }
 
@@ -196,7 +152,7 @@ impl Server {
                 }
                 return;
             }
-            Ok(Some(_)) => 503,
+            Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
             Ok(None) => {
                 let kept = Box::new(Partial::from(bytes.to_vec()));
                 self.connections[c.0 as usize].partial = Some(kept);
@@ -205,10 +161,73 @@ impl Server {
             Err(refusal) => refusal.status(),
         };
         out.event(Event::Requested { connection: c.0, queued: false });
-        out.transmit(c, |bytes| write_rejection(bytes, reject, None));
-        out.event(Event::Answered { connection: c.0, status: reject, served: Nanos::ZERO });
+        self.reject(c, reject, None, out);
+    }
+
+    /// Answers with an error at no worker's cost.
+    fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+        out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
+        self.answered_at_once(c, status, out);
+    }
+
+    fn answered_at_once(&mut self, c: ConnectionId, status: u16, out: &mut Outputs) {
+        out.event(Event::Answered { connection: c.0, status, served: Nanos::ZERO });
         out.push(Output::Close(c, How::Fin));
         self.forget(c, out);
+    }
+
+    /// The request of a connection past the limit.
+    fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
+        out.event(Event::Requested { connection: c.0, queued: false });
+        let turn = match cx.plan.when_full {
+            WhenFull::Redirect if !cx.plan.overflow.is_empty() => Turn::Redirect,
+            WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
+            WhenFull::Drop => Turn::Drop,
+        };
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn });
+        match turn {
+            Turn::Redirect => {
+                let client = self.connections[c.0 as usize].client;
+                let target = self.targets.choose(cx.seed, client, PickMember::RoundRobin, &cx.plan.overflow);
+                let authority = cx.directory.authority(target);
+                out.transmit(c, |bytes| write_redirect(bytes, 307, &["ws://", authority, request.path]));
+                self.answered_at_once(c, 307, out);
+            }
+            Turn::Drop => self.connections[c.0 as usize].state = State::Ignored,
+            Turn::Reject | Turn::Reset => self.reject(c, 503, None, out),
+        }
+    }
+
+    /// A request that found no worker and no place in the queue.
+    #[cold]
+    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
+        let turn = match cx.plan.queue_full {
+            QueueFull::Reject => Turn::Reject,
+            QueueFull::Drop => Turn::Drop,
+            QueueFull::Reset => Turn::Reset,
+        };
+        out.event(Event::Requested { connection: c.0, queued: false });
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn });
+        match turn {
+            Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
+            Turn::Reset => {
+                out.push(Output::Close(c, How::Reset));
+                self.forget(c, out);
+            }
+            Turn::Reject | Turn::Redirect => self.reject(c, 503, None, out),
+        }
+    }
+
+    /// A worker finds a request that has waited too long: 503, at no worker's cost.
+    #[cold]
+    fn expire(&mut self, c: ConnectionId, waited: Nanos, out: &mut Outputs) {
+        out.event(Event::Expired { connection: c.0, waited });
+        if self.state(c) == State::Abandoned {
+            out.push(Output::Close(c, How::Fin));
+            self.forget(c, out);
+        } else {
+            self.reject(c, 503, None, out);
+        }
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
@@ -269,6 +288,10 @@ impl Server {
             out.event(Event::Requested { connection: c.0, queued: false });
             return;
         }
+        let queued = self.working.len() as u32 >= cx.plan.workers;
+        if queued && self.queue.len() as u32 >= cx.plan.queue_max {
+            return self.queue_full(cx, c, out);
+        }
         let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
         let job = Job {
             connection: c.0,
@@ -280,7 +303,6 @@ impl Server {
             since: now,
         };
         self.connections[c.0 as usize].state = State::Pending;
-        let queued = self.working.len() as u32 >= cx.plan.workers;
         out.event(Event::Requested { connection: c.0, queued });
         if queued {
             self.queue.push_back(job);
@@ -292,7 +314,7 @@ impl Server {
     /// A worker takes a job.
     fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
         let draw = || cx.seed.draw(job.client, Purpose::Service, 0);
-        if cx.plan.service_time == Sampler::Constant(Nanos::ZERO) {
+        if cx.plan.free && !queued {
             self.answer(cx, &job, Nanos::ZERO, out);
             return;
         }
@@ -320,9 +342,15 @@ impl Server {
             let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
             self.answer(cx, &job, served, out);
             while (self.working.len() as u32) < cx.plan.workers
-                && let Some(next) = self.queue.pop_front()
+                && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
             {
-                self.start(cx, now, next, true, out);
+                let waited = now.since(next.since);
+                match cx.plan.order {
+                    QueueOrder::Deadline(deadline) if waited > deadline => {
+                        self.expire(ConnectionId(next.connection), waited, out);
+                    }
+                    _ => self.start(cx, now, next, true, out),
+                }
             }
         }
         self.schedule(out);
@@ -370,25 +398,5 @@ impl Server {
         out.event(Event::Answered { connection: c.0, status, served });
         out.push(Output::Close(c, How::Fin));
         self.forget(c, out);
-    }
-}
-
-impl PartialEq for Working {
-    fn eq(&self, other: &Working) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Working {}
-
-impl PartialOrd for Working {
-    fn partial_cmp(&self, other: &Working) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Working {
-    fn cmp(&self, other: &Working) -> std::cmp::Ordering {
-        (self.done, self.order).cmp(&(other.done, other.order))
     }
 }

@@ -4,10 +4,13 @@
 mod behavior;
 mod config;
 mod machine;
+mod plan;
+mod queue;
 
 pub use behavior::{Behavior, Choice, LocationForm};
-pub use config::{BehaviorConfig, Behaviors, Config, Kind, PickMember, When};
-pub use machine::{Context, Outputs, Plan, Server};
+pub use config::{BehaviorConfig, Behaviors, Config, Kind, PickMember, QueueFull, QueueOrder, When, WhenFull};
+pub use machine::{Context, Outputs, Server};
+pub use plan::Plan;
 
 use crate::time::Nanos;
 
@@ -56,6 +59,47 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
+    /// A request was not let in, for want of room. Follows its [`Event::Requested`].
+    TurnedAway {
+        /// Its connection.
+        connection: u32,
+        /// What there was too much of.
+        reason: Reason,
+        /// How it was turned away.
+        turn: Turn,
+    },
+    /// A worker would have taken a request that had waited longer than the queue's deadline: it is answered 503
+    /// instead, unless its client has gone.
+    Expired {
+        /// Its connection.
+        connection: u32,
+        /// How long it had waited.
+        waited: Nanos,
+    },
+}
+
+/// What a server had too much of when it turned a request away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// `queue_max` requests wait.
+    QueueFull = 1,
+    /// `connections_max` connections are kept.
+    ConnectionsMax = 2,
+}
+
+/// How a request is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Turn {
+    /// An HTTP error.
+    Reject = 1,
+    /// A redirect to the group that takes the overflow.
+    Redirect = 2,
+    /// Never answered.
+    Drop = 3,
+    /// RST.
+    Reset = 4,
 }
 
 #[cfg(test)]

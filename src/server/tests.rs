@@ -468,8 +468,10 @@ fn one_connection_more_than_the_limit_is_answered_503() {
     // An idle connection counts as well.
     bench.accept(1);
     let actions = bench.ask(2, "/");
+    let (reason, turn) = (Reason::ConnectionsMax, Turn::Reject);
     let mut expected = vec![
         requested(2, false),
+        Output::Event(Event::TurnedAway { connection: 2, reason, turn }),
         Output::Transmit(ConnectionId(2), bench.sent.len() as u32),
         Output::Event(Event::Answered { connection: 2, status: 503, served: Nanos::ZERO }),
     ];
@@ -675,4 +677,79 @@ proptest! {
         };
         prop_assert_eq!(read(&cuts), read(&[]));
     }
+}
+
+#[test]
+fn a_request_that_finds_the_queue_full_is_turned_away() {
+    let limits = "service_time = '1ms'\nworkers = 1\nqueue_max = 1";
+    let reset = [Output::Close(ConnectionId(2), How::Reset), Output::Event(Event::Closed { connection: 2 })];
+    for (queue_full, turn, left) in [("drop", Turn::Drop, 3), ("reset", Turn::Reset, 2), ("reject", Turn::Reject, 2)] {
+        let mut bench = Bench::new(&format!("{limits}\nqueue_full = '{queue_full}'"));
+        bench.ask(0, "/");
+        bench.ask(1, "/");
+        let actions = bench.ask(2, "/");
+        let away = Output::Event(Event::TurnedAway { connection: 2, reason: Reason::QueueFull, turn });
+        assert_eq!(actions[..2], [requested(2, false), away], "{queue_full}");
+        match turn {
+            Turn::Reset => assert_eq!(actions[2..], reset),
+            Turn::Drop => assert_eq!(actions.len(), 2),
+            _ => assert_eq!((answered(&actions), &actions[4..]), (vec![(2, 503)], &closed(2)[..])),
+        }
+        assert_eq!(bench.server.connections(), left);
+        assert_eq!([answered(&bench.wake()), answered(&bench.wake())], [[(0, 101)], [(1, 101)]]);
+    }
+}
+
+#[test]
+fn without_a_queue_a_request_finds_a_worker_or_nothing() {
+    let mut bench = Bench::new("service_time = '1ms'\nworkers = 2\nqueue_max = 0");
+    let statuses = [0, 1, 2].map(|c| bench.status(c, "/"));
+    assert_eq!(statuses, [None, None, Some(503)]);
+    bench.wake();
+    assert_eq!(bench.status(3, "/"), None);
+}
+
+#[test]
+fn the_newest_request_is_taken_first_from_a_lifo_queue() {
+    let mut bench = Bench::new("service_time = '1ms'\nworkers = 1\nqueue = 'lifo'");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    let order: Vec<_> = (0..4).flat_map(|_| answered(&bench.wake())).map(|(c, _)| c).collect();
+    assert_eq!(order, [0, 3, 2, 1]);
+}
+
+#[test]
+fn a_request_that_waited_past_the_deadline_costs_no_work() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 1\nqueue = { deadline = '15ms' }");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    bench.give(Input::Eof(ConnectionId(3)));
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    // The second has waited 10 ms and is served; the third and fourth have waited 20 ms by then.
+    let actions = bench.wake();
+    assert_eq!(answered(&actions), [(1, 101), (2, 503)]);
+    let expired = |connection| Output::Event(Event::Expired { connection, waited: ms(20) });
+    assert!(actions.contains(&expired(2)) && actions.contains(&expired(3)));
+    assert!(actions.ends_with(&closed(3)), "{actions:?}");
+    assert_eq!((started(&actions), bench.server.connections()), (vec![], 2));
+}
+
+#[test]
+fn overflow_is_turned_away_as_configured() {
+    let limits = "service_time = '0s'\nconnections_max = 1\nwhen_full";
+    let mut bench = Bench::new(&format!("{limits} = 'redirect'\noverflow_to = 'x'"));
+    bench.plan = bench.plan.with_overflow(vec![EndpointId(1), EndpointId(2)]);
+    assert_eq!(bench.status(0, "/"), Some(101));
+    assert_eq!(bench.status(1, "/chat"), Some(307));
+    assert_eq!(bench.location(), "ws://gateway-0/chat");
+    assert_eq!(bench.sent_to(1), 2);
+
+    let mut bench = Bench::new(&format!("{limits} = 'drop'"));
+    bench.ask(0, "/");
+    let turn = Turn::Drop;
+    let away = Output::Event(Event::TurnedAway { connection: 1, reason: Reason::ConnectionsMax, turn });
+    assert_eq!(bench.ask(1, "/"), [requested(1, false), away]);
+    // One that hangs takes up no place.
+    bench.give(Input::Eof(ConnectionId(0)));
+    assert_eq!((bench.status(0, "/"), bench.server.connections()), (Some(101), 2));
+    assert_eq!(bench.give(Input::Eof(ConnectionId(1))), closed(1));
+    assert_eq!(bench.status(1, "/"), None);
 }

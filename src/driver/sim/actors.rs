@@ -121,7 +121,7 @@ impl Simulation {
                     sent += len as usize;
                     self.send_to_client(server, c, bytes);
                 }
-                Output::Close(c, _) => self.close_server(server, c),
+                Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),
                 Output::Open(..) | Output::Admit(_) | Output::Done => {}
             }

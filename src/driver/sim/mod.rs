@@ -186,7 +186,8 @@ impl Simulation {
                 let to = behavior.to.as_deref().and_then(|to| scenario.members(to));
                 Behavior::new(behavior, to.unwrap_or_default())
             });
-            Plan::new(config, behaviors.collect())
+            let overflow = config.overflow_to.as_deref().and_then(|to| scenario.members(to));
+            Plan::new(config, behaviors.collect()).with_overflow(overflow.unwrap_or_default())
         });
         let servers = scenario.servers.iter().map(|server| ServerSlot {
             machine: Server::default(),

@@ -3,7 +3,7 @@
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::{Held, Item, Simulation};
 use crate::event::Kind;
-use crate::machine::{ConnectError, ConnectionId, Input};
+use crate::machine::{ConnectError, ConnectionId, How, Input};
 use crate::network::{Event, Process, SynAnswer};
 use crate::record::Recorder;
 use crate::rng::Identity;
@@ -132,16 +132,15 @@ impl Simulation {
         self.settle(connection);
     }
 
-    /// The server closes its end: FIN, unless the client's is closed already.
-    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId) {
+    /// The server closes its end: FIN or RST, unless the client's is closed already.
+    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId, how: How) {
         let slot = &mut self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
         let entry = &mut self.connections[connection];
         entry.server_end = ServerEnd::Closed;
         if entry.client != ClientEnd::Closed {
-            let at = self.arrival_at_client(connection);
-            self.push(connection, at, Item::FinToClient { connection });
+            self.cut(connection, how == How::Reset);
         }
         self.settle(connection);
     }
@@ -345,7 +344,7 @@ impl Simulation {
         }
     }
 
-    /// FIN or RST from a host whose process died.
+    /// FIN or RST from the server's host.
     pub(super) fn cut(&mut self, connection: u32, reset: bool) {
         let at = self.arrival_at_client(connection);
         let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
