@@ -141,14 +141,19 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.u64(served.0);
         }
         server::Event::Closed { connection } => out.tag(7, connection),
-        server::Event::TurnedAway { connection, reason, turn } => {
+        server::Event::TurnedAway { connection, reason, turn, queued } => {
             out.tag(20, connection);
-            out.put([reason as u8, turn as u8]);
+            out.put([reason as u8, turn as u8, u8::from(queued)]);
         }
         server::Event::Expired { connection, waited } => {
             out.tag(21, connection);
             out.u64(waited.0);
         }
+        server::Event::HeldBack { connection, delay } => {
+            out.tag(22, connection);
+            out.u64(delay.0);
+        }
+        server::Event::TimedOut { connection } => out.tag(23, connection),
     }
 }
 

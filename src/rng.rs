@@ -71,6 +71,12 @@ pub enum Purpose {
     RetryBase = 14,
     /// Masking key of a frame.
     Mask = 15,
+    /// Work a server does for any request, whatever the answer.
+    AcceptTime = 50,
+    /// Work a server does to check a client's credentials.
+    AuthTime = 51,
+    /// Work a server does for a TLS handshake.
+    TlsCost = 52,
 }
 
 /// The 128 bits of one draw.

@@ -79,8 +79,47 @@ fn limits_that_contradict_each_other_are_found() {
         ("connections_max = 1\nwhen_full = 'redirect'\noverflow_to = 'gatewax'", "gateway"),
         ("queue = { deadline = '0s' }", "queue_max = 0"),
         ("queue = 'random'", "lifo"),
+        ("over_rate = 'wait'", "accept_rate = {"),
+        ("accept_rate = { rate = '0/s', burst = 1 }", "a rate between"),
+        ("address_rate = { rate = '1/s', burst = 0 }", "at least 1"),
+        ("handshake_timeout = '0s'", "nothing would ever open"),
+        ("tls_cost_resumed = '1ms'", "tls_cost ="),
+        ("auth_time = { uniform = { min = '2ms', max = '1ms' } }", "below min"),
+        ("warm_up = { for = '1s', factor = 0.5 }", "four times as long"),
+        ("warm_up = { for = '0s', factor = 2 }", "no time"),
     ] {
         let told = problem(servers, "count = 1");
         assert!(told.contains(says), "{servers}: {told}");
     }
+}
+
+#[test]
+fn an_address_is_a_client_process() {
+    let servers = "address_rate = { rate = '1/s', burst = 1 }";
+    let clients = "count = 10\narrive = 'at_once'";
+    let own = run(servers, clients);
+    assert_eq!((count(&own, "sessions.opened"), count(&own, "servers.gateway.over_rate")), (10, 0));
+    let shared = run(servers, &format!("{clients}\nhosts = 2"));
+    assert_eq!((count(&shared, "sessions.opened"), count(&shared, "servers.gateway.over_rate")), (2, 8));
+}
+
+#[test]
+fn a_rate_that_makes_requests_wait_spreads_a_storm() {
+    let servers = "accept_rate = { rate = '100/s', burst = 1 }\nover_rate = 'wait'";
+    let summary = run(servers, "count = 200\narrive = 'at_once'");
+    assert_eq!((count(&summary, "sessions.opened"), count(&summary, "servers.gateway.held_back")), (200, 199));
+    let Some(Value::Duration(Some(longest))) = summary.get("servers.gateway.queue_wait.max") else { panic!() };
+    assert!((1_980_000_000..=2_000_000_000).contains(&longest.0), "{longest}");
+}
+
+#[test]
+fn a_server_is_slow_until_it_is_warm() {
+    let servers = "service_time = '10ms'\nwarm_up = { for = '5s', factor = 10 }";
+    let warm = run(servers, "count = 1\narrive = 'at_once'\nstart = '10s'");
+    let cold = run(servers, "count = 1\narrive = 'at_once'\nstart = '1s'");
+    let latency = |summary: &Summary| match summary.get("handshake_latency.max") {
+        Some(Value::Duration(Some(latency))) => latency.0 / 1_000_000,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((latency(&warm), latency(&cold)), (50, 140));
 }

@@ -37,6 +37,9 @@ pub(super) struct ServerAccount {
     queue_full: u64,
     connections_full: u64,
     expired: u64,
+    over_rate: u64,
+    held_back: u64,
+    timed_out: u64,
 }
 
 impl ServerAccount {
@@ -65,6 +68,9 @@ impl ServerAccount {
             queue_full: 0,
             connections_full: 0,
             expired: 0,
+            over_rate: 0,
+            held_back: 0,
+            timed_out: 0,
         }
     }
 
@@ -112,14 +118,20 @@ impl ServerAccount {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
             }
-            Event::TurnedAway { reason, .. } => {
+            Event::TurnedAway { reason, queued, .. } => {
                 let count = match reason {
                     Reason::QueueFull => &mut self.queue_full,
                     Reason::ConnectionsMax => &mut self.connections_full,
+                    Reason::AcceptRate | Reason::AddressRate => &mut self.over_rate,
                 };
                 *count += u64::from(measured);
-                // It did not wait, but that is no short wait.
-                self.no_waits -= u64::from(measured);
+                if queued {
+                    self.queue -= 1;
+                    self.waits.add_unfinished(u64::from(measured));
+                } else {
+                    // It did not wait, but that is no short wait.
+                    self.no_waits -= u64::from(measured);
+                }
             }
             Event::Expired { waited, .. } => {
                 self.queue -= 1;
@@ -128,6 +140,8 @@ impl ServerAccount {
                     self.waits.add_unfinished(1);
                 }
             }
+            Event::HeldBack { .. } => self.held_back += u64::from(measured),
+            Event::TimedOut { .. } => self.timed_out += u64::from(measured),
         }
     }
 
@@ -215,10 +229,16 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
     if servers.iter().any(|server| server.limited) {
-        count("turned_away", sum(|server| server.queue_full + server.connections_full + server.expired));
+        let turned_away = |server: &ServerAccount| {
+            server.queue_full + server.connections_full + server.over_rate + server.expired + server.timed_out
+        };
+        count("turned_away", sum(turned_away));
         count("queue_full", sum(|server| server.queue_full));
         count("connections_full", sum(|server| server.connections_full));
         count("expired", sum(|server| server.expired));
+        count("over_rate", sum(|server| server.over_rate));
+        count("held_back", sum(|server| server.held_back));
+        count("timed_out", sum(|server| server.timed_out));
     }
     let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
     let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);

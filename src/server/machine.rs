@@ -4,15 +4,16 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::behavior::{Choice, LocationForm, Targets};
-use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
+use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
+use super::limits::{Limits, note};
 use super::plan::Plan;
-use super::queue::{self, Job, Working};
+use super::queue::{self, Job, Tls, Working};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
 use crate::http::{Directory, Partial};
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
-use crate::rng::{Identity, Purpose, Seed};
+use crate::rng::{Identity, Seed};
 use crate::time::{Nanos, Timestamp};
 
 /// What a server is given with each input.
@@ -53,6 +54,7 @@ enum State {
 #[derive(Debug)]
 struct Connection {
     state: State,
+    tls: Tls,
     client: Identity,
     partial: Option<Box<Partial>>,
 }
@@ -69,9 +71,29 @@ pub struct Server {
     started: u64,
     targets: Targets,
     due: Option<Timestamp>,
+    /// When the process was started.
+    since: Timestamp,
+    limits: Limits,
 }
 
 impl Server {
+    /// A process that starts now.
+    pub fn started(now: Timestamp) -> Server {
+        Server { since: now, ..Server::default() }
+    }
+
+    /// Says where a connection comes from, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
+    pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
+        note(&mut self.limits.addresses, c.0, address);
+    }
+
+    /// An accepted connection has done its TLS handshake, which costs a worker `tls_cost` or `tls_cost_resumed`.
+    pub fn secured(&mut self, c: ConnectionId, resumed: bool) {
+        if let Some(connection) = self.connections.get_mut(c.0 as usize) {
+            connection.tls = if resumed { Tls::Resumed } else { Tls::Full };
+        }
+    }
+
     /// Connections accepted and not gone: what the server reports to its peers.
     pub fn connections(&self) -> u32 {
         self.count
@@ -80,7 +102,7 @@ impl Server {
     /// Takes one input; what follows from it is appended to `out`.
     pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         match input {
-            Input::Accepted(c, client) => self.accept(cx, c, client, out),
+            Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
                 State::Open => self.listen(c, bytes, out),
@@ -99,6 +121,10 @@ impl Server {
             Input::Wake => {
                 if self.due.is_some_and(|due| due <= now) {
                     self.due = None;
+                    if cx.plan.timed {
+                        self.let_in(cx, now, out);
+                        self.time_out(now, out);
+                    }
                     self.complete(cx, now, out);
                 }
             }
@@ -111,18 +137,23 @@ impl Server {
         self.connections.get(c.0 as usize).map_or(State::Gone, |connection| connection.state)
     }
 
-    fn accept(&mut self, cx: &Context<'_>, c: ConnectionId, client: Identity, out: &mut Outputs) {
+    fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let at = c.0 as usize;
         if at >= self.connections.len() {
-            let empty = || Connection { state: State::Gone, client, partial: None };
+            let empty = || Connection { state: State::Gone, tls: Tls::None, client, partial: None };
             self.connections.resize_with(at + 1, empty);
         }
         let excess = self.count - self.excess >= cx.plan.connections_max;
         self.excess += u32::from(excess);
         let state = if excess { State::Excess } else { State::Reading };
-        self.connections[at] = Connection { state, client, partial: None };
+        self.connections[at] = Connection { state, tls: Tls::None, client, partial: None };
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
+        if let Some(timeout) = cx.plan.handshake_timeout {
+            note(&mut self.limits.timeout_of, c.0, now + timeout);
+            self.limits.timeouts.push_back((now + timeout, c.0));
+            self.schedule(cx, out);
+        }
     }
 
     fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
@@ -184,7 +215,7 @@ impl Server {
             WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
             WhenFull::Drop => Turn::Drop,
         };
-        out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn });
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn, queued: false });
         match turn {
             Turn::Redirect => {
                 let client = self.connections[c.0 as usize].client;
@@ -200,21 +231,124 @@ impl Server {
 
     /// A request that found no worker and no place in the queue.
     #[cold]
-    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
+    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
         let turn = match cx.plan.queue_full {
             QueueFull::Reject => Turn::Reject,
             QueueFull::Drop => Turn::Drop,
             QueueFull::Reset => Turn::Reset,
         };
-        out.event(Event::Requested { connection: c.0, queued: false });
-        out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn });
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued });
+        self.turn_away(c, turn, 503, None, out);
+    }
+
+    fn turn_away(&mut self, c: ConnectionId, turn: Turn, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
         match turn {
+            _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
             Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
-            Turn::Reset => {
-                out.push(Output::Close(c, How::Reset));
-                self.forget(c, out);
+            Turn::Reset => self.close(c, How::Reset, out),
+            Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
+        }
+    }
+
+    fn close(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+        out.push(Output::Close(c, how));
+        self.forget(c, out);
+    }
+
+    /// Asks the rates: let in now (`Ok(None)`), at a later moment, or not at all (an answer was given).
+    #[cold]
+    fn ask_rates(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        out: &mut Outputs,
+    ) -> Result<Option<Timestamp>, ()> {
+        let address = self.limits.addresses.get(c.0 as usize).copied();
+        let mut turn_at = now;
+        for (reason, bucket) in [(Reason::AddressRate, cx.plan.address_rate), (Reason::AcceptRate, cx.plan.accept_rate)]
+        {
+            let Some(bucket) = bucket else { continue };
+            let full_at = match (reason, address) {
+                (Reason::AddressRate, Some(address)) => self.limits.bucket(address, now),
+                (Reason::AddressRate, None) => continue,
+                _ => &mut self.limits.full_at,
+            };
+            let next = bucket.next(*full_at);
+            let turn = match cx.plan.over_rate {
+                _ if next <= now => None,
+                OverRate::Wait => None,
+                OverRate::Reject => Some(Turn::Reject),
+                OverRate::Drop => Some(Turn::Drop),
+            };
+            if let Some(turn) = turn {
+                out.event(Event::Requested { connection: c.0, queued: false });
+                out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
+                // Whole seconds (RFC 9110 section 10.2.3), rounded up: not a moment too early.
+                let seconds = next.since(now).0.div_ceil(1_000_000_000).min(u64::from(u32::MAX)) as u32;
+                match reason {
+                    Reason::AddressRate => self.turn_away(c, turn, 429, Some(seconds), out),
+                    _ => self.turn_away(c, turn, 503, None, out),
+                }
+                return Err(());
             }
-            Turn::Reject | Turn::Redirect => self.reject(c, 503, None, out),
+            bucket.take(full_at, now);
+            turn_at = turn_at.max(next);
+        }
+        Ok((turn_at > now).then_some(turn_at))
+    }
+
+    /// Requests that were held back, and whose turn has come.
+    fn let_in(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while self.limits.held.peek().is_some_and(|Reverse(held)| held.done <= now) {
+            let Some(Reverse(Working { job, .. })) = self.limits.held.pop() else { break };
+            self.enter(cx, now, job, true, out);
+        }
+    }
+
+    /// A request goes to a worker, or into the queue. `waited` says whether it was held back before.
+    fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
+        let c = ConnectionId(job.connection);
+        let queued = self.working.len() as u32 >= cx.plan.workers;
+        let full = queued && self.queue.len() as u32 >= cx.plan.queue_max;
+        if !waited {
+            out.event(Event::Requested { connection: c.0, queued: queued && !full });
+        }
+        if full {
+            self.queue_full(cx, c, waited, out);
+        } else if queued {
+            self.queue.push_back(job);
+        } else {
+            self.start(cx, now, job, waited, out);
+        }
+    }
+
+    /// Closes connections that have taken too long to send a request.
+    fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
+        while let Some((at, connection)) = self.next_timeout()
+            && at <= now
+        {
+            self.limits.timeouts.pop_front();
+            let c = ConnectionId(connection);
+            out.event(Event::TimedOut { connection });
+            match self.connections[c.0 as usize].partial {
+                Some(_) => self.reject(c, 408, None, out),
+                None => self.close(c, How::Fin, out),
+            }
+        }
+    }
+
+    /// The first connection that will have taken too long; those that have sent their request are forgotten.
+    fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
+        loop {
+            let (at, connection) = *self.limits.timeouts.front()?;
+            let reads = matches!(self.state(ConnectionId(connection)), State::Reading | State::Excess);
+            // A number that was used again since has a later entry of its own.
+            let last = self.limits.timeout_of[connection as usize];
+            if reads && at == last {
+                return Some((at, connection));
+            }
+            self.limits.timeouts.pop_front();
         }
     }
 
@@ -222,12 +356,7 @@ impl Server {
     #[cold]
     fn expire(&mut self, c: ConnectionId, waited: Nanos, out: &mut Outputs) {
         out.event(Event::Expired { connection: c.0, waited });
-        if self.state(c) == State::Abandoned {
-            out.push(Output::Close(c, How::Fin));
-            self.forget(c, out);
-        } else {
-            self.reject(c, 503, None, out);
-        }
+        self.turn_away(c, Turn::Reject, 503, None, out);
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
@@ -277,7 +406,14 @@ impl Server {
         request: &Request<'_>,
         out: &mut Outputs,
     ) {
-        let client = self.connections[c.0 as usize].client;
+        let later = match cx.plan.accept_rate.is_some() || cx.plan.address_rate.is_some() {
+            false => None,
+            true => match self.ask_rates(cx, now, c, out) {
+                Ok(later) => later,
+                Err(()) => return,
+            },
+        };
+        let Connection { client, tls, .. } = self.connections[c.0 as usize];
         let mut numbered = cx.plan.behaviors.iter().enumerate();
         let behavior = numbered
             .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
@@ -288,48 +424,59 @@ impl Server {
             out.event(Event::Requested { connection: c.0, queued: false });
             return;
         }
-        let queued = self.working.len() as u32 >= cx.plan.workers;
-        if queued && self.queue.len() as u32 >= cx.plan.queue_max {
-            return self.queue_full(cx, c, out);
-        }
         let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
         let job = Job {
             connection: c.0,
             client,
             behavior: behavior as u32,
             upgrade: request.upgrade,
+            tls,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
             since: now,
         };
         self.connections[c.0 as usize].state = State::Pending;
-        out.event(Event::Requested { connection: c.0, queued });
-        if queued {
-            self.queue.push_back(job);
-        } else {
-            self.start(cx, now, job, false, out);
+        match later {
+            None => self.enter(cx, now, job, false, out),
+            Some(at) => {
+                out.event(Event::Requested { connection: c.0, queued: true });
+                out.event(Event::HeldBack { connection: c.0, delay: at.since(now) });
+                self.started += 1;
+                self.limits.held.push(Reverse(Working { done: at, order: self.started, served: Nanos::ZERO, job }));
+                self.schedule(cx, out);
+            }
         }
     }
 
     /// A worker takes a job.
     fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
-        let draw = || cx.seed.draw(job.client, Purpose::Service, 0);
         if cx.plan.free && !queued {
             self.answer(cx, &job, Nanos::ZERO, out);
             return;
         }
         // Work takes time, be it the shortest there is: every start has its end later.
-        let served = cx.plan.service_time.sample(draw).max(Nanos(1));
+        let mut work = cx.plan.work(cx.seed, &job);
+        if let Some(warm_up) = cx.plan.warm_up
+            && now < self.since + warm_up.duration
+        {
+            work = Nanos::from_f64(work.0 as f64 * warm_up.factor);
+        }
+        let served = work.max(Nanos(1));
         let waited = now.since(job.since);
         out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
         self.started += 1;
         let done = now + served;
         self.working.push(Reverse(Working { done, order: self.started, served, job }));
-        self.schedule(out);
+        self.schedule(cx, out);
     }
 
-    fn schedule(&mut self, out: &mut Outputs) {
-        let next = self.working.peek().map(|Reverse(working)| working.done);
+    fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+        let mut next = self.working.peek().map(|Reverse(working)| working.done);
+        if cx.plan.timed {
+            let held = self.limits.held.peek().map(|Reverse(held)| held.done);
+            let timeout = self.next_timeout().map(|(at, _)| at);
+            next = [next, held, timeout].into_iter().flatten().min();
+        }
         if next != self.due {
             self.due = next;
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
@@ -353,16 +500,14 @@ impl Server {
                 }
             }
         }
-        self.schedule(out);
+        self.schedule(cx, out);
     }
 
     fn answer(&mut self, cx: &Context<'_>, job: &Job, served: Nanos, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
-            out.push(Output::Close(c, How::Fin));
-            self.forget(c, out);
-            return;
+            return self.close(c, How::Fin, out);
         }
         let choice = cx.plan.behaviors.get(job.behavior as usize).map(|behavior| &behavior.choice);
         let status = match choice {

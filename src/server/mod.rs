@@ -3,12 +3,16 @@
 
 mod behavior;
 mod config;
+mod limits;
 mod machine;
 mod plan;
 mod queue;
 
 pub use behavior::{Behavior, Choice, LocationForm};
-pub use config::{BehaviorConfig, Behaviors, Config, Kind, PickMember, QueueFull, QueueOrder, When, WhenFull};
+pub use config::{
+    BehaviorConfig, Behaviors, Config, Kind, OverRate, PickMember, QueueFull, QueueOrder, TokenBucket, WarmUp, When,
+    WhenFull,
+};
 pub use machine::{Context, Outputs, Server};
 pub use plan::Plan;
 
@@ -59,7 +63,7 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A request was not let in, for want of room. Follows its [`Event::Requested`].
+    /// A request was not let in. Comes after its [`Event::Requested`].
     TurnedAway {
         /// Its connection.
         connection: u32,
@@ -67,6 +71,8 @@ pub enum Event {
         reason: Reason,
         /// How it was turned away.
         turn: Turn,
+        /// Whether it had waited: [`Event::Requested`] said so.
+        queued: bool,
     },
     /// A worker would have taken a request that had waited longer than the queue's deadline: it is answered 503
     /// instead, unless its client has gone.
@@ -75,6 +81,18 @@ pub enum Event {
         connection: u32,
         /// How long it had waited.
         waited: Nanos,
+    },
+    /// A request is over a rate and is held back. Follows its [`Event::Requested`], which counts it as queued.
+    HeldBack {
+        /// Its connection.
+        connection: u32,
+        /// For how long.
+        delay: Nanos,
+    },
+    /// A connection took too long to send a whole request. It is closed: with 408 if it had sent something.
+    TimedOut {
+        /// Its number.
+        connection: u32,
     },
 }
 
@@ -86,6 +104,10 @@ pub enum Reason {
     QueueFull = 1,
     /// `connections_max` connections are kept.
     ConnectionsMax = 2,
+    /// More requests than `accept_rate` allows.
+    AcceptRate = 3,
+    /// More requests from one address than `address_rate` allows.
+    AddressRate = 4,
 }
 
 /// How a request is turned away.

@@ -154,6 +154,10 @@ impl Simulation {
         entry.server_end = ServerEnd::Accepted;
         let server = entry.server;
         let identity = self.identity_of(connection);
+        if self.plans[self.servers[server as usize].group].asks_for_addresses() {
+            let address = self.address_of(connection);
+            self.servers[server as usize].machine.comes_from(ConnectionId(number), address);
+        }
         self.server_input(server, Input::Accepted(ConnectionId(number), identity), recorder);
     }
 

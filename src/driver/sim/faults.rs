@@ -27,7 +27,11 @@ impl Simulation {
         let kind = self.faults[fault as usize].kind;
         for target in 0..self.faults[fault as usize].servers.len() {
             let server = self.faults[fault as usize].servers[target];
-            self.servers[server as usize].host.start();
+            let slot = &mut self.servers[server as usize];
+            slot.host.start();
+            if !kind.revives() {
+                slot.machine = Server::started(self.now);
+            }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             self.go_on(server, recorder);
         }

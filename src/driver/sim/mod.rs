@@ -112,6 +112,16 @@ struct GroupSlot {
     next_index: u32,
 }
 
+impl GroupSlot {
+    /// The host that a session is on.
+    fn client_host(&self, index: u32) -> Identity {
+        match self.hosts.len() {
+            0 => self.plan.identity(index),
+            count => self.host_identity.nth(u64::from(index) % count as u64),
+        }
+    }
+}
+
 /// A server with its host and what the simulator keeps for it.
 #[derive(Debug)]
 struct ServerSlot {

@@ -15,11 +15,7 @@ impl Simulation {
         let slot = &self.sessions[session as usize];
         let index = slot.machine.index();
         let group = &self.groups[slot.group as usize];
-        let client_host = match group.hosts.len() {
-            0 => group.plan.identity(index),
-            count => group.host_identity.nth(u64::from(index) % count as u64),
-        };
-        let one_way = self.link.one_way(client_host, self.servers[server as usize].identity);
+        let one_way = self.link.one_way(group.client_host(index), self.servers[server as usize].identity);
         let older = slot.connection;
         let entry = Connection::new(self.now, one_way, session, client_number, server, older);
         let connection = self.connections.insert(entry);
@@ -34,6 +30,12 @@ impl Simulation {
         let slot = &self.sessions[entry.session as usize];
         let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
         Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
+    }
+
+    /// Where a connection comes from: its client process, or the session where each is its own.
+    pub(super) fn address_of(&self, connection: u32) -> Identity {
+        let slot = &self.sessions[self.connections[connection].session as usize];
+        self.groups[slot.group as usize].client_host(slot.machine.index())
     }
 
     /// When a message that leaves the client now arrives.
