@@ -64,6 +64,7 @@ impl Event {
                         out.tag(2, server);
                         out.put([kind.code()]);
                     }
+                    fault::Event::Drained { session } => out.tag(3, session),
                 }
             }
         }
@@ -154,6 +155,10 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.u64(delay.0);
         }
         server::Event::TimedOut { connection } => out.tag(23, connection),
+        server::Event::GoingAway { connection, code } => {
+            out.tag(24, connection);
+            out.u32(u32::from(code));
+        }
     }
 }
 

@@ -123,3 +123,116 @@ fn a_server_is_slow_until_it_is_warm() {
     };
     assert_eq!((latency(&warm), latency(&cold)), (50, 140));
 }
+
+/// Three servers, 300 clients of whom each has a server when the fault strikes at 20 s, and comes back when it lost it.
+fn struck(fault: &str) -> Result<Scenario, Problem> {
+    let text = format!(
+        "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\ncount = 3\n[clients.players]\ncount = 300\n\
+         endpoints = ['gateway']\npick = 'round-robin'\nretry = {{ policy = 'fixed', base = '500ms' }}\n\
+         connect_timeout = '1s'\nhandshake_timeout = '1s'\n[faults.it]\nat = '20s'\n{fault}"
+    );
+    Scenario::load("x.toml", "x", &text, &Overrides::default())
+}
+
+fn strike(fault: &str) -> Summary {
+    let scenario = struck(fault).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut metrics = Metrics::new(scenario.layout());
+    driver::run(&scenario, &mut metrics);
+    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+}
+
+fn recovery_ms(summary: &Summary) -> Option<u64> {
+    match summary.get("faults.it.recovery_time") {
+        Some(Value::Duration(time)) => time.map(|time| time.0 / 1_000_000),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_restarted_server_is_back_at_once() {
+    let summary = strike("kind = 'restart'\ntarget = 'gateway-0'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "faults.it.open_again")), (100, 100));
+    assert_eq!((count(&summary, "attempts.refused"), count(&summary, "lost.total")), (0, 100));
+    let down = strike("kind = 'restart'\ntarget = 'gateway'\nfor = '3s'");
+    assert_eq!(count(&down, "faults.it.affected"), 300);
+    assert!(count(&down, "attempts.refused") > 0);
+    assert!(recovery_ms(&down).unwrap() > 3_000);
+}
+
+#[test]
+fn a_pause_is_a_hang_that_goes_on() {
+    let summary = strike("kind = 'pause'\ntarget = 'gateway-0'\nfor = '200ms'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "lost.total")), (100, 0));
+    assert_eq!(recovery_ms(&summary), Some(200));
+}
+
+#[test]
+fn a_drained_server_says_goodbye_to_one_after_the_other() {
+    let summary = strike("kind = 'drain'\ntarget = 'gateway-0'\nover = '10s'\nfor = '20s'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "faults.it.open_again")), (100, 100));
+    assert_eq!((count(&summary, "lost.total"), count(&summary, "sessions.open_at_end")), (100, 300));
+    // The last frame but one per cent is sent after 9.8 s; a client is back within a second.
+    assert!((9_800..11_000).contains(&recovery_ms(&summary).unwrap()));
+    // Every path was usable until its own frame was sent: an outage is short, however long the drain.
+    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
+    assert!(longest.0 < 2_000_000_000, "{longest}");
+}
+
+#[test]
+fn a_rolling_restart_loses_no_two_servers_at_once() {
+    let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
+    let scenario = struck(fault).unwrap();
+    let strikes: Vec<_> =
+        scenario.faults[0].strikes.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
+    assert_eq!(strikes, [(20, vec![0]), (22, vec![0]), (26, vec![1]), (28, vec![1]), (32, vec![2]), (34, vec![2])]);
+    let summary = strike(fault);
+    assert_eq!(count(&summary, "sessions.open_at_end"), 300);
+    assert_eq!(count(&summary, "faults.it.open_again"), count(&summary, "faults.it.affected"));
+    // Recovered is whoever is open after the last server's turn.
+    assert!((13_000..17_000).contains(&recovery_ms(&summary).unwrap()), "{:?}", recovery_ms(&summary));
+    let pairs = struck(&format!("{fault}\nat_a_time = 2")).unwrap();
+    assert_eq!(pairs.faults[0].strikes.len(), 4);
+}
+
+#[test]
+fn a_fault_may_come_again() {
+    let summary = strike("kind = 'restart'\ntarget = 'gateway-0'\nrepeat = { every = '10s', times = 3 }");
+    assert!(count(&summary, "lost.total") >= 100);
+    let told = struck("kind = 'hang'\ntarget = 'gateway-0'\nfor = '5s'\nrepeat = { every = '5s', times = 3 }");
+    assert_eq!(told.unwrap().faults[0].strikes.len(), 3);
+}
+
+#[test]
+fn slow_servers_and_short_backlogs_take_nobody_down() {
+    let slow = strike("kind = 'slow'\ntarget = 'gateway'\nfactor = 5\nfor = '5s'");
+    assert_eq!((count(&slow, "faults.it.affected"), recovery_ms(&slow)), (0, None));
+    let squeezed = strike("kind = 'backlog'\ntarget = 'gateway'\nto = 0\nfor = '5s'");
+    assert_eq!(count(&squeezed, "sessions.open_at_end"), 300);
+}
+
+#[test]
+fn faults_that_contradict_themselves_are_found() {
+    for (fault, says) in [
+        ("kind = 'crash'\ntarget = 'gateway'\nfactor = 5", "`factor` means nothing to a fault of kind crash"),
+        ("kind = 'slow'\ntarget = 'gateway'", "write factor = 5"),
+        ("kind = 'slow'\ntarget = 'gateway'\nfactor = 0", "five times as long"),
+        ("kind = 'backlog'\ntarget = 'gateway'", "write to = 16"),
+        ("kind = 'rolling-restart'\ntarget = 'gateway'", "needs `for`"),
+        ("kind = 'rolling-restart'\ntarget = 'gateway'\nfor = '1s'\nat_a_time = 0", "at least 1"),
+        ("kind = 'drain'\ntarget = 'gateway'\ncode = 1000", "1001 (going away)"),
+        (
+            "kind = 'hang'\ntarget = 'gateway'\nrepeat = { every = '5s', times = 2 }",
+            "would begin again before `gateway-0`",
+        ),
+        (
+            "kind = 'hang'\ntarget = 'gateway'\nfor = '6s'\nrepeat = { every = '5s', times = 2 }",
+            "before `gateway-0` is healed",
+        ),
+        ("kind = 'restart'\ntarget = 'gateway'\nrepeat = { every = '0s', times = 2 }", "some time between"),
+        ("kind = 'restart'\ntarget = 'gateway'\nrepeat = { every = '1s', times = 0 }", "from 1 to"),
+        ("kind = 'crash'\ntarget = 'gateway'\nfor = '0s'", "must take some time"),
+    ] {
+        let told = struck(fault).expect_err(fault).to_string();
+        assert!(told.contains(says), "{fault}: {told}");
+    }
+}

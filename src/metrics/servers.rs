@@ -38,6 +38,7 @@ pub(super) struct ServerAccount {
     connections_full: u64,
     expired: u64,
     over_rate: u64,
+    draining: u64,
     held_back: u64,
     timed_out: u64,
 }
@@ -69,6 +70,7 @@ impl ServerAccount {
             connections_full: 0,
             expired: 0,
             over_rate: 0,
+            draining: 0,
             held_back: 0,
             timed_out: 0,
         }
@@ -123,23 +125,24 @@ impl ServerAccount {
                     Reason::QueueFull => &mut self.queue_full,
                     Reason::ConnectionsMax => &mut self.connections_full,
                     Reason::AcceptRate | Reason::AddressRate => &mut self.over_rate,
+                    Reason::Draining => &mut self.draining,
                 };
                 *count += u64::from(measured);
                 if queued {
+                    // It stays measured, as a wait that came to nothing.
                     self.queue -= 1;
-                    self.waits.add_unfinished(u64::from(measured));
                 } else {
                     // It did not wait, but that is no short wait.
                     self.no_waits -= u64::from(measured);
                 }
             }
-            Event::Expired { waited, .. } => {
+            Event::Expired { .. } => {
+                // It stays measured, as a wait that came to nothing.
                 self.queue -= 1;
                 self.expired += u64::from(measured);
-                if within.contains(now - waited) {
-                    self.waits.add_unfinished(1);
-                }
             }
+            // Its session's loss is told by the fault.
+            Event::GoingAway { .. } => {}
             Event::HeldBack { .. } => self.held_back += u64::from(measured),
             Event::TimedOut { .. } => self.timed_out += u64::from(measured),
         }
@@ -230,13 +233,19 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
     if servers.iter().any(|server| server.limited) {
         let turned_away = |server: &ServerAccount| {
-            server.queue_full + server.connections_full + server.over_rate + server.expired + server.timed_out
+            server.queue_full
+                + server.connections_full
+                + server.over_rate
+                + server.draining
+                + server.expired
+                + server.timed_out
         };
         count("turned_away", sum(turned_away));
         count("queue_full", sum(|server| server.queue_full));
         count("connections_full", sum(|server| server.connections_full));
         count("expired", sum(|server| server.expired));
         count("over_rate", sum(|server| server.over_rate));
+        count("draining", sum(|server| server.draining));
         count("held_back", sum(|server| server.held_back));
         count("timed_out", sum(|server| server.timed_out));
     }

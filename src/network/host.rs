@@ -32,6 +32,7 @@ pub enum SynAnswer {
 pub struct Host {
     powered: bool,
     process: Process,
+    listens: bool,
     backlog: u32,
     /// Connections that are up and wait for the process to accept them.
     unaccepted: u32,
@@ -40,7 +41,7 @@ pub struct Host {
 impl Host {
     /// A host whose process listens with this backlog.
     pub fn new(backlog: u32) -> Host {
-        Host { powered: true, process: Process::Running, backlog, unaccepted: 0 }
+        Host { powered: true, process: Process::Running, listens: true, backlog, unaccepted: 0 }
     }
 
     /// What the process does.
@@ -58,6 +59,7 @@ impl Host {
         match (self.powered, self.process) {
             (false, _) => SynAnswer::Unanswered,
             (true, Process::Dead) => SynAnswer::Refused,
+            (true, _) if !self.listens => SynAnswer::Refused,
             (true, _) if self.unaccepted >= self.backlog => SynAnswer::BacklogFull,
             (true, _) => SynAnswer::Accepted,
         }
@@ -71,6 +73,16 @@ impl Host {
     /// A connection left the accept queue unaccepted: its client went away.
     pub fn dequeue(&mut self) {
         self.unaccepted = self.unaccepted.saturating_sub(1);
+    }
+
+    /// The process closes its listening port, or opens it again; its connections live on.
+    pub fn listen(&mut self, listens: bool) {
+        self.listens = listens;
+    }
+
+    /// Connections that it completes from now on for a process that does not accept.
+    pub fn set_backlog(&mut self, backlog: u32) {
+        self.backlog = backlog;
     }
 
     /// The process stops reading and accepting.
@@ -94,6 +106,7 @@ impl Host {
     pub fn start(&mut self) {
         self.powered = true;
         self.process = Process::Running;
+        self.listens = true;
         self.unaccepted = 0;
     }
 }
@@ -113,10 +126,16 @@ mod tests {
         assert_eq!(host.syn(), SynAnswer::BacklogFull);
         host.start();
         assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.listen(false);
+        assert_eq!(host.syn(), SynAnswer::Refused);
+        host.listen(true);
+        host.set_backlog(0);
+        assert_eq!(host.syn(), SynAnswer::BacklogFull);
         host.crash();
         assert_eq!(host.syn(), SynAnswer::Refused);
         host.power_off();
         assert_eq!(host.syn(), SynAnswer::Unanswered);
+        host.set_backlog(1);
         host.start();
         assert_eq!(host.syn(), SynAnswer::Accepted);
     }

@@ -12,6 +12,7 @@ mod path;
 mod preset;
 mod problem;
 mod server;
+mod strike;
 mod tree;
 
 pub use file::{File, Measure};
@@ -117,7 +118,7 @@ impl Scenario {
                 Fault::new(scenario.file.seed, name, config, members)
             })
             .collect();
-        check::faults(&scenario, &tree)?;
+        strike::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)
     }

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::behavior::{Choice, LocationForm, Targets};
 use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
+use super::drain::Drain;
 use super::limits::{Limits, note};
 use super::plan::Plan;
 use super::queue::{self, Job, Tls, Working};
@@ -32,7 +33,7 @@ pub struct Context<'a> {
 pub type Outputs = crate::machine::Outputs<Event>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// No connection under this number.
     Gone,
     /// The request has not come in whole.
@@ -49,11 +50,13 @@ enum State {
     Stalled,
     /// A WebSocket.
     Open,
+    /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
+    Closing,
 }
 
 #[derive(Debug)]
-struct Connection {
-    state: State,
+pub(super) struct Connection {
+    pub(super) state: State,
     tls: Tls,
     client: Identity,
     partial: Option<Box<Partial>>,
@@ -62,7 +65,7 @@ struct Connection {
 /// One server process.
 #[derive(Debug, Default)]
 pub struct Server {
-    connections: Vec<Connection>,
+    pub(super) connections: Vec<Connection>,
     count: u32,
     /// Of them, those past the limit: they take up no place under it.
     excess: u32,
@@ -74,12 +77,20 @@ pub struct Server {
     /// When the process was started.
     since: Timestamp,
     limits: Limits,
+    pub(super) drain: Option<Box<Drain>>,
+    /// How many times as long work takes, if it does.
+    slow: Option<f64>,
 }
 
 impl Server {
     /// A process that starts now.
     pub fn started(now: Timestamp) -> Server {
         Server { since: now, ..Server::default() }
+    }
+
+    /// Work that starts from now on takes this many times as long; `None`: as long as ever.
+    pub fn slow_down(&mut self, factor: Option<f64>) {
+        self.slow = factor;
     }
 
     /// Says where a connection comes from, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
@@ -105,7 +116,7 @@ impl Server {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
-                State::Open => self.listen(c, bytes, out),
+                State::Open | State::Closing => self.listen(c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
             },
@@ -113,7 +124,7 @@ impl Server {
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending => self.connections[c.0 as usize].state = State::Abandoned,
-                State::Reading | State::Excess | State::Stalled | State::Ignored | State::Open => {
+                State::Reading | State::Excess | State::Stalled | State::Ignored | State::Open | State::Closing => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
                 }
@@ -125,6 +136,7 @@ impl Server {
                         self.let_in(cx, now, out);
                         self.time_out(now, out);
                     }
+                    self.send_away(now, out);
                     self.complete(cx, now, out);
                 }
             }
@@ -133,7 +145,7 @@ impl Server {
         }
     }
 
-    fn state(&self, c: ConnectionId) -> State {
+    pub(super) fn state(&self, c: ConnectionId) -> State {
         self.connections.get(c.0 as usize).map_or(State::Gone, |connection| connection.state)
     }
 
@@ -378,7 +390,9 @@ impl Server {
                         }
                         Opcode::Close => {
                             let code = frame.close_code();
-                            out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                            if self.state(c) == State::Open {
+                                out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                            }
                             out.push(Output::Close(c, How::Fin));
                             return self.forget(c, out);
                         }
@@ -406,6 +420,12 @@ impl Server {
         request: &Request<'_>,
         out: &mut Outputs,
     ) {
+        if self.drain.is_some() {
+            out.event(Event::Requested { connection: c.0, queued: false });
+            let (reason, turn) = (Reason::Draining, Turn::Reject);
+            out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
+            return self.reject(c, 503, None, out);
+        }
         let later = match cx.plan.accept_rate.is_some() || cx.plan.address_rate.is_some() {
             false => None,
             true => match self.ask_rates(cx, now, c, out) {
@@ -456,6 +476,9 @@ impl Server {
         }
         // Work takes time, be it the shortest there is: every start has its end later.
         let mut work = cx.plan.work(cx.seed, &job);
+        if let Some(factor) = self.slow {
+            work = Nanos::from_f64(work.0 as f64 * factor);
+        }
         if let Some(warm_up) = cx.plan.warm_up
             && now < self.since + warm_up.duration
         {
@@ -470,12 +493,15 @@ impl Server {
         self.schedule(cx, out);
     }
 
-    fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+    pub(super) fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
         let mut next = self.working.peek().map(|Reverse(working)| working.done);
         if cx.plan.timed {
             let held = self.limits.held.peek().map(|Reverse(held)| held.done);
             let timeout = self.next_timeout().map(|(at, _)| at);
             next = [next, held, timeout].into_iter().flatten().min();
+        }
+        if let Some(drain) = &self.drain {
+            next = [next, drain.due()].into_iter().flatten().min();
         }
         if next != self.due {
             self.due = next;
@@ -511,6 +537,11 @@ impl Server {
         }
         let choice = cx.plan.behaviors.get(job.behavior as usize).map(|behavior| &behavior.choice);
         let status = match choice {
+            // It would be closed again at once.
+            None | Some(Choice::Accept) if self.drain.is_some() => {
+                out.transmit(c, |bytes| write_rejection(bytes, 503, None));
+                503
+            }
             None | Some(Choice::Accept) => {
                 let accept = job.key.accept();
                 let mut status = 0;

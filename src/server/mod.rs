@@ -3,6 +3,7 @@
 
 mod behavior;
 mod config;
+mod drain;
 mod limits;
 mod machine;
 mod plan;
@@ -94,6 +95,13 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
+    /// The server is drained: it has sent a close frame on an open connection.
+    GoingAway {
+        /// Its number.
+        connection: u32,
+        /// The status code in the frame.
+        code: u16,
+    },
 }
 
 /// What a server had too much of when it turned a request away.
@@ -108,6 +116,8 @@ pub enum Reason {
     AcceptRate = 3,
     /// More requests from one address than `address_rate` allows.
     AddressRate = 4,
+    /// The server is drained.
+    Draining = 5,
 }
 
 /// How a request is turned away.

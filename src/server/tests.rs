@@ -880,3 +880,58 @@ fn a_connection_that_sends_no_whole_request_is_closed() {
     assert_eq!(actions[1..], closed(1));
     assert_eq!((bench.due, bench.server.connections()), (Timestamp::NEVER, 1));
 }
+
+/// Has the server do something beside its inputs.
+fn act(bench: &mut Bench, act: impl FnOnce(&mut Server, &Context<'_>, Timestamp, &mut Outputs)) -> Vec<Action> {
+    let mut out = Outputs::default();
+    let cx = Context { seed: Seed(7), plan: &bench.plan, directory: &bench.directory, endpoint: EndpointId(0) };
+    act(&mut bench.server, &cx, bench.now, &mut out);
+    let due = out.actions.iter().rev().find_map(|action| match action {
+        Output::WakeAt(due) => Some(*due),
+        _ => None,
+    });
+    bench.due = due.unwrap_or(bench.due);
+    out.actions
+}
+
+#[test]
+fn a_drain_spreads_its_close_frames_and_opens_nothing_new() {
+    let mut bench = Bench::new("service_time = '0s'");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    let away = |connection| Output::Event(Event::GoingAway { connection, code: 1012 });
+    let began = act(&mut bench, |server, cx, now, out| server.drain(cx, now, 1012, ms(400), out));
+    assert_eq!(began[..2], [away(0), Output::Transmit(ConnectionId(0), 4)]);
+    assert_eq!(bench.due, bench.now + ms(100));
+    assert_eq!(bench.status(4, "/"), Some(503));
+    assert_eq!(bench.wake()[0], away(1));
+    assert_eq!(bench.sent, [0x88, 2, 0x03, 0xf4]);
+    // The client's close frame is awaited, and not answered again.
+    assert_eq!(bench.received(1, b"\x88\x82\0\0\0\0\x03\xf4"), closed(1));
+    // Whoever has gone by itself needs no frame.
+    bench.give(Input::Eof(ConnectionId(2)));
+    assert_eq!(bench.wake(), [Output::WakeAt(bench.now + ms(100))]);
+    assert_eq!(bench.wake()[0], away(3));
+    act(&mut bench, |server, cx, _, out| server.resume(cx, out));
+    assert_eq!(bench.status(5, "/"), Some(101));
+}
+
+#[test]
+fn a_request_that_is_served_while_the_server_drains_is_not_opened() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    bench.ask(0, "/");
+    act(&mut bench, |server, cx, now, out| server.drain(cx, now, 1001, ms(400), out));
+    let actions = bench.wake();
+    assert_eq!((answered(&actions), bench.server.connections()), (vec![(0, 503)], 0));
+}
+
+#[test]
+fn a_slow_server_takes_longer_for_what_it_begins() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    bench.server.slow_down(Some(5.0));
+    bench.ask(0, "/");
+    assert_eq!(work(&bench), ms(5));
+    bench.wake();
+    bench.server.slow_down(None);
+    bench.ask(1, "/");
+    assert_eq!(work(&bench), ms(1));
+}

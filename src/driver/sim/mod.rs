@@ -18,7 +18,7 @@ use slab::Slab;
 
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
-use crate::fault::Fault;
+use crate::fault::{Fault, Strike};
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::network::{Host, Link, SynSchedule};
@@ -83,9 +83,11 @@ enum Item {
     },
     FaultBegins {
         fault: u32,
+        strike: u32,
     },
     FaultHeals {
         fault: u32,
+        strike: u32,
     },
 }
 
@@ -136,6 +138,8 @@ struct ServerSlot {
     accepted: Vec<u32>,
     /// What has arrived at a hung process, in order.
     held: Vec<Held>,
+    /// The fault that drains it.
+    drained_by: u16,
 }
 
 /// Something that a hung process will find when it goes on.
@@ -164,6 +168,8 @@ pub struct Simulation {
     connections: Slab<Connection>,
     segments: Slab<Vec<u8>>,
     faults: Vec<Fault>,
+    /// Of each server group, as configured.
+    backlogs: Vec<u32>,
     client_outputs: client::Outputs,
     server_outputs: server::Outputs,
     reports: Vec<Option<u32>>,
@@ -208,6 +214,7 @@ impl Simulation {
             free: Vec::new(),
             accepted: Vec::new(),
             held: Vec::new(),
+            drained_by: 0,
         });
         let sessions = scenario.sessions() as usize;
         let mut simulation = Simulation {
@@ -226,6 +233,7 @@ impl Simulation {
             connections: Slab::with_capacity(sessions),
             segments: Slab::default(),
             faults: scenario.faults.clone(),
+            backlogs: scenario.file.servers.values().map(|group| group.backlog).collect(),
             client_outputs: client::Outputs::default(),
             server_outputs: server::Outputs::default(),
             reports: Vec::with_capacity(scenario.servers.len()),
@@ -239,12 +247,20 @@ impl Simulation {
     fn schedule_all(&mut self) {
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
         for (number, fault) in (0..).zip(&self.faults) {
-            if let Some(heals) = fault.heals {
-                self.queue.push(heals, Item::FaultHeals { fault: number });
+            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
+                if let Some(heals) = heals.filter(|heals| heals > begins) {
+                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                }
             }
         }
         for (number, fault) in (0..).zip(&self.faults) {
-            self.queue.push(fault.begins, Item::FaultBegins { fault: number });
+            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
+                self.queue.push(*begins, Item::FaultBegins { fault: number, strike });
+                // A restart that takes no time is over as soon as it has begun.
+                if let Some(heals) = heals.filter(|heals| heals <= begins) {
+                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                }
+            }
         }
         for (number, server) in (0..).zip(&self.servers) {
             if let Some(every) = self.plans[server.group].report_every() {
@@ -306,8 +322,8 @@ impl Simulation {
             Item::FinToClient { connection } => self.fin_at_client(connection, recorder),
             Item::RstToServer { connection } => self.rst_at_server(connection, recorder),
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
-            Item::FaultBegins { fault } => self.fault_begins(fault, recorder),
-            Item::FaultHeals { fault } => self.fault_heals(fault, recorder),
+            Item::FaultBegins { fault, strike } => self.fault_begins(fault, strike, recorder),
+            Item::FaultHeals { fault, strike } => self.fault_heals(fault, strike, recorder),
         }
     }
 
