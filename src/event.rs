@@ -84,8 +84,9 @@ impl Event {
                         out.tag(2, server);
                         out.put([kind.code()]);
                     }
-                    fault::Event::Parted(cut) => fault_cut(3, cut, out),
-                    fault::Event::Joined(cut) => fault_cut(4, cut, out),
+                    fault::Event::Drained { session } => out.tag(3, session),
+                    fault::Event::Parted(cut) => fault_cut(30, cut, out),
+                    fault::Event::Joined(cut) => fault_cut(31, cut, out),
                 }
             }
         }
@@ -169,6 +170,23 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.u64(served.0);
         }
         server::Event::Closed { connection } => out.tag(7, connection),
+        server::Event::TurnedAway { connection, reason, turn, queued } => {
+            out.tag(20, connection);
+            out.put([reason as u8, turn as u8, u8::from(queued)]);
+        }
+        server::Event::Expired { connection, waited } => {
+            out.tag(21, connection);
+            out.u64(waited.0);
+        }
+        server::Event::HeldBack { connection, delay } => {
+            out.tag(22, connection);
+            out.u64(delay.0);
+        }
+        server::Event::TimedOut { connection } => out.tag(23, connection),
+        server::Event::GoingAway { connection, code } => {
+            out.tag(24, connection);
+            out.u32(u32::from(code));
+        }
     }
 }
 

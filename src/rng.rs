@@ -77,6 +77,12 @@ pub enum Purpose {
     SynLoss = 31,
     /// Whether the answer to a SYN is lost.
     SynAckLoss = 32,
+    /// Work a server does for any request, whatever the answer.
+    AcceptTime = 50,
+    /// Work a server does to check a client's credentials.
+    AuthTime = 51,
+    /// Work a server does for a TLS handshake.
+    TlsCost = 52,
 }
 
 /// The 128 bits of one draw.

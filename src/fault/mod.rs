@@ -23,6 +23,40 @@ pub struct Config {
     /// For how long; absent: it never heals.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<Nanos>,
+    /// slow: how many times as long work takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
+    /// backlog: what it shrinks to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// drain (1001 unless given) and rolling-restart (1012 unless given): the close frames' status code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// drain: the time over which close frames are sent (10 s unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Nanos>,
+    /// rolling-restart: servers restarted together (1 unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_a_time: Option<u32>,
+    /// rolling-restart: the time from one start to the next server's turn (none unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Nanos>,
+    /// rolling-restart: how long a server is drained before its process is ended (not at all unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Nanos>,
+    /// Absent: it happens once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+}
+
+/// `{ every = "10s", times = 3 }`: the fault happens again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// From one beginning to the next.
+    pub every: Nanos,
+    /// How often it happens in all.
+    pub times: u32,
 }
 
 /// The kinds of faults.
@@ -39,12 +73,30 @@ pub enum Kind {
     Hang,
     /// Nothing gets from one place to another. Kernels repeat what they sent until the fault heals.
     Partition,
+    /// As a crash, but the process is started anew at once, or after `for`.
+    Restart,
+    /// As a hang: the process stops the world, to collect garbage or because its machine is moved.
+    Pause,
+    /// Work takes `factor` times as long.
+    Slow,
+    /// The process refuses new connects, answers new requests with 503, and sends close frames to its open
+    /// connections, spread over a time. It listens again when the fault heals.
+    Drain,
+    /// The accept queue holds `to` connections only.
+    Backlog,
+    /// The servers are restarted in turn: drained, ended, started again `for` later.
+    RollingRestart,
 }
 
 impl Kind {
     /// Whether connections live on when the fault heals.
     pub fn revives(self) -> bool {
-        matches!(self, Kind::Hang | Kind::Partition)
+        matches!(self, Kind::Hang | Kind::Pause | Kind::Partition)
+    }
+
+    /// Whether the paths through a struck server are dead at once.
+    pub fn takes_down(self) -> bool {
+        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog)
     }
 
     /// The name in scenarios.
@@ -54,6 +106,12 @@ impl Kind {
             Kind::PowerOff => "power-off",
             Kind::Hang => "hang",
             Kind::Partition => "partition",
+            Kind::Restart => "restart",
+            Kind::Pause => "pause",
+            Kind::Slow => "slow",
+            Kind::Drain => "drain",
+            Kind::Backlog => "backlog",
+            Kind::RollingRestart => "rolling-restart",
         }
     }
 
@@ -64,6 +122,12 @@ impl Kind {
             Kind::PowerOff => 2,
             Kind::Hang => 3,
             Kind::Partition => 30,
+            Kind::Restart => 4,
+            Kind::Pause => 5,
+            Kind::Slow => 6,
+            Kind::Drain => 7,
+            Kind::Backlog => 8,
+            Kind::RollingRestart => 9,
         }
     }
 }
@@ -160,10 +224,27 @@ impl<'de> Deserialize<'de> for Target {
 }
 
 /// A fault with its targets found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// Its name in the scenario.
     pub name: String,
+    /// What it does and when, in order of time.
+    pub strikes: Vec<Strike>,
+    /// slow: how many times as long work takes.
+    pub factor: f64,
+    /// backlog: what it shrinks to.
+    pub backlog: u32,
+    /// drain: the close frames' status code.
+    pub code: u16,
+    /// drain: the time over which close frames are sent.
+    pub over: Nanos,
+    /// partition: what it cuts.
+    pub cuts: Vec<Cut>,
+}
+
+/// One thing that a fault does to some servers at the same time. A rolling restart is many drains and restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strike {
     /// What happens.
     pub kind: Kind,
     /// When it begins.
@@ -172,8 +253,6 @@ pub struct Fault {
     pub heals: Option<Timestamp>,
     /// The servers it strikes, by number, in rising order.
     pub servers: Vec<u32>,
-    /// partition: what it cuts.
-    pub cuts: Vec<Cut>,
 }
 
 /// A client group and a server that a partition lies between.
@@ -206,15 +285,47 @@ impl Fault {
             members.truncate(wanted as usize);
             members.sort_unstable();
         }
-        let begins = Timestamp::ZERO + config.at;
+        let rolling = config.kind == Kind::RollingRestart;
+        let repeat = config.repeat.unwrap_or(Repeat { every: Nanos::ZERO, times: 1 });
+        let mut strikes = Vec::new();
+        for number in 0..u64::from(repeat.times) {
+            let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
+            if rolling {
+                roll(config, begins, &members, &mut strikes);
+                continue;
+            }
+            let default = (config.kind == Kind::Restart).then_some(Nanos::ZERO);
+            let heals = config.duration.or(default).map(|duration| begins + duration);
+            strikes.push(Strike { kind: config.kind, begins, heals, servers: members.clone() });
+        }
         Fault {
             name: name.to_string(),
-            kind: config.kind,
-            begins,
-            heals: config.duration.map(|duration| begins + duration),
-            servers: members,
+            strikes,
+            factor: config.factor.unwrap_or(1.0),
+            backlog: config.to.unwrap_or(0),
+            code: config.code.unwrap_or(if rolling { 1012 } else { 1001 }),
+            over: if rolling { config.drain.unwrap_or_default() } else { config.over.unwrap_or(DRAINS_OVER) },
             cuts,
         }
+    }
+}
+
+/// How long a drain's close frames are spread unless the scenario says otherwise.
+const DRAINS_OVER: Nanos = Nanos::from_secs(10);
+
+/// Drains and restarts servers in turn.
+fn roll(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Vec<Strike>) {
+    let drain = config.drain.unwrap_or_default();
+    let mut turn = begins;
+    for servers in members.chunks(config.at_a_time.unwrap_or(1).max(1) as usize) {
+        let ends = turn + drain;
+        let starts = ends + config.duration.unwrap_or_default();
+        let strike = |kind, begins, heals| Strike { kind, begins, heals: Some(heals), servers: servers.to_vec() };
+        if drain > Nanos::ZERO {
+            strikes.push(strike(Kind::Drain, turn, ends));
+        }
+        strikes.push(strike(Kind::Restart, ends, starts));
+        turn = starts + config.gap.unwrap_or_default();
     }
 }
 
@@ -239,4 +350,9 @@ pub enum Event {
     Parted(Cut),
     /// It is gone.
     Joined(Cut),
+    /// A server that is drained has sent a close frame: this session's path is dead from here on.
+    Drained {
+        /// The session's number.
+        session: u32,
+    },
 }

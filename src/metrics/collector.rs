@@ -102,7 +102,7 @@ impl Metrics {
             window: Window { from: layout.from, until: layout.until },
             lives: Vec::with_capacity(sessions),
             groups: layout.groups.iter().map(|_| Group::default()).collect(),
-            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers)).collect(),
+            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers, server.limited)).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             parted: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
@@ -376,10 +376,9 @@ impl Metrics {
         life.path = Path::Dead { revivable };
         life.connected = now;
         self.unnoticed += u64::from(self.window.contains(now));
-        if life.faults & (1 << fault) == 0 {
-            life.faults |= 1 << fault;
-            self.faults[fault as usize].took_down(now);
-        }
+        let first = life.faults & (1 << fault) == 0;
+        life.faults |= 1 << fault;
+        self.faults[fault as usize].took_down(now, first);
     }
 
     /// A session is not usable from now on; its outage begins unless it already had.
@@ -450,6 +449,9 @@ impl Metrics {
         match event {
             fault::Event::Began { server, kind } => {
                 self.faults[fault as usize].began(now);
+                if !kind.takes_down() {
+                    return;
+                }
                 let account = &mut self.servers[server as usize];
                 account.down = Some((fault, kind.revives()));
                 if !kind.revives() {
@@ -470,8 +472,16 @@ impl Metrics {
                     }
                 }
             }
+            fault::Event::Drained { session } => {
+                if self.lives[session as usize].path == Path::Usable {
+                    self.died(now, session, fault, false);
+                }
+            }
             fault::Event::Healed { server, kind } => {
                 self.faults[fault as usize].healed(now);
+                if !kind.takes_down() {
+                    return;
+                }
                 self.servers[server as usize].down = None;
                 for session in 0..self.lives.len() {
                     let life = &self.lives[session];

@@ -31,9 +31,10 @@ impl FaultAccount {
         }
     }
 
-    pub fn took_down(&mut self, now: Timestamp) {
-        self.affected += 1;
-        // A late victim, whose server died while its answer was on its way, counts like the others.
+    /// It took a session down, for the first time or again: what had recovered has to do so once more, and a late victim,
+    /// whose server died while its answer was on its way, counts like the others.
+    pub fn took_down(&mut self, now: Timestamp, first: bool) {
+        self.affected += u64::from(first);
         self.recovered_at = None;
         self.judge(now);
     }
@@ -52,7 +53,7 @@ impl FaultAccount {
         self.judge(now);
     }
 
-    /// Recovered is the first moment at which 99 % of the affected are open at the same time.
+    /// Recovered is the first moment after the last loss at which 99 % of the affected are open at the same time.
     fn judge(&mut self, now: Timestamp) {
         let back = self.affected > 0 && self.open_again * 100 >= self.affected * 99;
         if back && self.recovered_at.is_none() {

@@ -41,6 +41,8 @@ pub struct ServerLayout {
     pub group: usize,
     /// Its workers.
     pub workers: u32,
+    /// Whether it may turn requests away for want of room or time.
+    pub limited: bool,
 }
 
 /// The part of the run that the summary measures.

@@ -3,7 +3,7 @@
 use super::latency::Latency;
 use super::series::ServerSeries;
 use super::summary::{Summary, Value};
-use crate::server::Event;
+use crate::server::{Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
 /// One server's account.
@@ -32,10 +32,19 @@ pub(super) struct ServerAccount {
     wasted: u64,
     waits: Latency,
     no_waits: u64,
+    /// Whether limits are set: only then there is something to say about them.
+    limited: bool,
+    queue_full: u64,
+    connections_full: u64,
+    expired: u64,
+    over_rate: u64,
+    draining: u64,
+    held_back: u64,
+    timed_out: u64,
 }
 
 impl ServerAccount {
-    pub fn new(workers: u32) -> ServerAccount {
+    pub fn new(workers: u32, limited: bool) -> ServerAccount {
         ServerAccount {
             workers,
             down: None,
@@ -56,6 +65,14 @@ impl ServerAccount {
             wasted: 0,
             waits: Latency::default(),
             no_waits: 0,
+            limited,
+            queue_full: 0,
+            connections_full: 0,
+            expired: 0,
+            over_rate: 0,
+            draining: 0,
+            held_back: 0,
+            timed_out: 0,
         }
     }
 
@@ -103,6 +120,31 @@ impl ServerAccount {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
             }
+            Event::TurnedAway { reason, queued, .. } => {
+                let count = match reason {
+                    Reason::QueueFull => &mut self.queue_full,
+                    Reason::ConnectionsMax => &mut self.connections_full,
+                    Reason::AcceptRate | Reason::AddressRate => &mut self.over_rate,
+                    Reason::Draining => &mut self.draining,
+                };
+                *count += u64::from(measured);
+                if queued {
+                    // It stays measured, as a wait that came to nothing.
+                    self.queue -= 1;
+                } else {
+                    // It did not wait, but that is no short wait.
+                    self.no_waits -= u64::from(measured);
+                }
+            }
+            Event::Expired { .. } => {
+                // It stays measured, as a wait that came to nothing.
+                self.queue -= 1;
+                self.expired += u64::from(measured);
+            }
+            // Its session's loss is told by the fault.
+            Event::GoingAway { .. } => {}
+            Event::HeldBack { .. } => self.held_back += u64::from(measured),
+            Event::TimedOut { .. } => self.timed_out += u64::from(measured),
         }
     }
 
@@ -189,6 +231,24 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("wasted", sum(|server| server.wasted));
     count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
+    if servers.iter().any(|server| server.limited) {
+        let turned_away = |server: &ServerAccount| {
+            server.queue_full
+                + server.connections_full
+                + server.over_rate
+                + server.draining
+                + server.expired
+                + server.timed_out
+        };
+        count("turned_away", sum(turned_away));
+        count("queue_full", sum(|server| server.queue_full));
+        count("connections_full", sum(|server| server.connections_full));
+        count("expired", sum(|server| server.expired));
+        count("over_rate", sum(|server| server.over_rate));
+        count("draining", sum(|server| server.draining));
+        count("held_back", sum(|server| server.held_back));
+        count("timed_out", sum(|server| server.timed_out));
+    }
     let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
     let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);
     let utilisation = (capacity > 0).then(|| busy as f64 / capacity as f64);

@@ -25,7 +25,8 @@ const fn ms(ms: u64) -> Nanos {
 
 /// A run of ten seconds in intervals of one, with two servers of two workers each, and faults `a` and `b`.
 fn layout(sessions: u32) -> Layout {
-    let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: 2 };
+    let server =
+        |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: 2, limited: false };
     Layout {
         duration: ms(10_000),
         interval: ms(1_000),

@@ -47,6 +47,7 @@ pub enum SynAnswer {
 pub struct Host {
     powered: bool,
     process: Process,
+    listens: bool,
     backlog: u32,
     overflow: Overflow,
     /// Connections that are up and wait for the process to accept them.
@@ -56,7 +57,7 @@ pub struct Host {
 impl Host {
     /// A host whose process listens with this backlog, and what it does when that is full.
     pub fn new(backlog: u32, overflow: Overflow) -> Host {
-        Host { powered: true, process: Process::Running, backlog, overflow, unaccepted: 0 }
+        Host { powered: true, process: Process::Running, listens: true, backlog, overflow, unaccepted: 0 }
     }
 
     /// What the process does.
@@ -74,6 +75,7 @@ impl Host {
         match (self.powered, self.process) {
             (false, _) => SynAnswer::Unanswered,
             (true, Process::Dead) => SynAnswer::Refused,
+            (true, _) if !self.listens => SynAnswer::Refused,
             (true, _) if self.unaccepted >= self.backlog => match self.overflow {
                 Overflow::Drop => SynAnswer::BacklogFull,
                 Overflow::Reset => SynAnswer::Overflowed,
@@ -90,6 +92,16 @@ impl Host {
     /// A connection left the accept queue unaccepted: its client went away.
     pub fn dequeue(&mut self) {
         self.unaccepted = self.unaccepted.saturating_sub(1);
+    }
+
+    /// The process closes its listening port, or opens it again; its connections live on.
+    pub fn listen(&mut self, listens: bool) {
+        self.listens = listens;
+    }
+
+    /// Connections that it completes from now on for a process that does not accept.
+    pub fn set_backlog(&mut self, backlog: u32) {
+        self.backlog = backlog;
     }
 
     /// The process stops reading and accepting.
@@ -113,6 +125,7 @@ impl Host {
     pub fn start(&mut self) {
         self.powered = true;
         self.process = Process::Running;
+        self.listens = true;
         self.unaccepted = 0;
     }
 }
@@ -132,10 +145,16 @@ mod tests {
         assert_eq!(host.syn(), SynAnswer::BacklogFull);
         host.start();
         assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.listen(false);
+        assert_eq!(host.syn(), SynAnswer::Refused);
+        host.listen(true);
+        host.set_backlog(0);
+        assert_eq!(host.syn(), SynAnswer::BacklogFull);
         host.crash();
         assert_eq!(host.syn(), SynAnswer::Refused);
         host.power_off();
         assert_eq!(host.syn(), SynAnswer::Unanswered);
+        host.set_backlog(1);
         host.start();
         assert_eq!(host.syn(), SynAnswer::Accepted);
     }

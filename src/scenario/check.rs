@@ -94,13 +94,11 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
         if fault.at >= file.duration {
             return wrong(&at("at"), format!("begins at {}, but the run ends at {}", fault.at, file.duration));
         }
-        if fault.duration == Some(Nanos::ZERO) {
-            return wrong(&at("for"), "a fault must take some time; leave `for` out for one that never heals".into());
-        }
         if fault.one_way && !matches!(fault.target, Target::Between(_)) {
             let help = "write target = { from = \"eu\", to = \"gateway\" } and kind = \"partition\"";
             return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
+        super::strike::keys(name, fault, tree)?;
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
                 (Some(_), Some(_)) => return wrong(&at("target"), "`share` and `count` exclude each other".into()),
@@ -123,6 +121,7 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
         positive(&at("connections_max"), most, tree)?;
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
+    super::server::limits(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
 }
 
@@ -186,6 +185,9 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     for (name, server) in &scenario.file.servers {
+        if let Some(to) = &server.overflow_to {
+            known_server(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
+        }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
                 known_server(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
@@ -234,25 +236,6 @@ fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Res
             problem.with_help(format!("known groups: {}", listed(groups)))
         }
     })
-}
-
-/// Two faults can't hold the same server at the same time: what would be true of it?
-pub(super) fn faults(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    for (number, fault) in scenario.faults.iter().enumerate() {
-        for other in &scenario.faults[..number] {
-            let end = |heals: Option<Timestamp>| heals.unwrap_or(Timestamp::NEVER);
-            let apart = fault.begins >= end(other.heals) || other.begins >= end(fault.heals);
-            let shared = fault.servers.iter().find(|server| other.servers.contains(server));
-            if let (false, Some(server)) = (apart, shared) {
-                let server = &scenario.servers[*server as usize].name;
-                let (one, two) = (&other.name, &fault.name);
-                let message = format!("`{one}` and `{two}` would both hold `{server}` at the same time");
-                let help = "end one with `for` before the other begins, or give them different targets";
-                return Err(tree.problem(&format!("faults.{}.at", fault.name), message).with_help(help));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Every expectation must be of a metric that this scenario has, in its unit.

@@ -62,6 +62,7 @@ impl File {
     pub(super) fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
+        self.servers.values_mut().for_each(server::Config::fill_in);
         for client in self.clients.values_mut() {
             client.on_retry.get_or_insert(client.pick.on_retry());
         }

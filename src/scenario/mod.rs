@@ -12,6 +12,8 @@ mod path;
 mod places;
 mod preset;
 mod problem;
+mod server;
+mod strike;
 mod tree;
 
 pub use file::{File, Measure};
@@ -127,7 +129,7 @@ impl Scenario {
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
         scenario.faults = faults;
-        check::faults(&scenario, &tree)?;
+        strike::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)
     }
@@ -178,6 +180,7 @@ impl Scenario {
                     name: server.name.clone(),
                     group: server.group,
                     workers: self.file.servers[server.group].workers,
+                    limited: self.file.servers[server.group].has_limits(),
                 })
                 .collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::network::Overflow;
-use crate::quantity::Share;
+use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
@@ -17,15 +17,57 @@ pub struct Config {
     pub count: u32,
     /// Handshakes that a member works on at the same time.
     pub workers: u32,
-    /// A worker's time for one handshake.
+    /// A worker's time for one handshake; with `accept_time` beside it, for one that opens.
     pub service_time: Distribution,
+    /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_time: Option<Distribution>,
+    /// A worker's time to check the credentials of a request that opens. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Distribution>,
+    /// A worker's time for the TLS handshake of a connection that has one. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cost: Option<Distribution>,
+    /// The same where the TLS session is resumed. Absent: as `tls_cost`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cost_resumed: Option<Distribution>,
+    /// Work takes longer for a time after the process starts (also at the run's beginning). Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
     /// What its kernel does with a SYN when they are that many.
     pub backlog_overflow: Overflow,
-    /// Connections a member keeps at most; one more is answered 503. Absent: no limit.
+    /// Connections a member keeps at most. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
+    /// What becomes of one connection more (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_full: Option<WhenFull>,
+    /// `when_full = "redirect"`: the server or group that takes the overflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overflow_to: Option<String>,
+    /// Requests that wait for a worker at most. Absent: no limit; 0: a request finds a free worker or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<u32>,
+    /// What becomes of one request more (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_full: Option<QueueFull>,
+    /// Which waiting request a worker takes next (`fifo` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueOrder>,
+    /// How many requests a member lets in. Absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_rate: Option<TokenBucket>,
+    /// How many requests a member lets in from each client address. Absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_rate: Option<TokenBucket>,
+    /// What becomes of requests over either rate (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_rate: Option<OverRate>,
+    /// How long a connection may take to send its whole request. Absent: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_timeout: Option<Nanos>,
     /// What it answers.
     pub behavior: Behaviors,
     /// The zone that its hosts are in; links and faults may name it.
@@ -39,13 +81,125 @@ impl Default for Config {
             count: 1,
             workers: 4,
             service_time: Nanos(250_000).into(),
+            accept_time: None,
+            auth_time: None,
+            tls_cost: None,
+            tls_cost_resumed: None,
+            warm_up: None,
             backlog: 1024,
             backlog_overflow: Overflow::default(),
             connections_max: None,
+            when_full: None,
+            overflow_to: None,
+            queue_max: None,
+            queue_full: None,
+            queue: None,
+            accept_rate: None,
+            address_rate: None,
+            over_rate: None,
+            handshake_timeout: None,
             behavior: Behaviors::default(),
             zone: None,
         }
     }
+}
+
+impl Config {
+    /// Whether it may turn requests away for want of room or time.
+    pub fn has_limits(&self) -> bool {
+        self.connections_max.is_some()
+            || self.queue_max.is_some()
+            || self.accept_rate.is_some()
+            || self.address_rate.is_some()
+            || self.handshake_timeout.is_some()
+            || matches!(self.queue, Some(QueueOrder::Deadline(_)))
+    }
+
+    /// Makes the defaults visible that depend on other keys.
+    pub fn fill_in(&mut self) {
+        if self.connections_max.is_some() {
+            self.when_full.get_or_insert_default();
+        }
+        if self.queue_max.is_some() {
+            self.queue_full.get_or_insert_default();
+        }
+        if self.accept_rate.is_some() || self.address_rate.is_some() {
+            self.over_rate.get_or_insert_default();
+        }
+    }
+}
+
+/// `{ for = "10s", factor = 4 }`: how much slower a process is after its start.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmUp {
+    /// For how long.
+    #[serde(rename = "for")]
+    pub duration: Nanos,
+    /// How many times as long its work takes.
+    pub factor: f64,
+}
+
+/// `{ rate = "500/s", burst = 100 }`: a token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBucket {
+    /// How fast it fills.
+    pub rate: Rate,
+    /// How many tokens it holds: as many requests may come at once. It is full at first.
+    pub burst: u32,
+}
+
+/// What becomes of a request over a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverRate {
+    /// Answered at once, at no worker's cost: 503 over the member's rate, 429 with `Retry-After` over an address's.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// Held back until its turn comes.
+    Wait,
+}
+
+/// What becomes of a request that finds the queue full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueFull {
+    /// 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// RST.
+    Reset,
+}
+
+/// What becomes of a connection past `connections_max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Its request is answered 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Its request is answered 307 to a member of `overflow_to`, one after the other, at no worker's cost.
+    Redirect,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+}
+
+/// Which waiting request a worker takes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueOrder {
+    /// The one that has waited longest.
+    #[default]
+    Fifo,
+    /// The newest: under overload some are served in time instead of all too late.
+    Lifo,
+    /// The one that has waited longest; who has waited longer than this is answered 503 instead.
+    Deadline(Nanos),
 }
 
 /// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.

@@ -3,46 +3,19 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::Event;
-use super::behavior::{Behavior, Choice, LocationForm, Targets};
-use super::config::Config;
+use super::behavior::{Choice, LocationForm, Targets};
+use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
+use super::drain::Drain;
+use super::limits::{Limits, note};
+use super::plan::Plan;
+use super::queue::{self, Job, Tls, Working};
+use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
-use crate::handshake::Key;
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
 use crate::http::{Directory, Partial};
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
-use crate::rng::{Identity, Purpose, Sampler, Seed};
+use crate::rng::{Identity, Seed};
 use crate::time::{Nanos, Timestamp};
-
-/// What every member of a server group has in common: its scenario, ready to run.
-#[derive(Debug)]
-pub struct Plan {
-    workers: u32,
-    service_time: Sampler,
-    connections_max: u32,
-    behaviors: Vec<Behavior>,
-}
-
-impl Plan {
-    /// A group as configured, with its behaviors' names looked up.
-    pub fn new(config: &Config, behaviors: Vec<Behavior>) -> Plan {
-        Plan {
-            workers: config.workers,
-            service_time: config.service_time.sampler(),
-            connections_max: config.connections_max.unwrap_or(u32::MAX),
-            behaviors,
-        }
-    }
-
-    /// How often the driver should report peers' open connections, if a behavior asks for it.
-    pub fn report_every(&self) -> Option<Nanos> {
-        let periods = self.behaviors.iter().filter_map(|behavior| match &behavior.choice {
-            Choice::Redirect { pick: super::PickMember::LeastConnections, report_every, .. } => Some(*report_every),
-            _ => None,
-        });
-        periods.min()
-    }
-}
 
 /// What a server is given with each input.
 pub struct Context<'a> {
@@ -60,13 +33,15 @@ pub struct Context<'a> {
 pub type Outputs = crate::machine::Outputs<Event>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// No connection under this number.
     Gone,
     /// The request has not come in whole.
     Reading,
-    /// The same, one connection past the limit: it will be answered 503.
+    /// The same, one connection past the limit: its request will be turned away.
     Excess,
+    /// One past the limit that is never to be answered.
+    Ignored,
     /// Queued or with a worker.
     Pending,
     /// The same, but the client has gone.
@@ -75,50 +50,61 @@ enum State {
     Stalled,
     /// A WebSocket.
     Open,
+    /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
+    Closing,
 }
 
 #[derive(Debug)]
-struct Connection {
-    state: State,
+pub(super) struct Connection {
+    pub(super) state: State,
+    tls: Tls,
     client: Identity,
     partial: Option<Box<Partial>>,
-}
-
-/// A request on its way through the queue and a worker.
-#[derive(Debug)]
-struct Job {
-    connection: u32,
-    client: Identity,
-    behavior: u32,
-    upgrade: bool,
-    key: Key,
-    /// The request target, where a redirect will need it.
-    path: Option<Box<str>>,
-    since: Timestamp,
-}
-
-/// A job with a worker, in order of completion.
-#[derive(Debug)]
-struct Working {
-    done: Timestamp,
-    order: u64,
-    served: Nanos,
-    job: Job,
 }
 
 /// One server process.
 #[derive(Debug, Default)]
 pub struct Server {
-    connections: Vec<Connection>,
+    pub(super) connections: Vec<Connection>,
     count: u32,
+    /// Of them, those past the limit: they take up no place under it.
+    excess: u32,
     queue: VecDeque<Job>,
     working: BinaryHeap<Reverse<Working>>,
     started: u64,
     targets: Targets,
     due: Option<Timestamp>,
+    /// When the process was started.
+    since: Timestamp,
+    limits: Limits,
+    pub(super) drain: Option<Box<Drain>>,
+    /// How many times as long work takes, if it does.
+    slow: Option<f64>,
 }
 
 impl Server {
+    /// A process that starts now.
+    pub fn started(now: Timestamp) -> Server {
+        Server { since: now, ..Server::default() }
+    }
+
+    /// Work that starts from now on takes this many times as long; `None`: as long as ever.
+    pub fn slow_down(&mut self, factor: Option<f64>) {
+        self.slow = factor;
+    }
+
+    /// Says where a connection comes from, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
+    pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
+        note(&mut self.limits.addresses, c.0, address);
+    }
+
+    /// An accepted connection has done its TLS handshake, which costs a worker `tls_cost` or `tls_cost_resumed`.
+    pub fn secured(&mut self, c: ConnectionId, resumed: bool) {
+        if let Some(connection) = self.connections.get_mut(c.0 as usize) {
+            connection.tls = if resumed { Tls::Resumed } else { Tls::Full };
+        }
+    }
+
     /// Connections accepted and not gone: what the server reports to its peers.
     pub fn connections(&self) -> u32 {
         self.count
@@ -127,18 +113,18 @@ impl Server {
     /// Takes one input; what follows from it is appended to `out`.
     pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         match input {
-            Input::Accepted(c, client) => self.accept(cx, c, client, out),
+            Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
-                State::Open => self.listen(c, bytes, out),
+                State::Open | State::Closing => self.listen(c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
-                State::Gone | State::Pending | State::Abandoned | State::Stalled => {}
+                State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
             },
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending => self.connections[c.0 as usize].state = State::Abandoned,
-                State::Reading | State::Excess | State::Stalled | State::Open => {
+                State::Reading | State::Excess | State::Stalled | State::Ignored | State::Open | State::Closing => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
                 }
@@ -146,6 +132,11 @@ impl Server {
             Input::Wake => {
                 if self.due.is_some_and(|due| due <= now) {
                     self.due = None;
+                    if cx.plan.timed {
+                        self.let_in(cx, now, out);
+                        self.time_out(now, out);
+                    }
+                    self.send_away(now, out);
                     self.complete(cx, now, out);
                 }
             }
@@ -154,27 +145,35 @@ impl Server {
         }
     }
 
-    fn state(&self, c: ConnectionId) -> State {
+    pub(super) fn state(&self, c: ConnectionId) -> State {
         self.connections.get(c.0 as usize).map_or(State::Gone, |connection| connection.state)
     }
 
-    fn accept(&mut self, cx: &Context<'_>, c: ConnectionId, client: Identity, out: &mut Outputs) {
+    fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let at = c.0 as usize;
         if at >= self.connections.len() {
-            let empty = || Connection { state: State::Gone, client, partial: None };
+            let empty = || Connection { state: State::Gone, tls: Tls::None, client, partial: None };
             self.connections.resize_with(at + 1, empty);
         }
-        let state = if self.count >= cx.plan.connections_max { State::Excess } else { State::Reading };
-        self.connections[at] = Connection { state, client, partial: None };
+        let excess = self.count - self.excess >= cx.plan.connections_max;
+        self.excess += u32::from(excess);
+        let state = if excess { State::Excess } else { State::Reading };
+        self.connections[at] = Connection { state, tls: Tls::None, client, partial: None };
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
+        if let Some(timeout) = cx.plan.handshake_timeout {
+            note(&mut self.limits.timeout_of, c.0, now + timeout);
+            self.limits.timeouts.push_back((now + timeout, c.0));
+            self.schedule(cx, out);
+        }
     }
 
     fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
         let connection = &mut self.connections[c.0 as usize];
-        connection.state = State::Gone;
+        let state = std::mem::replace(&mut connection.state, State::Gone);
         connection.partial = None;
         self.count -= 1;
+        self.excess -= u32::from(matches!(state, State::Excess | State::Ignored));
         out.event(Event::Closed { connection: c.0 });
     }
 
@@ -196,7 +195,7 @@ impl Server {
                 }
                 return;
             }
-            Ok(Some(_)) => 503,
+            Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
             Ok(None) => {
                 let kept = Box::new(Partial::from(bytes.to_vec()));
                 self.connections[c.0 as usize].partial = Some(kept);
@@ -205,10 +204,171 @@ impl Server {
             Err(refusal) => refusal.status(),
         };
         out.event(Event::Requested { connection: c.0, queued: false });
-        out.transmit(c, |bytes| write_rejection(bytes, reject, None));
-        out.event(Event::Answered { connection: c.0, status: reject, served: Nanos::ZERO });
+        self.reject(c, reject, None, out);
+    }
+
+    /// Answers with an error at no worker's cost.
+    fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+        out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
+        self.answered_at_once(c, status, out);
+    }
+
+    fn answered_at_once(&mut self, c: ConnectionId, status: u16, out: &mut Outputs) {
+        out.event(Event::Answered { connection: c.0, status, served: Nanos::ZERO });
         out.push(Output::Close(c, How::Fin));
         self.forget(c, out);
+    }
+
+    /// The request of a connection past the limit.
+    fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
+        out.event(Event::Requested { connection: c.0, queued: false });
+        let turn = match cx.plan.when_full {
+            WhenFull::Redirect if !cx.plan.overflow.is_empty() => Turn::Redirect,
+            WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
+            WhenFull::Drop => Turn::Drop,
+        };
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn, queued: false });
+        match turn {
+            Turn::Redirect => {
+                let client = self.connections[c.0 as usize].client;
+                let target = self.targets.choose(cx.seed, client, PickMember::RoundRobin, &cx.plan.overflow);
+                let authority = cx.directory.authority(target);
+                out.transmit(c, |bytes| write_redirect(bytes, 307, &["ws://", authority, request.path]));
+                self.answered_at_once(c, 307, out);
+            }
+            Turn::Drop => self.connections[c.0 as usize].state = State::Ignored,
+            Turn::Reject | Turn::Reset => self.reject(c, 503, None, out),
+        }
+    }
+
+    /// A request that found no worker and no place in the queue.
+    #[cold]
+    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
+        let turn = match cx.plan.queue_full {
+            QueueFull::Reject => Turn::Reject,
+            QueueFull::Drop => Turn::Drop,
+            QueueFull::Reset => Turn::Reset,
+        };
+        out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued });
+        self.turn_away(c, turn, 503, None, out);
+    }
+
+    fn turn_away(&mut self, c: ConnectionId, turn: Turn, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+        match turn {
+            _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
+            Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
+            Turn::Reset => self.close(c, How::Reset, out),
+            Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
+        }
+    }
+
+    fn close(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+        out.push(Output::Close(c, how));
+        self.forget(c, out);
+    }
+
+    /// Asks the rates: let in now (`Ok(None)`), at a later moment, or not at all (an answer was given).
+    #[cold]
+    fn ask_rates(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        out: &mut Outputs,
+    ) -> Result<Option<Timestamp>, ()> {
+        let address = self.limits.addresses.get(c.0 as usize).copied();
+        let mut turn_at = now;
+        for (reason, bucket) in [(Reason::AddressRate, cx.plan.address_rate), (Reason::AcceptRate, cx.plan.accept_rate)]
+        {
+            let Some(bucket) = bucket else { continue };
+            let full_at = match (reason, address) {
+                (Reason::AddressRate, Some(address)) => self.limits.bucket(address, now),
+                (Reason::AddressRate, None) => continue,
+                _ => &mut self.limits.full_at,
+            };
+            let next = bucket.next(*full_at);
+            let turn = match cx.plan.over_rate {
+                _ if next <= now => None,
+                OverRate::Wait => None,
+                OverRate::Reject => Some(Turn::Reject),
+                OverRate::Drop => Some(Turn::Drop),
+            };
+            if let Some(turn) = turn {
+                out.event(Event::Requested { connection: c.0, queued: false });
+                out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
+                // Whole seconds (RFC 9110 section 10.2.3), rounded up: not a moment too early.
+                let seconds = next.since(now).0.div_ceil(1_000_000_000).min(u64::from(u32::MAX)) as u32;
+                match reason {
+                    Reason::AddressRate => self.turn_away(c, turn, 429, Some(seconds), out),
+                    _ => self.turn_away(c, turn, 503, None, out),
+                }
+                return Err(());
+            }
+            bucket.take(full_at, now);
+            turn_at = turn_at.max(next);
+        }
+        Ok((turn_at > now).then_some(turn_at))
+    }
+
+    /// Requests that were held back, and whose turn has come.
+    fn let_in(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while self.limits.held.peek().is_some_and(|Reverse(held)| held.done <= now) {
+            let Some(Reverse(Working { job, .. })) = self.limits.held.pop() else { break };
+            self.enter(cx, now, job, true, out);
+        }
+    }
+
+    /// A request goes to a worker, or into the queue. `waited` says whether it was held back before.
+    fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
+        let c = ConnectionId(job.connection);
+        let queued = self.working.len() as u32 >= cx.plan.workers;
+        let full = queued && self.queue.len() as u32 >= cx.plan.queue_max;
+        if !waited {
+            out.event(Event::Requested { connection: c.0, queued: queued && !full });
+        }
+        if full {
+            self.queue_full(cx, c, waited, out);
+        } else if queued {
+            self.queue.push_back(job);
+        } else {
+            self.start(cx, now, job, waited, out);
+        }
+    }
+
+    /// Closes connections that have taken too long to send a request.
+    fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
+        while let Some((at, connection)) = self.next_timeout()
+            && at <= now
+        {
+            self.limits.timeouts.pop_front();
+            let c = ConnectionId(connection);
+            out.event(Event::TimedOut { connection });
+            match self.connections[c.0 as usize].partial {
+                Some(_) => self.reject(c, 408, None, out),
+                None => self.close(c, How::Fin, out),
+            }
+        }
+    }
+
+    /// The first connection that will have taken too long; those that have sent their request are forgotten.
+    fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
+        loop {
+            let (at, connection) = *self.limits.timeouts.front()?;
+            let reads = matches!(self.state(ConnectionId(connection)), State::Reading | State::Excess);
+            // A number that was used again since has a later entry of its own.
+            let last = self.limits.timeout_of[connection as usize];
+            if reads && at == last {
+                return Some((at, connection));
+            }
+            self.limits.timeouts.pop_front();
+        }
+    }
+
+    /// A worker finds a request that has waited too long: 503, at no worker's cost.
+    #[cold]
+    fn expire(&mut self, c: ConnectionId, waited: Nanos, out: &mut Outputs) {
+        out.event(Event::Expired { connection: c.0, waited });
+        self.turn_away(c, Turn::Reject, 503, None, out);
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
@@ -230,7 +390,9 @@ impl Server {
                         }
                         Opcode::Close => {
                             let code = frame.close_code();
-                            out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                            if self.state(c) == State::Open {
+                                out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                            }
                             out.push(Output::Close(c, How::Fin));
                             return self.forget(c, out);
                         }
@@ -258,7 +420,20 @@ impl Server {
         request: &Request<'_>,
         out: &mut Outputs,
     ) {
-        let client = self.connections[c.0 as usize].client;
+        if self.drain.is_some() {
+            out.event(Event::Requested { connection: c.0, queued: false });
+            let (reason, turn) = (Reason::Draining, Turn::Reject);
+            out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
+            return self.reject(c, 503, None, out);
+        }
+        let later = match cx.plan.accept_rate.is_some() || cx.plan.address_rate.is_some() {
+            false => None,
+            true => match self.ask_rates(cx, now, c, out) {
+                Ok(later) => later,
+                Err(()) => return,
+            },
+        };
+        let Connection { client, tls, .. } = self.connections[c.0 as usize];
         let mut numbered = cx.plan.behaviors.iter().enumerate();
         let behavior = numbered
             .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
@@ -275,39 +450,59 @@ impl Server {
             client,
             behavior: behavior as u32,
             upgrade: request.upgrade,
+            tls,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
             since: now,
         };
         self.connections[c.0 as usize].state = State::Pending;
-        let queued = self.working.len() as u32 >= cx.plan.workers;
-        out.event(Event::Requested { connection: c.0, queued });
-        if queued {
-            self.queue.push_back(job);
-        } else {
-            self.start(cx, now, job, false, out);
+        match later {
+            None => self.enter(cx, now, job, false, out),
+            Some(at) => {
+                out.event(Event::Requested { connection: c.0, queued: true });
+                out.event(Event::HeldBack { connection: c.0, delay: at.since(now) });
+                self.started += 1;
+                self.limits.held.push(Reverse(Working { done: at, order: self.started, served: Nanos::ZERO, job }));
+                self.schedule(cx, out);
+            }
         }
     }
 
     /// A worker takes a job.
     fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
-        let draw = || cx.seed.draw(job.client, Purpose::Service, 0);
-        if cx.plan.service_time == Sampler::Constant(Nanos::ZERO) {
+        if cx.plan.free && !queued {
             self.answer(cx, &job, Nanos::ZERO, out);
             return;
         }
         // Work takes time, be it the shortest there is: every start has its end later.
-        let served = cx.plan.service_time.sample(draw).max(Nanos(1));
+        let mut work = cx.plan.work(cx.seed, &job);
+        if let Some(factor) = self.slow {
+            work = Nanos::from_f64(work.0 as f64 * factor);
+        }
+        if let Some(warm_up) = cx.plan.warm_up
+            && now < self.since + warm_up.duration
+        {
+            work = Nanos::from_f64(work.0 as f64 * warm_up.factor);
+        }
+        let served = work.max(Nanos(1));
         let waited = now.since(job.since);
         out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
         self.started += 1;
         let done = now + served;
         self.working.push(Reverse(Working { done, order: self.started, served, job }));
-        self.schedule(out);
+        self.schedule(cx, out);
     }
 
-    fn schedule(&mut self, out: &mut Outputs) {
-        let next = self.working.peek().map(|Reverse(working)| working.done);
+    pub(super) fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+        let mut next = self.working.peek().map(|Reverse(working)| working.done);
+        if cx.plan.timed {
+            let held = self.limits.held.peek().map(|Reverse(held)| held.done);
+            let timeout = self.next_timeout().map(|(at, _)| at);
+            next = [next, held, timeout].into_iter().flatten().min();
+        }
+        if let Some(drain) = &self.drain {
+            next = [next, drain.due()].into_iter().flatten().min();
+        }
         if next != self.due {
             self.due = next;
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
@@ -320,24 +515,33 @@ impl Server {
             let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
             self.answer(cx, &job, served, out);
             while (self.working.len() as u32) < cx.plan.workers
-                && let Some(next) = self.queue.pop_front()
+                && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
             {
-                self.start(cx, now, next, true, out);
+                let waited = now.since(next.since);
+                match cx.plan.order {
+                    QueueOrder::Deadline(deadline) if waited > deadline => {
+                        self.expire(ConnectionId(next.connection), waited, out);
+                    }
+                    _ => self.start(cx, now, next, true, out),
+                }
             }
         }
-        self.schedule(out);
+        self.schedule(cx, out);
     }
 
     fn answer(&mut self, cx: &Context<'_>, job: &Job, served: Nanos, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
-            out.push(Output::Close(c, How::Fin));
-            self.forget(c, out);
-            return;
+            return self.close(c, How::Fin, out);
         }
         let choice = cx.plan.behaviors.get(job.behavior as usize).map(|behavior| &behavior.choice);
         let status = match choice {
+            // It would be closed again at once.
+            None | Some(Choice::Accept) if self.drain.is_some() => {
+                out.transmit(c, |bytes| write_rejection(bytes, 503, None));
+                503
+            }
             None | Some(Choice::Accept) => {
                 let accept = job.key.accept();
                 let mut status = 0;
@@ -370,25 +574,5 @@ impl Server {
         out.event(Event::Answered { connection: c.0, status, served });
         out.push(Output::Close(c, How::Fin));
         self.forget(c, out);
-    }
-}
-
-impl PartialEq for Working {
-    fn eq(&self, other: &Working) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Working {}
-
-impl PartialOrd for Working {
-    fn partial_cmp(&self, other: &Working) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Working {
-    fn cmp(&self, other: &Working) -> std::cmp::Ordering {
-        (self.done, self.order).cmp(&(other.done, other.order))
     }
 }

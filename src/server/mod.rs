@@ -3,11 +3,19 @@
 
 mod behavior;
 mod config;
+mod drain;
+mod limits;
 mod machine;
+mod plan;
+mod queue;
 
 pub use behavior::{Behavior, Choice, LocationForm};
-pub use config::{BehaviorConfig, Behaviors, Config, Kind, PickMember, When};
-pub use machine::{Context, Outputs, Plan, Server};
+pub use config::{
+    BehaviorConfig, Behaviors, Config, Kind, OverRate, PickMember, QueueFull, QueueOrder, TokenBucket, WarmUp, When,
+    WhenFull,
+};
+pub use machine::{Context, Outputs, Server};
+pub use plan::Plan;
 
 use crate::time::Nanos;
 
@@ -56,6 +64,74 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
+    /// A request was not let in. Comes after its [`Event::Requested`].
+    TurnedAway {
+        /// Its connection.
+        connection: u32,
+        /// What there was too much of.
+        reason: Reason,
+        /// How it was turned away.
+        turn: Turn,
+        /// Whether it had waited: [`Event::Requested`] said so.
+        queued: bool,
+    },
+    /// A worker would have taken a request that had waited longer than the queue's deadline: it is answered 503
+    /// instead, unless its client has gone.
+    Expired {
+        /// Its connection.
+        connection: u32,
+        /// How long it had waited.
+        waited: Nanos,
+    },
+    /// A request is over a rate and is held back. Follows its [`Event::Requested`], which counts it as queued.
+    HeldBack {
+        /// Its connection.
+        connection: u32,
+        /// For how long.
+        delay: Nanos,
+    },
+    /// A connection took too long to send a whole request. It is closed: with 408 if it had sent something.
+    TimedOut {
+        /// Its number.
+        connection: u32,
+    },
+    /// The server is drained: it has sent a close frame on an open connection.
+    GoingAway {
+        /// Its number.
+        connection: u32,
+        /// The status code in the frame.
+        code: u16,
+    },
+}
+
+/// What a server had too much of when it turned a request away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// `queue_max` requests wait.
+    QueueFull = 1,
+    /// `connections_max` connections are kept.
+    ConnectionsMax = 2,
+    /// More requests than `accept_rate` allows.
+    AcceptRate = 3,
+    /// More requests from one address than `address_rate` allows.
+    AddressRate = 4,
+    /// The server is drained.
+    Draining = 5,
+}
+
+/// How a request is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Turn {
+    /// An HTTP error.
+    Reject = 1,
+    /// A redirect to the group that takes the overflow.
+    Redirect = 2,
+    /// Never answered.
+    Drop = 3,
+    /// RST.
+    Reset = 4,
 }
 
 #[cfg(test)]

@@ -468,8 +468,10 @@ fn one_connection_more_than_the_limit_is_answered_503() {
     // An idle connection counts as well.
     bench.accept(1);
     let actions = bench.ask(2, "/");
+    let (reason, turn) = (Reason::ConnectionsMax, Turn::Reject);
     let mut expected = vec![
         requested(2, false),
+        Output::Event(Event::TurnedAway { connection: 2, reason, turn, queued: false }),
         Output::Transmit(ConnectionId(2), bench.sent.len() as u32),
         Output::Event(Event::Answered { connection: 2, status: 503, served: Nanos::ZERO }),
     ];
@@ -675,4 +677,261 @@ proptest! {
         };
         prop_assert_eq!(read(&cuts), read(&[]));
     }
+}
+
+#[test]
+fn a_request_that_finds_the_queue_full_is_turned_away() {
+    let limits = "service_time = '1ms'\nworkers = 1\nqueue_max = 1";
+    let reset = [Output::Close(ConnectionId(2), How::Reset), Output::Event(Event::Closed { connection: 2 })];
+    for (queue_full, turn, left) in [("drop", Turn::Drop, 3), ("reset", Turn::Reset, 2), ("reject", Turn::Reject, 2)] {
+        let mut bench = Bench::new(&format!("{limits}\nqueue_full = '{queue_full}'"));
+        bench.ask(0, "/");
+        bench.ask(1, "/");
+        let actions = bench.ask(2, "/");
+        let away = Output::Event(Event::TurnedAway { connection: 2, reason: Reason::QueueFull, turn, queued: false });
+        assert_eq!(actions[..2], [requested(2, false), away], "{queue_full}");
+        match turn {
+            Turn::Reset => assert_eq!(actions[2..], reset),
+            Turn::Drop => assert_eq!(actions.len(), 2),
+            _ => assert_eq!((answered(&actions), &actions[4..]), (vec![(2, 503)], &closed(2)[..])),
+        }
+        assert_eq!(bench.server.connections(), left);
+        assert_eq!([answered(&bench.wake()), answered(&bench.wake())], [[(0, 101)], [(1, 101)]]);
+    }
+}
+
+#[test]
+fn without_a_queue_a_request_finds_a_worker_or_nothing() {
+    let mut bench = Bench::new("service_time = '1ms'\nworkers = 2\nqueue_max = 0");
+    let statuses = [0, 1, 2].map(|c| bench.status(c, "/"));
+    assert_eq!(statuses, [None, None, Some(503)]);
+    bench.wake();
+    assert_eq!(bench.status(3, "/"), None);
+}
+
+#[test]
+fn the_newest_request_is_taken_first_from_a_lifo_queue() {
+    let mut bench = Bench::new("service_time = '1ms'\nworkers = 1\nqueue = 'lifo'");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    let order: Vec<_> = (0..4).flat_map(|_| answered(&bench.wake())).map(|(c, _)| c).collect();
+    assert_eq!(order, [0, 3, 2, 1]);
+}
+
+#[test]
+fn a_request_that_waited_past_the_deadline_costs_no_work() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 1\nqueue = { deadline = '15ms' }");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    bench.give(Input::Eof(ConnectionId(3)));
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    // The second has waited 10 ms and is served; the third and fourth have waited 20 ms by then.
+    let actions = bench.wake();
+    assert_eq!(answered(&actions), [(1, 101), (2, 503)]);
+    let expired = |connection| Output::Event(Event::Expired { connection, waited: ms(20) });
+    assert!(actions.contains(&expired(2)) && actions.contains(&expired(3)));
+    assert!(actions.ends_with(&closed(3)), "{actions:?}");
+    assert_eq!((started(&actions), bench.server.connections()), (vec![], 2));
+}
+
+#[test]
+fn overflow_is_turned_away_as_configured() {
+    let limits = "service_time = '0s'\nconnections_max = 1\nwhen_full";
+    let mut bench = Bench::new(&format!("{limits} = 'redirect'\noverflow_to = 'x'"));
+    bench.plan = bench.plan.with_overflow(vec![EndpointId(1), EndpointId(2)]);
+    assert_eq!(bench.status(0, "/"), Some(101));
+    assert_eq!(bench.status(1, "/chat"), Some(307));
+    assert_eq!(bench.location(), "ws://gateway-0/chat");
+    assert_eq!(bench.sent_to(1), 2);
+
+    let mut bench = Bench::new(&format!("{limits} = 'drop'"));
+    bench.ask(0, "/");
+    let turn = Turn::Drop;
+    let reason = Reason::ConnectionsMax;
+    let away = Output::Event(Event::TurnedAway { connection: 1, reason, turn, queued: false });
+    assert_eq!(bench.ask(1, "/"), [requested(1, false), away]);
+    // One that hangs takes up no place.
+    bench.give(Input::Eof(ConnectionId(0)));
+    assert_eq!((bench.status(0, "/"), bench.server.connections()), (Some(101), 2));
+    assert_eq!(bench.give(Input::Eof(ConnectionId(1))), closed(1));
+    assert_eq!(bench.status(1, "/"), None);
+}
+
+/// The work that the last worker to start has before it.
+fn work(bench: &Bench) -> Nanos {
+    bench.due.since(bench.now)
+}
+
+#[test]
+fn each_kind_of_work_has_its_price() {
+    let prices =
+        "service_time = '1ms'\naccept_time = '10ms'\nauth_time = '100ms'\ntls_cost = '1s'\ntls_cost_resumed = '2s'";
+    let reject = "behavior = { kind = 'reject' }";
+    for (settings, tls, total) in [
+        (prices.to_string(), None, 111),
+        (prices.to_string(), Some(false), 1111),
+        (prices.to_string(), Some(true), 2111),
+        (format!("{prices}\n{reject}"), None, 10),
+        (format!("{prices}\n{reject}"), Some(false), 1010),
+        // Without a price of its own for every request, they all cost the same.
+        (format!("service_time = '1ms'\nauth_time = '2ms'\n{reject}"), None, 1),
+        // Without a price of its own, a resumed handshake costs what a full one does.
+        ("service_time = '1ms'\ntls_cost = '5ms'".to_string(), Some(true), 6),
+    ] {
+        let mut bench = Bench::new(&settings);
+        bench.accept(0);
+        if let Some(resumed) = tls {
+            bench.server.secured(ConnectionId(0), resumed);
+        }
+        bench.received(0, request(Mode::Upgrade, "/"));
+        assert_eq!(work(&bench), ms(total), "{settings} {tls:?}");
+    }
+}
+
+#[test]
+fn a_process_is_slower_until_it_is_warm() {
+    let mut bench = Bench::new("service_time = '1ms'\nwarm_up = { for = '10s', factor = 4 }");
+    bench.server = Server::started(bench.now);
+    bench.ask(0, "/");
+    assert_eq!(work(&bench), ms(4));
+    bench.wake();
+    bench.now = bench.now + Nanos::from_secs(10);
+    bench.ask(1, "/");
+    assert_eq!(work(&bench), ms(1));
+}
+
+#[test]
+fn requests_over_the_servers_rate_are_rejected_until_tokens_come() {
+    let mut bench = Bench::new("service_time = '0s'\naccept_rate = { rate = '10/s', burst = 2 }");
+    let statuses = [0, 1, 2].map(|c| bench.status(c, "/"));
+    assert_eq!(statuses, [Some(101), Some(101), Some(503)]);
+    bench.pass(ms(100));
+    assert_eq!([2, 3].map(|c| bench.status(c, "/")), [Some(101), Some(503)]);
+    // It never holds more than it can.
+    bench.pass(Nanos::from_secs(60));
+    assert_eq!([3, 4, 5].map(|c| bench.status(c, "/")), [Some(101), Some(101), Some(503)]);
+}
+
+#[test]
+fn an_address_over_its_rate_hears_when_to_come_again() {
+    let mut bench = Bench::new("service_time = '0s'\naddress_rate = { rate = '24/m', burst = 1 }");
+    let from = |bench: &mut Bench, c, address| {
+        bench.server.comes_from(ConnectionId(c), Identity(address));
+        bench.status(c, "/")
+    };
+    assert_eq!([from(&mut bench, 0, 1), from(&mut bench, 1, 2)], [Some(101); 2]);
+    assert_eq!(from(&mut bench, 2, 1), Some(429));
+    // A token takes 2.5 s.
+    assert_eq!(bench.answer(), Answer::Rejected { status: 429, retry_after: Some(3) });
+    bench.pass(ms(2500));
+    assert_eq!(from(&mut bench, 2, 1), Some(101));
+}
+
+#[test]
+fn requests_over_a_rate_may_wait_for_their_turn() {
+    let mut bench = Bench::new(
+        "service_time = '1ms'\nworkers = 1\nqueue_max = 0\naccept_rate = { rate = '10/s', burst = 1 }\nover_rate = 'wait'",
+    );
+    bench.ask(0, "/");
+    let held = bench.ask(1, "/");
+    let expected = [requested(1, true), Output::Event(Event::HeldBack { connection: 1, delay: ms(100) })];
+    assert_eq!(held, expected);
+    assert_eq!(bench.ask(2, "/")[1], Output::Event(Event::HeldBack { connection: 2, delay: ms(200) }));
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    assert_eq!(started(&bench.wake()), [(1, ms(100))]);
+    assert_eq!(answered(&bench.wake()), [(1, 101)]);
+    // Who waited finds a worker or, like anyone else, a full queue; and who has gone meanwhile needs no answer.
+    assert_eq!(started(&bench.wake()), [(2, ms(200))]);
+    bench.wake();
+    let mut bench = Bench::new(
+        "service_time = '1s'\nworkers = 1\nqueue_max = 0\naccept_rate = { rate = '10/s', burst = 1 }\nover_rate = 'wait'",
+    );
+    (0..3).for_each(|c| drop(bench.ask(c, "/")));
+    bench.give(Input::Reset(ConnectionId(2)));
+    let (reason, turn) = (Reason::QueueFull, Turn::Reject);
+    let full = |connection| Output::Event(Event::TurnedAway { connection, reason, turn, queued: true });
+    let actions = bench.wake();
+    assert_eq!((actions[0], answered(&actions)), (full(1), vec![(1, 503)]));
+    let actions = bench.wake();
+    assert_eq!((actions[0], answered(&actions), &actions[1..3]), (full(2), vec![], &closed(2)[..]));
+}
+
+#[test]
+fn requests_over_a_rate_may_be_left_unanswered() {
+    let mut bench = Bench::new("service_time = '0s'\naccept_rate = { rate = '10/s', burst = 1 }\nover_rate = 'drop'");
+    assert_eq!([0, 1].map(|c| bench.status(c, "/")), [Some(101), None]);
+    assert_eq!((bench.due, bench.server.connections()), (Timestamp::NEVER, 2));
+}
+
+#[test]
+fn a_connection_that_sends_no_whole_request_is_closed() {
+    let mut bench = Bench::new("service_time = '1s'\nhandshake_timeout = '5s'");
+    (0..3).for_each(|c| drop(bench.accept(c)));
+    bench.received(0, "GET / HTTP/1.1\r\n");
+    bench.received(2, request(Mode::Upgrade, "/"));
+    assert_eq!(answered(&bench.wake()), [(2, 101)]);
+    // A number that is used again has all of its time anew.
+    bench.give(Input::Eof(ConnectionId(1)));
+    bench.accept(1);
+    let actions = bench.wake();
+    assert_eq!(actions[0], Output::Event(Event::TimedOut { connection: 0 }));
+    assert_eq!(bench.answer(), Answer::Rejected { status: 408, retry_after: None });
+    assert_eq!(answered(&actions), [(0, 408)]);
+    let actions = bench.wake();
+    assert_eq!(actions[0], Output::Event(Event::TimedOut { connection: 1 }));
+    assert_eq!(actions[1..], closed(1));
+    assert_eq!((bench.due, bench.server.connections()), (Timestamp::NEVER, 1));
+}
+
+/// Has the server do something beside its inputs.
+fn act(bench: &mut Bench, act: impl FnOnce(&mut Server, &Context<'_>, Timestamp, &mut Outputs)) -> Vec<Action> {
+    let mut out = Outputs::default();
+    let cx = Context { seed: Seed(7), plan: &bench.plan, directory: &bench.directory, endpoint: EndpointId(0) };
+    act(&mut bench.server, &cx, bench.now, &mut out);
+    let due = out.actions.iter().rev().find_map(|action| match action {
+        Output::WakeAt(due) => Some(*due),
+        _ => None,
+    });
+    bench.due = due.unwrap_or(bench.due);
+    out.actions
+}
+
+#[test]
+fn a_drain_spreads_its_close_frames_and_opens_nothing_new() {
+    let mut bench = Bench::new("service_time = '0s'");
+    (0..4).for_each(|c| drop(bench.ask(c, "/")));
+    let away = |connection| Output::Event(Event::GoingAway { connection, code: 1012 });
+    let began = act(&mut bench, |server, cx, now, out| server.drain(cx, now, 1012, ms(400), out));
+    assert_eq!(began[..2], [away(0), Output::Transmit(ConnectionId(0), 4)]);
+    assert_eq!(bench.due, bench.now + ms(100));
+    assert_eq!(bench.status(4, "/"), Some(503));
+    assert_eq!(bench.wake()[0], away(1));
+    assert_eq!(bench.sent, [0x88, 2, 0x03, 0xf4]);
+    // The client's close frame is awaited, and not answered again.
+    assert_eq!(bench.received(1, b"\x88\x82\0\0\0\0\x03\xf4"), closed(1));
+    // Whoever has gone by itself needs no frame.
+    bench.give(Input::Eof(ConnectionId(2)));
+    assert_eq!(bench.wake(), [Output::WakeAt(bench.now + ms(100))]);
+    assert_eq!(bench.wake()[0], away(3));
+    act(&mut bench, |server, cx, _, out| server.resume(cx, out));
+    assert_eq!(bench.status(5, "/"), Some(101));
+}
+
+#[test]
+fn a_request_that_is_served_while_the_server_drains_is_not_opened() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    bench.ask(0, "/");
+    act(&mut bench, |server, cx, now, out| server.drain(cx, now, 1001, ms(400), out));
+    let actions = bench.wake();
+    assert_eq!((answered(&actions), bench.server.connections()), (vec![(0, 503)], 0));
+}
+
+#[test]
+fn a_slow_server_takes_longer_for_what_it_begins() {
+    let mut bench = Bench::new("service_time = '1ms'");
+    bench.server.slow_down(Some(5.0));
+    bench.ask(0, "/");
+    assert_eq!(work(&bench), ms(5));
+    bench.wake();
+    bench.server.slow_down(None);
+    bench.ask(1, "/");
+    assert_eq!(work(&bench), ms(1));
 }

@@ -5,10 +5,12 @@ use super::queue::Handle;
 use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
 use crate::client::{self, Session};
 use crate::event::Kind;
+use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
 use crate::network::Process;
 use crate::record::Recorder;
-use crate::server;
+use crate::server::{self, Server};
+
 use crate::time::Timestamp;
 
 impl Simulation {
@@ -107,28 +109,55 @@ impl Simulation {
 
     /// Gives a server an input, and does what it asks.
     pub(super) fn server_input<R: Recorder>(&mut self, server: u32, input: Input<'_>, recorder: &mut R) {
+        self.with_server(server, recorder, |machine, cx, now, out| machine.handle(cx, now, input, out));
+    }
+
+    /// Has a server do something, and does what it asks.
+    pub(super) fn with_server<R: Recorder>(
+        &mut self,
+        server: u32,
+        recorder: &mut R,
+        act: impl FnOnce(&mut Server, &server::Context<'_>, Timestamp, &mut server::Outputs),
+    ) {
         let mut out = std::mem::take(&mut self.server_outputs);
         let ServerSlot { machine, group, .. } = &mut self.servers[server as usize];
         let plan = &self.plans[*group];
         let endpoint = EndpointId(server);
         let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
-        machine.handle(&cx, self.now, input, &mut out);
+        act(machine, &cx, self.now, &mut out);
         let mut sent = 0;
         for action in &out.actions {
             match *action {
-                Output::Event(kind) => self.record(Kind::Server(server, kind), recorder),
+                Output::Event(kind) => {
+                    self.record(Kind::Server(server, kind), recorder);
+                    if let server::Event::GoingAway { connection, .. } = kind {
+                        self.drained(server, connection, recorder);
+                    }
+                }
                 Output::Transmit(c, len) => {
                     let bytes = &out.bytes[sent..sent + len as usize];
                     sent += len as usize;
                     self.send_to_client(server, c, bytes);
                 }
-                Output::Close(c, _) => self.close_server(server, c),
+                Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),
                 Output::Open(..) | Output::Admit(_) | Output::Done => {}
             }
         }
         out.clear();
         self.server_outputs = out;
+    }
+
+    /// A close frame was sent: its session loses its path, unless it has given the connection up itself.
+    #[cold]
+    fn drained<R: Recorder>(&mut self, server: u32, number: u32, recorder: &mut R) {
+        let slot = &self.servers[server as usize];
+        let fault = slot.drained_by;
+        let entry = &self.connections[slot.accepted[number as usize]];
+        let session = entry.session;
+        if entry.client == ClientEnd::Open {
+            self.record(Kind::Fault(fault, fault::Event::Drained { session }), recorder);
+        }
     }
 
     fn wake_server_at(&mut self, server: u32, at: Timestamp) {
@@ -155,6 +184,10 @@ impl Simulation {
         entry.server_end = ServerEnd::Accepted;
         let server = entry.server;
         let identity = self.identity_of(connection);
+        if self.plans[self.servers[server as usize].group].asks_for_addresses() {
+            let address = self.address_of(connection);
+            self.servers[server as usize].machine.comes_from(ConnectionId(number), address);
+        }
         self.server_input(server, Input::Accepted(ConnectionId(number), identity), recorder);
     }
 

@@ -4,23 +4,32 @@ use super::connection::{ClientEnd, ServerEnd};
 use super::queue::Handle;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
-use crate::fault::{Cut, Event, Kind};
+use crate::fault::{Cut, Event, Fault, Kind};
 use crate::machine::Input;
 use crate::network::Way;
 use crate::record::Recorder;
 use crate::server::Server;
 
 impl Simulation {
-    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, recorder: &mut R) {
-        let kind = self.faults[fault as usize].kind;
-        for target in 0..self.faults[fault as usize].servers.len() {
-            let server = self.faults[fault as usize].servers[target];
+    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
+        let Fault { factor, backlog, code, over, .. } = self.faults[fault as usize];
+        let kind = self.faults[fault as usize].strikes[strike as usize].kind;
+        for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
+            let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
+            let slot = &mut self.servers[server as usize];
             match kind {
-                Kind::Crash => self.lose_process(server, true),
+                Kind::Crash | Kind::Restart | Kind::RollingRestart => self.lose_process(server, true),
                 Kind::PowerOff => self.lose_process(server, false),
-                Kind::Hang => self.servers[server as usize].host.hang(),
                 Kind::Partition => {}
+                Kind::Hang | Kind::Pause => slot.host.hang(),
+                Kind::Slow => slot.machine.slow_down(Some(factor)),
+                Kind::Backlog => slot.host.set_backlog(backlog),
+                Kind::Drain => {
+                    slot.host.listen(false);
+                    slot.drained_by = fault as u16;
+                    self.with_server(server, recorder, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
+                }
             }
         }
         if kind == Kind::Partition {
@@ -29,12 +38,26 @@ impl Simulation {
         }
     }
 
-    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, recorder: &mut R) {
-        let kind = self.faults[fault as usize].kind;
-        for target in 0..self.faults[fault as usize].servers.len() {
-            let server = self.faults[fault as usize].servers[target];
-            self.servers[server as usize].host.start();
+    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
+        let kind = self.faults[fault as usize].strikes[strike as usize].kind;
+        for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
+            let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
+            let slot = &mut self.servers[server as usize];
+            match kind {
+                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::RollingRestart => {
+                    slot.host.start();
+                    slot.machine = Server::started(self.now);
+                }
+                Kind::Hang | Kind::Pause => slot.host.start(),
+                Kind::Slow => slot.machine.slow_down(None),
+                Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
+                Kind::Drain => slot.host.listen(true),
+                Kind::Partition => {}
+            }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
+            if kind == Kind::Drain {
+                self.with_server(server, recorder, |machine, cx, _, out| machine.resume(cx, out));
+            }
             self.go_on(server, recorder);
         }
         if kind == Kind::Partition {

@@ -20,7 +20,7 @@ use stall::Stalls;
 
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
-use crate::fault::Fault;
+use crate::fault::{Fault, Strike};
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::network;
@@ -96,9 +96,11 @@ enum Item {
     },
     FaultBegins {
         fault: u32,
+        strike: u32,
     },
     FaultHeals {
         fault: u32,
+        strike: u32,
     },
 }
 
@@ -149,6 +151,8 @@ struct ServerSlot {
     accepted: Vec<u32>,
     /// What has arrived at a hung process, in order.
     held: Vec<Held>,
+    /// The fault that drains it.
+    drained_by: u16,
 }
 
 /// Something that a hung process will find when it goes on.
@@ -184,6 +188,8 @@ pub struct Simulation {
     connections: Slab<Connection>,
     segments: Slab<Vec<u8>>,
     faults: Vec<Fault>,
+    /// Of each server group, as configured.
+    backlogs: Vec<u32>,
     client_outputs: client::Outputs,
     server_outputs: server::Outputs,
     reports: Vec<Option<u32>>,
@@ -216,7 +222,8 @@ impl Simulation {
                 let to = behavior.to.as_deref().and_then(|to| scenario.members(to));
                 Behavior::new(behavior, to.unwrap_or_default())
             });
-            Plan::new(config, behaviors.collect())
+            let overflow = config.overflow_to.as_deref().and_then(|to| scenario.members(to));
+            Plan::new(config, behaviors.collect()).with_overflow(overflow.unwrap_or_default())
         });
         let servers = scenario.servers.iter().map(|server| {
             let config = &scenario.file.servers[server.group];
@@ -229,6 +236,7 @@ impl Simulation {
                 free: Vec::new(),
                 accepted: Vec::new(),
                 held: Vec::new(),
+                drained_by: 0,
             }
         });
         let sessions = scenario.sessions() as usize;
@@ -252,6 +260,7 @@ impl Simulation {
             connections: Slab::with_capacity(sessions),
             segments: Slab::default(),
             faults: scenario.faults.clone(),
+            backlogs: scenario.file.servers.values().map(|group| group.backlog).collect(),
             client_outputs: client::Outputs::default(),
             server_outputs: server::Outputs::default(),
             reports: Vec::with_capacity(scenario.servers.len()),
@@ -265,12 +274,20 @@ impl Simulation {
     fn schedule_all(&mut self) {
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
         for (number, fault) in (0..).zip(&self.faults) {
-            if let Some(heals) = fault.heals {
-                self.queue.push(heals, Item::FaultHeals { fault: number });
+            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
+                if let Some(heals) = heals.filter(|heals| heals > begins) {
+                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                }
             }
         }
         for (number, fault) in (0..).zip(&self.faults) {
-            self.queue.push(fault.begins, Item::FaultBegins { fault: number });
+            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
+                self.queue.push(*begins, Item::FaultBegins { fault: number, strike });
+                // A restart that takes no time is over as soon as it has begun.
+                if let Some(heals) = heals.filter(|heals| heals <= begins) {
+                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                }
+            }
         }
         for (number, server) in (0..).zip(&self.servers) {
             if let Some(every) = self.plans[server.group].report_every() {
@@ -334,8 +351,8 @@ impl Simulation {
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
             Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
             Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
-            Item::FaultBegins { fault } => self.fault_begins(fault, recorder),
-            Item::FaultHeals { fault } => self.fault_heals(fault, recorder),
+            Item::FaultBegins { fault, strike } => self.fault_begins(fault, strike, recorder),
+            Item::FaultHeals { fault, strike } => self.fault_heals(fault, strike, recorder),
         }
         if !self.losses.is_empty() {
             self.record_losses(recorder);

@@ -4,7 +4,7 @@ use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::stall::Kept;
 use super::{Held, Item, Simulation};
 use crate::event::Kind;
-use crate::machine::{ConnectError, ConnectionId, Input};
+use crate::machine::{ConnectError, ConnectionId, How, Input};
 use crate::network::{Event, Message, Process, SynAnswer, Way};
 use crate::record::Recorder;
 use crate::rng::Identity;
@@ -34,6 +34,12 @@ impl Simulation {
         let slot = &self.sessions[entry.session as usize];
         let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
         Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
+    }
+
+    /// Where a connection comes from: its client process, or the session where each is its own.
+    pub(super) fn address_of(&self, connection: u32) -> Identity {
+        let slot = &self.sessions[self.connections[connection].session as usize];
+        self.groups[slot.group as usize].host_of(slot.machine.index())
     }
 
     /// When a message that leaves the client now arrives; `NEVER` once its kernel gives up.
@@ -159,16 +165,15 @@ impl Simulation {
         self.settle(connection);
     }
 
-    /// The server closes its end: FIN, unless the client's is closed already.
-    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId) {
+    /// The server closes its end: FIN or RST, unless the client's is closed already.
+    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId, how: How) {
         let slot = &mut self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
         let entry = &mut self.connections[connection];
         entry.server_end = ServerEnd::Closed;
         if entry.client != ClientEnd::Closed {
-            let at = self.arrival_at_client(connection);
-            self.push(connection, at, Item::FinToClient { connection });
+            self.cut(connection, how == How::Reset);
         }
         self.settle(connection);
     }
@@ -440,7 +445,7 @@ impl Simulation {
         }
     }
 
-    /// FIN or RST from a host whose process died.
+    /// FIN or RST from the server's host.
     pub(super) fn cut(&mut self, connection: u32, reset: bool) {
         let at = self.arrival_at_client(connection);
         let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };

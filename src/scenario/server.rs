@@ -1,0 +1,82 @@
+//! What a server group can still get wrong.
+
+use super::{Problem, Tree};
+use crate::rng::Distribution;
+use crate::server::{Config, QueueOrder, WhenFull};
+use crate::time::Nanos;
+
+/// Checks the limits of a group at `servers.NAME`.
+pub(super) fn limits(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    let needs = [
+        ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
+        ("queue_full", server.queue_full.is_some(), "queue_max", server.queue_max.is_some()),
+    ];
+    for (key, given, other, has) in needs {
+        if given && !has {
+            let message = format!("`{key}` means nothing without `{other}`");
+            return Err(tree.problem(&at(key), message).with_help(format!("write {other} = N, or leave {key} out")));
+        }
+    }
+    match (server.when_full, &server.overflow_to) {
+        (Some(WhenFull::Redirect), None) => {
+            let help = "write overflow_to = \"GROUP\" beside it";
+            return Err(tree.problem(&at("when_full"), "a redirect to nowhere").with_help(help));
+        }
+        (Some(WhenFull::Redirect), Some(_)) | (_, None) => {}
+        (_, Some(_)) => {
+            let help = "write when_full = \"redirect\" beside it, or leave it out";
+            return Err(tree
+                .problem(&at("overflow_to"), "`overflow_to` is for overflow that is redirected")
+                .with_help(help));
+        }
+    }
+    if server.queue == Some(QueueOrder::Deadline(Nanos::ZERO)) {
+        return Err(tree.problem(&at("queue.deadline"), "a deadline of zero: write queue_max = 0 for no queue at all"));
+    }
+    let times = [
+        ("accept_time", &server.accept_time),
+        ("auth_time", &server.auth_time),
+        ("tls_cost", &server.tls_cost),
+        ("tls_cost_resumed", &server.tls_cost_resumed),
+    ];
+    for (key, time) in times {
+        if let Some(problem) = time.as_ref().and_then(Distribution::problem) {
+            return Err(tree.problem(&at(key), problem));
+        }
+    }
+    if server.tls_cost_resumed.is_some() && server.tls_cost.is_none() {
+        let help = "write tls_cost = \"2ms\" beside it";
+        return Err(tree
+            .problem(&at("tls_cost_resumed"), "a resumed handshake is priced beside a full one")
+            .with_help(help));
+    }
+    if let Some(warm_up) = server.warm_up {
+        if warm_up.duration == Nanos::ZERO {
+            return Err(tree.problem(&at("warm_up.for"), "a warm-up of no time: leave `warm_up` out"));
+        }
+        if !(1.0..=1e6).contains(&warm_up.factor) {
+            let message = format!("factor {}: 4 makes work take four times as long; from 1 to 1000000", warm_up.factor);
+            return Err(tree.problem(&at("warm_up.factor"), message));
+        }
+    }
+    for (key, bucket) in [("accept_rate", server.accept_rate), ("address_rate", server.address_rate)] {
+        let Some(bucket) = bucket else { continue };
+        // The bounds keep a token's time within 1 ns and a hundred years.
+        if !(1e-6..=1e9).contains(&bucket.rate.0) {
+            return Err(tree.problem(&at(&format!("{key}.rate")), "a rate between one in 11 days and 1000000000/s"));
+        }
+        if bucket.burst == 0 {
+            let message = "a bucket that holds no token lets nothing in: at least 1";
+            return Err(tree.problem(&at(&format!("{key}.burst")), message));
+        }
+    }
+    if server.over_rate.is_some() && server.accept_rate.is_none() && server.address_rate.is_none() {
+        let help = "write accept_rate = { rate = \"500/s\", burst = 100 }, or leave over_rate out";
+        return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
+    }
+    if server.handshake_timeout == Some(Nanos::ZERO) {
+        return Err(tree.problem(&at("handshake_timeout"), "a timeout of zero: nothing would ever open"));
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Rates and timeouts: how fast requests are let in, and how long a connection may take to send one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use super::config::TokenBucket;
+use super::queue::Working;
+use crate::rng::Identity;
+use crate::time::{Nanos, Timestamp};
+
+/// A token bucket by its equivalent, the generic cell rate algorithm (ITU-T I.371, annex A): one timestamp says how
+/// full it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bucket {
+    /// The time in which one token comes.
+    every: Nanos,
+    /// The time in which all tokens but one come.
+    tolerance: Nanos,
+}
+
+impl Bucket {
+    pub fn new(config: &TokenBucket) -> Bucket {
+        let every = Nanos::from_f64(1e9 / config.rate.0);
+        Bucket { every, tolerance: Nanos(every.0.saturating_mul(u64::from(config.burst.max(1)) - 1)) }
+    }
+
+    /// When the next token is there, by the bucket's timestamp.
+    pub fn next(&self, full_at: Timestamp) -> Timestamp {
+        full_at - self.tolerance
+    }
+
+    /// Takes a token, be it one that is still to come.
+    pub fn take(&self, full_at: &mut Timestamp, now: Timestamp) {
+        *full_at = (*full_at).max(now) + self.every;
+    }
+}
+
+/// Addresses remembered before those with full buckets are forgotten.
+const FEW_ADDRESSES: usize = 1024;
+
+/// What one server keeps for its limits. All of it stays empty where none are set.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// When the server's own bucket will be full.
+    pub full_at: Timestamp,
+    /// Where each connection comes from.
+    pub addresses: Vec<Identity>,
+    /// When each address's bucket will be full; a full one need not be here.
+    buckets: BTreeMap<u64, Timestamp>,
+    prune_at: usize,
+    /// Requests held back, by the moment of their turn.
+    pub held: BinaryHeap<Reverse<Working>>,
+    /// When each connection's time to send a request is up.
+    pub timeout_of: Vec<Timestamp>,
+    /// The same in order of time.
+    pub timeouts: VecDeque<(Timestamp, u32)>,
+}
+
+impl Limits {
+    /// The bucket of an address, as the time when it will be full.
+    pub fn bucket(&mut self, address: Identity, now: Timestamp) -> &mut Timestamp {
+        if self.buckets.len() >= self.prune_at.max(FEW_ADDRESSES) {
+            self.buckets.retain(|_, full_at| *full_at > now);
+            self.prune_at = self.buckets.len() * 2;
+        }
+        self.buckets.entry(address.0).or_default()
+    }
+}
+
+/// Puts a value in a connection's place of a list.
+pub(super) fn note<T: Copy>(list: &mut Vec<T>, connection: u32, value: T) {
+    let at = connection as usize;
+    if at >= list.len() {
+        list.resize(at + 1, value);
+    }
+    list[at] = value;
+}

@@ -1,0 +1,138 @@
+//! What the members of a server group have in common, ready to run.
+
+use super::behavior::{Behavior, Choice};
+use super::config::{Config, OverRate, QueueFull, QueueOrder, WarmUp, WhenFull};
+use super::limits::Bucket;
+use super::queue::{Job, Tls};
+use crate::machine::EndpointId;
+use crate::rng::{Distribution, Purpose, Sampler, Seed};
+use crate::time::Nanos;
+
+/// What every member of a server group has in common: its scenario, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) workers: u32,
+    service_time: Sampler,
+    prices: Option<Prices>,
+    pub(super) warm_up: Option<WarmUp>,
+    /// Work costs no time at all.
+    pub(super) free: bool,
+    pub(super) connections_max: u32,
+    pub(super) when_full: WhenFull,
+    /// Who takes the connections past the limit.
+    pub(super) overflow: Vec<EndpointId>,
+    pub(super) queue_max: u32,
+    pub(super) queue_full: QueueFull,
+    pub(super) order: QueueOrder,
+    pub(super) accept_rate: Option<Bucket>,
+    pub(super) address_rate: Option<Bucket>,
+    pub(super) over_rate: OverRate,
+    pub(super) handshake_timeout: Option<Nanos>,
+    /// Whether a member may have to wake up for other things than work that is done.
+    pub(super) timed: bool,
+    pub(super) behaviors: Vec<Behavior>,
+}
+
+impl Plan {
+    /// A group as configured, with its behaviors' names looked up.
+    pub fn new(config: &Config, behaviors: Vec<Behavior>) -> Plan {
+        let rates = config.accept_rate.is_some() || config.address_rate.is_some();
+        let prices = Prices::new(config);
+        Plan {
+            workers: config.workers,
+            free: prices.is_none() && config.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
+            prices,
+            warm_up: config.warm_up,
+            service_time: config.service_time.sampler(),
+            connections_max: config.connections_max.unwrap_or(u32::MAX),
+            when_full: config.when_full.unwrap_or_default(),
+            overflow: Vec::new(),
+            queue_max: config.queue_max.unwrap_or(u32::MAX),
+            queue_full: config.queue_full.unwrap_or_default(),
+            order: config.queue.unwrap_or_default(),
+            accept_rate: config.accept_rate.as_ref().map(Bucket::new),
+            address_rate: config.address_rate.as_ref().map(Bucket::new),
+            over_rate: config.over_rate.unwrap_or_default(),
+            handshake_timeout: config.handshake_timeout,
+            timed: rates || config.handshake_timeout.is_some(),
+            behaviors,
+        }
+    }
+
+    /// The same with the members of `overflow_to`.
+    pub fn with_overflow(self, overflow: Vec<EndpointId>) -> Plan {
+        Plan { overflow, ..self }
+    }
+
+    /// Whether members must be told where connections come from ([`super::Server::comes_from`]).
+    pub fn asks_for_addresses(&self) -> bool {
+        self.address_rate.is_some()
+    }
+
+    /// A worker's time for a request.
+    pub(super) fn work(&self, seed: Seed, job: &Job) -> Nanos {
+        let service_time = || self.service_time.sample(|| seed.draw(job.client, Purpose::Service, 0));
+        match &self.prices {
+            None => service_time(),
+            Some(prices) => {
+                let behavior = self.behaviors.get(job.behavior as usize);
+                let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept));
+                prices.work(seed, job, opens, service_time)
+            }
+        }
+    }
+
+    /// How often the driver should report peers' open connections, if a behavior asks for it.
+    pub fn report_every(&self) -> Option<Nanos> {
+        let periods = self.behaviors.iter().filter_map(|behavior| match &behavior.choice {
+            Choice::Redirect { pick: super::PickMember::LeastConnections, report_every, .. } => Some(*report_every),
+            _ => None,
+        });
+        periods.min()
+    }
+}
+
+/// What a worker's time goes to besides `service_time`.
+#[derive(Debug)]
+struct Prices {
+    accept_time: Option<Sampler>,
+    auth_time: Option<Sampler>,
+    tls_cost: Option<Sampler>,
+    tls_cost_resumed: Option<Sampler>,
+}
+
+impl Prices {
+    /// `None` where there is but the `service_time`.
+    fn new(config: &Config) -> Option<Prices> {
+        let sampler = |time: &Option<Distribution>| time.as_ref().map(Distribution::sampler);
+        let prices = Prices {
+            accept_time: sampler(&config.accept_time),
+            auth_time: sampler(&config.auth_time),
+            tls_cost: sampler(&config.tls_cost),
+            tls_cost_resumed: sampler(
+                config.tls_cost_resumed.as_ref().map_or(&config.tls_cost, |_| &config.tls_cost_resumed),
+            ),
+        };
+        let all = [&prices.accept_time, &prices.auth_time, &prices.tls_cost, &prices.tls_cost_resumed];
+        all.iter().any(|price| price.is_some()).then_some(prices)
+    }
+
+    fn work(&self, seed: Seed, job: &Job, opens: bool, service_time: impl FnOnce() -> Nanos) -> Nanos {
+        let price = |price: &Option<Sampler>, purpose| {
+            price.as_ref().map_or(Nanos::ZERO, |price| price.sample(|| seed.draw(job.client, purpose, 0)))
+        };
+        let mut work = price(&self.accept_time, Purpose::AcceptTime);
+        work += match job.tls {
+            Tls::None => Nanos::ZERO,
+            Tls::Full => price(&self.tls_cost, Purpose::TlsCost),
+            Tls::Resumed => price(&self.tls_cost_resumed, Purpose::TlsCost),
+        };
+        if opens {
+            work += price(&self.auth_time, Purpose::AuthTime);
+        }
+        if opens || self.accept_time.is_none() {
+            work += service_time();
+        }
+        work
+    }
+}

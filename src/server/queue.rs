@@ -1,0 +1,71 @@
+//! Requests that wait, and requests that workers are busy with.
+
+use std::collections::VecDeque;
+
+use super::config::QueueOrder;
+use crate::handshake::Key;
+use crate::rng::Identity;
+use crate::time::{Nanos, Timestamp};
+
+/// What a connection's TLS handshake was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Tls {
+    /// There was none.
+    #[default]
+    None,
+    /// With a key exchange and a certificate.
+    Full,
+    /// From an earlier session.
+    Resumed,
+}
+
+/// A request on its way through the queue and a worker.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub connection: u32,
+    pub client: Identity,
+    pub behavior: u32,
+    pub upgrade: bool,
+    pub tls: Tls,
+    pub key: Key,
+    /// The request target, where a redirect will need it.
+    pub path: Option<Box<str>>,
+    pub since: Timestamp,
+}
+
+/// A job with a worker, in order of completion; or one that is held back, in order of its turn.
+#[derive(Debug)]
+pub(super) struct Working {
+    pub done: Timestamp,
+    pub order: u64,
+    pub served: Nanos,
+    pub job: Job,
+}
+
+/// Takes the request that a worker should see next.
+pub(super) fn take(queue: &mut VecDeque<Job>, order: QueueOrder) -> Option<Job> {
+    match order {
+        QueueOrder::Fifo | QueueOrder::Deadline(_) => queue.pop_front(),
+        QueueOrder::Lifo => queue.pop_back(),
+    }
+}
+
+impl PartialEq for Working {
+    fn eq(&self, other: &Working) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Working {}
+
+impl PartialOrd for Working {
+    fn partial_cmp(&self, other: &Working) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Working {
+    fn cmp(&self, other: &Working) -> std::cmp::Ordering {
+        (self.done, self.order).cmp(&(other.done, other.order))
+    }
+}

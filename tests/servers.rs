@@ -1,0 +1,238 @@
+//! What servers do under load and under their limits, in whole runs.
+
+use shakedown::driver;
+use shakedown::metrics::{Metrics, Summary, Value};
+use shakedown::scenario::{Overrides, Problem, Scenario};
+use shakedown::time::Timestamp;
+
+/// One group of servers with these settings, and clients that try once each.
+fn scenario(servers: &str, rest: &str) -> Result<Scenario, Problem> {
+    let text = format!(
+        "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n{servers}\n[clients.players]\n\
+         endpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{rest}"
+    );
+    Scenario::load("x.toml", "x", &text, &Overrides::default())
+}
+
+fn run(servers: &str, rest: &str) -> Summary {
+    let scenario = scenario(servers, rest).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut metrics = Metrics::new(scenario.layout());
+    driver::run(&scenario, &mut metrics);
+    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+}
+
+fn count(summary: &Summary, metric: &str) -> u64 {
+    match summary.get(metric) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+/// The problem with these settings, as it is told.
+fn problem(servers: &str, rest: &str) -> String {
+    scenario(servers, rest).expect_err(servers).to_string()
+}
+
+/// Erlang's loss formula, B(c, a), by its recursion.
+fn erlang_b(workers: u32, load: f64) -> f64 {
+    (1..=workers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b))
+}
+
+#[test]
+fn without_a_queue_as_many_are_lost_as_erlang_says() {
+    // The formula depends on the mean of the service time only. 20,000 arrivals: the share's error is about 0.5 %.
+    for service_time in ["'8ms'", "{ exponential = { mean = '8ms' } }"] {
+        let servers = format!("workers = 4\nservice_time = {service_time}\nqueue_max = 0\nqueue_full = 'reject'");
+        let summary = run(&servers, "count = 20_000\narrive = { poisson = { rate = '500/s' } }");
+        let lost = count(&summary, "servers.gateway.queue_full") as f64 / 20_000.0;
+        let expected = erlang_b(4, 4.0);
+        assert!((lost - expected).abs() < 0.015, "{service_time}: {lost} is not near {expected}");
+    }
+}
+
+#[test]
+fn what_is_dropped_times_out_and_what_is_reset_hears_so() {
+    let clients = "count = 10\narrive = 'at_once'\nhandshake_timeout = '3s'";
+    for (queue_full, outcome) in [("reject", "rejected"), ("drop", "handshake_timeout"), ("reset", "reset")] {
+        let servers = format!("workers = 1\nservice_time = '1s'\nqueue_max = 1\nqueue_full = '{queue_full}'");
+        let summary = run(&servers, clients);
+        assert_eq!(count(&summary, &format!("attempts.{outcome}")), 8, "{queue_full}");
+        assert_eq!(count(&summary, "sessions.opened"), 2);
+    }
+}
+
+#[test]
+fn overflow_goes_where_it_is_told() {
+    let servers = "connections_max = 3\nwhen_full = 'redirect'\noverflow_to = 'spare'\n[servers.spare]";
+    let summary = run(servers, "count = 10\narrive = 'at_once'");
+    assert_eq!(count(&summary, "servers.gateway.connections_full"), 7);
+    assert_eq!((count(&summary, "servers.gateway.opened"), count(&summary, "servers.spare.opened")), (3, 7));
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_found() {
+    for (servers, says) in [
+        ("queue_full = 'drop'", "`queue_full` means nothing without `queue_max`"),
+        ("when_full = 'drop'", "`when_full` means nothing without `connections_max`"),
+        ("connections_max = 1\nwhen_full = 'redirect'", "overflow_to = \"GROUP\""),
+        ("connections_max = 1\noverflow_to = 'gateway'", "when_full = \"redirect\""),
+        ("connections_max = 1\nwhen_full = 'redirect'\noverflow_to = 'gatewax'", "gateway"),
+        ("queue = { deadline = '0s' }", "queue_max = 0"),
+        ("queue = 'random'", "lifo"),
+        ("over_rate = 'wait'", "accept_rate = {"),
+        ("accept_rate = { rate = '0/s', burst = 1 }", "a rate between"),
+        ("address_rate = { rate = '1/s', burst = 0 }", "at least 1"),
+        ("handshake_timeout = '0s'", "nothing would ever open"),
+        ("tls_cost_resumed = '1ms'", "tls_cost ="),
+        ("auth_time = { uniform = { min = '2ms', max = '1ms' } }", "below min"),
+        ("warm_up = { for = '1s', factor = 0.5 }", "four times as long"),
+        ("warm_up = { for = '0s', factor = 2 }", "no time"),
+    ] {
+        let told = problem(servers, "count = 1");
+        assert!(told.contains(says), "{servers}: {told}");
+    }
+}
+
+#[test]
+fn an_address_is_a_client_process() {
+    let servers = "address_rate = { rate = '1/s', burst = 1 }";
+    let clients = "count = 10\narrive = 'at_once'";
+    let own = run(servers, clients);
+    assert_eq!((count(&own, "sessions.opened"), count(&own, "servers.gateway.over_rate")), (10, 0));
+    let shared = run(servers, &format!("{clients}\nhosts = 2"));
+    assert_eq!((count(&shared, "sessions.opened"), count(&shared, "servers.gateway.over_rate")), (2, 8));
+}
+
+#[test]
+fn a_rate_that_makes_requests_wait_spreads_a_storm() {
+    let servers = "accept_rate = { rate = '100/s', burst = 1 }\nover_rate = 'wait'";
+    let summary = run(servers, "count = 200\narrive = 'at_once'");
+    assert_eq!((count(&summary, "sessions.opened"), count(&summary, "servers.gateway.held_back")), (200, 199));
+    let Some(Value::Duration(Some(longest))) = summary.get("servers.gateway.queue_wait.max") else { panic!() };
+    assert!((1_980_000_000..=2_000_000_000).contains(&longest.0), "{longest}");
+}
+
+#[test]
+fn a_server_is_slow_until_it_is_warm() {
+    let servers = "service_time = '10ms'\nwarm_up = { for = '5s', factor = 10 }";
+    let warm = run(servers, "count = 1\narrive = 'at_once'\nstart = '10s'");
+    let cold = run(servers, "count = 1\narrive = 'at_once'\nstart = '1s'");
+    let latency = |summary: &Summary| match summary.get("handshake_latency.max") {
+        Some(Value::Duration(Some(latency))) => latency.0 / 1_000_000,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((latency(&warm), latency(&cold)), (50, 140));
+}
+
+/// Three servers, 300 clients of whom each has a server when the fault strikes at 20 s, and comes back when it lost it.
+fn struck(fault: &str) -> Result<Scenario, Problem> {
+    let text = format!(
+        "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\ncount = 3\n[clients.players]\ncount = 300\n\
+         endpoints = ['gateway']\npick = 'round-robin'\nretry = {{ policy = 'fixed', base = '500ms' }}\n\
+         connect_timeout = '1s'\nhandshake_timeout = '1s'\n[faults.it]\nat = '20s'\n{fault}"
+    );
+    Scenario::load("x.toml", "x", &text, &Overrides::default())
+}
+
+fn strike(fault: &str) -> Summary {
+    let scenario = struck(fault).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut metrics = Metrics::new(scenario.layout());
+    driver::run(&scenario, &mut metrics);
+    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+}
+
+fn recovery_ms(summary: &Summary) -> Option<u64> {
+    match summary.get("faults.it.recovery_time") {
+        Some(Value::Duration(time)) => time.map(|time| time.0 / 1_000_000),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_restarted_server_is_back_at_once() {
+    let summary = strike("kind = 'restart'\ntarget = 'gateway-0'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "faults.it.open_again")), (100, 100));
+    assert_eq!((count(&summary, "attempts.refused"), count(&summary, "lost.total")), (0, 100));
+    let down = strike("kind = 'restart'\ntarget = 'gateway'\nfor = '3s'");
+    assert_eq!(count(&down, "faults.it.affected"), 300);
+    assert!(count(&down, "attempts.refused") > 0);
+    assert!(recovery_ms(&down).unwrap() > 3_000);
+}
+
+#[test]
+fn a_pause_is_a_hang_that_goes_on() {
+    let summary = strike("kind = 'pause'\ntarget = 'gateway-0'\nfor = '200ms'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "lost.total")), (100, 0));
+    assert_eq!(recovery_ms(&summary), Some(200));
+}
+
+#[test]
+fn a_drained_server_says_goodbye_to_one_after_the_other() {
+    let summary = strike("kind = 'drain'\ntarget = 'gateway-0'\nover = '10s'\nfor = '20s'");
+    assert_eq!((count(&summary, "faults.it.affected"), count(&summary, "faults.it.open_again")), (100, 100));
+    assert_eq!((count(&summary, "lost.total"), count(&summary, "sessions.open_at_end")), (100, 300));
+    // The last frame but one per cent is sent after 9.8 s; a client is back within a second.
+    assert!((9_800..11_000).contains(&recovery_ms(&summary).unwrap()));
+    // Every path was usable until its own frame was sent: an outage is short, however long the drain.
+    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
+    assert!(longest.0 < 2_000_000_000, "{longest}");
+}
+
+#[test]
+fn a_rolling_restart_loses_no_two_servers_at_once() {
+    let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
+    let scenario = struck(fault).unwrap();
+    let strikes: Vec<_> =
+        scenario.faults[0].strikes.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
+    assert_eq!(strikes, [(20, vec![0]), (22, vec![0]), (26, vec![1]), (28, vec![1]), (32, vec![2]), (34, vec![2])]);
+    let summary = strike(fault);
+    assert_eq!(count(&summary, "sessions.open_at_end"), 300);
+    assert_eq!(count(&summary, "faults.it.open_again"), count(&summary, "faults.it.affected"));
+    // Recovered is whoever is open after the last server's turn.
+    assert!((13_000..17_000).contains(&recovery_ms(&summary).unwrap()), "{:?}", recovery_ms(&summary));
+    let pairs = struck(&format!("{fault}\nat_a_time = 2")).unwrap();
+    assert_eq!(pairs.faults[0].strikes.len(), 4);
+}
+
+#[test]
+fn a_fault_may_come_again() {
+    let summary = strike("kind = 'restart'\ntarget = 'gateway-0'\nrepeat = { every = '10s', times = 3 }");
+    assert!(count(&summary, "lost.total") >= 100);
+    let told = struck("kind = 'hang'\ntarget = 'gateway-0'\nfor = '5s'\nrepeat = { every = '5s', times = 3 }");
+    assert_eq!(told.unwrap().faults[0].strikes.len(), 3);
+}
+
+#[test]
+fn slow_servers_and_short_backlogs_take_nobody_down() {
+    let slow = strike("kind = 'slow'\ntarget = 'gateway'\nfactor = 5\nfor = '5s'");
+    assert_eq!((count(&slow, "faults.it.affected"), recovery_ms(&slow)), (0, None));
+    let squeezed = strike("kind = 'backlog'\ntarget = 'gateway'\nto = 0\nfor = '5s'");
+    assert_eq!(count(&squeezed, "sessions.open_at_end"), 300);
+}
+
+#[test]
+fn faults_that_contradict_themselves_are_found() {
+    for (fault, says) in [
+        ("kind = 'crash'\ntarget = 'gateway'\nfactor = 5", "`factor` means nothing to a fault of kind crash"),
+        ("kind = 'slow'\ntarget = 'gateway'", "write factor = 5"),
+        ("kind = 'slow'\ntarget = 'gateway'\nfactor = 0", "five times as long"),
+        ("kind = 'backlog'\ntarget = 'gateway'", "write to = 16"),
+        ("kind = 'rolling-restart'\ntarget = 'gateway'", "needs `for`"),
+        ("kind = 'rolling-restart'\ntarget = 'gateway'\nfor = '1s'\nat_a_time = 0", "at least 1"),
+        ("kind = 'drain'\ntarget = 'gateway'\ncode = 1000", "1001 (going away)"),
+        (
+            "kind = 'hang'\ntarget = 'gateway'\nrepeat = { every = '5s', times = 2 }",
+            "would begin again before `gateway-0`",
+        ),
+        (
+            "kind = 'hang'\ntarget = 'gateway'\nfor = '6s'\nrepeat = { every = '5s', times = 2 }",
+            "before `gateway-0` is healed",
+        ),
+        ("kind = 'restart'\ntarget = 'gateway'\nrepeat = { every = '0s', times = 2 }", "some time between"),
+        ("kind = 'restart'\ntarget = 'gateway'\nrepeat = { every = '1s', times = 0 }", "from 1 to"),
+        ("kind = 'crash'\ntarget = 'gateway'\nfor = '0s'", "must take some time"),
+    ] {
+        let told = struck(fault).expect_err(fault).to_string();
+        assert!(told.contains(says), "{fault}: {told}");
+    }
+}
