@@ -125,7 +125,7 @@ fn contended(policy: &str, base_ms: u64) -> String {
     )
 }
 
-const CONTENTION: &str = "A hundred contenders for one slot, which takes each of them about 31 ms (10 ms of work, 1 \
+const CONTENTION: &str = "A hundred contenders for one slot, which takes each of them about 25 ms (10 ms of work, 1 \
 ms held, two ways of 5 to 9 ms until the server sees it go); who comes meanwhile is rejected at once and backs off, \
 from 5 ms up to 2 s. What must hold follows from one rule: a call that finds the slot taken is wasted, so calls are \
 the pending contenders' rate of asking, summed up until all are through. No back-off (1 ms, fixed) asks all the time: \
