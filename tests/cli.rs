@@ -127,6 +127,7 @@ fn bad_input_exits_2_and_says_where_and_what() {
         (vec!["run", file, "--seed", "many"], "--seed"),
         (vec!["dance"], "dance"),
         (vec!["verify", "."], "no recorded run"),
+        (vec!["verify"], "--models"),
     ] {
         let output = run(place.path(), &args);
         let printed = text(&output.stderr);

@@ -42,11 +42,11 @@ Examples:
   shakedown run scenarios/failover.toml --seed 7 --set clients.players.count=1000000
   shakedown run scenarios/failover.toml --variant no-jitter --format json | jq .outage.p99_ms
   shakedown check scenarios/failover.toml --resolved
-  shakedown verify results/
+  shakedown verify results/ --models
 
 Exit codes:
   0    everything held
-  1    an expectation broke, or a recorded run came out differently
+  1    an expectation broke, a recorded run came out differently, or a known answer did not come out
   2    bad usage or a bad scenario
   3    the run could not start, or its results could not be written
   130  interrupted with Ctrl-C; what there was is in a folder that ends in -partial";
@@ -69,7 +69,7 @@ enum Command {
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Run recorded simulations again and compare digests, summaries and series
-    #[command(after_help = "Example:\n  shakedown verify results/")]
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
 }
 
@@ -86,6 +86,12 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   shakedown check scenarios/failover.toml
   shakedown check scenarios/failover.toml --variant no-jitter --resolved > as-it-runs.toml";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  shakedown verify results/
+  shakedown verify --models
+  shakedown verify results/ --models";
 
 /// What every command that reads a scenario takes.
 #[derive(Debug, Args)]
@@ -138,8 +144,10 @@ struct CheckArgs {
 #[derive(Debug, Args)]
 struct VerifyArgs {
     /// Folders to search for recorded runs
-    #[arg(required = true)]
     folders: Vec<PathBuf>,
+    /// Simulate scenarios with known answers (queueing theory, kernels, papers) and compare: docs/models.md
+    #[arg(long)]
+    models: bool,
 }
 
 impl ScenarioArgs {

@@ -78,6 +78,42 @@ impl Watcher {
     }
 }
 
+/// Shows how many runs of many are done.
+pub(super) struct Counter {
+    started: Instant,
+    bar: Option<ProgressBar>,
+    said: Instant,
+}
+
+impl Counter {
+    pub fn new() -> Counter {
+        let now = Instant::now();
+        Counter { started: now, bar: None, said: now }
+    }
+
+    /// `done` runs are done, of `of`.
+    pub fn watch(&mut self, done: usize, of: usize) {
+        if self.started.elapsed() < PATIENCE {
+            return;
+        }
+        if std::io::stderr().is_terminal() {
+            let bar = self.bar.get_or_insert_with(|| bar(of as u64));
+            bar.set_position(done as u64);
+            bar.set_message(format!("{done} of {of} runs"));
+        } else if self.said.elapsed() >= PAUSE {
+            self.said = Instant::now();
+            eprintln!("{done} of {of} runs");
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn bar(end: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg} · {eta} left");
     ProgressBar::new(end).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -1,6 +1,7 @@
-//! Runs made for a purpose: one run into a folder, and committed runs held against new ones.
+//! Runs made for a purpose: one run into a folder, committed runs held against new ones, and runs with known answers.
 
 mod folder;
+pub mod models;
 mod once;
 mod verify;
 

@@ -1,0 +1,74 @@
+//! The outcomes as a table to read.
+
+use std::fmt::Write;
+
+use super::{Must, Outcome};
+
+/// A number with the digits that it deserves.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if value.is_nan() => "-".into(),
+        _ if value == value.round() && size < 1e6 => format!("{value:.0}"),
+        _ if size >= 100.0 => format!("{value:.1}"),
+        _ if size >= 1.0 => format!("{value:.3}"),
+        _ if size >= 0.001 => format!("{value:.4}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+/// The expected number as the table and the document write it.
+pub(super) fn expected(must: Must, value: f64, unit: &str) -> String {
+    let sign = match must {
+        Must::Equal | Must::Resolved(_) | Must::Mean { .. } => "",
+        Must::AtLeast => ">= ",
+        Must::AtMost => "<= ",
+        Must::Above => "> ",
+    };
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    format!("{sign}{}{unit}", number(value))
+}
+
+/// All outcomes, aligned, and how many failed.
+pub fn table(outcomes: &[Outcome]) -> String {
+    let mut rows: Vec<[String; 7]> =
+        vec![["case", "answer", "follows", "expected", "simulated", "tolerance", "verdict"].map(String::from)];
+    let mut last = "";
+    for outcome in outcomes {
+        let answer = &outcome.answer;
+        let spread = outcome.estimate.margin_95();
+        let simulated = match spread {
+            0.0 => number(outcome.estimate.mean),
+            _ => format!("{} ± {}", number(outcome.estimate.mean), number(spread)),
+        };
+        let tolerance = match answer.must {
+            Must::Equal => "exact".into(),
+            _ => outcome.tolerance().map_or_else(|| "one-sided".into(), |tolerance| format!("± {}", number(tolerance))),
+        };
+        let again = outcome.experiment == last;
+        last = &outcome.experiment;
+        rows.push([
+            if again { String::new() } else { outcome.experiment.clone() },
+            answer.what.clone(),
+            if again { String::new() } else { outcome.follows.into() },
+            expected(answer.must, answer.expected, answer.unit),
+            simulated,
+            tolerance,
+            if outcome.held() { "held" } else { "FAILED" }.into(),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let failed = outcomes.iter().filter(|outcome| !outcome.held()).count();
+    let _ = writeln!(text, "{} known answers, {failed} failed (± is the 95 % interval over the seeds)", outcomes.len());
+    text
+}

@@ -1,0 +1,66 @@
+//! Known answers: the small ones come out, wrong ones are found, and the document says what is tested.
+
+use std::fs;
+use std::path::Path;
+
+use shakedown::explore::models::{Experiment, Outcome, document, experiments, run, table};
+
+fn quick() -> Vec<Experiment> {
+    experiments().into_iter().filter(|experiment| experiment.quick).collect()
+}
+
+fn named(name: &str) -> Vec<Experiment> {
+    let found: Vec<Experiment> = experiments().into_iter().filter(|experiment| experiment.name == name).collect();
+    assert_eq!(found.len(), 1, "{name}");
+    found
+}
+
+/// The whole table takes a release build: `shakedown verify --models`.
+#[test]
+fn the_small_ones_come_out() {
+    let experiments = quick();
+    assert!(experiments.len() >= 12);
+    let outcomes = run(&experiments, &|_, _| {});
+    assert!(outcomes.iter().all(Outcome::held), "{}", table(&outcomes));
+}
+
+#[test]
+fn a_wrong_expectation_fails() {
+    for (name, wrong) in [
+        ("M/M/1 rho 0.5", 1.1),
+        ("black hole, linux, 1h", 1.001),
+        ("full jitter", 1.05),
+        ("coordinated omission", 1.01),
+    ] {
+        let mut experiments = named(name);
+        experiments[0].answers[0].expected *= wrong;
+        let outcomes = run(&experiments, &|_, _| {});
+        assert!(!outcomes[0].held(), "{}", table(&outcomes));
+        assert!(outcomes[1..].iter().all(Outcome::held), "{}", table(&outcomes));
+        let printed = table(&outcomes);
+        assert!(printed.lines().nth(1).unwrap().ends_with("FAILED") && printed.contains(", 1 failed"), "{printed}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let of = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let experiments =
+            [named("full jitter"), named("herd, N / m, random")].into_iter().flatten().collect::<Vec<_>>();
+        pool.install(|| table(&run(&experiments, &|_, _| {})))
+    };
+    assert_eq!(of(1), of(5));
+}
+
+/// Set `UPDATE_GOLDEN` to write the document anew, after a change of the table.
+#[test]
+fn the_document_is_the_tables() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/models.md");
+    let now = document(&experiments());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &now).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap();
+    assert!(now == committed, "UPDATE_GOLDEN=1 cargo test --test models writes docs/models.md anew");
+}
