@@ -506,7 +506,7 @@ impl Session {
     }
 
     /// When the pending wake-up is due.
-    fn due(&self) -> Timestamp {
+    pub fn due(&self) -> Timestamp {
         self.until.min(self.beat)
     }
 

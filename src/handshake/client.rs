@@ -103,28 +103,28 @@ impl<'b> Fields<'b> {
     fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
         let mut fields = Fields::default();
         for field in response.headers.iter() {
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            let name = field.name.as_bytes();
             // By length first: one comparison decides for nearly every field.
             match field.name.len() {
-                7 if is("Upgrade") => {
-                    fields.upgrade |= field.value.eq_ignore_ascii_case(b"websocket");
+                7 if http::same(name, b"upgrade") => {
+                    fields.upgrade |= http::same(field.value, b"websocket");
                 }
-                8 if is("Location") => fields.location = std::str::from_utf8(field.value).ok(),
-                10 if is("Connection") => {
+                8 if http::same(name, b"location") => fields.location = std::str::from_utf8(field.value).ok(),
+                10 if http::same(name, b"connection") => {
                     fields.connection |= http::tokens_contain(field.value, b"upgrade");
                 }
-                11 if is("Retry-After") => {
+                11 if http::same(name, b"retry-after") => {
                     let text = std::str::from_utf8(field.value).unwrap_or_default();
                     fields.retry_after = text.parse().ok();
                 }
-                14 if is("Content-Length") => fields.framed = true,
-                17 if is("Transfer-Encoding") => fields.framed = true,
-                20 if is("Sec-WebSocket-Accept") => {
+                14 if http::same(name, b"content-length") => fields.framed = true,
+                17 if http::same(name, b"transfer-encoding") => fields.framed = true,
+                20 if http::same(name, b"sec-websocket-accept") => {
                     fields.accept = field.value;
                     fields.accepts += 1;
                 }
-                22 if is("Sec-WebSocket-Protocol") => fields.subprotocol = true,
-                24 if is("Sec-WebSocket-Extensions") => fields.extension = true,
+                22 if http::same(name, b"sec-websocket-protocol") => fields.subprotocol = true,
+                24 if http::same(name, b"sec-websocket-extensions") => fields.extension = true,
                 _ => {}
             }
         }

@@ -65,13 +65,13 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
     let (mut upgrade, mut connection, mut host) = (false, false, false);
     let (mut version, mut key) = (false, None);
     for field in request.headers.iter() {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        let name = field.name.as_bytes();
         match field.name.len() {
-            4 if is("Host") => host = true,
-            7 if is("Upgrade") => upgrade |= http::tokens_contain(field.value, b"websocket"),
-            10 if is("Connection") => connection |= http::tokens_contain(field.value, b"upgrade"),
-            17 if is("Sec-WebSocket-Key") => key = Key::from_header(field.value),
-            21 if is("Sec-WebSocket-Version") => version = field.value == b"13",
+            4 if http::same(name, b"host") => host = true,
+            7 if http::same(name, b"upgrade") => upgrade |= http::tokens_contain(field.value, b"websocket"),
+            10 if http::same(name, b"connection") => connection |= http::tokens_contain(field.value, b"upgrade"),
+            17 if http::same(name, b"sec-websocket-key") => key = Key::from_header(field.value),
+            21 if http::same(name, b"sec-websocket-version") => version = field.value == b"13",
             _ => {}
         }
     }

@@ -137,7 +137,18 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// True when a comma-separated list (`Connection: keep-alive, Upgrade`) names `token`, in any case.
-pub fn tokens_contain(value: &[u8], token: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+/// True when `value` is `lower` in any case. `lower` is of small letters and hyphens, whose bit 5 is set: setting it in
+/// `value` too can make nothing else equal that a header field may hold. The fixed length lets the compiler compare in a
+/// few wide steps.
+#[inline]
+pub fn same<const N: usize>(value: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(value) = <&[u8; N]>::try_from(value) else { return false };
+    value.iter().zip(lower).fold(0, |differ, (a, b)| differ | ((a | 0x20) ^ b)) == 0
+}
+
+/// True when a comma-separated list (`Connection: keep-alive, Upgrade`) names `token`, as [`same`] compares.
+#[inline]
+pub fn tokens_contain<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
+    // Nearly always the token stands alone.
+    same(value, token) || value.split(|byte| *byte == b',').any(|item| same(item.trim_ascii(), token))
 }

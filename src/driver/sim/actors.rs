@@ -46,7 +46,12 @@ impl Simulation {
     }
 
     pub(super) fn wake_session<R: Recorder>(&mut self, session: u32, recorder: &mut R) {
-        self.sessions[session as usize].wake = Handle::NONE;
+        let slot = &mut self.sessions[session as usize];
+        slot.wake = Handle::NONE;
+        let due = slot.machine.due();
+        if due > self.now {
+            return self.wake_session_at(session, due);
+        }
         self.session_input(session, Input::Wake, recorder);
     }
 
@@ -63,14 +68,15 @@ impl Simulation {
         slot.machine.handle(&mut cx, self.now, input, &mut out);
         let mut sent = 0;
         let mut admitted = NONE;
-        for action in &out.actions {
+        let client::Outputs { actions, bytes } = &mut out;
+        for action in actions.iter() {
             match *action {
                 Output::Event(kind) => self.record(Kind::Session(session, kind), recorder),
                 Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
                 Output::Transmit(c, len) => {
-                    let bytes = &out.bytes[sent..sent + len as usize];
+                    let from = sent;
                     sent += len as usize;
-                    self.send_to_server(session, c, bytes);
+                    self.send_to_server(session, c, bytes, from..sent);
                 }
                 Output::Close(c, _) => self.close_client(session, c),
                 Output::WakeAt(at) => self.wake_session_at(session, at),
@@ -88,6 +94,12 @@ impl Simulation {
     fn wake_session_at(&mut self, session: u32, at: Timestamp) {
         let slot = &mut self.sessions[session as usize];
         if slot.wake != Handle::NONE {
+            // One that moves a little later stays where it is, and is put off when it comes: nearly all are timeouts,
+            // which are cancelled before that.
+            let pending = self.queue.time(slot.wake);
+            if at >= pending && at.since(pending).0 <= pending.since(self.now).0 / 8 {
+                return;
+            }
             self.queue.cancel(slot.wake);
         }
         slot.wake = match at {
@@ -126,7 +138,8 @@ impl Simulation {
         let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
         act(machine, &cx, self.now, &mut out);
         let mut sent = 0;
-        for action in &out.actions {
+        let server::Outputs { actions, bytes } = &mut out;
+        for action in actions.iter() {
             match *action {
                 Output::Event(kind) => {
                     self.record(Kind::Server(server, kind), recorder);
@@ -135,9 +148,9 @@ impl Simulation {
                     }
                 }
                 Output::Transmit(c, len) => {
-                    let bytes = &out.bytes[sent..sent + len as usize];
+                    let from = sent;
                     sent += len as usize;
-                    self.send_to_client(server, c, bytes);
+                    self.send_to_client(server, c, bytes, from..sent);
                 }
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),

@@ -177,6 +177,10 @@ pub struct Simulation {
     data_retries: u8,
     /// The partitions that last.
     partitions: Vec<u32>,
+    /// When faults begin and heal, in order of time.
+    changes: Vec<Timestamp>,
+    /// No fault begins or heals before this.
+    quiet_until: Timestamp,
     /// Data that waits for a retransmission.
     stalls: Stalls,
     /// Losses noticed while something was sent, with their servers: recorded when the item is dealt with.
@@ -250,6 +254,8 @@ impl Simulation {
             links: Links::new(seed, &scenario.routes),
             data_retries: scenario.file.network.data_retries,
             partitions: Vec::new(),
+            changes: Vec::new(),
+            quiet_until: Timestamp::NEVER,
             stalls: Stalls::default(),
             losses: Vec::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),
@@ -289,6 +295,10 @@ impl Simulation {
                 }
             }
         }
+        let strikes = self.faults.iter().flat_map(|fault| &fault.strikes);
+        self.changes = strikes.flat_map(|strike| [Some(strike.begins), strike.heals]).flatten().collect();
+        self.changes.sort_unstable();
+        self.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
         for (number, server) in (0..).zip(&self.servers) {
             if let Some(every) = self.plans[server.group].report_every() {
                 self.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
@@ -297,6 +307,12 @@ impl Simulation {
         for group in 0..self.groups.len() as u32 {
             self.schedule_arrival(group);
         }
+    }
+
+    /// Moves the end of the quiet on to the next change.
+    fn next_quiet(&mut self) {
+        let next = self.changes.partition_point(|change| *change <= self.now);
+        self.quiet_until = self.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
     }
 
     fn schedule_arrival(&mut self, group: u32) {
@@ -351,8 +367,14 @@ impl Simulation {
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
             Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
             Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
-            Item::FaultBegins { fault, strike } => self.fault_begins(fault, strike, recorder),
-            Item::FaultHeals { fault, strike } => self.fault_heals(fault, strike, recorder),
+            Item::FaultBegins { fault, strike } => {
+                self.next_quiet();
+                self.fault_begins(fault, strike, recorder);
+            }
+            Item::FaultHeals { fault, strike } => {
+                self.next_quiet();
+                self.fault_heals(fault, strike, recorder);
+            }
         }
         if !self.losses.is_empty() {
             self.record_losses(recorder);

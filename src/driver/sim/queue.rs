@@ -86,6 +86,11 @@ impl<T: Copy> Queue<T> {
         Handle(index)
     }
 
+    /// When a pending item is due.
+    pub fn time(&self, handle: Handle) -> Timestamp {
+        Timestamp(self.entries[handle.0 as usize].time)
+    }
+
     /// Takes a pending item out. The handle must be of an item that is still pending.
     pub fn cancel(&mut self, handle: Handle) {
         self.unlink(handle.0);

@@ -1,5 +1,7 @@
 //! TCP as its users see it: connects, segments in order, FIN, RST and silence.
 
+use std::ops::Range;
+
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::stall::Kept;
 use super::{Held, Item, Simulation};
@@ -25,7 +27,32 @@ impl Simulation {
         self.sessions[session as usize].connection = connection;
         let (at, _) = self.arrival(connection, Way::ToServer);
         self.connections[connection].last_to_server = at;
-        self.push(connection, at, Item::Syn { connection });
+        if self.answer_is_known(server, at) {
+            self.answer_ahead(connection, at);
+        } else {
+            self.push(connection, at, Item::Syn { connection });
+        }
+    }
+
+    /// Whether a SYN that arrives at `at` will be accepted whatever happens until then: nothing can be lost on the way, and
+    /// no fault changes anything before.
+    fn answer_is_known(&self, server: u32, at: Timestamp) -> bool {
+        let host = &self.servers[server as usize].host;
+        at < self.quiet_until
+            && !self.links.lossy()
+            && !self.links.uneven()
+            && self.partitions.is_empty()
+            && host.process() == Process::Running
+            && host.syn() == SynAnswer::Accepted
+    }
+
+    /// Sends the SYN-ACK of a SYN that will arrive at `at`: one item instead of two.
+    fn answer_ahead(&mut self, connection: u32, at: Timestamp) {
+        self.connections[connection].server_end = ServerEnd::HalfOpen;
+        let (arrival, _) = self.arrival(connection, Way::ToClient);
+        let arrival = at + arrival.since(self.now);
+        self.connections[connection].last_to_client = arrival;
+        self.push(connection, arrival, Item::SynAck { connection });
     }
 
     /// What is drawn for a connection is keyed by its session and its number there.
@@ -129,25 +156,30 @@ impl Simulation {
         self.connections.release(connection);
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> u32 {
+    /// Keeps a part of `bytes` for its way. Where that is all of them, as it nearly always is, the buffers change places.
+    fn keep(&mut self, bytes: &mut Vec<u8>, part: Range<usize>) -> u32 {
         let segment = self.segments.reuse();
         let buffer = &mut self.segments[segment];
-        buffer.clear();
-        buffer.extend_from_slice(bytes);
+        if part == (0..bytes.len()) {
+            std::mem::swap(buffer, bytes);
+        } else {
+            buffer.clear();
+            buffer.extend_from_slice(&bytes[part]);
+        }
         segment
     }
 
-    pub(super) fn send_to_server(&mut self, session: u32, c: ConnectionId, bytes: &[u8]) {
+    pub(super) fn send_to_server(&mut self, session: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
         if let Some(connection) = self.connection_of(session, c) {
-            let segment = self.keep(bytes);
+            let segment = self.keep(bytes, part);
             let at = self.arrival_at_server(connection);
             self.push(connection, at, Item::ToServer { connection, segment });
         }
     }
 
-    pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &[u8]) {
+    pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
         let connection = self.servers[server as usize].accepted[c.0 as usize];
-        let segment = self.keep(bytes);
+        let segment = self.keep(bytes, part);
         let at = self.arrival_at_client(connection);
         self.push(connection, at, Item::ToClient { connection, segment });
     }
