@@ -6,6 +6,7 @@ mod run;
 mod text;
 mod verify;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -161,6 +162,23 @@ impl ScenarioArgs {
     }
 }
 
+/// Writes to standard output. Who closes the pipe (`… | head`) has read enough: that is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    written(std::io::stdout().write_all(text.as_bytes()))
+}
+
+/// Writes to standard error; the same holds for it.
+fn complain(text: &str) -> Result<(), Failure> {
+    written(std::io::stderr().write_all(text.as_bytes()))
+}
+
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Machine(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
 /// The file's name without its ending: what results are filed under.
 fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
@@ -176,7 +194,8 @@ pub fn run() -> ExitCode {
     let Err(failure) = done else { return ExitCode::SUCCESS };
     let message = failure.to_string();
     if !message.is_empty() {
-        eprintln!("{}", message.trim_end());
+        // Nobody is left to tell if this fails.
+        let _ = complain(&format!("{}\n", message.trim_end()));
     }
     ExitCode::from(match failure {
         Failure::Broken => 1,

@@ -1,17 +1,18 @@
 //! `shakedown run`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use super::progress::{Watcher, catch_interrupts};
-use super::{Failure, Format, RunArgs, text};
-use crate::explore::{once, write_folder};
+use super::{Failure, Format, RunArgs, complain, print, text};
+use crate::explore::{may_hold, once, write_folder};
 use crate::report;
 use crate::scenario::Scenario;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let scenario = args.scenario.load()?;
     let mut folder = args.out.clone().unwrap_or_else(|| default_folder(&scenario, args));
+    // Better told now than after the work.
+    may_hold(&folder, &scenario).map_err(|error| Failure::Machine(error.to_string()))?;
     let loud = !args.quiet;
     let say = |text: &str| say(args.format, text);
     if loud {
@@ -45,7 +46,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
     say(&format!("digest {}\n", finished.digest))?;
     if finished.partial {
-        eprintln!("interrupted at {} of virtual time", crate::time::human(finished_at(&finished)));
+        complain(&format!("interrupted at {} of virtual time\n", crate::time::human(finished_at(&finished))))?;
         return Err(Failure::Interrupted);
     }
     if finished.held() { Ok(()) } else { Err(Failure::Broken) }
@@ -71,12 +72,6 @@ fn default_folder(scenario: &Scenario, args: &RunArgs) -> PathBuf {
 fn say(format: Format, text: &str) -> Result<(), Failure> {
     match format {
         Format::Text => print(text),
-        Format::Json => {
-            std::io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::Machine(error.to_string()))
-        }
+        Format::Json => complain(text),
     }
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::Machine(error.to_string()))
 }

@@ -1,10 +1,9 @@
 //! `shakedown verify`.
 
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use super::progress::Counter;
-use super::{Failure, VerifyArgs};
+use super::{Failure, VerifyArgs, print};
 use crate::explore;
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
@@ -30,7 +29,7 @@ fn models() -> Result<(), Failure> {
     });
     watcher.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     let table = explore::models::table(&outcomes);
-    std::io::stdout().write_all(table.as_bytes()).map_err(|error| Failure::Machine(error.to_string()))?;
+    print(&table)?;
     if outcomes.iter().all(explore::models::Outcome::held) { Ok(()) } else { Err(Failure::Broken) }
 }
 
@@ -41,7 +40,9 @@ fn recorded(args: &VerifyArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::Input(format!("error: can't read {}: {error}", place.display())))?;
         if found.is_empty() {
             let place = place.display();
-            return Err(Failure::Input(format!("error: {place} holds no recorded run (a folder with a run.json)")));
+            return Err(Failure::Input(format!(
+                "error: {place} holds no recorded run (a folder with the run.json of a run that was not interrupted)"
+            )));
         }
         folders.extend(found);
     }
@@ -54,8 +55,8 @@ fn recorded(args: &VerifyArgs) -> Result<(), Failure> {
             text.push_str(&format!("           {}\n", difference.trim_end().replace('\n', "\n           ")));
         }
         broken += usize::from(!verified.differences.is_empty());
-        std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::Machine(error.to_string()))?;
+        print(&text)?;
     }
-    println!("{} recorded runs, {broken} different", folders.len());
+    print(&format!("recorded runs: {}, different: {broken}\n", folders.len()))?;
     if broken > 0 { Err(Failure::Broken) } else { Ok(()) }
 }

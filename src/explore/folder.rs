@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::scenario::Scenario;
+
 /// Why a folder was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -60,8 +62,31 @@ pub fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Fo
     Ok(())
 }
 
-/// Whether what lies at `folder` may make way.
+/// Whether a simulated run of this scenario could be written to `folder`.
+///
+/// # Errors
+/// [`FolderError`] when something else lies there, or something that can't be read.
+pub fn may_hold(folder: &Path, scenario: &Scenario) -> Result<(), FolderError> {
+    may_make_way(folder, Some(&Identity(scenario.name.clone().into(), "sim".into(), scenario.file.seed.0.into())))
+}
+
+/// Whose run it is: scenario, driver and seed.
+#[derive(PartialEq)]
+struct Identity(serde_json::Value, serde_json::Value, serde_json::Value);
+
+fn identity(run: &[u8]) -> Option<Identity> {
+    let run: serde_json::Value = serde_json::from_slice(run).ok()?;
+    let key = |name: &str| run.get(name).cloned();
+    Some(Identity(key("scenario")?, key("driver")?, key("seed")?))
+}
+
 fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
+    let ours = files.iter().find(|(name, _)| name == "run.json").and_then(|(_, bytes)| identity(bytes));
+    may_make_way(folder, ours.as_ref())
+}
+
+/// Whether what lies at `folder` may make way.
+fn may_make_way(folder: &Path, ours: Option<&Identity>) -> Result<(), FolderError> {
     let taken = |found: &str| Err(FolderError::Taken { folder: folder.to_path_buf(), found: found.to_string() });
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -73,16 +98,10 @@ fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderE
             }
         }
     }
-    let identity = |bytes: &[u8]| {
-        let run: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-        let key = |name: &str| run.get(name).cloned();
-        Some((key("scenario")?, key("driver")?, key("seed")?))
-    };
-    let ours = files.iter().find(|(name, _)| name == "run.json").and_then(|(_, bytes)| identity(bytes));
     match fs::read(folder.join("run.json")).ok().and_then(|bytes| identity(&bytes)) {
         None => taken("no run.json of a run"),
-        Some(theirs) if ours.as_ref() == Some(&theirs) => Ok(()),
-        Some((scenario, driver, seed)) => taken(&format!("a run of {scenario}, driver {driver}, seed {seed}")),
+        Some(theirs) if ours == Some(&theirs) => Ok(()),
+        Some(Identity(scenario, driver, seed)) => taken(&format!("a run of {scenario}, driver {driver}, seed {seed}")),
     }
 }
 

@@ -5,6 +5,6 @@ pub mod models;
 mod once;
 mod verify;
 
-pub use folder::{FolderError, write_folder};
+pub use folder::{FolderError, may_hold, write_folder};
 pub use once::{Finished, Progress, once};
 pub use verify::{Verified, recorded_runs, verify};

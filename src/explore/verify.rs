@@ -22,7 +22,7 @@ pub struct Verified {
 /// When a folder can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    if place.join("run.json").is_file() {
+    if place.join("run.json").is_file() && !is_partial(place) {
         found.push(place.to_path_buf());
     }
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -40,6 +40,13 @@ pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// Whether a run was interrupted: what it left can't be had again, as nobody chose where it ended.
+fn is_partial(folder: &Path) -> bool {
+    let run = fs::read(folder.join("run.json")).unwrap_or_default();
+    let run: Option<serde_json::Value> = serde_json::from_slice(&run).ok();
+    run.is_some_and(|run| run["partial"] == true)
 }
 
 /// Runs a recorded run again and compares digest, `summary.json` and `series.csv`.

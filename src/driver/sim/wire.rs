@@ -161,6 +161,8 @@ impl Simulation {
         let segment = self.segments.reuse();
         let buffer = &mut self.segments[segment];
         if part == (0..bytes.len()) {
+            // A new buffer is given room for a head at once, rather than piece by piece.
+            buffer.reserve(256);
             std::mem::swap(buffer, bytes);
         } else {
             buffer.clear();
