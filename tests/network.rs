@@ -278,7 +278,7 @@ fn sessions_across_a_partition_are_open_for_nobody() {
         metrics.finish(Timestamp::ZERO + scenario.file.duration)
     };
     let summary = measured(&format!("{text}{others}")).summary;
-    assert_eq!(summary.get("faults.parted.affected"), Some(Value::Count(10)));
+    assert_eq!(summary.get("faults.parted.affected"), Some(Value::Part { count: 10, of: 40 }));
     assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 10, of: 10 }));
     assert_eq!(summary.get("faults.parted.recovery_time"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
     assert_eq!(summary.get("outage.max"), Some(Value::Duration(Some(Nanos::from_secs(5)))));

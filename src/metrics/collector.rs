@@ -202,7 +202,7 @@ impl Metrics {
         }
         summary.push("heartbeats.answered", Value::Count(self.heartbeats));
         for (fault, name) in self.faults.iter().zip(&self.layout.faults) {
-            fault.summarize(name, &mut summary);
+            fault.summarize(name, counts[0], &mut summary);
         }
         summary.push_latency("detection_time", &self.detection_time);
         summary.push_latency("outage", &self.outage);

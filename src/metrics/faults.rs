@@ -66,9 +66,11 @@ impl FaultAccount {
         self.began.map(|from| FaultWindow { name: name.to_string(), from, until })
     }
 
-    pub fn summarize(&self, name: &str, summary: &mut Summary) {
+    /// `sessions` is how many there were.
+    pub fn summarize(&self, name: &str, sessions: u64, summary: &mut Summary) {
         let recovery = self.began.zip(self.recovered_at).map(|(began, back)| back.since(began));
-        summary.push(format!("faults.{name}.affected"), Value::Count(self.affected));
+        let affected = Value::Part { count: self.affected, of: sessions };
+        summary.push(format!("faults.{name}.affected"), affected);
         let part = Value::Part { count: self.open_again, of: self.affected };
         summary.push(format!("faults.{name}.open_again"), part);
         summary.push(format!("faults.{name}.recovery_time"), Value::Duration(recovery));

@@ -186,7 +186,7 @@ fn time(measured: &Measured, path: &str) -> Option<f64> {
 
 fn count(measured: &Measured, path: &str) -> u64 {
     match get(measured, path) {
-        Value::Count(count) => count,
+        Value::Count(count) | Value::Part { count, .. } => count,
         other => panic!("{path} is {other:?}"),
     }
 }

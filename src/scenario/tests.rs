@@ -10,15 +10,18 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 8] = [
+const COMMITTED: [&str; 11] = [
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/failover.toml"),
     include_str!("../../scenarios/metastable.toml"),
     include_str!("../../scenarios/overload.toml"),
     include_str!("../../scenarios/redirect.toml"),
+    include_str!("../../scenarios/rolling-deploy.toml"),
+    include_str!("../../scenarios/session-loss.toml"),
     include_str!("../../scenarios/storm.toml"),
     include_str!("../../scenarios/thundering-herd.toml"),
+    include_str!("../../scenarios/zone-loss.toml"),
 ];
 
 /// The least that a scenario must say.
