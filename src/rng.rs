@@ -81,8 +81,6 @@ pub enum Purpose {
     AcceptTime = 50,
     /// Work a server does to check a client's credentials.
     AuthTime = 51,
-    /// Work a server does for a TLS handshake.
-    TlsCost = 52,
 }
 
 /// The 128 bits of one draw.

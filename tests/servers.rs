@@ -83,8 +83,6 @@ fn limits_that_contradict_each_other_are_found() {
         ("accept_rate = { rate = '0/s', burst = 1 }", "a rate between"),
         ("address_rate = { rate = '1/s', burst = 0 }", "at least 1"),
         ("handshake_timeout = '0s'", "nothing would ever open"),
-        ("tls_cost = '1ms'", "TLS is not simulated yet"),
-        ("tls_cost_resumed = '1ms'", "put its cost into accept_time"),
         ("auth_time = { uniform = { min = '2ms', max = '1ms' } }", "below min"),
         ("warm_up = { for = '1s', factor = 0.5 }", "four times as long"),
         ("warm_up = { for = '0s', factor = 2 }", "no time"),

@@ -40,12 +40,6 @@ pub(super) fn limits(name: &str, server: &Config, tree: &Tree) -> Result<(), Pro
             return Err(tree.problem(&at(key), problem));
         }
     }
-    for (key, cost) in [("tls_cost", &server.tls_cost), ("tls_cost_resumed", &server.tls_cost_resumed)] {
-        if cost.is_some() {
-            let message = format!("`{key}` would cost nothing: TLS is not simulated yet");
-            return Err(tree.problem(&at(key), message).with_help("put its cost into accept_time"));
-        }
-    }
     if let Some(warm_up) = server.warm_up {
         if warm_up.duration == Nanos::ZERO {
             return Err(tree.problem(&at("warm_up.for"), "a warm-up of no time: leave `warm_up` out"));

@@ -25,12 +25,6 @@ pub struct Config {
     /// A worker's time to check the credentials of a request that opens. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<Distribution>,
-    /// A worker's time for the TLS handshake of a connection that has one. Absent: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_cost: Option<Distribution>,
-    /// The same where the TLS session is resumed. Absent: as `tls_cost`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_cost_resumed: Option<Distribution>,
     /// Work takes longer for a time after the process starts (also at the run's beginning). Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
@@ -83,8 +77,6 @@ impl Default for Config {
             service_time: Nanos(250_000).into(),
             accept_time: None,
             auth_time: None,
-            tls_cost: None,
-            tls_cost_resumed: None,
             warm_up: None,
             backlog: 1024,
             backlog_overflow: Overflow::default(),

@@ -8,7 +8,7 @@ use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
 use super::drain::Drain;
 use super::limits::{Limits, note};
 use super::plan::Plan;
-use super::queue::{self, Job, Tls, Working};
+use super::queue::{self, Job, Working};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
@@ -57,7 +57,6 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) state: State,
-    tls: Tls,
     client: Identity,
     partial: Option<Box<Partial>>,
 }
@@ -96,13 +95,6 @@ impl Server {
     /// Says where a connection comes from, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
     pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
         note(&mut self.limits.addresses, c.0, address);
-    }
-
-    /// An accepted connection has done its TLS handshake, which costs a worker `tls_cost` or `tls_cost_resumed`.
-    pub fn secured(&mut self, c: ConnectionId, resumed: bool) {
-        if let Some(connection) = self.connections.get_mut(c.0 as usize) {
-            connection.tls = if resumed { Tls::Resumed } else { Tls::Full };
-        }
     }
 
     /// Connections accepted and not gone: what the server reports to its peers.
@@ -152,13 +144,13 @@ impl Server {
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let at = c.0 as usize;
         if at >= self.connections.len() {
-            let empty = || Connection { state: State::Gone, tls: Tls::None, client, partial: None };
+            let empty = || Connection { state: State::Gone, client, partial: None };
             self.connections.resize_with(at + 1, empty);
         }
         let excess = self.count - self.excess >= cx.plan.connections_max;
         self.excess += u32::from(excess);
         let state = if excess { State::Excess } else { State::Reading };
-        self.connections[at] = Connection { state, tls: Tls::None, client, partial: None };
+        self.connections[at] = Connection { state, client, partial: None };
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
         if let Some(timeout) = cx.plan.handshake_timeout {
@@ -433,7 +425,7 @@ impl Server {
                 Err(()) => return,
             },
         };
-        let Connection { client, tls, .. } = self.connections[c.0 as usize];
+        let client = self.connections[c.0 as usize].client;
         let mut numbered = cx.plan.behaviors.iter().enumerate();
         let behavior = numbered
             .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
@@ -450,7 +442,6 @@ impl Server {
             client,
             behavior: behavior as u32,
             upgrade: request.upgrade,
-            tls,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
             since: now,

@@ -3,7 +3,7 @@
 use super::behavior::{Behavior, Choice};
 use super::config::{Config, OverRate, QueueFull, QueueOrder, WarmUp, WhenFull};
 use super::limits::Bucket;
-use super::queue::{Job, Tls};
+use super::queue::Job;
 use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::time::Nanos;
@@ -97,24 +97,14 @@ impl Plan {
 struct Prices {
     accept_time: Option<Sampler>,
     auth_time: Option<Sampler>,
-    tls_cost: Option<Sampler>,
-    tls_cost_resumed: Option<Sampler>,
 }
 
 impl Prices {
     /// `None` where there is but the `service_time`.
     fn new(config: &Config) -> Option<Prices> {
         let sampler = |time: &Option<Distribution>| time.as_ref().map(Distribution::sampler);
-        let prices = Prices {
-            accept_time: sampler(&config.accept_time),
-            auth_time: sampler(&config.auth_time),
-            tls_cost: sampler(&config.tls_cost),
-            tls_cost_resumed: sampler(
-                config.tls_cost_resumed.as_ref().map_or(&config.tls_cost, |_| &config.tls_cost_resumed),
-            ),
-        };
-        let all = [&prices.accept_time, &prices.auth_time, &prices.tls_cost, &prices.tls_cost_resumed];
-        all.iter().any(|price| price.is_some()).then_some(prices)
+        let prices = Prices { accept_time: sampler(&config.accept_time), auth_time: sampler(&config.auth_time) };
+        (prices.accept_time.is_some() || prices.auth_time.is_some()).then_some(prices)
     }
 
     fn work(&self, seed: Seed, job: &Job, opens: bool, service_time: impl FnOnce() -> Nanos) -> Nanos {
@@ -122,11 +112,6 @@ impl Prices {
             price.as_ref().map_or(Nanos::ZERO, |price| price.sample(|| seed.draw(job.client, purpose, 0)))
         };
         let mut work = price(&self.accept_time, Purpose::AcceptTime);
-        work += match job.tls {
-            Tls::None => Nanos::ZERO,
-            Tls::Full => price(&self.tls_cost, Purpose::TlsCost),
-            Tls::Resumed => price(&self.tls_cost_resumed, Purpose::TlsCost),
-        };
         if opens {
             work += price(&self.auth_time, Purpose::AuthTime);
         }

@@ -7,18 +7,6 @@ use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
-/// What a connection's TLS handshake was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Tls {
-    /// There was none.
-    #[default]
-    None,
-    /// With a key exchange and a certificate.
-    Full,
-    /// From an earlier session.
-    Resumed,
-}
-
 /// A request on its way through the queue and a worker.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -26,7 +14,6 @@ pub(super) struct Job {
     pub client: Identity,
     pub behavior: u32,
     pub upgrade: bool,
-    pub tls: Tls,
     pub key: Key,
     /// The request target, where a redirect will need it.
     pub path: Option<Box<str>>,

@@ -762,27 +762,17 @@ fn work(bench: &Bench) -> Nanos {
 
 #[test]
 fn each_kind_of_work_has_its_price() {
-    let prices =
-        "service_time = '1ms'\naccept_time = '10ms'\nauth_time = '100ms'\ntls_cost = '1s'\ntls_cost_resumed = '2s'";
+    let prices = "service_time = '1ms'\naccept_time = '10ms'\nauth_time = '100ms'";
     let reject = "behavior = { kind = 'reject' }";
-    for (settings, tls, total) in [
-        (prices.to_string(), None, 111),
-        (prices.to_string(), Some(false), 1111),
-        (prices.to_string(), Some(true), 2111),
-        (format!("{prices}\n{reject}"), None, 10),
-        (format!("{prices}\n{reject}"), Some(false), 1010),
+    for (settings, total) in [
+        (prices.to_string(), 111),
+        (format!("{prices}\n{reject}"), 10),
         // Without a price of its own for every request, they all cost the same.
-        (format!("service_time = '1ms'\nauth_time = '2ms'\n{reject}"), None, 1),
-        // Without a price of its own, a resumed handshake costs what a full one does.
-        ("service_time = '1ms'\ntls_cost = '5ms'".to_string(), Some(true), 6),
+        (format!("service_time = '1ms'\nauth_time = '2ms'\n{reject}"), 1),
     ] {
         let mut bench = Bench::new(&settings);
-        bench.accept(0);
-        if let Some(resumed) = tls {
-            bench.server.secured(ConnectionId(0), resumed);
-        }
-        bench.received(0, request(Mode::Upgrade, "/"));
-        assert_eq!(work(&bench), ms(total), "{settings} {tls:?}");
+        bench.ask(0, "/");
+        assert_eq!(work(&bench), ms(total), "{settings}");
     }
 }
 
