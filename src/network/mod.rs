@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is sent, nor of who sends it.
 
+mod health;
 mod host;
 mod link;
 mod rto;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
+pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
 pub use link::{Leg, LinkConfig, Links, Loss, Route, Routes, Way};
 pub use rto::Rto;
