@@ -103,6 +103,27 @@ fn an_address_is_a_client_process() {
 }
 
 #[test]
+fn hosts_behind_a_nat_share_its_addresses_in_turn() {
+    let servers = "address_rate = { rate = '1/s', burst = 1 }";
+    let clients = "count = 10\narrive = 'at_once'";
+    for (shared, addresses) in [("nat = 1", 1), ("nat = 3", 3), ("nat = 10", 10), ("hosts = 4\nnat = 3", 3)] {
+        let summary = run(servers, &format!("{clients}\n{shared}"));
+        assert_eq!(count(&summary, "sessions.opened"), addresses, "{shared}");
+        assert_eq!(count(&summary, "servers.gateway.over_rate"), 10 - addresses, "{shared}");
+    }
+    // Three addresses have 4, 3 and 3 of ten hosts: with three tokens, one host of the first has none.
+    let three = run("address_rate = { rate = '1/s', burst = 3 }", &format!("{clients}\nnat = 3"));
+    assert_eq!(count(&three, "sessions.opened"), 9);
+    // Another group's addresses are others.
+    let others = "[clients.others]\nendpoints = ['gateway']\nretry = { policy = 'none' }";
+    let others = format!("{clients}\nnat = 1\n{others}\n{clients}\nnat = 1");
+    assert_eq!(count(&run(servers, &others), "sessions.opened"), 2);
+    assert!(problem("", "count = 10\nnat = 11").contains("10 hosts can't share 11 addresses"));
+    assert!(problem("", "count = 10\nhosts = 4\nnat = 5").contains("4 hosts can't share 5 addresses"));
+    assert!(problem("", "count = 10\nnat = 0").contains("must be at least 1"));
+}
+
+#[test]
 fn a_rate_that_makes_requests_wait_spreads_a_storm() {
     let servers = "accept_rate = { rate = '100/s', burst = 1 }\nover_rate = 'wait'";
     let summary = run(servers, "count = 200\narrive = 'at_once'");

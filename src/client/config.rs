@@ -72,6 +72,9 @@ pub struct Config {
     /// Client processes that the sessions are spread over; absent: one each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<u32>,
+    /// Public addresses that the hosts share behind a carrier's NAT (RFC 6888); absent: one each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat: Option<u32>,
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,

@@ -125,6 +125,7 @@ reconnect = false
 fatal_close_codes = [1008, 4001]
 hold = { lognormal = { median = "1m", p99 = "10m" } }
 hosts = 10
+nat = 3
 connect_gate = true
 
 [clients.players.retry]

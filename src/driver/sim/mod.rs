@@ -124,6 +124,8 @@ struct GroupSlot {
     /// Client processes, where sessions share them.
     hosts: Vec<client::Host>,
     host_identity: Identity,
+    /// The first public address that its hosts share, and how many there are; `None`: one each.
+    nat: Option<(Identity, u64)>,
     next_index: u32,
 }
 
@@ -134,6 +136,17 @@ impl GroupSlot {
             0 => self.plan.identity(index),
             count => self.host_identity.nth(u64::from(index) % count as u64),
         }
+    }
+
+    /// The address that servers see a session come from. Hosts are spread over shared ones in turn, as sessions are over
+    /// hosts.
+    fn address_of(&self, index: u32) -> Identity {
+        let Some((first, addresses)) = self.nat else { return self.host_of(index) };
+        let host = match self.hosts.len() {
+            0 => u64::from(index),
+            count => u64::from(index) % count as u64,
+        };
+        first.nth(host % addresses)
     }
 }
 
@@ -217,6 +230,7 @@ impl Simulation {
                     arrivals: Arrivals::new(seed, name, start, config.count, &config.arrive),
                     hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
                     host_identity: Identity::group(&format!("{name}/host")),
+                    nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
                     next_index: 0,
                 }
             })

@@ -63,10 +63,10 @@ impl Simulation {
         Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
     }
 
-    /// Where a connection comes from: its client process, or the session where each is its own.
+    /// The public address that a connection comes from.
     pub(super) fn address_of(&self, connection: u32) -> Identity {
         let slot = &self.sessions[self.connections[connection].session as usize];
-        self.groups[slot.group as usize].host_of(slot.machine.index())
+        self.groups[slot.group as usize].address_of(slot.machine.index())
     }
 
     /// When a message that leaves the client now arrives; `NEVER` once its kernel gives up.

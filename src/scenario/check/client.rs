@@ -55,6 +55,13 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
             return wrong("hosts", format!("{} sessions can't be spread over {hosts} hosts", client.count));
         }
     }
+    if let Some(nat) = client.nat {
+        positive(&at("nat"), nat, tree)?;
+        let hosts = client.hosts.unwrap_or(client.count);
+        if nat > hosts {
+            return wrong("nat", format!("{hosts} hosts can't share {nat} addresses: without `nat` each has its own"));
+        }
+    }
     Ok(())
 }
 
