@@ -187,6 +187,8 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.tag(24, connection);
             out.u32(u32::from(code));
         }
+        server::Event::Paused => out.tag(60, 0),
+        server::Event::Resumed => out.tag(61, 0),
     }
 }
 

@@ -81,6 +81,12 @@ pub enum Purpose {
     AcceptTime = 50,
     /// Work a server does to check a client's credentials.
     AuthTime = 51,
+    /// When a server that pauses periodically first does.
+    PausePhase = 56,
+    /// From one pause of a server to the next.
+    PauseGap = 57,
+    /// How long a pause takes.
+    PauseLength = 58,
 }
 
 /// The 128 bits of one draw.

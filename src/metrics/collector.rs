@@ -1,5 +1,9 @@
 //! The recorder that turns events into [`Measured`].
 
+mod paths;
+
+use paths::bits;
+
 use super::Measured;
 use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
@@ -10,7 +14,6 @@ use super::servers::{ServerAccount, summarize_group};
 use super::summary::{Summary, Value, push_sessions};
 use crate::client::{self, End, Outcome};
 use crate::event::{Event, Kind};
-use crate::fault;
 use crate::record::Recorder;
 use crate::time::{Nanos, Timestamp};
 
@@ -102,7 +105,7 @@ impl Metrics {
             window: Window { from: layout.from, until: layout.until },
             lives: Vec::with_capacity(sessions),
             groups: layout.groups.iter().map(|_| Group::default()).collect(),
-            servers: layout.servers.iter().map(|server| ServerAccount::new(server.workers, server.limited)).collect(),
+            servers: layout.servers.iter().map(ServerAccount::new).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             parted: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
@@ -338,64 +341,12 @@ impl Metrics {
         }
         life.hops = 0;
         life.server = server;
-        let down = account.down;
+        let down = account.why_down();
         let group = life.group;
-        match down.or_else(|| self.parted_by(group, server).map(|fault| (fault, true))) {
+        match down.or_else(|| self.parted_by(group, server).map(|fault| (Some(fault), true))) {
             None => self.usable_again(now, session),
             // The answer was on its way when the server died: open for the client, usable for nobody.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
-        }
-    }
-
-    /// A session's path works: its outage, if it was in one, is over.
-    fn usable_again(&mut self, now: Timestamp, session: u32) {
-        self.add_up(now);
-        let life = &mut self.lives[session as usize];
-        life.path = Path::Usable;
-        self.usable += 1;
-        if life.measured && !life.opened {
-            let group = &mut self.groups[life.group as usize];
-            group.opened += 1;
-            group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
-        }
-        life.opened = true;
-        if self.window.contains(life.down) {
-            self.outage.record(now.since(life.down));
-            self.down -= 1;
-        }
-        life.down = Timestamp::NEVER;
-        for fault in bits(life.faults) {
-            self.faults[fault].open_again(now);
-        }
-    }
-
-    /// A session's path is dead, and its client does not know.
-    fn died(&mut self, now: Timestamp, session: u32, fault: u16, revivable: bool) {
-        self.unusable(now, session);
-        let life = &mut self.lives[session as usize];
-        life.path = Path::Dead { revivable };
-        life.connected = now;
-        self.unnoticed += u64::from(self.window.contains(now));
-        let first = life.faults & (1 << fault) == 0;
-        life.faults |= 1 << fault;
-        self.faults[fault as usize].took_down(now, first);
-    }
-
-    /// A session is not usable from now on; its outage begins unless it already had.
-    fn unusable(&mut self, now: Timestamp, session: u32) {
-        self.add_up(now);
-        let life = &mut self.lives[session as usize];
-        if life.path == Path::Usable {
-            self.usable -= 1;
-            self.usable_lowest = self.usable_lowest.min(self.usable);
-            for fault in bits(life.faults) {
-                self.faults[fault].lost_again();
-            }
-        }
-        life.path = Path::None;
-        if life.down == Timestamp::NEVER {
-            life.down = now;
-            self.down += u64::from(self.window.contains(now));
         }
     }
 
@@ -432,92 +383,6 @@ impl Metrics {
         life.down = Timestamp::NEVER;
         life.faults = 0;
     }
-
-    /// The partition that lies between a client group and a server, if one does.
-    fn parted_by(&self, group: u16, server: u32) -> Option<u16> {
-        self.parted.iter().find(|parted| (parted.0, parted.1) == (group, server)).map(|parted| parted.2)
-    }
-
-    /// A dead path goes on before its client noticed.
-    fn revived(&mut self, now: Timestamp, session: u32) {
-        let died = self.lives[session as usize].connected;
-        self.unnoticed -= u64::from(self.window.contains(died));
-        self.usable_again(now, session);
-    }
-
-    fn fault(&mut self, now: Timestamp, fault: u16, event: fault::Event) {
-        match event {
-            fault::Event::Began { server, kind } => {
-                self.faults[fault as usize].began(now);
-                if !kind.takes_down() {
-                    return;
-                }
-                let account = &mut self.servers[server as usize];
-                account.down = Some((fault, kind.revives()));
-                if !kind.revives() {
-                    account.wiped(now, &self.window);
-                }
-                for session in 0..self.lives.len() {
-                    let life = &mut self.lives[session];
-                    if life.server != server {
-                        continue;
-                    }
-                    match life.path {
-                        Path::Usable => self.died(now, session as u32, fault, kind.revives()),
-                        // What a partition held would have gone on, but now the other end is gone.
-                        Path::Dead { revivable: true } if !kind.revives() => {
-                            life.path = Path::Dead { revivable: false }
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            fault::Event::Drained { session } => {
-                if self.lives[session as usize].path == Path::Usable {
-                    self.died(now, session, fault, false);
-                }
-            }
-            fault::Event::Healed { server, kind } => {
-                self.faults[fault as usize].healed(now);
-                if !kind.takes_down() {
-                    return;
-                }
-                self.servers[server as usize].down = None;
-                for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    let waits = life.server == server && life.path == Path::Dead { revivable: true };
-                    if waits && kind.revives() && self.parted_by(life.group, server).is_none() {
-                        self.revived(now, session as u32);
-                    }
-                }
-            }
-            fault::Event::Parted(cut) => {
-                self.faults[fault as usize].began(now);
-                self.parted.push((cut.group, cut.server, fault));
-                for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    if (life.group, life.server, life.path) == (cut.group, cut.server, Path::Usable) {
-                        self.died(now, session as u32, fault, true);
-                    }
-                }
-            }
-            fault::Event::Joined(cut) => {
-                self.faults[fault as usize].healed(now);
-                self.parted.retain(|parted| *parted != (cut.group, cut.server, fault));
-                let apart = self.parted_by(cut.group, cut.server).is_some();
-                if apart || self.servers[cut.server as usize].down.is_some() {
-                    return;
-                }
-                for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    let waits = life.path == Path::Dead { revivable: true };
-                    if waits && (life.group, life.server) == (cut.group, cut.server) {
-                        self.revived(now, session as u32);
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Recorder for Metrics {
@@ -526,7 +391,10 @@ impl Recorder for Metrics {
         self.roll(event.at);
         match event.kind {
             Kind::Session(session, kind) => self.session(event.at, session, kind),
-            Kind::Server(server, kind) => self.servers[server as usize].record(event.at, kind, &self.window),
+            Kind::Server(server, kind) => {
+                self.servers[server as usize].record(event.at, kind, &self.window);
+                self.server(event.at, server, kind);
+            }
             Kind::Network(..) => {}
             Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),
         }
@@ -544,15 +412,4 @@ fn end_latency(groups: &mut [Group], which: usize, start: Timestamp, length: Nan
         group.latencies[which].end_interval(start, length);
     }
     together.end_interval(start, length)
-}
-
-/// The numbers of the set bits.
-fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = mask.trailing_zeros() as usize;
-        (mask != 0).then(|| {
-            mask &= mask - 1;
-            bit
-        })
-    })
 }

@@ -43,6 +43,8 @@ pub struct ServerLayout {
     pub workers: u32,
     /// Whether it may turn requests away for want of room or time.
     pub limited: bool,
+    /// Whether its process pauses by itself.
+    pub pauses: bool,
 }
 
 /// The part of the run that the summary measures.

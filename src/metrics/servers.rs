@@ -1,6 +1,7 @@
 //! What each server saw: arrivals, connections, its queue and its workers.
 
 use super::latency::Latency;
+use super::layout::ServerLayout;
 use super::series::ServerSeries;
 use super::summary::{Summary, Value};
 use crate::server::{Event, Reason};
@@ -12,6 +13,12 @@ pub(super) struct ServerAccount {
     workers: u32,
     /// The fault that holds it, and whether its connections will go on.
     pub down: Option<(u16, bool)>,
+    /// Since when its process pauses.
+    paused: Option<Timestamp>,
+    /// Whether it may pause: only then there is something to say about it.
+    pauses: bool,
+    paused_count: u64,
+    paused_time: Nanos,
     connections: u32,
     connections_max: u32,
     queue: u32,
@@ -44,10 +51,14 @@ pub(super) struct ServerAccount {
 }
 
 impl ServerAccount {
-    pub fn new(workers: u32, limited: bool) -> ServerAccount {
+    pub fn new(layout: &ServerLayout) -> ServerAccount {
         ServerAccount {
-            workers,
+            workers: layout.workers,
             down: None,
+            paused: None,
+            pauses: layout.pauses,
+            paused_count: 0,
+            paused_time: Nanos::ZERO,
             connections: 0,
             connections_max: 0,
             queue: 0,
@@ -65,7 +76,7 @@ impl ServerAccount {
             wasted: 0,
             waits: Latency::default(),
             no_waits: 0,
-            limited,
+            limited: layout.limited,
             queue_full: 0,
             connections_full: 0,
             expired: 0,
@@ -74,6 +85,12 @@ impl ServerAccount {
             held_back: 0,
             timed_out: 0,
         }
+    }
+
+    /// The fault that keeps its paths dead, if it is one, and whether its connections will go on; `None` where nothing does.
+    pub fn why_down(&self) -> Option<(Option<u16>, bool)> {
+        let by_fault = self.down.map(|(fault, revives)| (Some(fault), revives));
+        by_fault.or(self.paused.map(|_| (None, true)))
     }
 
     /// Counts an event; `within` says which moments the summary measures.
@@ -145,6 +162,11 @@ impl ServerAccount {
             Event::GoingAway { .. } => {}
             Event::HeldBack { .. } => self.held_back += u64::from(measured),
             Event::TimedOut { .. } => self.timed_out += u64::from(measured),
+            Event::Paused => {
+                self.paused_count += u64::from(measured);
+                self.paused = Some(now);
+            }
+            Event::Resumed => self.goes_on(now, within),
         }
     }
 
@@ -173,12 +195,20 @@ impl ServerAccount {
         self.busy_since = now;
     }
 
+    /// A pause is over.
+    fn goes_on(&mut self, now: Timestamp, within: &super::layout::Window) {
+        if let Some(since) = self.paused.take() {
+            self.paused_time += within.overlap(since, now);
+        }
+    }
+
     /// The process is gone, and with it its connections, its queue and its work.
     pub fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
         self.work(now, within);
         if !self.measuring {
             self.begin(now, within);
         }
+        self.goes_on(now, within);
         self.connections = 0;
         self.busy = 0;
         self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
@@ -209,6 +239,7 @@ impl ServerAccount {
         if !self.measuring {
             self.begin(end, within);
         }
+        self.goes_on(end, within);
         // Who still waits has waited longer than can be said.
         self.waits.add_unfinished(u64::from(self.queue_measured));
         self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
@@ -248,6 +279,12 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
         count("draining", sum(|server| server.draining));
         count("held_back", sum(|server| server.held_back));
         count("timed_out", sum(|server| server.timed_out));
+    }
+    if servers.iter().any(|server| server.pauses) {
+        count("pauses", sum(|server| server.paused_count));
+        let paused = sum(|server| server.paused_time.0) as f64;
+        let share = (measured > Nanos::ZERO).then(|| paused / (measured.0 as f64 * servers.len() as f64));
+        summary.push(format!("servers.{name}.paused"), Value::Ratio(share));
     }
     let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
     let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);

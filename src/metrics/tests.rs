@@ -25,8 +25,13 @@ const fn ms(ms: u64) -> Nanos {
 
 /// A run of ten seconds in intervals of one, with two servers of two workers each, and faults `a` and `b`.
 fn layout(sessions: u32) -> Layout {
-    let server =
-        |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: 2, limited: false };
+    let server = |number: usize| ServerLayout {
+        name: format!("gateway-{number}"),
+        group: 0,
+        workers: 2,
+        limited: false,
+        pauses: false,
+    };
     Layout {
         duration: ms(10_000),
         interval: ms(1_000),

@@ -48,6 +48,8 @@ pub struct Host {
     powered: bool,
     process: Process,
     listens: bool,
+    /// How many things keep the process from going on.
+    stops: u8,
     backlog: u32,
     overflow: Overflow,
     /// Connections that are up and wait for the process to accept them.
@@ -57,7 +59,7 @@ pub struct Host {
 impl Host {
     /// A host whose process listens with this backlog, and what it does when that is full.
     pub fn new(backlog: u32, overflow: Overflow) -> Host {
-        Host { powered: true, process: Process::Running, listens: true, backlog, overflow, unaccepted: 0 }
+        Host { powered: true, process: Process::Running, listens: true, stops: 0, backlog, overflow, unaccepted: 0 }
     }
 
     /// What the process does.
@@ -104,14 +106,25 @@ impl Host {
         self.backlog = backlog;
     }
 
-    /// The process stops reading and accepting.
+    /// The process stops reading and accepting. It may be stopped more than once.
     pub fn hang(&mut self) {
         self.process = Process::Hung;
+        self.stops += 1;
+    }
+
+    /// One of the things that stopped the process is over. It goes on, and accepts what waits, after the last of them.
+    pub fn go_on(&mut self) {
+        self.stops -= 1;
+        if self.stops == 0 {
+            self.process = Process::Running;
+            self.unaccepted = 0;
+        }
     }
 
     /// The process is killed.
     pub fn crash(&mut self) {
         self.process = Process::Dead;
+        self.stops = 0;
         self.unaccepted = 0;
     }
 
@@ -121,12 +134,11 @@ impl Host {
         self.powered = false;
     }
 
-    /// A process runs: a hung one goes on and accepts what waits, a killed one is started anew.
+    /// A killed process is started anew.
     pub fn start(&mut self) {
         self.powered = true;
         self.process = Process::Running;
         self.listens = true;
-        self.unaccepted = 0;
     }
 }
 
@@ -143,8 +155,11 @@ mod tests {
         assert_eq!(host.syn(), SynAnswer::Accepted);
         host.enqueue();
         assert_eq!(host.syn(), SynAnswer::BacklogFull);
-        host.start();
-        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.hang();
+        host.go_on();
+        assert_eq!((host.syn(), host.process()), (SynAnswer::BacklogFull, Process::Hung));
+        host.go_on();
+        assert_eq!((host.syn(), host.process()), (SynAnswer::Accepted, Process::Running));
         host.listen(false);
         assert_eq!(host.syn(), SynAnswer::Refused);
         host.listen(true);

@@ -277,7 +277,7 @@ fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<
 }
 
 /// Whether each of its draws is zero.
-fn is_always_zero(distribution: &Distribution) -> bool {
+pub(super) fn is_always_zero(distribution: &Distribution) -> bool {
     let longest = match distribution {
         Distribution::Constant(value) => *value,
         Distribution::Varying(varying) => match varying {

@@ -181,6 +181,7 @@ impl Scenario {
                     group: server.group,
                     workers: self.file.servers[server.group].workers,
                     limited: self.file.servers[server.group].has_limits(),
+                    pauses: self.file.servers[server.group].pauses.is_some(),
                 })
                 .collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),

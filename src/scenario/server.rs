@@ -1,8 +1,9 @@
 //! What a server group can still get wrong.
 
+use super::check::is_always_zero;
 use super::{Problem, Tree};
 use crate::rng::Distribution;
-use crate::server::{Config, QueueOrder, WhenFull};
+use crate::server::{Config, PauseConfig, QueueOrder, WhenFull};
 use crate::time::Nanos;
 
 /// Checks the limits of a group at `servers.NAME`.
@@ -64,8 +65,32 @@ pub(super) fn limits(name: &str, server: &Config, tree: &Tree) -> Result<(), Pro
         let help = "write accept_rate = { rate = \"500/s\", burst = 100 }, or leave over_rate out";
         return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
     }
+    if let Some(config) = &server.pauses {
+        pauses(name, config, tree)?;
+    }
     if server.handshake_timeout == Some(Nanos::ZERO) {
         return Err(tree.problem(&at("handshake_timeout"), "a timeout of zero: nothing would ever open"));
     }
     Ok(())
+}
+
+/// A group that pauses must go on in between.
+fn pauses(name: &str, pauses: &PauseConfig, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.pauses.{key}");
+    for (key, time) in [("every", &pauses.every), ("for", &pauses.duration)] {
+        if let Some(problem) = time.problem() {
+            return Err(tree.problem(&at(key), problem));
+        }
+        if is_always_zero(time) {
+            let message = "no time at all: leave `pauses` out, or write { every = \"10s\", for = \"200ms\" }";
+            return Err(tree.problem(&at(key), message));
+        }
+    }
+    match (&pauses.every, &pauses.duration) {
+        (Distribution::Constant(every), Distribution::Constant(duration)) if duration >= every => {
+            let message = format!("a pause of {duration} every {every}: the process would never run");
+            Err(tree.problem(&at("for"), message).with_help("let it take less than `every`"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::pauses::PauseConfig;
 use crate::network::Overflow;
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
@@ -62,6 +63,9 @@ pub struct Config {
     /// How long a connection may take to send its whole request. Absent: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake_timeout: Option<Nanos>,
+    /// Every now and then the process stops for a while. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<PauseConfig>,
     /// What it answers.
     pub behavior: Behaviors,
     /// The zone that its hosts are in; links and faults may name it.
@@ -90,6 +94,7 @@ impl Default for Config {
             address_rate: None,
             over_rate: None,
             handshake_timeout: None,
+            pauses: None,
             behavior: Behaviors::default(),
             zone: None,
         }

@@ -6,6 +6,7 @@ mod config;
 mod drain;
 mod limits;
 mod machine;
+mod pauses;
 mod plan;
 mod queue;
 
@@ -15,6 +16,7 @@ pub use config::{
     WhenFull,
 };
 pub use machine::{Context, Outputs, Server};
+pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 
 use crate::time::Nanos;
@@ -102,6 +104,10 @@ pub enum Event {
         /// The status code in the frame.
         code: u16,
     },
+    /// The process stops for a while, as its group's `pauses` has it. Its kernel goes on.
+    Paused,
+    /// The process goes on, unless something else holds it. Absent where it ended meanwhile.
+    Resumed,
 }
 
 /// What a server had too much of when it turned a request away.

@@ -6,7 +6,7 @@ use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
 use crate::fault::{Cut, Event, Fault, Kind};
 use crate::machine::Input;
-use crate::network::Way;
+use crate::network::{Process, Way};
 use crate::record::Recorder;
 use crate::server::Server;
 
@@ -26,9 +26,8 @@ impl Simulation {
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
                 Kind::Drain => {
-                    slot.host.listen(false);
                     slot.drained_by = fault as u16;
-                    self.with_server(server, recorder, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
+                    self.ask(server, Held::Drain { code, over }, recorder);
                 }
             }
         }
@@ -48,15 +47,14 @@ impl Simulation {
                     slot.host.start();
                     slot.machine = Server::started(self.now);
                 }
-                Kind::Hang | Kind::Pause => slot.host.start(),
+                Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain => slot.host.listen(true),
-                Kind::Partition => {}
+                Kind::Drain | Kind::Partition => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {
-                self.with_server(server, recorder, |machine, cx, _, out| machine.resume(cx, out));
+                self.ask(server, Held::Resume, recorder);
             }
             self.go_on(server, recorder);
         }
@@ -105,6 +103,7 @@ impl Simulation {
             slot.host.power_off();
         }
         slot.machine = Server::default();
+        slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
         slot.free.clear();
         slot.accepted.clear();
         if slot.wake != Handle::NONE {
@@ -143,11 +142,28 @@ impl Simulation {
         }
     }
 
-    /// A hung process goes on with what has arrived meanwhile.
-    fn go_on<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    /// Asks something of a process, which does it once it runs.
+    fn ask<R: Recorder>(&mut self, server: u32, what: Held, recorder: &mut R) {
+        self.servers[server as usize].held.push(what);
+        self.go_on(server, recorder);
+    }
+
+    /// A process that runs goes on with what has arrived while it was hung.
+    pub(super) fn go_on<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        if self.servers[server as usize].host.process() != Process::Running {
+            return;
+        }
         for item in std::mem::take(&mut self.servers[server as usize].held) {
             match item {
                 Held::Wake => self.server_input(server, Input::Wake, recorder),
+                Held::Drain { code, over } => {
+                    self.servers[server as usize].host.listen(false);
+                    self.with_server(server, recorder, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
+                }
+                Held::Resume => {
+                    self.servers[server as usize].host.listen(true);
+                    self.with_server(server, recorder, |machine, cx, _, out| machine.resume(cx, out));
+                }
                 Held::Segment { connection, segment } => {
                     let end = self.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {

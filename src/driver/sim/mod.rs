@@ -8,12 +8,14 @@
 mod actors;
 mod connection;
 mod faults;
+mod pauses;
 mod queue;
 mod slab;
 mod stall;
 mod wire;
 
 use connection::Connection;
+use pauses::Pausing;
 use queue::{Handle, Queue};
 use slab::Slab;
 use stall::Stalls;
@@ -28,8 +30,8 @@ use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
-use crate::server::{self, Behavior, Plan, Server};
-use crate::time::Timestamp;
+use crate::server::{self, Behavior, Pauses, Plan, Server};
+use crate::time::{Nanos, Timestamp};
 
 /// What is pending. The names say what happens when it is due.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,10 @@ enum Item {
     },
     /// A redirector hears of its targets' connections.
     Report {
+        server: u32,
+    },
+    /// A server's pause begins, or ends.
+    Pause {
         server: u32,
     },
     Syn {
@@ -166,14 +172,29 @@ struct ServerSlot {
     held: Vec<Held>,
     /// The fault that drains it.
     drained_by: u16,
+    /// It does not stop by itself before this.
+    quiet_until: Timestamp,
+    pauses: Option<Box<Pausing>>,
 }
 
 /// Something that a hung process will find when it goes on.
 #[derive(Debug, Clone, Copy)]
 enum Held {
-    Segment { connection: u32, segment: u32 },
-    Fin { connection: u32 },
+    Segment {
+        connection: u32,
+        segment: u32,
+    },
+    Fin {
+        connection: u32,
+    },
     Wake,
+    /// It is asked to drain.
+    Drain {
+        code: u16,
+        over: Nanos,
+    },
+    /// The drain is over.
+    Resume,
 }
 
 /// A run in progress.
@@ -255,6 +276,12 @@ impl Simulation {
                 accepted: Vec::new(),
                 held: Vec::new(),
                 drained_by: 0,
+                quiet_until: Timestamp::NEVER,
+                pauses: config.pauses.as_ref().map(|pauses| {
+                    let (group, _) = scenario.file.servers.get_index(server.group).expect("every server has a group");
+                    let (member, group) = (Identity::group(&server.name), Identity::group(group));
+                    Box::new(Pausing::new(Pauses::new(seed, pauses, member, group)))
+                }),
             }
         });
         let sessions = scenario.sessions() as usize;
@@ -318,6 +345,9 @@ impl Simulation {
                 self.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
             }
         }
+        for server in 0..self.servers.len() as u32 {
+            self.next_pause(server);
+        }
         for group in 0..self.groups.len() as u32 {
             self.schedule_arrival(group);
         }
@@ -369,6 +399,7 @@ impl Simulation {
             Item::SessionWake { session } => self.wake_session(session, recorder),
             Item::ServerWake { server } => self.wake_server(server, recorder),
             Item::Report { server } => self.report(server, recorder),
+            Item::Pause { server } => self.pause(server, recorder),
             Item::Syn { connection } => self.syn(connection, recorder),
             Item::SynAck { connection } => self.syn_ack(connection, recorder),
             Item::SynRefused { connection } => self.not_connected(connection, true, recorder),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::stall::Kept;
-use super::{Held, Item, Simulation};
+use super::{Held, Item, ServerSlot, Simulation};
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, How, Input};
 use crate::network::{Event, Message, Process, SynAnswer, Way};
@@ -35,10 +35,11 @@ impl Simulation {
     }
 
     /// Whether a SYN that arrives at `at` will be accepted whatever happens until then: nothing can be lost on the way, and
-    /// no fault changes anything before.
+    /// no fault or pause changes anything before.
     fn answer_is_known(&self, server: u32, at: Timestamp) -> bool {
-        let host = &self.servers[server as usize].host;
+        let ServerSlot { host, quiet_until, .. } = &self.servers[server as usize];
         at < self.quiet_until
+            && at < *quiet_until
             && !self.links.lossy()
             && !self.links.uneven()
             && self.partitions.is_empty()

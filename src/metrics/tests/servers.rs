@@ -246,7 +246,13 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
         duration: year,
         interval: year,
         until: Timestamp(year.0),
-        servers: vec![ServerLayout { name: "gateway-0".into(), group: 0, workers: 1_000, limited: false }],
+        servers: vec![ServerLayout {
+            name: "gateway-0".into(),
+            group: 0,
+            workers: 1_000,
+            limited: false,
+            pauses: false,
+        }],
         ..layout(0)
     };
     let mut feed = Feed::new(layout);

@@ -1,0 +1,67 @@
+//! Processes that stop for a while by themselves.
+
+use super::{Item, Simulation};
+use crate::event::Kind;
+use crate::network::Process;
+use crate::record::Recorder;
+use crate::server::{Event, Pauses};
+use crate::time::Timestamp;
+
+/// A server's pauses, as far as they have come.
+#[derive(Debug)]
+pub(super) struct Pausing {
+    pauses: Pauses,
+    /// When the one that lasts ends, or else the next.
+    ends: Timestamp,
+    /// Whether one lasts. One during which no process ran does not stop the next process.
+    lasts: bool,
+    stops_process: bool,
+}
+
+impl Pausing {
+    pub fn new(pauses: Pauses) -> Pausing {
+        Pausing { pauses, ends: Timestamp::ZERO, lasts: false, stops_process: false }
+    }
+
+    /// The process that was stopped is no more.
+    pub fn process_ended(&mut self) {
+        self.stops_process = false;
+    }
+}
+
+impl Simulation {
+    /// Puts the beginning of a server's next pause into the queue.
+    pub(super) fn next_pause(&mut self, server: u32) {
+        let slot = &mut self.servers[server as usize];
+        if let Some(pausing) = &mut slot.pauses {
+            let (begins, ends) = pausing.pauses.advance();
+            pausing.ends = ends;
+            slot.quiet_until = begins;
+            self.queue.push(begins, Item::Pause { server });
+        }
+    }
+
+    /// A server's pause begins, or ends. Whatever else stops the process meanwhile stops it for as long as that takes.
+    pub(super) fn pause<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        let slot = &mut self.servers[server as usize];
+        let Some(pausing) = &mut slot.pauses else { return };
+        if !pausing.lasts {
+            pausing.lasts = true;
+            self.queue.push(pausing.ends, Item::Pause { server });
+            if slot.host.process() != Process::Dead {
+                pausing.stops_process = true;
+                slot.host.hang();
+                self.record(Kind::Server(server, Event::Paused), recorder);
+            }
+            return;
+        }
+        pausing.lasts = false;
+        let stopped = std::mem::take(&mut pausing.stops_process);
+        if stopped {
+            slot.host.go_on();
+            self.record(Kind::Server(server, Event::Resumed), recorder);
+            self.go_on(server, recorder);
+        }
+        self.next_pause(server);
+    }
+}
