@@ -1,8 +1,9 @@
 //! Servers that stop, come, go and break again, at exactly which moments: scenarios of a few sessions, event by event.
 
-use shakedown::client;
+use shakedown::client::{self, Failure};
 use shakedown::driver;
 use shakedown::event::{Event, Kind};
+use shakedown::fault;
 use shakedown::metrics::{Metrics, Summary, Value};
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
@@ -187,5 +188,88 @@ fn pauses_that_never_end_or_never_are_get_refused() {
     ] {
         let told = load(&text(&format!("pauses = {pauses}"), "count = 1", "")).expect_err(pauses);
         assert!(told.contains(says), "{pauses}: {told}");
+    }
+}
+
+/// When a fault began to hold a server and let it go, and as what.
+fn of_fault(events: &[Event]) -> Vec<(u64, fault::Event)> {
+    let of = |event: &Event| match event.kind {
+        Kind::Fault(_, kind) => Some((event.at.0, kind)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_server_flaps() {
+    let flap = "[faults.it]\nkind = 'flap'\nwith = 'crash'\ntarget = 'gateway'\nat = '10s'\nfor = '2s'\n\
+                repeat = { every = '20s' }\n";
+    let events = run(&text("", "count = 1", flap));
+    let (server, kind) = (0, fault::Kind::Crash);
+    let (began, healed) = (fault::Event::Began { server, kind }, fault::Event::Healed { server, kind });
+    let expected = [(10, began), (12, healed), (30, began), (32, healed), (50, began), (52, healed)];
+    assert_eq!(of_fault(&events), expected.map(|(second, event)| (second * SECOND, event)));
+    // The FIN at 10.02 s, and every 500 ms a connect that is refused 40 ms later, until the one that leaves at 12.14 s:
+    // 10.52, 11.06, 11.60, 12.14.
+    assert_eq!(opened(&events, 0)[..2], [80 * MS, 12_220 * MS]);
+    // Twice is not for ever.
+    let twice = run(&text("", "count = 1", &flap.replace("'20s' }", "'20s', times = 2 }")));
+    assert_eq!(of_fault(&twice).len(), 4);
+    // A path flaps as well: half a second without acknowledgement is nothing that a session notices.
+    let cut = flap.replace("crash", "partition").replace("'2s'", "'500ms'");
+    let cut = summary(&text("", "count = 1", &cut));
+    assert_eq!((count(&cut, "faults.it.affected"), count(&cut, "lost.total")), (1, 0));
+}
+
+#[test]
+fn a_server_is_drained_and_then_its_process_ends() {
+    let ends = |fault: &str| {
+        let fault = format!("[faults.it]\ntarget = 'gateway-0'\nat = '10s'\n{fault}\n");
+        run(&text("count = 2", "count = 4\npick = 'round-robin'", &fault))
+    };
+    // Two sessions of the first server: close frames at 10 s and 12 s, the end at 14 s, a new process 5 s later.
+    let events = ends("kind = 'restart'\ndrain = '4s'\nfor = '5s'");
+    let going = of_server(&events, 0, |event| matches!(event, server::Event::GoingAway { code: 1012, .. }));
+    assert_eq!(times(going), [10 * SECOND, 12 * SECOND]);
+    let strikes: Vec<u64> = times(of_fault(&events).into_iter().filter(|(_, e)| !drained(e)).collect());
+    assert_eq!(strikes, [10, 14, 14, 19].map(|second| second * SECOND));
+    // One that is stopped stays down, and all are open elsewhere.
+    let stop = "kind = 'stop'\ndrain = '4s'";
+    let events = ends(stop);
+    let strikes: Vec<u64> = times(of_fault(&events).into_iter().filter(|(_, e)| !drained(e)).collect());
+    assert_eq!(strikes, [10, 14, 14].map(|second| second * SECOND));
+    let going = of_server(&events, 0, |event| matches!(event, server::Event::GoingAway { code: 1001, .. }));
+    assert_eq!(going.len(), 2);
+    let refused =
+        |event: &client::Event| matches!(event, client::Event::AttemptFailed { failure: Failure::Refused, .. });
+    // The port is closed from the beginning of the drain on.
+    let comes = format!("[faults.it]\ntarget = 'gateway'\nat = '10s'\n{stop}\n");
+    let late = run(&text("", "count = 1\nstart = '11s'\nretry = { policy = 'none' }", &comes).replacen(
+        "\nretry = { policy = 'fixed', base = '500ms' }",
+        "",
+        1,
+    ));
+    assert_eq!(times(of_session(&late, 0, refused)), [11_040 * MS]);
+}
+
+fn drained(event: &fault::Event) -> bool {
+    matches!(event, fault::Event::Drained { .. })
+}
+
+#[test]
+fn flaps_and_stops_that_mean_nothing_are_refused() {
+    for (fault, says) in [
+        ("kind = 'flap'\nfor = '1s'", "needs `with`"),
+        ("kind = 'flap'\nwith = 'crash'", "needs `for`"),
+        ("kind = 'flap'\nwith = 'crash'\nfor = '1s'", "repeat = { every = \"10s\" }"),
+        ("kind = 'flap'\nwith = 'flap'\nfor = '1s'", "does not flap with `flap`"),
+        ("kind = 'crash'\nwith = 'hang'", "`with` means nothing to a fault of kind crash"),
+        ("kind = 'crash'\ndrain = '1s'", "`drain` means nothing"),
+        ("kind = 'flap'\nwith = 'crash'\nfor = '1us'\nrepeat = { every = '1ms' }", "from 1 to 10000"),
+        ("kind = 'flap'\nwith = 'crash'\nfor = '11s'\nrepeat = { every = '10s' }", "before `gateway-0` is healed"),
+    ] {
+        let fault = format!("[faults.it]\ntarget = 'gateway'\nat = '10s'\n{fault}\n");
+        let told = load(&text("", "count = 1", &fault)).expect_err(&fault);
+        assert!(told.contains(says), "{fault}: {told}");
     }
 }

@@ -29,7 +29,7 @@ pub struct Config {
     /// backlog: what it shrinks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
-    /// drain (1001 unless given) and rolling-restart (1012 unless given): the close frames' status code.
+    /// What drains (1012 unless given where it starts again, else 1001): the close frames' status code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// drain: the time over which close frames are sent (10 s unless given).
@@ -41,9 +41,13 @@ pub struct Config {
     /// rolling-restart: the time from one start to the next server's turn (none unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Nanos>,
-    /// rolling-restart: how long a server is drained before its process is ended (not at all unless given).
+    /// restart, stop and rolling-restart: how long a server is drained before its process is ended (not at all unless
+    /// given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Nanos>,
+    /// flap: what happens to the target again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Kind>,
     /// Absent: it happens once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
@@ -55,8 +59,29 @@ pub struct Config {
 pub struct Repeat {
     /// From one beginning to the next.
     pub every: Nanos,
-    /// How often it happens in all.
-    pub times: u32,
+    /// How often it happens in all; absent: until the run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+}
+
+impl Config {
+    /// What happens to the target: of a flap, what it flaps with.
+    pub fn strikes_with(&self) -> Kind {
+        match self.kind {
+            Kind::Flap => self.with.unwrap_or(Kind::Crash),
+            kind => kind,
+        }
+    }
+
+    /// Makes visible how often it happens in a run of this length.
+    pub fn fill_in(&mut self, run: Nanos) {
+        if let Some(Repeat { every, times }) = &mut self.repeat
+            && every.0 > 0
+        {
+            let fit = run.0.saturating_sub(self.at.0).div_ceil(every.0);
+            times.get_or_insert(u32::try_from(fit).unwrap_or(u32::MAX).max(1));
+        }
+    }
 }
 
 /// The kinds of faults.
@@ -86,6 +111,10 @@ pub enum Kind {
     Backlog,
     /// The servers are restarted in turn: drained, ended, started again `for` later.
     RollingRestart,
+    /// An outage that comes and goes: `with` says of which kind, `repeat` how often.
+    Flap,
+    /// The process is ended on purpose, drained before that if `drain` says so. It stays down unless `for` says how long.
+    Stop,
 }
 
 impl Kind {
@@ -97,6 +126,11 @@ impl Kind {
     /// Whether the paths through a struck server are dead at once.
     pub fn takes_down(self) -> bool {
         !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog)
+    }
+
+    /// Whether the process is ended on purpose, so that it may be drained before.
+    pub fn restarts(self) -> bool {
+        matches!(self, Kind::Restart | Kind::RollingRestart | Kind::Stop)
     }
 
     /// The name in scenarios.
@@ -112,6 +146,8 @@ impl Kind {
             Kind::Drain => "drain",
             Kind::Backlog => "backlog",
             Kind::RollingRestart => "rolling-restart",
+            Kind::Flap => "flap",
+            Kind::Stop => "stop",
         }
     }
 
@@ -128,6 +164,8 @@ impl Kind {
             Kind::Drain => 7,
             Kind::Backlog => 8,
             Kind::RollingRestart => 9,
+            Kind::Flap => 34,
+            Kind::Stop => 35,
         }
     }
 }
@@ -285,26 +323,25 @@ impl Fault {
             members.truncate(wanted as usize);
             members.sort_unstable();
         }
-        let rolling = config.kind == Kind::RollingRestart;
-        let repeat = config.repeat.unwrap_or(Repeat { every: Nanos::ZERO, times: 1 });
+        let kind = config.strikes_with();
+        let repeat = config.repeat.unwrap_or(Repeat { every: Nanos::ZERO, times: None });
         let mut strikes = Vec::new();
-        for number in 0..u64::from(repeat.times) {
+        for number in 0..u64::from(repeat.times.unwrap_or(1)) {
             let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
-            if rolling {
-                roll(config, begins, &members, &mut strikes);
+            if kind.restarts() {
+                restart(config, begins, &members, &mut strikes);
                 continue;
             }
-            let default = (config.kind == Kind::Restart).then_some(Nanos::ZERO);
-            let heals = config.duration.or(default).map(|duration| begins + duration);
-            strikes.push(Strike { kind: config.kind, begins, heals, servers: members.clone() });
+            let heals = config.duration.map(|duration| begins + duration);
+            strikes.push(Strike { kind, begins, heals, servers: members.clone() });
         }
         Fault {
             name: name.to_string(),
             strikes,
             factor: config.factor.unwrap_or(1.0),
             backlog: config.to.unwrap_or(0),
-            code: config.code.unwrap_or(if rolling { 1012 } else { 1001 }),
-            over: if rolling { config.drain.unwrap_or_default() } else { config.over.unwrap_or(DRAINS_OVER) },
+            code: config.code.unwrap_or(if matches!(kind, Kind::Restart | Kind::RollingRestart) { 1012 } else { 1001 }),
+            over: config.drain.or(config.over).unwrap_or(DRAINS_OVER),
             cuts,
         }
     }
@@ -313,19 +350,24 @@ impl Fault {
 /// How long a drain's close frames are spread unless the scenario says otherwise.
 const DRAINS_OVER: Nanos = Nanos::from_secs(10);
 
-/// Drains and restarts servers in turn.
-fn roll(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Vec<Strike>) {
+/// Drains and ends processes and starts them again, in turn or all of them together.
+fn restart(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Vec<Strike>) {
     let drain = config.drain.unwrap_or_default();
+    let (kind, together) = match config.strikes_with() {
+        Kind::RollingRestart => (Kind::Restart, config.at_a_time.unwrap_or(1).max(1) as usize),
+        kind => (kind, members.len().max(1)),
+    };
     let mut turn = begins;
-    for servers in members.chunks(config.at_a_time.unwrap_or(1).max(1) as usize) {
+    for servers in members.chunks(together) {
         let ends = turn + drain;
-        let starts = ends + config.duration.unwrap_or_default();
-        let strike = |kind, begins, heals| Strike { kind, begins, heals: Some(heals), servers: servers.to_vec() };
+        let down = config.duration.or((kind == Kind::Restart).then_some(Nanos::ZERO));
+        let starts = down.map(|down| ends + down);
+        let strike = |kind, begins, heals| Strike { kind, begins, heals, servers: servers.to_vec() };
         if drain > Nanos::ZERO {
-            strikes.push(strike(Kind::Drain, turn, ends));
+            strikes.push(strike(Kind::Drain, turn, Some(ends)));
         }
-        strikes.push(strike(Kind::Restart, ends, starts));
-        turn = starts + config.gap.unwrap_or_default();
+        strikes.push(strike(kind, ends, starts));
+        turn = starts.unwrap_or(ends) + config.gap.unwrap_or_default();
     }
 }
 

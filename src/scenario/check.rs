@@ -197,7 +197,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for (name, fault) in &scenario.file.faults {
         let (target, path) = match &fault.target {
             // A partition's places are found where it is cut out.
-            _ if fault.kind == fault::Kind::Partition => continue,
+            _ if fault.strikes_with() == fault::Kind::Partition => continue,
             Target::Name(target) => (target, format!("faults.{name}.target")),
             Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
             Target::Between(_) => {

@@ -63,6 +63,7 @@ impl File {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
         self.servers.values_mut().for_each(server::Config::fill_in);
+        self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
         for client in self.clients.values_mut() {
             client.on_retry.get_or_insert(client.pick.on_retry());
         }

@@ -122,7 +122,7 @@ impl Scenario {
                 Target::Some(some) => scenario.members(&some.group),
                 Target::Between(_) => None,
             };
-            let (members, cuts) = match config.kind {
+            let (members, cuts) = match config.strikes_with() {
                 Kind::Partition => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
                 _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
             };

@@ -10,24 +10,37 @@ const MAX_TIMES: u32 = 10_000;
 /// Checks the keys of the fault `faults.NAME`.
 pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("faults.{name}.{key}");
-    let kind = fault.kind;
+    let kind = fault.strikes_with();
     let (rolling, drain) = (kind == Kind::RollingRestart, kind == Kind::Drain);
     let given = [
         ("factor", fault.factor.is_some(), kind == Kind::Slow),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
-        ("code", fault.code.is_some(), drain || rolling),
+        ("code", fault.code.is_some(), drain || kind.restarts()),
         ("over", fault.over.is_some(), drain),
         ("at_a_time", fault.at_a_time.is_some(), rolling),
         ("gap", fault.gap.is_some(), rolling),
-        ("drain", fault.drain.is_some(), rolling),
+        ("drain", fault.drain.is_some(), kind.restarts()),
+        ("with", fault.with.is_some(), fault.kind == Kind::Flap),
     ];
     if let Some((key, ..)) = given.iter().find(|(_, given, fits)| *given && !fits) {
         return Err(tree.problem(&at(key), format!("`{key}` means nothing to a fault of kind {}", kind.name())));
     }
     let needs = |key: &str, example: &str| {
-        let problem = tree.problem(&at("kind"), format!("a fault of kind {} needs `{key}`", kind.name()));
+        let problem = tree.problem(&at("kind"), format!("a fault of kind {} needs `{key}`", fault.kind.name()));
         Err(problem.with_help(format!("write {key} = {example}")))
     };
+    if fault.kind == Kind::Flap {
+        match fault.with {
+            None => return needs("with", "\"crash\", what comes and goes"),
+            Some(with @ (Kind::Flap | Kind::RollingRestart)) => {
+                let message = format!("a target does not flap with `{}`", with.name());
+                return Err(tree.problem(&at("with"), message).with_help("write with = \"crash\" or \"partition\""));
+            }
+            Some(_) if fault.duration.is_none() => return needs("for", "\"2s\", how long it is down each time"),
+            Some(_) if fault.repeat.is_none() => return needs("repeat", "{ every = \"10s\" }"),
+            Some(_) => {}
+        }
+    }
     match kind {
         Kind::Slow if fault.factor.is_none() => return needs("factor", "5"),
         Kind::Backlog if fault.to.is_none() => return needs("to", "16"),
@@ -56,8 +69,11 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
         return Err(tree.problem(&at("code"), message));
     }
     if let Some(repeat) = fault.repeat {
-        if !(1..=MAX_TIMES).contains(&repeat.times) {
-            return Err(tree.problem(&at("repeat.times"), format!("{}: from 1 to {MAX_TIMES}", repeat.times)));
+        if let Some(times) = repeat.times
+            && !(1..=MAX_TIMES).contains(&times)
+        {
+            let place = if tree.has(&at("repeat.times")) { "repeat.times" } else { "repeat" };
+            return Err(tree.problem(&at(place), format!("{times} times: from 1 to {MAX_TIMES}")));
         }
         if repeat.every == Nanos::ZERO {
             return Err(tree.problem(&at("repeat.every"), "repetitions must have some time between them"));

@@ -19,7 +19,9 @@ impl Simulation {
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
             let slot = &mut self.servers[server as usize];
             match kind {
-                Kind::Crash | Kind::Restart | Kind::RollingRestart => self.lose_process(server, true),
+                Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
+                // What these consist of is what strikes.
+                Kind::RollingRestart | Kind::Flap => {}
                 Kind::PowerOff => self.lose_process(server, false),
                 Kind::Partition => {}
                 Kind::Hang | Kind::Pause => slot.host.hang(),
@@ -43,14 +45,14 @@ impl Simulation {
             let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
             let slot = &mut self.servers[server as usize];
             match kind {
-                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::RollingRestart => {
+                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => {
                     slot.host.start();
                     slot.machine = Server::started(self.now);
                 }
                 Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain | Kind::Partition => {}
+                Kind::Drain | Kind::Partition | Kind::RollingRestart | Kind::Flap => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {
