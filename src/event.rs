@@ -95,7 +95,7 @@ impl Event {
 
 fn fault_cut(tag: u8, cut: fault::Cut, out: &mut Encoder<'_>) {
     out.tag(tag, cut.server);
-    out.u32(u32::from(cut.group));
+    out.u32(cut.side.code());
     out.put([u8::from(cut.to_server), u8::from(cut.to_client)]);
 }
 

@@ -10,6 +10,21 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u32);
 
+impl ConnectionId {
+    const OWN: u32 = 1 << 31;
+
+    /// A connection that a server opens itself. Drivers number those it accepts below, so that the two are never
+    /// mixed up; the machine counts up and uses no number twice.
+    pub fn own(number: u32) -> ConnectionId {
+        ConnectionId(number | ConnectionId::OWN)
+    }
+
+    /// The machine's number for a connection that it opened itself; `None` for one that it accepted.
+    pub fn as_own(self) -> Option<u32> {
+        (self.0 >= ConnectionId::OWN).then_some(self.0 & !ConnectionId::OWN)
+    }
+}
+
 /// A server in the driver's directory, dialled by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub u32);
@@ -60,7 +75,7 @@ pub enum Input<'a> {
 /// What a machine asks of its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output<E> {
-    /// Connect to an endpoint; the connection's id is the machine's choice.
+    /// Connect to an endpoint; the connection's id is the machine's choice (a server's is [`ConnectionId::own`]).
     Open(ConnectionId, EndpointId),
     /// Send the next `len` bytes of [`Outputs::bytes`].
     Transmit(ConnectionId, u32),

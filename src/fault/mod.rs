@@ -293,14 +293,33 @@ pub struct Strike {
     pub servers: Vec<u32>,
 }
 
-/// A client group and a server that a partition lies between.
+/// Who opens connections to a server: a client group, or another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// A client group, by its number.
+    Clients(u16),
+    /// A server, by its number.
+    Server(u32),
+}
+
+impl Side {
+    /// As events write it: client groups first, servers from 65,536 on.
+    pub fn code(self) -> u32 {
+        match self {
+            Side::Clients(group) => u32::from(group),
+            Side::Server(server) => server + (1 << 16),
+        }
+    }
+}
+
+/// What opens connections, and a server, that a partition lies between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// The client group's number.
-    pub group: u16,
+    /// Who is on the other side.
+    pub side: Side,
     /// The server's number.
     pub server: u32,
-    /// What clients send does not arrive.
+    /// What that side sends does not arrive.
     pub to_server: bool,
     /// What the server sends does not arrive.
     pub to_client: bool,
@@ -388,7 +407,7 @@ pub enum Event {
         /// What had happened to it.
         kind: Kind,
     },
-    /// A partition comes between a client group and a server.
+    /// A partition comes between two that talk.
     Parted(Cut),
     /// It is gone.
     Joined(Cut),

@@ -111,10 +111,10 @@ pub struct Leg {
     pub loss: Share,
 }
 
-/// Both directions between a client group and a server.
+/// Both directions between a client group, or a server that opens connections, and a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// What clients send.
+    /// What clients, or callers, send.
     pub to_server: Leg,
     /// What the server sends.
     pub to_client: Leg,
@@ -125,10 +125,13 @@ pub struct Route {
 pub struct Routes {
     /// Those that differ; the first is that of `[network]`.
     pub routes: Vec<Route>,
-    /// By client group and server, `group * servers + server`: which route. Empty when all take the first.
+    /// By client group and server, `group * servers + server`, then by caller and server: which route. Empty when all
+    /// take the first.
     pub table: Vec<u16>,
     /// Servers of the scenario.
     pub servers: u32,
+    /// Servers that open connections, in rising order: their rows follow those of the client groups.
+    pub callers: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -166,6 +169,7 @@ pub struct Links {
     paths: Vec<Path>,
     table: Vec<u16>,
     servers: u32,
+    callers: Vec<u32>,
     uneven: bool,
     lossy: bool,
 }
@@ -181,6 +185,7 @@ impl Links {
             paths: routes.routes.iter().map(path).collect(),
             table: routes.table.clone(),
             servers: routes.servers,
+            callers: routes.callers.clone(),
             uneven: any(|route| route.to_server.one_way != route.to_client.one_way),
             lossy: any(|route| route.to_server.loss.0 > 0.0 || route.to_client.loss.0 > 0.0),
         }
@@ -190,6 +195,16 @@ impl Links {
     #[inline]
     pub fn route(&self, group: u16, server: u32) -> u16 {
         if self.table.is_empty() { 0 } else { self.table[(u32::from(group) * self.servers + server) as usize] }
+    }
+
+    /// The route from a server that opens connections to another, by number.
+    pub fn route_between(&self, caller: u32, server: u32) -> u16 {
+        if self.table.is_empty() {
+            return 0;
+        }
+        let rows = self.table.len() / self.servers as usize;
+        let row = self.callers.binary_search(&caller).expect("every server that opens connections has a row");
+        self.table[(rows - self.callers.len() + row) * self.servers as usize + server as usize]
     }
 
     /// Whether latency differs by direction anywhere.

@@ -66,7 +66,11 @@ pub enum Message {
     ToClient,
 }
 
-/// What the network does that neither end asked for.
+/// Set in an event's `session` where a server opened the connection; the rest is the server's number.
+pub const SERVER: u32 = 1 << 31;
+
+/// What the network does that neither end asked for. Whose connection it was is told by the session's number, or by
+/// that of the server that opened it, with [`SERVER`] set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A SYN went unanswered at this server's host.

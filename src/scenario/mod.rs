@@ -21,7 +21,7 @@ pub use problem::Problem;
 pub use tree::Tree;
 
 use crate::check::Expectation;
-use crate::fault::{Fault, Kind, Target};
+use crate::fault::{Fault, Kind, Side, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
@@ -51,7 +51,7 @@ pub struct Scenario {
     pub servers: Vec<ServerEntry>,
     /// Every fault, by number, with its targets found.
     pub faults: Vec<Fault>,
-    /// Which link lies between a client group and a server.
+    /// Which link lies between a client group, or a server that calls others, and a server.
     pub routes: Routes,
 }
 
@@ -110,7 +110,7 @@ impl Scenario {
                 (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
             })
             .collect();
-        let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0 };
+        let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0, callers: Vec::new() };
         let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
         check::names(&scenario, &tree)?;
         places::check_zones(&scenario, &tree)?;
@@ -132,6 +132,14 @@ impl Scenario {
         strike::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)
+    }
+
+    /// Everyone who opens connections: client groups, then servers that call others, each in order.
+    pub fn sides(&self) -> Vec<Side> {
+        let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
+        let calls = |server: &ServerEntry| self.file.servers[server.group].calls();
+        let callers = (0..).zip(&self.servers).filter(|(_, server)| calls(server));
+        clients.chain(callers.map(|(number, _)| Side::Server(number))).collect()
     }
 
     /// The servers that a name means: all of a group, or one.

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, nearest};
 use super::{Scenario, Tree};
-use crate::fault::{self, Cut, Target};
+use crate::fault::{self, Cut, Side, Target};
 use crate::network::{Leg, LinkConfig, Loss, Route, Routes};
 use crate::quantity::Share;
 
@@ -16,11 +16,14 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn has_clients(self, scenario: &Scenario, group: usize) -> bool {
-        match self {
-            Place::Zone(zone) => scenario.file.clients[group].zone.as_deref() == Some(zone),
-            Place::Clients(number) => number == group,
-            Place::Servers(_) | Place::Server(_) => false,
+    fn has(self, scenario: &Scenario, side: Side) -> bool {
+        match (self, side) {
+            (_, Side::Server(server)) => self.has_server(scenario, server),
+            (Place::Zone(zone), Side::Clients(group)) => {
+                scenario.file.clients[usize::from(group)].zone.as_deref() == Some(zone)
+            }
+            (Place::Clients(number), Side::Clients(group)) => number == usize::from(group),
+            (Place::Servers(_) | Place::Server(_), Side::Clients(_)) => false,
         }
     }
 
@@ -110,11 +113,11 @@ impl Link<'_> {
         self.from.precision() + self.to.precision()
     }
 
-    /// Whether it holds between a client group and a server: toward the server, and back; with the direction in which
+    /// Whether it holds between one who opens connections and a server: toward the server, and back; with the direction in which
     /// it is written.
-    fn holds(&self, scenario: &Scenario, group: usize, server: u32) -> [Option<bool>; 2] {
-        let along = self.from.has_clients(scenario, group) && self.to.has_server(scenario, server);
-        let against = self.to.has_clients(scenario, group) && self.from.has_server(scenario, server);
+    fn holds(&self, scenario: &Scenario, side: Side, server: u32) -> [Option<bool>; 2] {
+        let along = self.from.has(scenario, side) && self.to.has_server(scenario, server);
+        let against = self.to.has(scenario, side) && self.from.has_server(scenario, server);
         let both = self.config.both;
         let to_server = if along { Some(true) } else { (against && both).then_some(false) };
         let to_client = if against { Some(true) } else { (along && both).then_some(false) };
@@ -131,13 +134,18 @@ impl Link<'_> {
     }
 }
 
-/// Which route each client group takes to each server.
+/// Which route each client group, and each server that calls others, takes to each server.
 pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem> {
     let network = &scenario.file.network;
     let leg = |loss: Share| Leg { one_way: network.one_way.clone(), jitter: network.jitter.clone(), loss };
     let standard = Route { to_server: leg(network.loss.forward), to_client: leg(network.loss.back) };
     let servers = scenario.servers.len() as u32;
-    let mut routes = Routes { routes: vec![standard.clone()], table: Vec::new(), servers };
+    let mut routes = Routes { routes: vec![standard.clone()], table: Vec::new(), servers, callers: Vec::new() };
+    let sides = scenario.sides();
+    routes.callers.extend(sides.iter().filter_map(|side| match side {
+        Side::Server(server) => Some(*server),
+        Side::Clients(_) => None,
+    }));
     if network.links.is_empty() {
         return Ok(routes);
     }
@@ -149,12 +157,16 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
         links.push(Link { name, config, from, to });
     }
     let mut used = vec![false; links.len()];
-    for group in 0..scenario.file.clients.len() {
+    for side in sides {
         for server in 0..servers {
             let mut chosen: [Option<(usize, bool)>; 2] = [None; 2];
             let mut tied = [None; 2];
             for (number, link) in links.iter().enumerate() {
-                let holds = link.holds(scenario, group, server);
+                // No server talks to itself; its place in the table stays empty.
+                let holds = match side == Side::Server(server) {
+                    true => [None; 2],
+                    false => link.holds(scenario, side, server),
+                };
                 used[number] |= holds != [None; 2];
                 for (way, written) in holds.into_iter().enumerate() {
                     let Some(written) = written else { continue };
@@ -168,10 +180,16 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
             }
             for (chosen, tied) in chosen.iter().zip(tied) {
                 if let (Some((other, _)), Some(tied)) = (chosen, tied) {
-                    let (clients, _) = scenario.file.clients.get_index(group).expect("a group has a name");
+                    let caller = match side {
+                        Side::Clients(group) => {
+                            let (name, _) = scenario.file.clients.get_index(usize::from(group)).expect("it has a name");
+                            name
+                        }
+                        Side::Server(server) => &scenario.servers[server as usize].name,
+                    };
                     let (other, name) = (links[*other].name, links[tied].name);
                     let server = &scenario.servers[server as usize].name;
-                    let message = format!("{other} and {name} both hold between {clients} and {server}");
+                    let message = format!("{other} and {name} both hold between {caller} and {server}");
                     let help = "the most exact one counts: a server says more than a group, a group more than a zone";
                     return Err(tree.problem(&format!("network.links.{name}"), message).with_help(help));
                 }
@@ -216,20 +234,23 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
     };
     let mut cuts = Vec::new();
     for server in 0..scenario.servers.len() as u32 {
-        for group in 0..scenario.file.clients.len() {
+        for side in scenario.sides() {
+            if side == Side::Server(server) {
+                continue;
+            }
             let (to_server, to_client) = match to {
                 Some(to) => {
-                    let along = from.has_clients(scenario, group) && to.has_server(scenario, server);
-                    let against = to.has_clients(scenario, group) && from.has_server(scenario, server);
+                    let along = from.has(scenario, side) && to.has_server(scenario, server);
+                    let against = to.has(scenario, side) && from.has_server(scenario, server);
                     (along || against && !fault.one_way, against || along && !fault.one_way)
                 }
                 None => {
-                    let apart = from.has_clients(scenario, group) != from.has_server(scenario, server);
+                    let apart = from.has(scenario, side) != from.has_server(scenario, server);
                     (apart, apart)
                 }
             };
             if to_server || to_client {
-                cuts.push(Cut { group: group as u16, server, to_server, to_client });
+                cuts.push(Cut { side, server, to_server, to_client });
             }
         }
     }

@@ -112,6 +112,11 @@ impl Config {
             || matches!(self.queue, Some(QueueOrder::Deadline(_)))
     }
 
+    /// Whether its members open connections to other servers.
+    pub fn calls(&self) -> bool {
+        false
+    }
+
     /// Makes the defaults visible that depend on other keys.
     pub fn fill_in(&mut self) {
         if self.connections_max.is_some() {

@@ -1,6 +1,6 @@
 //! Giving inputs to machines, and carrying out what they ask.
 
-use super::connection::{ClientEnd, ServerEnd};
+use super::connection::{ClientEnd, ServerEnd, Who};
 use super::queue::Handle;
 use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
 use crate::client::{self, Session};
@@ -76,7 +76,7 @@ impl Simulation {
                 Output::Transmit(c, len) => {
                     let from = sent;
                     sent += len as usize;
-                    self.send_to_server(session, c, bytes, from..sent);
+                    self.send_to_server(self.connection_of(session, c), bytes, from..sent);
                 }
                 Output::Close(c, _) => self.close_client(session, c),
                 Output::WakeAt(at) => self.wake_session_at(session, at),
@@ -150,11 +150,16 @@ impl Simulation {
                 Output::Transmit(c, len) => {
                     let from = sent;
                     sent += len as usize;
-                    self.send_to_client(server, c, bytes, from..sent);
+                    match c.as_own() {
+                        None => self.send_to_client(server, c, bytes, from..sent),
+                        Some(_) => self.send_to_server(self.opened_by(server, c), bytes, from..sent),
+                    }
                 }
+                Output::Close(c, how) if c.as_own().is_some() => self.hang_up(server, c, how),
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),
-                Output::Open(..) | Output::Admit(_) | Output::Done => {}
+                Output::Open(c, EndpointId(to)) => self.call(server, c, to),
+                Output::Admit(_) | Output::Done => {}
             }
         }
         out.clear();
@@ -167,8 +172,7 @@ impl Simulation {
         let slot = &self.servers[server as usize];
         let fault = slot.drained_by;
         let entry = &self.connections[slot.accepted[number as usize]];
-        let session = entry.session;
-        if entry.client == ClientEnd::Open {
+        if let (ClientEnd::Open, Who::Session(session)) = (entry.client, entry.caller.who()) {
             self.record(Kind::Fault(fault, fault::Event::Drained { session }), recorder);
         }
     }

@@ -1,17 +1,48 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::NONE;
-use crate::network::Rto;
+use crate::network::{Rto, SERVER};
 use crate::time::{Nanos, Timestamp};
 
-/// The client's end.
+/// Who opened a connection: a session, or a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller(u32);
+
+/// A [`Caller`], told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Session(u32),
+    Server(u32),
+}
+
+impl Caller {
+    pub fn session(session: u32) -> Caller {
+        Caller(session)
+    }
+
+    pub fn server(server: u32) -> Caller {
+        Caller(server | SERVER)
+    }
+
+    #[inline]
+    pub fn who(self) -> Who {
+        if self.0 & SERVER == 0 { Who::Session(self.0) } else { Who::Server(self.0 & !SERVER) }
+    }
+
+    /// As network events write it.
+    pub fn code(self) -> u32 {
+        self.0
+    }
+}
+
+/// The end that opened it: a client's, or that of a server which calls another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientEnd {
     /// SYN sent.
     Connecting,
     /// Up.
     Open,
-    /// Closed, refused or given up: the session hears no more of it.
+    /// Closed, refused or given up: its caller hears no more of it.
     Closed,
 }
 
@@ -45,8 +76,8 @@ pub(super) struct Connection {
     /// Latest arrival scheduled in each direction: a stream is never reordered.
     pub last_to_server: Timestamp,
     pub last_to_client: Timestamp,
-    pub session: u32,
-    /// The session's number for it.
+    pub caller: Caller,
+    /// The caller's number for it.
     pub client_number: u32,
     pub server: u32,
     /// The server's number for it, once accepted.
@@ -71,7 +102,7 @@ impl Connection {
         now: Timestamp,
         route: u16,
         one_way: Nanos,
-        session: u32,
+        caller: Caller,
         client_number: u32,
         server: u32,
         older: u32,
@@ -81,7 +112,7 @@ impl Connection {
             one_way,
             last_to_server: now,
             last_to_client: now,
-            session,
+            caller,
             client_number,
             server,
             server_number: NONE,

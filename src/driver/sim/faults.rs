@@ -1,5 +1,6 @@
 //! What faults do to servers and their connections.
 
+use super::calls::News;
 use super::connection::{ClientEnd, ServerEnd};
 use super::queue::Handle;
 use super::{Held, Simulation};
@@ -82,11 +83,11 @@ impl Simulation {
     #[cold]
     fn is_parted(&self, connection: u32, way: Way) -> bool {
         let entry = &self.connections[connection];
-        let (group, server) = (self.sessions[entry.session as usize].group, entry.server);
+        let (side, server) = (self.side_of(entry.caller), entry.server);
         self.partitions.iter().any(|fault| {
             let cuts = &self.faults[*fault as usize].cuts;
-            // In order of server and group.
-            let found = cuts.binary_search_by_key(&(server, group), |cut| (cut.server, cut.group));
+            // In order of server and side.
+            let found = cuts.binary_search_by_key(&(server, side), |cut| (cut.server, cut.side));
             found.is_ok_and(|found| match way {
                 Way::ToServer => cuts[found].to_server,
                 Way::ToClient => cuts[found].to_client,
@@ -115,7 +116,9 @@ impl Simulation {
         let held = std::mem::take(&mut slot.held);
         let mut unread: Vec<u32> = Vec::new();
         for item in &held {
-            if let Held::Segment { connection, segment } = *item {
+            if let Held::Segment { connection, segment } | Held::News { connection, news: News::Received { segment } } =
+                *item
+            {
                 unread.push(connection);
                 self.segments.release(segment);
             }
@@ -137,9 +140,13 @@ impl Simulation {
                 self.cut(connection, reset);
             }
         }
+        self.lose_calls(server, kernel_lives, &unread);
         for item in held {
-            if let Held::Segment { connection, .. } | Held::Fin { connection } = item {
-                self.landed(connection);
+            match item {
+                Held::Segment { connection, .. } | Held::Fin { connection } | Held::News { connection, .. } => {
+                    self.landed(connection);
+                }
+                Held::Wake | Held::Drain { .. } | Held::Resume => {}
             }
         }
     }
@@ -166,6 +173,7 @@ impl Simulation {
                     self.servers[server as usize].host.listen(true);
                     self.with_server(server, recorder, |machine, cx, _, out| machine.resume(cx, out));
                 }
+                Held::News { connection, news } => self.tell_late(connection, news, recorder),
                 Held::Segment { connection, segment } => {
                     let end = self.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {

@@ -6,6 +6,7 @@
 //! per handshake once the buffers have grown.
 
 mod actors;
+mod calls;
 mod connection;
 mod faults;
 mod pauses;
@@ -14,11 +15,14 @@ mod slab;
 mod stall;
 mod wire;
 
+use calls::News;
 use connection::Connection;
 use pauses::Pausing;
 use queue::{Handle, Queue};
 use slab::Slab;
 use stall::Stalls;
+
+use std::collections::BTreeMap;
 
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
@@ -168,6 +172,8 @@ struct ServerSlot {
     free: Vec<u32>,
     /// Its connections in the slab, by its own numbers for them.
     accepted: Vec<u32>,
+    /// The connections that it opened itself, in the slab, by its own numbers for them.
+    opened: BTreeMap<u32, u32>,
     /// What has arrived at a hung process, in order.
     held: Vec<Held>,
     /// The fault that drains it.
@@ -186,6 +192,11 @@ enum Held {
     },
     Fin {
         connection: u32,
+    },
+    /// Of a connection that it opened.
+    News {
+        connection: u32,
+        news: News,
     },
     Wake,
     /// It is asked to drain.
@@ -274,6 +285,7 @@ impl Simulation {
                 wake: Handle::NONE,
                 free: Vec::new(),
                 accepted: Vec::new(),
+                opened: BTreeMap::new(),
                 held: Vec::new(),
                 drained_by: 0,
                 quiet_until: Timestamp::NEVER,

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::connection::{ClientEnd, ServerEnd};
+use super::calls::News;
+use super::connection::{ClientEnd, Connection, ServerEnd, Who};
 use super::{Item, Simulation};
 use crate::event::Kind;
 use crate::machine::{ConnectionId, Input};
@@ -44,8 +45,7 @@ impl Simulation {
     /// One-way latency of a connection.
     pub(super) fn one_way(&self, connection: u32, way: Way) -> Nanos {
         let entry = &self.connections[connection];
-        let slot = &self.sessions[entry.session as usize];
-        let client = self.groups[slot.group as usize].host_of(slot.machine.index());
+        let client = self.host_of(entry.caller);
         self.links.one_way(entry.route, way, client, self.servers[entry.server as usize].identity)
     }
 
@@ -57,12 +57,7 @@ impl Simulation {
             _ => (Way::ToClient, Purpose::SynAckLoss),
         };
         let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns);
-        self.links.lost(entry.route, way, self.session_identity(connection), purpose, ordinal)
-    }
-
-    fn session_identity(&self, connection: u32) -> crate::rng::Identity {
-        let slot = &self.sessions[self.connections[connection].session as usize];
-        self.groups[slot.group as usize].plan.identity(slot.machine.index())
+        self.links.lost(entry.route, way, self.identity_of_caller(entry.caller), purpose, ordinal)
     }
 
     /// When a message arrives that would arrive at `arrival` unless it were lost: later by the timers that repair it
@@ -74,8 +69,8 @@ impl Simulation {
         if last == Timestamp::NEVER {
             return last;
         }
-        let (route, server, session, mut rto) = (entry.route, entry.server, entry.session, entry.rto());
-        let identity = self.session_identity(connection);
+        let (route, server, session, mut rto) = (entry.route, entry.server, entry.caller.code(), entry.rto());
+        let identity = self.identity_of_caller(entry.caller);
         let mut delay = Nanos::ZERO;
         let mut times = 0;
         while self.links.lost(route, way, identity, Purpose::Loss, ordinal << 5 | u64::from(times)) {
@@ -127,7 +122,7 @@ impl Simulation {
         }
         let entry = &mut self.connections[connection];
         entry.stalled |= bit(way);
-        let (session, server, rto) = (entry.session, entry.server, entry.rto());
+        let (session, server, rto) = (entry.caller.code(), entry.server, entry.rto());
         self.stalls.insert((connection, way), Stall { kept: vec![kept], rto, retries: 0 });
         let to_server = way == Way::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }), recorder);
@@ -179,15 +174,20 @@ impl Simulation {
 
     /// Whether what arrives there would meet silence.
     fn is_silent(&self, connection: u32, way: Way) -> bool {
-        let server = self.connections[connection].server;
-        self.is_cut(connection, way) || way == Way::ToServer && !self.servers[server as usize].host.powered()
+        let Connection { server, caller, .. } = self.connections[connection];
+        let powered = match way {
+            Way::ToServer => self.servers[server as usize].host.powered(),
+            Way::ToClient => self.caller_powered(caller),
+        };
+        !powered || self.is_cut(connection, way)
     }
 
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
     pub(super) fn given_up<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
         self.forget_stalled(connection, way);
         let entry = &mut self.connections[connection];
-        let (session, server, c) = (entry.session, entry.server, ConnectionId(entry.client_number));
+        let (caller, server, c) = (entry.caller, entry.server, ConnectionId(entry.client_number));
+        let session = caller.code();
         let to_server = way == Way::ToServer;
         match way {
             Way::ToServer => entry.last_to_server = Timestamp::NEVER,
@@ -199,7 +199,10 @@ impl Simulation {
         }
         self.record(Kind::Network(server, Event::GivenUp { session, to_server }), recorder);
         if heard {
-            self.session_input(session, Input::Reset(c), recorder);
+            match caller.who() {
+                Who::Session(session) => self.session_input(session, Input::Reset(c), recorder),
+                Who::Server(_) => self.tell_server(connection, News::Reset, recorder),
+            }
         } else if !to_server {
             self.reset_at_server(connection, recorder);
         }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::calls::News;
+use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
 use super::stall::Kept;
 use super::{Held, Item, ServerSlot, Simulation};
 use crate::event::Kind;
@@ -22,9 +23,14 @@ impl Simulation {
         let route = self.links.route(slot.group, server);
         let one_way = self.links.one_way(route, Way::ToServer, client_host, self.servers[server as usize].identity);
         let older = slot.connection;
-        let entry = Connection::new(self.now, route, one_way, session, client_number, server, older);
+        let entry = Connection::new(self.now, route, one_way, Caller::session(session), client_number, server, older);
         let connection = self.connections.insert(entry);
         self.sessions[session as usize].connection = connection;
+        self.send_syn(connection, server);
+    }
+
+    /// The first SYN of a connection leaves.
+    pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
         let (at, _) = self.arrival(connection, Way::ToServer);
         self.connections[connection].last_to_server = at;
         if self.answer_is_known(server, at) {
@@ -56,22 +62,26 @@ impl Simulation {
         self.push(connection, arrival, Item::SynAck { connection });
     }
 
-    /// What is drawn for a connection is keyed by its session and its number there.
+    /// What is drawn for a connection is keyed by its caller and its number there.
     pub(super) fn identity_of(&self, connection: u32) -> Identity {
         let entry = &self.connections[connection];
-        let slot = &self.sessions[entry.session as usize];
-        let session = self.groups[slot.group as usize].plan.identity(slot.machine.index());
-        Identity(session.0.wrapping_add(u64::from(entry.client_number) << 40))
+        let caller = self.identity_of_caller(entry.caller);
+        Identity(caller.0.wrapping_add(u64::from(entry.client_number) << 40))
     }
 
     /// The public address that a connection comes from.
     pub(super) fn address_of(&self, connection: u32) -> Identity {
-        let slot = &self.sessions[self.connections[connection].session as usize];
-        self.groups[slot.group as usize].address_of(slot.machine.index())
+        match self.connections[connection].caller.who() {
+            Who::Session(session) => {
+                let slot = &self.sessions[session as usize];
+                self.groups[slot.group as usize].address_of(slot.machine.index())
+            }
+            Who::Server(server) => self.servers[server as usize].identity,
+        }
     }
 
     /// When a message that leaves the client now arrives; `NEVER` once its kernel gives up.
-    fn arrival_at_server(&mut self, connection: u32) -> Timestamp {
+    pub(super) fn arrival_at_server(&mut self, connection: u32) -> Timestamp {
         let (mut arrival, ordinal) = self.arrival(connection, Way::ToServer);
         if self.links.lossy() {
             arrival = self.repaired(connection, Way::ToServer, arrival, ordinal);
@@ -108,10 +118,7 @@ impl Simulation {
         let entry = &self.connections[connection];
         let ordinal = u64::from(entry.client_number) << 16 | u64::from(entry.messages);
         // Asked only where jitter varies: the session lies in memory that this message need not touch.
-        let jitter = self.links.jitter(entry.route, way, || {
-            let slot = &self.sessions[entry.session as usize];
-            (self.groups[slot.group as usize].plan.identity(slot.machine.index()), ordinal)
-        });
+        let jitter = self.links.jitter(entry.route, way, || (self.identity_of_caller(entry.caller), ordinal));
         let one_way = match way {
             Way::ToClient if self.links.uneven() => self.one_way(connection, way),
             _ => entry.one_way,
@@ -139,11 +146,22 @@ impl Simulation {
     }
 
     /// Gives the connection's place back once nobody will hear of it again.
-    fn settle(&mut self, connection: u32) {
+    pub(super) fn settle(&mut self, connection: u32) {
         if !self.connections[connection].over() {
             return;
         }
-        let Connection { session, older, .. } = self.connections[connection];
+        let Connection { caller, client_number, older, .. } = self.connections[connection];
+        let session = match caller.who() {
+            Who::Session(session) => session,
+            Who::Server(server) => {
+                // Unless the server's process is another now, which counts from zero again.
+                let opened = &mut self.servers[server as usize].opened;
+                if opened.get(&client_number) == Some(&connection) {
+                    opened.remove(&client_number);
+                }
+                return self.connections.release(connection);
+            }
+        };
         let slot = &mut self.sessions[session as usize];
         if slot.connection == connection {
             slot.connection = older;
@@ -172,8 +190,9 @@ impl Simulation {
         segment
     }
 
-    pub(super) fn send_to_server(&mut self, session: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
-        if let Some(connection) = self.connection_of(session, c) {
+    /// Sends what a caller says over its connection, unless that is closed.
+    pub(super) fn send_to_server(&mut self, connection: Option<u32>, bytes: &mut Vec<u8>, part: Range<usize>) {
+        if let Some(connection) = connection {
             let segment = self.keep(bytes, part);
             let at = self.arrival_at_server(connection);
             self.push(connection, at, Item::ToServer { connection, segment });
@@ -190,12 +209,16 @@ impl Simulation {
     /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
     pub(super) fn close_client(&mut self, session: u32, c: ConnectionId) {
         let Some(connection) = self.connection_of(session, c) else { return };
+        self.close_caller(connection, How::Fin);
+    }
+
+    /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
+    pub(super) fn close_caller(&mut self, connection: u32, how: How) {
         let entry = &mut self.connections[connection];
         let was_up = entry.client == ClientEnd::Open;
         entry.client = ClientEnd::Closed;
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
-            let at = self.arrival_at_server(connection);
-            self.push(connection, at, Item::FinToServer { connection });
+            self.end_toward_server(connection, how == How::Reset);
         }
         self.settle(connection);
     }
@@ -214,7 +237,8 @@ impl Simulation {
     }
 
     pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        let Connection { session, server, client, server_end, .. } = self.connections[connection];
+        let Connection { caller, server, client, server_end, .. } = self.connections[connection];
+        let session = caller.code();
         if client == ClientEnd::Closed {
             // The session gave up while the SYN was on its way; the other end's answer would be for nobody. What an
             // earlier SYN began there ends with an RST that nobody needs to see.
@@ -234,7 +258,8 @@ impl Simulation {
     }
 
     fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        let Connection { session, server, .. } = self.connections[connection];
+        let Connection { caller, server, .. } = self.connections[connection];
+        let session = caller.code();
         let answer = self.servers[server as usize].host.syn();
         let item = match answer {
             SynAnswer::Accepted => {
@@ -287,11 +312,20 @@ impl Simulation {
         if cut && entry.client != ClientEnd::Closed {
             self.repeat_syn(connection);
         } else if entry.client == ClientEnd::Closed {
-            self.reset_to_server(connection);
+            let caller = entry.caller;
+            if self.caller_powered(caller) {
+                self.reset_to_server(connection);
+            } else {
+                // Nobody answers the SYN-ACK: the server's kernel forgets the connect, its process never hears of it.
+                self.connections[connection].server_end = ServerEnd::Gone;
+            }
         } else {
             entry.came_up(self.now);
-            let (session, c) = (entry.session, ConnectionId(entry.client_number));
-            self.session_input(session, Input::Connected(c), recorder);
+            let c = ConnectionId(entry.client_number);
+            match entry.caller.who() {
+                Who::Session(session) => self.session_input(session, Input::Connected(c), recorder),
+                Who::Server(_) => self.tell_server(connection, News::Connected, recorder),
+            }
         }
         self.landed(connection);
     }
@@ -305,16 +339,26 @@ impl Simulation {
             return;
         }
         let entry = &mut self.connections[connection];
-        let (session, c) = (entry.session, ConnectionId(entry.client_number));
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
         // Where every answer was lost, the other end gives up as well.
         if entry.server_end == ServerEnd::HalfOpen {
             entry.server_end = ServerEnd::Gone;
         }
-        self.landed(connection);
-        if !abandoned {
-            let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
-            self.session_input(session, Input::ConnectFailed(c, why), recorder);
+        let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
+        match caller.who() {
+            Who::Session(session) => {
+                self.landed(connection);
+                if !abandoned {
+                    self.session_input(session, Input::ConnectFailed(c, why), recorder);
+                }
+            }
+            Who::Server(_) => {
+                if !abandoned {
+                    self.tell_server(connection, News::Failed(why), recorder);
+                }
+                self.landed(connection);
+            }
         }
     }
 
@@ -366,7 +410,7 @@ impl Simulation {
         self.segments.release(segment);
     }
 
-    fn hold(&mut self, server: u32, connection: u32, held: Held) {
+    pub(super) fn hold(&mut self, server: u32, connection: u32, held: Held) {
         self.connections[connection].in_flight += 1;
         self.servers[server as usize].held.push(held);
     }
@@ -377,14 +421,21 @@ impl Simulation {
         }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
-            let (session, c) = (entry.session, ConnectionId(entry.client_number));
-            let bytes = std::mem::take(&mut self.segments[segment]);
-            self.session_input(session, Input::Received(c, &bytes), recorder);
-            self.segments[segment] = bytes;
-        } else if entry.server_end == ServerEnd::Accepted {
-            self.reset_to_server(connection);
+            let c = ConnectionId(entry.client_number);
+            match entry.caller.who() {
+                Who::Session(session) => {
+                    let bytes = std::mem::take(&mut self.segments[segment]);
+                    self.session_input(session, Input::Received(c, &bytes), recorder);
+                    self.segments[segment] = bytes;
+                    self.segments.release(segment);
+                }
+                Who::Server(_) => self.tell_server(connection, News::Received { segment }, recorder),
+            }
+        } else if self.arrives_too_late(connection, segment, recorder) {
+            return;
+        } else {
+            self.segments.release(segment);
         }
-        self.segments.release(segment);
         self.landed(connection);
     }
 
@@ -432,16 +483,18 @@ impl Simulation {
         }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
-            let (session, c) = (entry.session, ConnectionId(entry.client_number));
-            self.session_input(session, Input::Eof(c), recorder);
+            let c = ConnectionId(entry.client_number);
+            match entry.caller.who() {
+                Who::Session(session) => self.session_input(session, Input::Eof(c), recorder),
+                Who::Server(_) => self.tell_server(connection, News::Eof, recorder),
+            }
         }
         self.landed(connection);
     }
 
     /// The client's kernel answers what it no longer knows.
-    fn reset_to_server(&mut self, connection: u32) {
-        let at = self.arrival_at_server(connection);
-        self.push(connection, at, Item::RstToServer { connection });
+    pub(super) fn reset_to_server(&mut self, connection: u32) {
+        self.end_toward_server(connection, true);
     }
 
     pub(super) fn rst_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
@@ -471,12 +524,22 @@ impl Simulation {
             return;
         }
         let entry = &mut self.connections[connection];
-        let (session, c) = (entry.session, ConnectionId(entry.client_number));
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let heard = entry.client != ClientEnd::Closed;
         entry.client = ClientEnd::Closed;
-        self.landed(connection);
-        if heard {
-            self.session_input(session, Input::Reset(c), recorder);
+        match caller.who() {
+            Who::Session(session) => {
+                self.landed(connection);
+                if heard {
+                    self.session_input(session, Input::Reset(c), recorder);
+                }
+            }
+            Who::Server(_) => {
+                if heard {
+                    self.tell_server(connection, News::Reset, recorder);
+                }
+                self.landed(connection);
+            }
         }
     }
 

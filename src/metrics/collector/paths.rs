@@ -162,25 +162,27 @@ impl Metrics {
             }
             fault::Event::Parted(cut) => {
                 self.faults[fault as usize].began(now);
-                self.parted.push((cut.group, cut.server, fault));
+                let fault::Side::Clients(group) = cut.side else { return };
+                self.parted.push((group, cut.server, fault));
                 for session in 0..self.lives.len() {
                     let life = &self.lives[session];
-                    if (life.group, life.server, life.path) == (cut.group, cut.server, Path::Usable) {
+                    if (life.group, life.server, life.path) == (group, cut.server, Path::Usable) {
                         self.died(now, session as u32, Some(fault), true);
                     }
                 }
             }
             fault::Event::Joined(cut) => {
                 self.faults[fault as usize].healed(now);
-                self.parted.retain(|parted| *parted != (cut.group, cut.server, fault));
-                let apart = self.parted_by(cut.group, cut.server).is_some();
+                let fault::Side::Clients(group) = cut.side else { return };
+                self.parted.retain(|parted| *parted != (group, cut.server, fault));
+                let apart = self.parted_by(group, cut.server).is_some();
                 if apart || self.servers[cut.server as usize].why_down().is_some() {
                     return;
                 }
                 for session in 0..self.lives.len() {
                     let life = &self.lives[session];
                     let waits = life.path == Path::Dead { revivable: true };
-                    if waits && (life.group, life.server) == (cut.group, cut.server) {
+                    if waits && (life.group, life.server) == (group, cut.server) {
                         self.revived(now, session as u32);
                     }
                 }
