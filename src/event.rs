@@ -87,6 +87,14 @@ impl Event {
                     fault::Event::Drained { session } => out.tag(3, session),
                     fault::Event::Parted(cut) => fault_cut(30, cut, out),
                     fault::Event::Joined(cut) => fault_cut(31, cut, out),
+                    fault::Event::Impaired(kind, cut) => {
+                        fault_cut(40, cut, out);
+                        out.put([u8::from(cut.reversed), kind.code()]);
+                    }
+                    fault::Event::Cleared(kind, cut) => {
+                        fault_cut(41, cut, out);
+                        out.put([u8::from(cut.reversed), kind.code()]);
+                    }
                 }
             }
         }

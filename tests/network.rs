@@ -297,9 +297,187 @@ fn partitions_that_make_no_sense_are_told_apart() {
     let nothing = wrong("kind = \"partition\"\ntarget = { from = \"gateway\", to = \"gateway-0\" }\n");
     assert!(nothing.contains("this partition cuts nothing"), "{nothing}");
     let some = wrong("kind = \"partition\"\ntarget = { group = \"gateway\", count = 1 }\n");
-    assert!(some.contains("a partition lies between places"), "{some}");
+    assert!(some.contains("a fault of kind partition lies between places"), "{some}");
     let crash = wrong("kind = \"crash\"\ntarget = { from = \"players\", to = \"gateway\" }\n");
-    assert!(crash.contains("are for kind = \"partition\""), "{crash}");
+    assert!(crash.contains("are for faults of links"), "{crash}");
     let mixed = wrong("kind = \"crash\"\ntarget = { from = \"players\", group = \"gateway\" }\n");
     assert!(mixed.contains("either `group` with `count` or `share`, or `from` and `to`"), "{mixed}");
+}
+
+/// A fault from a moment on, for a time, of a kind with its keys.
+fn fault(kind: &str, target: &str, at: &str, length: &str, keys: &str) -> String {
+    format!("[faults.{kind}]\nkind = \"{kind}\"\ntarget = {target}\nat = \"{at}\"\nfor = \"{length}\"\n{keys}\n")
+}
+
+#[test]
+fn what_is_sent_while_everything_is_lost_arrives_by_the_first_timer_after() {
+    // SYN 0, SYN-ACK 20, request 40, answer 60 to 80 ms. A fault that covers one of them costs its timer: 1 s for a SYN or
+    // its answer, 200 ms, 400 ms, 800 ms for data after a round trip of 40 ms.
+    for (at, length, opened_ms) in [
+        ("0s", "1ms", 1_080),
+        // The SYNs of 1 s and 2 s are lost too.
+        ("0s", "2001ms", 3_080),
+        ("20ms", "1ms", 1_080),
+        ("1ms", "19ms", 80),
+        ("40ms", "1ms", 280),
+        ("40ms", "200ms", 280),
+        ("40ms", "201ms", 680),
+        ("40ms", "601ms", 1_480),
+        ("60ms", "1ms", 280),
+        ("61ms", "10s", 80),
+    ] {
+        for target in ["\"gateway\"", "\"players\"", "{ from = \"gateway-0\", to = \"players\" }"] {
+            let lossy = fault("lossy", target, at, length, "loss = \"100%\"");
+            let events = run(&quiet("", "count = 1", &lossy));
+            assert_eq!(opened(&events, 0), Some(opened_ms * MS), "{at} {length} {target}");
+        }
+    }
+}
+
+#[test]
+fn a_lossy_fault_may_have_a_direction() {
+    let of = |target: &str, keys: &str| {
+        opened(&run(&quiet("", "count = 1", &fault("lossy", target, "30ms", "100ms", keys))), 0)
+    };
+    // The request leaves at 40 ms, toward the server, its answer at 60 ms.
+    let (there, back) = ("loss = { forward = \"100%\" }", "loss = { back = \"100%\" }");
+    assert_eq!(of("\"gateway\"", there), Some(280 * MS));
+    assert_eq!(of("\"gateway\"", back), Some(280 * MS));
+    let (along, against) = ("{ from = \"players\", to = \"gateway\" }", "{ from = \"gateway\", to = \"players\" }");
+    // Until 50 ms only the request can be lost: forward of the one target is back of the other.
+    let early = |target: &str, keys: &str| {
+        opened(&run(&quiet("", "count = 1", &fault("lossy", target, "30ms", "20ms", keys))), 0)
+    };
+    assert_eq!((early(along, there), early(along, back)), (Some(280 * MS), Some(80 * MS)));
+    assert_eq!((early(against, there), early(against, back)), (Some(80 * MS), Some(280 * MS)));
+    let one_way = "loss = \"100%\"\none_way = true";
+    assert_eq!((early(along, one_way), early(against, one_way)), (Some(280 * MS), Some(80 * MS)));
+}
+
+#[test]
+fn a_lossy_fault_loses_its_share_beside_the_links_own() {
+    // Half of the 80 % that the link leaves: 60 % of the first SYNs are lost.
+    let lossy = fault("lossy", "\"gateway\"", "0s", "1ms", "loss = { forward = \"50%\" }");
+    let events = run(&quiet("loss = { forward = \"20%\" }", "count = 5_000", &lossy));
+    let first_lost = events.iter().filter(|event| {
+        let of_syn =
+            matches!(event.kind, Kind::Network(_, network::Event::Lost { message: network::Message::Syn, .. }));
+        of_syn && event.at.0 == 20 * MS
+    });
+    // A deviation is sqrt(5000 * 0.6 * 0.4) = 35.
+    let count = first_lost.count();
+    assert!((2_880..3_120).contains(&count), "{count}");
+    // Nobody is taken down by it; charts shade its time all the same.
+    let scenario = load(&quiet("", "count = 1", &lossy)).unwrap();
+    let mut metrics = Metrics::new(scenario.layout());
+    driver::run(&scenario, &mut metrics);
+    let measured = metrics.finish(Timestamp::ZERO + scenario.file.duration);
+    assert_eq!(measured.summary.get("faults.lossy.affected"), Some(Value::Part { count: 0, of: 1 }));
+    assert_eq!(measured.faults[0].until, Some(Timestamp(MS)));
+    // Another's link is not touched.
+    let others = "[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
+    let lossy = fault("lossy", "\"players\"", "0s", "10s", "loss = \"100%\"");
+    assert_eq!(opened(&run(&quiet("", "count = 1", &format!("{lossy}{others}"))), 1), Some(80 * MS));
+}
+
+#[test]
+fn a_latency_spike_makes_what_is_sent_while_it_lasts_later() {
+    let of = |at: &str, length: &str, keys: &str| {
+        opened(&run(&quiet("", "count = 1", &fault("latency", "\"gateway\"", at, length, keys))), 0)
+    };
+    // All four messages; two; the answer; none.
+    assert_eq!(of("0s", "10s", "add = \"200ms\""), Some(880 * MS));
+    assert_eq!(of("0s", "10s", "factor = 3"), Some(240 * MS));
+    assert_eq!(of("30ms", "10s", "add = \"200ms\""), Some(480 * MS));
+    assert_eq!(of("60ms", "1ms", "add = \"200ms\""), Some(280 * MS));
+    assert_eq!(of("61ms", "10s", "add = \"200ms\""), Some(80 * MS));
+    assert_eq!(of("21ms", "19ms", "add = \"200ms\""), Some(80 * MS));
+    // One way of the two.
+    let one = |from: &str, to: &str| {
+        let target = format!("{{ from = \"{from}\", to = \"{to}\" }}");
+        let spike = fault("latency", &target, "0s", "1s", "add = \"150ms\"\none_way = true");
+        // From 20 ms on only the answers are left.
+        opened(&run(&quiet("", "count = 1", &spike)), 0)
+    };
+    assert_eq!((one("players", "gateway"), one("gateway", "players")), (Some(380 * MS), Some(380 * MS)));
+    // A SYN that is repeated while the spike lasts: the first meets a partition.
+    let both = fault("partition", "\"gateway\"", "0s", "500ms", "")
+        + &fault("latency", "\"gateway\"", "900ms", "200ms", "add = \"300ms\"");
+    assert_eq!(opened(&run(&quiet("", "count = 1", &both)), 0), Some(1_000 * MS + 80 * MS + 300 * MS));
+}
+
+#[test]
+fn a_stream_is_not_reordered_when_a_spike_ends() {
+    // The ping leaves at 10.08 s within the spike, the close frame after it at 10.09 s: it waits for the ping.
+    let closes = "count = 1\nhold = \"10010ms\"\nheartbeat = { every = \"10s\", timeout = \"10s\" }\nreconnect = false";
+    let spike = fault("latency", "{ from = \"players\", to = \"gateway\" }", "10079ms", "4ms", "add = \"500ms\"");
+    let closed = |events: &[Event]| {
+        events.iter().find_map(|event| match event.kind {
+            Kind::Server(_, shakedown::server::Event::Closed { .. }) => Some(event.at.0),
+            _ => None,
+        })
+    };
+    assert_eq!(closed(&run(&quiet("", closes, ""))), Some(10_110 * MS));
+    assert_eq!(closed(&run(&quiet("", closes, &spike))), Some(10_600 * MS));
+}
+
+#[test]
+fn faults_of_links_that_make_no_sense_are_told_apart() {
+    let wrong = |lines: &str| load(&quiet("", "count = 1\nzone = \"eu\"", lines)).unwrap_err();
+    let lossy = |target: &str, at: &str, length: &str| fault("lossy", target, at, length, "loss = \"10%\"");
+    let again = |text: String| text.replace("faults.lossy", "faults.again");
+    let twice = wrong(&(lossy("\"gateway\"", "1s", "5s") + &again(lossy("\"players\"", "5999ms", "5s"))));
+    assert!(twice.contains("`lossy` and `again` would both hold the link between players and gateway-0"), "{twice}");
+    // One after the other, or each its way, is fine.
+    load(&quiet("", "count = 1", &(lossy("\"gateway\"", "1s", "5s") + &again(lossy("\"players\"", "6s", "5s")))))
+        .unwrap();
+    let there = lossy("{ from = \"players\", to = \"gateway\" }", "1s", "5s") + "one_way = true\n";
+    let back = lossy("{ from = \"gateway\", to = \"players\" }", "2s", "5s") + "one_way = true\n";
+    load(&quiet("", "count = 1", &(there.clone() + &again(back)))).unwrap();
+    assert!(wrong(&(there.clone() + &again(there.clone()))).contains("would both hold the link"));
+    // Other kinds may meet it.
+    let meets = lossy("\"gateway\"", "1s", "5s")
+        + &fault("latency", "\"gateway\"", "1s", "5s", "add = \"1s\"")
+        + &fault("partition", "\"gateway\"", "1s", "5s", "")
+        + &fault("crash", "\"gateway\"", "1s", "5s", "");
+    load(&quiet("", "count = 1", &meets)).unwrap();
+    for (kind, keys, says) in [
+        ("lossy", "", "needs `loss`"),
+        ("lossy", "loss = \"0%\"", "loses nothing"),
+        ("lossy", "loss = { forward = \"5%\" }\none_way = true", "one way of what?"),
+        ("latency", "", "write add = \"200ms\", or factor = 5"),
+        ("latency", "add = \"1s\"\nfactor = 2", "exclude each other"),
+        ("latency", "add = \"0s\"", "makes no way longer"),
+        ("latency", "factor = 0.5", "5 makes the way take five times as long"),
+        ("latency", "loss = \"5%\"", "`loss` means nothing to a fault of kind latency"),
+        ("crash", "add = \"5s\"", "`add` means nothing to a fault of kind crash"),
+        ("lossy", "loss = \"5%\"\nrepeat = { every = \"4s\", times = 2 }", "would begin again before it is healed"),
+        ("partition", "repeat = { every = \"4s\", times = 2 }", "would begin again before it is healed"),
+    ] {
+        let told = wrong(&fault(kind, "\"gateway\"", "1s", "5s", keys));
+        assert!(told.contains(says), "{kind} {keys}: {told}");
+    }
+    let directed = fault("lossy", "{ from = \"eu\", to = \"gateway\" }", "1s", "5s", "loss = { forward = \"5%\" }");
+    assert!(wrong(&(directed + "one_way = true\n")).contains("says already what each way loses"));
+    assert!(wrong(&fault("latency", "{ from = \"eu\", to = \"eu\" }", "1s", "5s", "add = \"1s\"")).contains("nothing"));
+}
+
+#[test]
+fn a_fault_may_strike_the_servers_of_a_zone() {
+    let zones = "count = 2\n[servers.west]\nzone = \"us\"\ncount = 2\n[servers.north]\nzone = \"us\"\n";
+    let zone = |target: &str| {
+        let crash = fault("crash", target, "1s", "5s", "");
+        quiet("", "count = 1\nzone = \"eu\"", &crash).replace("[servers.gateway]", &format!("{zones}[servers.gateway]"))
+    };
+    let zone = |target: &str| zone(target).replace("count = 2\n[servers.west]", "[servers.west]");
+    let events = run(&zone("\"us\""));
+    let struck = events.iter().filter_map(|event| match event.kind {
+        Kind::Fault(0, shakedown::fault::Event::Began { server, .. }) => Some(server),
+        _ => None,
+    });
+    // west-0, west-1, north-0; gateway-0 is in no zone.
+    assert_eq!(struck.collect::<Vec<_>>(), [0, 1, 2]);
+    let clients_only = load(&zone("\"eu\"")).unwrap_err();
+    assert!(clients_only.contains("no server is in the zone `eu`"), "{clients_only}");
+    assert!(load(&zone("\"uz\"")).unwrap_err().contains("no server or server group is named `uz`"));
 }

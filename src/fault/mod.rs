@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
-use crate::quantity::Share;
+use crate::quantity::{Loss, Share};
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
@@ -17,15 +17,21 @@ pub struct Config {
     pub target: Target,
     /// When.
     pub at: Nanos,
-    /// partition: only what goes from `from` to `to` is cut.
+    /// Faults of links: only what goes from `from` to `to` is struck.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_way: bool,
     /// For how long; absent: it never heals.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<Nanos>,
-    /// slow: how many times as long work takes.
+    /// slow: how many times as long work takes; latency: how many times as long the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// lossy: the share of messages that are lost, beside those that the link itself loses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// latency: what each way takes longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add: Option<Nanos>,
     /// backlog: what it shrinks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
@@ -98,6 +104,10 @@ pub enum Kind {
     Hang,
     /// Nothing gets from one place to another. Kernels repeat what they sent until the fault heals.
     Partition,
+    /// Some of what is sent from one place to another is lost.
+    Lossy,
+    /// What is sent from one place to another takes longer.
+    Latency,
     /// As a crash, but the process is started anew at once, or after `for`.
     Restart,
     /// As a hang: the process stops the world, to collect garbage or because its machine is moved.
@@ -125,7 +135,17 @@ impl Kind {
 
     /// Whether the paths through a struck server are dead at once.
     pub fn takes_down(self) -> bool {
-        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog)
+        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog) && !self.impairs()
+    }
+
+    /// Whether it lies between places, rather than on servers.
+    pub fn is_of_links(self) -> bool {
+        self == Kind::Partition || self.impairs()
+    }
+
+    /// Whether it makes links worse without cutting them.
+    pub fn impairs(self) -> bool {
+        matches!(self, Kind::Lossy | Kind::Latency)
     }
 
     /// Whether the process is ended on purpose, so that it may be drained before.
@@ -140,6 +160,8 @@ impl Kind {
             Kind::PowerOff => "power-off",
             Kind::Hang => "hang",
             Kind::Partition => "partition",
+            Kind::Lossy => "lossy",
+            Kind::Latency => "latency",
             Kind::Restart => "restart",
             Kind::Pause => "pause",
             Kind::Slow => "slow",
@@ -158,6 +180,8 @@ impl Kind {
             Kind::PowerOff => 2,
             Kind::Hang => 3,
             Kind::Partition => 30,
+            Kind::Lossy => 31,
+            Kind::Latency => 32,
             Kind::Restart => 4,
             Kind::Pause => 5,
             Kind::Slow => 6,
@@ -170,12 +194,13 @@ impl Kind {
     }
 }
 
-/// Whom a fault strikes: a server, a group, or some of a group; a partition: places.
+/// Whom a fault strikes: a server, a group, or some of a group; a fault of links: places.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// `"gateway-0"` or `"gateway"`. Of a partition also a zone or a client group: all that goes to and from it.
+    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers. Of a fault of links also a client group: all that goes to
+    /// and from the place.
     Name(String),
-    /// A partition's two sides.
+    /// The two sides of a fault of links.
     Between(Between),
     /// Members of a group, drawn at random.
     Some(SomeOf),
@@ -231,7 +256,7 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a name, { group = \"gateway\", count = 1 }, or of a partition { from = \"eu\", to = \"gateway\" }",
+                    "a name, { group = \"gateway\", count = 1 }, or of a fault of links { from = \"eu\", to = \"gateway\" }",
                 )
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Target, E> {
@@ -268,15 +293,19 @@ pub struct Fault {
     pub name: String,
     /// What it does and when, in order of time.
     pub strikes: Vec<Strike>,
-    /// slow: how many times as long work takes.
+    /// slow: how many times as long work takes; latency: how many times as long the way.
     pub factor: f64,
+    /// lossy: the share of messages that are lost.
+    pub loss: Loss,
+    /// latency: what each way takes longer.
+    pub add: Nanos,
     /// backlog: what it shrinks to.
     pub backlog: u32,
     /// drain: the close frames' status code.
     pub code: u16,
     /// drain: the time over which close frames are sent.
     pub over: Nanos,
-    /// partition: what it cuts.
+    /// Faults of links: where they lie, in rising order of server and side.
     pub cuts: Vec<Cut>,
 }
 
@@ -312,17 +341,30 @@ impl Side {
     }
 }
 
-/// What opens connections, and a server, that a partition lies between.
+/// What opens connections, and a server, that a fault of links lies between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     /// Who is on the other side.
     pub side: Side,
     /// The server's number.
     pub server: u32,
-    /// What that side sends does not arrive.
+    /// It strikes what that side sends.
     pub to_server: bool,
-    /// What the server sends does not arrive.
+    /// It strikes what the server sends.
     pub to_client: bool,
+    /// Whether the way to the server is the fault's way back: its target is written from the server's side.
+    pub reversed: bool,
+}
+
+impl Cut {
+    /// The share that `loss` has on the way to the server, or on the way to the client.
+    fn loss(&self, loss: Loss, to_server: bool) -> f64 {
+        match (if to_server { self.to_server } else { self.to_client }, to_server == self.reversed) {
+            (false, _) => 0.0,
+            (true, false) => loss.forward.0,
+            (true, true) => loss.back.0,
+        }
+    }
 }
 
 impl Fault {
@@ -358,10 +400,44 @@ impl Fault {
             name: name.to_string(),
             strikes,
             factor: config.factor.unwrap_or(1.0),
+            loss: config.loss.unwrap_or_default(),
+            add: config.add.unwrap_or_default(),
             backlog: config.to.unwrap_or(0),
             code: config.code.unwrap_or(if matches!(kind, Kind::Restart | Kind::RollingRestart) { 1012 } else { 1001 }),
             over: config.drain.or(config.over).unwrap_or(DRAINS_OVER),
             cuts,
+        }
+    }
+
+    /// Where it lies between a side and a server, if it does.
+    pub fn between(&self, side: Side, server: u32) -> Option<&Cut> {
+        let found = self.cuts.binary_search_by_key(&(server, side), |cut| (cut.server, cut.side));
+        found.ok().map(|found| &self.cuts[found])
+    }
+
+    /// Whether one of its strikes lasts at a moment: from its beginning until just before it heals.
+    pub fn lasts_at(&self, at: Timestamp) -> bool {
+        let begun = self.strikes.partition_point(|strike| strike.begins <= at);
+        begun > 0 && self.strikes[begun - 1].heals.is_none_or(|heals| at < heals)
+    }
+
+    /// lossy: the share of messages between a side and a server that are lost if they are sent at this moment.
+    pub fn loss_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp) -> f64 {
+        match self.between(side, server) {
+            Some(cut) if self.lasts_at(at) => cut.loss(self.loss, to_server),
+            _ => 0.0,
+        }
+    }
+
+    /// latency: how much longer a message takes that is sent at this moment, over a way that takes `one_way` otherwise.
+    pub fn delay_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp, one_way: Nanos) -> Nanos {
+        let struck = |cut: &Cut| if to_server { cut.to_server } else { cut.to_client };
+        match self.between(side, server) {
+            Some(cut) if struck(cut) && self.lasts_at(at) => {
+                let longer = Nanos::from_f64(one_way.0 as f64 * (self.factor - 1.0));
+                Nanos(self.add.0.saturating_add(longer.0))
+            }
+            _ => Nanos::ZERO,
         }
     }
 }
@@ -411,6 +487,10 @@ pub enum Event {
     Parted(Cut),
     /// It is gone.
     Joined(Cut),
+    /// A link between a side and a server is made worse.
+    Impaired(Kind, Cut),
+    /// It is as it was.
+    Cleared(Kind, Cut),
     /// A server that is drained has sent a close frame: this session's path is dead from here on.
     Drained {
         /// The session's number.

@@ -1,9 +1,8 @@
 //! Links between places: latency, jitter and loss of every pair of hosts that talk, in each direction.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
-use crate::quantity::Share;
+use crate::quantity::{Loss, Share};
 use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::Nanos;
 
@@ -14,64 +13,6 @@ pub enum Way {
     ToServer,
     /// From the server's host to the client's.
     ToClient,
-}
-
-/// `loss`: the share of messages that are lost, `"1%"` or `{ forward = "1%", back = "0%" }`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Loss {
-    /// From `from` to `to`; of `[network]`, from clients to servers.
-    pub forward: Share,
-    /// The other way.
-    pub back: Share,
-}
-
-impl Default for Loss {
-    fn default() -> Loss {
-        Loss { forward: Share(0.0), back: Share(0.0) }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EachWay {
-    #[serde(default = "none")]
-    forward: Share,
-    #[serde(default = "none")]
-    back: Share,
-}
-
-fn none() -> Share {
-    Share(0.0)
-}
-
-impl Serialize for Loss {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.forward == self.back {
-            return self.forward.serialize(serializer);
-        }
-        EachWay { forward: self.forward, back: self.back }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Loss {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Loss, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Loss;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a share such as \"1%\", or { forward = \"1%\", back = \"0%\" }")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Loss, E> {
-                let both = Share::deserialize(de::value::StrDeserializer::new(text))?;
-                Ok(Loss { forward: both, back: both })
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Loss, A::Error> {
-                let EachWay { forward, back } = EachWay::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Loss { forward, back })
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 /// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
@@ -236,9 +177,8 @@ impl Links {
         })
     }
 
-    /// Whether a transmission is lost; `purpose` and `ordinal` say which one.
-    pub fn lost(&self, route: u16, way: Way, session: Identity, purpose: Purpose, ordinal: u64) -> bool {
-        let loss = self.paths[route as usize].span(way).loss;
-        loss > 0.0 && self.seed.draw(session, purpose, ordinal).unit() < loss
+    /// The share of transmissions that are lost.
+    pub fn loss(&self, route: u16, way: Way) -> f64 {
+        self.paths[route as usize].span(way).loss
     }
 }

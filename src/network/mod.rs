@@ -11,12 +11,13 @@ mod syn;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::Loss;
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
 pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
-pub use link::{Leg, LinkConfig, Links, Loss, Route, Routes, Way};
+pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
 pub use rto::Rto;
 pub use syn::{SynRetries, SynSchedule};
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::path::segment;
 use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
-use crate::fault::{self, Target};
+use crate::fault::Target;
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
@@ -95,7 +95,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
             return wrong(&at("at"), format!("begins at {}, but the run ends at {}", fault.at, file.duration));
         }
         if fault.one_way && !matches!(fault.target, Target::Between(_)) {
-            let help = "write target = { from = \"eu\", to = \"gateway\" } and kind = \"partition\"";
+            let help = "write target = { from = \"eu\", to = \"gateway\" }, with a kind such as \"partition\"";
             return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
         super::strike::keys(name, fault, tree)?;
@@ -196,13 +196,23 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     }
     for (name, fault) in &scenario.file.faults {
         let (target, path) = match &fault.target {
-            // A partition's places are found where it is cut out.
-            _ if fault.strikes_with() == fault::Kind::Partition => continue,
-            Target::Name(target) => (target, format!("faults.{name}.target")),
+            // The places of faults of links are found where those are laid between them.
+            _ if fault.strikes_with().is_of_links() => continue,
+            Target::Name(target) if scenario.servers_in(target).is_some() => continue,
+            Target::Name(target) => {
+                let path = format!("faults.{name}.target");
+                if super::places::zones(scenario).any(|(zone, _)| zone == target) {
+                    let message = format!("no server is in the zone `{target}`");
+                    let help = "a fault strikes a zone's servers; name a zone that has some";
+                    return Err(tree.problem(&path, message).with_help(help));
+                }
+                (target, path)
+            }
             Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
             Target::Between(_) => {
-                let message = "`from` and `to` are for kind = \"partition\": name a server or a server group";
-                return Err(tree.problem(&format!("faults.{name}.target"), message));
+                let message = "`from` and `to` are for faults of links: name a server or a server group";
+                let help = "faults of links are partition, lossy and latency";
+                return Err(tree.problem(&format!("faults.{name}.target"), message).with_help(help));
             }
         };
         known_server(scenario, target, &path, tree)?;

@@ -21,7 +21,7 @@ pub use problem::Problem;
 pub use tree::Tree;
 
 use crate::check::Expectation;
-use crate::fault::{Fault, Kind, Side, Target};
+use crate::fault::{Fault, Side, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
@@ -118,13 +118,14 @@ impl Scenario {
         let mut faults = Vec::new();
         for (name, config) in &scenario.file.faults {
             let members = match &config.target {
-                Target::Name(name) => scenario.members(name),
+                Target::Name(name) => scenario.members(name).or_else(|| scenario.servers_in(name)),
                 Target::Some(some) => scenario.members(&some.group),
                 Target::Between(_) => None,
             };
-            let (members, cuts) = match config.strikes_with() {
-                Kind::Partition => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
-                _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
+            let (members, cuts) = if config.strikes_with().is_of_links() {
+                (Vec::new(), places::cuts(&scenario, name, config, &tree)?)
+            } else {
+                (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new())
             };
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
@@ -149,6 +150,14 @@ impl Scenario {
         let members: Vec<EndpointId> =
             (0..).map(EndpointId).zip(&self.servers).filter(|(_, s)| is_meant(s)).map(|(id, _)| id).collect();
         (!members.is_empty()).then_some(members)
+    }
+
+    /// The servers in a zone.
+    fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
+        let is_there = |server: &ServerEntry| self.file.servers[server.group].zone.as_deref() == Some(zone);
+        let servers: Vec<EndpointId> =
+            (0..).map(EndpointId).zip(&self.servers).filter(|(_, s)| is_there(s)).map(|(id, _)| id).collect();
+        (!servers.is_empty()).then_some(servers)
     }
 
     /// Every server under its own name.

@@ -3,8 +3,8 @@
 use super::problem::{Problem, nearest};
 use super::{Scenario, Tree};
 use crate::fault::{self, Cut, Side, Target};
-use crate::network::{Leg, LinkConfig, Loss, Route, Routes};
-use crate::quantity::Share;
+use crate::network::{Leg, LinkConfig, Route, Routes};
+use crate::quantity::{Loss, Share};
 
 /// What a name of a place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Place<'_> {
 }
 
 /// Every zone that is named, with the path of a key that names it.
-fn zones(scenario: &Scenario) -> impl Iterator<Item = (&str, String)> {
+pub(super) fn zones(scenario: &Scenario) -> impl Iterator<Item = (&str, String)> {
     let clients = scenario.file.clients.iter().map(|(name, config)| (&config.zone, format!("clients.{name}.zone")));
     let servers = scenario.file.servers.iter().map(|(name, config)| (&config.zone, format!("servers.{name}.zone")));
     clients.chain(servers).filter_map(|(zone, path)| Some((zone.as_deref()?, path)))
@@ -218,7 +218,7 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
     Ok(routes)
 }
 
-/// What a partition cuts: everything that goes between its two sides, or between one place and all others.
+/// Where a fault of links lies: on all that goes between its two sides, or between one place and all others.
 pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
     let target = format!("faults.{name}.target");
     let (from, to) = match &fault.target {
@@ -229,7 +229,8 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
         }
         Target::Some(_) => {
             let help = "write a place, such as \"gateway-0\", or { from = \"eu\", to = \"gateway\" }";
-            return Err(tree.problem(&target, "a partition lies between places").with_help(help));
+            let message = format!("a fault of kind {} lies between places", fault.strikes_with().name());
+            return Err(tree.problem(&target, message).with_help(help));
         }
     };
     let mut cuts = Vec::new();
@@ -238,24 +239,26 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
             if side == Side::Server(server) {
                 continue;
             }
-            let (to_server, to_client) = match to {
+            let (to_server, to_client, reversed) = match to {
                 Some(to) => {
                     let along = from.has(scenario, side) && to.has_server(scenario, server);
                     let against = to.has(scenario, side) && from.has_server(scenario, server);
-                    (along || against && !fault.one_way, against || along && !fault.one_way)
+                    (along || against && !fault.one_way, against || along && !fault.one_way, !along)
                 }
+                // Without a direction of its own, forward is from clients to servers, as everywhere.
                 None => {
                     let apart = from.has(scenario, side) != from.has_server(scenario, server);
-                    (apart, apart)
+                    (apart, apart, false)
                 }
             };
             if to_server || to_client {
-                cuts.push(Cut { side, server, to_server, to_client });
+                cuts.push(Cut { side, server, to_server, to_client, reversed });
             }
         }
     }
     if cuts.is_empty() {
-        let message = "this partition cuts nothing: messages go between clients and servers only";
+        let does = if fault.strikes_with() == fault::Kind::Partition { "partition cuts" } else { "fault strikes" };
+        let message = format!("this {does} nothing: messages go between clients and servers only");
         return Err(tree.problem(&target, message));
     }
     Ok(cuts)

@@ -1,7 +1,8 @@
 //! What a fault can still get wrong: keys of another kind, and two faults on the same server.
 
 use super::{Problem, Scenario, Tree};
-use crate::fault::{Config, Kind};
+use crate::fault::{Config, Cut, Fault, Kind, Side, Strike};
+use crate::quantity::Loss;
 use crate::time::{Nanos, Timestamp};
 
 /// The most repetitions.
@@ -13,7 +14,9 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     let kind = fault.strikes_with();
     let (rolling, drain) = (kind == Kind::RollingRestart, kind == Kind::Drain);
     let given = [
-        ("factor", fault.factor.is_some(), kind == Kind::Slow),
+        ("factor", fault.factor.is_some(), kind == Kind::Slow || kind == Kind::Latency),
+        ("loss", fault.loss.is_some(), kind == Kind::Lossy),
+        ("add", fault.add.is_some(), kind == Kind::Latency),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
         ("code", fault.code.is_some(), drain || kind.restarts()),
         ("over", fault.over.is_some(), drain),
@@ -44,6 +47,10 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     match kind {
         Kind::Slow if fault.factor.is_none() => return needs("factor", "5"),
         Kind::Backlog if fault.to.is_none() => return needs("to", "16"),
+        Kind::Lossy if fault.loss.is_none() => return needs("loss", "\"20%\""),
+        Kind::Latency if fault.add.is_none() && fault.factor.is_none() => {
+            return needs("add", "\"200ms\", or factor = 5");
+        }
         Kind::RollingRestart if fault.duration.is_none() => {
             return needs("for", "\"5s\", how long each server is down");
         }
@@ -56,8 +63,25 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     if let Some(factor) = fault.factor
         && !(1.0..=1e6).contains(&factor)
     {
-        let message = format!("factor {factor}: 5 makes work take five times as long; from 1 to 1000000");
+        let what = if kind == Kind::Latency { "the way" } else { "work" };
+        let message = format!("factor {factor}: 5 makes {what} take five times as long; from 1 to 1000000");
         return Err(tree.problem(&at("factor"), message));
+    }
+    if kind == Kind::Latency && fault.add.is_some() && fault.factor.is_some() {
+        return Err(tree.problem(&at("factor"), "`add` and `factor` exclude each other"));
+    }
+    if kind == Kind::Latency && (fault.add == Some(Nanos::ZERO) || fault.factor == Some(1.0)) {
+        let key = if fault.add.is_some() { "add" } else { "factor" };
+        return Err(tree.problem(&at(key), "a fault that makes no way longer"));
+    }
+    if let Some(loss) = fault.loss {
+        if loss == Loss::default() {
+            return Err(tree.problem(&at("loss"), "a fault that loses nothing"));
+        }
+        if fault.one_way && loss.forward != loss.back {
+            let help = "leave `one_way` out, or write one share";
+            return Err(tree.problem(&at("one_way"), "`loss` says already what each way loses").with_help(help));
+        }
     }
     if fault.at_a_time == Some(0) {
         return Err(tree.problem(&at("at_a_time"), "zero: it must be at least 1"));
@@ -82,8 +106,40 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     Ok(())
 }
 
-/// Two faults can't hold the same server at the same time: what would be true of it?
+/// Two faults can't hold the same server at the same time: what would be true of it? Nor can two of a kind hold the same
+/// way over a link. Different kinds may; and of two partitions, what either cuts is cut.
 pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    for (number, fault) in scenario.faults.iter().enumerate() {
+        let Some(kind) = fault.strikes.first().map(|strike| strike.kind).filter(|kind| kind.is_of_links()) else {
+            continue;
+        };
+        // Repetitions are in order of time.
+        let outlasts = |pair: &[Strike]| pair[0].heals.is_none_or(|heals| heals > pair[1].begins);
+        if fault.strikes.windows(2).any(outlasts) {
+            let message = format!("`{}` would begin again before it is healed", fault.name);
+            let help = "repeat it after a longer time, or let it take less";
+            return Err(tree.problem(&format!("faults.{}.repeat.every", fault.name), message).with_help(help));
+        }
+        for earlier in scenario.faults[..number].iter().filter(|earlier| is_of(earlier, kind)) {
+            if kind.impairs()
+                && let Some(cut) = both_hold(earlier, fault)
+                && at_once(earlier, fault)
+            {
+                let clients = match cut.side {
+                    Side::Clients(group) => scenario.file.clients.get_index(group.into()).map(|(name, _)| name),
+                    Side::Server(server) => Some(&scenario.servers[server as usize].name),
+                };
+                let clients = clients.expect("a side has a name");
+                let server = &scenario.servers[cut.server as usize].name;
+                let (one, other) = (&earlier.name, &fault.name);
+                let message = format!(
+                    "`{one}` and `{other}` would both hold the link between {clients} and {server} at the same time"
+                );
+                let help = "end one with `for` before the other begins, or give them different targets";
+                return Err(tree.problem(&format!("faults.{other}.at"), message).with_help(help));
+            }
+        }
+    }
     let mut held: Vec<(u32, Timestamp, Timestamp, usize)> = Vec::new();
     for (number, fault) in scenario.faults.iter().enumerate() {
         for strike in &fault.strikes {
@@ -109,4 +165,27 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
         return Err(tree.problem(&format!("faults.{second}.at"), message).with_help(help));
     }
     Ok(())
+}
+
+fn is_of(fault: &Fault, kind: Kind) -> bool {
+    fault.strikes.first().is_some_and(|strike| strike.kind == kind)
+}
+
+/// A way over a link that both faults strike.
+fn both_hold<'a>(one: &Fault, other: &'a Fault) -> Option<&'a Cut> {
+    other.cuts.iter().find(|cut| {
+        let shared = one.between(cut.side, cut.server);
+        shared.is_some_and(|shared| shared.to_server && cut.to_server || shared.to_client && cut.to_client)
+    })
+}
+
+/// Whether a strike of one fault lasts while one of the other does.
+fn at_once(one: &Fault, other: &Fault) -> bool {
+    let meets = |a: &Strike, b: &Fault| {
+        // The last of the others that begins no later, and the first that begins later.
+        let ends = a.heals.unwrap_or(Timestamp::NEVER);
+        let later = b.strikes.partition_point(|strike| strike.begins <= a.begins);
+        b.lasts_at(a.begins) || b.strikes.get(later).is_some_and(|strike| strike.begins < ends)
+    };
+    one.strikes.iter().any(|strike| meets(strike, other))
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::client::{Hold, OnRetry, Pick, Policy};
 use crate::handshake::Mode;
 use crate::load::Arrive;
-use crate::network::{Loss, SynRetries};
-use crate::quantity::Share;
+use crate::network::SynRetries;
+use crate::quantity::{Loss, Share};
 use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
@@ -184,6 +184,27 @@ for = "1s"
 kind = "crash"
 target = "front"
 at = "0s"
+
+[faults.loses]
+kind = "lossy"
+target = { from = "players", to = "gateway" }
+at = "1s"
+for = "1s"
+loss = { forward = "20%", back = "0%" }
+repeat = { every = "2s", times = 3 }
+
+[faults.late]
+kind = "latency"
+target = { from = "players", to = "gateway" }
+one_way = true
+at = "1s"
+add = "200ms"
+
+[faults.later]
+kind = "latency"
+target = "front"
+at = "1s"
+factor = 2.5
 
 [measure]
 from = "1m"

@@ -145,7 +145,7 @@ impl Simulation {
 
     /// FIN or RST from the end that opened a connection.
     pub(super) fn end_toward_server(&mut self, connection: u32, reset: bool) {
-        let at = self.arrival_at_server(connection);
+        let at = self.arrival(connection, Way::ToServer);
         let item = if reset { Item::RstToServer { connection } } else { Item::FinToServer { connection } };
         self.push(connection, at, item);
     }

@@ -1,7 +1,7 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::NONE;
-use crate::network::{Rto, SERVER};
+use crate::network::{Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
 /// Who opened a connection: a session, or a server.
@@ -143,6 +143,15 @@ impl Connection {
     /// The timer of data that either end sends.
     pub fn rto(&self) -> Rto {
         Rto::new((self.clock & MEASURED != 0).then_some(Nanos(self.clock & !MEASURED)))
+    }
+
+    /// The latest arrival scheduled in a direction.
+    #[inline]
+    pub fn last_mut(&mut self, way: Way) -> &mut Timestamp {
+        match way {
+            Way::ToServer => &mut self.last_to_server,
+            Way::ToClient => &mut self.last_to_client,
+        }
     }
 
     /// Nobody will hear of it again.

@@ -24,7 +24,7 @@ impl Simulation {
                 // What these consist of is what strikes.
                 Kind::RollingRestart | Kind::Flap => {}
                 Kind::PowerOff => self.lose_process(server, false),
-                Kind::Partition => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency => {}
                 Kind::Hang | Kind::Pause => slot.host.hang(),
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
@@ -37,6 +37,8 @@ impl Simulation {
         if kind == Kind::Partition {
             self.partitions.push(fault);
             self.record_cuts(fault, Event::Parted, recorder);
+        } else if kind.impairs() {
+            self.record_cuts(fault, |cut| Event::Impaired(kind, cut), recorder);
         }
     }
 
@@ -53,7 +55,7 @@ impl Simulation {
                 Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain | Kind::Partition | Kind::RollingRestart | Kind::Flap => {}
+                Kind::Drain | Kind::Partition | Kind::Lossy | Kind::Latency | Kind::RollingRestart | Kind::Flap => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {
@@ -64,10 +66,12 @@ impl Simulation {
         if kind == Kind::Partition {
             self.partitions.retain(|active| *active != fault);
             self.record_cuts(fault, Event::Joined, recorder);
+        } else if kind.impairs() {
+            self.record_cuts(fault, |cut| Event::Cleared(kind, cut), recorder);
         }
     }
 
-    fn record_cuts<R: Recorder>(&mut self, fault: u32, event: fn(Cut) -> Event, recorder: &mut R) {
+    fn record_cuts<R: Recorder>(&mut self, fault: u32, event: impl Fn(Cut) -> Event, recorder: &mut R) {
         for number in 0..self.faults[fault as usize].cuts.len() {
             let cut = self.faults[fault as usize].cuts[number];
             self.record(EventKind::Fault(fault as u16, event(cut)), recorder);
@@ -85,12 +89,10 @@ impl Simulation {
         let entry = &self.connections[connection];
         let (side, server) = (self.side_of(entry.caller), entry.server);
         self.partitions.iter().any(|fault| {
-            let cuts = &self.faults[*fault as usize].cuts;
-            // In order of server and side.
-            let found = cuts.binary_search_by_key(&(server, side), |cut| (cut.server, cut.side));
-            found.is_ok_and(|found| match way {
-                Way::ToServer => cuts[found].to_server,
-                Way::ToClient => cuts[found].to_client,
+            let cut = self.faults[*fault as usize].between(side, server);
+            cut.is_some_and(|cut| match way {
+                Way::ToServer => cut.to_server,
+                Way::ToClient => cut.to_client,
             })
         })
     }

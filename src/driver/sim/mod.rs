@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
-use crate::fault::{Fault, Strike};
+use crate::fault::{self, Fault, Strike};
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::network;
@@ -222,6 +222,11 @@ pub struct Simulation {
     data_retries: u8,
     /// The partitions that last.
     partitions: Vec<u32>,
+    /// The faults that lose messages, and those that make ways longer; whether they last is asked of each.
+    lossy_faults: Vec<u32>,
+    latency_faults: Vec<u32>,
+    /// Whether anything is ever lost, by a link or a fault.
+    lossy: bool,
     /// When faults begin and heal, in order of time.
     changes: Vec<Timestamp>,
     /// No fault begins or heals before this.
@@ -296,6 +301,13 @@ impl Simulation {
                 }),
             }
         });
+        let links = Links::new(seed, &scenario.routes);
+        let of_kind = |kind| {
+            let faults = (0..).zip(&scenario.faults);
+            let is_meant = |fault: &Fault| fault.strikes.iter().any(|strike| strike.kind == kind);
+            faults.filter(|(_, fault)| is_meant(fault)).map(|(number, _)| number).collect::<Vec<u32>>()
+        };
+        let lossy_faults = of_kind(fault::Kind::Lossy);
         let sessions = scenario.sessions() as usize;
         let mut simulation = Simulation {
             seed,
@@ -304,7 +316,10 @@ impl Simulation {
             seq: 0,
             queue: Queue::default(),
             directory: scenario.directory(),
-            links: Links::new(seed, &scenario.routes),
+            lossy: links.lossy() || !lossy_faults.is_empty(),
+            lossy_faults,
+            latency_faults: of_kind(fault::Kind::Latency),
+            links,
             data_retries: scenario.file.network.data_retries,
             partitions: Vec::new(),
             changes: Vec::new(),

@@ -10,6 +10,7 @@ use super::calls::News;
 use super::connection::{ClientEnd, Connection, ServerEnd, Who};
 use super::{Item, Simulation};
 use crate::event::Kind;
+use crate::fault::Fault;
 use crate::machine::{ConnectionId, Input};
 use crate::network::{Event, Message, Rto, Way};
 use crate::record::Recorder;
@@ -52,29 +53,54 @@ impl Simulation {
     /// Whether this SYN, or the answer to it, is lost.
     pub(super) fn syn_lost(&self, connection: u32, message: Message) -> bool {
         let entry = &self.connections[connection];
-        let (way, purpose) = match message {
-            Message::Syn => (Way::ToServer, Purpose::SynLoss),
-            _ => (Way::ToClient, Purpose::SynAckLoss),
+        let (way, purpose, left) = match message {
+            Message::Syn => {
+                let repetition = usize::from(entry.syns).checked_sub(1).filter(|repetition| *repetition > 0);
+                let after = repetition.and_then(|repetition| self.syn_schedule.repetition(repetition));
+                (Way::ToServer, Purpose::SynLoss, entry.opened() + after.unwrap_or_default())
+            }
+            _ => (Way::ToClient, Purpose::SynAckLoss, self.now),
         };
         let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns);
-        self.links.lost(entry.route, way, self.identity_of_caller(entry.caller), purpose, ordinal)
+        self.lost(connection, way, purpose, ordinal, left)
     }
 
-    /// When a message arrives that would arrive at `arrival` unless it were lost: later by the timers that repair it
-    /// (RFC 6298 section 5), `NEVER` when the retries run out.
-    #[cold]
-    pub(super) fn repaired(&mut self, connection: u32, way: Way, arrival: Timestamp, ordinal: u64) -> Timestamp {
+    /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
+    fn lost(&self, connection: u32, way: Way, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
         let entry = &self.connections[connection];
-        let last = if way == Way::ToServer { entry.last_to_server } else { entry.last_to_client };
-        if last == Timestamp::NEVER {
-            return last;
+        let side = self.side_of(entry.caller);
+        let mut loss = self.links.loss(entry.route, way);
+        for fault in &self.lossy_faults {
+            // Either loses it, independently.
+            let fault = &self.faults[*fault as usize];
+            loss += (1.0 - loss) * fault.loss_at(side, entry.server, way == Way::ToServer, at);
         }
-        let (route, server, session, mut rto) = (entry.route, entry.server, entry.caller.code(), entry.rto());
-        let identity = self.identity_of_caller(entry.caller);
-        let mut delay = Nanos::ZERO;
+        loss > 0.0 && self.seed.draw(self.identity_of_caller(entry.caller), purpose, ordinal).unit() < loss
+    }
+
+    /// How much longer faults make the way of what leaves at a moment.
+    #[cold]
+    pub(super) fn delayed(&self, connection: u32, way: Way, one_way: Nanos, at: Timestamp) -> Nanos {
+        let entry = &self.connections[connection];
+        let side = self.side_of(entry.caller);
+        let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
+        let delay = |fault: &Fault| fault.delay_at(side, entry.server, way == Way::ToServer, at, one_way);
+        faults.map(delay).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
+    }
+
+    /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
+    /// (RFC 6298 section 5); `NEVER` when the retries run out.
+    #[cold]
+    pub(super) fn repaired(&mut self, connection: u32, way: Way, ordinal: u64) -> Timestamp {
+        let entry = &mut self.connections[connection];
+        if *entry.last_mut(way) == Timestamp::NEVER {
+            return Timestamp::NEVER;
+        }
+        let (server, session, mut rto) = (entry.server, entry.caller.code(), entry.rto());
+        let mut leaves = self.now;
         let mut times = 0;
-        while self.links.lost(route, way, identity, Purpose::Loss, ordinal << 5 | u64::from(times)) {
-            delay.0 += rto.length().0;
+        while self.lost(connection, way, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
+            leaves = leaves + rto.length();
             rto = rto.doubled();
             times += 1;
             if times > self.data_retries {
@@ -82,15 +108,15 @@ impl Simulation {
             }
         }
         if times == 0 {
-            return arrival;
+            return leaves;
         }
         let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
         self.losses.push((server, Event::Lost { session, message, times }));
         if times > self.data_retries {
-            self.push(connection, self.now + delay, Item::GivenUp { connection, way });
+            self.push(connection, leaves, Item::GivenUp { connection, way });
             return Timestamp::NEVER;
         }
-        arrival + delay
+        leaves
     }
 
     #[cold]

@@ -31,7 +31,8 @@ impl Simulation {
 
     /// The first SYN of a connection leaves.
     pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
-        let (at, _) = self.arrival(connection, Way::ToServer);
+        let ordinal = self.next_ordinal(connection);
+        let at = self.travel(connection, Way::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
         if self.answer_is_known(server, at) {
             self.answer_ahead(connection, at);
@@ -46,7 +47,7 @@ impl Simulation {
         let ServerSlot { host, quiet_until, .. } = &self.servers[server as usize];
         at < self.quiet_until
             && at < *quiet_until
-            && !self.links.lossy()
+            && !self.lossy
             && !self.links.uneven()
             && self.partitions.is_empty()
             && host.process() == Process::Running
@@ -56,8 +57,8 @@ impl Simulation {
     /// Sends the SYN-ACK of a SYN that will arrive at `at`: one item instead of two.
     fn answer_ahead(&mut self, connection: u32, at: Timestamp) {
         self.connections[connection].server_end = ServerEnd::HalfOpen;
-        let (arrival, _) = self.arrival(connection, Way::ToClient);
-        let arrival = at + arrival.since(self.now);
+        let ordinal = self.next_ordinal(connection);
+        let arrival = self.travel(connection, Way::ToClient, ordinal, at);
         self.connections[connection].last_to_client = arrival;
         self.push(connection, arrival, Item::SynAck { connection });
     }
@@ -80,50 +81,48 @@ impl Simulation {
         }
     }
 
-    /// When a message that leaves the client now arrives; `NEVER` once its kernel gives up.
-    pub(super) fn arrival_at_server(&mut self, connection: u32) -> Timestamp {
-        let (mut arrival, ordinal) = self.arrival(connection, Way::ToServer);
-        if self.links.lossy() {
-            arrival = self.repaired(connection, Way::ToServer, arrival, ordinal);
-        }
-        let entry = &mut self.connections[connection];
-        entry.last_to_server = entry.last_to_server.max(arrival);
-        entry.last_to_server
-    }
-
-    /// When a message that leaves the server now arrives; `NEVER` once its kernel gives up.
-    fn arrival_at_client(&mut self, connection: u32) -> Timestamp {
-        let (mut arrival, ordinal) = self.arrival(connection, Way::ToClient);
-        if self.links.lossy() {
-            arrival = self.repaired(connection, Way::ToClient, arrival, ordinal);
-        }
-        let entry = &mut self.connections[connection];
-        entry.last_to_client = entry.last_to_client.max(arrival);
-        entry.last_to_client
+    /// When a message that is sent now arrives; `NEVER` once its sender's kernel gives up.
+    pub(super) fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
+        let ordinal = self.next_ordinal(connection);
+        let leaves = if self.lossy { self.repaired(connection, way, ordinal) } else { self.now };
+        let arrival = self.travel(connection, way, ordinal, leaves);
+        let last = self.connections[connection].last_mut(way);
+        *last = arrival.max(*last);
+        *last
     }
 
     /// When the answer to a SYN arrives. Whether it does is drawn where it is sent.
     fn arrival_of_answer(&mut self, connection: u32) -> Timestamp {
-        let (arrival, _) = self.arrival(connection, Way::ToClient);
-        let entry = &mut self.connections[connection];
-        entry.last_to_client = entry.last_to_client.max(arrival);
-        entry.last_to_client
+        let ordinal = self.next_ordinal(connection);
+        let arrival = self.travel(connection, Way::ToClient, ordinal, self.now);
+        let last = self.connections[connection].last_mut(Way::ToClient);
+        *last = arrival.max(*last);
+        *last
     }
 
-    /// When a message that leaves now arrives if nothing happens to it, and the number that keys its draws.
+    /// The number that keys a message's draws.
     #[inline]
-    fn arrival(&mut self, connection: u32, way: Way) -> (Timestamp, u64) {
+    fn next_ordinal(&mut self, connection: u32) -> u64 {
         let entry = &mut self.connections[connection];
         entry.messages = entry.messages.wrapping_add(1);
+        u64::from(entry.client_number) << 16 | u64::from(entry.messages)
+    }
+
+    /// When a message arrives that leaves at a moment, if nothing happens to it.
+    #[inline]
+    fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
         let entry = &self.connections[connection];
-        let ordinal = u64::from(entry.client_number) << 16 | u64::from(entry.messages);
         // Asked only where jitter varies: the session lies in memory that this message need not touch.
         let jitter = self.links.jitter(entry.route, way, || (self.identity_of_caller(entry.caller), ordinal));
         let one_way = match way {
             Way::ToClient if self.links.uneven() => self.one_way(connection, way),
             _ => entry.one_way,
         };
-        (self.now + one_way + jitter, ordinal)
+        let arrival = leaves + one_way + jitter;
+        if self.latency_faults.is_empty() {
+            return arrival;
+        }
+        arrival + self.delayed(connection, way, one_way, leaves)
     }
 
     /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
@@ -194,7 +193,7 @@ impl Simulation {
     pub(super) fn send_to_server(&mut self, connection: Option<u32>, bytes: &mut Vec<u8>, part: Range<usize>) {
         if let Some(connection) = connection {
             let segment = self.keep(bytes, part);
-            let at = self.arrival_at_server(connection);
+            let at = self.arrival(connection, Way::ToServer);
             self.push(connection, at, Item::ToServer { connection, segment });
         }
     }
@@ -202,7 +201,7 @@ impl Simulation {
     pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
         let connection = self.servers[server as usize].accepted[c.0 as usize];
         let segment = self.keep(bytes, part);
-        let at = self.arrival_at_client(connection);
+        let at = self.arrival(connection, Way::ToClient);
         self.push(connection, at, Item::ToClient { connection, segment });
     }
 
@@ -245,7 +244,7 @@ impl Simulation {
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
-        } else if self.links.lossy() && self.syn_lost(connection, Message::Syn) {
+        } else if self.lossy && self.syn_lost(connection, Message::Syn) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
             self.repeat_syn(connection);
         } else if self.is_cut(connection, Way::ToServer) {
@@ -278,7 +277,7 @@ impl Simulation {
                 return;
             }
         };
-        if self.links.lossy() && self.syn_lost(connection, Message::SynAck) {
+        if self.lossy && self.syn_lost(connection, Message::SynAck) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
             self.repeat_syn(connection);
             return;
@@ -296,8 +295,9 @@ impl Simulation {
         let one_way = entry.one_way;
         match repetition {
             Some(after) => {
-                let at = (opened + after + one_way).max(self.now);
-                self.push(connection, at, Item::Syn { connection });
+                let leaves = opened + after;
+                let delay = self.delayed(connection, Way::ToServer, one_way, leaves);
+                self.push(connection, (leaves + one_way + delay).max(self.now), Item::Syn { connection });
             }
             None => {
                 let at = (opened + self.syn_schedule.gives_up()).max(self.now);
@@ -388,7 +388,7 @@ impl Simulation {
                         self.stall(connection, Way::ToServer, Kept::Segment(segment), recorder);
                         return;
                     }
-                    let at = self.arrival_at_client(connection);
+                    let at = self.arrival(connection, Way::ToClient);
                     self.push(connection, at, Item::RstToClient { connection });
                 }
                 self.segments.release(segment);
@@ -545,7 +545,7 @@ impl Simulation {
 
     /// FIN or RST from the server's host.
     pub(super) fn cut(&mut self, connection: u32, reset: bool) {
-        let at = self.arrival_at_client(connection);
+        let at = self.arrival(connection, Way::ToClient);
         let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
         self.push(connection, at, item);
     }

@@ -160,6 +160,8 @@ impl Metrics {
                     self.comes_back(now, server);
                 }
             }
+            fault::Event::Impaired(..) => self.faults[fault as usize].began(now),
+            fault::Event::Cleared(..) => self.faults[fault as usize].healed(now),
             fault::Event::Parted(cut) => {
                 self.faults[fault as usize].began(now);
                 let fault::Side::Clients(group) = cut.side else { return };
