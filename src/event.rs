@@ -144,6 +144,10 @@ fn session_event(event: client::Event, out: &mut Encoder<'_>) {
             out.tag(9, 0);
             out.u64(delay.0);
         }
+        client::Event::Secured { connection, resumed } => {
+            out.tag(40, connection);
+            out.put([u8::from(resumed)]);
+        }
         client::Event::Ended => out.tag(10, 0),
         client::Event::GaveUp => out.tag(11, 0),
     }
@@ -156,6 +160,8 @@ fn failure_detail(failure: Failure) -> u32 {
         Failure::RedirectLimit => 1,
         Failure::BadLocation => 2,
         Failure::Unresolved => 3,
+        // Beside the codes of what is invalid.
+        Failure::Insecure => 1 << 8,
         Failure::Refused | Failure::ConnectTimeout | Failure::HandshakeTimeout | Failure::Reset | Failure::Closed => 0,
     }
 }
@@ -191,6 +197,14 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.u64(delay.0);
         }
         server::Event::TimedOut { connection } => out.tag(23, connection),
+        server::Event::Hello { connection, resumed, queued } => {
+            out.tag(40, connection);
+            out.put([u8::from(resumed), u8::from(queued)]);
+        }
+        server::Event::HelloAnswered { connection, served } => {
+            out.tag(41, connection);
+            out.u64(served.0);
+        }
         server::Event::GoingAway { connection, code } => {
             out.tag(24, connection);
             out.u32(u32::from(code));

@@ -42,7 +42,7 @@
 //! |---|---|---|
 //! | units | [time], [quantity], [rng] | anything else |
 //! | contract | [machine] | what is said over a connection |
-//! | world | [http], [frame], [network], [load], [fault] | each other |
+//! | world | [http], [frame], [tls], [network], [load], [fault] | each other |
 //! | bytes | [handshake] | time |
 //! | machines | [client], [server], [profile] | drivers, recorders, clocks |
 //! | facts | [event], [record], [metrics], [check] | how they came about |
@@ -74,3 +74,4 @@ pub mod rng;
 pub mod scenario;
 pub mod server;
 pub mod time;
+pub mod tls;

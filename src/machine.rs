@@ -56,10 +56,17 @@ pub enum Input<'a> {
     Admitted,
     /// TCP is up.
     Connected(ConnectionId),
+    /// TLS is up, after [`Output::StartTls`]: whatever follows is encrypted. True where an earlier session was resumed.
+    Secured(ConnectionId, bool),
+    /// TLS did not come up: an alert, or a certificate that is not to be trusted.
+    SecureFailed(ConnectionId),
     /// TCP did not come up.
     ConnectFailed(ConnectionId, ConnectError),
     /// A client's connection came out of the accept queue. The identity keys what is drawn for it.
     Accepted(ConnectionId, crate::rng::Identity),
+    /// The first message of a client's TLS handshake (`ClientHello`) was read. True where it resumes an earlier session.
+    /// The server goes on with [`Output::StartTls`], when it has the time.
+    Hello(ConnectionId, bool),
     /// Bytes, in order.
     Received(ConnectionId, &'a [u8]),
     /// The peer sent FIN.
@@ -77,6 +84,9 @@ pub enum Input<'a> {
 pub enum Output<E> {
     /// Connect to an endpoint; the connection's id is the machine's choice (a server's is [`ConnectionId::own`]).
     Open(ConnectionId, EndpointId),
+    /// Begin TLS on a connection that is up, be it a new one or a stream that was in use before (a tunnel, RFC 2817). A
+    /// client names whom it means to reach, a server itself.
+    StartTls(ConnectionId, EndpointId),
     /// Send the next `len` bytes of [`Outputs::bytes`].
     Transmit(ConnectionId, u32),
     /// Close; no further input for this connection is wanted.

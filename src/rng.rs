@@ -81,6 +81,8 @@ pub enum Purpose {
     AcceptTime = 50,
     /// Work a server does to check a client's credentials.
     AuthTime = 51,
+    /// Work a server does for a TLS handshake.
+    TlsCost = 52,
     /// When a server that pauses periodically first does.
     PausePhase = 56,
     /// From one pause of a server to the next.

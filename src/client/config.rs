@@ -42,9 +42,12 @@ pub struct Config {
     /// From the first SYN to TCP being up.
     #[serde(default = "default_timeout")]
     pub connect_timeout: Nanos,
-    /// From TCP being up to the complete answer.
+    /// From TCP being up to the complete answer, TLS included.
     #[serde(default = "default_timeout")]
     pub handshake_timeout: Nanos,
+    /// Whether it resumes TLS sessions with the tickets that servers gave it (true unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_resumption: Option<bool>,
     /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
     #[serde(default = "default_redirects")]
     pub redirects: u8,

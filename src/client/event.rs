@@ -20,10 +20,17 @@ pub enum Event {
         /// The server it goes to.
         endpoint: u32,
     },
-    /// TCP is up; the request leaves.
+    /// TCP is up; the request leaves, or TLS begins.
     Connected {
         /// Its connection.
         connection: u32,
+    },
+    /// TLS is up; the request leaves.
+    Secured {
+        /// Its connection.
+        connection: u32,
+        /// Whether an earlier session was resumed.
+        resumed: bool,
     },
     /// The handshake is complete and verified.
     Opened {
@@ -124,6 +131,8 @@ pub enum Failure {
     },
     /// An answer that RFC 6455 says must fail the connection.
     Invalid(handshake::Error),
+    /// TLS did not come up, which must fail the connection as well (RFC 6455 section 4.1, item 5).
+    Insecure,
     /// One redirect more than the session follows.
     RedirectLimit,
     /// A redirect without a `Location` that leads to a WebSocket.
@@ -152,7 +161,7 @@ pub enum Outcome {
     Reset,
     /// [`Failure::Closed`].
     Closed,
-    /// [`Failure::Invalid`].
+    /// [`Failure::Invalid`] and [`Failure::Insecure`].
     Invalid,
     /// [`Failure::RedirectLimit`], [`Failure::BadLocation`] and [`Failure::Unresolved`].
     BadRedirect,
@@ -200,7 +209,7 @@ impl Failure {
             Failure::Reset => Outcome::Reset,
             Failure::Closed => Outcome::Closed,
             Failure::Rejected { .. } => Outcome::Rejected,
-            Failure::Invalid(_) => Outcome::Invalid,
+            Failure::Invalid(_) | Failure::Insecure => Outcome::Invalid,
             Failure::RedirectLimit | Failure::BadLocation | Failure::Unresolved => Outcome::BadRedirect,
         }
     }

@@ -30,6 +30,7 @@ pub struct Group {
     pub(super) fatal_close_codes: Vec<u16>,
     pub(super) hold: Option<Sampler>,
     pub(super) gate: bool,
+    resumes: bool,
 }
 
 impl Group {
@@ -57,7 +58,13 @@ impl Group {
                 Hold::For(time) => Some(time.sampler()),
             },
             gate: config.connect_gate,
+            resumes: config.tls_resumption.unwrap_or(true),
         }
+    }
+
+    /// Whether its sessions resume TLS sessions.
+    pub fn resumes_tls(&self) -> bool {
+        self.resumes
     }
 
     /// What a session's draws are keyed by.

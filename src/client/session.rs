@@ -22,6 +22,8 @@ enum State {
     /// In line at the host's connect gate.
     Gated,
     Connecting,
+    /// TCP is up, TLS is not.
+    Securing,
     Handshaking,
     Open,
     /// Ended by its own will: the close frame is out, the server's is still to come.
@@ -112,7 +114,14 @@ impl Session {
                 self.at_gate = true;
                 self.connect(cx, now, out);
             }
-            (State::Connecting, Input::Connected(c)) if current(c) => self.ask(cx, now, c, out),
+            (State::Connecting, Input::Connected(c)) if current(c) => self.connected(cx, now, c, out),
+            (State::Securing, Input::Secured(c, resumed)) if current(c) => {
+                out.event(Event::Secured { connection: c.0, resumed });
+                self.ask(cx, c, out);
+            }
+            (State::Securing, Input::SecureFailed(c)) if current(c) => {
+                self.drop_and_fail(cx, now, Failure::Insecure, out);
+            }
             (State::Connecting, Input::ConnectFailed(c, why)) if current(c) => {
                 let failure = match why {
                     ConnectError::Refused => Failure::Refused,
@@ -121,10 +130,12 @@ impl Session {
                 self.fail(cx, now, failure, out);
             }
             (State::Handshaking, Input::Received(c, bytes)) if current(c) => self.read(cx, now, bytes, out),
-            (State::Handshaking, Input::Eof(c)) if current(c) => {
+            (State::Securing | State::Handshaking, Input::Eof(c)) if current(c) => {
                 self.drop_and_fail(cx, now, Failure::Closed, out);
             }
-            (State::Handshaking, Input::Reset(c)) if current(c) => self.fail(cx, now, Failure::Reset, out),
+            (State::Securing | State::Handshaking, Input::Reset(c)) if current(c) => {
+                self.fail(cx, now, Failure::Reset, out);
+            }
             (State::Open, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
             (State::Open, Input::Eof(c)) if current(c) => {
                 out.push(Output::Close(c, How::Fin));
@@ -149,7 +160,7 @@ impl Session {
         self.beat = Timestamp::NEVER;
         match self.state {
             State::Connecting => self.drop_and_fail(cx, now, Failure::ConnectTimeout, out),
-            State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
+            State::Securing | State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
             State::Open if now >= until => self.hang_up(cx, now, out),
             State::Open if self.pinged => {
                 out.push(Output::Close(c, How::Fin));
@@ -305,14 +316,24 @@ impl Session {
         self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
     }
 
-    /// Sends the opening request.
-    fn ask(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
-        self.state = State::Handshaking;
+    /// TCP is up: TLS is next, where the server has it. The handshake's timeout counts from here either way.
+    fn connected(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         out.event(Event::Connected { connection: c.0 });
+        if cx.directory.secure(self.endpoint) {
+            self.state = State::Securing;
+            out.push(Output::StartTls(c, self.endpoint));
+        } else {
+            self.ask(cx, c, out);
+        }
+        self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
+    }
+
+    /// Sends the opening request.
+    fn ask(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
+        self.state = State::Handshaking;
         let authority = cx.directory.authority(self.endpoint);
         let key = self.key(cx);
         out.transmit(c, |bytes| write_request(bytes, cx.group.mode, authority, self.path(cx), &key));
-        self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
     }
 
     /// A timeout, or the end of the time for the whole attempt if that comes first.
@@ -400,11 +421,17 @@ impl Session {
         }
         let base = cx.directory.authority(self.endpoint);
         let location = location.ok_or(Failure::BadLocation)?;
-        let target = parse_location(location, base, path).map_err(|_| Failure::BadLocation)?;
-        if target.secure {
+        let secure = cx.directory.secure(self.endpoint);
+        let target = parse_location(location, secure, base, path).map_err(|_| Failure::BadLocation)?;
+        // Whoever asked by `wss:` is not led to `ws:` (RFC 6455 leaves it to the client; Python's websockets refuses, too).
+        if secure && !target.secure {
             return Err(Failure::BadLocation);
         }
         let endpoint = cx.directory.find(&target.authority).ok_or(Failure::Unresolved)?;
+        // Another scheme is another port, where nobody is.
+        if cx.directory.secure(endpoint) != target.secure {
+            return Err(Failure::BadLocation);
+        }
         Ok((endpoint, (target.path != cx.group.path).then(|| target.path.into_owned())))
     }
 

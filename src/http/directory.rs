@@ -10,6 +10,8 @@ use crate::machine::EndpointId;
 pub struct Directory {
     authorities: Vec<String>,
     numbers: BTreeMap<String, EndpointId>,
+    /// Which have TLS, by number; as far as any has.
+    secure: Vec<bool>,
 }
 
 impl Directory {
@@ -21,7 +23,22 @@ impl Directory {
             .enumerate()
             .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
             .collect();
-        Directory { authorities, numbers }
+        Directory { authorities, numbers, secure: Vec::new() }
+    }
+
+    /// The same, with TLS on these.
+    pub fn with_tls(self, secure: impl IntoIterator<Item = EndpointId>) -> Directory {
+        let mut directory = self;
+        for endpoint in secure {
+            directory.secure.resize(directory.authorities.len(), false);
+            directory.secure[endpoint.0 as usize] = true;
+        }
+        directory
+    }
+
+    /// Whether the endpoint is dialled by `wss:`.
+    pub fn secure(&self, endpoint: EndpointId) -> bool {
+        self.secure.get(endpoint.0 as usize).is_some_and(|secure| *secure)
     }
 
     /// The authority to dial, and the value of `Host`.

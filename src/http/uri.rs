@@ -26,12 +26,13 @@ pub enum LocationError {
     Scheme,
 }
 
-/// Reads a `Location` value against the authority and path that were asked.
+/// Reads a `Location` value against the authority and path that were asked, and whether that was by `wss:`.
 ///
 /// # Errors
 /// [`LocationError`] when the value is malformed or leads elsewhere than ws, wss, http or https.
 pub fn parse_location<'a>(
     value: &'a str,
+    base_secure: bool,
     base_authority: &str,
     base_path: &str,
 ) -> Result<Location<'a>, LocationError> {
@@ -39,7 +40,8 @@ pub fn parse_location<'a>(
     if reference.has_scheme() {
         return location(&reference);
     }
-    let base = format!("ws://{base_authority}{base_path}");
+    let scheme = if base_secure { "wss" } else { "ws" };
+    let base = format!("{scheme}://{base_authority}{base_path}");
     let base = Uri::parse(base.as_str()).map_err(|_| LocationError::Malformed)?;
     let resolved = reference.resolve_against(&base).map_err(|_| LocationError::Malformed)?;
     let Location { secure, authority, path } = location(&UriRef::from(resolved.borrow()))?;
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Result<(bool, String, String), LocationError> {
-        parse_location(value, "gateway-0", "/chat/a?x=1").map(|l| (l.secure, l.authority.into(), l.path.into()))
+        parse_location(value, false, "gateway-0", "/chat/a?x=1").map(|l| (l.secure, l.authority.into(), l.path.into()))
     }
 
     #[test]
@@ -98,6 +100,8 @@ mod tests {
         assert_eq!(read("/y"), ok(false, "gateway-0", "/y"));
         assert_eq!(read("y"), ok(false, "gateway-0", "/chat/y"));
         assert_eq!(read("?z=2"), ok(false, "gateway-0", "/chat/a?z=2"));
+        let of_wss = parse_location("/y", true, "gateway-0:444", "/").unwrap();
+        assert_eq!((of_wss.secure, &*of_wss.authority), (true, "gateway-0:444"));
         assert_eq!(read("ftp://gateway-1/"), Err(LocationError::Scheme));
         assert_eq!(read("ws:gateway-1"), Err(LocationError::Malformed));
         assert_eq!(read("ws:///x"), Err(LocationError::Malformed));

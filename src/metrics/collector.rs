@@ -20,12 +20,13 @@ use crate::time::{Nanos, Timestamp};
 const TIME_TO_OPEN: usize = 0;
 const HANDSHAKE: usize = 1;
 const ATTEMPT: usize = 2;
-/// The latencies that each client group has.
-const LATENCIES: [&str; 3] = ["time_to_open", "handshake_latency", "attempt_latency"];
+const TLS: usize = 3;
+/// The latencies that each client group has; the last one where there is TLS.
+const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
 
 #[derive(Debug, Default)]
 struct Group {
-    latencies: [Latency; 3],
+    latencies: [Latency; 4],
     scheduled: u64,
     opened: u64,
     failed: u64,
@@ -46,6 +47,8 @@ pub struct Metrics {
     parted: Vec<(u16, u32, u16)>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
+    /// TLS handshakes done: in full, and with a session resumed.
+    secured: [u64; 2],
     /// Open connections lost, by kind of end.
     ends: [u64; End::NAMES.len()],
     /// Heartbeats answered.
@@ -110,6 +113,7 @@ impl Metrics {
             parted: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
+            secured: [0; 2],
             ends: [0; End::NAMES.len()],
             heartbeats: 0,
             detection_time: Latency::default(),
@@ -154,24 +158,26 @@ impl Metrics {
             group.open += u64::from(life.measured && life.path == Path::Usable);
             group.latencies[ATTEMPT].add_unfinished(u64::from(life.trying && self.window.contains(life.attempt)));
         }
-        let latencies = [TIME_TO_OPEN, HANDSHAKE, ATTEMPT].map(|which| {
+        let latencies = self.latencies().map(|which| {
             let mut all = Latency::default();
             self.groups.iter().for_each(|group| all.merge(&group.latencies[which]));
             (LATENCIES[which], all)
         });
+        let latencies: Vec<_> = latencies.collect();
         let summary = self.summarize(&latencies);
         let names = self.layout.groups.iter().map(|group| group.name.clone());
-        let of_groups = self.groups.into_iter().map(|group| LATENCIES.into_iter().zip(group.latencies).collect());
+        let count = latencies.len();
+        let of_groups =
+            self.groups.into_iter().map(|group| LATENCIES.into_iter().zip(group.latencies).take(count).collect());
         let mut faults: Vec<_> =
             self.faults.iter().zip(&self.layout.faults).filter_map(|(f, name)| f.window(name)).collect();
         faults.sort_by_key(|window| window.from);
-        Measured {
-            summary,
-            series: self.series,
-            faults,
-            latencies: latencies.to_vec(),
-            groups: names.zip(of_groups).collect(),
-        }
+        Measured { summary, series: self.series, faults, latencies, groups: names.zip(of_groups).collect() }
+    }
+
+    /// Which latencies there are.
+    fn latencies(&self) -> std::ops::Range<usize> {
+        0..if self.layout.tls { TLS + 1 } else { TLS }
     }
 
     fn summarize(&self, latencies: &[(&'static str, Latency)]) -> Summary {
@@ -198,6 +204,11 @@ impl Metrics {
         }
         summary.push("hops.total", Value::Count(self.outcomes[Outcome::Redirected as usize]));
         summary.push("hops.max", Value::Count(u64::from(self.hops_max)));
+        if self.layout.tls {
+            let secured = self.secured.iter().sum();
+            summary.push("tls.handshakes", Value::Count(secured));
+            summary.push("tls.resumed", Value::Part { count: self.secured[1], of: secured });
+        }
         let lost = self.ends.iter().sum();
         summary.push("lost.total", Value::Count(lost));
         for (name, count) in End::NAMES.iter().zip(self.ends) {
@@ -223,8 +234,8 @@ impl Metrics {
             let path = format!("clients.{}.", layout.name);
             let counts = [group.scheduled, group.opened, group.failed, group.ended, group.open];
             push_sessions(&path, counts, &mut summary);
-            for (name, latency) in LATENCIES.iter().zip(&group.latencies) {
-                summary.push_latency(&format!("{path}{name}"), latency);
+            for which in self.latencies() {
+                summary.push_latency(&format!("{path}{}", LATENCIES[which]), &group.latencies[which]);
             }
         }
         summary
@@ -258,6 +269,9 @@ impl Metrics {
         series.time_to_open.push(end_latency(&mut self.groups, TIME_TO_OPEN, start, length));
         series.handshake_latency.push(end_latency(&mut self.groups, HANDSHAKE, start, length));
         end_latency(&mut self.groups, ATTEMPT, start, length);
+        if self.layout.tls {
+            end_latency(&mut self.groups, TLS, start, length);
+        }
         for (server, series) in self.servers.iter_mut().zip(&mut series.servers) {
             server.end_interval(start, end, &self.window, series);
         }
@@ -297,6 +311,12 @@ impl Metrics {
                 life.trying = true;
             }
             client::Event::Connected { .. } => life.connected = now,
+            client::Event::Secured { resumed, .. } => {
+                if self.window.contains(life.attempt) {
+                    self.secured[usize::from(resumed)] += 1;
+                    self.groups[life.group as usize].latencies[TLS].record(now.since(life.connected));
+                }
+            }
             client::Event::Opened { endpoint, .. } => self.opened(now, session, endpoint),
             client::Event::Redirected { .. } => {
                 life.hops += 1;

@@ -21,6 +21,8 @@ pub struct Layout {
     pub servers: Vec<ServerLayout>,
     /// Names of faults, by number; at most 64.
     pub faults: Vec<String>,
+    /// Whether any server speaks TLS.
+    pub tls: bool,
 }
 
 /// A client group.
@@ -45,6 +47,8 @@ pub struct ServerLayout {
     pub limited: bool,
     /// Whether its process pauses by itself.
     pub pauses: bool,
+    /// Whether it speaks TLS.
+    pub tls: bool,
 }
 
 /// The part of the run that the summary measures.

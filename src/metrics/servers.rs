@@ -48,6 +48,8 @@ pub(super) struct ServerAccount {
     draining: u64,
     held_back: u64,
     timed_out: u64,
+    /// TLS handshakes in full, and with a session resumed; where it speaks TLS.
+    tls: Option<[u64; 2]>,
 }
 
 impl ServerAccount {
@@ -84,6 +86,7 @@ impl ServerAccount {
             draining: 0,
             held_back: 0,
             timed_out: 0,
+            tls: layout.tls.then_some([0; 2]),
         }
     }
 
@@ -110,16 +113,13 @@ impl ServerAccount {
             Event::Requested { queued, .. } => {
                 self.arrivals_interval += 1;
                 self.arrivals += u64::from(measured);
-                if queued {
-                    self.queue += 1;
-                    if measured {
-                        self.queue_measured += 1;
-                        self.queue_max = self.queue_max.max(self.queue);
-                    }
-                    self.queue_max_interval = self.queue_max_interval.max(self.queue);
-                } else {
-                    self.no_waits += u64::from(measured);
+                self.asked(queued, measured);
+            }
+            Event::Hello { resumed, queued, .. } => {
+                if let Some(counts) = &mut self.tls {
+                    counts[usize::from(resumed)] += u64::from(measured);
                 }
+                self.asked(queued, measured);
             }
             Event::ServiceStarted { waited, queued, .. } => {
                 self.work(now, within);
@@ -132,7 +132,7 @@ impl ServerAccount {
                     }
                 }
             }
-            Event::Answered { served, .. } => self.served(now, served, within),
+            Event::Answered { served, .. } | Event::HelloAnswered { served, .. } => self.served(now, served, within),
             Event::Wasted { served, .. } => {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
@@ -167,6 +167,20 @@ impl ServerAccount {
                 self.paused = Some(now);
             }
             Event::Resumed => self.goes_on(now, within),
+        }
+    }
+
+    /// Work for a worker has come.
+    fn asked(&mut self, queued: bool, measured: bool) {
+        if queued {
+            self.queue += 1;
+            if measured {
+                self.queue_measured += 1;
+                self.queue_max = self.queue_max.max(self.queue);
+            }
+            self.queue_max_interval = self.queue_max_interval.max(self.queue);
+        } else {
+            self.no_waits += u64::from(measured);
         }
     }
 
@@ -279,6 +293,10 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
         count("draining", sum(|server| server.draining));
         count("held_back", sum(|server| server.held_back));
         count("timed_out", sum(|server| server.timed_out));
+    }
+    if servers.iter().any(|server| server.tls.is_some()) {
+        count("tls_full", sum(|server| server.tls.unwrap_or_default()[0]));
+        count("tls_resumed", sum(|server| server.tls.unwrap_or_default()[1]));
     }
     if servers.iter().any(|server| server.pauses) {
         count("pauses", sum(|server| server.paused_count));

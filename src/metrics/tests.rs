@@ -31,6 +31,7 @@ fn layout(sessions: u32) -> Layout {
         workers: 2,
         limited: false,
         pauses: false,
+        tls: false,
     };
     Layout {
         duration: ms(10_000),
@@ -41,6 +42,7 @@ fn layout(sessions: u32) -> Layout {
         server_groups: vec!["gateway".into()],
         servers: vec![server(0), server(1)],
         faults: vec!["a".into(), "b".into()],
+        tls: false,
     }
 }
 

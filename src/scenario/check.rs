@@ -4,6 +4,7 @@ mod behavior;
 mod client;
 mod network;
 mod retry;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +83,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     total("servers", counts, MAX_SERVERS, tree)?;
     for (name, config) in &file.clients {
         client::check(name, config, file, tree)?;
+        tls::client(name, file, tree)?;
     }
     let counts = file.clients.iter().map(|(name, group)| (name, group.count));
     total("clients", counts, MAX_SESSIONS, tree)?;
@@ -122,6 +124,7 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
     super::server::limits(name, server, tree)?;
+    tls::server(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
 }
 
@@ -229,7 +232,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             return Err(tree.problem(&format!("faults.{name}.target.count"), message));
         }
     }
-    Ok(())
+    tls::redirects(scenario, tree)
 }
 
 fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {

@@ -58,14 +58,21 @@ pub struct Measure {
 }
 
 impl File {
+    /// Whether any server speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        self.servers.values().any(|server| !server.tls.is_none())
+    }
+
     /// Makes every default that depends on other keys visible.
     pub(super) fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
         self.servers.values_mut().for_each(server::Config::fill_in);
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
+        let tls = self.has_tls();
         for client in self.clients.values_mut() {
             client.on_retry.get_or_insert(client.pick.on_retry());
+            client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
         }
     }
 }

@@ -162,7 +162,9 @@ impl Scenario {
 
     /// Every server under its own name.
     pub fn directory(&self) -> Directory {
-        Directory::new(self.servers.iter().map(|server| server.name.clone()))
+        let secure = (0..).map(EndpointId).zip(&self.servers);
+        let secure = secure.filter(|(_, server)| !self.file.servers[server.group].tls.is_none());
+        Directory::new(self.servers.iter().map(|server| server.name.clone())).with_tls(secure.map(|(id, _)| id))
     }
 
     /// The whole file, defaults included, as TOML that runs to the same digest.
@@ -199,9 +201,11 @@ impl Scenario {
                     workers: self.file.servers[server.group].workers,
                     limited: self.file.servers[server.group].has_limits(),
                     pauses: self.file.servers[server.group].pauses.is_some(),
+                    tls: !self.file.servers[server.group].tls.is_none(),
                 })
                 .collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
+            tls: self.file.has_tls(),
         }
     }
 

@@ -11,13 +11,26 @@ use crate::time::{Nanos, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LocationForm {
-    /// `ws://gateway-1/chat`
+    /// `ws://gateway-1/chat`; `wss:` where the target has TLS.
     #[default]
     Ws,
-    /// `http://gateway-1/chat`
+    /// `http://gateway-1/chat`; `https:` where the target has TLS.
     Http,
     /// `/chat`: the same server.
     Relative,
+}
+
+impl LocationForm {
+    /// How it begins.
+    pub(super) fn scheme(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (LocationForm::Ws, false) => "ws://",
+            (LocationForm::Ws, true) => "wss://",
+            (LocationForm::Http, false) => "http://",
+            (LocationForm::Http, true) => "https://",
+            (LocationForm::Relative, _) => "",
+        }
+    }
 }
 
 /// A behavior with its names looked up.

@@ -9,6 +9,7 @@ use crate::network::Overflow;
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
 use crate::time::Nanos;
+use crate::tls;
 
 /// `[servers.NAME]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,21 @@ pub struct Config {
     /// A worker's time to check the credentials of a request that opens. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<Distribution>,
+    /// Which TLS it speaks: `"none"`, `"1.2"`, `"1.3"`.
+    #[serde(skip_serializing_if = "tls::Version::is_none")]
+    pub tls: tls::Version,
+    /// A worker's time for a TLS handshake in full (1 ms unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cost: Option<Distribution>,
+    /// The same where an earlier session is resumed (100 us unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_resumed_cost: Option<Distribution>,
+    /// How long its session tickets are good for (2 h unless given); zero: it gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_tickets: Option<Nanos>,
+    /// Who can read them (`process` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_keys: Option<TlsKeys>,
     /// Work takes longer for a time after the process starts (also at the run's beginning). Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
@@ -81,6 +97,11 @@ impl Default for Config {
             service_time: Nanos(250_000).into(),
             accept_time: None,
             auth_time: None,
+            tls: tls::Version::None,
+            tls_cost: None,
+            tls_resumed_cost: None,
+            tls_tickets: None,
+            tls_keys: None,
             warm_up: None,
             backlog: 1024,
             backlog_overflow: Overflow::default(),
@@ -117,8 +138,33 @@ impl Config {
         false
     }
 
+    /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
+    pub(super) fn tls_cost(&self) -> Distribution {
+        self.tls_cost.clone().unwrap_or(Nanos::from_millis(1).into())
+    }
+
+    /// What resuming costs: about a key exchange.
+    pub(super) fn tls_resumed_cost(&self) -> Distribution {
+        self.tls_resumed_cost.clone().unwrap_or(Nanos(100_000).into())
+    }
+
+    /// OpenSSL's default for TLS 1.3.
+    pub(super) fn tls_tickets(&self) -> Nanos {
+        self.tls_tickets.unwrap_or(Nanos::from_secs(2 * 3_600))
+    }
+
     /// Makes the defaults visible that depend on other keys.
     pub fn fill_in(&mut self) {
+        if !self.tls.is_none() {
+            self.tls_cost = Some(self.tls_cost());
+            self.tls_tickets = Some(self.tls_tickets());
+            if self.tls_tickets != Some(Nanos::ZERO) {
+                self.tls_resumed_cost = Some(self.tls_resumed_cost());
+                self.tls_keys.get_or_insert_default();
+            }
+        } else {
+            (self.tls_cost, self.tls_resumed_cost, self.tls_tickets, self.tls_keys) = (None, None, None, None);
+        }
         if self.connections_max.is_some() {
             self.when_full.get_or_insert_default();
         }
@@ -129,6 +175,17 @@ impl Config {
             self.over_rate.get_or_insert_default();
         }
     }
+}
+
+/// Who can read the session tickets that a server gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsKeys {
+    /// The process that made them: its keys are drawn when it starts, and gone with it.
+    #[default]
+    Process,
+    /// Every member of the group, also after a restart: the keys come from outside.
+    Shared,
 }
 
 /// `{ for = "10s", factor = 4 }`: how much slower a process is after its start.

@@ -3,8 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use super::Event;
 use super::config::TokenBucket;
+use super::machine::{Context, Outputs, Server, State};
 use super::queue::Working;
+use crate::machine::{ConnectionId, How};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -74,4 +77,44 @@ pub(super) fn note<T: Copy>(list: &mut Vec<T>, connection: u32, value: T) {
         list.resize(at + 1, value);
     }
     list[at] = value;
+}
+
+impl Server {
+    /// From now on its client has so long to be heard of.
+    pub(super) fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
+        if let Some(timeout) = cx.plan.handshake_timeout {
+            note(&mut self.limits.timeout_of, c.0, now + timeout);
+            self.limits.timeouts.push_back((now + timeout, c.0));
+            self.schedule(cx, out);
+        }
+    }
+
+    /// Closes connections that have taken too long to send a request.
+    pub(super) fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
+        while let Some((at, connection)) = self.next_timeout()
+            && at <= now
+        {
+            self.limits.timeouts.pop_front();
+            let c = ConnectionId(connection);
+            out.event(Event::TimedOut { connection });
+            match self.connections[c.0 as usize].partial {
+                Some(_) => self.reject(c, 408, None, out),
+                None => self.close(c, How::Fin, out),
+            }
+        }
+    }
+
+    /// The first connection that will have taken too long; those that have sent their request are forgotten.
+    pub(super) fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
+        loop {
+            let (at, connection) = *self.limits.timeouts.front()?;
+            let reads = matches!(self.state(ConnectionId(connection)), State::Reading | State::Greeting);
+            // A number that was used again since has a later entry of its own.
+            let last = self.limits.timeout_of[connection as usize];
+            if reads && at == last {
+                return Some((at, connection));
+            }
+            self.limits.timeouts.pop_front();
+        }
+    }
 }

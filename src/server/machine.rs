@@ -8,7 +8,7 @@ use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
 use super::drain::Drain;
 use super::limits::{Limits, note};
 use super::plan::Plan;
-use super::queue::{self, Job, Working};
+use super::queue::{self, Asked, Job, Work, Working};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
@@ -36,15 +36,17 @@ pub type Outputs = crate::machine::Outputs<Event>;
 pub(super) enum State {
     /// No connection under this number.
     Gone,
+    /// TLS comes first, and nothing of it has come.
+    Greeting,
+    /// The work of its TLS handshake is queued or with a worker.
+    Securing,
     /// The request has not come in whole.
     Reading,
-    /// The same, one connection past the limit: its request will be turned away.
-    Excess,
     /// One past the limit that is never to be answered.
     Ignored,
-    /// Queued or with a worker.
+    /// Its request is queued or with a worker.
     Pending,
-    /// The same, but the client has gone.
+    /// Queued or with a worker, but the client has gone.
     Abandoned,
     /// Read and never to be answered.
     Stalled,
@@ -57,8 +59,10 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) state: State,
-    client: Identity,
-    partial: Option<Box<Partial>>,
+    /// Past the limit: it takes up no place under it, and its request will be turned away.
+    pub(super) excess: bool,
+    pub(super) client: Identity,
+    pub(super) partial: Option<Box<Partial>>,
 }
 
 /// One server process.
@@ -75,7 +79,7 @@ pub struct Server {
     due: Option<Timestamp>,
     /// When the process was started.
     since: Timestamp,
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) drain: Option<Box<Drain>>,
     /// How many times as long work takes, if it does.
     slow: Option<f64>,
@@ -107,16 +111,19 @@ impl Server {
         match input {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, bytes) => match self.state(c) {
-                State::Reading | State::Excess => self.read(cx, now, c, bytes, out),
+                State::Reading => self.read(cx, now, c, bytes, out),
                 State::Open | State::Closing => self.listen(c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
+                // No driver passes on what comes before TLS is up.
+                State::Greeting | State::Securing => {}
             },
+            Input::Hello(c, resumed) if self.state(c) == State::Greeting => self.hello(cx, now, c, resumed, out),
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
-                State::Pending => self.connections[c.0 as usize].state = State::Abandoned,
-                State::Reading | State::Excess | State::Stalled | State::Ignored | State::Open | State::Closing => {
+                State::Pending | State::Securing => self.connections[c.0 as usize].state = State::Abandoned,
+                State::Greeting | State::Reading | State::Stalled | State::Ignored | State::Open | State::Closing => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
                 }
@@ -134,6 +141,7 @@ impl Server {
             }
             Input::Peers(peers) => self.targets.report(peers),
             Input::Start | Input::Admitted | Input::Connected(_) | Input::ConnectFailed(..) => {}
+            Input::Hello(..) | Input::Secured(..) | Input::SecureFailed(_) => {}
         }
     }
 
@@ -144,35 +152,31 @@ impl Server {
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let at = c.0 as usize;
         if at >= self.connections.len() {
-            let empty = || Connection { state: State::Gone, client, partial: None };
+            let empty = || Connection { state: State::Gone, excess: false, client, partial: None };
             self.connections.resize_with(at + 1, empty);
         }
         let excess = self.count - self.excess >= cx.plan.connections_max;
         self.excess += u32::from(excess);
-        let state = if excess { State::Excess } else { State::Reading };
-        self.connections[at] = Connection { state, client, partial: None };
+        let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
+        self.connections[at] = Connection { state, excess, client, partial: None };
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
-        if let Some(timeout) = cx.plan.handshake_timeout {
-            note(&mut self.limits.timeout_of, c.0, now + timeout);
-            self.limits.timeouts.push_back((now + timeout, c.0));
-            self.schedule(cx, out);
-        }
+        self.limit_time(cx, now, c, out);
     }
 
-    fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
+    pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
         let connection = &mut self.connections[c.0 as usize];
-        let state = std::mem::replace(&mut connection.state, State::Gone);
+        connection.state = State::Gone;
         connection.partial = None;
         self.count -= 1;
-        self.excess -= u32::from(matches!(state, State::Excess | State::Ignored));
+        self.excess -= u32::from(connection.excess);
         out.event(Event::Closed { connection: c.0 });
     }
 
     /// Reads the request, as far as it has come in.
     fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
         let connection = &mut self.connections[c.0 as usize];
-        let excess = connection.state == State::Excess;
+        let excess = connection.excess;
         let mut partial = connection.partial.take();
         let bytes = match &mut partial {
             Some(partial) => partial.join(bytes),
@@ -200,7 +204,7 @@ impl Server {
     }
 
     /// Answers with an error at no worker's cost.
-    fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+    pub(super) fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
         out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
         self.answered_at_once(c, status, out);
     }
@@ -225,7 +229,8 @@ impl Server {
                 let client = self.connections[c.0 as usize].client;
                 let target = self.targets.choose(cx.seed, client, PickMember::RoundRobin, &cx.plan.overflow);
                 let authority = cx.directory.authority(target);
-                out.transmit(c, |bytes| write_redirect(bytes, 307, &["ws://", authority, request.path]));
+                let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
+                out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path]));
                 self.answered_at_once(c, 307, out);
             }
             Turn::Drop => self.connections[c.0 as usize].state = State::Ignored,
@@ -250,11 +255,13 @@ impl Server {
             _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
             Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
             Turn::Reset => self.close(c, How::Reset, out),
+            // Without TLS there are no words to say it with.
+            Turn::Reject if self.state(c) == State::Securing => self.close(c, How::Fin, out),
             Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
         }
     }
 
-    fn close(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+    pub(super) fn close(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
         out.push(Output::Close(c, how));
         self.forget(c, out);
     }
@@ -310,13 +317,17 @@ impl Server {
         }
     }
 
-    /// A request goes to a worker, or into the queue. `waited` says whether it was held back before.
-    fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
+    /// Work goes to a worker, or into the queue. `waited` says whether it was held back before.
+    pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         let queued = self.working.len() as u32 >= cx.plan.workers;
         let full = queued && self.queue.len() as u32 >= cx.plan.queue_max;
         if !waited {
-            out.event(Event::Requested { connection: c.0, queued: queued && !full });
+            let (connection, queued) = (c.0, queued && !full);
+            out.event(match job.work {
+                Work::Tls { resumed } => Event::Hello { connection, resumed, queued },
+                Work::Request(_) => Event::Requested { connection, queued },
+            });
         }
         if full {
             self.queue_full(cx, c, waited, out);
@@ -324,35 +335,6 @@ impl Server {
             self.queue.push_back(job);
         } else {
             self.start(cx, now, job, waited, out);
-        }
-    }
-
-    /// Closes connections that have taken too long to send a request.
-    fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some((at, connection)) = self.next_timeout()
-            && at <= now
-        {
-            self.limits.timeouts.pop_front();
-            let c = ConnectionId(connection);
-            out.event(Event::TimedOut { connection });
-            match self.connections[c.0 as usize].partial {
-                Some(_) => self.reject(c, 408, None, out),
-                None => self.close(c, How::Fin, out),
-            }
-        }
-    }
-
-    /// The first connection that will have taken too long; those that have sent their request are forgotten.
-    fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
-        loop {
-            let (at, connection) = *self.limits.timeouts.front()?;
-            let reads = matches!(self.state(ConnectionId(connection)), State::Reading | State::Excess);
-            // A number that was used again since has a later entry of its own.
-            let last = self.limits.timeout_of[connection as usize];
-            if reads && at == last {
-                return Some((at, connection));
-            }
-            self.limits.timeouts.pop_front();
         }
     }
 
@@ -437,15 +419,13 @@ impl Server {
             return;
         }
         let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
-        let job = Job {
-            connection: c.0,
-            client,
+        let asked = Asked {
             behavior: behavior as u32,
             upgrade: request.upgrade,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
-            since: now,
         };
+        let job = Job { connection: c.0, client, work: Work::Request(asked), since: now };
         self.connections[c.0 as usize].state = State::Pending;
         match later {
             None => self.enter(cx, now, job, false, out),
@@ -461,9 +441,8 @@ impl Server {
 
     /// A worker takes a job.
     fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
-        if cx.plan.free && !queued {
-            self.answer(cx, &job, Nanos::ZERO, out);
-            return;
+        if cx.plan.is_free(&job.work) && !queued {
+            return self.finish(cx, now, &job, Nanos::ZERO, out);
         }
         // Work takes time, be it the shortest there is: every start has its end later.
         let mut work = cx.plan.work(cx.seed, &job);
@@ -504,7 +483,7 @@ impl Server {
     fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while self.working.peek().is_some_and(|Reverse(working)| working.done <= now) {
             let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
-            self.answer(cx, &job, served, out);
+            self.finish(cx, now, &job, served, out);
             while (self.working.len() as u32) < cx.plan.workers
                 && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
             {
@@ -520,13 +499,29 @@ impl Server {
         self.schedule(cx, out);
     }
 
-    fn answer(&mut self, cx: &Context<'_>, job: &Job, served: Nanos, out: &mut Outputs) {
+    /// A worker is done.
+    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: &Job, served: Nanos, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
+        match &job.work {
+            Work::Tls { .. } => self.answer_hello(cx, now, c, served, out),
+            Work::Request(asked) => self.answer(cx, c, job.client, asked, served, out),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        cx: &Context<'_>,
+        c: ConnectionId,
+        client: Identity,
+        asked: &Asked,
+        served: Nanos,
+        out: &mut Outputs,
+    ) {
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
             return self.close(c, How::Fin, out);
         }
-        let choice = cx.plan.behaviors.get(job.behavior as usize).map(|behavior| &behavior.choice);
+        let choice = cx.plan.behaviors.get(asked.behavior as usize).map(|behavior| &behavior.choice);
         let status = match choice {
             // It would be closed again at once.
             None | Some(Choice::Accept) if self.drain.is_some() => {
@@ -534,9 +529,9 @@ impl Server {
                 503
             }
             None | Some(Choice::Accept) => {
-                let accept = job.key.accept();
+                let accept = asked.key.accept();
                 let mut status = 0;
-                out.transmit(c, |bytes| status = write_open(bytes, job.upgrade, &accept));
+                out.transmit(c, |bytes| status = write_open(bytes, asked.upgrade, &accept));
                 out.event(Event::Answered { connection: c.0, status, served });
                 self.connections[c.0 as usize].state = State::Open;
                 return;
@@ -544,14 +539,14 @@ impl Server {
             Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
                 let target = match to.as_slice() {
                     [] => cx.endpoint,
-                    to => self.targets.choose(cx.seed, job.client, *pick, to),
+                    to => self.targets.choose(cx.seed, client, *pick, to),
                 };
-                let path = path.as_deref().or(job.path.as_deref()).unwrap_or("/");
+                let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
                 let authority = cx.directory.authority(target);
+                let scheme = form.scheme(cx.directory.secure(target));
                 out.transmit(c, |bytes| match form {
-                    LocationForm::Ws => write_redirect(bytes, *status, &["ws://", authority, path]),
-                    LocationForm::Http => write_redirect(bytes, *status, &["http://", authority, path]),
                     LocationForm::Relative => write_redirect(bytes, *status, &[path]),
+                    _ => write_redirect(bytes, *status, &[scheme, authority, path]),
                 });
                 *status
             }

@@ -9,11 +9,12 @@ mod machine;
 mod pauses;
 mod plan;
 mod queue;
+mod tls;
 
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use config::{
-    BehaviorConfig, Behaviors, Config, Kind, OverRate, PickMember, QueueFull, QueueOrder, TokenBucket, WarmUp, When,
-    WhenFull,
+    BehaviorConfig, Behaviors, Config, Kind, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys, TokenBucket, WarmUp,
+    When, WhenFull,
 };
 pub use machine::{Context, Outputs, Server};
 pub use pauses::{PauseConfig, Pauses};
@@ -36,7 +37,7 @@ pub enum Event {
         /// True when it waits for a worker; false when one takes it at once, or none is needed.
         queued: bool,
     },
-    /// A worker took a request. Absent where service takes no time.
+    /// A worker took a request or a TLS handshake. Absent where service takes no time.
     ServiceStarted {
         /// Its connection.
         connection: u32,
@@ -54,7 +55,7 @@ pub enum Event {
         /// The worker's time that it cost.
         served: Nanos,
     },
-    /// A worker finished an answer whose client had gone: work for nothing.
+    /// A worker finished an answer, or its part of a TLS handshake, whose client had gone: work for nothing.
     Wasted {
         /// Its connection.
         connection: u32,
@@ -66,7 +67,7 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A request was not let in. Comes after its [`Event::Requested`].
+    /// A request, or a TLS handshake, was not let in. Comes after its [`Event::Requested`] or [`Event::Hello`].
     TurnedAway {
         /// Its connection.
         connection: u32,
@@ -108,6 +109,22 @@ pub enum Event {
     Paused,
     /// The process goes on, unless something else holds it. Absent where it ended meanwhile.
     Resumed,
+    /// The `ClientHello` of a TLS handshake was read.
+    Hello {
+        /// Its connection.
+        connection: u32,
+        /// Whether it resumes an earlier session.
+        resumed: bool,
+        /// True when it waits for a worker.
+        queued: bool,
+    },
+    /// The server's flight of a TLS handshake was sent.
+    HelloAnswered {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
 }
 
 /// What a server had too much of when it turned a request away.
@@ -130,7 +147,7 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Turn {
-    /// An HTTP error.
+    /// An HTTP error; FIN where TLS is not up.
     Reject = 1,
     /// A redirect to the group that takes the overflow.
     Redirect = 2,

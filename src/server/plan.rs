@@ -1,12 +1,13 @@
 //! What the members of a server group have in common, ready to run.
 
 use super::behavior::{Behavior, Choice};
-use super::config::{Config, OverRate, QueueFull, QueueOrder, WarmUp, WhenFull};
+use super::config::{Config, OverRate, QueueFull, QueueOrder, TlsKeys, WarmUp, WhenFull};
 use super::limits::Bucket;
-use super::queue::Job;
+use super::queue::{Job, Work};
 use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::time::Nanos;
+use crate::tls;
 
 /// What every member of a server group has in common: its scenario, ready to run.
 #[derive(Debug)]
@@ -15,8 +16,14 @@ pub struct Plan {
     service_time: Sampler,
     prices: Option<Prices>,
     pub(super) warm_up: Option<WarmUp>,
-    /// Work costs no time at all.
-    pub(super) free: bool,
+    /// Requests cost no time at all.
+    free: bool,
+    /// Which TLS the members speak.
+    pub(super) tls: tls::Version,
+    /// A worker's time for a TLS handshake in full, and for one that resumes a session.
+    tls_cost: [Sampler; 2],
+    tickets: Option<Nanos>,
+    keys: TlsKeys,
     pub(super) connections_max: u32,
     pub(super) when_full: WhenFull,
     /// Who takes the connections past the limit.
@@ -42,6 +49,10 @@ impl Plan {
             workers: config.workers,
             free: prices.is_none() && config.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
             prices,
+            tls: config.tls,
+            tls_cost: [config.tls_cost(), config.tls_resumed_cost()].map(|cost| cost.sampler()),
+            tickets: Some(config.tls_tickets()).filter(|life| *life > Nanos::ZERO),
+            keys: config.tls_keys.unwrap_or_default(),
             warm_up: config.warm_up,
             service_time: config.service_time.sampler(),
             connections_max: config.connections_max.unwrap_or(u32::MAX),
@@ -69,13 +80,42 @@ impl Plan {
         self.address_rate.is_some()
     }
 
-    /// A worker's time for a request.
+    /// Which TLS the members speak.
+    pub fn tls(&self) -> tls::Version {
+        self.tls
+    }
+
+    /// How long a ticket that a member gives out is good for; `None` where it gives none.
+    pub fn tickets(&self) -> Option<Nanos> {
+        self.tickets
+    }
+
+    /// Who can read a member's tickets.
+    pub fn tls_keys(&self) -> TlsKeys {
+        self.keys
+    }
+
+    /// Whether some work costs no time at all.
+    pub(super) fn is_free(&self, work: &Work) -> bool {
+        match work {
+            Work::Tls { resumed } => self.tls_cost[usize::from(*resumed)] == Sampler::Constant(Nanos::ZERO),
+            Work::Request(_) => self.free,
+        }
+    }
+
+    /// A worker's time for a job.
     pub(super) fn work(&self, seed: Seed, job: &Job) -> Nanos {
+        let asked = match &job.work {
+            Work::Tls { resumed } => {
+                return self.tls_cost[usize::from(*resumed)].sample(|| seed.draw(job.client, Purpose::TlsCost, 0));
+            }
+            Work::Request(asked) => asked,
+        };
         let service_time = || self.service_time.sample(|| seed.draw(job.client, Purpose::Service, 0));
         match &self.prices {
             None => service_time(),
             Some(prices) => {
-                let behavior = self.behaviors.get(job.behavior as usize);
+                let behavior = self.behaviors.get(asked.behavior as usize);
                 let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept));
                 prices.work(seed, job, opens, service_time)
             }

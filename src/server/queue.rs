@@ -7,17 +7,35 @@ use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
-/// A request on its way through the queue and a worker.
+/// Work on its way through the queue and a worker.
 #[derive(Debug)]
 pub(super) struct Job {
     pub connection: u32,
     pub client: Identity,
+    pub work: Work,
+    pub since: Timestamp,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A TLS handshake.
+    Tls {
+        /// Whether it resumes an earlier session.
+        resumed: bool,
+    },
+    /// A request.
+    Request(Asked),
+}
+
+/// What is kept of a request.
+#[derive(Debug)]
+pub(super) struct Asked {
     pub behavior: u32,
     pub upgrade: bool,
     pub key: Key,
     /// The request target, where a redirect will need it.
     pub path: Option<Box<str>>,
-    pub since: Timestamp,
 }
 
 /// A job with a worker, in order of completion; or one that is held back, in order of its turn.

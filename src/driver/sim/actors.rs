@@ -78,6 +78,7 @@ impl Simulation {
                     sent += len as usize;
                     self.send_to_server(self.connection_of(session, c), bytes, from..sent);
                 }
+                Output::StartTls(c, endpoint) => self.greet(self.connection_of(session, c), endpoint),
                 Output::Close(c, _) => self.close_client(session, c),
                 Output::WakeAt(at) => self.wake_session_at(session, at),
                 Output::Admit(next) => admitted = next,
@@ -155,6 +156,10 @@ impl Simulation {
                         Some(_) => self.send_to_server(self.opened_by(server, c), bytes, from..sent),
                     }
                 }
+                Output::StartTls(c, endpoint) if c.as_own().is_some() => {
+                    self.greet(self.opened_by(server, c), endpoint)
+                }
+                Output::StartTls(c, _) => self.answer_hello(server, c),
                 Output::Close(c, how) if c.as_own().is_some() => self.hang_up(server, c, how),
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),
@@ -200,6 +205,7 @@ impl Simulation {
         entry.server_number = number;
         entry.server_end = ServerEnd::Accepted;
         let server = entry.server;
+        self.await_hello(connection, server);
         let identity = self.identity_of(connection);
         if self.plans[self.servers[server as usize].group].asks_for_addresses() {
             let address = self.address_of(connection);

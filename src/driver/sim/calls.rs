@@ -101,6 +101,9 @@ impl Simulation {
             News::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why), recorder),
             News::Eof => self.server_input(server, Input::Eof(c), recorder),
             News::Reset => self.server_input(server, Input::Reset(c), recorder),
+            News::Received { segment } if self.tls.concerns(connection, Way::ToClient) => {
+                self.flight_at_client(connection, segment, recorder);
+            }
             News::Received { segment } => {
                 let bytes = std::mem::take(&mut self.segments[segment]);
                 self.server_input(server, Input::Received(c, &bytes), recorder);

@@ -109,6 +109,7 @@ impl Simulation {
         }
         slot.machine = Server::default();
         slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
+        self.tls.lose_keys(server);
         slot.free.clear();
         slot.accepted.clear();
         if slot.wake != Handle::NONE {

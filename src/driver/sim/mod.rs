@@ -13,6 +13,7 @@ mod pauses;
 mod queue;
 mod slab;
 mod stall;
+mod tls;
 mod wire;
 
 use calls::News;
@@ -21,6 +22,7 @@ use pauses::Pausing;
 use queue::{Handle, Queue};
 use slab::Slab;
 use stall::Stalls;
+use tls::Tls;
 
 use std::collections::BTreeMap;
 
@@ -233,6 +235,7 @@ pub struct Simulation {
     quiet_until: Timestamp,
     /// Data that waits for a retransmission.
     stalls: Stalls,
+    tls: Tls,
     /// Losses noticed while something was sent, with their servers: recorded when the item is dealt with.
     losses: Vec<(u32, network::Event)>,
     groups: Vec<GroupSlot>,
@@ -325,6 +328,7 @@ impl Simulation {
             changes: Vec::new(),
             quiet_until: Timestamp::NEVER,
             stalls: Stalls::default(),
+            tls: Tls::default(),
             losses: Vec::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),
             groups,
@@ -339,6 +343,7 @@ impl Simulation {
             server_outputs: server::Outputs::default(),
             reports: Vec::with_capacity(scenario.servers.len()),
         };
+        simulation.prepare_tls();
         simulation.schedule_all();
         simulation
     }

@@ -31,6 +31,7 @@ impl Simulation {
 
     /// The first SYN of a connection leaves.
     pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
+        self.tls.forget(connection);
         let ordinal = self.next_ordinal(connection);
         let at = self.travel(connection, Way::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
@@ -402,6 +403,9 @@ impl Simulation {
         if self.connections[connection].server_end != ServerEnd::Accepted {
             self.accept(connection, recorder);
         }
+        if self.tls.concerns(connection, Way::ToServer) {
+            return self.flight_at_server(connection, segment, recorder);
+        }
         let entry = &self.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
         let bytes = std::mem::take(&mut self.segments[segment]);
@@ -423,6 +427,9 @@ impl Simulation {
         if entry.client == ClientEnd::Open {
             let c = ConnectionId(entry.client_number);
             match entry.caller.who() {
+                Who::Session(_) if self.tls.concerns(connection, Way::ToClient) => {
+                    self.flight_at_client(connection, segment, recorder);
+                }
                 Who::Session(session) => {
                     let bytes = std::mem::take(&mut self.segments[segment]);
                     self.session_input(session, Input::Received(c, &bytes), recorder);

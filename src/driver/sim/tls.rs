@@ -1,0 +1,285 @@
+//! TLS between the machines and their TCP: both ends' handshakes, servers' ticket keys, clients' tickets.
+//!
+//! A flight is a message like any other: what can be lost, held up or read late is. All of this stays empty where no
+//! server has TLS.
+
+use super::connection::Who;
+use super::{GroupSlot, Item, Simulation};
+use crate::machine::{ConnectionId, EndpointId, Input};
+use crate::network::Way;
+use crate::record::Recorder;
+use crate::server::TlsKeys;
+use crate::time::Timestamp;
+use crate::tls::{Flight, Ticket, Version};
+
+/// What the simulator keeps.
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    /// Handshakes by connection, as far as any had one.
+    ends: Vec<Ends>,
+    /// The number of each server's ticket key, where there is TLS.
+    keys: Vec<Key>,
+    next_key: u32,
+    /// The first ticket of each client process (or session), by client group; last, of each server that is a client.
+    first: Vec<Vec<u32>>,
+    tickets: Vec<Kept>,
+}
+
+/// The key that a server makes its tickets with.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    number: u32,
+    /// It is lost with the process.
+    of_process: bool,
+}
+
+/// A ticket that a client keeps.
+#[derive(Debug)]
+struct Kept {
+    /// Whom it is for.
+    endpoint: u32,
+    key: u32,
+    expires: Timestamp,
+    /// The same client's ticket for another endpoint.
+    next: u32,
+}
+
+/// How far the two ends of a connection are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    client: Client,
+    server: Server,
+    /// Whom the client means to reach.
+    endpoint: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Client {
+    /// TLS is up, or there is none.
+    #[default]
+    Done,
+    /// Waits for the server's first flight.
+    Greeted,
+    /// Waits for the server's second.
+    Finished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Server {
+    /// TLS is up, or there is none.
+    #[default]
+    Done,
+    /// Waits for the `ClientHello`.
+    Waits,
+    /// Has it: the process will answer.
+    Greeted { resumed: bool },
+    /// Waits for the client's second flight.
+    Answered,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Tls {
+    /// Whether what arrives there is part of a handshake.
+    #[inline]
+    pub fn concerns(&self, connection: u32, way: Way) -> bool {
+        self.ends.get(connection as usize).is_some_and(|ends| match way {
+            Way::ToServer => ends.server != Server::Done,
+            Way::ToClient => ends.client != Client::Done,
+        })
+    }
+
+    /// The connection's place is a new one's.
+    pub fn forget(&mut self, connection: u32) {
+        if let Some(ends) = self.ends.get_mut(connection as usize) {
+            *ends = Ends::default();
+        }
+    }
+
+    fn ends(&mut self, connection: u32) -> &mut Ends {
+        let at = connection as usize;
+        if at >= self.ends.len() {
+            self.ends.resize_with(at + 1, Ends::default);
+        }
+        &mut self.ends[at]
+    }
+
+    /// The process of a server is gone; the next one draws keys of its own.
+    pub fn lose_keys(&mut self, server: u32) {
+        if let Some(key) = self.keys.get_mut(server as usize).filter(|key| key.of_process) {
+            key.number = self.next_key;
+            self.next_key += 1;
+        }
+    }
+
+    /// The place of a client's ticket for an endpoint.
+    fn find(&self, group: usize, client: usize, endpoint: u32) -> Option<usize> {
+        let mut at = *self.first.get(group)?.get(client)?;
+        while at != NONE {
+            let kept = &self.tickets[at as usize];
+            if kept.endpoint == endpoint {
+                return Some(at as usize);
+            }
+            at = kept.next;
+        }
+        None
+    }
+
+    /// A client keeps its latest ticket for each endpoint.
+    fn keep(&mut self, group: usize, client: usize, endpoint: u32, ticket: Ticket, now: Timestamp) {
+        let expires = now + ticket.lifetime;
+        if let Some(at) = self.find(group, client, endpoint) {
+            let kept = &mut self.tickets[at];
+            (kept.key, kept.expires) = (ticket.key, expires);
+            return;
+        }
+        let of_group = &mut self.first[group];
+        if client >= of_group.len() {
+            of_group.resize(client + 1, NONE);
+        }
+        let next = std::mem::replace(&mut of_group[client], self.tickets.len() as u32);
+        self.tickets.push(Kept { endpoint, key: ticket.key, expires, next });
+    }
+}
+
+impl Simulation {
+    /// Gives every server its first key.
+    pub(super) fn prepare_tls(&mut self) {
+        if self.plans.iter().all(|plan| plan.tls().is_none()) {
+            return;
+        }
+        let groups = self.plans.len() as u32;
+        let key = |(server, group): (u32, usize)| match self.plans[group].tls_keys() {
+            TlsKeys::Shared => Key { number: group as u32, of_process: false },
+            TlsKeys::Process => Key { number: groups + server, of_process: true },
+        };
+        self.tls.keys = (0..).zip(self.servers.iter().map(|server| server.group)).map(key).collect();
+        self.tls.next_key = groups + self.servers.len() as u32;
+        self.tls.first.resize_with(self.groups.len() + 1, Vec::new);
+    }
+
+    /// The group of who opened a connection, and which of its processes keeps the tickets.
+    fn keeper(&self, connection: u32) -> (usize, usize) {
+        let slot = match self.connections[connection].caller.who() {
+            Who::Session(session) => &self.sessions[session as usize],
+            Who::Server(server) => return (self.groups.len(), server as usize),
+        };
+        let GroupSlot { hosts, .. } = &self.groups[slot.group as usize];
+        let index = slot.machine.index() as usize;
+        (usize::from(slot.group), if hosts.is_empty() { index } else { index % hosts.len() })
+    }
+
+    fn flight_to_server(&mut self, connection: u32, flight: Flight) {
+        let segment = self.write_flight(flight);
+        let at = self.arrival(connection, Way::ToServer);
+        self.push(connection, at, Item::ToServer { connection, segment });
+    }
+
+    fn flight_to_client(&mut self, connection: u32, flight: Flight) {
+        let segment = self.write_flight(flight);
+        let at = self.arrival(connection, Way::ToClient);
+        self.push(connection, at, Item::ToClient { connection, segment });
+    }
+
+    fn write_flight(&mut self, flight: Flight) -> u32 {
+        let segment = self.segments.reuse();
+        let bytes = &mut self.segments[segment];
+        bytes.clear();
+        flight.write(bytes);
+        segment
+    }
+
+    fn read_flight(&mut self, segment: u32) -> Option<Flight> {
+        let flight = Flight::read(&self.segments[segment]);
+        self.segments.release(segment);
+        flight
+    }
+
+    /// Whoever opened a connection begins TLS, with the ticket that it has for this endpoint.
+    pub(super) fn greet(&mut self, connection: Option<u32>, endpoint: EndpointId) {
+        let Some(connection) = connection else { return };
+        let (group, client) = self.keeper(connection);
+        let kept = self.tls.find(group, client, endpoint.0).map(|at| &self.tls.tickets[at]);
+        let ticket = kept.filter(|kept| self.now <= kept.expires).map(|kept| kept.key);
+        let ends = self.tls.ends(connection);
+        (ends.client, ends.endpoint) = (Client::Greeted, endpoint.0);
+        self.flight_to_server(connection, Flight::ClientHello { ticket });
+    }
+
+    /// A connection was accepted: where its server has TLS, that comes first.
+    pub(super) fn await_hello(&mut self, connection: u32, server: u32) {
+        if !self.plans[self.servers[server as usize].group].tls().is_none() {
+            self.tls.ends(connection).server = Server::Waits;
+        }
+    }
+
+    /// A server's process sends its first flight.
+    pub(super) fn answer_hello(&mut self, server: u32, c: ConnectionId) {
+        let slot = &self.servers[server as usize];
+        let connection = slot.accepted[c.0 as usize];
+        let version = self.plans[slot.group].tls();
+        let Server::Greeted { resumed } = self.tls.ends(connection).server else { return };
+        let finished = resumed || version == Version::V1_3;
+        self.tls.ends(connection).server = if finished { Server::Done } else { Server::Answered };
+        let ticket = if finished { self.ticket(server) } else { None };
+        self.flight_to_client(connection, Flight::ServerHello { finished, resumed, ticket });
+    }
+
+    /// What a server gives its clients for the next time.
+    fn ticket(&self, server: u32) -> Option<Ticket> {
+        let lifetime = self.plans[self.servers[server as usize].group].tickets()?;
+        Some(Ticket { key: self.tls.keys[server as usize].number, lifetime })
+    }
+
+    /// A process reads a flight of a client that TLS is not up with yet.
+    #[cold]
+    pub(super) fn flight_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        let flight = self.read_flight(segment);
+        let entry = &self.connections[connection];
+        let (server, c) = (entry.server, ConnectionId(entry.server_number));
+        match (self.tls.ends(connection).server, flight) {
+            (Server::Waits, Some(Flight::ClientHello { ticket })) => {
+                let known = self.ticket(server).map(|ticket| ticket.key);
+                let resumed = ticket.is_some() && ticket == known;
+                self.tls.ends(connection).server = Server::Greeted { resumed };
+                self.server_input(server, Input::Hello(c, resumed), recorder);
+            }
+            (Server::Answered, Some(Flight::ClientFinished)) => {
+                self.tls.ends(connection).server = Server::Done;
+                let ticket = self.ticket(server);
+                self.flight_to_client(connection, Flight::ServerFinished { ticket });
+            }
+            // Who speaks without TLS is not spoken with.
+            _ => self.server_input(server, Input::Reset(c), recorder),
+        }
+    }
+
+    /// Whoever opened a connection reads a flight of its server.
+    #[cold]
+    pub(super) fn flight_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+        let flight = self.read_flight(segment);
+        let (resumed, ticket) = match (self.tls.ends(connection).client, flight) {
+            (Client::Greeted, Some(Flight::ServerHello { finished: false, .. })) => {
+                self.tls.ends(connection).client = Client::Finished;
+                return self.flight_to_server(connection, Flight::ClientFinished);
+            }
+            (Client::Greeted, Some(Flight::ServerHello { resumed, ticket, .. })) => (resumed, ticket),
+            (Client::Finished, Some(Flight::ServerFinished { ticket })) => (false, ticket),
+            _ => return debug_assert!(false, "no server sends {flight:?} then"),
+        };
+        let ends = self.tls.ends(connection);
+        ends.client = Client::Done;
+        let endpoint = ends.endpoint;
+        let entry = &self.connections[connection];
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
+        let (group, client) = self.keeper(connection);
+        if let Some(ticket) = ticket.filter(|_| self.groups.get(group).is_none_or(|group| group.plan.resumes_tls())) {
+            self.tls.keep(group, client, endpoint, ticket, self.now);
+        }
+        let secured = Input::Secured(c, resumed);
+        match caller.who() {
+            Who::Session(session) => self.session_input(session, secured, recorder),
+            Who::Server(server) => self.server_input(server, secured, recorder),
+        }
+    }
+}

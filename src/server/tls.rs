@@ -1,0 +1,55 @@
+//! A server whose connections begin with TLS: what it costs its workers.
+
+use super::Event;
+use super::config::WhenFull;
+use super::machine::{Context, Outputs, Server, State};
+use super::queue::{Job, Work};
+use super::{Reason, Turn};
+use crate::machine::{ConnectionId, How, Output};
+use crate::time::{Nanos, Timestamp};
+
+impl Server {
+    /// A `ClientHello` was read: a worker will do the key exchange and the signature, or what resuming takes.
+    pub(super) fn hello(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        resumed: bool,
+        out: &mut Outputs,
+    ) {
+        let connection = &mut self.connections[c.0 as usize];
+        // Any other answer to a connection past the limit is HTTP, and must wait until TLS is up.
+        if connection.excess && cx.plan.when_full == WhenFull::Drop {
+            connection.state = State::Ignored;
+            out.event(Event::Hello { connection: c.0, resumed, queued: false });
+            let (reason, turn) = (Reason::ConnectionsMax, Turn::Drop);
+            out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
+            return;
+        }
+        connection.state = State::Securing;
+        let job = Job { connection: c.0, client: connection.client, work: Work::Tls { resumed }, since: now };
+        self.enter(cx, now, job, false, out);
+    }
+
+    /// A worker has done what a `ClientHello` asks for: the server's flight leaves, and the request may come.
+    pub(super) fn answer_hello(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        served: Nanos,
+        out: &mut Outputs,
+    ) {
+        if self.state(c) == State::Abandoned {
+            out.event(Event::Wasted { connection: c.0, served });
+            out.push(Output::Close(c, How::Fin));
+            return self.forget(c, out);
+        }
+        out.event(Event::HelloAnswered { connection: c.0, served });
+        out.push(Output::StartTls(c, cx.endpoint));
+        self.connections[c.0 as usize].state = State::Reading;
+        // Its own work is none of the client's time.
+        self.limit_time(cx, now, c, out);
+    }
+}
