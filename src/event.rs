@@ -3,6 +3,7 @@
 //! The order of the variants below is part of the digest's meaning: their tags are written out, never derived.
 
 use crate::client::{self, Failure};
+use crate::network::dns;
 use crate::time::Timestamp;
 use crate::{fault, network, server};
 
@@ -28,6 +29,8 @@ pub enum Kind {
     Network(u32, network::Event),
     /// By a fault, by its number in the scenario.
     Fault(u16, fault::Event),
+    /// To the records of a DNS name, by its number in the scenario.
+    Dns(u16, dns::Event),
 }
 
 impl Event {
@@ -71,6 +74,13 @@ impl Event {
                         out.tag(7, session);
                         out.put([u8::from(to_server)]);
                     }
+                }
+            }
+            Kind::Dns(name, event) => {
+                out.tag(5, u32::from(name));
+                match event {
+                    dns::Event::Listed { server } => out.tag(1, server),
+                    dns::Event::Withdrawn { server } => out.tag(2, server),
                 }
             }
             Kind::Fault(fault, event) => {
@@ -150,6 +160,16 @@ fn session_event(event: client::Event, out: &mut Encoder<'_>) {
         }
         client::Event::Ended => out.tag(10, 0),
         client::Event::GaveUp => out.tag(11, 0),
+        client::Event::Resolving { connection, name } => {
+            out.tag(45, connection);
+            out.u32(name);
+        }
+        client::Event::Resolved { connection, name, addresses, ttl } => {
+            out.tag(46, connection);
+            out.u32(name);
+            out.u32(u32::from(addresses));
+            out.u64(ttl.0);
+        }
     }
 }
 
@@ -162,7 +182,12 @@ fn failure_detail(failure: Failure) -> u32 {
         Failure::Unresolved => 3,
         // Beside the codes of what is invalid.
         Failure::Insecure => 1 << 8,
-        Failure::Refused | Failure::ConnectTimeout | Failure::HandshakeTimeout | Failure::Reset | Failure::Closed => 0,
+        Failure::LookupTimeout
+        | Failure::Refused
+        | Failure::ConnectTimeout
+        | Failure::HandshakeTimeout
+        | Failure::Reset
+        | Failure::Closed => 0,
     }
 }
 

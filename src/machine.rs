@@ -4,7 +4,7 @@
 //! buffer that the driver owns and reuses, so that the steady state allocates nothing. Connections carry ids from the
 //! first day: a late input for a connection that the machine gave up is ignored, not misread.
 
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
 /// A machine's own number for one of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ impl ConnectionId {
     }
 }
 
-/// A server in the driver's directory, dialled by its number.
+/// A server in the driver's directory, dialled by its number; or a name there, which is looked up first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub u32);
 
@@ -54,6 +54,8 @@ pub enum Input<'a> {
     Start,
     /// The host's connect gate lets this session through (RFC 6455 section 4.1, item 2).
     Admitted,
+    /// A lookup's answer for a connection: addresses, the best first, and how long they may be kept.
+    Resolved(ConnectionId, &'a [EndpointId], Nanos),
     /// TCP is up.
     Connected(ConnectionId),
     /// TLS is up, after [`Output::StartTls`]: whatever follows is encrypted. True where an earlier session was resumed.
@@ -82,6 +84,8 @@ pub enum Input<'a> {
 /// What a machine asks of its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output<E> {
+    /// Look a name up, for this connection.
+    Resolve(ConnectionId, EndpointId),
     /// Connect to an endpoint; the connection's id is the machine's choice (a server's is [`ConnectionId::own`]).
     Open(ConnectionId, EndpointId),
     /// Begin TLS on a connection that is up, be it a new one or a stream that was in use before (a tunnel, RFC 2817). A

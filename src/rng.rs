@@ -89,6 +89,16 @@ pub enum Purpose {
     PauseGap = 57,
     /// How long a pause takes.
     PauseLength = 58,
+    /// Which resolver a host asks.
+    DnsResolver = 66,
+    /// When a resolver asks for a name, within the name's time to live.
+    DnsPhase = 67,
+    /// Whether a resolver keeps answers longer than it may.
+    DnsMinTtl = 68,
+    /// How long a lookup takes.
+    DnsLatency = 69,
+    /// The order of the addresses in an answer.
+    DnsOrder = 70,
 }
 
 /// The 128 bits of one draw.

@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::number::short;
 use super::over_time::{self, seconds};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
-use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
+use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
 use crate::client::Outcome;
 use crate::metrics::{Measured, Series};
 
@@ -109,6 +109,7 @@ fn color(outcome: Outcome) -> RGBColor {
         Outcome::Closed => GREY,
         Outcome::Invalid => BLUE,
         Outcome::BadRedirect => BROWN,
+        Outcome::Unresolved => OLIVE,
     }
 }
 

@@ -20,6 +20,8 @@ pub const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
 /// Two more for the charts that need more than eight colours: far from the others in lightness.
 pub const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
 pub const BROWN: RGBColor = RGBColor(0x6B, 0x3E, 0x1B);
+/// And one for what is rare.
+pub const OLIVE: RGBColor = RGBColor(0x7A, 0x8B, 0x2E);
 
 /// The page.
 pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);

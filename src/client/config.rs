@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::names::DnsCache;
 use super::retry::Retry;
 use crate::handshake::Mode;
 use crate::load::Arrive;
@@ -81,6 +82,15 @@ pub struct Config {
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,
+    /// How long a process keeps what a lookup said; absent: as long as the answer says. Needs `[dns.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_cache: Option<DnsCache>,
+    /// How long a lookup may take; absent: 10 s, two tries of 5 s as glibc's `resolv.conf` has it. Needs `[dns.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_timeout: Option<Nanos>,
+    /// Whether a connect that fails goes on with the next address of the answer; absent: true. Needs `[dns.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_address: Option<bool>,
     /// The zone that its hosts are in; links and faults may name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -105,6 +115,18 @@ pub struct Breaker {
     pub failures: u32,
     /// How long it stays open.
     pub open_for: Nanos,
+}
+
+/// What a lookup may take unless the scenario says otherwise.
+pub(super) const DNS_TIMEOUT: Nanos = Nanos::from_secs(10);
+
+impl Config {
+    /// Makes the defaults visible that mean something only where there are names.
+    pub fn fill_in_dns(&mut self) {
+        self.dns_cache.get_or_insert_default();
+        self.dns_timeout.get_or_insert(DNS_TIMEOUT);
+        self.next_address.get_or_insert(true);
+    }
 }
 
 fn default_path() -> String {

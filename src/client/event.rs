@@ -13,7 +13,25 @@ pub enum Event {
         /// The session's number in its group.
         index: u32,
     },
-    /// An attempt began: the first SYN leaves.
+    /// A name is looked up: the attempt has begun, and the SYN leaves when the answer is there.
+    Resolving {
+        /// Its connection.
+        connection: u32,
+        /// The name's number in the driver's directory, where names come after servers.
+        name: u32,
+    },
+    /// The answer has come.
+    Resolved {
+        /// Its connection.
+        connection: u32,
+        /// The name's number.
+        name: u32,
+        /// Addresses in it.
+        addresses: u16,
+        /// How long it may be kept.
+        ttl: Nanos,
+    },
+    /// An attempt goes to a server: the first SYN leaves.
     AttemptStarted {
         /// Its connection.
         connection: u32,
@@ -45,7 +63,7 @@ pub enum Event {
         connection: u32,
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// The server it points to.
+        /// The server or the name it points to.
         endpoint: u32,
     },
     /// The attempt failed.
@@ -112,6 +130,8 @@ impl End {
 /// Why an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
+    /// No answer to a lookup in time.
+    LookupTimeout,
     /// RST answered the SYN.
     Refused,
     /// No SYN-ACK within the client's connect timeout, or the kernel's limit.
@@ -165,11 +185,13 @@ pub enum Outcome {
     Invalid,
     /// [`Failure::RedirectLimit`], [`Failure::BadLocation`] and [`Failure::Unresolved`].
     BadRedirect,
+    /// [`Failure::LookupTimeout`].
+    Unresolved,
 }
 
 impl Outcome {
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 10] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Opened,
         Outcome::Redirected,
         Outcome::Rejected,
@@ -180,6 +202,7 @@ impl Outcome {
         Outcome::Closed,
         Outcome::Invalid,
         Outcome::BadRedirect,
+        Outcome::Unresolved,
     ];
 
     /// The name in metrics, tables and charts.
@@ -195,6 +218,7 @@ impl Outcome {
             Outcome::Closed => "closed",
             Outcome::Invalid => "invalid",
             Outcome::BadRedirect => "bad_redirect",
+            Outcome::Unresolved => "unresolved",
         }
     }
 }
@@ -203,6 +227,7 @@ impl Failure {
     /// What the attempt is counted as.
     pub fn outcome(self) -> Outcome {
         match self {
+            Failure::LookupTimeout => Outcome::Unresolved,
             Failure::Refused => Outcome::Refused,
             Failure::ConnectTimeout => Outcome::ConnectTimeout,
             Failure::HandshakeTimeout => Outcome::HandshakeTimeout,

@@ -1,7 +1,8 @@
 //! What the sessions of a client group have in common, and what they are given with each input.
 
-use super::config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+use super::config::{Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, OnRetry, Pick};
 use super::host::Host;
+use super::names::{DnsCache, Names};
 use super::retry::Retry;
 use crate::handshake::Mode;
 use crate::http::Directory;
@@ -31,6 +32,9 @@ pub struct Group {
     pub(super) hold: Option<Sampler>,
     pub(super) gate: bool,
     resumes: bool,
+    pub(super) dns_cache: DnsCache,
+    pub(super) dns_timeout: Nanos,
+    pub(super) next_address: bool,
 }
 
 impl Group {
@@ -59,6 +63,9 @@ impl Group {
             },
             gate: config.connect_gate,
             resumes: config.tls_resumption.unwrap_or(true),
+            dns_cache: config.dns_cache.unwrap_or_default(),
+            dns_timeout: config.dns_timeout.unwrap_or(DNS_TIMEOUT),
+            next_address: config.next_address.unwrap_or(true),
         }
     }
 
@@ -83,6 +90,8 @@ pub struct Context<'a> {
     pub directory: &'a Directory,
     /// What the session shares with others of its process, if it does.
     pub host: Option<&'a mut Host>,
+    /// What the session has looked up, where it is a host of its own and there are names.
+    pub names: Option<&'a mut Names>,
     /// The driver's number for this session.
     pub slot: u32,
 }

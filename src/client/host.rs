@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 
 use super::config::Breaker;
+use super::names::Names;
 use super::retry::Budget;
 use crate::machine::EndpointId;
 use crate::time::{Nanos, Timestamp};
 
-/// One client process: its round-robin position, its connect gate, its retry budget and its circuit breaker.
+/// One client process: its round-robin position, its connect gate, its retry budget, its circuit breaker and the names
+/// it knows.
 #[derive(Debug, Default)]
 pub struct Host {
     turn: u32,
@@ -18,6 +20,8 @@ pub struct Host {
     failures: u32,
     /// Until when the breaker is open.
     broken_until: Timestamp,
+    /// What it has looked up.
+    pub(super) names: Names,
 }
 
 /// RFC 6455 section 4.1, item 2: at most one connection in CONNECTING state to one remote address.

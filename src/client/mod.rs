@@ -7,6 +7,7 @@ mod config;
 mod event;
 mod group;
 mod host;
+mod names;
 mod retry;
 mod session;
 
@@ -14,6 +15,7 @@ pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
 pub use event::{End, Event, Failure, Outcome};
 pub use group::{Context, Group};
 pub use host::Host;
+pub use names::{Bounds, DnsCache, Names};
 pub use retry::{Budget, Draw, Policy, Retry};
 pub use session::{Outputs, Session};
 

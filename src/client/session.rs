@@ -1,5 +1,7 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
+mod lookup;
+
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure};
 use super::group::Context;
@@ -19,6 +21,8 @@ pub type Outputs = crate::machine::Outputs<Event>;
 enum State {
     /// Not started, ended or given up.
     Idle,
+    /// A name is being looked up.
+    Resolving,
     /// In line at the host's connect gate.
     Gated,
     Connecting,
@@ -38,7 +42,7 @@ pub struct Session {
     index: u32,
     /// The latest connection; they count from 1.
     connection: u32,
-    /// The server of the latest connection.
+    /// The server of the latest connection; while it is not known, its name.
     endpoint: EndpointId,
     /// Position in the group's endpoint list of the last choice.
     position: u32,
@@ -70,6 +74,10 @@ struct Rare {
     partial: Partial,
     /// The request target, where a redirect changed it.
     path: Option<String>,
+    /// The name that a redirect led to.
+    name: Option<EndpointId>,
+    /// Addresses of the name that have not been tried, the next one last.
+    untried: Vec<EndpointId>,
 }
 
 impl Session {
@@ -110,6 +118,9 @@ impl Session {
                 out.event(Event::Scheduled { group: cx.group.number, index: self.index });
                 self.attempt(cx, now, out);
             }
+            (State::Resolving, Input::Resolved(c, addresses, ttl)) if c.0 == self.connection + 1 => {
+                self.resolved(cx, now, addresses, ttl, out);
+            }
             (State::Gated, Input::Admitted) => {
                 self.at_gate = true;
                 self.connect(cx, now, out);
@@ -127,7 +138,9 @@ impl Session {
                     ConnectError::Refused => Failure::Refused,
                     ConnectError::TimedOut => Failure::ConnectTimeout,
                 };
-                self.fail(cx, now, failure, out);
+                if !self.try_next_address(cx, now, failure, out) {
+                    self.fail(cx, now, failure, out);
+                }
             }
             (State::Handshaking, Input::Received(c, bytes)) if current(c) => self.read(cx, now, bytes, out),
             (State::Securing | State::Handshaking, Input::Eof(c)) if current(c) => {
@@ -159,7 +172,17 @@ impl Session {
         let until = std::mem::replace(&mut self.until, Timestamp::NEVER);
         self.beat = Timestamp::NEVER;
         match self.state {
-            State::Connecting => self.drop_and_fail(cx, now, Failure::ConnectTimeout, out),
+            State::Resolving => {
+                // What comes of it now is for nobody.
+                self.connection += 1;
+                self.fail(cx, now, Failure::LookupTimeout, out);
+            }
+            State::Connecting => {
+                out.push(Output::Close(c, How::Fin));
+                if !self.try_next_address(cx, now, Failure::ConnectTimeout, out) {
+                    self.fail(cx, now, Failure::ConnectTimeout, out);
+                }
+            }
             State::Securing | State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
             State::Open if now >= until => self.hang_up(cx, now, out),
             State::Open if self.pinged => {
@@ -208,7 +231,7 @@ impl Session {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     if !bytes.is_empty() {
-                        self.rare = Some(Box::new(Rare { partial: Partial::from(bytes.to_vec()), path: None }));
+                        self.rare = Some(Box::new(Rare { partial: Partial::from(bytes.to_vec()), ..Rare::default() }));
                     }
                     return;
                 }
@@ -290,7 +313,7 @@ impl Session {
         self.hops = 0;
         self.rare = None;
         self.since = now;
-        self.enter(cx, now, out);
+        self.dial(cx, now, out);
     }
 
     /// Connects, or waits in line for the host's gate.
@@ -331,7 +354,7 @@ impl Session {
     /// Sends the opening request.
     fn ask(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
         self.state = State::Handshaking;
-        let authority = cx.directory.authority(self.endpoint);
+        let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
         let key = self.key(cx);
         out.transmit(c, |bytes| write_request(bytes, cx.group.mode, authority, self.path(cx), &key));
     }
@@ -345,15 +368,15 @@ impl Session {
     fn read(&mut self, cx: &mut Context<'_>, now: Timestamp, bytes: &[u8], out: &mut Outputs) {
         let group = cx.group;
         let mut rare = self.rare.take();
-        let (mut bytes, path) = match rare.as_deref_mut() {
-            Some(Rare { partial, path }) => (partial.join(bytes), path.as_deref()),
-            None => (bytes, None),
+        let (mut bytes, path, name) = match rare.as_deref_mut() {
+            Some(Rare { partial, path, name, .. }) => (partial.join(bytes), path.as_deref(), *name),
+            None => (bytes, None, None),
         };
         loop {
             match read_answer(group.mode, || self.key(cx).accept(), bytes) {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
                 Ok(Some((answer, len))) => {
-                    self.answered(cx, now, answer, path.unwrap_or(&group.path), out);
+                    self.answered(cx, now, answer, (name, path.unwrap_or(&group.path)), out);
                     // Bytes glued to the answer that opened are the first frames.
                     if self.state == State::Open && bytes.len() > len {
                         self.listen(cx, now, &bytes[len..], out);
@@ -370,7 +393,15 @@ impl Session {
         self.rare = Some(rare);
     }
 
-    fn answered(&mut self, cx: &mut Context<'_>, now: Timestamp, answer: Answer<'_>, path: &str, out: &mut Outputs) {
+    /// `asked` is the name that a redirect led to, if it did, and the request target.
+    fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        answer: Answer<'_>,
+        asked: (Option<EndpointId>, &str),
+        out: &mut Outputs,
+    ) {
         match answer {
             Answer::Open => {
                 self.leave_gate(cx, out);
@@ -390,15 +421,17 @@ impl Session {
                 let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
                 self.wake_at(until, beat, out);
             }
-            Answer::Redirect { status, location } => match self.follow(cx, location, path) {
+            Answer::Redirect { status, location } => match self.follow(cx, location, asked) {
                 Ok((endpoint, path)) => {
                     out.event(Event::Redirected { connection: self.connection, status, endpoint: endpoint.0 });
                     out.push(Output::Close(ConnectionId(self.connection), How::Fin));
                     self.leave_gate(cx, out);
                     self.hops += 1;
                     self.endpoint = endpoint;
-                    self.rare = path.map(|path| Box::new(Rare { path: Some(path), ..Rare::default() }));
-                    self.enter(cx, now, out);
+                    let name = cx.directory.name(endpoint).map(|_| endpoint);
+                    self.rare =
+                        (path.is_some() || name.is_some()).then(|| Box::new(Rare { path, name, ..Rare::default() }));
+                    self.dial(cx, now, out);
                 }
                 Err(failure) => self.drop_and_fail(cx, now, failure, out),
             },
@@ -414,12 +447,12 @@ impl Session {
         &self,
         cx: &Context<'_>,
         location: Option<&str>,
-        path: &str,
+        (name, path): (Option<EndpointId>, &str),
     ) -> Result<(EndpointId, Option<String>), Failure> {
         if self.hops == cx.group.redirects {
             return Err(Failure::RedirectLimit);
         }
-        let base = cx.directory.authority(self.endpoint);
+        let base = cx.directory.authority(self.target(cx, name));
         let location = location.ok_or(Failure::BadLocation)?;
         let secure = cx.directory.secure(self.endpoint);
         let target = parse_location(location, secure, base, path).map_err(|_| Failure::BadLocation)?;

@@ -39,6 +39,7 @@ struct Bench {
     group: Group,
     directory: Directory,
     host: Option<Rc<RefCell<Host>>>,
+    names: Names,
     session: Session,
     now: Timestamp,
     /// The pending wake-up.
@@ -66,6 +67,7 @@ impl Bench {
             group: Group::new(GROUP, "players", &config, (0..3).map(EndpointId).collect()),
             directory: Directory::new(names.map(String::from)),
             host: None,
+            names: Names::default(),
             session: Session::new(index),
             now: Timestamp::ZERO + Nanos::from_secs(60),
             due: Timestamp::NEVER,
@@ -87,6 +89,7 @@ impl Bench {
             group: &self.group,
             directory: &self.directory,
             host: host.as_deref_mut(),
+            names: Some(&mut self.names),
             slot: SLOTS + self.session.index(),
         };
         self.session.handle(&mut cx, self.now, input, &mut out);
@@ -1083,4 +1086,72 @@ proptest! {
         };
         prop_assert_eq!(read(&cuts), read(&[]));
     }
+}
+
+/// The address of the name below, and who it may stand for.
+const NAME: EndpointId = EndpointId(4);
+
+fn by_name(text: &str) -> Bench {
+    let mut bench = Bench::new(text);
+    bench.directory = bench.directory.with_names(["game.example".into()]);
+    bench.group.endpoints = vec![NAME];
+    bench
+}
+
+fn answer(connection: u32, addresses: &[EndpointId]) -> Input<'_> {
+    Input::Resolved(ConnectionId(connection), addresses, Nanos::from_secs(30))
+}
+
+#[test]
+fn a_name_is_looked_up_before_its_address_is_dialled_and_stays_the_host() {
+    let mut bench = by_name("");
+    let asked = [
+        Output::Event(Event::Resolving { connection: 1, name: 4 }),
+        Output::Resolve(ConnectionId(1), NAME),
+        Output::WakeAt(bench.now + Nanos::from_secs(10)),
+    ];
+    assert_eq!(bench.give(Input::Start)[1..], asked);
+    let actions = bench.give(answer(1, &[EndpointId(2), EndpointId(0)]));
+    let ttl = Nanos::from_secs(30);
+    assert_eq!(events(&actions)[0], Event::Resolved { connection: 1, name: 4, addresses: 2, ttl });
+    assert_eq!(actions[1..], bench.attempt(1, 2));
+    bench.connected();
+    assert!(String::from_utf8_lossy(&bench.sent).contains("\r\nHost: game.example\r\n"));
+    // A relative Location is one of the name's; what is known is not asked again.
+    let actions = bench.received(redirect("/lobby"));
+    assert_eq!(events(&actions)[0], Event::Redirected { connection: 1, status: 307, endpoint: 4 });
+    assert_eq!(events(&actions)[1], Event::AttemptStarted { connection: 2, endpoint: 2 });
+    bench.connected();
+    assert_eq!(bench.request().1, "/lobby");
+    assert!(String::from_utf8_lossy(&bench.sent).contains("\r\nHost: game.example\r\n"));
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_for_nobody() {
+    let mut bench = by_name("dns_timeout = \"2s\"");
+    bench.give(Input::Start);
+    assert_eq!(failure(&bench.wake()), Failure::LookupTimeout);
+    assert_eq!(bench.give(answer(1, &[EndpointId(2)])), []);
+    assert_eq!(events(&bench.wake()), [Event::Resolving { connection: 2, name: 4 }]);
+    assert_eq!(bench.give(answer(1, &[EndpointId(2)])), []);
+    assert_eq!(bench.give(answer(2, &[EndpointId(1)]))[1..], bench.attempt(2, 1));
+    assert_eq!(bench.give(answer(2, &[EndpointId(1)])), []);
+}
+
+#[test]
+fn addresses_are_tried_in_order_and_the_last_one_s_failure_is_retried() {
+    let mut bench = by_name("");
+    bench.give(Input::Start);
+    bench.give(answer(1, &[EndpointId(2), EndpointId(0)]));
+    let refused = |bench: &mut Bench| bench.give(Input::ConnectFailed(bench.c(), ConnectError::Refused));
+    let failed = |connection| Output::Event(Event::AttemptFailed { connection, failure: Failure::Refused });
+    let actions = refused(&mut bench);
+    assert_eq!((actions[0], bench.endpoint()), (failed(1), 0));
+    assert_eq!(refused(&mut bench), bench.failed(2, false, Failure::Refused));
+    // The pause over, it begins with the first again.
+    bench.wake();
+    assert_eq!(bench.endpoint(), 2);
+    // A request that fails is no reason to try another address.
+    bench.connected();
+    assert_eq!(bench.received(rejection(503, None)), bench.failed(3, true, rejected(503)));
 }

@@ -125,6 +125,8 @@ pub enum Kind {
     Flap,
     /// The process is ended on purpose, drained before that if `drain` says so. It stays down unless `for` says how long.
     Stop,
+    /// A DNS name's table answers nobody: resolvers have what they heard, until its time to live is over.
+    DnsOutage,
 }
 
 impl Kind {
@@ -135,7 +137,7 @@ impl Kind {
 
     /// Whether the paths through a struck server are dead at once.
     pub fn takes_down(self) -> bool {
-        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog) && !self.impairs()
+        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage) && !self.impairs()
     }
 
     /// Whether it lies between places, rather than on servers.
@@ -170,6 +172,7 @@ impl Kind {
             Kind::RollingRestart => "rolling-restart",
             Kind::Flap => "flap",
             Kind::Stop => "stop",
+            Kind::DnsOutage => "dns-outage",
         }
     }
 
@@ -190,6 +193,7 @@ impl Kind {
             Kind::RollingRestart => 9,
             Kind::Flap => 34,
             Kind::Stop => 35,
+            Kind::DnsOutage => 60,
         }
     }
 }
@@ -318,7 +322,7 @@ pub struct Strike {
     pub begins: Timestamp,
     /// When it heals, if it does.
     pub heals: Option<Timestamp>,
-    /// The servers it strikes, by number, in rising order.
+    /// The servers it strikes, or the DNS names, by number in the directory, in rising order.
     pub servers: Vec<u32>,
 }
 
@@ -471,14 +475,14 @@ fn restart(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Ve
 pub enum Event {
     /// A server is struck.
     Began {
-        /// The server's number.
+        /// The server's number, or the DNS name's in the directory.
         server: u32,
         /// What happens to it.
         kind: Kind,
     },
     /// A server is well again.
     Healed {
-        /// The server's number.
+        /// The server's number, or the DNS name's in the directory.
         server: u32,
         /// What had happened to it.
         kind: Kind,

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use crate::machine::EndpointId;
 
 /// Turns an endpoint's number into its authority (`host` or `host:port`) and back. Given by the driver, so that a
-/// server's `Location` never names something that only the scenario knows.
+/// server's `Location` never names something that only the scenario knows. Servers come first; after them the names
+/// that must be looked up before anything can be dialled.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     authorities: Vec<String>,
     numbers: BTreeMap<String, EndpointId>,
     /// Which have TLS, by number; as far as any has.
     secure: Vec<bool>,
+    servers: u32,
 }
 
 impl Directory {
@@ -23,7 +25,8 @@ impl Directory {
             .enumerate()
             .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
             .collect();
-        Directory { authorities, numbers, secure: Vec::new() }
+        let servers = authorities.len() as u32;
+        Directory { authorities, numbers, secure: Vec::new(), servers }
     }
 
     /// The same, with TLS on these.
@@ -39,6 +42,21 @@ impl Directory {
     /// Whether the endpoint is dialled by `wss:`.
     pub fn secure(&self, endpoint: EndpointId) -> bool {
         self.secure.get(endpoint.0 as usize).is_some_and(|secure| *secure)
+    }
+
+    /// The same with names that stand for servers.
+    pub fn with_names(mut self, names: impl IntoIterator<Item = String>) -> Directory {
+        for name in names {
+            self.numbers.insert(name.clone(), EndpointId(self.authorities.len() as u32));
+            self.authorities.push(name);
+        }
+        self
+    }
+
+    /// Which of the names an endpoint is; `None` for a server, which is dialled at once.
+    #[inline]
+    pub fn name(&self, endpoint: EndpointId) -> Option<u32> {
+        endpoint.0.checked_sub(self.servers)
     }
 
     /// The authority to dial, and the value of `Host`.

@@ -9,11 +9,13 @@ use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
 use super::layout::{Layout, Window};
 use super::lives::{Life, Path};
+use super::names::NameAccount;
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, summarize_group};
 use super::summary::{Summary, Value, push_sessions};
 use crate::client::{self, End, Outcome};
 use crate::event::{Event, Kind};
+use crate::network::dns;
 use crate::record::Recorder;
 use crate::time::{Nanos, Timestamp};
 
@@ -45,6 +47,7 @@ pub struct Metrics {
     faults: Vec<FaultAccount>,
     /// Client groups and servers with a partition between them, and which.
     parted: Vec<(u16, u32, u16)>,
+    names: Vec<NameAccount>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
     /// TLS handshakes done: in full, and with a session resumed.
@@ -88,6 +91,7 @@ impl Metrics {
             sessions_open_lowest: Vec::with_capacity(rows),
             sessions_wanted: Vec::with_capacity(rows),
             availability: Vec::with_capacity(rows),
+            names: !layout.names.is_empty(),
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),
             ..Series::default()
@@ -111,6 +115,7 @@ impl Metrics {
             servers: layout.servers.iter().map(ServerAccount::new).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             parted: Vec::new(),
+            names: layout.names.iter().map(|_| NameAccount::default()).collect(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
             secured: [0; 2],
@@ -198,7 +203,8 @@ impl Metrics {
         }
         let attempts: u64 = self.outcomes.iter().sum();
         summary.push("attempts.total", Value::Count(attempts));
-        for outcome in Outcome::ALL {
+        let shown = |outcome: &Outcome| *outcome != Outcome::Unresolved || !self.names.is_empty();
+        for outcome in Outcome::ALL.into_iter().filter(shown) {
             let part = Value::Part { count: self.outcomes[outcome as usize], of: attempts };
             summary.push(format!("attempts.{}", outcome.name()), part);
         }
@@ -217,6 +223,9 @@ impl Metrics {
         summary.push("heartbeats.answered", Value::Count(self.heartbeats));
         for (fault, name) in self.faults.iter().zip(&self.layout.faults) {
             fault.summarize(name, counts[0], &mut summary);
+        }
+        for (name, account) in self.layout.names.iter().zip(&self.names) {
+            account.summarize(name, &mut summary);
         }
         summary.push_latency("detection_time", &self.detection_time);
         summary.push_latency("outage", &self.outage);
@@ -307,8 +316,19 @@ impl Metrics {
                 self.wanted += wanted;
             }
             client::Event::AttemptStarted { .. } => {
+                // An attempt with a lookup has begun before.
+                if !life.trying {
+                    life.attempt = now;
+                    life.trying = true;
+                }
+            }
+            client::Event::Resolving { name, .. } => {
                 life.attempt = now;
                 life.trying = true;
+                self.name(name).lookups += u64::from(self.window.contains(now));
+            }
+            client::Event::Resolved { name, .. } => {
+                self.name(name).answers += u64::from(self.window.contains(now));
             }
             client::Event::Connected { .. } => life.connected = now,
             client::Event::Secured { resumed, .. } => {
@@ -338,6 +358,11 @@ impl Metrics {
             client::Event::GaveUp => self.groups[life.group as usize].failed += u64::from(life.measured),
             client::Event::Retrying { .. } => {}
         }
+    }
+
+    /// A name by its number in the directory.
+    fn name(&mut self, number: u32) -> &mut NameAccount {
+        &mut self.names[number as usize - self.layout.servers.len()]
     }
 
     fn attempted(&mut self, now: Timestamp, session: u32, outcome: Outcome) {
@@ -417,6 +442,11 @@ impl Recorder for Metrics {
             }
             Kind::Network(..) => {}
             Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),
+            Kind::Dns(name, kind) => {
+                let measured = self.window.contains(event.at);
+                let counted = matches!(kind, dns::Event::Withdrawn { .. }) && measured;
+                self.names[usize::from(name)].withdrawn += u64::from(counted);
+            }
         }
     }
 }

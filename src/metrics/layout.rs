@@ -19,6 +19,8 @@ pub struct Layout {
     pub server_groups: Vec<String>,
     /// Servers, by number.
     pub servers: Vec<ServerLayout>,
+    /// DNS names, by number.
+    pub names: Vec<String>,
     /// Names of faults, by number; at most 64.
     pub faults: Vec<String>,
     /// Whether any server speaks TLS.

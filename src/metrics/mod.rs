@@ -8,6 +8,7 @@ mod faults;
 mod latency;
 mod layout;
 mod lives;
+mod names;
 mod series;
 mod servers;
 mod summary;

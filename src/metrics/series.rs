@@ -21,6 +21,8 @@ pub struct Series {
     pub availability: Vec<Option<f64>>,
     /// Attempts that came out during the interval, by [`Outcome`]'s number.
     pub outcomes: [Vec<u32>; Outcome::ALL.len()],
+    /// Whether there are names that can stay unresolved.
+    pub names: bool,
     /// TCP up to open, of attempts that opened during the interval.
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.

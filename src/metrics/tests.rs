@@ -41,6 +41,7 @@ fn layout(sessions: u32) -> Layout {
         groups: vec![GroupLayout { name: "players".into(), count: sessions }],
         server_groups: vec!["gateway".into()],
         servers: vec![server(0), server(1)],
+        names: Vec::new(),
         faults: vec!["a".into(), "b".into()],
         tls: false,
     }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is sent, nor of who sends it.
 
+pub mod dns;
 mod health;
 mod host;
 mod link;

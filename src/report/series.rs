@@ -9,7 +9,9 @@ use crate::time::Nanos;
 /// The whole table.
 pub(super) fn csv(series: &Series) -> String {
     let mut text = String::from("t_ms,sessions.open,sessions.open_lowest,sessions.wanted,availability");
-    for outcome in Outcome::ALL {
+    // A column for what can't happen would only be in the way.
+    let shown = |outcome: &Outcome| *outcome != Outcome::Unresolved || series.names;
+    for outcome in Outcome::ALL.into_iter().filter(shown) {
         let _ = write!(text, ",attempts.{}", outcome.name());
     }
     for latency in ["time_to_open", "handshake_latency"] {
@@ -28,8 +30,8 @@ pub(super) fn csv(series: &Series) -> String {
         let _ = write!(text, ",{},{}", series.sessions_open[row], series.sessions_open_lowest[row]);
         let _ = write!(text, ",{}", series.sessions_wanted[row]);
         optional(&mut text, series.availability[row].map(rounded));
-        for outcome in &series.outcomes {
-            let _ = write!(text, ",{}", outcome[row]);
+        for outcome in Outcome::ALL.into_iter().filter(shown) {
+            let _ = write!(text, ",{}", series.outcomes[outcome as usize][row]);
         }
         for latency in [&series.time_to_open, &series.handshake_latency] {
             let statistics: [fn(Percentiles) -> Nanos; 4] = [|p| p.p50, |p| p.p90, |p| p.p99, |p| p.max];

@@ -2,6 +2,7 @@
 
 mod behavior;
 mod client;
+pub(super) mod dns;
 mod network;
 mod retry;
 mod tls;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::path::segment;
 use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
-use crate::fault::Target;
+use crate::fault::{self, Target};
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
@@ -67,6 +68,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
         return wrong("network.syn_retries", format!("{} times: the most is {MAX_SYNS}", times.len()));
     }
     network::check(&file.network, tree)?;
+    dns::check(file, tree)?;
     if file.servers.is_empty() {
         return wrong("servers", "no servers: write at least one [servers.NAME]".into());
     }
@@ -173,13 +175,14 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             return Err(tree.problem(&format!("servers.{group}"), message));
         }
     }
+    let directory = scenario.directory();
     for (name, client) in &scenario.file.clients {
         let mut named = BTreeMap::new();
         for (number, endpoint) in client.endpoints.iter().enumerate() {
             let path = format!("clients.{name}.endpoints.{number}");
-            known_server(scenario, endpoint, &path, tree)?;
-            for member in scenario.members(endpoint).unwrap_or_default() {
-                let server = &scenario.servers[member.0 as usize].name;
+            known_endpoint(scenario, endpoint, &path, tree)?;
+            for member in scenario.endpoints(endpoint).unwrap_or_default() {
+                let server = directory.authority(member);
                 if let Some(before) = named.insert(member, endpoint) {
                     let before = if before == endpoint { String::new() } else { format!(", by {}", ticked(before)) };
                     return Err(tree.problem(&path, format!("names `{server}`, which is an endpoint already{before}")));
@@ -189,11 +192,11 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     }
     for (name, server) in &scenario.file.servers {
         if let Some(to) = &server.overflow_to {
-            known_server(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
+            known_endpoint(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
         }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
-                known_server(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
+                known_endpoint(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
             }
         }
     }
@@ -201,6 +204,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         let (target, path) = match &fault.target {
             // The places of faults of links are found where those are laid between them.
             _ if fault.strikes_with().is_of_links() => continue,
+            _ if fault.strikes_with() == fault::Kind::DnsOutage => continue,
             Target::Name(target) if scenario.servers_in(target).is_some() => continue,
             Target::Name(target) => {
                 let path = format!("faults.{name}.target");
@@ -233,6 +237,18 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     tls::redirects(scenario, tree)
+}
+
+fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    if scenario.file.dns.contains_key(name) {
+        return Ok(());
+    }
+    known_server(scenario, name, path, tree).map_err(|problem| {
+        match nearest(name, scenario.file.dns.keys().map(String::as_str)) {
+            Some(near) => problem.with_help(format!("the nearest DNS name is `{near}`")),
+            None => problem,
+        }
+    })
 }
 
 fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {

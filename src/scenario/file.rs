@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Expectations;
+use crate::network::dns;
 use crate::rng::Seed;
 use crate::time::Nanos;
 use crate::{client, fault, network, server};
@@ -26,6 +27,9 @@ pub struct File {
     pub network: network::Config,
     /// Server groups, by name.
     pub servers: IndexMap<String, server::Config>,
+    /// DNS names, each with the servers it stands for.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub dns: IndexMap<String, dns::Config>,
     /// Client groups, by name.
     pub clients: IndexMap<String, client::Config>,
     /// Faults, by name.
@@ -73,6 +77,9 @@ impl File {
         for client in self.clients.values_mut() {
             client.on_retry.get_or_insert(client.pick.on_retry());
             client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
+            if !self.dns.is_empty() {
+                client.fill_in_dns();
+            }
         }
     }
 }

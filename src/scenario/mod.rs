@@ -21,7 +21,7 @@ pub use problem::Problem;
 pub use tree::Tree;
 
 use crate::check::Expectation;
-use crate::fault::{Fault, Side, Target};
+use crate::fault::{Fault, Kind, Side, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
@@ -112,6 +112,7 @@ impl Scenario {
             .collect();
         let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0, callers: Vec::new() };
         let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
+        check::dns::names(&scenario, &tree)?;
         check::names(&scenario, &tree)?;
         places::check_zones(&scenario, &tree)?;
         scenario.routes = places::routes(&scenario, &tree)?;
@@ -122,10 +123,10 @@ impl Scenario {
                 Target::Some(some) => scenario.members(&some.group),
                 Target::Between(_) => None,
             };
-            let (members, cuts) = if config.strikes_with().is_of_links() {
-                (Vec::new(), places::cuts(&scenario, name, config, &tree)?)
-            } else {
-                (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new())
+            let (members, cuts) = match config.strikes_with() {
+                Kind::DnsOutage => (check::dns::struck(&scenario, name, config, &tree)?, Vec::new()),
+                kind if kind.is_of_links() => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
+                _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
             };
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
@@ -160,11 +161,31 @@ impl Scenario {
         (!servers.is_empty()).then_some(servers)
     }
 
-    /// Every server under its own name.
+    /// What a client dials under a name: servers, or a DNS name that it looks up first.
+    pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
+        let dns = || self.file.dns.get_index_of(name).map(|number| vec![self.number_of_name(number)]);
+        self.members(name).or_else(dns)
+    }
+
+    /// The number of a DNS name in the directory.
+    fn number_of_name(&self, number: usize) -> EndpointId {
+        EndpointId((self.servers.len() + number) as u32)
+    }
+
+    /// Whether a server has TLS.
+    fn has_tls(&self, server: EndpointId) -> bool {
+        !self.file.servers[self.servers[server.0 as usize].group].tls.is_none()
+    }
+
+    /// Every server under its own name, and after them the DNS names.
     pub fn directory(&self) -> Directory {
-        let secure = (0..).map(EndpointId).zip(&self.servers);
-        let secure = secure.filter(|(_, server)| !self.file.servers[server.group].tls.is_none());
-        Directory::new(self.servers.iter().map(|server| server.name.clone())).with_tls(secure.map(|(id, _)| id))
+        let servers = self.servers.iter().map(|server| server.name.clone());
+        let secure = (0..self.servers.len() as u32).map(|server| self.has_tls(EndpointId(server)));
+        // Of a name, all servers agree.
+        let is_secure = |name: &String| self.members(name).is_some_and(|all| self.has_tls(all[0]));
+        let names = self.file.dns.values().map(|name| name.to.first().is_some_and(is_secure));
+        let secure = (0..).map(EndpointId).zip(secure.chain(names)).filter(|(_, secure)| *secure);
+        Directory::new(servers).with_names(self.file.dns.keys().cloned()).with_tls(secure.map(|(id, _)| id))
     }
 
     /// The whole file, defaults included, as TOML that runs to the same digest.
@@ -204,6 +225,7 @@ impl Scenario {
                     tls: !self.file.servers[server.group].tls.is_none(),
                 })
                 .collect(),
+            names: self.file.dns.keys().cloned().collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
             tls: self.file.has_tls(),
         }

@@ -2,6 +2,7 @@
 
 use super::{Problem, Scenario, Tree};
 use crate::fault::{Config, Cut, Fault, Kind, Side, Strike};
+use crate::machine::EndpointId;
 use crate::quantity::Loss;
 use crate::time::{Nanos, Timestamp};
 
@@ -148,12 +149,13 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
         }
     }
     held.sort_unstable();
+    let directory = scenario.directory();
     for pair in held.windows(2) {
         let [(server, _, heals, one), (other_server, begins, _, other)] = pair else { continue };
         if server != other_server || begins >= heals {
             continue;
         }
-        let server = &scenario.servers[*server as usize].name;
+        let server = directory.authority(EndpointId(*server));
         let (first, second) = (&scenario.faults[*one.min(other)].name, &scenario.faults[*one.max(other)].name);
         if one == other {
             let message = format!("`{first}` would begin again before `{server}` is healed");

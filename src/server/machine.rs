@@ -140,7 +140,7 @@ impl Server {
                 }
             }
             Input::Peers(peers) => self.targets.report(peers),
-            Input::Start | Input::Admitted | Input::Connected(_) | Input::ConnectFailed(..) => {}
+            Input::Start | Input::Admitted | Input::Resolved(..) | Input::Connected(_) | Input::ConnectFailed(..) => {}
             Input::Hello(..) | Input::Secured(..) | Input::SecureFailed(_) => {}
         }
     }

@@ -19,6 +19,9 @@ impl Simulation {
         let slot = &mut self.groups[group as usize];
         let machine = Session::new(slot.next_index);
         slot.next_index += 1;
+        if !self.dns.is_empty() && slot.hosts.is_empty() {
+            slot.names.push(client::Names::default());
+        }
         let session = self.sessions.len() as u32;
         self.sessions.push(SessionSlot {
             machine,
@@ -59,12 +62,14 @@ impl Simulation {
     pub(super) fn session_input<R: Recorder>(&mut self, session: u32, input: Input<'_>, recorder: &mut R) {
         let mut out = std::mem::take(&mut self.client_outputs);
         let slot = &mut self.sessions[session as usize];
-        let GroupSlot { plan, hosts, .. } = &mut self.groups[slot.group as usize];
+        let GroupSlot { plan, hosts, names, .. } = &mut self.groups[slot.group as usize];
         let host = match hosts.len() {
             0 => None,
             count => hosts.get_mut(slot.machine.index() as usize % count),
         };
-        let mut cx = client::Context { seed: self.seed, group: plan, directory: &self.directory, host, slot: session };
+        let names = names.get_mut(slot.machine.index() as usize);
+        let directory = &self.directory;
+        let mut cx = client::Context { seed: self.seed, group: plan, directory, host, names, slot: session };
         slot.machine.handle(&mut cx, self.now, input, &mut out);
         let mut sent = 0;
         let mut admitted = NONE;
@@ -73,6 +78,7 @@ impl Simulation {
             match *action {
                 Output::Event(kind) => self.record(Kind::Session(session, kind), recorder),
                 Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
+                Output::Resolve(c, name) => self.look_up(session, c, name),
                 Output::Transmit(c, len) => {
                     let from = sent;
                     sent += len as usize;
@@ -164,7 +170,7 @@ impl Simulation {
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => self.wake_server_at(server, at),
                 Output::Open(c, EndpointId(to)) => self.call(server, c, to),
-                Output::Admit(_) | Output::Done => {}
+                Output::Resolve(..) | Output::Admit(_) | Output::Done => {}
             }
         }
         out.clear();

@@ -18,13 +18,17 @@ impl Simulation {
         for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
             let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
+            if kind == Kind::DnsOutage {
+                self.dns.name(server).fail(self.now);
+                continue;
+            }
             let slot = &mut self.servers[server as usize];
             match kind {
                 Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
                 // What these consist of is what strikes.
                 Kind::RollingRestart | Kind::Flap => {}
                 Kind::PowerOff => self.lose_process(server, false),
-                Kind::Partition | Kind::Lossy | Kind::Latency => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::DnsOutage => {}
                 Kind::Hang | Kind::Pause => slot.host.hang(),
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
@@ -46,6 +50,11 @@ impl Simulation {
         let kind = self.faults[fault as usize].strikes[strike as usize].kind;
         for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
             let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
+            if kind == Kind::DnsOutage {
+                self.dns.name(server).heal(self.now);
+                self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
+                continue;
+            }
             let slot = &mut self.servers[server as usize];
             match kind {
                 Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => {
@@ -55,7 +64,13 @@ impl Simulation {
                 Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain | Kind::Partition | Kind::Lossy | Kind::Latency | Kind::RollingRestart | Kind::Flap => {}
+                Kind::Drain
+                | Kind::Partition
+                | Kind::Lossy
+                | Kind::Latency
+                | Kind::RollingRestart
+                | Kind::Flap
+                | Kind::DnsOutage => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {

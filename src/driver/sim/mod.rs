@@ -8,6 +8,7 @@
 mod actors;
 mod calls;
 mod connection;
+mod dns;
 mod faults;
 mod pauses;
 mod queue;
@@ -18,6 +19,7 @@ mod wire;
 
 use calls::News;
 use connection::Connection;
+use dns::Dns;
 use pauses::Pausing;
 use queue::{Handle, Queue};
 use slab::Slab;
@@ -106,6 +108,27 @@ enum Item {
         connection: u32,
         way: Way,
     },
+    /// The answer to a session's lookup arrives.
+    Answer {
+        name: u16,
+        session: u32,
+        connection: u32,
+    },
+    /// A name's records are written anew.
+    RecordsChange {
+        name: u16,
+    },
+    /// A name's server is checked.
+    Check {
+        check: u32,
+    },
+    CheckArrives {
+        check: u32,
+    },
+    CheckEnds {
+        check: u32,
+        went_well: bool,
+    },
     FaultBegins {
         fault: u32,
         strike: u32,
@@ -135,6 +158,8 @@ struct GroupSlot {
     arrivals: Arrivals,
     /// Client processes, where sessions share them.
     hosts: Vec<client::Host>,
+    /// What each session has looked up, where none share a process and there are names.
+    names: Vec<client::Names>,
     host_identity: Identity,
     /// The first public address that its hosts share, and how many there are; `None`: one each.
     nat: Option<(Identity, u64)>,
@@ -219,6 +244,7 @@ pub struct Simulation {
     seq: u64,
     queue: Queue<Item>,
     directory: Directory,
+    dns: Dns,
     links: Links,
     syn_schedule: SynSchedule,
     data_retries: u8,
@@ -263,12 +289,13 @@ impl Simulation {
         let groups: Vec<GroupSlot> = names
             .map(|(number, (name, config))| {
                 let endpoints =
-                    config.endpoints.iter().flat_map(|name| scenario.members(name).unwrap_or_default()).collect();
+                    config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default()).collect();
                 let start = Timestamp::ZERO + config.start;
                 GroupSlot {
                     plan: Group::new(number as u16, name, config, endpoints),
                     arrivals: Arrivals::new(seed, name, start, config.count, &config.arrive),
                     hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
+                    names: Vec::new(),
                     host_identity: Identity::group(&format!("{name}/host")),
                     nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
                     next_index: 0,
@@ -277,10 +304,10 @@ impl Simulation {
             .collect();
         let plans = scenario.file.servers.values().map(|config| {
             let behaviors = config.behavior.0.iter().map(|behavior| {
-                let to = behavior.to.as_deref().and_then(|to| scenario.members(to));
+                let to = behavior.to.as_deref().and_then(|to| scenario.endpoints(to));
                 Behavior::new(behavior, to.unwrap_or_default())
             });
-            let overflow = config.overflow_to.as_deref().and_then(|to| scenario.members(to));
+            let overflow = config.overflow_to.as_deref().and_then(|to| scenario.endpoints(to));
             Plan::new(config, behaviors.collect()).with_overflow(overflow.unwrap_or_default())
         });
         let servers = scenario.servers.iter().map(|server| {
@@ -323,6 +350,7 @@ impl Simulation {
             lossy_faults,
             latency_faults: of_kind(fault::Kind::Latency),
             links,
+            dns: Dns::new(scenario),
             data_retries: scenario.file.network.data_retries,
             partitions: Vec::new(),
             changes: Vec::new(),
@@ -380,6 +408,7 @@ impl Simulation {
         for server in 0..self.servers.len() as u32 {
             self.next_pause(server);
         }
+        self.schedule_names();
         for group in 0..self.groups.len() as u32 {
             self.schedule_arrival(group);
         }
@@ -444,6 +473,11 @@ impl Simulation {
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
             Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
             Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
+            Item::Answer { name, session, connection } => self.answer(name, session, connection, recorder),
+            Item::RecordsChange { name } => self.records_change(name, recorder),
+            Item::Check { check } => self.check_begins(check),
+            Item::CheckArrives { check } => self.check_arrives(check),
+            Item::CheckEnds { check, went_well } => self.check_ends(check, went_well, recorder),
             Item::FaultBegins { fault, strike } => {
                 self.next_quiet();
                 self.fault_begins(fault, strike, recorder);

@@ -1210,7 +1210,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     28 | kind = "explode"
        |        ^^^^^^^^^
        |
-       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`
+       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
     "#);
     assert_snapshot!(refused(r#"kind = "redirect""#, r#"kind = "rediret""#), @r#"
     error: unknown value `rediret` for `servers.front.behavior.kind`
@@ -1838,7 +1838,7 @@ fn a_set_is_quoted_where_it_is_wrong() {
      | faults.dies.kind=kill
      |                  ^^^^
      |
-     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`
+     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
     ");
     assert_snapshot!(refused_set("seed=1e3"), @r"
     error: `seed` must be a whole number, found the number 1000.0

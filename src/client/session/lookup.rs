@@ -1,0 +1,93 @@
+//! Names: the lookup before a connect, and the addresses that are left to try.
+
+use super::{Outputs, Session, State};
+use crate::client::event::{Event, Failure};
+use crate::client::group::Context;
+use crate::machine::{ConnectionId, EndpointId, Output};
+use crate::time::{Nanos, Timestamp};
+
+impl Session {
+    /// Goes to the endpoint; if that is a name, to what it stands for.
+    pub(super) fn dial(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
+        if cx.directory.name(self.endpoint).is_some() {
+            self.look_up(cx, now, out);
+        } else {
+            self.enter(cx, now, out);
+        }
+    }
+
+    /// Finds the endpoint, which is a name, among what its process knows, or asks.
+    #[cold]
+    fn look_up(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
+        let known = match (&cx.host, &cx.names) {
+            (Some(host), _) => Some(&host.names),
+            (None, names) => names.as_deref(),
+        };
+        if let Some(addresses) = known.and_then(|names| names.find(self.endpoint, now)) {
+            self.take(cx.group.next_address, addresses);
+            return self.enter(cx, now, out);
+        }
+        self.state = State::Resolving;
+        let connection = self.connection + 1;
+        out.event(Event::Resolving { connection, name: self.endpoint.0 });
+        out.push(Output::Resolve(ConnectionId(connection), self.endpoint));
+        self.wake_at(self.limited(cx, now + cx.group.dns_timeout), Timestamp::NEVER, out);
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        addresses: &[EndpointId],
+        ttl: Nanos,
+        out: &mut Outputs,
+    ) {
+        let (name, count) = (self.endpoint, addresses.len() as u16);
+        out.event(Event::Resolved { connection: self.connection + 1, name: name.0, addresses: count, ttl });
+        let names = match (&mut cx.host, &mut cx.names) {
+            (Some(host), _) => Some(&mut host.names),
+            (None, names) => names.as_deref_mut(),
+        };
+        if let Some(names) = names {
+            names.keep(name, addresses, (now, ttl), cx.group.dns_cache);
+        }
+        self.take(cx.group.next_address, addresses);
+        self.enter(cx, now, out);
+    }
+
+    /// Takes the first address of an answer, and keeps the others in case it is of no use.
+    fn take(&mut self, next_address: bool, addresses: &[EndpointId]) {
+        self.endpoint = addresses[0];
+        if next_address && addresses.len() > 1 {
+            self.rare.get_or_insert_default().untried = addresses[1..].iter().rev().copied().collect();
+        }
+    }
+
+    /// After a connect that failed, goes on with the next address of the answer, if there is one: at once, as an attempt
+    /// that needs no retry.
+    pub(super) fn try_next_address(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        failure: Failure,
+        out: &mut Outputs,
+    ) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let spent = cx.group.open_timeout.is_some_and(|limit| now >= self.since + limit);
+        let Some(next) = rare.untried.pop().filter(|_| !spent) else { return false };
+        self.leave_gate(cx, out);
+        out.event(Event::AttemptFailed { connection: self.connection, failure });
+        self.endpoint = next;
+        self.enter(cx, now, out);
+        true
+    }
+
+    /// What the session means to reach: the endpoint it chose, or where a redirect led (`name`, if that was a name).
+    #[inline]
+    pub(super) fn target(&self, cx: &Context<'_>, name: Option<EndpointId>) -> EndpointId {
+        match self.hops {
+            0 => cx.group.endpoints[self.position as usize],
+            _ => name.unwrap_or(self.endpoint),
+        }
+    }
+}

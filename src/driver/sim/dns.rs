@@ -1,0 +1,158 @@
+//! Lookups, and the checks that take the records of dead servers out.
+
+use super::{Item, Simulation};
+use crate::event::Kind;
+use crate::machine::{ConnectionId, EndpointId, Input};
+use crate::network::dns::{Event, Name};
+use crate::network::{SynAnswer, Way};
+use crate::record::Recorder;
+use crate::rng::Identity;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, Timestamp};
+
+/// Every name, with what the simulator keeps for them.
+#[derive(Debug)]
+pub(super) struct Dns {
+    names: Vec<Name>,
+    /// The number of the first name in the directory.
+    first: u32,
+    /// Each name's servers that are checked.
+    checks: Vec<Check>,
+    /// An answer's addresses.
+    addresses: Vec<EndpointId>,
+}
+
+/// The checks of one server for one name.
+#[derive(Debug)]
+struct Check {
+    name: u16,
+    server: EndpointId,
+    /// Who checks.
+    checker: Identity,
+}
+
+impl Dns {
+    /// Every name of a scenario, at its beginning.
+    pub fn new(scenario: &Scenario) -> Dns {
+        let find = |list: &[String]| {
+            list.iter().flat_map(|name| scenario.members(name).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        let names: Vec<Name> =
+            (0..).zip(scenario.file.dns.values()).map(|(number, config)| Name::new(number, config, find)).collect();
+        let mut checks = Vec::new();
+        for ((number, name), text) in (0..).zip(&names).zip(scenario.file.dns.keys()) {
+            let checker = Identity::group(&format!("dns/{text}"));
+            if name.health().is_some() {
+                checks.extend(name.servers().map(|server| Check { name: number, server, checker }));
+            }
+        }
+        Dns { names, first: scenario.servers.len() as u32, checks, addresses: Vec::new() }
+    }
+
+    /// Whether there is any name.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// A name by its number in the directory.
+    pub fn name(&mut self, endpoint: u32) -> &mut Name {
+        &mut self.names[(endpoint - self.first) as usize]
+    }
+}
+
+impl Simulation {
+    /// Puts what changes names beforehand into the queue.
+    pub(super) fn schedule_names(&mut self) {
+        for (number, name) in (0..).zip(&self.dns.names) {
+            for at in name.changes() {
+                self.queue.push(at, Item::RecordsChange { name: number });
+            }
+        }
+        for check in 0..self.dns.checks.len() as u32 {
+            self.queue.push(Timestamp::ZERO, Item::Check { check });
+        }
+    }
+
+    /// A session asks its resolver.
+    #[cold]
+    pub(super) fn look_up(&mut self, session: u32, c: ConnectionId, name: EndpointId) {
+        let number = name.0 - self.dns.first;
+        let latency = self.dns.names[number as usize].latency(self.seed, self.client(session), u64::from(c.0));
+        let item = Item::Answer { name: number as u16, session, connection: c.0 };
+        self.queue.push(self.now + latency, item);
+    }
+
+    /// The resolver's answer is there. Where it has none, nothing is: the session stops waiting by itself.
+    #[cold]
+    pub(super) fn answer<R: Recorder>(&mut self, name: u16, session: u32, connection: u32, recorder: &mut R) {
+        let slot = &self.sessions[session as usize];
+        let host = self.groups[slot.group as usize].host_of(slot.machine.index());
+        let client = (self.client(session), u64::from(connection));
+        let mut addresses = std::mem::take(&mut self.dns.addresses);
+        let ttl = self.dns.names[usize::from(name)].answer(self.seed, host, client, self.now, &mut addresses);
+        if let Some(ttl) = ttl {
+            self.session_input(session, Input::Resolved(ConnectionId(connection), &addresses, ttl), recorder);
+        }
+        self.dns.addresses = addresses;
+    }
+
+    fn client(&self, session: u32) -> Identity {
+        let slot = &self.sessions[session as usize];
+        self.groups[slot.group as usize].plan.identity(slot.machine.index())
+    }
+
+    /// Somebody writes other records.
+    pub(super) fn records_change<R: Recorder>(&mut self, name: u16, recorder: &mut R) {
+        let mut events = Vec::new();
+        self.dns.names[usize::from(name)].change(self.now, |event| events.push(event));
+        self.record_changes(name, events, recorder);
+    }
+
+    fn record_changes<R: Recorder>(&mut self, name: u16, events: Vec<Event>, recorder: &mut R) {
+        for event in events {
+            self.record(Kind::Dns(name, event), recorder);
+        }
+    }
+
+    /// A check begins: one SYN, from a place of its own that no link, loss or partition is about.
+    pub(super) fn check_begins(&mut self, check: u32) {
+        let Check { name, .. } = self.dns.checks[check as usize];
+        let Some(health) = self.dns.names[usize::from(name)].health() else { return };
+        let (every, timeout) = (health.every, health.timeout);
+        let way = self.way_of_check(check, Way::ToServer);
+        self.queue.push(self.now + every, Item::Check { check });
+        if way > timeout {
+            self.queue.push(self.now + timeout, Item::CheckEnds { check, went_well: false });
+        } else {
+            self.queue.push(self.now + way, Item::CheckArrives { check });
+        }
+    }
+
+    /// The check is at the server, whose kernel answers it, or not.
+    pub(super) fn check_arrives(&mut self, check: u32) {
+        let Check { name, server, .. } = self.dns.checks[check as usize];
+        let Some(health) = self.dns.names[usize::from(name)].health() else { return };
+        let sent = self.now - self.way_of_check(check, Way::ToServer);
+        let answered = self.now + self.way_of_check(check, Way::ToClient);
+        let expires = sent + health.timeout;
+        let (at, went_well) = match self.servers[server.0 as usize].host.syn() {
+            SynAnswer::Accepted => (answered, answered <= expires),
+            SynAnswer::Refused | SynAnswer::Overflowed => (answered, false),
+            SynAnswer::BacklogFull | SynAnswer::Unanswered => (Timestamp::NEVER, false),
+        };
+        self.queue.push(at.min(expires), Item::CheckEnds { check, went_well });
+    }
+
+    pub(super) fn check_ends<R: Recorder>(&mut self, check: u32, went_well: bool, recorder: &mut R) {
+        let Check { name, server, .. } = self.dns.checks[check as usize];
+        let mut events = Vec::new();
+        self.dns.names[usize::from(name)].checked(self.now, server, went_well, |event| events.push(event));
+        self.record_changes(name, events, recorder);
+    }
+
+    fn way_of_check(&self, check: u32, way: Way) -> Nanos {
+        let Check { server, checker, .. } = self.dns.checks[check as usize];
+        // The first route is the one that no link is about.
+        self.links.one_way(0, way, checker, self.servers[server.0 as usize].identity)
+    }
+}

@@ -1,0 +1,24 @@
+//! What each DNS name was asked.
+
+use super::summary::{Summary, Value};
+
+/// One name's account.
+#[derive(Debug, Default)]
+pub(super) struct NameAccount {
+    /// Lookups: who knew the answer did not ask.
+    pub lookups: u64,
+    /// Lookups that were answered.
+    pub answers: u64,
+    /// Records taken out.
+    pub withdrawn: u64,
+}
+
+impl NameAccount {
+    pub fn summarize(&self, name: &str, summary: &mut Summary) {
+        // A dot would part the metric's path; no host name has the other character (RFC 1123 section 2.1).
+        let path = format!("dns.{}", name.replace('.', "_"));
+        summary.push(format!("{path}.lookups"), Value::Count(self.lookups));
+        summary.push(format!("{path}.answers"), Value::Count(self.answers));
+        summary.push(format!("{path}.withdrawn"), Value::Count(self.withdrawn));
+    }
+}
