@@ -58,13 +58,11 @@ impl Event {
                     }
                     network::Event::Lost { session, message, times } => {
                         out.tag(5, session);
-                        let message = match message {
-                            network::Message::Syn => 1,
-                            network::Message::SynAck => 2,
-                            network::Message::ToServer => 3,
-                            network::Message::ToClient => 4,
-                        };
-                        out.put([message, times]);
+                        out.put([message_code(message), times]);
+                    }
+                    network::Event::QueueFull { session, message } => {
+                        out.tag(40, session);
+                        out.put([message_code(message)]);
                     }
                     network::Event::Stalled { session, to_server } => {
                         out.tag(6, session);
@@ -108,6 +106,15 @@ impl Event {
                 }
             }
         }
+    }
+}
+
+fn message_code(message: network::Message) -> u8 {
+    match message {
+        network::Message::Syn => 1,
+        network::Message::SynAck => 2,
+        network::Message::ToServer => 3,
+        network::Message::ToClient => 4,
     }
 }
 

@@ -8,6 +8,7 @@ use super::names::DnsCache;
 use super::retry::Retry;
 use crate::handshake::Mode;
 use crate::load::Arrive;
+use crate::network::AccessLink;
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
@@ -79,6 +80,9 @@ pub struct Config {
     /// Public addresses that the hosts share behind a carrier's NAT (RFC 6888); absent: one each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<u32>,
+    /// The bandwidth of what connects each of its hosts to the network; absent: without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_link: Option<AccessLink>,
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
-use crate::quantity::{Loss, Share};
+use crate::quantity::{Bandwidth, Bytes, Loss, Share};
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
@@ -32,6 +32,12 @@ pub struct Config {
     /// latency: what each way takes longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<Nanos>,
+    /// bandwidth: what everything that goes over the links shares, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// bandwidth: the most that waits for it, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Bytes>,
     /// backlog: what it shrinks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
@@ -108,6 +114,8 @@ pub enum Kind {
     Lossy,
     /// What is sent from one place to another takes longer.
     Latency,
+    /// All that is sent from one place to another shares a bandwidth.
+    Bandwidth,
     /// As a crash, but the process is started anew at once, or after `for`.
     Restart,
     /// As a hang: the process stops the world, to collect garbage or because its machine is moved.
@@ -147,7 +155,7 @@ impl Kind {
 
     /// Whether it makes links worse without cutting them.
     pub fn impairs(self) -> bool {
-        matches!(self, Kind::Lossy | Kind::Latency)
+        matches!(self, Kind::Lossy | Kind::Latency | Kind::Bandwidth)
     }
 
     /// Whether the process is ended on purpose, so that it may be drained before.
@@ -164,6 +172,7 @@ impl Kind {
             Kind::Partition => "partition",
             Kind::Lossy => "lossy",
             Kind::Latency => "latency",
+            Kind::Bandwidth => "bandwidth",
             Kind::Restart => "restart",
             Kind::Pause => "pause",
             Kind::Slow => "slow",
@@ -185,6 +194,7 @@ impl Kind {
             Kind::Partition => 30,
             Kind::Lossy => 31,
             Kind::Latency => 32,
+            Kind::Bandwidth => 33,
             Kind::Restart => 4,
             Kind::Pause => 5,
             Kind::Slow => 6,
@@ -309,6 +319,10 @@ pub struct Fault {
     pub code: u16,
     /// drain: the time over which close frames are sent.
     pub over: Nanos,
+    /// bandwidth: what the links share, and the queue in front of it.
+    pub bandwidth: Option<Bandwidth>,
+    /// The most that waits for it.
+    pub queue: Option<Bytes>,
     /// Faults of links: where they lie, in rising order of server and side.
     pub cuts: Vec<Cut>,
 }
@@ -361,12 +375,22 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// Whether it strikes the way to the server, or the way to the client.
+    pub fn strikes(&self, to_server: bool) -> bool {
+        if to_server { self.to_server } else { self.to_client }
+    }
+
+    /// Whether the way to the server, or the way to the client, is the fault's way forward.
+    pub fn is_forward(&self, to_server: bool) -> bool {
+        to_server != self.reversed
+    }
+
     /// The share that `loss` has on the way to the server, or on the way to the client.
     fn loss(&self, loss: Loss, to_server: bool) -> f64 {
-        match (if to_server { self.to_server } else { self.to_client }, to_server == self.reversed) {
+        match (self.strikes(to_server), self.is_forward(to_server)) {
             (false, _) => 0.0,
-            (true, false) => loss.forward.0,
-            (true, true) => loss.back.0,
+            (true, true) => loss.forward.0,
+            (true, false) => loss.back.0,
         }
     }
 }
@@ -406,6 +430,8 @@ impl Fault {
             factor: config.factor.unwrap_or(1.0),
             loss: config.loss.unwrap_or_default(),
             add: config.add.unwrap_or_default(),
+            bandwidth: config.bandwidth,
+            queue: config.queue,
             backlog: config.to.unwrap_or(0),
             code: config.code.unwrap_or(if matches!(kind, Kind::Restart | Kind::RollingRestart) { 1012 } else { 1001 }),
             over: config.drain.or(config.over).unwrap_or(DRAINS_OVER),
@@ -435,9 +461,8 @@ impl Fault {
 
     /// latency: how much longer a message takes that is sent at this moment, over a way that takes `one_way` otherwise.
     pub fn delay_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp, one_way: Nanos) -> Nanos {
-        let struck = |cut: &Cut| if to_server { cut.to_server } else { cut.to_client };
         match self.between(side, server) {
-            Some(cut) if struck(cut) && self.lasts_at(at) => {
+            Some(cut) if cut.strikes(to_server) && self.lasts_at(at) => {
                 let longer = Nanos::from_f64(one_way.0 as f64 * (self.factor - 1.0));
                 Nanos(self.add.0.saturating_add(longer.0))
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::{Loss, Share};
+use crate::quantity::{Bandwidth, Bytes, Loss, Share};
 use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::Nanos;
 
@@ -35,6 +35,12 @@ pub struct LinkConfig {
     /// The share of messages that are lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
+    /// What everything that goes over it shares, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// The most that waits in front of it, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Bytes>,
 }
 
 fn yes() -> bool {
@@ -50,6 +56,8 @@ pub struct Leg {
     pub jitter: Distribution,
     /// Messages lost.
     pub loss: Share,
+    /// Which of [`Routes::bottlenecks`] it shares with others.
+    pub bottleneck: Option<u16>,
 }
 
 /// Both directions between a client group, or a server that opens connections, and a server.
@@ -62,7 +70,7 @@ pub struct Route {
 }
 
 /// Every route of a scenario, with names looked up.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Routes {
     /// Those that differ; the first is that of `[network]`.
     pub routes: Vec<Route>,
@@ -73,6 +81,8 @@ pub struct Routes {
     pub servers: u32,
     /// Servers that open connections, in rising order: their rows follow those of the client groups.
     pub callers: Vec<u32>,
+    /// Bandwidths of links, and the queues in front of them: one for each direction.
+    pub bottlenecks: Vec<(Bandwidth, Option<Bytes>)>,
 }
 
 #[derive(Debug)]
@@ -80,11 +90,17 @@ struct Span {
     one_way: Sampler,
     jitter: Sampler,
     loss: f64,
+    bottleneck: Option<u16>,
 }
 
 impl Span {
     fn new(leg: &Leg) -> Span {
-        Span { one_way: leg.one_way.sampler(), jitter: leg.jitter.sampler(), loss: leg.loss.0 }
+        Span {
+            one_way: leg.one_way.sampler(),
+            jitter: leg.jitter.sampler(),
+            loss: leg.loss.0,
+            bottleneck: leg.bottleneck,
+        }
     }
 }
 
@@ -175,6 +191,11 @@ impl Links {
             let (session, ordinal) = which();
             self.seed.draw(session, Purpose::Jitter, ordinal)
         })
+    }
+
+    /// The bandwidth that a message shares with others, by its place in [`Routes::bottlenecks`].
+    pub fn bottleneck(&self, route: u16, way: Way) -> Option<u16> {
+        self.paths[route as usize].span(way).bottleneck
     }
 
     /// The share of transmissions that are lost.

@@ -6,6 +6,7 @@ pub mod dns;
 mod health;
 mod host;
 mod link;
+mod pipe;
 mod rto;
 mod syn;
 
@@ -19,6 +20,7 @@ use crate::time::Nanos;
 pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
 pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
+pub use pipe::{AccessLink, Pipe, wire_bytes};
 pub use rto::Rto;
 pub use syn::{SynRetries, SynSchedule};
 
@@ -97,6 +99,13 @@ pub enum Event {
         message: Message,
         /// How many transmissions of it in a row.
         times: u8,
+    },
+    /// A message found the queue in front of a link too full, and was dropped.
+    QueueFull {
+        /// The session whose connection it was.
+        session: u32,
+        /// What was dropped.
+        message: Message,
     },
     /// Data met a host without power, or a path that is cut: its sender's kernel repeats it by its timer.
     Stalled {

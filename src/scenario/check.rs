@@ -3,7 +3,7 @@
 mod behavior;
 mod client;
 pub(super) mod dns;
-mod network;
+pub(super) mod network;
 mod retry;
 mod tls;
 
@@ -125,6 +125,9 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
         positive(&at("connections_max"), most, tree)?;
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
+    if let Some(link) = server.access_link {
+        network::access(&at("access_link"), link, tree)?;
+    }
     super::server::limits(name, server, tree)?;
     tls::server(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
@@ -218,7 +221,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
             Target::Between(_) => {
                 let message = "`from` and `to` are for faults of links: name a server or a server group";
-                let help = "faults of links are partition, lossy and latency";
+                let help = "faults of links are partition, lossy, latency and bandwidth";
                 return Err(tree.problem(&format!("faults.{name}.target"), message).with_help(help));
             }
         };

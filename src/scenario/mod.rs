@@ -110,7 +110,7 @@ impl Scenario {
                 (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
             })
             .collect();
-        let routes = Routes { routes: Vec::new(), table: Vec::new(), servers: 0, callers: Vec::new() };
+        let routes = Routes::default();
         let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
         check::dns::names(&scenario, &tree)?;
         check::names(&scenario, &tree)?;

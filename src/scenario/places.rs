@@ -106,6 +106,8 @@ struct Link<'a> {
     config: &'a LinkConfig,
     from: Place<'a>,
     to: Place<'a>,
+    /// The place of its forward bandwidth among all; that of its way back follows.
+    bottleneck: Option<u16>,
 }
 
 impl Link<'_> {
@@ -130,6 +132,7 @@ impl Link<'_> {
             one_way: self.config.one_way.clone().unwrap_or_else(|| network.one_way.clone()),
             jitter: self.config.jitter.clone().unwrap_or_else(|| network.jitter.clone()),
             loss: self.config.loss.map_or(standard.loss, |Loss { forward, back }| if written { forward } else { back }),
+            bottleneck: self.bottleneck.map(|forward| if written { forward } else { forward + 1 }),
         }
     }
 }
@@ -137,10 +140,11 @@ impl Link<'_> {
 /// Which route each client group, and each server that calls others, takes to each server.
 pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem> {
     let network = &scenario.file.network;
-    let leg = |loss: Share| Leg { one_way: network.one_way.clone(), jitter: network.jitter.clone(), loss };
+    let leg =
+        |loss: Share| Leg { one_way: network.one_way.clone(), jitter: network.jitter.clone(), loss, bottleneck: None };
     let standard = Route { to_server: leg(network.loss.forward), to_client: leg(network.loss.back) };
     let servers = scenario.servers.len() as u32;
-    let mut routes = Routes { routes: vec![standard.clone()], table: Vec::new(), servers, callers: Vec::new() };
+    let mut routes = Routes { routes: vec![standard.clone()], servers, ..Routes::default() };
     let sides = scenario.sides();
     routes.callers.extend(sides.iter().filter_map(|side| match side {
         Side::Server(server) => Some(*server),
@@ -154,7 +158,12 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
         let at = |key: &str| format!("network.links.{name}.{key}");
         let from = place(scenario, &config.from, &at("from"), tree)?;
         let to = place(scenario, &config.to, &at("to"), tree)?;
-        links.push(Link { name, config, from, to });
+        let bottleneck = config.bandwidth.map(|bandwidth| {
+            let forward = routes.bottlenecks.len() as u16;
+            routes.bottlenecks.extend([(bandwidth, config.queue); 2]);
+            forward
+        });
+        links.push(Link { name, config, from, to, bottleneck });
     }
     let mut used = vec![false; links.len()];
     for side in sides {
@@ -248,7 +257,9 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
                 // Without a direction of its own, forward is from clients to servers, as everywhere.
                 None => {
                     let apart = from.has(scenario, side) != from.has_server(scenario, server);
-                    (apart, apart, false)
+                    // What shares a place's bandwidth goes out of it or comes in, whoever sends it.
+                    let reversed = fault.strikes_with() == fault::Kind::Bandwidth && from.has_server(scenario, server);
+                    (apart, apart, reversed)
                 }
             };
             if to_server || to_client {

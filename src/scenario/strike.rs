@@ -17,6 +17,8 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     let given = [
         ("factor", fault.factor.is_some(), kind == Kind::Slow || kind == Kind::Latency),
         ("loss", fault.loss.is_some(), kind == Kind::Lossy),
+        ("bandwidth", fault.bandwidth.is_some(), kind == Kind::Bandwidth),
+        ("queue", fault.queue.is_some(), kind == Kind::Bandwidth),
         ("add", fault.add.is_some(), kind == Kind::Latency),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
         ("code", fault.code.is_some(), drain || kind.restarts()),
@@ -49,6 +51,7 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
         Kind::Slow if fault.factor.is_none() => return needs("factor", "5"),
         Kind::Backlog if fault.to.is_none() => return needs("to", "16"),
         Kind::Lossy if fault.loss.is_none() => return needs("loss", "\"20%\""),
+        Kind::Bandwidth if fault.bandwidth.is_none() => return needs("bandwidth", "\"10Mbit/s\""),
         Kind::Latency if fault.add.is_none() && fault.factor.is_none() => {
             return needs("add", "\"200ms\", or factor = 5");
         }
@@ -74,6 +77,9 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     if kind == Kind::Latency && (fault.add == Some(Nanos::ZERO) || fault.factor == Some(1.0)) {
         let key = if fault.add.is_some() { "add" } else { "factor" };
         return Err(tree.problem(&at(key), "a fault that makes no way longer"));
+    }
+    if let Some(bandwidth) = fault.bandwidth {
+        super::check::network::narrow(&at("bandwidth"), bandwidth, tree)?;
     }
     if let Some(loss) = fault.loss {
         if loss == Loss::default() {

@@ -89,6 +89,12 @@ one_way = { quantiles = { p0 = "1ms", p50 = "2ms", p99_9 = "30ms", p100 = "0.5s"
 jitter = { uniform = { min = "0s", max = "1500us" } }
 syn_retries = ["1s", "3s", "7s"]
 
+[network.links.wire]
+from = "bots"
+to = "gateway"
+bandwidth = "2Gbit/s"
+queue = "1MB"
+
 [servers.front]
 workers = 1
 service_time = { normal = { mean = "1ms", deviation = "100us" } }
@@ -104,6 +110,7 @@ behavior = [
 [servers.gateway]
 count = 7
 connections_max = 5_000
+access_link = "100Mbit/s"
 behavior = { kind = "reject", when = { share = "0.1%" } }
 
 [clients.players]
@@ -126,6 +133,7 @@ fatal_close_codes = [1008, 4001]
 hold = { lognormal = { median = "1m", p99 = "10m" } }
 hosts = 10
 nat = 3
+access_link = { up = "1.5Mbit/s", queue = "64KiB" }
 connect_gate = true
 
 [clients.players.retry]
@@ -199,6 +207,13 @@ target = { from = "players", to = "gateway" }
 one_way = true
 at = "1s"
 add = "200ms"
+
+[faults.narrow]
+kind = "bandwidth"
+target = "players"
+at = "1s"
+bandwidth = "64kbit/s"
+queue = "9KB"
 
 [faults.later]
 kind = "latency"

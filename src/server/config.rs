@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::pauses::PauseConfig;
-use crate::network::Overflow;
+use crate::network::{AccessLink, Overflow};
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
 use crate::time::Nanos;
@@ -82,6 +82,9 @@ pub struct Config {
     /// Every now and then the process stops for a while. Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauses: Option<PauseConfig>,
+    /// The bandwidth of what connects each member to the network; absent: without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_link: Option<AccessLink>,
     /// What it answers.
     pub behavior: Behaviors,
     /// The zone that its hosts are in; links and faults may name it.
@@ -116,6 +119,7 @@ impl Default for Config {
             over_rate: None,
             handshake_timeout: None,
             pauses: None,
+            access_link: None,
             behavior: Behaviors::default(),
             zone: None,
         }

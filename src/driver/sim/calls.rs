@@ -148,9 +148,8 @@ impl Simulation {
 
     /// FIN or RST from the end that opened a connection.
     pub(super) fn end_toward_server(&mut self, connection: u32, reset: bool) {
-        let at = self.arrival(connection, Way::ToServer);
         let item = if reset { Item::RstToServer { connection } } else { Item::FinToServer { connection } };
-        self.push(connection, at, item);
+        self.send(connection, Way::ToServer, item, 0);
     }
 
     /// What arrives for an end that is closed: its host answers RST, or has no power and says nothing. True when it

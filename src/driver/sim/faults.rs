@@ -28,7 +28,7 @@ impl Simulation {
                 // What these consist of is what strikes.
                 Kind::RollingRestart | Kind::Flap => {}
                 Kind::PowerOff => self.lose_process(server, false),
-                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::DnsOutage => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::DnsOutage => {}
                 Kind::Hang | Kind::Pause => slot.host.hang(),
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
@@ -64,13 +64,8 @@ impl Simulation {
                 Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain
-                | Kind::Partition
-                | Kind::Lossy
-                | Kind::Latency
-                | Kind::RollingRestart
-                | Kind::Flap
-                | Kind::DnsOutage => {}
+                Kind::Drain | Kind::RollingRestart | Kind::Flap | Kind::DnsOutage => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {
@@ -105,10 +100,7 @@ impl Simulation {
         let (side, server) = (self.side_of(entry.caller), entry.server);
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, server);
-            cut.is_some_and(|cut| match way {
-                Way::ToServer => cut.to_server,
-                Way::ToClient => cut.to_client,
-            })
+            cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
         })
     }
 

@@ -6,6 +6,7 @@
 //! per handshake once the buffers have grown.
 
 mod actors;
+mod bandwidth;
 mod calls;
 mod connection;
 mod dns;
@@ -17,6 +18,7 @@ mod stall;
 mod tls;
 mod wire;
 
+use bandwidth::Bottlenecks;
 use calls::News;
 use connection::Connection;
 use dns::Dns;
@@ -103,6 +105,10 @@ enum Item {
         connection: u32,
         way: Way,
     },
+    /// A message comes to the next place on its way, where bandwidth is limited.
+    Hop {
+        transmission: u32,
+    },
     /// A kernel gives a connection up.
     GivenUp {
         connection: u32,
@@ -179,11 +185,15 @@ impl GroupSlot {
     /// hosts.
     fn address_of(&self, index: u32) -> Identity {
         let Some((first, addresses)) = self.nat else { return self.host_of(index) };
-        let host = match self.hosts.len() {
-            0 => u64::from(index),
-            count => u64::from(index) % count as u64,
-        };
-        first.nth(host % addresses)
+        first.nth(u64::from(self.host_number(index)) % addresses)
+    }
+
+    /// The place of a session's host among those of the group.
+    fn host_number(&self, index: u32) -> u32 {
+        match self.hosts.len() {
+            0 => index,
+            count => index % count as u32,
+        }
     }
 }
 
@@ -259,6 +269,8 @@ pub struct Simulation {
     changes: Vec<Timestamp>,
     /// No fault begins or heals before this.
     quiet_until: Timestamp,
+    /// Where bandwidth is limited; absent where it nowhere is.
+    bottlenecks: Option<Box<Bottlenecks>>,
     /// Data that waits for a retransmission.
     stalls: Stalls,
     tls: Tls,
@@ -355,6 +367,7 @@ impl Simulation {
             partitions: Vec::new(),
             changes: Vec::new(),
             quiet_until: Timestamp::NEVER,
+            bottlenecks: Bottlenecks::new(scenario),
             stalls: Stalls::default(),
             tls: Tls::default(),
             losses: Vec::new(),
@@ -472,6 +485,7 @@ impl Simulation {
             Item::RstToServer { connection } => self.rst_at_server(connection, recorder),
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
             Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
+            Item::Hop { transmission } => self.hop(transmission, recorder),
             Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
             Item::Answer { name, session, connection } => self.answer(name, session, connection, recorder),
             Item::RecordsChange { name } => self.records_change(name, recorder),

@@ -66,7 +66,7 @@ impl Simulation {
     }
 
     /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
-    fn lost(&self, connection: u32, way: Way, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
+    pub(super) fn lost(&self, connection: u32, way: Way, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
         let entry = &self.connections[connection];
         let side = self.side_of(entry.caller);
         let mut loss = self.links.loss(entry.route, way);
@@ -211,6 +211,7 @@ impl Simulation {
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
     pub(super) fn given_up<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
         self.forget_stalled(connection, way);
+        self.stop_repeating(connection, way);
         let entry = &mut self.connections[connection];
         let (caller, server, c) = (entry.caller, entry.server, ConnectionId(entry.client_number));
         let session = caller.code();
@@ -244,6 +245,7 @@ impl Simulation {
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
     pub(super) fn forget_kept(&mut self, connection: u32, way: Way) {
+        self.stop_repeating(connection, way);
         if self.connections[connection].stalled & bit(way) == 0 {
             return;
         }

@@ -171,14 +171,14 @@ impl Simulation {
 
     fn flight_to_server(&mut self, connection: u32, flight: Flight) {
         let segment = self.write_flight(flight);
-        let at = self.arrival(connection, Way::ToServer);
-        self.push(connection, at, Item::ToServer { connection, segment });
+        let item = Item::ToServer { connection, segment };
+        self.send(connection, Way::ToServer, item, flight.wire_bytes().into());
     }
 
     fn flight_to_client(&mut self, connection: u32, flight: Flight) {
         let segment = self.write_flight(flight);
-        let at = self.arrival(connection, Way::ToClient);
-        self.push(connection, at, Item::ToClient { connection, segment });
+        let item = Item::ToClient { connection, segment };
+        self.send(connection, Way::ToClient, item, flight.wire_bytes().into());
     }
 
     fn write_flight(&mut self, flight: Flight) -> u32 {

@@ -32,6 +32,9 @@ impl Simulation {
     /// The first SYN of a connection leaves.
     pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
         self.tls.forget(connection);
+        if self.bottlenecks.is_some() {
+            return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
+        }
         let ordinal = self.next_ordinal(connection);
         let at = self.travel(connection, Way::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
@@ -49,6 +52,7 @@ impl Simulation {
         at < self.quiet_until
             && at < *quiet_until
             && !self.lossy
+            && self.bottlenecks.is_none()
             && !self.links.uneven()
             && self.partitions.is_empty()
             && host.process() == Process::Running
@@ -82,8 +86,18 @@ impl Simulation {
         }
     }
 
+    /// Sends a message with so much payload: it arrives as `item`.
+    #[inline]
+    pub(super) fn send(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+        if self.bottlenecks.is_some() {
+            return self.queue_up(connection, way, item, payload);
+        }
+        let at = self.arrival(connection, way);
+        self.push(connection, at, item);
+    }
+
     /// When a message that is sent now arrives; `NEVER` once its sender's kernel gives up.
-    pub(super) fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
+    fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let leaves = if self.lossy { self.repaired(connection, way, ordinal) } else { self.now };
         let arrival = self.travel(connection, way, ordinal, leaves);
@@ -103,15 +117,22 @@ impl Simulation {
 
     /// The number that keys a message's draws.
     #[inline]
-    fn next_ordinal(&mut self, connection: u32) -> u64 {
+    pub(super) fn next_ordinal(&mut self, connection: u32) -> u64 {
         let entry = &mut self.connections[connection];
         entry.messages = entry.messages.wrapping_add(1);
+        self.ordinal(connection)
+    }
+
+    /// That of the last message.
+    #[inline]
+    pub(super) fn ordinal(&self, connection: u32) -> u64 {
+        let entry = &self.connections[connection];
         u64::from(entry.client_number) << 16 | u64::from(entry.messages)
     }
 
     /// When a message arrives that leaves at a moment, if nothing happens to it.
     #[inline]
-    fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
+    pub(super) fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
         let entry = &self.connections[connection];
         // Asked only where jitter varies: the session lies in memory that this message need not touch.
         let jitter = self.links.jitter(entry.route, way, || (self.identity_of_caller(entry.caller), ordinal));
@@ -172,6 +193,9 @@ impl Simulation {
             }
             self.connections[newer].older = older;
         }
+        if let Some(bottlenecks) = &mut self.bottlenecks {
+            bottlenecks.forget(connection);
+        }
         self.connections.release(connection);
     }
 
@@ -193,17 +217,17 @@ impl Simulation {
     /// Sends what a caller says over its connection, unless that is closed.
     pub(super) fn send_to_server(&mut self, connection: Option<u32>, bytes: &mut Vec<u8>, part: Range<usize>) {
         if let Some(connection) = connection {
+            let payload = part.len();
             let segment = self.keep(bytes, part);
-            let at = self.arrival(connection, Way::ToServer);
-            self.push(connection, at, Item::ToServer { connection, segment });
+            self.send(connection, Way::ToServer, Item::ToServer { connection, segment }, payload);
         }
     }
 
     pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
         let connection = self.servers[server as usize].accepted[c.0 as usize];
+        let payload = part.len();
         let segment = self.keep(bytes, part);
-        let at = self.arrival(connection, Way::ToClient);
-        self.push(connection, at, Item::ToClient { connection, segment });
+        self.send(connection, Way::ToClient, Item::ToClient { connection, segment }, payload);
     }
 
     /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
@@ -283,28 +307,39 @@ impl Simulation {
             self.repeat_syn(connection);
             return;
         }
+        if self.bottlenecks.is_some() {
+            return self.queue_up(connection, Way::ToClient, item, 0);
+        }
         let at = self.arrival_of_answer(connection);
         self.push(connection, at, item);
     }
 
     /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
-    fn repeat_syn(&mut self, connection: u32) {
+    pub(super) fn repeat_syn(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         let opened = entry.opened();
         let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
         entry.syns = entry.syns.saturating_add(1);
-        let one_way = entry.one_way;
         match repetition {
             Some(after) => {
                 let leaves = opened + after;
-                let delay = self.delayed(connection, Way::ToServer, one_way, leaves);
-                self.push(connection, (leaves + one_way + delay).max(self.now), Item::Syn { connection });
+                if self.bottlenecks.is_some() {
+                    return self.queue_syn(connection, leaves);
+                }
+                let arrives = self.arrival_of_repeated_syn(connection, leaves);
+                self.push(connection, arrives.max(self.now), Item::Syn { connection });
             }
             None => {
                 let at = (opened + self.syn_schedule.gives_up()).max(self.now);
                 self.push(connection, at, Item::SynGivenUp { connection });
             }
         }
+    }
+
+    /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
+    pub(super) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
+        let one_way = self.connections[connection].one_way;
+        leaves + one_way + self.delayed(connection, Way::ToServer, one_way, leaves)
     }
 
     pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
@@ -389,8 +424,7 @@ impl Simulation {
                         self.stall(connection, Way::ToServer, Kept::Segment(segment), recorder);
                         return;
                     }
-                    let at = self.arrival(connection, Way::ToClient);
-                    self.push(connection, at, Item::RstToClient { connection });
+                    self.send(connection, Way::ToClient, Item::RstToClient { connection }, 0);
                 }
                 self.segments.release(segment);
             }
@@ -552,9 +586,8 @@ impl Simulation {
 
     /// FIN or RST from the server's host.
     pub(super) fn cut(&mut self, connection: u32, reset: bool) {
-        let at = self.arrival(connection, Way::ToClient);
         let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
-        self.push(connection, at, item);
+        self.send(connection, Way::ToClient, item, 0);
     }
 
     /// Whether a number of the slab names a connection of this server that is alive at the server's end.

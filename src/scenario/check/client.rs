@@ -1,6 +1,6 @@
 //! Client groups: sessions that could never arrive, open, end or make time pass.
 
-use super::{Problem, Tree, distribution, is_always_zero, positive, retry, valid_name, valid_path};
+use super::{Problem, Tree, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
 use crate::client::{Config, Hold};
 use crate::load::Arrive;
 use crate::scenario::File;
@@ -54,6 +54,9 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
         if hosts > client.count {
             return wrong("hosts", format!("{} sessions can't be spread over {hosts} hosts", client.count));
         }
+    }
+    if let Some(link) = client.access_link {
+        network::access(&at("access_link"), link, tree)?;
     }
     if let Some(nat) = client.nat {
         positive(&at("nat"), nat, tree)?;

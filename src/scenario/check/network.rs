@@ -3,7 +3,8 @@
 use super::super::Tree;
 use super::super::problem::Problem;
 use super::{distribution, valid_name};
-use crate::network::Config;
+use crate::network::{AccessLink, Config};
+use crate::quantity::Bandwidth;
 
 /// The most links between places: routes have numbers of 16 bits.
 const MAX_LINKS: usize = 100;
@@ -28,10 +29,38 @@ pub(super) fn check(network: &Config, tree: &Tree) -> Result<(), Problem> {
                 distribution(&format!("{place}.{key}"), value, tree)?;
             }
         }
-        if link.one_way.is_none() && link.jitter.is_none() && link.loss.is_none() {
-            let message = "it says nothing that [network] does not: give it one_way, jitter or loss";
+        if let Some(bandwidth) = link.bandwidth {
+            narrow(&format!("{place}.bandwidth"), bandwidth, tree)?;
+        } else if link.queue.is_some() {
+            return Err(tree.problem(&format!("{place}.queue"), "`queue` means nothing without `bandwidth`"));
+        }
+        if link.one_way.is_none() && link.jitter.is_none() && link.loss.is_none() && link.bandwidth.is_none() {
+            let message = "it says nothing that [network] does not: give it one_way, jitter, loss or bandwidth";
             return Err(tree.problem(&place, message));
         }
+    }
+    Ok(())
+}
+
+/// Checks an access link at `path`.
+pub(super) fn access(path: &str, link: AccessLink, tree: &Tree) -> Result<(), Problem> {
+    if link.up.is_none() && link.down.is_none() {
+        let help = "write access_link = \"100Mbit/s\", or { up = \"10Mbit/s\", down = \"50Mbit/s\" }";
+        return Err(tree.problem(path, "an access link without a bandwidth limits nothing").with_help(help));
+    }
+    for (key, bandwidth) in [("up", link.up), ("down", link.down)] {
+        let place = format!("{path}.{key}");
+        let place = if tree.has(&place) { &place } else { path };
+        bandwidth.map_or(Ok(()), |bandwidth| narrow(place, bandwidth, tree))?;
+    }
+    Ok(())
+}
+
+/// A bandwidth at `path`.
+pub(in crate::scenario) fn narrow(path: &str, bandwidth: Bandwidth, tree: &Tree) -> Result<(), Problem> {
+    if bandwidth.0 == 0 {
+        let help = "for a link that carries nothing, write a fault of kind partition";
+        return Err(tree.problem(path, "a bandwidth of zero: nothing would ever arrive").with_help(help));
     }
     Ok(())
 }

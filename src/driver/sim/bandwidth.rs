@@ -1,0 +1,393 @@
+//! Messages on links with a bandwidth: each takes its bytes' time, and waits for those before it.
+//!
+//! Where bandwidth is limited anywhere, every message goes from place to place as an item of the queue, and joins each
+//! link's line when it gets there: up its sender's access link, through what it shares with others between their places,
+//! over the distance, and down its receiver's access link. What a full queue drops, or a link loses, is sent once more when
+//! its retransmission timer runs out; what follows in its stream waits at the receiver.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::connection::{ClientEnd, Who};
+use super::slab::Slab;
+use super::{Item, Simulation};
+use crate::fault::Kind;
+use crate::network::{AccessLink, Event, Message, Pipe, Rto, Way, wire_bytes};
+use crate::record::Recorder;
+use crate::rng::Purpose;
+use crate::scenario::Scenario;
+use crate::time::Timestamp;
+
+/// Where a message goes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Up its sender's access link.
+    Up,
+    /// Through a link between places that has a bandwidth.
+    Link,
+    /// Through what a fault has made of a link, and then over the distance.
+    Fault,
+    /// Down its receiver's access link.
+    Down,
+    /// It is there.
+    Arrived,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, Copy)]
+struct Transmission {
+    /// What happens when it is there.
+    item: Item,
+    connection: u32,
+    way: Way,
+    stage: Stage,
+    /// On the wire.
+    bytes: u64,
+    /// Keys its draws.
+    ordinal: u64,
+    /// Its place among all messages that were ever sent.
+    order: u64,
+    /// When it was sent last.
+    left: Timestamp,
+    /// The timer that started then.
+    rto: Rto,
+    /// Transmissions before that one.
+    times: u8,
+}
+
+/// A stream from which something was dropped or lost that has not been repeated yet.
+#[derive(Debug, Default)]
+struct Gap {
+    /// What is missing, by its order.
+    missing: BTreeSet<u64>,
+    /// What has arrived and must wait for it.
+    waiting: BTreeMap<u64, u32>,
+    /// What never arrives, as its sender does not repeat it, or something before it, any more.
+    dead: Range<u64>,
+}
+
+/// Every limit of bandwidth, and what is on its way between them.
+#[derive(Debug)]
+pub(super) struct Bottlenecks {
+    /// By client group: each host's way up and down, or none.
+    clients: Vec<Vec<[Pipe; 2]>>,
+    /// By server.
+    servers: Vec<[Pipe; 2]>,
+    /// Between places, by [`crate::network::Routes::bottlenecks`].
+    links: Vec<Pipe>,
+    /// Faults, each with its way forward and back.
+    faults: Vec<(u32, [Pipe; 2])>,
+    transmissions: Slab<Transmission>,
+    gaps: BTreeMap<(u32, Way), Gap>,
+    /// Messages sent.
+    sent: u64,
+}
+
+fn pipes(link: AccessLink) -> [Pipe; 2] {
+    [Pipe::new(link.up, link.queue), Pipe::new(link.down, link.queue)]
+}
+
+const NO_LIMIT: AccessLink = AccessLink { up: None, down: None, queue: None };
+
+impl Bottlenecks {
+    /// Those of a scenario, if it has any.
+    pub fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
+        let file = &scenario.file;
+        let faults: Vec<_> = (0..)
+            .zip(&scenario.faults)
+            .filter(|(_, fault)| fault.strikes.iter().any(|strike| strike.kind == Kind::Bandwidth))
+            .map(|(number, fault)| (number, [Pipe::new(fault.bandwidth, fault.queue); 2]))
+            .collect();
+        let any = !faults.is_empty()
+            || !scenario.routes.bottlenecks.is_empty()
+            || file.clients.values().any(|group| group.access_link.is_some())
+            || file.servers.values().any(|group| group.access_link.is_some());
+        any.then(|| {
+            let of_hosts = |group: &crate::client::Config| match group.access_link {
+                Some(link) => vec![pipes(link); group.hosts.unwrap_or(group.count) as usize],
+                None => Vec::new(),
+            };
+            let of_server = |group: usize| file.servers[group].access_link.unwrap_or(NO_LIMIT);
+            let links = scenario.routes.bottlenecks.iter();
+            Box::new(Bottlenecks {
+                clients: file.clients.values().map(of_hosts).collect(),
+                servers: scenario.servers.iter().map(|server| pipes(of_server(server.group))).collect(),
+                links: links.map(|(bandwidth, queue)| Pipe::new(Some(*bandwidth), *queue)).collect(),
+                faults,
+                transmissions: Slab::default(),
+                gaps: BTreeMap::new(),
+                sent: 0,
+            })
+        })
+    }
+
+    /// A connection is over: nothing of it is on its way.
+    pub fn forget(&mut self, connection: u32) {
+        if !self.gaps.is_empty() {
+            self.gaps.remove(&(connection, Way::ToServer));
+            self.gaps.remove(&(connection, Way::ToClient));
+        }
+    }
+}
+
+impl Simulation {
+    fn bottlenecks(&mut self) -> &mut Bottlenecks {
+        self.bottlenecks.as_mut().expect("only asked where bandwidth is limited")
+    }
+
+    /// Sends a message with so much payload now.
+    #[cold]
+    pub(super) fn queue_up(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+        let given_up = *self.connections[connection].last_mut(way) == Timestamp::NEVER;
+        let next = self.bottlenecks().sent + 1;
+        if given_up || self.is_dead(connection, way, next) {
+            self.drop_bytes(item);
+            return;
+        }
+        let ordinal = self.next_ordinal(connection);
+        let transmission = self.transmission(connection, way, item, payload, ordinal, self.now);
+        self.move_on(transmission);
+    }
+
+    /// Sends a SYN again at a moment, or now if that is over.
+    pub(super) fn queue_syn(&mut self, connection: u32, left: Timestamp) {
+        let ordinal = self.ordinal(connection);
+        let item = Item::Syn { connection };
+        let transmission = self.transmission(connection, Way::ToServer, item, 0, ordinal, left);
+        self.queue.push(left.max(self.now), Item::Hop { transmission });
+    }
+
+    fn transmission(
+        &mut self,
+        connection: u32,
+        way: Way,
+        item: Item,
+        payload: usize,
+        ordinal: u64,
+        left: Timestamp,
+    ) -> u32 {
+        let entry = &mut self.connections[connection];
+        entry.in_flight += 1;
+        let rto = entry.rto();
+        let bytes = wire_bytes(payload);
+        let bottlenecks = self.bottlenecks();
+        bottlenecks.sent += 1;
+        let order = bottlenecks.sent;
+        let stage = Stage::Up;
+        let entry = Transmission { item, connection, way, stage, bytes, ordinal, order, left, rto, times: 0 };
+        bottlenecks.transmissions.insert(entry)
+    }
+
+    fn drop_bytes(&mut self, item: Item) {
+        if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+            self.segments.release(segment);
+        }
+    }
+
+    /// A message has come to the next place on its way, or is to be sent once more.
+    pub(super) fn hop<R: Recorder>(&mut self, transmission: u32, recorder: &mut R) {
+        let Transmission { item, connection, way, stage, order, .. } = self.bottlenecks().transmissions[transmission];
+        let entry = &self.connections[connection];
+        if stage == Stage::Up && matches!(item, Item::Syn { .. }) && entry.client == ClientEnd::Closed {
+            // The session gave up before this SYN left.
+            self.bottlenecks().transmissions.release(transmission);
+            self.syn(connection, recorder);
+        } else if stage == Stage::Arrived {
+            self.arrived(transmission, recorder);
+        } else if stage == Stage::Up && self.is_dead(connection, way, order) {
+            self.discard(transmission);
+        } else {
+            self.move_on(transmission);
+        }
+    }
+
+    /// Joins the lines that a message comes to now, until it has to wait in one.
+    fn move_on(&mut self, transmission: u32) {
+        loop {
+            let Transmission { item, connection, way, stage, bytes, ordinal, .. } =
+                self.bottlenecks().transmissions[transmission];
+            let now = self.now;
+            let through = match self.pipe(connection, way, stage) {
+                Some(pipe) => pipe.enter(now, bytes),
+                None => Some(now),
+            };
+            let Some(mut through) = through else { return self.dropped(transmission) };
+            let next = match stage {
+                Stage::Up => Stage::Link,
+                Stage::Link => Stage::Fault,
+                Stage::Fault => {
+                    let is_repeated = matches!(item, Item::Syn { .. }) && self.connections[connection].syns > 1;
+                    let arrival = if is_repeated {
+                        self.arrival_of_repeated_syn(connection, through)
+                    } else {
+                        self.travel(connection, way, ordinal, through)
+                    };
+                    let last = self.connections[connection].last_mut(way);
+                    *last = arrival.max(*last);
+                    through = *last;
+                    let lines_up = self.pipe(connection, way, Stage::Down).is_some();
+                    if lines_up { Stage::Down } else { Stage::Arrived }
+                }
+                Stage::Down | Stage::Arrived => Stage::Arrived,
+            };
+            self.bottlenecks().transmissions[transmission].stage = next;
+            if through > now || next >= Stage::Down {
+                self.queue.push(through, Item::Hop { transmission });
+                return;
+            }
+        }
+    }
+
+    /// The line that a message joins at a stage of its way.
+    fn pipe(&mut self, connection: u32, way: Way, stage: Stage) -> Option<&mut Pipe> {
+        let entry = &self.connections[connection];
+        let (caller, server, route) = (entry.caller, entry.server, entry.route);
+        let to_server = way == Way::ToServer;
+        let pipe = match stage {
+            Stage::Up | Stage::Down => {
+                let direction = usize::from(stage == Stage::Down);
+                let at_caller = to_server == (stage == Stage::Up);
+                match caller.who() {
+                    Who::Session(session) if at_caller => {
+                        let slot = &self.sessions[session as usize];
+                        let group = slot.group as usize;
+                        let host = self.groups[group].host_number(slot.machine.index());
+                        let hosts = &mut self.bottlenecks().clients[group];
+                        hosts.get_mut(host as usize).map(|pipes| &mut pipes[direction])
+                    }
+                    Who::Server(caller) if at_caller => {
+                        self.bottlenecks().servers.get_mut(caller as usize).map(|pipes| &mut pipes[direction])
+                    }
+                    _ => self.bottlenecks().servers.get_mut(server as usize).map(|pipes| &mut pipes[direction]),
+                }
+            }
+            Stage::Link => {
+                let link = self.links.bottleneck(route, way)?;
+                self.bottlenecks().links.get_mut(usize::from(link))
+            }
+            Stage::Fault => {
+                let (side, now) = (self.side_of(caller), self.now);
+                let Simulation { faults, bottlenecks, .. } = self;
+                let pipes = bottlenecks.as_mut()?.faults.iter_mut();
+                // At most one of them lasts on this way at a time.
+                pipes.into_iter().find_map(|(number, pipes)| {
+                    let fault = &faults[*number as usize];
+                    let cut = fault.between(side, server).filter(|cut| cut.strikes(to_server))?;
+                    fault.lasts_at(now).then(|| &mut pipes[usize::from(!cut.is_forward(to_server))])
+                })
+            }
+            Stage::Arrived => None,
+        };
+        pipe.filter(|pipe| pipe.is_narrow())
+    }
+
+    /// A message met a full queue.
+    fn dropped(&mut self, transmission: u32) {
+        let Transmission { item, connection, way, .. } = self.bottlenecks().transmissions[transmission];
+        let message = match item {
+            Item::Syn { .. } => Message::Syn,
+            Item::SynAck { .. } | Item::SynRefused { .. } => Message::SynAck,
+            _ if way == Way::ToServer => Message::ToServer,
+            _ => Message::ToClient,
+        };
+        let entry = &self.connections[connection];
+        let (server, session) = (entry.server, entry.caller.code());
+        self.losses.push((server, Event::QueueFull { session, message }));
+        match message {
+            Message::Syn | Message::SynAck => {
+                self.bottlenecks().transmissions.release(transmission);
+                self.repeat_syn(connection);
+                self.landed(connection);
+            }
+            Message::ToServer | Message::ToClient => self.repeat(transmission),
+        }
+    }
+
+    /// Data, a FIN or an RST came to nothing: its sender's kernel repeats it when its timer runs out, and gives the
+    /// connection up when it has done so too often.
+    fn repeat(&mut self, transmission: u32) {
+        let retries = self.data_retries;
+        let now = self.now;
+        let entry = &mut self.bottlenecks().transmissions[transmission];
+        let Transmission { connection, way, order, left, rto, times, .. } = *entry;
+        let at = (left + rto.length()).max(now);
+        entry.left = at;
+        entry.rto = rto.doubled();
+        entry.times += 1;
+        entry.stage = Stage::Up;
+        let gives_up = times >= retries;
+        let gap = self.bottlenecks().gaps.entry((connection, way)).or_default();
+        gap.missing.insert(order);
+        if gives_up {
+            gap.dead = order..u64::MAX;
+            self.push(connection, at, Item::GivenUp { connection, way });
+            self.discard(transmission);
+        } else {
+            self.queue.push(at, Item::Hop { transmission });
+        }
+    }
+
+    /// Whether it, or something before it, is not repeated any more.
+    fn is_dead(&self, connection: u32, way: Way, order: u64) -> bool {
+        let gaps = self.bottlenecks.as_ref().map(|bottlenecks| &bottlenecks.gaps);
+        gaps.and_then(|gaps| gaps.get(&(connection, way))).is_some_and(|gap| gap.dead.contains(&order))
+    }
+
+    fn discard(&mut self, transmission: u32) {
+        let Transmission { item, connection, .. } = self.bottlenecks().transmissions[transmission];
+        self.bottlenecks().transmissions.release(transmission);
+        self.drop_bytes(item);
+        self.landed(connection);
+    }
+
+    /// A message has come through every line; unless its link lost it, it is there.
+    fn arrived<R: Recorder>(&mut self, transmission: u32, recorder: &mut R) {
+        let Transmission { item, connection, way, ordinal, order, left, times, .. } =
+            self.bottlenecks().transmissions[transmission];
+        if matches!(item, Item::Syn { .. } | Item::SynAck { .. } | Item::SynRefused { .. }) {
+            self.bottlenecks().transmissions.release(transmission);
+            return self.happen(item, recorder);
+        }
+        if self.is_dead(connection, way, order) {
+            return self.discard(transmission);
+        }
+        if self.lossy && self.lost(connection, way, Purpose::Loss, ordinal << 5 | u64::from(times), left) {
+            let entry = &self.connections[connection];
+            let (server, session) = (entry.server, entry.caller.code());
+            let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
+            self.losses.push((server, Event::Lost { session, message, times: 1 }));
+            return self.repeat(transmission);
+        }
+        let Some(gap) = self.bottlenecks().gaps.get_mut(&(connection, way)) else {
+            self.bottlenecks().transmissions.release(transmission);
+            return self.happen(item, recorder);
+        };
+        gap.missing.remove(&order);
+        gap.waiting.insert(order, transmission);
+        // What arrives now closes the gap before all that waits until the next one.
+        let later = gap.missing.first().map_or(BTreeMap::new(), |first| gap.waiting.split_off(first));
+        let ready = std::mem::replace(&mut gap.waiting, later);
+        if gap.missing.is_empty() && gap.dead.is_empty() {
+            self.bottlenecks().gaps.remove(&(connection, way));
+        }
+        for transmission in ready.into_values() {
+            let item = self.bottlenecks().transmissions[transmission].item;
+            self.bottlenecks().transmissions.release(transmission);
+            self.happen(item, recorder);
+        }
+    }
+
+    /// A sender forgets what it would have repeated: what waits for that never arrives either.
+    pub(super) fn stop_repeating(&mut self, connection: u32, way: Way) {
+        let Some(bottlenecks) = &mut self.bottlenecks else { return };
+        let sent = bottlenecks.sent;
+        let Some(gap) = bottlenecks.gaps.get_mut(&(connection, way)) else { return };
+        let Some(first) = std::mem::take(&mut gap.missing).first().copied() else { return };
+        if gap.dead.is_empty() {
+            gap.dead = first..sent + 1;
+        }
+        for transmission in std::mem::take(&mut gap.waiting).into_values() {
+            self.discard(transmission);
+        }
+    }
+}
