@@ -4,6 +4,8 @@
 //! 1), one when resumed (figure 2, RFC 5077 section 3.1). The client's last flight travels with its first data wherever
 //! it is the client who finishes. There is no early data (0-RTT), no False Start (RFC 7918) and no HelloRetryRequest.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Nanos;
@@ -27,6 +29,16 @@ impl Version {
     /// Whether there is none.
     pub fn is_none(&self) -> bool {
         *self == Version::None
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::None => "no TLS",
+            Version::V1_2 => "TLS 1.2",
+            Version::V1_3 => "TLS 1.3",
+        })
     }
 }
 

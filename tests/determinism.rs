@@ -42,6 +42,8 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("redirect", Some("round-robin"), 1),
     ("overload", None, 1),
     ("storm", None, 1),
+    ("tls-storm", None, 1),
+    ("tls-storm", Some("shared-keys"), 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

@@ -35,9 +35,13 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
     for (name, server) in &file.servers {
         let kinds: Vec<&str> = server.behavior.0.iter().map(|behavior| behavior.kind.name()).collect();
         let service = distribution(&server.service_time);
+        let tls = match (&server.tls_cost, server.tls) {
+            (Some(cost), version) => format!(", {version} for {}", distribution(cost)),
+            (None, _) => String::new(),
+        };
         let _ = writeln!(
             text,
-            "servers  {name}: {} × {} workers, {service} per handshake, {}",
+            "servers  {name}: {} × {} workers, {service} per handshake{tls}, {}",
             grouped(server.count.into()),
             grouped(server.workers.into()),
             kinds.join(", then "),
@@ -121,7 +125,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         value(summary, "availability.mean")
     );
     let mut latencies = Table::new(&["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
-    for name in ["time_to_open", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
+    for name in ["time_to_open", "tls_latency", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
         if number(summary, &format!("{name}.count")) > 0 {
             let statistics = ["count", "min", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
             let cells = statistics.iter().map(|statistic| value(summary, &format!("{name}.{statistic}")));

@@ -344,7 +344,8 @@ impl Session {
         out.event(Event::Connected { connection: c.0 });
         if cx.directory.secure(self.endpoint) {
             self.state = State::Securing;
-            out.push(Output::StartTls(c, self.endpoint));
+            let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
+            out.push(Output::StartTls(c, name));
         } else {
             self.ask(cx, c, out);
         }

@@ -1155,3 +1155,95 @@ fn addresses_are_tried_in_order_and_the_last_one_s_failure_is_retried() {
     bench.connected();
     assert_eq!(bench.received(rejection(503, None)), bench.failed(3, true, rejected(503)));
 }
+
+impl Bench {
+    /// The same, where every server has TLS.
+    fn secure(text: &str) -> Bench {
+        let mut bench = Bench::new(text);
+        bench.directory = bench.directory.with_tls((0..4).map(EndpointId));
+        bench
+    }
+
+    fn secured(&mut self) -> Vec<Action> {
+        self.give(Input::Secured(self.c(), false))
+    }
+}
+
+#[test]
+fn tls_comes_between_tcp_and_the_request() {
+    let mut bench = Bench::secure("handshake_timeout = '4s'");
+    bench.give(Input::Start);
+    let (c, endpoint) = bench.dialed;
+    let actions = bench.connected();
+    let due = bench.now + Nanos::from_secs(4);
+    let connected = Output::Event(Event::Connected { connection: c.0 });
+    assert_eq!(actions, [connected, Output::StartTls(c, endpoint), Output::WakeAt(due)]);
+    // Bytes that come before TLS is up are for its driver.
+    assert_eq!(bench.received("HTTP/1.1 503 Service Unavailable\r\n\r\n"), []);
+    // The timeout goes on: nothing moves it.
+    bench.now = bench.now + Nanos::from_secs(1);
+    let actions = bench.secured();
+    assert_eq!(actions[0], Output::Event(Event::Secured { connection: c.0, resumed: false }));
+    assert!(matches!(actions[1..], [Output::Transmit(of, _)] if of == c));
+    let opened = bench.received(bench.opening());
+    assert!(opened.contains(&Output::Event(Event::Opened { connection: c.0, endpoint: endpoint.0 })));
+}
+
+#[test]
+fn every_end_of_tls_is_the_attempts() {
+    type End = fn(ConnectionId) -> Input<'static>;
+    let ends: [(End, Failure); 3] =
+        [(Input::Eof, Failure::Closed), (Input::Reset, Failure::Reset), (Input::SecureFailed, Failure::Insecure)];
+    for (end, failure) in ends {
+        let mut bench = Bench::secure("");
+        bench.give(Input::Start);
+        bench.connected();
+        let c = bench.c();
+        let actions = bench.give(end(c));
+        assert!(actions.contains(&Output::Event(Event::AttemptFailed { connection: c.0, failure })), "{actions:?}");
+        // A reset connection is closed already.
+        assert_eq!(actions.contains(&Output::Close(c, How::Fin)), failure != Failure::Reset);
+        assert_eq!(bench.give(Input::Secured(c, false)), [], "too late");
+    }
+    let mut bench = Bench::secure("handshake_timeout = '3s'");
+    bench.give(Input::Start);
+    bench.connected();
+    let failure = Failure::HandshakeTimeout;
+    assert!(bench.wake().contains(&Output::Event(Event::AttemptFailed { connection: 1, failure })));
+}
+
+#[test]
+fn nobody_is_led_from_wss_to_ws() {
+    let answered = |mut bench: Bench, location: &str| {
+        bench.give(Input::Start);
+        bench.connected();
+        bench.secured();
+        bench.received(redirect(location))
+    };
+    let refused = |location: &str| {
+        let actions = answered(Bench::secure(""), location);
+        let failure = Failure::BadLocation;
+        actions.contains(&Output::Event(Event::AttemptFailed { connection: 1, failure }))
+    };
+    assert!(refused("ws://gateway-1/") && refused("http://gateway-1/"));
+    for location in ["wss://gateway-1/", "https://gateway-1/a", "//gateway-1/", "/there"] {
+        assert!(!refused(location), "{location}");
+    }
+    // The way up, where the other server has TLS; where it has none, nobody answers there.
+    let some = |secure: u32| {
+        let mut bench = Bench::new("pick = 'first'");
+        bench.directory = bench.directory.with_tls([EndpointId(secure)]);
+        bench.start_and_receive(redirect("wss://gateway-1/"))
+    };
+    assert!(some(1).iter().any(|action| matches!(action, Output::Open(_, EndpointId(1)))));
+    assert!(!some(2).iter().any(|action| matches!(action, Output::Open(..))));
+}
+
+#[test]
+fn tls_is_with_the_name_that_was_looked_up() {
+    let mut bench = by_name("");
+    bench.directory = bench.directory.with_tls((0..=4).map(EndpointId));
+    bench.give(Input::Start);
+    bench.give(answer(1, &[EndpointId(2)]));
+    assert_eq!(bench.connected()[1], Output::StartTls(ConnectionId(1), NAME));
+}

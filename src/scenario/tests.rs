@@ -10,7 +10,7 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 11] = [
+const COMMITTED: [&str; 12] = [
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/failover.toml"),
@@ -21,6 +21,7 @@ const COMMITTED: [&str; 11] = [
     include_str!("../../scenarios/session-loss.toml"),
     include_str!("../../scenarios/storm.toml"),
     include_str!("../../scenarios/thundering-herd.toml"),
+    include_str!("../../scenarios/tls-storm.toml"),
     include_str!("../../scenarios/zone-loss.toml"),
 ];
 

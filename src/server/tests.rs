@@ -925,3 +925,101 @@ fn a_slow_server_takes_longer_for_what_it_begins() {
     bench.ask(1, "/");
     assert_eq!(work(&bench), ms(1));
 }
+
+/// A member of a group with TLS, whose full handshakes take 3 ms and others 1 ms.
+const SECURE: &str = "workers = 1\nservice_time = '0s'\ntls = '1.3'\ntls_cost = '3ms'\ntls_resumed_cost = '1ms'\n";
+
+impl Bench {
+    /// A new connection `c` begins TLS.
+    fn greet(&mut self, c: u32, resumed: bool) -> Vec<Action> {
+        self.accept(c);
+        self.give(Input::Hello(ConnectionId(c), resumed))
+    }
+}
+
+#[test]
+fn a_handshake_is_work_before_the_request_is() {
+    for (resumed, work) in [(false, 3), (true, 1)] {
+        let mut bench = Bench::new(SECURE);
+        let began = bench.greet(0, resumed);
+        assert_eq!(
+            began[..2],
+            [
+                Output::Event(Event::Hello { connection: 0, resumed, queued: false }),
+                Output::Event(Event::ServiceStarted { connection: 0, waited: Nanos::ZERO, queued: false }),
+            ]
+        );
+        // Nothing can be read yet, and a second ClientHello is none.
+        assert_eq!(bench.received(0, request(Mode::Upgrade, "/")), []);
+        assert_eq!(bench.give(Input::Hello(ConnectionId(0), false)), []);
+        let due = bench.due;
+        assert_eq!(due, bench.now + ms(work));
+        let done = bench.wake();
+        let answered = Output::Event(Event::HelloAnswered { connection: 0, served: ms(work) });
+        assert_eq!(done[..2], [answered, Output::StartTls(ConnectionId(0), EndpointId(0))]);
+        let opened = bench.received(0, request(Mode::Upgrade, "/"));
+        assert!(opened.contains(&Output::Event(Event::Answered { connection: 0, status: 101, served: Nanos::ZERO })));
+    }
+}
+
+#[test]
+fn a_client_that_goes_during_tls_costs_all_the_same() {
+    let mut bench = Bench::new(SECURE);
+    bench.greet(0, false);
+    bench.greet(1, false);
+    assert_eq!(bench.give(Input::Eof(ConnectionId(1))), []);
+    assert_eq!(bench.give(Input::Reset(ConnectionId(0))), []);
+    for connection in 0..2 {
+        let done = bench.wake();
+        assert_eq!(done[0], Output::Event(Event::Wasted { connection, served: ms(3) }));
+        assert!(!done.iter().any(|action| matches!(action, Output::StartTls(..))));
+    }
+    assert_eq!(bench.server.connections(), 0);
+    // One that goes before it said anything costs nothing.
+    bench.accept(2);
+    let gone = bench.give(Input::Eof(ConnectionId(2)));
+    assert_eq!(gone[0], Output::Close(ConnectionId(2), How::Fin));
+}
+
+#[test]
+fn a_handshake_that_waited_too_long_ends_without_a_word() {
+    let mut bench = Bench::new(&format!("{SECURE}queue = {{ deadline = '2ms' }}"));
+    bench.greet(0, false);
+    bench.greet(1, false);
+    let done = bench.wake();
+    assert!(done.contains(&Output::Event(Event::Expired { connection: 1, waited: ms(3) })));
+    assert!(done.contains(&Output::Close(ConnectionId(1), How::Fin)));
+    assert!(bench.sent.is_empty(), "no HTTP without TLS");
+}
+
+#[test]
+fn a_drained_server_says_so_over_tls() {
+    let mut bench = Bench::new(SECURE);
+    bench.greet(0, false);
+    let cx = Context { seed: Seed(7), plan: &bench.plan, directory: &bench.directory, endpoint: EndpointId(0) };
+    bench.server.drain(&cx, bench.now, 1001, ms(10), &mut Outputs::default());
+    assert!(bench.wake().contains(&Output::StartTls(ConnectionId(0), EndpointId(0))));
+    let refused = bench.received(0, request(Mode::Upgrade, "/"));
+    let reason = Reason::Draining;
+    assert!(refused.contains(&Output::Event(Event::TurnedAway {
+        connection: 0,
+        reason,
+        turn: Turn::Reject,
+        queued: false
+    })));
+    assert!(bench.sent.starts_with(b"HTTP/1.1 503"));
+}
+
+#[test]
+fn a_client_that_is_silent_before_or_after_tls_is_dropped() {
+    let mut bench = Bench::new(&format!("{SECURE}handshake_timeout = '1s'"));
+    bench.accept(0);
+    assert_eq!(bench.due, bench.now + ms(1_000));
+    assert!(bench.wake().contains(&Output::Close(ConnectionId(0), How::Fin)));
+    bench.greet(1, false);
+    bench.wake();
+    assert_eq!(bench.due, bench.now + ms(1_000), "anew from the server's flight");
+    let timed_out = bench.wake();
+    assert_eq!(timed_out[0], Output::Event(Event::TimedOut { connection: 1 }));
+    assert!(bench.sent.is_empty());
+}

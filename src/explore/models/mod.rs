@@ -11,6 +11,7 @@ mod queueing;
 mod statistics;
 mod storms;
 mod table;
+mod tls;
 
 use rayon::prelude::*;
 
@@ -127,7 +128,7 @@ impl Answer {
 
 /// Every experiment there is.
 pub fn experiments() -> Vec<Experiment> {
-    let parts = [queueing::all(), kernels::all(), closed::all(), herds::all(), storms::all()];
+    let parts = [queueing::all(), kernels::all(), closed::all(), herds::all(), storms::all(), tls::all()];
     parts.into_iter().flatten().collect()
 }
 
