@@ -194,6 +194,15 @@ fn verify_finds_what_differs() {
         assert!(printed.contains("DIFFERENT"), "{printed}");
     }
     assert_eq!(run(place.path(), &["verify", "results"]).status.code(), Some(0));
+    // The same as one document.
+    let document = || {
+        let output = run(place.path(), &["verify", "results", "--format", "json"]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), document["held"].clone(), document["runs"][0]["same"].clone())
+    };
+    assert_eq!(document(), (Some(0), true.into(), true.into()));
+    fs::write(folder.join("series.csv"), "").unwrap();
+    assert_eq!(document(), (Some(1), false.into(), false.into()));
 }
 
 #[test]

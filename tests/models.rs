@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use shakedown::explore::models::{Experiment, Outcome, document, experiments, run, table};
+use shakedown::explore::models::{Experiment, Outcome, document, experiments, json, run, table};
 
 fn quick() -> Vec<Experiment> {
     experiments().into_iter().filter(|experiment| experiment.quick).collect()
@@ -22,6 +22,10 @@ fn the_small_ones_come_out() {
     assert!(experiments.len() >= 12);
     let outcomes = run(&experiments, &|_, _| {});
     assert!(outcomes.iter().all(Outcome::held), "{}", table(&outcomes));
+    let document = json(&outcomes);
+    let rows = document.as_array().unwrap();
+    assert_eq!(rows.len(), outcomes.len());
+    assert!(rows.iter().all(|row| row["held"] == true && row["simulated"]["mean"].is_f64()), "{document:#}");
 }
 
 #[test]

@@ -129,7 +129,7 @@ struct RunArgs {
 enum Format {
     /// A table to read
     Text,
-    /// summary.json
+    /// A JSON document
     Json,
 }
 
@@ -149,6 +149,9 @@ struct VerifyArgs {
     /// Simulate scenarios with known answers (queueing theory, kernels, papers) and compare: docs/models.md
     #[arg(long)]
     models: bool,
+    /// What to print on standard output; with json, one document of all that was verified
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 impl ScenarioArgs {

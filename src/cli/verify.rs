@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::{Map, Value as Json, json};
+
 use super::progress::Counter;
-use super::{Failure, VerifyArgs, print};
+use super::{Failure, Format, VerifyArgs, print};
 use crate::explore;
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
@@ -11,16 +13,24 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         let help = "folders with recorded runs (shakedown verify results/), --models, or both";
         return Err(Failure::Input(format!("error: nothing to verify: give {help}")));
     }
-    let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args) };
+    let mut document = Map::new();
+    document.insert("format_version".into(), json!(1));
+    let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args, &mut document) };
     // What differs in one does not keep the other from being looked at; what can't be read does.
-    match recorded {
-        Ok(()) | Err(Failure::Broken) if args.models => models().and(recorded),
+    let verified = match recorded {
+        Ok(()) | Err(Failure::Broken) if args.models => models(args.format, &mut document).and(recorded),
         recorded => recorded,
+    };
+    if args.format == Format::Json && matches!(verified, Ok(()) | Err(Failure::Broken)) {
+        document.insert("held".into(), json!(verified.is_ok()));
+        let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
+        print(&format!("{text}\n"))?;
     }
+    verified
 }
 
 /// Simulates what has a known answer.
-fn models() -> Result<(), Failure> {
+fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failure> {
     let experiments = explore::models::experiments();
     let watcher = Mutex::new(Counter::new());
     let outcomes = explore::models::run(&experiments, &|done, of| {
@@ -28,12 +38,14 @@ fn models() -> Result<(), Failure> {
         watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
     });
     watcher.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
-    let table = explore::models::table(&outcomes);
-    print(&table)?;
+    match format {
+        Format::Text => print(&explore::models::table(&outcomes))?,
+        Format::Json => drop(document.insert("models".into(), explore::models::json(&outcomes))),
+    }
     if outcomes.iter().all(explore::models::Outcome::held) { Ok(()) } else { Err(Failure::Broken) }
 }
 
-fn recorded(args: &VerifyArgs) -> Result<(), Failure> {
+fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), Failure> {
     let mut folders = Vec::new();
     for place in &args.folders {
         let found = explore::recorded_runs(place)
@@ -46,17 +58,30 @@ fn recorded(args: &VerifyArgs) -> Result<(), Failure> {
         }
         folders.extend(found);
     }
+    let text = args.format == Format::Text;
     let mut broken = 0;
+    let mut runs = Vec::new();
     for folder in &folders {
         let verified = explore::verify(folder);
-        let verdict = if verified.differences.is_empty() { "same     " } else { "DIFFERENT" };
-        let mut text = format!("{verdict}  {}\n", verified.folder.display());
-        for difference in &verified.differences {
-            text.push_str(&format!("           {}\n", difference.trim_end().replace('\n', "\n           ")));
+        let same = verified.differences.is_empty();
+        broken += usize::from(!same);
+        runs.push(json!({
+            "folder": verified.folder.display().to_string(),
+            "same": same,
+            "differences": &verified.differences,
+        }));
+        if text {
+            let verdict = if same { "same     " } else { "DIFFERENT" };
+            let mut line = format!("{verdict}  {}\n", verified.folder.display());
+            for difference in &verified.differences {
+                line.push_str(&format!("           {}\n", difference.trim_end().replace('\n', "\n           ")));
+            }
+            print(&line)?;
         }
-        broken += usize::from(!verified.differences.is_empty());
-        print(&text)?;
     }
-    print(&format!("recorded runs: {}, different: {broken}\n", folders.len()))?;
+    document.insert("runs".into(), Json::Array(runs));
+    if text {
+        print(&format!("recorded runs: {}, different: {broken}\n", folders.len()))?;
+    }
     if broken > 0 { Err(Failure::Broken) } else { Ok(()) }
 }

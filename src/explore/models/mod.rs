@@ -7,6 +7,7 @@ mod closed;
 mod document;
 mod herds;
 mod kernels;
+mod links;
 mod queueing;
 mod statistics;
 mod storms;
@@ -22,7 +23,7 @@ use crate::scenario::{Overrides, Scenario};
 
 pub use document::document;
 pub use statistics::Estimate;
-pub use table::table;
+pub use table::{json, table};
 
 /// A scenario with a known outcome.
 pub struct Experiment {
@@ -128,7 +129,7 @@ impl Answer {
 
 /// Every experiment there is.
 pub fn experiments() -> Vec<Experiment> {
-    let parts = [queueing::all(), kernels::all(), closed::all(), herds::all(), storms::all(), tls::all()];
+    let parts = [queueing::all(), kernels::all(), links::all(), closed::all(), herds::all(), storms::all(), tls::all()];
     parts.into_iter().flatten().collect()
 }
 

@@ -136,6 +136,7 @@ pub(super) fn all() -> Vec<Experiment> {
     all.push(loss(10, 10, 20_000.0, "\"98ms\"", "constant"));
     all.push(loss(100, 90, 50_000.0, "{ exponential = { mean = \"98ms\" } }", "exponential"));
     all.push(loss(100, 100, 30_000.0, "{ exponential = { mean = \"98ms\" } }", "exponential"));
+    all.extend([(10, 10, 20_000.0), (100, 90, 50_000.0), (100, 100, 30_000.0)].map(|(c, a, n)| no_queue(c, a, n)));
     all
 }
 
@@ -227,6 +228,52 @@ fn loss(c: u32, a: u32, arrivals: f64, hold: &'static str, shape: &str) -> Exper
                 arrive = {{ poisson = {{ rate = "{rate}/s" }} }}
                 endpoints = ["one"]
                 hold = {hold}
+                reconnect = false
+                retry = {{ policy = "none" }}
+                [measure]
+                from = "2s"
+                until = "{}s"
+                "#,
+                duration - 1.0
+            );
+            let measured = measure(&text, seed, &mut ());
+            vec![metric(&measured, "attempts.rejected")]
+        }),
+    }
+}
+
+const NO_QUEUE: &str = "The same with workers and `queue_max = 0`: a request finds one of c workers free, which takes it for an \
+exponential time of 100 ms, or is answered 503 at once. Erlang's B again.";
+
+fn no_queue(c: u32, a: u32, arrivals: f64) -> Experiment {
+    let blunt = if a < c { 0.2 } else { 0.1 };
+    Experiment {
+        name: format!("queue_max = 0, {c} workers, a {a}"),
+        follows: "Erlang 1917",
+        about: NO_QUEUE,
+        seeds: SEEDS,
+        quick: false,
+        answers: vec![Answer::new("refused", "", erlang_b(c, f64::from(a)), Must::Mean { resolution: 0.0, blunt })],
+        measure: Box::new(move |seed| {
+            let rate = a * 10;
+            let duration = (arrivals / f64::from(rate)).round();
+            let count = (arrivals * 1.1) as u64 + 1_000;
+            let text = format!(
+                r#"
+                format = 1
+                title = "Workers without a queue"
+                duration = "{duration}s"
+                [network]
+                one_way = "1ms"
+                [servers.one]
+                workers = {c}
+                service_time = {{ exponential = {{ mean = "100ms" }} }}
+                queue_max = 0
+                [clients.many]
+                count = {count}
+                arrive = {{ poisson = {{ rate = "{rate}/s" }} }}
+                endpoints = ["one"]
+                hold = "1s"
                 reconnect = false
                 retry = {{ policy = "none" }}
                 [measure]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{Value as Json, json};
+
 use super::{Must, Outcome};
 
 /// A number with the digits that it deserves.
@@ -27,6 +29,40 @@ pub(super) fn expected(must: Must, value: f64, unit: &str) -> String {
     };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     format!("{sign}{}{unit}", number(value))
+}
+
+/// All outcomes as a JSON document: what was known, what was simulated over the seeds, and what may lie between. A number
+/// that a run did not give is null; so is the tolerance of an answer that has only one side.
+pub fn json(outcomes: &[Outcome]) -> Json {
+    let row = |outcome: &Outcome| {
+        let Outcome { experiment, follows, answer, estimate } = outcome;
+        let compared = match answer.must {
+            Must::Equal => "exact",
+            Must::Resolved(_) => "resolution",
+            Must::Mean { .. } => "interval",
+            Must::AtLeast => "at least",
+            Must::AtMost => "at most",
+            Must::Above => "above",
+        };
+        json!({
+            "case": experiment,
+            "answer": answer.what,
+            "follows": follows,
+            "unit": answer.unit,
+            "compared": compared,
+            "expected": answer.expected,
+            "simulated": {
+                "seeds": estimate.count,
+                "mean": estimate.mean,
+                "min": estimate.min,
+                "max": estimate.max,
+                "margin_95": estimate.margin_95(),
+            },
+            "tolerance": outcome.tolerance(),
+            "held": outcome.held(),
+        })
+    };
+    Json::Array(outcomes.iter().map(row).collect())
 }
 
 /// All outcomes, aligned, and how many failed.
