@@ -44,6 +44,7 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("storm", None, 1),
     ("tls-storm", None, 1),
     ("tls-storm", Some("shared-keys"), 1),
+    ("access-link", None, 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

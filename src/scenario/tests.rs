@@ -10,7 +10,8 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 12] = [
+const COMMITTED: [&str; 13] = [
+    include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/failover.toml"),
