@@ -243,6 +243,10 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
         }
         server::Event::Paused => out.tag(60, 0),
         server::Event::Resumed => out.tag(61, 0),
+        server::Event::Joined => out.tag(62, 0),
+        server::Event::Leaving => out.tag(63, 0),
+        server::Event::Left => out.tag(64, 0),
+        server::Event::SentAway { session } => out.tag(65, session),
     }
 }
 

@@ -273,3 +273,107 @@ fn flaps_and_stops_that_mean_nothing_are_refused() {
         assert!(told.contains(says), "{fault}: {told}");
     }
 }
+
+fn failed(events: &[Event], session: u32) -> Vec<(u64, client::Event)> {
+    of_session(events, session, |event| matches!(event, client::Event::AttemptFailed { .. }))
+}
+
+#[test]
+fn who_has_not_joined_refuses() {
+    let events = run(&text("joins_at = '2s'", "count = 1", ""));
+    let joined = of_server(&events, 0, |event| matches!(event, server::Event::Joined));
+    assert_eq!(times(joined), [2 * SECOND]);
+    // Refused after 40 ms, again every 540 ms; the connect that leaves at 2.16 s finds the process.
+    let failures = failed(&events, 0);
+    let refused = |(_, event): &(u64, client::Event)| {
+        matches!(event, client::Event::AttemptFailed { failure: Failure::Refused, .. })
+    };
+    assert!(failures.iter().all(refused));
+    assert_eq!(times(failures), [40 * MS, 580 * MS, 1_120 * MS, 1_660 * MS]);
+    assert_eq!(opened(&events, 0), [2_240 * MS]);
+    // A SYN on its way when the process starts is accepted.
+    let late = run(&text("joins_at = '2s'", "count = 1\nstart = '1990ms'", ""));
+    assert_eq!(opened(&late, 0), [2_070 * MS]);
+    // A process that joins is as cold as any that starts.
+    let cold = "joins_at = '2s'\nwarm_up = { for = '1s', factor = 10 }";
+    let cold = run(&text(cold, "count = 1\nstart = '2s'", "").replace("service_time = '0s'", "service_time = '1ms'"));
+    assert_eq!(opened(&cold, 0), [2_090 * MS]);
+}
+
+#[test]
+fn who_leaves_sends_its_clients_away_and_ends() {
+    // Three sessions of the first group; it leaves from 10 s to 16 s, a frame every 2 s.
+    let spare = "[servers.spare]\nservice_time = '0s'\n";
+    let leaves = text("leaves_at = '10s'\nleaves_over = '6s'", "count = 3\non_retry = 'next'\npick = 'first'", spare)
+        .replace("['gateway']", "['gateway', 'spare']");
+    let events = run(&leaves);
+    let going = of_server(&events, 0, |event| matches!(event, server::Event::GoingAway { code: 1001, .. }));
+    assert_eq!(times(going), [10, 12, 14].map(|second| second * SECOND));
+    let away = of_server(&events, 0, |event| matches!(event, server::Event::SentAway { .. }));
+    assert_eq!(
+        away.iter().map(|(_, event)| *event).collect::<Vec<_>>(),
+        [0, 1, 2].map(|session| server::Event::SentAway { session })
+    );
+    let steps = of_server(&events, 0, |event| matches!(event, server::Event::Leaving | server::Event::Left));
+    assert_eq!(steps, [(10 * SECOND, server::Event::Leaving), (16 * SECOND, server::Event::Left)]);
+    // The close arrives at 10.02 s, the next connect leaves half a second later and is refused at 10.56 s: the one after
+    // that is to the spare server.
+    assert_eq!(opened(&events, 0), [80 * MS, 11_140 * MS]);
+    let summary = summary(&leaves);
+    assert_eq!((count(&summary, "lost.total"), count(&summary, "sessions.open_at_end")), (3, 3));
+    // From the frame to the next opening.
+    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
+    assert_eq!(longest.0, 1_140 * MS);
+    // Without a time for it they hear FIN.
+    let at_once = run(&leaves.replace("'6s'", "'0s'"));
+    let steps = of_server(&at_once, 0, |event| matches!(event, server::Event::Leaving | server::Event::Left));
+    assert_eq!(times(steps), [10 * SECOND, 10 * SECOND]);
+}
+
+#[test]
+fn redirectors_name_whom_the_registry_knows() {
+    let fleet = |pick: &str| {
+        let more = "[servers.spare]\nservice_time = '0s'\njoins_at = '10s'\n[servers.old]\nservice_time = '0s'\nleaves_at = '20s'\n\
+                    [clients.later]\ncount = 30\nendpoints = ['gateway']\nstart = '11s'\narrive = 'at_once'\n\
+                    [clients.last]\ncount = 30\nendpoints = ['gateway']\nstart = '21s'\narrive = 'at_once'\n";
+        let behavior = format!("behavior = {{ kind = 'redirect', to = ['spare', 'old'], pick = '{pick}' }}");
+        summary(&text(&behavior, "count = 30\nhold = '5s'", more))
+    };
+    for pick in ["round-robin", "random", "least-connections"] {
+        let summary = fleet(pick);
+        assert_eq!(count(&summary, "attempts.refused"), 0, "{pick}");
+        let (spare, old) = (count(&summary, "servers.spare.opened"), count(&summary, "servers.old.opened"));
+        match pick {
+            "random" => assert!((36..=60).contains(&spare), "{spare}"),
+            // 30 to the only one, 15 to each, 30 to the only one, and who was sent away comes back there.
+            _ => assert_eq!((spare, old), (15 + 30 + 15, 30 + 15), "{pick}"),
+        }
+    }
+    // A registry that knows none of them names them all.
+    let nobody = "behavior = { kind = 'redirect', to = 'spare' }";
+    let nobody = summary(&text(nobody, "count = 1", "[servers.spare]\njoins_at = '10s'\n"));
+    assert!(count(&nobody, "attempts.refused") > 0);
+}
+
+#[test]
+fn who_joins_or_leaves_at_no_time_is_refused() {
+    for (servers, rest, says) in [
+        ("joins_at = '0s'", "", "leave joins_at out"),
+        ("leaves_at = '60s'", "", "past the run"),
+        ("joins_at = '5s'\nleaves_at = '5s'", "", "leaves at 5s, but joins at 5s"),
+        ("leaves_over = '5s'", "", "means nothing without `leaves_at`"),
+        ("joins_at = '5s'", "at = '4s'\nfor = '5s'", "before it has joined, at 5s"),
+        ("leaves_at = '5s'", "at = '4s'\nfor = '5s'", "when it leaves, at 5s"),
+        ("leaves_at = '5s'", "at = '4s'", "end it before that with `for`"),
+        ("behavior = { kind = 'redirect', to = [] }", "", "names no server"),
+        ("behavior = { kind = 'redirect', to = ['spare', 'spare-0'] }", "", "which is a target already, by `spare`"),
+        ("behavior = { kind = 'redirect', to = ['spare', 'sqare-0'] }", "", "the nearest name is `spare-0`"),
+    ] {
+        let fault = match rest {
+            "" => String::new(),
+            rest => format!("[faults.it]\nkind = 'hang'\ntarget = 'gateway'\n{rest}\n"),
+        };
+        let told = load(&text(servers, "count = 1", &format!("[servers.spare]\n{fault}"))).expect_err(servers);
+        assert!(told.contains(says), "{servers}: {told}");
+    }
+}

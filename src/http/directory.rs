@@ -14,6 +14,8 @@ pub struct Directory {
     /// Which have TLS, by number; as far as any has.
     secure: Vec<bool>,
     servers: u32,
+    /// Those that a registry does not name; nearly always none.
+    unlisted: Vec<EndpointId>,
 }
 
 impl Directory {
@@ -26,7 +28,7 @@ impl Directory {
             .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
             .collect();
         let servers = authorities.len() as u32;
-        Directory { authorities, numbers, secure: Vec::new(), servers }
+        Directory { authorities, numbers, secure: Vec::new(), servers, unlisted: Vec::new() }
     }
 
     /// The same, with TLS on these.
@@ -62,6 +64,25 @@ impl Directory {
     /// The authority to dial, and the value of `Host`.
     pub fn authority(&self, endpoint: EndpointId) -> &str {
         &self.authorities[endpoint.0 as usize]
+    }
+
+    /// Says whether a registry names this endpoint from now on. All are named at first; one that is not still has its
+    /// authority.
+    pub fn list(&mut self, endpoint: EndpointId, listed: bool) {
+        self.unlisted.retain(|other| *other != endpoint);
+        if !listed {
+            self.unlisted.push(endpoint);
+        }
+    }
+
+    /// Whether a registry names this endpoint.
+    pub fn lists(&self, endpoint: EndpointId) -> bool {
+        !self.unlisted.contains(&endpoint)
+    }
+
+    /// Whether a registry names every endpoint.
+    pub fn lists_all(&self) -> bool {
+        self.unlisted.is_empty()
     }
 
     /// The endpoint at an authority, if the driver knows it.

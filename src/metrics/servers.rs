@@ -13,6 +13,8 @@ pub(super) struct ServerAccount {
     workers: u32,
     /// The fault that holds it, and whether its connections will go on.
     pub down: Option<(u16, bool)>,
+    /// It has left.
+    left: bool,
     /// Since when its process pauses.
     paused: Option<Timestamp>,
     /// Whether it may pause: only then there is something to say about it.
@@ -57,6 +59,7 @@ impl ServerAccount {
         ServerAccount {
             workers: layout.workers,
             down: None,
+            left: false,
             paused: None,
             pauses: layout.pauses,
             paused_count: 0,
@@ -93,7 +96,7 @@ impl ServerAccount {
     /// The fault that keeps its paths dead, if it is one, and whether its connections will go on; `None` where nothing does.
     pub fn why_down(&self) -> Option<(Option<u16>, bool)> {
         let by_fault = self.down.map(|(fault, revives)| (Some(fault), revives));
-        by_fault.or(self.paused.map(|_| (None, true)))
+        by_fault.or(self.left.then_some((None, false))).or(self.paused.map(|_| (None, true)))
     }
 
     /// Counts an event; `within` says which moments the summary measures.
@@ -167,6 +170,9 @@ impl ServerAccount {
                 self.paused = Some(now);
             }
             Event::Resumed => self.goes_on(now, within),
+            Event::Left => self.left = true,
+            // Its session's loss is told where paths are followed.
+            Event::Joined | Event::Leaving | Event::SentAway { .. } => {}
         }
     }
 

@@ -16,7 +16,7 @@ use crate::fault::{self, Target};
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
-use crate::server;
+use crate::server::{self, Names};
 use crate::time::{Nanos, Timestamp};
 
 /// The most servers: results have columns for each.
@@ -128,7 +128,7 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
     if let Some(link) = server.access_link {
         network::access(&at("access_link"), link, tree)?;
     }
-    super::server::limits(name, server, tree)?;
+    super::server::limits(name, server, run, tree)?;
     tls::server(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
 }
@@ -178,28 +178,23 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             return Err(tree.problem(&format!("servers.{group}"), message));
         }
     }
-    let directory = scenario.directory();
     for (name, client) in &scenario.file.clients {
-        let mut named = BTreeMap::new();
-        for (number, endpoint) in client.endpoints.iter().enumerate() {
-            let path = format!("clients.{name}.endpoints.{number}");
-            known_endpoint(scenario, endpoint, &path, tree)?;
-            for member in scenario.endpoints(endpoint).unwrap_or_default() {
-                let server = directory.authority(member);
-                if let Some(before) = named.insert(member, endpoint) {
-                    let before = if before == endpoint { String::new() } else { format!(", by {}", ticked(before)) };
-                    return Err(tree.problem(&path, format!("names `{server}`, which is an endpoint already{before}")));
-                }
-            }
-        }
+        each_once(
+            scenario,
+            &client.endpoints,
+            "an endpoint",
+            &format!("clients.{name}.endpoints"),
+            tree,
+            known_endpoint,
+        )?;
     }
     for (name, server) in &scenario.file.servers {
         if let Some(to) = &server.overflow_to {
-            known_endpoint(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
+            known_endpoints(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
         }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
-                known_endpoint(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
+                known_endpoints(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
             }
         }
     }
@@ -252,6 +247,47 @@ fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> R
             None => problem,
         }
     })
+}
+
+/// Checks `"gateway"` or a list of such names.
+fn known_endpoints(scenario: &Scenario, names: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
+    targets(scenario, names, path, tree, known_endpoint)
+}
+
+type Known = fn(&Scenario, &str, &str, &Tree) -> Result<(), Problem>;
+
+/// Checks a list of targets, of which each must be known by `known`.
+fn targets(scenario: &Scenario, names: &Names, path: &str, tree: &Tree, known: Known) -> Result<(), Problem> {
+    if names.0.is_empty() {
+        return Err(tree.problem(path, "names no server: write at least one"));
+    }
+    each_once(scenario, &names.0, "a target", path, tree, known)
+}
+
+/// Checks a list of names: each must be known, and no server named twice.
+fn each_once(
+    scenario: &Scenario,
+    names: &[String],
+    what: &str,
+    path: &str,
+    tree: &Tree,
+    known: Known,
+) -> Result<(), Problem> {
+    let directory = scenario.directory();
+    let mut named = BTreeMap::new();
+    for (number, name) in names.iter().enumerate() {
+        let listed = format!("{path}.{number}");
+        let path = if tree.has(&listed) { &listed } else { path };
+        known(scenario, name, path, tree)?;
+        for member in scenario.endpoints(name).unwrap_or_default() {
+            if let Some(before) = named.insert(member, name) {
+                let server = directory.authority(member);
+                let before = if before == name { String::new() } else { format!(", by {}", ticked(before)) };
+                return Err(tree.problem(path, format!("names `{server}`, which is {what} already{before}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {

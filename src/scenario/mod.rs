@@ -27,6 +27,7 @@ use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
 use crate::network::Routes;
 use crate::rng::Seed;
+use crate::server::Names;
 use crate::time::Timestamp;
 
 /// What the command line changes about a scenario.
@@ -131,6 +132,7 @@ impl Scenario {
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
         scenario.faults = faults;
+        strike::absences(&scenario, &tree)?;
         strike::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)
@@ -175,6 +177,12 @@ impl Scenario {
     /// Whether a server has TLS.
     fn has_tls(&self, server: EndpointId) -> bool {
         !self.file.servers[self.servers[server.0 as usize].group].tls.is_none()
+    }
+
+    /// What clients dial under several names, in order.
+    pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
+        let names = names.into_iter().flat_map(|names| &names.0);
+        names.flat_map(|name| self.endpoints(name).unwrap_or_default()).collect()
     }
 
     /// Every server under its own name, and after them the DNS names.

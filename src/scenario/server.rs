@@ -7,7 +7,7 @@ use crate::server::{Config, PauseConfig, QueueOrder, WhenFull};
 use crate::time::Nanos;
 
 /// Checks the limits of a group at `servers.NAME`.
-pub(super) fn limits(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     let needs = [
         ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
@@ -65,6 +65,7 @@ pub(super) fn limits(name: &str, server: &Config, tree: &Tree) -> Result<(), Pro
         let help = "write accept_rate = { rate = \"500/s\", burst = 100 }, or leave over_rate out";
         return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
     }
+    membership(name, server, run, tree)?;
     if let Some(config) = &server.pauses {
         pauses(name, config, tree)?;
     }
@@ -93,4 +94,36 @@ fn pauses(name: &str, pauses: &PauseConfig, tree: &Tree) -> Result<(), Problem> 
         }
         _ => Ok(()),
     }
+}
+
+/// Members must be there for a time within the run.
+fn membership(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    for (key, time) in [("joins_at", server.joins_at), ("leaves_at", server.leaves_at)] {
+        match time {
+            Some(Nanos::ZERO) => {
+                let message =
+                    if key == "joins_at" { "members join at the beginning unless it says so" } else { "never there" };
+                return Err(tree
+                    .problem(&at(key), message)
+                    .with_help(format!("leave {key} out, or give a later time")));
+            }
+            Some(time) if time >= run => {
+                return Err(tree.problem(&at(key), format!("{time} is past the run, which ends at {run}")));
+            }
+            _ => {}
+        }
+    }
+    if let (Some(joins), Some(leaves)) = (server.joins_at, server.leaves_at)
+        && leaves <= joins
+    {
+        return Err(tree.problem(&at("leaves_at"), format!("leaves at {leaves}, but joins at {joins}")));
+    }
+    if server.leaves_over.is_some() && server.leaves_at.is_none() {
+        let help = "write leaves_at = \"2m\" beside it, or leave it out";
+        return Err(tree
+            .problem(&at("leaves_over"), "`leaves_over` means nothing without `leaves_at`")
+            .with_help(help));
+    }
+    Ok(())
 }

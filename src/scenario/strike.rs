@@ -1,9 +1,10 @@
 //! What a fault can still get wrong: keys of another kind, and two faults on the same server.
 
-use super::{Problem, Scenario, Tree};
+use super::{Problem, Scenario, ServerEntry, Tree};
 use crate::fault::{Config, Cut, Fault, Kind, Side, Strike};
 use crate::machine::EndpointId;
 use crate::quantity::Loss;
+use crate::server::Membership;
 use crate::time::{Nanos, Timestamp};
 
 /// The most repetitions.
@@ -108,6 +109,38 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
         }
         if repeat.every == Nanos::ZERO {
             return Err(tree.problem(&at("repeat.every"), "repetitions must have some time between them"));
+        }
+    }
+    Ok(())
+}
+
+/// A fault can only hold a server that is there.
+pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    for fault in &scenario.faults {
+        for strike in &fault.strikes {
+            let heals = strike.heals.unwrap_or(Timestamp::NEVER);
+            for server in &strike.servers {
+                let ServerEntry { name, group } = &scenario.servers[*server as usize];
+                let Membership { joins_at, leaves_at } = scenario.file.servers[*group].membership();
+                let at = |key: &str| format!("faults.{}.{key}", fault.name);
+                if let Some(joins) = joins_at.filter(|joins| strike.begins <= *joins) {
+                    let message = format!(
+                        "`{}` would hold `{name}` before it has joined, at {}",
+                        fault.name,
+                        joins.since(Timestamp::ZERO)
+                    );
+                    return Err(tree.problem(&at("at"), message).with_help("let it begin later"));
+                }
+                if let Some((leaves, _)) = leaves_at.filter(|(leaves, _)| heals > *leaves) {
+                    let message = format!(
+                        "`{}` would hold `{name}` when it leaves, at {}",
+                        fault.name,
+                        leaves.since(Timestamp::ZERO)
+                    );
+                    let help = "end it before that with `for`, or give it another target";
+                    return Err(tree.problem(&at("target"), message).with_help(help));
+                }
+            }
         }
     }
     Ok(())

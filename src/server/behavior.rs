@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::{BehaviorConfig, Kind, PickMember, When};
+use super::machine::Context;
 use crate::machine::EndpointId;
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -123,17 +124,32 @@ impl Targets {
         self.sent.resize(peers.len(), 0);
     }
 
-    /// Chooses one of `to`, which is not empty.
-    pub fn choose(&mut self, seed: Seed, client: Identity, pick: PickMember, to: &[EndpointId]) -> EndpointId {
-        match pick {
+    /// Chooses one of `to`, which is not empty: one that the directory lists, unless it lists none of them.
+    pub fn choose(&mut self, cx: &Context<'_>, client: Identity, pick: PickMember, to: &[EndpointId]) -> EndpointId {
+        let directory = cx.directory;
+        if directory.lists_all() || !to.iter().any(|endpoint| directory.lists(*endpoint)) {
+            return self.pick(cx.seed, client, pick, to.iter().copied());
+        }
+        self.pick(cx.seed, client, pick, to.iter().copied().filter(|endpoint| directory.lists(*endpoint)))
+    }
+
+    fn pick(
+        &mut self,
+        seed: Seed,
+        client: Identity,
+        pick: PickMember,
+        mut to: impl Iterator<Item = EndpointId> + Clone,
+    ) -> EndpointId {
+        let chosen = match pick {
             PickMember::RoundRobin => {
-                let chosen = to[self.turn % to.len()];
+                let turn = self.turn % to.clone().count();
                 self.turn += 1;
-                chosen
+                to.nth(turn)
             }
             PickMember::Random => {
                 let draw = seed.draw(client, Purpose::Redirect, 0);
-                to[draw.below(to.len() as u64) as usize]
+                let count = to.clone().count() as u64;
+                to.nth(draw.below(count) as usize)
             }
             PickMember::LeastConnections => {
                 let load = |endpoint: &EndpointId| {
@@ -143,13 +159,17 @@ impl Targets {
                     let silent = reported.is_none();
                     (silent, reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
                 };
-                let chosen = *to.iter().min_by_key(|endpoint| load(endpoint)).expect("not empty");
-                if self.sent.len() <= chosen.0 as usize {
-                    self.sent.resize(chosen.0 as usize + 1, 0);
+                let chosen = to.min_by_key(load);
+                if let Some(chosen) = chosen {
+                    let at = chosen.0 as usize;
+                    if self.sent.len() <= at {
+                        self.sent.resize(at + 1, 0);
+                    }
+                    self.sent[at] += 1;
                 }
-                self.sent[chosen.0 as usize] += 1;
                 chosen
             }
-        }
+        };
+        chosen.expect("not empty")
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::names::Names;
 use super::pauses::PauseConfig;
 use crate::network::{AccessLink, Overflow};
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
-use crate::time::Nanos;
+use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
 /// `[servers.NAME]`.
@@ -55,9 +56,9 @@ pub struct Config {
     /// What becomes of one connection more (`reject` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_full: Option<WhenFull>,
-    /// `when_full = "redirect"`: the server or group that takes the overflow.
+    /// `when_full = "redirect"`: the servers and groups that take the overflow.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub overflow_to: Option<String>,
+    pub overflow_to: Option<Names>,
     /// Requests that wait for a worker at most. Absent: no limit; 0: a request finds a free worker or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_max: Option<u32>,
@@ -85,6 +86,17 @@ pub struct Config {
     /// The bandwidth of what connects each member to the network; absent: without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
+    /// When its members join: until then nobody listens there, and no redirector names them. Absent: they are there from
+    /// the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joins_at: Option<Nanos>,
+    /// When its members leave: no redirector names them any more, they are drained, and their processes end. Absent: they
+    /// stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves_at: Option<Nanos>,
+    /// The time over which members that leave send their close frames, and after which they end (10 s unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves_over: Option<Nanos>,
     /// What it answers.
     pub behavior: Behaviors,
     /// The zone that its hosts are in; links and faults may name it.
@@ -120,6 +132,9 @@ impl Default for Config {
             handshake_timeout: None,
             pauses: None,
             access_link: None,
+            joins_at: None,
+            leaves_at: None,
+            leaves_over: None,
             behavior: Behaviors::default(),
             zone: None,
         }
@@ -157,6 +172,13 @@ impl Config {
         self.tls_tickets.unwrap_or(Nanos::from_secs(2 * 3_600))
     }
 
+    /// When its members join and leave.
+    pub fn membership(&self) -> Membership {
+        let at = |time: Nanos| Timestamp::ZERO + time;
+        let over = self.leaves_over.unwrap_or_default();
+        Membership { joins_at: self.joins_at.map(at), leaves_at: self.leaves_at.map(|time| (at(time), over)) }
+    }
+
     /// Makes the defaults visible that depend on other keys.
     pub fn fill_in(&mut self) {
         if !self.tls.is_none() {
@@ -175,6 +197,9 @@ impl Config {
         if self.queue_max.is_some() {
             self.queue_full.get_or_insert_default();
         }
+        if self.leaves_at.is_some() {
+            self.leaves_over.get_or_insert(Nanos::from_secs(10));
+        }
         if self.accept_rate.is_some() || self.address_rate.is_some() {
             self.over_rate.get_or_insert_default();
         }
@@ -190,6 +215,15 @@ pub enum TlsKeys {
     Process,
     /// Every member of the group, also after a restart: the keys come from outside.
     Shared,
+}
+
+/// When the members of a group are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// When they join, unless they are there from the beginning.
+    pub joins_at: Option<Timestamp>,
+    /// When they leave, and over what time they are drained.
+    pub leaves_at: Option<(Timestamp, Nanos)>,
 }
 
 /// `{ for = "10s", factor = 4 }`: how much slower a process is after its start.
@@ -309,9 +343,9 @@ impl<'de> Deserialize<'de> for Behaviors {
 pub struct BehaviorConfig {
     /// Which behavior.
     pub kind: Kind,
-    /// redirect: the server or group to send clients to; absent: the same server, under another `path`.
+    /// redirect: the servers and groups to send clients to; absent: the same server, under another `path`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
+    pub to: Option<Names>,
     /// redirect: how a member of the group is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pick: Option<PickMember>,

@@ -227,7 +227,7 @@ impl Server {
         match turn {
             Turn::Redirect => {
                 let client = self.connections[c.0 as usize].client;
-                let target = self.targets.choose(cx.seed, client, PickMember::RoundRobin, &cx.plan.overflow);
+                let target = self.targets.choose(cx, client, PickMember::RoundRobin, &cx.plan.overflow);
                 let authority = cx.directory.authority(target);
                 let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
                 out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path]));
@@ -539,7 +539,7 @@ impl Server {
             Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
                 let target = match to.as_slice() {
                     [] => cx.endpoint,
-                    to => self.targets.choose(cx.seed, client, *pick, to),
+                    to => self.targets.choose(cx, client, *pick, to),
                 };
                 let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
                 let authority = cx.directory.authority(target);

@@ -6,6 +6,7 @@ mod config;
 mod drain;
 mod limits;
 mod machine;
+mod names;
 mod pauses;
 mod plan;
 mod queue;
@@ -13,10 +14,11 @@ mod tls;
 
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use config::{
-    BehaviorConfig, Behaviors, Config, Kind, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys, TokenBucket, WarmUp,
-    When, WhenFull,
+    BehaviorConfig, Behaviors, Config, Kind, Membership, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys,
+    TokenBucket, WarmUp, When, WhenFull,
 };
 pub use machine::{Context, Outputs, Server};
+pub use names::Names;
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 
@@ -124,6 +126,17 @@ pub enum Event {
         connection: u32,
         /// The worker's time that it cost.
         served: Nanos,
+    },
+    /// The server is there from now on.
+    Joined,
+    /// The server is on its way out: it is drained, and redirectors name it no longer.
+    Leaving,
+    /// The server's process has ended, for good.
+    Left,
+    /// A server that leaves has sent a close frame: this session's path is dead from here on.
+    SentAway {
+        /// The session's number.
+        session: u32,
     },
 }
 

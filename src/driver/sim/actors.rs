@@ -184,7 +184,11 @@ impl Simulation {
         let fault = slot.drained_by;
         let entry = &self.connections[slot.accepted[number as usize]];
         if let (ClientEnd::Open, Who::Session(session)) = (entry.client, entry.caller.who()) {
-            self.record(Kind::Fault(fault, fault::Event::Drained { session }), recorder);
+            let kind = match fault {
+                Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
+                None => Kind::Server(server, server::Event::SentAway { session }),
+            };
+            self.record(kind, recorder);
         }
     }
 

@@ -33,7 +33,7 @@ impl Simulation {
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
                 Kind::Drain => {
-                    slot.drained_by = fault as u16;
+                    slot.drained_by = Some(fault as u16);
                     self.ask(server, Held::Drain { code, over }, recorder);
                 }
             }
@@ -107,7 +107,7 @@ impl Simulation {
     /// The process is gone. Its kernel, if that lives, ends idle connections with FIN, and those with bytes that nobody
     /// read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue is not empty, and
     /// `inet_csk_listen_stop` resets what is in the accept queue.)
-    fn lose_process(&mut self, server: u32, kernel_lives: bool) {
+    pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
         let slot = &mut self.servers[server as usize];
         if kernel_lives {
             slot.host.crash();
@@ -162,7 +162,7 @@ impl Simulation {
     }
 
     /// Asks something of a process, which does it once it runs.
-    fn ask<R: Recorder>(&mut self, server: u32, what: Held, recorder: &mut R) {
+    pub(super) fn ask<R: Recorder>(&mut self, server: u32, what: Held, recorder: &mut R) {
         self.servers[server as usize].held.push(what);
         self.go_on(server, recorder);
     }

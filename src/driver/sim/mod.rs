@@ -11,6 +11,7 @@ mod calls;
 mod connection;
 mod dns;
 mod faults;
+mod members;
 mod pauses;
 mod queue;
 mod slab;
@@ -22,6 +23,7 @@ use bandwidth::Bottlenecks;
 use calls::News;
 use connection::Connection;
 use dns::Dns;
+use members::Step;
 use pauses::Pausing;
 use queue::{Handle, Queue};
 use slab::Slab;
@@ -40,7 +42,7 @@ use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
-use crate::server::{self, Behavior, Pauses, Plan, Server};
+use crate::server::{self, Behavior, Membership, Pauses, Plan, Server};
 use crate::time::{Nanos, Timestamp};
 
 /// What is pending. The names say what happens when it is due.
@@ -67,6 +69,11 @@ enum Item {
     /// A server's pause begins, or ends.
     Pause {
         server: u32,
+    },
+    /// A server joins or leaves.
+    Member {
+        server: u32,
+        step: Step,
     },
     Syn {
         connection: u32,
@@ -213,8 +220,8 @@ struct ServerSlot {
     opened: BTreeMap<u32, u32>,
     /// What has arrived at a hung process, in order.
     held: Vec<Held>,
-    /// The fault that drains it.
-    drained_by: u16,
+    /// The fault that drains it; none where it leaves.
+    drained_by: Option<u16>,
     /// It does not stop by itself before this.
     quiet_until: Timestamp,
     pauses: Option<Box<Pausing>>,
@@ -285,6 +292,7 @@ pub struct Simulation {
     faults: Vec<Fault>,
     /// Of each server group, as configured.
     backlogs: Vec<u32>,
+    memberships: Vec<Membership>,
     client_outputs: client::Outputs,
     server_outputs: server::Outputs,
     reports: Vec<Option<u32>>,
@@ -315,12 +323,13 @@ impl Simulation {
             })
             .collect();
         let plans = scenario.file.servers.values().map(|config| {
-            let behaviors = config.behavior.0.iter().map(|behavior| {
-                let to = behavior.to.as_deref().and_then(|to| scenario.endpoints(to));
-                Behavior::new(behavior, to.unwrap_or_default())
-            });
-            let overflow = config.overflow_to.as_deref().and_then(|to| scenario.endpoints(to));
-            Plan::new(config, behaviors.collect()).with_overflow(overflow.unwrap_or_default())
+            let behaviors = config
+                .behavior
+                .0
+                .iter()
+                .map(|behavior| Behavior::new(behavior, scenario.all_endpoints(behavior.to.as_ref())));
+            let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
+            Plan::new(config, behaviors.collect()).with_overflow(overflow)
         });
         let servers = scenario.servers.iter().map(|server| {
             let config = &scenario.file.servers[server.group];
@@ -334,7 +343,7 @@ impl Simulation {
                 accepted: Vec::new(),
                 opened: BTreeMap::new(),
                 held: Vec::new(),
-                drained_by: 0,
+                drained_by: None,
                 quiet_until: Timestamp::NEVER,
                 pauses: config.pauses.as_ref().map(|pauses| {
                     let (group, _) = scenario.file.servers.get_index(server.group).expect("every server has a group");
@@ -380,6 +389,7 @@ impl Simulation {
             segments: Slab::default(),
             faults: scenario.faults.clone(),
             backlogs: scenario.file.servers.values().map(|group| group.backlog).collect(),
+            memberships: scenario.file.servers.values().map(server::Config::membership).collect(),
             client_outputs: client::Outputs::default(),
             server_outputs: server::Outputs::default(),
             reports: Vec::with_capacity(scenario.servers.len()),
@@ -413,6 +423,9 @@ impl Simulation {
         self.changes = strikes.flat_map(|strike| [Some(strike.begins), strike.heals]).flatten().collect();
         self.changes.sort_unstable();
         self.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
+        for server in 0..self.servers.len() as u32 {
+            self.schedule_membership(server);
+        }
         for (number, server) in (0..).zip(&self.servers) {
             if let Some(every) = self.plans[server.group].report_every() {
                 self.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
@@ -474,6 +487,7 @@ impl Simulation {
             Item::ServerWake { server } => self.wake_server(server, recorder),
             Item::Report { server } => self.report(server, recorder),
             Item::Pause { server } => self.pause(server, recorder),
+            Item::Member { server, step } => self.member(server, step, recorder),
             Item::Syn { connection } => self.syn(connection, recorder),
             Item::SynAck { connection } => self.syn_ack(connection, recorder),
             Item::SynRefused { connection } => self.not_connected(connection, true, recorder),

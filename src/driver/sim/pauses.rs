@@ -36,7 +36,8 @@ impl Simulation {
         if let Some(pausing) = &mut slot.pauses {
             let (begins, ends) = pausing.pauses.advance();
             pausing.ends = ends;
-            slot.quiet_until = begins;
+            let leaves_at = self.memberships[slot.group].leaves_at.map(|(at, _)| at);
+            slot.quiet_until = begins.min(leaves_at.unwrap_or(Timestamp::NEVER));
             self.queue.push(begins, Item::Pause { server });
         }
     }

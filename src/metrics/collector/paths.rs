@@ -85,6 +85,10 @@ impl Metrics {
                 self.goes_down(now, server, None, true);
             }
             server::Event::Resumed => self.comes_back(now, server),
+            server::Event::Left => self.goes_down(now, server, None, false),
+            server::Event::SentAway { session } if self.lives[session as usize].path == Path::Usable => {
+                self.died(now, session, None, false);
+            }
             _ => {}
         }
     }

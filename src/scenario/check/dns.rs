@@ -150,7 +150,7 @@ pub(in crate::scenario) fn names(scenario: &Scenario, tree: &Tree) -> Result<(),
     // A name has no connections of its own to report.
     for (name, server) in &scenario.file.servers {
         for (number, behavior) in server.behavior.0.iter().enumerate() {
-            let to_name = behavior.to.as_ref().is_some_and(|to| scenario.file.dns.contains_key(to));
+            let to_name = behavior.to.iter().flat_map(|to| &to.0).any(|to| scenario.file.dns.contains_key(to));
             if to_name && behavior.pick == Some(PickMember::LeastConnections) {
                 let path = format!("{}.pick", behavior::place(name, number, tree));
                 let problem = tree.problem(&path, "a redirect to a DNS name leaves the choice to whoever looks it up");

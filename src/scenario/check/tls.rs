@@ -53,14 +53,14 @@ pub(super) fn redirects(scenario: &Scenario, tree: &Tree) -> Result<(), Problem>
         groups.into_iter().any(|group| scenario.file.servers[group].tls.is_none())
     };
     for (name, server) in scenario.file.servers.iter().filter(|(_, server)| !server.tls.is_none()) {
-        let overflow = server.overflow_to.as_deref().filter(|_| server.when_full == Some(WhenFull::Redirect));
+        let overflow = server.overflow_to.as_ref().filter(|_| server.when_full == Some(WhenFull::Redirect));
         let overflow = overflow.map(|to| (to, format!("servers.{name}.overflow_to")));
         let behaviors = server.behavior.0.iter().enumerate().filter_map(|(number, shown)| {
-            let to = shown.to.as_deref().filter(|_| shown.location != Some(LocationForm::Relative))?;
+            let to = shown.to.as_ref().filter(|_| shown.location != Some(LocationForm::Relative))?;
             Some((to, format!("{}.to", behavior::place(name, number, tree))))
         });
         for (to, path) in behaviors.chain(overflow) {
-            if plain(to) {
+            if let Some(to) = to.0.iter().find(|to| plain(to)) {
                 let message = format!("leads from wss: to ws:, which no client follows: `{to}` has no TLS");
                 let help = format!("give `{to}` the tls of `{name}`, or take it from `{name}`");
                 return Err(tree.problem(&path, message).with_help(help));
