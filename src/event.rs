@@ -241,6 +241,19 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.tag(24, connection);
             out.u32(u32::from(code));
         }
+        server::Event::Worked { connection, served } => {
+            out.tag(66, connection);
+            out.u64(served.0);
+        }
+        server::Event::Called { connection, endpoint } => {
+            out.tag(67, connection);
+            out.u32(endpoint);
+        }
+        server::Event::CallEnded { connection, outcome, took } => {
+            out.tag(68, connection);
+            out.put([outcome as u8]);
+            out.u64(took.0);
+        }
         server::Event::Paused => out.tag(60, 0),
         server::Event::Resumed => out.tag(61, 0),
         server::Event::Joined => out.tag(62, 0),

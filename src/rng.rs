@@ -89,6 +89,8 @@ pub enum Purpose {
     PauseGap = 57,
     /// How long a pause takes.
     PauseLength = 58,
+    /// Whether a request makes a call, whom it calls, and when again.
+    Call = 59,
     /// Which resolver a host asks.
     DnsResolver = 66,
     /// When a resolver asks for a name, within the name's time to live.

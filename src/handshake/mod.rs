@@ -1,8 +1,9 @@
 //! The opening handshake as bytes only: no time, no connection, no retry.
 //!
 //! One side builds what the other parses. `client` writes requests and reads answers, `server` reads requests and
-//! writes answers; [`Mode`] says which of the two worlds they live in.
+//! writes answers (`call`: what servers ask each other); [`Mode`] says which of the two worlds they live in.
 
+pub mod call;
 pub mod client;
 mod key;
 pub mod server;

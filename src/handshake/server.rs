@@ -124,6 +124,6 @@ pub fn write_rejection(out: &mut Vec<u8>, status: u16, retry_after: Option<u32>)
     end_without_body(out);
 }
 
-fn end_without_body(out: &mut Vec<u8>) {
+pub(super) fn end_without_body(out: &mut Vec<u8>) {
     out.extend_from_slice(b"Connection: close\r\nContent-Length: 0\r\n\r\n");
 }

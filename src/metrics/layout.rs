@@ -49,6 +49,8 @@ pub struct ServerLayout {
     pub limited: bool,
     /// Whether its process pauses by itself.
     pub pauses: bool,
+    /// Whether it calls other servers.
+    pub calls: bool,
     /// Whether it speaks TLS.
     pub tls: bool,
 }

@@ -4,7 +4,7 @@ use super::latency::Latency;
 use super::layout::ServerLayout;
 use super::series::ServerSeries;
 use super::summary::{Summary, Value};
-use crate::server::{Event, Reason};
+use crate::server::{CallOutcome, Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
 /// One server's account.
@@ -13,6 +13,13 @@ pub(super) struct ServerAccount {
     workers: u32,
     /// The fault that holds it, and whether its connections will go on.
     pub down: Option<(u16, bool)>,
+    /// Whether it calls others: only then there is something to say about it.
+    caller: bool,
+    /// Attempts of calls that began within the window: all, those that have not come out, and those that failed.
+    calls: u64,
+    calls_pending: u64,
+    calls_failed: u64,
+    call_latency: Latency,
     /// It has left.
     left: bool,
     /// Since when its process pauses.
@@ -59,6 +66,11 @@ impl ServerAccount {
         ServerAccount {
             workers: layout.workers,
             down: None,
+            caller: layout.calls,
+            calls: 0,
+            calls_pending: 0,
+            calls_failed: 0,
+            call_latency: Latency::default(),
             left: false,
             paused: None,
             pauses: layout.pauses,
@@ -172,6 +184,19 @@ impl ServerAccount {
             Event::Resumed => self.goes_on(now, within),
             Event::Left => self.left = true,
             // Its session's loss is told where paths are followed.
+            // The worker is free; the answer will cost no more.
+            Event::Worked { served, .. } => self.served(now, served, within),
+            Event::Called { .. } => {
+                self.calls_pending += u64::from(measured);
+                self.calls += u64::from(measured);
+            }
+            Event::CallEnded { outcome, took, .. } => {
+                if within.contains(now - took) {
+                    self.calls_pending -= 1;
+                    self.calls_failed += u64::from(outcome != CallOutcome::Answered);
+                    self.call_latency.record(took);
+                }
+            }
             Event::Joined | Event::Leaving | Event::SentAway { .. } => {}
         }
     }
@@ -233,6 +258,7 @@ impl ServerAccount {
         self.busy = 0;
         self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
         self.queue = 0;
+        self.call_latency.add_unfinished(std::mem::take(&mut self.calls_pending));
     }
 
     /// Closes an interval of the series.
@@ -252,6 +278,7 @@ impl ServerAccount {
         let busy = std::mem::take(&mut self.busy_interval);
         series.utilisation.push(if capacity == 0 { 0.0 } else { busy as f64 / capacity as f64 });
         self.waits.end_interval(start, length);
+        self.call_latency.end_interval(start, length);
     }
 
     /// Nothing comes after this.
@@ -262,6 +289,7 @@ impl ServerAccount {
         self.goes_on(end, within);
         // Who still waits has waited longer than can be said.
         self.waits.add_unfinished(u64::from(self.queue_measured));
+        self.call_latency.add_unfinished(self.calls_pending);
         self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
     }
 
@@ -304,6 +332,10 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
         count("tls_full", sum(|server| server.tls.unwrap_or_default()[0]));
         count("tls_resumed", sum(|server| server.tls.unwrap_or_default()[1]));
     }
+    if servers.iter().any(|server| server.caller) {
+        count("calls", sum(|server| server.calls));
+        count("calls_failed", sum(|server| server.calls_failed));
+    }
     if servers.iter().any(|server| server.pauses) {
         count("pauses", sum(|server| server.paused_count));
         let paused = sum(|server| server.paused_time.0) as f64;
@@ -317,6 +349,11 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     let mut waits = Latency::default();
     servers.iter().for_each(|server| waits.merge(&server.waits));
     summary.push_latency(&format!("servers.{name}.queue_wait"), &waits);
+    if servers.iter().any(|server| server.caller) {
+        let mut latency = Latency::default();
+        servers.iter().for_each(|server| latency.merge(&server.call_latency));
+        summary.push_latency(&format!("servers.{name}.call_latency"), &latency);
+    }
 }
 
 /// Adds the metrics of a group: its members together, and how evenly they shared the sessions.

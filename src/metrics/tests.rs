@@ -31,6 +31,7 @@ fn layout(sessions: u32) -> Layout {
         workers: 2,
         limited: false,
         pauses: false,
+        calls: false,
         tls: false,
     };
     Layout {

@@ -192,6 +192,9 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         if let Some(to) = &server.overflow_to {
             known_endpoints(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
         }
+        for (number, call) in server.calls.iter().enumerate() {
+            targets(scenario, &call.to, &format!("servers.{name}.calls.{number}.to"), tree, known_server)?;
+        }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
                 known_endpoints(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
@@ -234,6 +237,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             return Err(tree.problem(&format!("faults.{name}.target.count"), message));
         }
     }
+    super::server::called(scenario, tree)?;
     tls::redirects(scenario, tree)
 }
 

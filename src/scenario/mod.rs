@@ -229,6 +229,7 @@ impl Scenario {
                     group: server.group,
                     workers: self.file.servers[server.group].workers,
                     limited: self.file.servers[server.group].has_limits(),
+                    calls: self.file.servers[server.group].calls(),
                     pauses: self.file.servers[server.group].pauses.is_some(),
                     tls: !self.file.servers[server.group].tls.is_none(),
                 })

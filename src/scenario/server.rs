@@ -1,9 +1,9 @@
 //! What a server group can still get wrong.
 
 use super::check::is_always_zero;
-use super::{Problem, Tree};
+use super::{Problem, Scenario, Tree};
 use crate::rng::Distribution;
-use crate::server::{Config, PauseConfig, QueueOrder, WhenFull};
+use crate::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, WhenFull};
 use crate::time::Nanos;
 
 /// Checks the limits of a group at `servers.NAME`.
@@ -66,6 +66,7 @@ pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Re
         return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
     }
     membership(name, server, run, tree)?;
+    calls(name, server, tree)?;
     if let Some(config) = &server.pauses {
         pauses(name, config, tree)?;
     }
@@ -124,6 +125,75 @@ fn membership(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<()
         return Err(tree
             .problem(&at("leaves_over"), "`leaves_over` means nothing without `leaves_at`")
             .with_help(help));
+    }
+    Ok(())
+}
+
+/// The most attempts at one call.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+/// Checks what a group calls, as far as that needs no names.
+fn calls(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+    if server.calls_hold_worker && server.calls.is_empty() {
+        let message = "`calls_hold_worker` means nothing without `calls`";
+        let help = "write calls = [{ to = \"auth\", timeout = \"1s\" }], or leave it out";
+        return Err(tree.problem(&format!("servers.{name}.calls_hold_worker"), message).with_help(help));
+    }
+    for (number, call) in server.calls.iter().enumerate() {
+        let at = |key: &str| format!("servers.{name}.calls.{number}.{key}");
+        if call.timeout == Nanos::ZERO {
+            return Err(tree.problem(&at("timeout"), "a timeout of zero: no call would ever be answered"));
+        }
+        let Some(retry) = &call.retry else { continue };
+        if !(2..=MAX_ATTEMPTS).contains(&retry.attempts) {
+            let message = format!("{} attempts, the first included: from 2 to {MAX_ATTEMPTS}", retry.attempts);
+            return Err(tree.problem(&at("retry.attempts"), message));
+        }
+        if let Some(problem) = retry.delay.problem() {
+            return Err(tree.problem(&at("retry.delay"), problem));
+        }
+    }
+    Ok(())
+}
+
+/// Checks whom groups call: they must answer calls, and no request may wait for one that waits for it.
+pub(super) fn called(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let groups = |call: &CallConfig| -> Vec<usize> {
+        let members = scenario.all_endpoints(Some(&call.to));
+        members.into_iter().map(|member| scenario.servers[member.0 as usize].group).collect()
+    };
+    let file = &scenario.file;
+    for (name, server) in &file.servers {
+        for (number, call) in server.calls.iter().enumerate() {
+            let path = format!("servers.{name}.calls.{number}.to");
+            for group in groups(call) {
+                let (called, config) = file.servers.get_index(group).expect("every server has a group");
+                if !config.behavior.0.iter().any(|behavior| behavior.kind == Kind::Serve) {
+                    let help = format!("write behavior = {{ kind = \"serve\" }} in [servers.{called}]");
+                    return Err(tree.problem(&path, format!("`{called}` answers no calls")).with_help(help));
+                }
+                if !config.tls.is_none() {
+                    let help = format!("leave tls out of [servers.{called}]");
+                    return Err(tree.problem(&path, "calls are made without TLS").with_help(help));
+                }
+            }
+        }
+    }
+    for start in 0..file.servers.len() {
+        let mut reached = vec![false; file.servers.len()];
+        let mut next = vec![start];
+        while let Some(group) = next.pop() {
+            for called in file.servers[group].calls.iter().flat_map(groups) {
+                if called == start {
+                    let (name, _) = file.servers.get_index(start).expect("it is one of them");
+                    let message = format!("a request to `{name}` would wait for a request to `{name}`, and so on");
+                    return Err(tree.problem(&format!("servers.{name}.calls"), message));
+                }
+                if !std::mem::replace(&mut reached[called], true) {
+                    next.push(called);
+                }
+            }
+        }
     }
     Ok(())
 }

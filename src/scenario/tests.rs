@@ -113,7 +113,23 @@ behavior = [
 count = 7
 connections_max = 5_000
 access_link = "100Mbit/s"
+pauses = { every = { exponential = { mean = "10s" } }, for = "200ms", in_step = true }
+calls_hold_worker = true
+calls = [
+    { to = ["auth", "late-1"], timeout = "1s", pick = "hash", share = "10%", cached = true, optional = true, retry = { attempts = 3, delay = { uniform = { min = "0s", max = "25ms" } } } },
+    { to = "auth", timeout = "500ms" },
+]
 behavior = { kind = "reject", when = { share = "0.1%" } }
+
+[servers.auth]
+behavior = { kind = "serve" }
+
+[servers.late]
+count = 2
+joins_at = "10m"
+leaves_at = "50m"
+leaves_over = "1m"
+behavior = { kind = "serve" }
 
 [clients.players]
 count = 1_000
@@ -222,6 +238,22 @@ kind = "latency"
 target = "front"
 at = "1s"
 factor = 2.5
+
+[faults.flaps]
+kind = "flap"
+with = "restart"
+target = "auth"
+at = "20s"
+for = "1s"
+drain = "2s"
+code = 1013
+repeat = { every = "10m", times = 3 }
+
+[faults.ends]
+kind = "stop"
+target = "late-0"
+at = "20m"
+for = "1s"
 
 [measure]
 from = "1m"

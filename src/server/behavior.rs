@@ -70,6 +70,8 @@ pub enum Choice {
     },
     /// Never answer.
     Stall,
+    /// Answer another server's call.
+    Serve,
 }
 
 impl Behavior {
@@ -78,6 +80,7 @@ impl Behavior {
         let choice = match config.kind {
             Kind::Accept => Choice::Accept,
             Kind::Stall => Choice::Stall,
+            Kind::Serve => Choice::Serve,
             Kind::Reject => Choice::Reject {
                 status: config.status.unwrap_or(503),
                 retry_after: config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::calls::CallConfig;
 use super::names::Names;
 use super::pauses::PauseConfig;
 use crate::network::{AccessLink, Overflow};
@@ -97,6 +98,13 @@ pub struct Config {
     /// The time over which members that leave send their close frames, and after which they end (10 s unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_over: Option<Nanos>,
+    /// Other servers whose answers a request waits for, one after the other, once a worker is done with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallConfig>,
+    /// Whether a request keeps its worker while it waits for them (a thread for each request; otherwise, as with
+    /// asynchronous servers, it does not).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub calls_hold_worker: bool,
     /// What it answers.
     pub behavior: Behaviors,
     /// The zone that its hosts are in; links and faults may name it.
@@ -135,6 +143,8 @@ impl Default for Config {
             joins_at: None,
             leaves_at: None,
             leaves_over: None,
+            calls: Vec::new(),
+            calls_hold_worker: false,
             behavior: Behaviors::default(),
             zone: None,
         }
@@ -154,7 +164,7 @@ impl Config {
 
     /// Whether its members open connections to other servers.
     pub fn calls(&self) -> bool {
-        false
+        !self.calls.is_empty()
     }
 
     /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
@@ -397,6 +407,8 @@ pub enum Kind {
     Reject,
     /// Reads the request and never answers.
     Stall,
+    /// Answers other servers' calls with 200; nothing opens.
+    Serve,
 }
 
 impl Kind {
@@ -407,6 +419,7 @@ impl Kind {
             Kind::Redirect => "redirect",
             Kind::Reject => "reject",
             Kind::Stall => "stall",
+            Kind::Serve => "serve",
         }
     }
 }

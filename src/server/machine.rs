@@ -4,13 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::behavior::{Choice, LocationForm, Targets};
-use super::config::{OverRate, PickMember, QueueFull, QueueOrder, WhenFull};
+use super::calls::{Caller, Calls};
+use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
 use super::drain::Drain;
 use super::limits::{Limits, note};
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
+use crate::handshake::call::{read_call, write_served};
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
 use crate::http::{Directory, Partial};
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
@@ -78,8 +80,9 @@ pub struct Server {
     targets: Targets,
     due: Option<Timestamp>,
     /// When the process was started.
-    since: Timestamp,
+    pub(super) since: Timestamp,
     pub(super) limits: Limits,
+    pub(super) calls: Calls,
     pub(super) drain: Option<Box<Drain>>,
     /// How many times as long work takes, if it does.
     slow: Option<f64>,
@@ -110,6 +113,10 @@ impl Server {
     pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         match input {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
+            Input::Received(c, _) | Input::Eof(c) | Input::Reset(c) if c.as_own().is_some() => {
+                self.news(cx, now, c, input, out);
+            }
+            Input::Connected(c) | Input::ConnectFailed(c, _) => self.news(cx, now, c, input, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Open | State::Closing => self.listen(c, bytes, out),
@@ -135,13 +142,14 @@ impl Server {
                         self.let_in(cx, now, out);
                         self.time_out(now, out);
                     }
+                    self.time_calls(cx, now, out);
                     self.send_away(now, out);
                     self.complete(cx, now, out);
                 }
             }
             Input::Peers(peers) => self.targets.report(peers),
-            Input::Start | Input::Admitted | Input::Resolved(..) | Input::Connected(_) | Input::ConnectFailed(..) => {}
-            Input::Hello(..) | Input::Secured(..) | Input::SecureFailed(_) => {}
+            Input::Start | Input::Admitted | Input::Resolved(..) | Input::Hello(..) => {}
+            Input::Secured(..) | Input::SecureFailed(_) => {}
         }
     }
 
@@ -182,9 +190,18 @@ impl Server {
             Some(partial) => partial.join(bytes),
             None => bytes,
         };
-        let reject = match read_request(bytes) {
+        let mut call = false;
+        let read = match read_request(bytes) {
+            // What opens nothing may be another server's call.
+            Err(_) if cx.plan.serves => {
+                call = true;
+                read_call(bytes)
+            }
+            read => read,
+        };
+        let reject = match read {
             Ok(Some((request, len))) if !excess => {
-                self.requested(cx, now, c, &request, out);
+                self.requested(cx, now, c, &request, call, out);
                 // A client must wait for its answer (RFC 6455 section 4.1); one that was answered at once may as well have.
                 if self.state(c) == State::Open && bytes.len() > len {
                     self.listen(c, &bytes[len..], out);
@@ -250,7 +267,14 @@ impl Server {
         self.turn_away(c, turn, 503, None, out);
     }
 
-    fn turn_away(&mut self, c: ConnectionId, turn: Turn, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+    pub(super) fn turn_away(
+        &mut self,
+        c: ConnectionId,
+        turn: Turn,
+        status: u16,
+        retry_after: Option<u32>,
+        out: &mut Outputs,
+    ) {
         match turn {
             _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
             Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
@@ -266,61 +290,10 @@ impl Server {
         self.forget(c, out);
     }
 
-    /// Asks the rates: let in now (`Ok(None)`), at a later moment, or not at all (an answer was given).
-    #[cold]
-    fn ask_rates(
-        &mut self,
-        cx: &Context<'_>,
-        now: Timestamp,
-        c: ConnectionId,
-        out: &mut Outputs,
-    ) -> Result<Option<Timestamp>, ()> {
-        let address = self.limits.addresses.get(c.0 as usize).copied();
-        let mut turn_at = now;
-        for (reason, bucket) in [(Reason::AddressRate, cx.plan.address_rate), (Reason::AcceptRate, cx.plan.accept_rate)]
-        {
-            let Some(bucket) = bucket else { continue };
-            let full_at = match (reason, address) {
-                (Reason::AddressRate, Some(address)) => self.limits.bucket(address, now),
-                (Reason::AddressRate, None) => continue,
-                _ => &mut self.limits.full_at,
-            };
-            let next = bucket.next(*full_at);
-            let turn = match cx.plan.over_rate {
-                _ if next <= now => None,
-                OverRate::Wait => None,
-                OverRate::Reject => Some(Turn::Reject),
-                OverRate::Drop => Some(Turn::Drop),
-            };
-            if let Some(turn) = turn {
-                out.event(Event::Requested { connection: c.0, queued: false });
-                out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
-                // Whole seconds (RFC 9110 section 10.2.3), rounded up: not a moment too early.
-                let seconds = next.since(now).0.div_ceil(1_000_000_000).min(u64::from(u32::MAX)) as u32;
-                match reason {
-                    Reason::AddressRate => self.turn_away(c, turn, 429, Some(seconds), out),
-                    _ => self.turn_away(c, turn, 503, None, out),
-                }
-                return Err(());
-            }
-            bucket.take(full_at, now);
-            turn_at = turn_at.max(next);
-        }
-        Ok((turn_at > now).then_some(turn_at))
-    }
-
-    /// Requests that were held back, and whose turn has come.
-    fn let_in(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while self.limits.held.peek().is_some_and(|Reverse(held)| held.done <= now) {
-            let Some(Reverse(Working { job, .. })) = self.limits.held.pop() else { break };
-            self.enter(cx, now, job, true, out);
-        }
-    }
-
     /// Work goes to a worker, or into the queue. `waited` says whether it was held back before.
     pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
-        let queued = self.working.len() as u32 >= cx.plan.workers;
+        let queued = self.busy() >= cx.plan.workers;
         let full = queued && self.queue.len() as u32 >= cx.plan.queue_max;
         if !waited {
             let (connection, queued) = (c.0, queued && !full);
@@ -392,6 +365,7 @@ impl Server {
         now: Timestamp,
         c: ConnectionId,
         request: &Request<'_>,
+        call: bool,
         out: &mut Outputs,
     ) {
         if self.drain.is_some() {
@@ -418,12 +392,17 @@ impl Server {
             out.event(Event::Requested { connection: c.0, queued: false });
             return;
         }
+        if call && matches!(choice, None | Some(Choice::Accept)) {
+            out.event(Event::Requested { connection: c.0, queued: false });
+            return self.reject(c, 426, None, out);
+        }
         let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
         let asked = Asked {
             behavior: behavior as u32,
             upgrade: request.upgrade,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
+            asker: self.asker(c, request.path, call),
         };
         let job = Job { connection: c.0, client, work: Work::Request(asked), since: now };
         self.connections[c.0 as usize].state = State::Pending;
@@ -442,7 +421,7 @@ impl Server {
     /// A worker takes a job.
     fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
         if cx.plan.is_free(&job.work) && !queued {
-            return self.finish(cx, now, &job, Nanos::ZERO, out);
+            return self.finish(cx, now, job, Nanos::ZERO, out);
         }
         // Work takes time, be it the shortest there is: every start has its end later.
         let mut work = cx.plan.work(cx.seed, &job);
@@ -470,6 +449,9 @@ impl Server {
             let timeout = self.next_timeout().map(|(at, _)| at);
             next = [next, held, timeout].into_iter().flatten().min();
         }
+        if !cx.plan.calls.is_empty() {
+            next = [next, self.calls.next_due()].into_iter().flatten().min();
+        }
         if let Some(drain) = &self.drain {
             next = [next, drain.due()].into_iter().flatten().min();
         }
@@ -480,35 +462,59 @@ impl Server {
     }
 
     /// Workers that are done answer and take the next request.
-    fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+    pub(super) fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while self.working.peek().is_some_and(|Reverse(working)| working.done <= now) {
             let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
-            self.finish(cx, now, &job, served, out);
-            while (self.working.len() as u32) < cx.plan.workers
-                && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
-            {
-                let waited = now.since(next.since);
-                match cx.plan.order {
-                    QueueOrder::Deadline(deadline) if waited > deadline => {
-                        self.expire(ConnectionId(next.connection), waited, out);
-                    }
-                    _ => self.start(cx, now, next, true, out),
-                }
-            }
+            self.finish(cx, now, job, served, out);
+            self.take_next(cx, now, out);
         }
         self.schedule(cx, out);
     }
 
-    /// A worker is done.
-    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: &Job, served: Nanos, out: &mut Outputs) {
-        let c = ConnectionId(job.connection);
-        match &job.work {
-            Work::Tls { .. } => self.answer_hello(cx, now, c, served, out),
-            Work::Request(asked) => self.answer(cx, c, job.client, asked, served, out),
+    /// Workers that are free take requests from the queue.
+    pub(super) fn take_next(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while self.busy() < cx.plan.workers
+            && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
+        {
+            let waited = now.since(next.since);
+            match cx.plan.order {
+                QueueOrder::Deadline(deadline) if waited > deadline => {
+                    self.expire(ConnectionId(next.connection), waited, out);
+                }
+                _ => self.start(cx, now, next, true, out),
+            }
         }
     }
 
-    fn answer(
+    /// Workers that are not free.
+    fn busy(&self) -> u32 {
+        self.working.len() as u32 + self.calls.held
+    }
+
+    /// A worker is done.
+    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, served: Nanos, out: &mut Outputs) {
+        let Job { connection, client, work, .. } = job;
+        match work {
+            Work::Tls { .. } => self.answer_hello(cx, now, ConnectionId(connection), served, out),
+            Work::Request(asked) if self.makes_calls(cx, &asked) => {
+                self.begin_calls(cx, now, Caller { connection, client, asked, served, worked: now }, out);
+            }
+            Work::Request(asked) => self.answer(cx, ConnectionId(connection), client, &asked, served, out),
+        }
+    }
+
+    /// The answer that a request gets when a call that it needs has failed.
+    pub(super) fn cannot_answer(&mut self, c: ConnectionId, served: Nanos, out: &mut Outputs) {
+        if self.state(c) == State::Abandoned {
+            out.event(Event::Wasted { connection: c.0, served });
+        } else {
+            out.transmit(c, |bytes| write_rejection(bytes, 503, None));
+            out.event(Event::Answered { connection: c.0, status: 503, served });
+        }
+        self.close(c, How::Fin, out);
+    }
+
+    pub(super) fn answer(
         &mut self,
         cx: &Context<'_>,
         c: ConnectionId,
@@ -553,6 +559,11 @@ impl Server {
             Some(Choice::Reject { status, retry_after }) => {
                 out.transmit(c, |bytes| write_rejection(bytes, *status, *retry_after));
                 *status
+            }
+            Some(Choice::Serve) => {
+                let mut status = 0;
+                out.transmit(c, |bytes| status = write_served(bytes));
+                status
             }
             // Never queued.
             Some(Choice::Stall) => return,

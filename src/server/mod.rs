@@ -2,6 +2,7 @@
 //! what all members of a scenario's group have in common.
 
 mod behavior;
+mod calls;
 mod config;
 mod drain;
 mod limits;
@@ -13,6 +14,7 @@ mod queue;
 mod tls;
 
 pub use behavior::{Behavior, Choice, LocationForm};
+pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use config::{
     BehaviorConfig, Behaviors, Config, Kind, Membership, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys,
     TokenBucket, WarmUp, When, WhenFull,
@@ -107,6 +109,29 @@ pub enum Event {
         /// The status code in the frame.
         code: u16,
     },
+    /// A worker is done with a request whose answer waits for calls.
+    Worked {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// An attempt of a call began, for a request.
+    Called {
+        /// The request's connection.
+        connection: u32,
+        /// Whom it calls: a server's number.
+        endpoint: u32,
+    },
+    /// An attempt of a call has come out.
+    CallEnded {
+        /// The request's connection.
+        connection: u32,
+        /// How.
+        outcome: CallOutcome,
+        /// Since its first SYN.
+        took: Nanos,
+    },
     /// The process stops for a while, as its group's `pauses` has it. Its kernel goes on.
     Paused,
     /// The process goes on, unless something else holds it. Absent where it ended meanwhile.
@@ -154,6 +179,22 @@ pub enum Reason {
     AddressRate = 4,
     /// The server is drained.
     Draining = 5,
+}
+
+/// How an attempt of a call came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CallOutcome {
+    /// With a status from 200 to 299.
+    Answered = 1,
+    /// With any other status.
+    Rejected = 2,
+    /// RST answered the SYN.
+    Refused = 3,
+    /// Not in time.
+    TimedOut = 4,
+    /// The connection ended before the answer, or what came was none.
+    Broken = 5,
 }
 
 /// How a request is turned away.

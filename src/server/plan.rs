@@ -1,6 +1,7 @@
 //! What the members of a server group have in common, ready to run.
 
 use super::behavior::{Behavior, Choice};
+use super::calls::CallPlan;
 use super::config::{Config, OverRate, QueueFull, QueueOrder, TlsKeys, WarmUp, WhenFull};
 use super::limits::Bucket;
 use super::queue::{Job, Work};
@@ -38,6 +39,10 @@ pub struct Plan {
     /// Whether a member may have to wake up for other things than work that is done.
     pub(super) timed: bool,
     pub(super) behaviors: Vec<Behavior>,
+    pub(super) calls: Vec<CallPlan>,
+    pub(super) calls_hold_worker: bool,
+    /// Whether other servers' calls are answered.
+    pub(super) serves: bool,
 }
 
 impl Plan {
@@ -47,7 +52,9 @@ impl Plan {
         let prices = Prices::new(config);
         Plan {
             workers: config.workers,
-            free: prices.is_none() && config.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
+            free: prices.is_none()
+                && !config.calls_hold_worker
+                && config.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
             prices,
             tls: config.tls,
             tls_cost: [config.tls_cost(), config.tls_resumed_cost()].map(|cost| cost.sampler()),
@@ -66,8 +73,16 @@ impl Plan {
             over_rate: config.over_rate.unwrap_or_default(),
             handshake_timeout: config.handshake_timeout,
             timed: rates || config.handshake_timeout.is_some(),
+            serves: behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Serve)),
             behaviors,
+            calls: Vec::new(),
+            calls_hold_worker: config.calls_hold_worker,
         }
+    }
+
+    /// The same with calls to other servers.
+    pub fn with_calls(self, calls: Vec<CallPlan>) -> Plan {
+        Plan { calls, ..self }
     }
 
     /// The same with the members of `overflow_to`.
@@ -77,7 +92,7 @@ impl Plan {
 
     /// Whether members must be told where connections come from ([`super::Server::comes_from`]).
     pub fn asks_for_addresses(&self) -> bool {
-        self.address_rate.is_some()
+        self.address_rate.is_some() || !self.calls.is_empty()
     }
 
     /// Which TLS the members speak.
@@ -116,7 +131,7 @@ impl Plan {
             None => service_time(),
             Some(prices) => {
                 let behavior = self.behaviors.get(asked.behavior as usize);
-                let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept));
+                let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept | Choice::Serve));
                 prices.work(seed, job, opens, service_time)
             }
         }

@@ -36,6 +36,8 @@ pub(super) struct Asked {
     pub key: Key,
     /// The request target, where a redirect will need it.
     pub path: Option<Box<str>>,
+    /// On whose behalf calls are made for it.
+    pub asker: Identity,
 }
 
 /// A job with a worker, in order of completion; or one that is held back, in order of its turn.

@@ -42,7 +42,7 @@ use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
-use crate::server::{self, Behavior, Membership, Pauses, Plan, Server};
+use crate::server::{self, Behavior, CallPlan, Membership, Pauses, Plan, Server};
 use crate::time::{Nanos, Timestamp};
 
 /// What is pending. The names say what happens when it is due.
@@ -329,7 +329,8 @@ impl Simulation {
                 .iter()
                 .map(|behavior| Behavior::new(behavior, scenario.all_endpoints(behavior.to.as_ref())));
             let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
-            Plan::new(config, behaviors.collect()).with_overflow(overflow)
+            let calls = config.calls.iter().map(|call| CallPlan::new(call, scenario.all_endpoints(Some(&call.to))));
+            Plan::new(config, behaviors.collect()).with_overflow(overflow).with_calls(calls.collect())
         });
         let servers = scenario.servers.iter().map(|server| {
             let config = &scenario.file.servers[server.group];

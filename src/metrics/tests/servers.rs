@@ -252,6 +252,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             workers: 1_000,
             limited: false,
             pauses: false,
+            calls: false,
             tls: false,
         }],
         ..layout(0)
