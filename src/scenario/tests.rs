@@ -10,10 +10,11 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 13] = [
+const COMMITTED: [&str; 14] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
+    include_str!("../../scenarios/cache-restart.toml"),
     include_str!("../../scenarios/failover.toml"),
     include_str!("../../scenarios/metastable.toml"),
     include_str!("../../scenarios/overload.toml"),
