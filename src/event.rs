@@ -68,6 +68,10 @@ impl Event {
                         out.tag(6, session);
                         out.put([u8::from(to_server)]);
                     }
+                    network::Event::Through { session, server } => {
+                        out.tag(50, session);
+                        out.u32(server);
+                    }
                     network::Event::GivenUp { session, to_server } => {
                         out.tag(7, session);
                         out.put([u8::from(to_server)]);
@@ -228,6 +232,16 @@ fn server_event(event: server::Event, out: &mut Encoder<'_>) {
             out.tag(22, connection);
             out.u64(delay.0);
         }
+        server::Event::Forwarded { connection, to } => {
+            out.tag(70, connection);
+            out.u32(to);
+        }
+        server::Event::NotForwarded { connection } => out.tag(71, connection),
+        server::Event::FlowBegan { connection } => out.tag(72, connection),
+        server::Event::FlowEnded { connection } => out.tag(73, connection),
+        server::Event::CheckFailed { server } => out.tag(74, server),
+        server::Event::MarkedDown { server } => out.tag(75, server),
+        server::Event::MarkedUp { server } => out.tag(76, server),
         server::Event::TimedOut { connection } => out.tag(23, connection),
         server::Event::Hello { connection, resumed, queued } => {
             out.tag(40, connection);

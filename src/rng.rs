@@ -77,6 +77,10 @@ pub enum Purpose {
     SynLoss = 31,
     /// Whether the answer to a SYN is lost.
     SynAckLoss = 32,
+    /// Which server a balancer passes a connection on to.
+    Backend = 60,
+    /// How much an address is drawn to a server behind a balancer.
+    SourceHash = 61,
     /// Work a server does for any request, whatever the answer.
     AcceptTime = 50,
     /// Work a server does to check a client's credentials.

@@ -12,6 +12,7 @@ use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
+use crate::server::ServerKind;
 use crate::time::{Nanos, human};
 
 /// Members of a server group that are shown one by one, at most.
@@ -33,6 +34,12 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
     }
     text.push('\n');
     for (name, server) in &file.servers {
+        if let (ServerKind::L4, Some(balance), Some(to)) = (server.kind, server.balance, &server.to) {
+            let (how, pick) = (balance.name(), server.pick.unwrap_or_default().name());
+            let count = grouped(server.count.into());
+            let _ = writeln!(text, "servers  {name}: {count} × layer-4 balancer ({how}) to {to}, {pick}");
+            continue;
+        }
         let kinds: Vec<&str> = server.behavior.0.iter().map(|behavior| behavior.kind.name()).collect();
         let service = distribution(&server.service_time);
         let tls = match (&server.tls_cost, server.tls) {

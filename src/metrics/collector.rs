@@ -15,7 +15,8 @@ use super::servers::{ServerAccount, summarize_group};
 use super::summary::{Summary, Value, push_sessions};
 use crate::client::{self, End, Outcome};
 use crate::event::{Event, Kind};
-use crate::network::dns;
+use crate::fault::Side;
+use crate::network::{self, dns};
 use crate::record::Recorder;
 use crate::time::{Nanos, Timestamp};
 
@@ -45,8 +46,10 @@ pub struct Metrics {
     groups: Vec<Group>,
     servers: Vec<ServerAccount>,
     faults: Vec<FaultAccount>,
-    /// Client groups and servers with a partition between them, and which.
-    parted: Vec<(u16, u32, u16)>,
+    /// Who has a partition before them on the way to which server, and which one it is.
+    parted: Vec<(Side, u32, u16)>,
+    /// By session: the balancer that its last connection went through, and the server behind. Empty without balancers.
+    through: Vec<(u32, u32)>,
     names: Vec<NameAccount>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
@@ -116,6 +119,7 @@ impl Metrics {
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
             parted: Vec::new(),
             names: layout.names.iter().map(|_| NameAccount::default()).collect(),
+            through: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
             secured: [0; 2],
@@ -375,20 +379,20 @@ impl Metrics {
         }
     }
 
-    fn opened(&mut self, now: Timestamp, session: u32, server: u32) {
+    fn opened(&mut self, now: Timestamp, session: u32, dialled: u32) {
         self.attempted(now, session, Outcome::Opened);
+        let server = self.behind(session, dialled);
         let life = &mut self.lives[session as usize];
         let group = &mut self.groups[life.group as usize];
-        let account = &mut self.servers[server as usize];
         if self.window.contains(life.attempt) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));
-            account.opened += 1;
+            self.servers[server as usize].opened += 1;
+            // A balancer's clients open through it.
+            self.servers[dialled as usize].opened += u64::from(dialled != server);
         }
         life.hops = 0;
         life.server = server;
-        let down = account.why_down();
-        let group = life.group;
-        match down.or_else(|| self.parted_by(group, server).map(|fault| (Some(fault), true))) {
+        match self.why_down(session).or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {
             None => self.usable_again(now, session),
             // The answer was on its way when the server died: open for the client, usable for nobody.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
@@ -439,6 +443,9 @@ impl Recorder for Metrics {
             Kind::Server(server, kind) => {
                 self.servers[server as usize].record(event.at, kind, &self.window);
                 self.server(event.at, server, kind);
+            }
+            Kind::Network(balancer, network::Event::Through { session, server }) => {
+                self.passed_on(session, balancer, server);
             }
             Kind::Network(..) => {}
             Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),

@@ -53,6 +53,8 @@ pub struct ServerLayout {
     pub calls: bool,
     /// Whether it speaks TLS.
     pub tls: bool,
+    /// Whether it is a balancer.
+    pub balancer: bool,
 }
 
 /// The part of the run that the summary measures.

@@ -59,6 +59,12 @@ pub(super) struct ServerAccount {
     timed_out: u64,
     /// TLS handshakes in full, and with a session resumed; where it speaks TLS.
     tls: Option<[u64; 2]>,
+    /// Whether it is a balancer: only then there is something to say about that.
+    balancer: bool,
+    forwarded: u64,
+    not_forwarded: u64,
+    checks_failed: u64,
+    marked_down: u64,
 }
 
 impl ServerAccount {
@@ -102,6 +108,11 @@ impl ServerAccount {
             held_back: 0,
             timed_out: 0,
             tls: layout.tls.then_some([0; 2]),
+            balancer: layout.balancer,
+            forwarded: 0,
+            not_forwarded: 0,
+            checks_failed: 0,
+            marked_down: 0,
         }
     }
 
@@ -118,13 +129,18 @@ impl ServerAccount {
             self.begin(now, within);
         }
         match event {
-            Event::Accepted { .. } => {
+            Event::Accepted { .. } | Event::FlowBegan { .. } => {
                 self.connections += 1;
                 if measured {
                     self.connections_max = self.connections_max.max(self.connections);
                 }
             }
-            Event::Closed { .. } => self.connections -= 1,
+            Event::Closed { .. } | Event::FlowEnded { .. } => self.connections -= 1,
+            Event::Forwarded { .. } => self.forwarded += u64::from(measured),
+            Event::NotForwarded { .. } => self.not_forwarded += u64::from(measured),
+            Event::CheckFailed { .. } => self.checks_failed += u64::from(measured),
+            Event::MarkedDown { .. } => self.marked_down += u64::from(measured),
+            Event::MarkedUp { .. } => {}
             Event::Requested { queued, .. } => {
                 self.arrivals_interval += 1;
                 self.arrivals += u64::from(measured);
@@ -310,6 +326,12 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("wasted", sum(|server| server.wasted));
     count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
+    if servers.iter().any(|server| server.balancer) {
+        count("forwarded", sum(|server| server.forwarded));
+        count("not_forwarded", sum(|server| server.not_forwarded));
+        count("checks_failed", sum(|server| server.checks_failed));
+        count("marked_down", sum(|server| server.marked_down));
+    }
     if servers.iter().any(|server| server.limited) {
         let turned_away = |server: &ServerAccount| {
             server.queue_full

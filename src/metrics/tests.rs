@@ -33,6 +33,7 @@ fn layout(sessions: u32) -> Layout {
         pauses: false,
         calls: false,
         tls: false,
+        balancer: false,
     };
     Layout {
         duration: ms(10_000),

@@ -114,6 +114,13 @@ pub enum Event {
         /// Whose data: true for the client's.
         to_server: bool,
     },
+    /// A balancer passes a session's connection on: it goes through there to another server.
+    Through {
+        /// The session whose connection it is.
+        session: u32,
+        /// The server that was chosen.
+        server: u32,
+    },
     /// A kernel gave a connection up: its data was never acknowledged (Linux: `ETIMEDOUT`).
     GivenUp {
         /// The session whose connection it was.

@@ -1,5 +1,6 @@
 //! What a well-formed file can still get wrong: impossible values, unknown names, contradictions.
 
+mod balancer;
 mod behavior;
 mod client;
 pub(super) mod dns;
@@ -118,6 +119,12 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
 fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     valid_name(name, "servers", tree)?;
+    if let Some(link) = server.access_link {
+        network::access(&at("access_link"), link, tree)?;
+    }
+    if balancer::check(name, server, tree)? {
+        return Ok(());
+    }
     for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
         positive(&at(key), value, tree)?;
     }
@@ -125,9 +132,6 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
         positive(&at("connections_max"), most, tree)?;
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
-    if let Some(link) = server.access_link {
-        network::access(&at("access_link"), link, tree)?;
-    }
     super::server::limits(name, server, run, tree)?;
     tls::server(name, server, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
@@ -237,6 +241,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             return Err(tree.problem(&format!("faults.{name}.target.count"), message));
         }
     }
+    balancer::names(scenario, tree)?;
     super::server::called(scenario, tree)?;
     tls::redirects(scenario, tree)
 }

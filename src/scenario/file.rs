@@ -1,7 +1,7 @@
 //! The scenario file as it is written.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::check::Expectations;
 use crate::network::dns;
@@ -26,6 +26,7 @@ pub struct File {
     #[serde(default)]
     pub network: network::Config,
     /// Server groups, by name.
+    #[serde(serialize_with = "write_servers")]
     pub servers: IndexMap<String, server::Config>,
     /// DNS names, each with the servers it stands for.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -41,6 +42,20 @@ pub struct File {
     /// What must come out, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub expect: IndexMap<String, Expectations>,
+}
+
+/// Groups with the keys that mean something to each.
+fn write_servers<S: Serializer>(servers: &IndexMap<String, server::Config>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Group<'a> {
+        Servers(&'a server::Config),
+        Balancers(server::Written<'a>),
+    }
+    serializer.collect_map(servers.iter().map(|(name, config)| match config.kind {
+        server::ServerKind::Websocket => (name, Group::Servers(config)),
+        server::ServerKind::L4 => (name, Group::Balancers(config.into())),
+    }))
 }
 
 fn default_seed() -> Seed {

@@ -27,7 +27,7 @@ use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
 use crate::network::Routes;
 use crate::rng::Seed;
-use crate::server::Names;
+use crate::server::{Names, ServerKind};
 use crate::time::Timestamp;
 
 /// What the command line changes about a scenario.
@@ -141,7 +141,7 @@ impl Scenario {
     /// Everyone who opens connections: client groups, then servers that call others, each in order.
     pub fn sides(&self) -> Vec<Side> {
         let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
-        let calls = |server: &ServerEntry| self.file.servers[server.group].calls();
+        let calls = |server: &ServerEntry| self.file.servers[server.group].opens_connections();
         let callers = (0..).zip(&self.servers).filter(|(_, server)| calls(server));
         clients.chain(callers.map(|(number, _)| Side::Server(number))).collect()
     }
@@ -174,9 +174,14 @@ impl Scenario {
         EndpointId((self.servers.len() + number) as u32)
     }
 
-    /// Whether a server has TLS.
+    /// Whether clients of a server must speak TLS: a balancer passes on what those behind it speak.
     fn has_tls(&self, server: EndpointId) -> bool {
-        !self.file.servers[self.servers[server.0 as usize].group].tls.is_none()
+        let config = &self.file.servers[self.servers[server.0 as usize].group];
+        let behind = config.to.as_deref().and_then(|to| self.members(to)).and_then(|members| members.first().copied());
+        match behind {
+            Some(behind) if behind != server => self.has_tls(behind),
+            _ => !config.tls.is_none(),
+        }
     }
 
     /// What clients dial under several names, in order.
@@ -227,7 +232,11 @@ impl Scenario {
                 .map(|server| ServerLayout {
                     name: server.name.clone(),
                     group: server.group,
-                    workers: self.file.servers[server.group].workers,
+                    workers: match self.file.servers[server.group].kind {
+                        ServerKind::Websocket => self.file.servers[server.group].workers,
+                        ServerKind::L4 => 0,
+                    },
+                    balancer: self.file.servers[server.group].kind == ServerKind::L4,
                     limited: self.file.servers[server.group].has_limits(),
                     calls: self.file.servers[server.group].calls(),
                     pauses: self.file.servers[server.group].pauses.is_some(),

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
 use super::calls::CallConfig;
 use super::names::Names;
 use super::pauses::PauseConfig;
-use crate::network::{AccessLink, Overflow};
+use crate::network::{AccessLink, Health, Overflow};
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
@@ -17,6 +18,33 @@ use crate::tls;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What its members are.
+    #[serde(skip_serializing_if = "ServerKind::is_default")]
+    pub kind: ServerKind,
+    /// l4: the server or group behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// l4: how connections are passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// l4: how a server is chosen (`round-robin` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pick: Option<PickBackend>,
+    /// l4: how it finds out which servers are up. Absent: it never does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// l4: what a health check does (`connect` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// l4: what becomes of the connections to a server that is found down (`keep` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_down: Option<OnDown>,
+    /// l4 that terminates: how long it waits for its connect to a server (5 s unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Nanos>,
+    /// l4 that terminates: its connections to one server at most, as each takes a port (28,232 unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<u32>,
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
     /// Handshakes that a member works on at the same time.
@@ -115,6 +143,15 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            kind: ServerKind::default(),
+            to: None,
+            balance: None,
+            pick: None,
+            health: None,
+            check: None,
+            on_down: None,
+            connect_timeout: None,
+            ports: None,
             count: 1,
             workers: 4,
             service_time: Nanos(250_000).into(),
@@ -167,6 +204,11 @@ impl Config {
         !self.calls.is_empty()
     }
 
+    /// The same, be it to pass on what they are sent or to check it.
+    pub fn opens_connections(&self) -> bool {
+        self.calls() || self.kind == ServerKind::L4
+    }
+
     /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
     pub(super) fn tls_cost(&self) -> Distribution {
         self.tls_cost.clone().unwrap_or(Nanos::from_millis(1).into())
@@ -191,6 +233,9 @@ impl Config {
 
     /// Makes the defaults visible that depend on other keys.
     pub fn fill_in(&mut self) {
+        if self.kind == ServerKind::L4 {
+            return Balancing::fill_in(self);
+        }
         if !self.tls.is_none() {
             self.tls_cost = Some(self.tls_cost());
             self.tls_tickets = Some(self.tls_tickets());

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm, Targets};
 use super::calls::{Caller, Calls};
 use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
@@ -84,6 +85,8 @@ pub struct Server {
     pub(super) limits: Limits,
     pub(super) calls: Calls,
     pub(super) drain: Option<Box<Drain>>,
+    /// What makes it a balancer, if it is one.
+    pub(super) balancer: Option<Box<Balancer>>,
     /// How many times as long work takes, if it does.
     slow: Option<f64>,
 }
@@ -106,11 +109,14 @@ impl Server {
 
     /// Connections accepted and not gone: what the server reports to its peers.
     pub fn connections(&self) -> u32 {
-        self.count
+        self.balancer.as_ref().map_or(self.count, |balancer| balancer.connections())
     }
 
     /// Takes one input; what follows from it is appended to `out`.
     pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
+        if let Some(plan) = &cx.plan.balancing {
+            return self.balance(cx, plan, now, input, out);
+        }
         match input {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, _) | Input::Eof(c) | Input::Reset(c) if c.as_own().is_some() => {

@@ -1,6 +1,7 @@
 //! Servers: a [`Server`] is one process with workers, a request queue, behaviors and open connections; a [`Plan`] is
 //! what all members of a scenario's group have in common.
 
+mod balancer;
 mod behavior;
 mod calls;
 mod config;
@@ -13,6 +14,7 @@ mod plan;
 mod queue;
 mod tls;
 
+pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use config::{
@@ -162,6 +164,43 @@ pub enum Event {
     SentAway {
         /// The session's number.
         session: u32,
+    },
+    /// A balancer chose a server for a connection.
+    Forwarded {
+        /// Its number: of an accepted connection, or of a flow ([`Event::FlowBegan`]).
+        connection: u32,
+        /// The server's number in the scenario.
+        to: u32,
+    },
+    /// A balancer had no server, or no room, for a connection.
+    NotForwarded {
+        /// Its number.
+        connection: u32,
+    },
+    /// NAT: a connection goes through a balancer from now on.
+    FlowBegan {
+        /// Its number.
+        connection: u32,
+    },
+    /// NAT: a connection that goes through a balancer is over.
+    FlowEnded {
+        /// Its number.
+        connection: u32,
+    },
+    /// A health check of this server came to nothing.
+    CheckFailed {
+        /// The server's number in the scenario.
+        server: u32,
+    },
+    /// So many health checks in a row failed that new connections go elsewhere.
+    MarkedDown {
+        /// The server's number in the scenario.
+        server: u32,
+    },
+    /// So many health checks in a row went well that new connections may go there.
+    MarkedUp {
+        /// The server's number in the scenario.
+        server: u32,
     },
 }
 

@@ -1,5 +1,6 @@
 //! What the members of a server group have in common, ready to run.
 
+use super::balancer::{Balance, Balancing, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
 use super::config::{Config, OverRate, QueueFull, QueueOrder, TlsKeys, WarmUp, WhenFull};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub(super) calls_hold_worker: bool,
     /// Whether other servers' calls are answered.
     pub(super) serves: bool,
+    /// What makes its members balancers, if they are.
+    pub(super) balancing: Option<Box<Balancing>>,
 }
 
 impl Plan {
@@ -77,6 +80,7 @@ impl Plan {
             behaviors,
             calls: Vec::new(),
             calls_hold_worker: config.calls_hold_worker,
+            balancing: None,
         }
     }
 
@@ -90,9 +94,31 @@ impl Plan {
         Plan { overflow, ..self }
     }
 
+    /// The same as a group of balancers, if it is one, with the members of `to`.
+    pub fn with_balancing(self, config: &Config, to: Vec<EndpointId>) -> Plan {
+        Plan { balancing: Balancing::new(config, to).map(Box::new), ..self }
+    }
+
+    /// Whether the group's hosts pass packets on, so that connections never end there.
+    pub fn rewrites_addresses(&self) -> bool {
+        self.balancing.as_ref().is_some_and(|balancing| balancing.balance == Balance::Nat)
+    }
+
+    /// Whether connections to a server that its members find down are to be cut.
+    pub fn cuts_when_down(&self) -> bool {
+        self.balancing.as_ref().is_some_and(|balancing| balancing.on_down == OnDown::Reset)
+    }
+
+    /// Whether a process of the group has something to do from its start on.
+    pub fn starts(&self) -> bool {
+        self.balancing.is_some()
+    }
+
     /// Whether members must be told where connections come from ([`super::Server::comes_from`]).
     pub fn asks_for_addresses(&self) -> bool {
-        self.address_rate.is_some() || !self.calls.is_empty()
+        let hashes = |balancing: &Balancing| balancing.pick == PickBackend::SourceHash;
+        let hashes = self.balancing.as_deref().is_some_and(hashes);
+        self.address_rate.is_some() || !self.calls.is_empty() || hashes
     }
 
     /// Which TLS the members speak.

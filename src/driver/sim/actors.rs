@@ -7,7 +7,7 @@ use crate::client::{self, Session};
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
-use crate::network::Process;
+use crate::network::{self, Process};
 use crate::record::Recorder;
 use crate::server::{self, Server};
 
@@ -150,8 +150,11 @@ impl Simulation {
             match *action {
                 Output::Event(kind) => {
                     self.record(Kind::Server(server, kind), recorder);
-                    if let server::Event::GoingAway { connection, .. } = kind {
-                        self.drained(server, connection, recorder);
+                    match kind {
+                        server::Event::GoingAway { connection, .. } => self.drained(server, connection, recorder),
+                        server::Event::Forwarded { connection, to } => self.passed(server, connection, to, recorder),
+                        server::Event::MarkedDown { server: down } => self.found_down(server, down, recorder),
+                        _ => {}
                     }
                 }
                 Output::Transmit(c, len) => {
@@ -182,7 +185,13 @@ impl Simulation {
     fn drained<R: Recorder>(&mut self, server: u32, number: u32, recorder: &mut R) {
         let slot = &self.servers[server as usize];
         let fault = slot.drained_by;
-        let entry = &self.connections[slot.accepted[number as usize]];
+        let mut entry = &self.connections[slot.accepted[number as usize]];
+        // Through a balancer that terminates, the session is at the other end of the connection before.
+        if let Who::Server(balancer) = entry.caller.who() {
+            let balancer = &self.servers[balancer as usize];
+            let Some(before) = balancer.machine.accepted_for(ConnectionId(entry.client_number)) else { return };
+            entry = &self.connections[balancer.accepted[before.0 as usize]];
+        }
         if let (ClientEnd::Open, Who::Session(session)) = (entry.client, entry.caller.who()) {
             let kind = match fault {
                 Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
@@ -190,6 +199,21 @@ impl Simulation {
             };
             self.record(kind, recorder);
         }
+    }
+
+    /// A process is there from the run's beginning on, unless a fault was earlier.
+    pub(super) fn start_server<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+        if self.servers[server as usize].host.process() != Process::Dead {
+            self.ask(server, Held::Start, recorder);
+        }
+    }
+
+    /// A balancer that terminates passes an accepted connection on.
+    #[cold]
+    fn passed<R: Recorder>(&mut self, balancer: u32, number: u32, to: u32, recorder: &mut R) {
+        let connection = self.servers[balancer as usize].accepted[number as usize];
+        let session = self.connections[connection].caller.code();
+        self.record(Kind::Network(balancer, network::Event::Through { session, server: to }), recorder);
     }
 
     fn wake_server_at(&mut self, server: u32, at: Timestamp) {

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::connection::{ClientEnd, Who};
+use super::relay::Leg;
 use super::slab::Slab;
 use super::{Item, Simulation};
+use crate::event::Kind as EventKind;
 use crate::fault::Kind;
 use crate::network::{AccessLink, Event, Message, Pipe, Rto, Way, wire_bytes};
 use crate::record::Recorder;
@@ -292,7 +294,7 @@ impl Simulation {
         };
         let entry = &self.connections[connection];
         let (server, session) = (entry.server, entry.caller.code());
-        self.losses.push((server, Event::QueueFull { session, message }));
+        self.noted.push(EventKind::Network(server, Event::QueueFull { session, message }));
         match message {
             Message::Syn | Message::SynAck => {
                 self.bottlenecks().transmissions.release(transmission);
@@ -351,11 +353,11 @@ impl Simulation {
         if self.is_dead(connection, way, order) {
             return self.discard(transmission);
         }
-        if self.lossy && self.lost(connection, way, Purpose::Loss, ordinal << 5 | u64::from(times), left) {
+        if self.lossy && self.lost(connection, way, Leg::Before, Purpose::Loss, ordinal << 5 | u64::from(times), left) {
             let entry = &self.connections[connection];
             let (server, session) = (entry.server, entry.caller.code());
             let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
-            self.losses.push((server, Event::Lost { session, message, times: 1 }));
+            self.noted.push(EventKind::Network(server, Event::Lost { session, message, times: 1 }));
             return self.repeat(transmission);
         }
         let Some(gap) = self.bottlenecks().gaps.get_mut(&(connection, way)) else {

@@ -2,7 +2,7 @@
 //! happens to a client's; only who hears of it differs, and what becomes of them when the server itself is struck.
 
 use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
-use super::stall::Kept;
+use super::stall::{Kept, Spot};
 use super::{Held, Item, NONE, Simulation};
 use crate::fault::Side;
 use crate::machine::{ConnectError, ConnectionId, How, Input};
@@ -161,7 +161,7 @@ impl Simulation {
             return false;
         }
         if !self.caller_powered(caller) {
-            self.stall(connection, Way::ToClient, Kept::Segment(segment), recorder);
+            self.stall(connection, Way::ToClient, Spot::End, Kept::Segment(segment), recorder);
             return true;
         }
         self.reset_to_server(connection);

@@ -1,6 +1,7 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::NONE;
+use super::stall::Spot;
 use crate::network::{Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
@@ -63,6 +64,9 @@ pub(super) enum ServerEnd {
     Gone,
 }
 
+/// In [`Connection::flags`]: it goes through a balancer's host.
+const RELAYED: u8 = 1 << 7;
+
 /// In [`Connection::clock`].
 const MEASURED: u64 = 1 << 63;
 
@@ -91,8 +95,8 @@ pub(super) struct Connection {
     /// Which link it goes over.
     pub route: u16,
     pub syns: u8,
-    /// In which directions data waits for a retransmission, a bit each.
-    pub stalled: u8,
+    /// Where data waits for a retransmission, a bit each ([`Spot::bit`]), and [`RELAYED`].
+    flags: u8,
     pub client: ClientEnd,
     pub server_end: ServerEnd,
 }
@@ -121,7 +125,7 @@ impl Connection {
             messages: 0,
             route,
             syns: 1,
-            stalled: 0,
+            flags: 0,
             client: ClientEnd::Connecting,
             server_end: ServerEnd::None,
         }
@@ -152,6 +156,26 @@ impl Connection {
             Way::ToServer => &mut self.last_to_server,
             Way::ToClient => &mut self.last_to_client,
         }
+    }
+
+    #[inline]
+    pub fn is_relayed(&self) -> bool {
+        self.flags & RELAYED != 0
+    }
+
+    pub fn set_relayed(&mut self, relayed: bool) {
+        self.flags = if relayed { self.flags | RELAYED } else { self.flags & !RELAYED };
+    }
+
+    /// Whether data that goes this way waits at this spot.
+    #[inline]
+    pub fn is_stalled(&self, way: Way, spot: Spot) -> bool {
+        self.flags & spot.bit(way) != 0
+    }
+
+    pub fn set_stalled(&mut self, way: Way, spot: Spot, stalled: bool) {
+        let bit = spot.bit(way);
+        self.flags = if stalled { self.flags | bit } else { self.flags & !bit };
     }
 
     /// Nobody will hear of it again.

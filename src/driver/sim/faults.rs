@@ -3,6 +3,7 @@
 use super::calls::News;
 use super::connection::{ClientEnd, ServerEnd};
 use super::queue::Handle;
+use super::stall::Spot;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
 use crate::fault::{Cut, Event, Fault, Kind};
@@ -60,6 +61,9 @@ impl Simulation {
                 Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => {
                     slot.host.start();
                     slot.machine = Server::started(self.now);
+                    if self.plans[slot.group].starts() {
+                        slot.held.push(Held::Start);
+                    }
                 }
                 Kind::Hang | Kind::Pause => slot.host.go_on(),
                 Kind::Slow => slot.machine.slow_down(None),
@@ -91,13 +95,18 @@ impl Simulation {
     /// Whether a partition keeps what goes over a connection from arriving.
     #[inline]
     pub(super) fn is_cut(&self, connection: u32, way: Way) -> bool {
-        !self.partitions.is_empty() && self.is_parted(connection, way)
+        self.is_cut_at(connection, way, Spot::End)
+    }
+
+    /// The same of what has only the way to a spot to go.
+    #[inline]
+    pub(super) fn is_cut_at(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        !self.partitions.is_empty() && self.is_parted(connection, way, spot)
     }
 
     #[cold]
-    fn is_parted(&self, connection: u32, way: Way) -> bool {
-        let entry = &self.connections[connection];
-        let (side, server) = (self.side_of(entry.caller), entry.server);
+    fn is_parted(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        let (_, side, server) = self.stretch(connection, self.leg_to(connection, way, spot));
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, server);
             cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
@@ -114,6 +123,10 @@ impl Simulation {
         } else {
             slot.host.power_off();
         }
+        if self.relays {
+            self.forget_flows(server);
+        }
+        let slot = &mut self.servers[server as usize];
         slot.machine = Server::default();
         slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
         self.tls.lose_keys(server);
@@ -156,7 +169,7 @@ impl Simulation {
                 Held::Segment { connection, .. } | Held::Fin { connection } | Held::News { connection, .. } => {
                     self.landed(connection);
                 }
-                Held::Wake | Held::Drain { .. } | Held::Resume => {}
+                Held::Wake | Held::Drain { .. } | Held::Resume | Held::Start => {}
             }
         }
     }
@@ -175,6 +188,7 @@ impl Simulation {
         for item in std::mem::take(&mut self.servers[server as usize].held) {
             match item {
                 Held::Wake => self.server_input(server, Input::Wake, recorder),
+                Held::Start => self.server_input(server, Input::Start, recorder),
                 Held::Drain { code, over } => {
                     self.servers[server as usize].host.listen(false);
                     self.with_server(server, recorder, |machine, cx, now, out| machine.drain(cx, now, code, over, out));

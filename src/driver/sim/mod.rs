@@ -14,9 +14,11 @@ mod faults;
 mod members;
 mod pauses;
 mod queue;
+mod relay;
 mod slab;
 mod stall;
 mod tls;
+mod travel;
 mod wire;
 
 use bandwidth::Bottlenecks;
@@ -26,8 +28,9 @@ use dns::Dns;
 use members::Step;
 use pauses::Pausing;
 use queue::{Handle, Queue};
+use relay::Flow;
 use slab::Slab;
-use stall::Stalls;
+use stall::{Kept, Spot, Stalls};
 use tls::Tls;
 
 use std::collections::BTreeMap;
@@ -37,7 +40,6 @@ use crate::event::{Event, Kind};
 use crate::fault::{self, Fault, Strike};
 use crate::http::Directory;
 use crate::load::Arrivals;
-use crate::network;
 use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
@@ -107,10 +109,34 @@ enum Item {
     RstToClient {
         connection: u32,
     },
+    /// A SYN arrives behind a balancer that rewrites addresses.
+    SynBehind {
+        connection: u32,
+    },
+    /// What goes through such a balancer arrives there: the answer to a SYN, data, FIN or RST.
+    RelayAnswer {
+        connection: u32,
+        refused: bool,
+    },
+    Relay {
+        connection: u32,
+        segment: u32,
+        way: Way,
+    },
+    RelayEnd {
+        connection: u32,
+        way: Way,
+        reset: bool,
+    },
+    /// A process that has something to do from its start on is started.
+    ServerStart {
+        server: u32,
+    },
     /// What stalled leaves once more, and would arrive now.
     Retransmitted {
         connection: u32,
         way: Way,
+        spot: Spot,
     },
     /// A message comes to the next place on its way, where bandwidth is limited.
     Hop {
@@ -250,6 +276,8 @@ enum Held {
     },
     /// The drain is over.
     Resume,
+    /// It was started, and has something to do.
+    Start,
 }
 
 /// A run in progress.
@@ -281,8 +309,11 @@ pub struct Simulation {
     /// Data that waits for a retransmission.
     stalls: Stalls,
     tls: Tls,
-    /// Losses noticed while something was sent, with their servers: recorded when the item is dealt with.
-    losses: Vec<(u32, network::Event)>,
+    /// What was noticed while something was sent or released: recorded when the item is dealt with.
+    noted: Vec<Kind>,
+    /// Whether any balancer rewrites addresses, and the connections through those that do.
+    relays: bool,
+    flows: BTreeMap<u32, Flow>,
     groups: Vec<GroupSlot>,
     sessions: Vec<SessionSlot>,
     plans: Vec<Plan>,
@@ -330,7 +361,11 @@ impl Simulation {
                 .map(|behavior| Behavior::new(behavior, scenario.all_endpoints(behavior.to.as_ref())));
             let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
             let calls = config.calls.iter().map(|call| CallPlan::new(call, scenario.all_endpoints(Some(&call.to))));
-            Plan::new(config, behaviors.collect()).with_overflow(overflow).with_calls(calls.collect())
+            let to = config.to.as_deref().and_then(|to| scenario.members(to));
+            Plan::new(config, behaviors.collect())
+                .with_overflow(overflow)
+                .with_calls(calls.collect())
+                .with_balancing(config, to.unwrap_or_default())
         });
         let servers = scenario.servers.iter().map(|server| {
             let config = &scenario.file.servers[server.group];
@@ -380,7 +415,9 @@ impl Simulation {
             bottlenecks: Bottlenecks::new(scenario),
             stalls: Stalls::default(),
             tls: Tls::default(),
-            losses: Vec::new(),
+            noted: Vec::new(),
+            relays: false,
+            flows: BTreeMap::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),
             groups,
             sessions: Vec::with_capacity(sessions),
@@ -396,6 +433,7 @@ impl Simulation {
             reports: Vec::with_capacity(scenario.servers.len()),
         };
         simulation.prepare_tls();
+        simulation.relays = simulation.plans.iter().any(Plan::rewrites_addresses);
         simulation.schedule_all();
         simulation
     }
@@ -428,6 +466,9 @@ impl Simulation {
             self.schedule_membership(server);
         }
         for (number, server) in (0..).zip(&self.servers) {
+            if self.plans[server.group].starts() {
+                self.queue.push(Timestamp::ZERO, Item::ServerStart { server: number });
+            }
             if let Some(every) = self.plans[server.group].report_every() {
                 self.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
             }
@@ -499,8 +540,15 @@ impl Simulation {
             Item::FinToClient { connection } => self.fin_at_client(connection, recorder),
             Item::RstToServer { connection } => self.rst_at_server(connection, recorder),
             Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
-            Item::Retransmitted { connection, way } => self.retransmitted(connection, way, recorder),
             Item::Hop { transmission } => self.hop(transmission, recorder),
+            Item::Retransmitted { connection, way, spot } => self.retransmitted(connection, way, spot, recorder),
+            Item::SynBehind { connection } => self.syn_behind(connection, recorder),
+            Item::RelayAnswer { connection, refused } => self.relay_answer(connection, refused, recorder),
+            Item::Relay { connection, segment, way } => self.relay(connection, way, Kept::Segment(segment), recorder),
+            Item::RelayEnd { connection, way, reset } => {
+                self.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin }, recorder);
+            }
+            Item::ServerStart { server } => self.start_server(server, recorder),
             Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
             Item::Answer { name, session, connection } => self.answer(name, session, connection, recorder),
             Item::RecordsChange { name } => self.records_change(name, recorder),
@@ -516,8 +564,8 @@ impl Simulation {
                 self.fault_heals(fault, strike, recorder);
             }
         }
-        if !self.losses.is_empty() {
-            self.record_losses(recorder);
+        if !self.noted.is_empty() {
+            self.record_noted(recorder);
         }
     }
 

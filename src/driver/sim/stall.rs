@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::calls::News;
-use super::connection::{ClientEnd, Connection, ServerEnd, Who};
+use super::connection::{ClientEnd, ServerEnd, Who};
+use super::relay::Leg;
 use super::{Item, Simulation};
 use crate::event::Kind;
 use crate::fault::Fault;
@@ -35,23 +36,36 @@ pub(super) struct Stall {
     retries: u8,
 }
 
-/// Every direction in which something waits.
-pub(super) type Stalls = BTreeMap<(u32, Way), Stall>;
-
-fn bit(way: Way) -> u8 {
-    1 << way as u8
+/// Where something stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Spot {
+    /// Before the end that it is for.
+    End,
+    /// Before the balancer between.
+    Balancer,
 }
 
+impl Spot {
+    /// In [`super::connection::Connection`]'s flags.
+    #[inline]
+    pub fn bit(self, way: Way) -> u8 {
+        1 << (way as u8 + 2 * self as u8)
+    }
+}
+
+/// Every direction in which something waits, and where.
+pub(super) type Stalls = BTreeMap<(u32, Way, Spot), Stall>;
+
 impl Simulation {
-    /// One-way latency of a connection.
+    /// One-way latency of a connection, of one through a balancer as far as that.
     pub(super) fn one_way(&self, connection: u32, way: Way) -> Nanos {
         let entry = &self.connections[connection];
         let client = self.host_of(entry.caller);
-        self.links.one_way(entry.route, way, client, self.servers[entry.server as usize].identity)
+        self.links.one_way(entry.route, way, client, self.servers[self.dialled(connection) as usize].identity)
     }
 
     /// Whether this SYN, or the answer to it, is lost.
-    pub(super) fn syn_lost(&self, connection: u32, message: Message) -> bool {
+    pub(super) fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
         let entry = &self.connections[connection];
         let (way, purpose, left) = match message {
             Message::Syn => {
@@ -61,37 +75,44 @@ impl Simulation {
             }
             _ => (Way::ToClient, Purpose::SynAckLoss, self.now),
         };
-        let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns);
-        self.lost(connection, way, purpose, ordinal, left)
+        let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns) | leg.bit();
+        self.lost(connection, way, leg, purpose, ordinal, left)
     }
 
     /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
-    pub(super) fn lost(&self, connection: u32, way: Way, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
+    pub(super) fn lost(
+        &self,
+        connection: u32,
+        way: Way,
+        leg: Leg,
+        purpose: Purpose,
+        ordinal: u64,
+        at: Timestamp,
+    ) -> bool {
         let entry = &self.connections[connection];
-        let side = self.side_of(entry.caller);
-        let mut loss = self.links.loss(entry.route, way);
+        let (route, side, server) = self.stretch(connection, leg);
+        let mut loss = self.links.loss(route, way);
         for fault in &self.lossy_faults {
             // Either loses it, independently.
             let fault = &self.faults[*fault as usize];
-            loss += (1.0 - loss) * fault.loss_at(side, entry.server, way == Way::ToServer, at);
+            loss += (1.0 - loss) * fault.loss_at(side, server, way == Way::ToServer, at);
         }
         loss > 0.0 && self.seed.draw(self.identity_of_caller(entry.caller), purpose, ordinal).unit() < loss
     }
 
     /// How much longer faults make the way of what leaves at a moment.
     #[cold]
-    pub(super) fn delayed(&self, connection: u32, way: Way, one_way: Nanos, at: Timestamp) -> Nanos {
-        let entry = &self.connections[connection];
-        let side = self.side_of(entry.caller);
+    pub(super) fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
+        let (_, side, server) = self.stretch(connection, leg);
         let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
-        let delay = |fault: &Fault| fault.delay_at(side, entry.server, way == Way::ToServer, at, one_way);
+        let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, at, one_way);
         faults.map(delay).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
     }
 
     /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
     /// (RFC 6298 section 5); `NEVER` when the retries run out.
     #[cold]
-    pub(super) fn repaired(&mut self, connection: u32, way: Way, ordinal: u64) -> Timestamp {
+    pub(super) fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
         let entry = &mut self.connections[connection];
         if *entry.last_mut(way) == Timestamp::NEVER {
             return Timestamp::NEVER;
@@ -99,7 +120,7 @@ impl Simulation {
         let (server, session, mut rto) = (entry.server, entry.caller.code(), entry.rto());
         let mut leaves = self.now;
         let mut times = 0;
-        while self.lost(connection, way, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
+        while self.lost(connection, way, leg, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
             leaves = leaves + rto.length();
             rto = rto.doubled();
             times += 1;
@@ -111,7 +132,7 @@ impl Simulation {
             return leaves;
         }
         let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
-        self.losses.push((server, Event::Lost { session, message, times }));
+        self.noted.push(Kind::Network(server, Event::Lost { session, message, times }));
         if times > self.data_retries {
             self.push(connection, leaves, Item::GivenUp { connection, way });
             return Timestamp::NEVER;
@@ -120,71 +141,95 @@ impl Simulation {
     }
 
     #[cold]
-    pub(super) fn record_losses<R: Recorder>(&mut self, recorder: &mut R) {
-        let mut losses = std::mem::take(&mut self.losses);
-        for (server, event) in losses.drain(..) {
-            self.record(Kind::Network(server, event), recorder);
+    pub(super) fn record_noted<R: Recorder>(&mut self, recorder: &mut R) {
+        let mut noted = std::mem::take(&mut self.noted);
+        for kind in noted.drain(..) {
+            self.record(kind, recorder);
         }
-        self.losses = losses;
+        self.noted = noted;
     }
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
     pub(super) fn held_up<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) -> bool {
-        if self.connections[connection].stalled & bit(way) == 0 && !self.is_cut(connection, way) {
+        if !self.connections[connection].is_stalled(way, Spot::End) && !self.is_cut(connection, way) {
             return false;
         }
-        self.stall(connection, way, kept, recorder);
+        self.stall(connection, way, Spot::End, kept, recorder);
         true
     }
 
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub(super) fn stall<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) {
-        if let Some(stall) = self.stalls.get_mut(&(connection, way)) {
+    pub(super) fn stall<R: Recorder>(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept, recorder: &mut R) {
+        if let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) {
             stall.kept.push(kept);
             return;
         }
         let entry = &mut self.connections[connection];
-        entry.stalled |= bit(way);
+        entry.set_stalled(way, spot, true);
         let (session, server, rto) = (entry.caller.code(), entry.server, entry.rto());
-        self.stalls.insert((connection, way), Stall { kept: vec![kept], rto, retries: 0 });
+        self.stalls.insert((connection, way, spot), Stall { kept: vec![kept], rto, retries: 0 });
         let to_server = way == Way::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }), recorder);
-        self.next_transmission(connection, way, rto, 0);
+        self.next_transmission(connection, way, spot, rto, 0);
     }
 
     /// The timer that started when the last transmission left runs out.
-    fn next_transmission(&mut self, connection: u32, way: Way, rto: Rto, retries: u8) {
+    fn next_transmission(&mut self, connection: u32, way: Way, spot: Spot, rto: Rto, retries: u8) {
         if retries < self.data_retries {
-            self.push(connection, self.now + rto.length(), Item::Retransmitted { connection, way });
+            self.push(connection, self.now + rto.length(), Item::Retransmitted { connection, way, spot });
         } else {
             // It left one-way latency ago, and no other follows it.
-            let left = Nanos(rto.length().0.saturating_sub(self.one_way(connection, way).0));
+            let left = Nanos(rto.length().0.saturating_sub(self.latency_to(connection, way, spot).0));
             self.push(connection, self.now + left, Item::GivenUp { connection, way });
         }
     }
 
-    pub(super) fn retransmitted<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
+    /// One-way latency as far as where something stalled.
+    fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
+        let before = self.one_way(connection, way);
+        if !self.connections[connection].is_relayed() {
+            return before;
+        }
+        let behind = self.one_way_behind(connection, way);
+        match (spot, way) {
+            (Spot::End, _) => before + behind,
+            (Spot::Balancer, Way::ToServer) => before,
+            (Spot::Balancer, Way::ToClient) => behind,
+        }
+    }
+
+    pub(super) fn retransmitted<R: Recorder>(&mut self, connection: u32, way: Way, spot: Spot, recorder: &mut R) {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
             entry.client == ClientEnd::Closed && server_gone
         };
-        let nothing_left = self.stalls.get(&(connection, way)).is_none_or(|stall| stall.kept.is_empty());
+        let nothing_left = self.stalls.get(&(connection, way, spot)).is_none_or(|stall| stall.kept.is_empty());
         if data_for_nobody || nothing_left {
             self.forget_stalled(connection, way);
-        } else if self.is_silent(connection, way) {
+        } else if self.is_silent(connection, way, spot) {
             let stall =
-                self.stalls.get_mut(&(connection, way)).expect("what stalled is repeated until it is forgotten");
+                self.stalls.get_mut(&(connection, way, spot)).expect("what stalled is repeated until it is forgotten");
             stall.rto = stall.rto.doubled();
             stall.retries += 1;
             let (rto, retries) = (stall.rto, stall.retries);
-            self.next_transmission(connection, way, rto, retries);
-        } else if let Some(stall) = self.stalls.remove(&(connection, way)) {
-            self.connections[connection].stalled &= !bit(way);
+            self.next_transmission(connection, way, spot, rto, retries);
+        } else if let Some(stall) = self.stalls.remove(&(connection, way, spot)) {
+            self.connections[connection].set_stalled(way, spot, false);
+            let forgotten = spot == Spot::End && self.is_forgotten(connection);
             for kept in stall.kept {
+                if spot == Spot::Balancer {
+                    self.relay(connection, way, kept, recorder);
+                    continue;
+                }
+                if forgotten {
+                    self.bounce(connection, way, kept);
+                    self.landed(connection);
+                    continue;
+                }
                 match (way, kept) {
                     (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment, recorder),
                     (Way::ToServer, Kept::Fin) => self.fin_at_server(connection, recorder),
@@ -199,8 +244,18 @@ impl Simulation {
     }
 
     /// Whether what arrives there would meet silence.
-    fn is_silent(&self, connection: u32, way: Way) -> bool {
-        let Connection { server, caller, .. } = self.connections[connection];
+    fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        let entry = &self.connections[connection];
+        let (server, caller) = (entry.server, entry.caller);
+        if entry.is_relayed() {
+            let balancer = self.dialled(connection);
+            if self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
+                return true;
+            }
+            if spot == Spot::Balancer {
+                return false;
+            }
+        }
         let powered = match way {
             Way::ToServer => self.servers[server as usize].host.powered(),
             Way::ToClient => self.caller_powered(caller),
@@ -239,22 +294,26 @@ impl Simulation {
     /// What waits in one direction is lost for good.
     fn forget_stalled(&mut self, connection: u32, way: Way) {
         self.forget_kept(connection, way);
-        self.stalls.remove(&(connection, way));
-        self.connections[connection].stalled &= !bit(way);
+        for spot in [Spot::End, Spot::Balancer] {
+            self.stalls.remove(&(connection, way, spot));
+            self.connections[connection].set_stalled(way, spot, false);
+        }
     }
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
     pub(super) fn forget_kept(&mut self, connection: u32, way: Way) {
         self.stop_repeating(connection, way);
-        if self.connections[connection].stalled & bit(way) == 0 {
-            return;
-        }
-        let Some(stall) = self.stalls.get_mut(&(connection, way)) else { return };
-        for kept in std::mem::take(&mut stall.kept) {
-            if let Kept::Segment(segment) = kept {
-                self.segments.release(segment);
+        for spot in [Spot::End, Spot::Balancer] {
+            if !self.connections[connection].is_stalled(way, spot) {
+                continue;
             }
-            self.landed(connection);
+            let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) else { continue };
+            for kept in std::mem::take(&mut stall.kept) {
+                if let Kept::Segment(segment) = kept {
+                    self.segments.release(segment);
+                }
+                self.landed(connection);
+            }
         }
     }
 }

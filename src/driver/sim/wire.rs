@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::calls::News;
 use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
-use super::stall::Kept;
+use super::relay::{Leg, by_way_of_balancer};
+use super::stall::{Kept, Spot};
 use super::{Held, Item, ServerSlot, Simulation};
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, How, Input};
@@ -55,6 +56,7 @@ impl Simulation {
             && self.bottlenecks.is_none()
             && !self.links.uneven()
             && self.partitions.is_empty()
+            && !self.is_relay(server)
             && host.process() == Process::Running
             && host.syn() == SynAnswer::Accepted
     }
@@ -96,57 +98,6 @@ impl Simulation {
         self.push(connection, at, item);
     }
 
-    /// When a message that is sent now arrives; `NEVER` once its sender's kernel gives up.
-    fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
-        let ordinal = self.next_ordinal(connection);
-        let leaves = if self.lossy { self.repaired(connection, way, ordinal) } else { self.now };
-        let arrival = self.travel(connection, way, ordinal, leaves);
-        let last = self.connections[connection].last_mut(way);
-        *last = arrival.max(*last);
-        *last
-    }
-
-    /// When the answer to a SYN arrives. Whether it does is drawn where it is sent.
-    fn arrival_of_answer(&mut self, connection: u32) -> Timestamp {
-        let ordinal = self.next_ordinal(connection);
-        let arrival = self.travel(connection, Way::ToClient, ordinal, self.now);
-        let last = self.connections[connection].last_mut(Way::ToClient);
-        *last = arrival.max(*last);
-        *last
-    }
-
-    /// The number that keys a message's draws.
-    #[inline]
-    pub(super) fn next_ordinal(&mut self, connection: u32) -> u64 {
-        let entry = &mut self.connections[connection];
-        entry.messages = entry.messages.wrapping_add(1);
-        self.ordinal(connection)
-    }
-
-    /// That of the last message.
-    #[inline]
-    pub(super) fn ordinal(&self, connection: u32) -> u64 {
-        let entry = &self.connections[connection];
-        u64::from(entry.client_number) << 16 | u64::from(entry.messages)
-    }
-
-    /// When a message arrives that leaves at a moment, if nothing happens to it.
-    #[inline]
-    pub(super) fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
-        let entry = &self.connections[connection];
-        // Asked only where jitter varies: the session lies in memory that this message need not touch.
-        let jitter = self.links.jitter(entry.route, way, || (self.identity_of_caller(entry.caller), ordinal));
-        let one_way = match way {
-            Way::ToClient if self.links.uneven() => self.one_way(connection, way),
-            _ => entry.one_way,
-        };
-        let arrival = leaves + one_way + jitter;
-        if self.latency_faults.is_empty() {
-            return arrival;
-        }
-        arrival + self.delayed(connection, way, one_way, leaves)
-    }
-
     /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
     pub(super) fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
         if at == Timestamp::NEVER {
@@ -155,7 +106,9 @@ impl Simulation {
             }
             return;
         }
-        self.connections[connection].in_flight += 1;
+        let entry = &mut self.connections[connection];
+        entry.in_flight += 1;
+        let item = if entry.is_relayed() { by_way_of_balancer(item) } else { item };
         self.queue.push(at, item);
     }
 
@@ -172,6 +125,9 @@ impl Simulation {
             return;
         }
         let Connection { caller, client_number, older, .. } = self.connections[connection];
+        if self.connections[connection].is_relayed() {
+            self.release_flow(connection);
+        }
         let session = match caller.who() {
             Who::Session(session) => session,
             Who::Server(server) => {
@@ -263,13 +219,16 @@ impl Simulation {
     pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let Connection { caller, server, client, server_end, .. } = self.connections[connection];
         let session = caller.code();
+        if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
+            return self.syn_at_balancer(connection, recorder);
+        }
         if client == ClientEnd::Closed {
             // The session gave up while the SYN was on its way; the other end's answer would be for nobody. What an
             // earlier SYN began there ends with an RST that nobody needs to see.
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
-        } else if self.lossy && self.syn_lost(connection, Message::Syn) {
+        } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
             self.repeat_syn(connection);
         } else if self.is_cut(connection, Way::ToServer) {
@@ -281,7 +240,7 @@ impl Simulation {
         self.landed(connection);
     }
 
-    fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let Connection { caller, server, .. } = self.connections[connection];
         let session = caller.code();
         let answer = self.servers[server as usize].host.syn();
@@ -302,7 +261,15 @@ impl Simulation {
                 return;
             }
         };
-        if self.lossy && self.syn_lost(connection, Message::SynAck) {
+        self.send_answer(connection, item, recorder);
+    }
+
+    /// The answer to a SYN leaves.
+    pub(super) fn send_answer<R: Recorder>(&mut self, connection: u32, item: Item, recorder: &mut R) {
+        let entry = &self.connections[connection];
+        let (session, server) = (entry.caller.code(), entry.server);
+        let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
+        if self.lossy && self.syn_lost(connection, leg, Message::SynAck) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
             self.repeat_syn(connection);
             return;
@@ -339,7 +306,7 @@ impl Simulation {
     /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
     pub(super) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
         let one_way = self.connections[connection].one_way;
-        leaves + one_way + self.delayed(connection, Way::ToServer, one_way, leaves)
+        leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
     pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
@@ -421,7 +388,7 @@ impl Simulation {
                 // the connection answers RST.
                 if client != ClientEnd::Closed {
                     if !slot.host.powered() {
-                        self.stall(connection, Way::ToServer, Kept::Segment(segment), recorder);
+                        self.stall(connection, Way::ToServer, Spot::End, Kept::Segment(segment), recorder);
                         return;
                     }
                     self.send(connection, Way::ToClient, Item::RstToClient { connection }, 0);

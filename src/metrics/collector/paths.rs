@@ -2,8 +2,13 @@
 
 use super::super::lives::Path;
 use super::{Metrics, TIME_TO_OPEN};
+use crate::fault::Side;
+use crate::network::SERVER;
 use crate::time::Timestamp;
 use crate::{fault, server};
+
+/// In place of a balancer: there is none.
+const DIRECT: u32 = u32::MAX;
 
 impl Metrics {
     /// A session's path works: its outage, if it was in one, is over.
@@ -65,9 +70,71 @@ impl Metrics {
         }
     }
 
-    /// The partition that lies between a client group and a server, if one does.
-    pub(super) fn parted_by(&self, group: u16, server: u32) -> Option<u16> {
-        self.parted.iter().find(|parted| (parted.0, parted.1) == (group, server)).map(|parted| parted.2)
+    /// The partition that lies in a session's path, if one does.
+    pub(super) fn parted_by(&self, session: u32) -> Option<u16> {
+        let cut = |(side, server, _): &&(Side, u32, u16)| self.goes_over(session, *side, *server);
+        self.parted.iter().find(cut).map(|parted| parted.2)
+    }
+
+    /// The balancer between a session and its server.
+    fn balancer_of(&self, session: u32) -> Option<u32> {
+        let (balancer, server) = *self.through.get(session as usize)?;
+        (balancer != DIRECT && server == self.lives[session as usize].server).then_some(balancer)
+    }
+
+    /// Whether a session's path needs a server.
+    fn goes_through(&self, session: u32, server: u32) -> bool {
+        self.lives[session as usize].server == server || self.balancer_of(session) == Some(server)
+    }
+
+    /// Whether a session's path leads from this side to this server.
+    fn goes_over(&self, session: u32, side: Side, server: u32) -> bool {
+        let life = &self.lives[session as usize];
+        let balancer = self.balancer_of(session);
+        match side {
+            Side::Clients(group) => life.group == group && balancer.unwrap_or(life.server) == server,
+            Side::Server(caller) => balancer == Some(caller) && life.server == server,
+        }
+    }
+
+    /// A balancer passes a session's next connection on.
+    pub(super) fn passed_on(&mut self, session: u32, balancer: u32, server: u32) {
+        // What servers open for themselves is no session's.
+        if session & SERVER != 0 {
+            return;
+        }
+        if self.through.len() <= session as usize {
+            self.through.resize(session as usize + 1, (DIRECT, 0));
+        }
+        self.through[session as usize] = (balancer, server);
+    }
+
+    /// The server that answers a session which has dialled this one.
+    pub(super) fn behind(&mut self, session: u32, dialled: u32) -> u32 {
+        match self.through.get_mut(session as usize) {
+            Some((balancer, server)) if *balancer == dialled => *server,
+            Some(through) => {
+                through.0 = DIRECT;
+                dialled
+            }
+            None => dialled,
+        }
+    }
+
+    /// Why the server that a session is open at, or the balancer before it, is down: as [`ServerAccount::why_down`].
+    ///
+    /// [`ServerAccount::why_down`]: super::super::servers::ServerAccount::why_down
+    pub(super) fn why_down(&self, session: u32) -> Option<(Option<u16>, bool)> {
+        let of = |server: u32| self.servers[server as usize].why_down();
+        of(self.lives[session as usize].server).or_else(|| self.balancer_of(session).and_then(of))
+    }
+
+    /// A session whose path may be whole again goes on, if its client has not noticed and nothing else is in the way.
+    fn goes_on(&mut self, now: Timestamp, session: u32) {
+        let waits = self.lives[session as usize].path == Path::Dead { revivable: true };
+        if waits && self.why_down(session).is_none() && self.parted_by(session).is_none() {
+            self.revived(now, session);
+        }
     }
 
     /// A dead path goes on before its client noticed.
@@ -104,20 +171,19 @@ impl Metrics {
         if !revives {
             account.wiped(now, &self.window);
         }
-        for session in 0..self.lives.len() {
-            let life = &mut self.lives[session];
-            if life.server != server {
+        for session in 0..self.lives.len() as u32 {
+            if !self.goes_through(session, server) {
                 continue;
             }
+            let life = &mut self.lives[session as usize];
             match life.path {
-                Path::Usable => self.died(now, session as u32, fault, revives),
+                Path::Usable => self.died(now, session, fault, revives),
                 Path::Dead { revivable: true } => {
                     // What a partition or a pause held would have gone on, but now the other end is gone.
                     life.path = Path::Dead { revivable: revives };
-                    let group = life.group;
                     // A pause alone did not have to be recovered from.
-                    if why == Some((None, true)) && self.parted_by(group, server).is_none() {
-                        self.blame(now, session as u32, fault);
+                    if why == Some((None, true)) && self.parted_by(session).is_none() {
+                        self.blame(now, session, fault);
                     }
                 }
                 _ => {}
@@ -131,11 +197,9 @@ impl Metrics {
         if self.servers[server as usize].why_down().is_some() {
             return;
         }
-        for session in 0..self.lives.len() {
-            let life = &self.lives[session];
-            let waits = life.server == server && life.path == Path::Dead { revivable: true };
-            if waits && self.parted_by(life.group, server).is_none() {
-                self.revived(now, session as u32);
+        for session in 0..self.lives.len() as u32 {
+            if self.goes_through(session, server) {
+                self.goes_on(now, session);
             }
         }
     }
@@ -168,28 +232,20 @@ impl Metrics {
             fault::Event::Cleared(..) => self.faults[fault as usize].healed(now),
             fault::Event::Parted(cut) => {
                 self.faults[fault as usize].began(now);
-                let fault::Side::Clients(group) = cut.side else { return };
-                self.parted.push((group, cut.server, fault));
-                for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    if (life.group, life.server, life.path) == (group, cut.server, Path::Usable) {
-                        self.died(now, session as u32, Some(fault), true);
+                self.parted.push((cut.side, cut.server, fault));
+                for session in 0..self.lives.len() as u32 {
+                    let usable = self.lives[session as usize].path == Path::Usable;
+                    if usable && self.goes_over(session, cut.side, cut.server) {
+                        self.died(now, session, Some(fault), true);
                     }
                 }
             }
             fault::Event::Joined(cut) => {
                 self.faults[fault as usize].healed(now);
-                let fault::Side::Clients(group) = cut.side else { return };
-                self.parted.retain(|parted| *parted != (group, cut.server, fault));
-                let apart = self.parted_by(group, cut.server).is_some();
-                if apart || self.servers[cut.server as usize].why_down().is_some() {
-                    return;
-                }
-                for session in 0..self.lives.len() {
-                    let life = &self.lives[session];
-                    let waits = life.path == Path::Dead { revivable: true };
-                    if waits && (life.group, life.server) == (group, cut.server) {
-                        self.revived(now, session as u32);
+                self.parted.retain(|parted| *parted != (cut.side, cut.server, fault));
+                for session in 0..self.lives.len() as u32 {
+                    if self.goes_over(session, cut.side, cut.server) {
+                        self.goes_on(now, session);
                     }
                 }
             }

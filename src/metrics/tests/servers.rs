@@ -254,6 +254,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             pauses: false,
             calls: false,
             tls: false,
+            balancer: false,
         }],
         ..layout(0)
     };

@@ -49,8 +49,7 @@ pub(super) fn client(name: &str, file: &File, tree: &Tree) -> Result<(), Problem
 pub(super) fn redirects(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     let plain = |to: &str| {
         let members = scenario.members(to).unwrap_or_default();
-        let groups = members.into_iter().map(|member| scenario.servers[member.0 as usize].group);
-        groups.into_iter().any(|group| scenario.file.servers[group].tls.is_none())
+        members.into_iter().any(|member| !scenario.has_tls(member))
     };
     for (name, server) in scenario.file.servers.iter().filter(|(_, server)| !server.tls.is_none()) {
         let overflow = server.overflow_to.as_ref().filter(|_| server.when_full == Some(WhenFull::Redirect));

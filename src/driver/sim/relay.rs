@@ -1,0 +1,386 @@
+//! Balancers that rewrite addresses (NAT): one TCP connection between a client and a server, every packet of which goes
+//! through the balancer's host.
+//!
+//! Each message travels two legs: to the balancer, where it finds its flow, and on from there. A balancer that lost its
+//! flows answers what still comes along them with RST, as a kernel does that knows no such connection (RFC 9293 section
+//! 3.10.7.1); one that stands still, or has no power, is silence on the way.
+
+use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::stall::{Kept, Spot};
+use super::{Item, Simulation};
+use crate::event::Kind;
+use crate::fault::Side;
+use crate::machine::EndpointId;
+use crate::network::{Event, Message, Process, SynAnswer, Way};
+use crate::record::Recorder;
+use crate::server;
+use crate::time::{Nanos, Timestamp};
+
+/// A connection as its balancer has it, and the leg behind. The leg before it is that of its [`Connection`].
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub balancer: u32,
+    /// Which link lies behind the balancer, and its latency toward the server.
+    route: u16,
+    one_way: Nanos,
+    /// Latest arrivals scheduled, at the server and at the balancer.
+    last_to_server: Timestamp,
+    last_to_client: Timestamp,
+    /// Whether the balancer still has it.
+    known: bool,
+}
+
+impl Flow {
+    fn last_mut(&mut self, way: Way) -> &mut Timestamp {
+        match way {
+            Way::ToServer => &mut self.last_to_server,
+            Way::ToClient => &mut self.last_to_client,
+        }
+    }
+}
+
+/// A part of a connection's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leg {
+    /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
+    Before,
+    /// Between the balancer and the server.
+    Behind,
+}
+
+impl Leg {
+    /// Keeps apart what is drawn for one SYN on either leg.
+    pub fn bit(self) -> u64 {
+        (self as u64) << 48
+    }
+}
+
+/// The same on its way to the balancer between.
+pub(super) fn by_way_of_balancer(item: Item) -> Item {
+    match item {
+        Item::SynAck { connection } => Item::RelayAnswer { connection, refused: false },
+        Item::SynRefused { connection } => Item::RelayAnswer { connection, refused: true },
+        Item::ToServer { connection, segment } => Item::Relay { connection, segment, way: Way::ToServer },
+        Item::ToClient { connection, segment } => Item::Relay { connection, segment, way: Way::ToClient },
+        Item::FinToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: false },
+        Item::FinToClient { connection } => Item::RelayEnd { connection, way: Way::ToClient, reset: false },
+        Item::RstToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: true },
+        Item::RstToClient { connection } => Item::RelayEnd { connection, way: Way::ToClient, reset: true },
+        item => item,
+    }
+}
+
+impl Simulation {
+    fn flow(&self, connection: u32) -> &Flow {
+        &self.flows[&connection]
+    }
+
+    fn flow_mut(&mut self, connection: u32) -> &mut Flow {
+        self.flows.get_mut(&connection).expect("a connection through a balancer has a flow until it is released")
+    }
+
+    /// Whether a server's host passes packets on.
+    #[inline]
+    pub(super) fn is_relay(&self, server: u32) -> bool {
+        self.relays && self.plans[self.servers[server as usize].group].rewrites_addresses()
+    }
+
+    /// A leg of a connection: its link, and the hosts at its ends.
+    pub(super) fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
+        let entry = &self.connections[connection];
+        match leg {
+            Leg::Before => (entry.route, self.side_of(entry.caller), self.dialled(connection)),
+            Leg::Behind => {
+                let Flow { balancer, route, .. } = *self.flow(connection);
+                (route, Side::Server(balancer), entry.server)
+            }
+        }
+    }
+
+    /// The leg on which what goes this way arrives at a spot.
+    pub(super) fn leg_to(&self, connection: u32, way: Way, spot: Spot) -> Leg {
+        let relayed = self.connections[connection].is_relayed();
+        if relayed && (way == Way::ToServer) == (spot == Spot::End) { Leg::Behind } else { Leg::Before }
+    }
+
+    /// The far host of the leg before a balancer, or of the whole path where there is none.
+    pub(super) fn dialled(&self, connection: u32) -> u32 {
+        let entry = &self.connections[connection];
+        if entry.is_relayed() { self.flow(connection).balancer } else { entry.server }
+    }
+
+    /// Latency behind the balancer.
+    pub(super) fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
+        let Flow { balancer, route, one_way, .. } = *self.flow(connection);
+        if !self.links.uneven() {
+            return one_way;
+        }
+        let [balancer, server] =
+            [balancer, self.connections[connection].server].map(|server| self.servers[server as usize].identity);
+        self.links.one_way(route, way, balancer, server)
+    }
+
+    /// When what leaves for the leg behind the balancer now arrives; `NEVER` once its sender's kernel gives up. Whether a
+    /// SYN or its answer does is drawn elsewhere: those are not `repaired`.
+    pub(super) fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
+        let ordinal = self.next_ordinal(connection);
+        let leaves = match repaired && self.lossy {
+            true => self.repaired(connection, way, Leg::Behind, ordinal),
+            false => self.now,
+        };
+        let one_way = self.one_way_behind(connection, way);
+        let route = self.flow(connection).route;
+        let caller = self.connections[connection].caller;
+        let jitter = self.links.jitter(route, way, || (self.identity_of_caller(caller), ordinal));
+        let mut arrival = leaves + one_way + jitter;
+        if !self.latency_faults.is_empty() {
+            arrival = arrival + self.delayed(connection, way, Leg::Behind, one_way, leaves);
+        }
+        let last = self.flow_mut(connection).last_mut(way);
+        *last = arrival.max(*last);
+        *last
+    }
+
+    /// Puts something on the last leg of its way.
+    fn push_past(&mut self, connection: u32, at: Timestamp, item: Item) {
+        if at == Timestamp::NEVER {
+            if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+                self.segments.release(segment);
+            }
+            return;
+        }
+        self.connections[connection].in_flight += 1;
+        self.queue.push(at, item);
+    }
+
+    /// Whether a balancer's host answers nothing and passes nothing on.
+    pub(super) fn stands_still(&self, balancer: u32) -> bool {
+        let host = &self.servers[balancer as usize].host;
+        !host.powered() || host.process() == Process::Hung
+    }
+
+    /// A SYN arrives at a balancer's host.
+    pub(super) fn syn_at_balancer<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { caller, client, server_end, .. } = self.connections[connection];
+        let (session, balancer) = (caller.code(), self.dialled(connection));
+        if client == ClientEnd::Closed {
+            if server_end == ServerEnd::HalfOpen {
+                self.connections[connection].server_end = ServerEnd::Gone;
+            }
+        } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
+            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.repeat_syn(connection);
+        } else if self.is_cut_at(connection, Way::ToServer, Spot::Balancer) || self.stands_still(balancer) {
+            self.record(Kind::Network(balancer, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.repeat_syn(connection);
+        } else if self.flows.get(&connection).is_some_and(|flow| flow.known) {
+            // A repetition belongs to its flow, whatever the checks have found out meanwhile.
+            self.pass_syn(connection);
+        } else {
+            self.begin_flow(connection, balancer, recorder);
+        }
+        self.landed(connection);
+    }
+
+    fn begin_flow<R: Recorder>(&mut self, connection: u32, balancer: u32, recorder: &mut R) {
+        // A flow that was lost with the balancer's process leaves nothing behind here.
+        self.flows.remove(&connection);
+        let entry = &mut self.connections[connection];
+        entry.set_relayed(false);
+        (entry.server, entry.server_end) = (balancer, ServerEnd::None);
+        let session = entry.caller.code();
+        let from = [self.identity_of(connection), self.address_of(connection)];
+        let slot = &mut self.servers[balancer as usize];
+        let chosen = if slot.host.syn() == SynAnswer::Accepted {
+            let plan = &self.plans[slot.group];
+            let endpoint = EndpointId(balancer);
+            let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
+            let chosen = slot.machine.forward(&cx, from);
+            if chosen.is_none() {
+                self.record(Kind::Server(balancer, server::Event::NotForwarded { connection }), recorder);
+            }
+            chosen
+        } else {
+            None
+        };
+        let Some(EndpointId(to)) = chosen else {
+            self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }), recorder);
+            self.send_answer(connection, Item::SynRefused { connection }, recorder);
+            return;
+        };
+        let route = self.links.route_between(balancer, to);
+        let [here, there] = [balancer, to].map(|server| self.servers[server as usize].identity);
+        let one_way = self.links.one_way(route, Way::ToServer, here, there);
+        let (last_to_server, last_to_client) = (self.now, self.now);
+        self.flows.insert(connection, Flow { balancer, route, one_way, last_to_server, last_to_client, known: true });
+        let entry = &mut self.connections[connection];
+        entry.set_relayed(true);
+        entry.server = to;
+        self.record(Kind::Server(balancer, server::Event::FlowBegan { connection }), recorder);
+        self.record(Kind::Server(balancer, server::Event::Forwarded { connection, to }), recorder);
+        self.record(Kind::Network(balancer, Event::Through { session, server: to }), recorder);
+        self.pass_syn(connection);
+    }
+
+    fn pass_syn(&mut self, connection: u32) {
+        let at = self.arrival_behind(connection, Way::ToServer, false);
+        self.push_past(connection, at, Item::SynBehind { connection });
+    }
+
+    /// A SYN that went through a balancer arrives at the server's host.
+    pub(super) fn syn_behind<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { caller, client, server, server_end, .. } = self.connections[connection];
+        let session = caller.code();
+        if client == ClientEnd::Closed {
+            if server_end == ServerEnd::HalfOpen {
+                self.connections[connection].server_end = ServerEnd::Gone;
+            }
+        } else if self.lossy && self.syn_lost(connection, Leg::Behind, Message::Syn) {
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.repeat_syn(connection);
+        } else if self.is_cut(connection, Way::ToServer) {
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.repeat_syn(connection);
+        } else {
+            self.answer_syn(connection, recorder);
+        }
+        self.landed(connection);
+    }
+
+    /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
+    pub(super) fn relay_answer<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+        let Connection { caller, client, .. } = self.connections[connection];
+        let Flow { balancer, known, .. } = *self.flow(connection);
+        let session = caller.code();
+        let silent = self.is_cut_at(connection, Way::ToClient, Spot::Balancer) || self.stands_still(balancer) || !known;
+        let lost = !silent && self.lossy && self.syn_lost(connection, Leg::Before, Message::SynAck);
+        if lost {
+            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
+        }
+        if !silent && !lost {
+            let at = self.arrival_of_answer_before(connection);
+            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection } };
+            self.push_past(connection, at, item);
+        } else if client != ClientEnd::Closed {
+            self.repeat_syn(connection);
+        } else if self.connections[connection].server_end == ServerEnd::HalfOpen {
+            self.connections[connection].server_end = ServerEnd::Gone;
+        }
+        self.landed(connection);
+    }
+
+    /// Something else arrives at the balancer.
+    pub(super) fn relay<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) {
+        let Flow { balancer, known, .. } = *self.flow(connection);
+        let behind_another = self.connections[connection].is_stalled(way, Spot::Balancer);
+        if behind_another || self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
+            self.stall(connection, way, Spot::Balancer, kept, recorder);
+            return;
+        }
+        if known {
+            self.pass_on(connection, way, kept);
+        } else {
+            self.bounce(connection, way, kept);
+        }
+        self.landed(connection);
+    }
+
+    fn pass_on(&mut self, connection: u32, way: Way, kept: Kept) {
+        let at = match way {
+            Way::ToServer => self.arrival_behind(connection, way, true),
+            Way::ToClient => self.arrival_before(connection, way),
+        };
+        let item = match (kept, way) {
+            (Kept::Segment(segment), Way::ToServer) => Item::ToServer { connection, segment },
+            (Kept::Segment(segment), Way::ToClient) => Item::ToClient { connection, segment },
+            (Kept::Fin, Way::ToServer) => Item::FinToServer { connection },
+            (Kept::Fin, Way::ToClient) => Item::FinToClient { connection },
+            (Kept::Rst, Way::ToServer) => Item::RstToServer { connection },
+            (Kept::Rst, Way::ToClient) => Item::RstToClient { connection },
+        };
+        self.push_past(connection, at, item);
+    }
+
+    /// The balancer knows no such flow: it drops what came and tells the sender so.
+    pub(super) fn bounce(&mut self, connection: u32, way: Way, kept: Kept) {
+        if let Kept::Segment(segment) = kept {
+            self.segments.release(segment);
+        }
+        match (kept, way) {
+            (Kept::Rst, _) => {}
+            (_, Way::ToServer) => self.reset_client(connection),
+            (_, Way::ToClient) => self.reset_server(connection),
+        }
+    }
+
+    /// RST from the balancer to the client: a connect is refused by it.
+    fn reset_client(&mut self, connection: u32) {
+        let client = self.connections[connection].client;
+        if client != ClientEnd::Closed {
+            let at = self.arrival_before(connection, Way::ToClient);
+            let connecting = client == ClientEnd::Connecting;
+            let item = if connecting { Item::SynRefused { connection } } else { Item::RstToClient { connection } };
+            self.push_past(connection, at, item);
+        }
+    }
+
+    /// RST from the balancer to the server.
+    fn reset_server(&mut self, connection: u32) {
+        let at = self.arrival_behind(connection, Way::ToServer, true);
+        self.push_past(connection, at, Item::RstToServer { connection });
+    }
+
+    /// Whether the balancer of a connection has lost it.
+    pub(super) fn is_forgotten(&self, connection: u32) -> bool {
+        self.connections[connection].is_relayed() && !self.flow(connection).known
+    }
+
+    /// A balancer's process is gone, and its flows with it. Nobody is told.
+    pub(super) fn forget_flows(&mut self, balancer: u32) {
+        self.flows.values_mut().filter(|flow| flow.balancer == balancer).for_each(|flow| flow.known = false);
+    }
+
+    /// A balancer has found a server down: its flows there are cut, if they are to be. One that terminates connections
+    /// does that itself.
+    #[cold]
+    pub(super) fn found_down<R: Recorder>(&mut self, balancer: u32, server: u32, recorder: &mut R) {
+        if !self.is_relay(balancer) || !self.plans[self.servers[balancer as usize].group].cuts_when_down() {
+            return;
+        }
+        let through = |(connection, flow): (&u32, &Flow)| {
+            let cut = flow.balancer == balancer && flow.known && self.connections[*connection].server == server;
+            cut.then_some(*connection)
+        };
+        let through: Vec<u32> = self.flows.iter().filter_map(through).collect();
+        for connection in through {
+            self.end_flow(connection);
+            self.flow_mut(connection).known = false;
+            self.reset_client(connection);
+            if matches!(
+                self.connections[connection].server_end,
+                ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted
+            ) {
+                self.reset_server(connection);
+            }
+        }
+        self.record_noted(recorder);
+    }
+
+    /// A balancer no longer has a flow.
+    fn end_flow(&mut self, connection: u32) {
+        let Flow { balancer, known, .. } = *self.flow(connection);
+        if known {
+            let server = self.connections[connection].server;
+            let slot = &mut self.servers[balancer as usize];
+            slot.machine.flow_ended(&self.plans[slot.group], EndpointId(server));
+            self.noted.push(Kind::Server(balancer, server::Event::FlowEnded { connection }));
+        }
+    }
+
+    /// A connection through a balancer is over at both ends.
+    #[cold]
+    pub(super) fn release_flow(&mut self, connection: u32) {
+        self.end_flow(connection);
+        self.flows.remove(&connection);
+    }
+}

@@ -1,0 +1,417 @@
+//! The balancer machine: chooses a server for each connection, checks which are up, and, where it terminates
+//! connections, opens the second one and passes bytes on.
+//!
+//! It reads nothing of what it passes on. Where it rewrites addresses (NAT), packets never reach a process: the driver
+//! plays its kernel and asks [`Balancer::forward`] where a SYN should go.
+
+mod config;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub use config::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
+
+use super::{Context, Event, Outputs, Plan, Server};
+use crate::handshake::client::{Answer, read_answer, write_request};
+use crate::handshake::{Key, Mode};
+use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::network::{Health, Verdict};
+use crate::rng::{Identity, Purpose};
+use crate::time::Timestamp;
+
+/// One server behind a balancer.
+#[derive(Debug, Default)]
+struct Backend {
+    verdict: Verdict,
+    /// Connections that this balancer has passed on to it.
+    connections: u32,
+    /// The check that waits for its answer, by its number.
+    checking: Option<u32>,
+}
+
+/// What a connection that the balancer opened is for.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    /// A check of this backend.
+    Check { backend: usize },
+    /// The way on of an accepted connection.
+    Way { accepted: u32, backend: usize, up: bool },
+}
+
+/// A connection that the balancer accepted.
+#[derive(Debug, Default)]
+struct Client {
+    /// The number of its way on; `None`: there is no such connection.
+    way: Option<u32>,
+    /// What it said before the way was up.
+    waiting: Vec<u8>,
+}
+
+/// One balancer process.
+#[derive(Debug, Default)]
+pub(super) struct Balancer {
+    backends: Vec<Backend>,
+    turn: usize,
+    clients: Vec<Client>,
+    /// Accepted connections that are not gone.
+    accepted: u32,
+    opened: BTreeMap<u32, Use>,
+    next_number: u32,
+    /// When connects have taken too long, in order.
+    connecting: VecDeque<(Timestamp, u32)>,
+    /// The next round of checks, and when those of the last have taken too long.
+    next_checks: Option<Timestamp>,
+    checks_end: Option<Timestamp>,
+    due: Option<Timestamp>,
+}
+
+impl Balancer {
+    pub fn new(plan: &Balancing) -> Balancer {
+        let backends = plan.to.iter().map(|_| Backend::default()).collect();
+        Balancer { backends, ..Balancer::default() }
+    }
+
+    /// Connections that go through it now.
+    pub fn connections(&self) -> u32 {
+        self.backends.iter().map(|backend| backend.connections).sum()
+    }
+
+    /// NAT: which server a new connection goes to. `None` when none is up.
+    pub fn forward(&mut self, cx: &Context<'_>, plan: &Balancing, from: [Identity; 2]) -> Option<EndpointId> {
+        let backend = self.choose(cx, plan, from, u32::MAX)?;
+        self.backends[backend].connections += 1;
+        Some(plan.to[backend])
+    }
+
+    /// NAT: a connection to this server is over.
+    pub fn ended(&mut self, plan: &Balancing, server: EndpointId) {
+        if let Some(at) = plan.to.iter().position(|to| *to == server) {
+            self.backends[at].connections -= 1;
+        }
+    }
+
+    /// The accepted connection whose way on this is.
+    pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
+        match self.opened.get(&own)? {
+            Use::Way { accepted, .. } => Some(ConnectionId(*accepted)),
+            Use::Check { .. } => None,
+        }
+    }
+
+    /// Chooses one of the servers that are up, for a connection of this identity, from this address.
+    fn choose(
+        &mut self,
+        cx: &Context<'_>,
+        plan: &Balancing,
+        [client, address]: [Identity; 2],
+        most: u32,
+    ) -> Option<usize> {
+        let count = self.backends.len();
+        let fits = |at: &usize| self.backends[*at].verdict.is_up() && self.backends[*at].connections < most;
+        let turn = self.turn;
+        let mut in_turn = (0..count).map(|step| (turn + step) % count).filter(fits);
+        let chosen = match plan.pick {
+            PickBackend::RoundRobin => in_turn.next()?,
+            PickBackend::LeastConnections => in_turn.min_by_key(|at| self.backends[*at].connections)?,
+            PickBackend::Random => {
+                let fit: Vec<usize> = (0..count).filter(fits).collect();
+                let draw = cx.seed.draw(client, Purpose::Backend, 0);
+                *fit.get(draw.below(fit.len() as u64) as usize)?
+            }
+            PickBackend::SourceHash => {
+                let weight = |at: &usize| cx.seed.draw(address, Purpose::SourceHash, *at as u64).0;
+                (0..count).filter(fits).max_by_key(weight)?
+            }
+        };
+        self.turn = (chosen + 1) % count;
+        Some(chosen)
+    }
+
+    pub fn handle(
+        &mut self,
+        cx: &Context<'_>,
+        plan: &Balancing,
+        address: Option<Identity>,
+        now: Timestamp,
+        input: Input<'_>,
+        out: &mut Outputs,
+    ) {
+        match input {
+            Input::Start => {
+                self.next_checks = plan.health.map(|_| now);
+                self.check_all(cx, plan, now, out);
+            }
+            Input::Accepted(c, client) => self.accept(cx, plan, now, c, [client, address.unwrap_or(client)], out),
+            Input::Wake if self.due.is_some_and(|due| due <= now) => {
+                self.due = None;
+                self.give_up_connects(now, out);
+                self.end_checks(plan, now, out);
+                self.check_all(cx, plan, now, out);
+            }
+            Input::Received(c, bytes) => match c.as_own() {
+                Some(own) => self.received_from_server(plan, cx, own, bytes, out),
+                None => self.received_from_client(c, bytes, out),
+            },
+            Input::Eof(c) => self.ended_at(plan, c, How::Fin, out),
+            Input::Reset(c) => self.ended_at(plan, c, How::Reset, out),
+            Input::Connected(c) => self.connected(cx, plan, c, out),
+            Input::Secured(c, _) => self.ask(cx, plan, c, out),
+            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, c, How::Reset, out),
+            // TLS is between the client and the server behind.
+            Input::Wake | Input::Admitted | Input::Peers(_) | Input::Hello(..) | Input::Resolved(..) => {}
+        }
+        self.schedule(out);
+    }
+
+    fn accept(
+        &mut self,
+        cx: &Context<'_>,
+        plan: &Balancing,
+        now: Timestamp,
+        c: ConnectionId,
+        from: [Identity; 2],
+        out: &mut Outputs,
+    ) {
+        out.event(Event::Accepted { connection: c.0 });
+        let room = self.accepted < plan.connections_max;
+        let chosen = if room { self.choose(cx, plan, from, plan.ports) } else { None };
+        let Some(backend) = chosen else {
+            // What the client has said was read by nobody: RST (`tcp_close` with bytes in the receive queue).
+            out.event(Event::NotForwarded { connection: c.0 });
+            out.push(Output::Close(c, How::Reset));
+            out.event(Event::Closed { connection: c.0 });
+            return;
+        };
+        if self.clients.len() <= c.0 as usize {
+            self.clients.resize_with(c.0 as usize + 1, Client::default);
+        }
+        self.accepted += 1;
+        self.backends[backend].connections += 1;
+        let own = self.open(plan.to[backend], Use::Way { accepted: c.0, backend, up: false }, out);
+        self.clients[c.0 as usize].way = Some(own);
+        self.connecting.push_back((now + plan.connect_timeout, own));
+        out.event(Event::Forwarded { connection: c.0, to: plan.to[backend].0 });
+    }
+
+    fn open(&mut self, to: EndpointId, what: Use, out: &mut Outputs) -> u32 {
+        let own = self.next_number;
+        self.next_number += 1;
+        self.opened.insert(own, what);
+        out.push(Output::Open(ConnectionId::own(own), to));
+        own
+    }
+
+    fn connected(&mut self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
+        let Some(own) = c.as_own() else { return };
+        match self.opened.get_mut(&own) {
+            Some(Use::Way { accepted, up, .. }) => {
+                *up = true;
+                let waiting = std::mem::take(&mut self.clients[*accepted as usize].waiting);
+                if !waiting.is_empty() {
+                    out.transmit(c, |bytes| bytes.extend_from_slice(&waiting));
+                }
+            }
+            Some(Use::Check { backend }) => {
+                let backend = *backend;
+                match plan.check {
+                    Check::Connect => self.checked(plan, backend, true, How::Reset, out),
+                    Check::Handshake if cx.directory.secure(plan.to[backend]) => {
+                        out.push(Output::StartTls(c, plan.to[backend]));
+                    }
+                    Check::Handshake => self.ask(cx, plan, c, out),
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The request of a check leaves.
+    fn ask(&self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
+        let Some(own) = c.as_own() else { return };
+        if let Some(Use::Check { backend }) = self.opened.get(&own) {
+            let authority = cx.directory.authority(plan.to[*backend]);
+            out.transmit(c, |bytes| write_request(bytes, Mode::Upgrade, authority, "/", &key(cx, own)));
+        }
+    }
+
+    fn received_from_client(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+        let Some(client) = self.clients.get_mut(c.0 as usize) else { return };
+        let Some(own) = client.way else { return };
+        match self.opened.get(&own) {
+            Some(Use::Way { up: true, .. }) => out.transmit(ConnectionId::own(own), |out| out.extend_from_slice(bytes)),
+            _ => client.waiting.extend_from_slice(bytes),
+        }
+    }
+
+    fn received_from_server(&mut self, plan: &Balancing, cx: &Context<'_>, own: u32, bytes: &[u8], out: &mut Outputs) {
+        match self.opened.get(&own) {
+            Some(Use::Way { accepted, .. }) => {
+                out.transmit(ConnectionId(*accepted), |out| out.extend_from_slice(bytes));
+            }
+            Some(Use::Check { backend }) => {
+                // The servers here send a head in one piece.
+                let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
+                let open = matches!(answer, Ok(Some((Answer::Open, _))));
+                self.checked(plan, *backend, open, How::Fin, out);
+            }
+            None => {}
+        }
+    }
+
+    /// One end of a connection is gone: so is the other, in the same way.
+    fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: How, out: &mut Outputs) {
+        let own = match c.as_own() {
+            Some(own) => own,
+            None => match self.clients.get(c.0 as usize).and_then(|client| client.way) {
+                Some(own) => own,
+                None => return,
+            },
+        };
+        match self.opened.get(&own) {
+            Some(Use::Check { backend }) => self.checked(plan, *backend, false, How::Fin, out),
+            Some(Use::Way { .. }) => self.part(own, how, out),
+            None => {}
+        }
+    }
+
+    /// Closes both ends of a way.
+    fn part(&mut self, own: u32, how: How, out: &mut Outputs) {
+        let Some(Use::Way { accepted, backend, .. }) = self.opened.remove(&own) else { return };
+        self.backends[backend].connections -= 1;
+        self.clients[accepted as usize] = Client::default();
+        self.accepted -= 1;
+        out.push(Output::Close(ConnectionId::own(own), how));
+        out.push(Output::Close(ConnectionId(accepted), how));
+        out.event(Event::Closed { connection: accepted });
+    }
+
+    /// A check has come out.
+    fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: How, out: &mut Outputs) {
+        let Some(own) = self.backends[backend].checking.take() else { return };
+        self.opened.remove(&own);
+        out.push(Output::Close(ConnectionId::own(own), how));
+        let Some(health) = &plan.health else { return };
+        let server = plan.to[backend].0;
+        let verdict = &mut self.backends[backend].verdict;
+        if !went_well {
+            out.event(Event::CheckFailed { server });
+        }
+        if !verdict.check(health, went_well) {
+            return;
+        }
+        if verdict.is_up() {
+            return out.event(Event::MarkedUp { server });
+        }
+        out.event(Event::MarkedDown { server });
+        if plan.on_down == OnDown::Reset {
+            let through = |(own, what): (&u32, &Use)| match what {
+                Use::Way { backend: to, .. } if *to == backend => Some(*own),
+                _ => None,
+            };
+            let through: Vec<u32> = self.opened.iter().filter_map(through).collect();
+            through.into_iter().for_each(|own| self.part(own, How::Reset, out));
+        }
+    }
+
+    /// Asks every server whether it is there, if it is time.
+    fn check_all(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
+        let Some(Health { every, timeout, .. }) = plan.health else { return };
+        if self.next_checks.is_none_or(|next| next > now) {
+            return;
+        }
+        self.next_checks = Some(now + every);
+        self.checks_end = Some(now + timeout);
+        for backend in 0..self.backends.len() {
+            let to = plan.to[backend];
+            // A balancer among its own servers would ask itself; the scenario's check refuses that.
+            debug_assert_ne!(to, cx.endpoint);
+            let own = self.open(to, Use::Check { backend }, out);
+            self.backends[backend].checking = Some(own);
+        }
+    }
+
+    /// Checks that have taken too long.
+    fn end_checks(&mut self, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
+        if self.checks_end.is_some_and(|end| end <= now) {
+            self.checks_end = None;
+            for backend in 0..self.backends.len() {
+                self.checked(plan, backend, false, How::Reset, out);
+            }
+        }
+    }
+
+    /// Connects that have taken too long.
+    fn give_up_connects(&mut self, now: Timestamp, out: &mut Outputs) {
+        while let Some((at, own)) = self.next_connect()
+            && at <= now
+        {
+            self.connecting.pop_front();
+            self.part(own, How::Reset, out);
+        }
+    }
+
+    /// The first connect that will have taken too long; those that came out are forgotten.
+    fn next_connect(&mut self) -> Option<(Timestamp, u32)> {
+        loop {
+            let (at, own) = *self.connecting.front()?;
+            if let Some(Use::Way { up: false, .. }) = self.opened.get(&own) {
+                return Some((at, own));
+            }
+            self.connecting.pop_front();
+        }
+    }
+
+    fn schedule(&mut self, out: &mut Outputs) {
+        let connect = self.next_connect().map(|(at, _)| at);
+        let next = [connect, self.next_checks, self.checks_end].into_iter().flatten().min();
+        if next != self.due {
+            self.due = next;
+            out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
+        }
+    }
+}
+
+impl Server {
+    /// A balancer takes an input.
+    #[cold]
+    pub(super) fn balance(
+        &mut self,
+        cx: &Context<'_>,
+        plan: &Balancing,
+        now: Timestamp,
+        input: Input<'_>,
+        out: &mut Outputs,
+    ) {
+        let address = match input {
+            Input::Accepted(c, _) => self.limits.addresses.get(c.0 as usize).copied(),
+            _ => None,
+        };
+        let balancer = self.balancer.get_or_insert_with(|| Box::new(Balancer::new(plan)));
+        balancer.handle(cx, plan, address, now, input, out);
+    }
+
+    /// NAT: which server a new connection goes to, by what identifies it and the address it comes from. `None` when none
+    /// is up.
+    pub fn forward(&mut self, cx: &Context<'_>, from: [Identity; 2]) -> Option<EndpointId> {
+        let plan = cx.plan.balancing.as_deref()?;
+        let balancer = self.balancer.get_or_insert_with(|| Box::new(Balancer::new(plan)));
+        balancer.forward(cx, plan, from)
+    }
+
+    /// NAT: a connection that was passed on to this server is over.
+    pub fn flow_ended(&mut self, plan: &Plan, server: EndpointId) {
+        if let (Some(balancer), Some(plan)) = (&mut self.balancer, &plan.balancing) {
+            balancer.ended(plan, server);
+        }
+    }
+
+    /// The accepted connection whose way on a balancer opened under this number.
+    pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
+        self.balancer.as_ref()?.accepted_for(own.as_own()?)
+    }
+}
+
+/// The key of a check's handshake.
+fn key(cx: &Context<'_>, own: u32) -> Key {
+    let server = Identity::member("check", u64::from(cx.endpoint.0));
+    Key::from_nonce(cx.seed.draw(server, Purpose::Key, u64::from(own)).bytes())
+}
