@@ -72,6 +72,13 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
             client.mode.name(),
         );
     }
+    for (name, dns) in &file.dns {
+        let standby = match dns.standby.join(", ") {
+            none if none.is_empty() => none,
+            standby => format!(", in their stead {standby}"),
+        };
+        let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
+    }
     for (name, fault) in &file.faults {
         let target = match &fault.target {
             Target::Name(name) => name.clone(),
@@ -140,6 +147,14 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         }
     }
     text.push_str(&latencies.finish());
+    let mut names = Table::new(&["name", "lookups", "answered", "records taken out"]);
+    for name in scenario.file.dns.keys() {
+        let of = |metric: &str| count(&format!("dns.{}.{metric}", name.replace('.', "_")));
+        names.row([name.clone(), of("lookups"), of("answers"), of("withdrawn")]);
+    }
+    if !scenario.file.dns.is_empty() {
+        text.push_str(&names.finish());
+    }
     let mut faults = Table::new(&["fault", "took down", "open again", "recovery time"]);
     for fault in &scenario.faults {
         let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));

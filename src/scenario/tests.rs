@@ -10,11 +10,12 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 14] = [
+const COMMITTED: [&str; 15] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/cache-restart.toml"),
+    include_str!("../../scenarios/dns-failover.toml"),
     include_str!("../../scenarios/failover.toml"),
     include_str!("../../scenarios/metastable.toml"),
     include_str!("../../scenarios/overload.toml"),

@@ -8,6 +8,7 @@ mod document;
 mod herds;
 mod kernels;
 mod links;
+mod names;
 mod queueing;
 mod statistics;
 mod storms;
@@ -129,7 +130,16 @@ impl Answer {
 
 /// Every experiment there is.
 pub fn experiments() -> Vec<Experiment> {
-    let parts = [queueing::all(), kernels::all(), links::all(), closed::all(), herds::all(), storms::all(), tls::all()];
+    let parts = [
+        queueing::all(),
+        kernels::all(),
+        links::all(),
+        closed::all(),
+        names::all(),
+        herds::all(),
+        storms::all(),
+        tls::all(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
