@@ -120,7 +120,8 @@ pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
         for strike in &fault.strikes {
             let heals = strike.heals.unwrap_or(Timestamp::NEVER);
             for server in &strike.servers {
-                let ServerEntry { name, group } = &scenario.servers[*server as usize];
+                // DNS names are numbered after servers, and are there all the time.
+                let Some(ServerEntry { name, group }) = scenario.servers.get(*server as usize) else { continue };
                 let Membership { joins_at, leaves_at } = scenario.file.servers[*group].membership();
                 let at = |key: &str| format!("faults.{}.{key}", fault.name);
                 if let Some(joins) = joins_at.filter(|joins| strike.begins <= *joins) {
