@@ -34,86 +34,178 @@ pub enum Kind {
 }
 
 impl Event {
-    /// Appends the canonical encoding that digests are made of: little-endian, with explicit tags. `seq` is not
-    /// written: it is the event's place in the stream.
-    pub fn encode(&self, out: &mut Encoder<'_>) {
-        out.u64(self.at.0);
-        match self.kind {
-            Kind::Session(session, event) => {
-                out.tag(1, session);
-                session_event(event, out);
-            }
-            Kind::Server(server, event) => {
-                out.tag(2, server);
-                server_event(event, out);
-            }
-            Kind::Network(server, event) => {
-                out.tag(3, server);
-                match event {
-                    network::Event::SynDropped { session, backlog_full } => {
-                        out.tag(if backlog_full { 2 } else { 1 }, session);
-                    }
-                    network::Event::SynRefused { session, backlog_full } => {
-                        out.tag(if backlog_full { 4 } else { 3 }, session);
-                    }
-                    network::Event::Lost { session, message, times } => {
-                        out.tag(5, session);
-                        out.put([message_code(message), times]);
-                    }
-                    network::Event::QueueFull { session, message } => {
-                        out.tag(40, session);
-                        out.put([message_code(message)]);
-                    }
-                    network::Event::Stalled { session, to_server } => {
-                        out.tag(6, session);
-                        out.put([u8::from(to_server)]);
-                    }
-                    network::Event::Through { session, server } => {
-                        out.tag(50, session);
-                        out.u32(server);
-                    }
-                    network::Event::GivenUp { session, to_server } => {
-                        out.tag(7, session);
-                        out.put([u8::from(to_server)]);
-                    }
-                }
-            }
-            Kind::Dns(name, event) => {
-                out.tag(5, u32::from(name));
-                match event {
-                    dns::Event::Listed { server } => out.tag(1, server),
-                    dns::Event::Withdrawn { server } => out.tag(2, server),
-                }
-            }
-            Kind::Fault(fault, event) => {
-                out.tag(4, u32::from(fault));
-                match event {
-                    fault::Event::Began { server, kind } => {
-                        out.tag(1, server);
-                        out.put([kind.code()]);
-                    }
-                    fault::Event::Healed { server, kind } => {
-                        out.tag(2, server);
-                        out.put([kind.code()]);
-                    }
-                    fault::Event::Drained { session } => out.tag(3, session),
-                    fault::Event::Parted(cut) => fault_cut(30, cut, out),
-                    fault::Event::Joined(cut) => fault_cut(31, cut, out),
-                    fault::Event::Impaired(kind, cut) => {
-                        fault_cut(40, cut, out);
-                        out.put([u8::from(cut.reversed), kind.code()]);
-                    }
-                    fault::Event::Cleared(kind, cut) => {
-                        fault_cut(41, cut, out);
-                        out.put([u8::from(cut.reversed), kind.code()]);
-                    }
-                }
-            }
+    /// The canonical encoding that digests are made of. `seq` is not in it: it is the event's place in the stream.
+    #[inline]
+    pub fn encode(&self) -> Encoding {
+        let (layer, actor, fields) = match self.kind {
+            Kind::Session(session, event) => (1, session, session_event(event)),
+            Kind::Server(server, event) => (2, server, server_event(event)),
+            Kind::Network(server, event) => (3, server, network_event(event)),
+            Kind::Fault(fault, event) => (4, u32::from(fault), fault_event(event)),
+            Kind::Dns(name, event) => (5, u32::from(name), dns_event(event)),
+        };
+        let tags = layer | u64::from(fields.tag) << 8 | u64::from(fields.code) << 16 | u64::from(actor) << 32;
+        let numbers = u64::from(fields.number) | u64::from(fields.detail) << 32;
+        Encoding { words: [self.at.0, tags, numbers, fields.long.unwrap_or(0)], long: fields.long.is_some() }
+    }
+}
+
+/// An encoded event: three or four words of 64 bits. The first is the time in nanoseconds; the second, from the lowest
+/// bits: the layer's tag (8), the event's (8), a code (16), the actor (32); the third, two numbers (32 each); the
+/// fourth, where the event has one, a duration or another long number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    words: [u64; 4],
+    long: bool,
+}
+
+impl Encoding {
+    /// The longest, in bytes.
+    pub const MAX: usize = 32;
+
+    /// Writes it, little-endian, and returns its length in bytes. What is behind that in `room` is undefined.
+    #[inline]
+    pub fn write(&self, room: &mut [u8; Encoding::MAX]) -> usize {
+        for (place, word) in room.chunks_exact_mut(8).zip(self.words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        if self.long { 32 } else { 24 }
+    }
+}
+
+/// What an event says, in the places of its encoding.
+struct Fields {
+    tag: u8,
+    code: u16,
+    number: u32,
+    detail: u32,
+    long: Option<u64>,
+}
+
+impl Fields {
+    fn new(tag: u8, number: u32) -> Fields {
+        Fields { tag, code: 0, number, detail: 0, long: None }
+    }
+
+    fn code(self, code: u16) -> Fields {
+        Fields { code, ..self }
+    }
+
+    fn detail(self, detail: u32) -> Fields {
+        Fields { detail, ..self }
+    }
+
+    fn long(self, long: u64) -> Fields {
+        Fields { long: Some(long), ..self }
+    }
+}
+
+#[inline]
+fn session_event(event: client::Event) -> Fields {
+    match event {
+        client::Event::Scheduled { group, index } => Fields::new(1, index).code(group),
+        client::Event::AttemptStarted { connection, endpoint } => Fields::new(2, connection).detail(endpoint),
+        client::Event::Connected { connection } => Fields::new(3, connection),
+        client::Event::Opened { connection, endpoint } => Fields::new(4, connection).detail(endpoint),
+        client::Event::Redirected { connection, status, endpoint } => {
+            Fields::new(5, connection).code(status).detail(endpoint)
+        }
+        client::Event::AttemptFailed { connection, failure } => {
+            let fields = Fields::new(6, connection).code(failure.outcome() as u16);
+            let (detail, long) = match failure {
+                Failure::Rejected { status, retry_after } => (u32::from(status), retry_after.map(u64::from)),
+                Failure::Invalid(error) => (u32::from(error.code()), None),
+                Failure::RedirectLimit => (1, None),
+                Failure::BadLocation => (2, None),
+                Failure::Unresolved => (3, None),
+                // Beside the codes of what is invalid.
+                Failure::Insecure => (1 << 8, None),
+                Failure::LookupTimeout
+                | Failure::Refused
+                | Failure::ConnectTimeout
+                | Failure::HandshakeTimeout
+                | Failure::Reset
+                | Failure::Closed => (0, None),
+            };
+            Fields { long, ..fields.detail(detail) }
+        }
+        client::Event::Lost { connection, end } => {
+            let code = if let client::End::Close(code) = end { code } else { 0 };
+            Fields::new(7, connection).code(end.kind() as u16).detail(u32::from(code))
+        }
+        client::Event::HeartbeatAnswered { connection } => Fields::new(8, connection),
+        client::Event::Retrying { delay } => Fields::new(9, 0).long(delay.0),
+        client::Event::Secured { connection, resumed } => Fields::new(40, connection).code(u16::from(resumed)),
+        client::Event::Resolving { connection, name } => Fields::new(45, connection).detail(name),
+        client::Event::Resolved { connection, name, addresses, ttl } => {
+            Fields::new(46, connection).code(addresses).detail(name).long(ttl.0)
+        }
+        client::Event::Ended => Fields::new(10, 0),
+        client::Event::GaveUp => Fields::new(11, 0),
+    }
+}
+
+#[inline]
+fn server_event(event: server::Event) -> Fields {
+    match event {
+        server::Event::Accepted { connection } => Fields::new(1, connection),
+        server::Event::Requested { connection, queued } => Fields::new(2, connection).code(u16::from(queued)),
+        server::Event::ServiceStarted { connection, waited, queued } => {
+            Fields::new(4, connection).code(u16::from(queued)).long(waited.0)
+        }
+        server::Event::Answered { connection, status, served } => {
+            Fields::new(5, connection).code(status).long(served.0)
+        }
+        server::Event::Wasted { connection, served } => Fields::new(6, connection).long(served.0),
+        server::Event::Closed { connection } => Fields::new(7, connection),
+        server::Event::TurnedAway { connection, reason, turn, queued } => {
+            let code = u16::from(reason as u8) | u16::from(turn as u8) << 8;
+            Fields::new(20, connection).code(code).detail(u32::from(queued))
+        }
+        server::Event::Expired { connection, waited } => Fields::new(21, connection).long(waited.0),
+        server::Event::HeldBack { connection, delay } => Fields::new(22, connection).long(delay.0),
+        server::Event::Forwarded { connection, to } => Fields::new(70, connection).detail(to),
+        server::Event::NotForwarded { connection } => Fields::new(71, connection),
+        server::Event::FlowBegan { connection } => Fields::new(72, connection),
+        server::Event::FlowEnded { connection } => Fields::new(73, connection),
+        server::Event::CheckFailed { server } => Fields::new(74, server),
+        server::Event::MarkedDown { server } => Fields::new(75, server),
+        server::Event::MarkedUp { server } => Fields::new(76, server),
+        server::Event::TimedOut { connection } => Fields::new(23, connection),
+        server::Event::GoingAway { connection, code } => Fields::new(24, connection).code(code),
+        server::Event::Hello { connection, resumed, queued } => {
+            Fields::new(40, connection).code(u16::from(resumed) | u16::from(queued) << 8)
+        }
+        server::Event::HelloAnswered { connection, served } => Fields::new(41, connection).long(served.0),
+        server::Event::Paused => Fields::new(60, 0),
+        server::Event::Resumed => Fields::new(61, 0),
+        server::Event::Joined => Fields::new(62, 0),
+        server::Event::Leaving => Fields::new(63, 0),
+        server::Event::Left => Fields::new(64, 0),
+        server::Event::SentAway { session } => Fields::new(65, session),
+        server::Event::Worked { connection, served } => Fields::new(66, connection).long(served.0),
+        server::Event::Called { connection, endpoint } => Fields::new(67, connection).detail(endpoint),
+        server::Event::CallEnded { connection, outcome, took } => {
+            Fields::new(68, connection).code(u16::from(outcome as u8)).long(took.0)
         }
     }
 }
 
-fn message_code(message: network::Message) -> u8 {
+fn network_event(event: network::Event) -> Fields {
+    match event {
+        network::Event::SynDropped { session, backlog_full } => Fields::new(1, session).code(u16::from(backlog_full)),
+        network::Event::SynRefused { session, backlog_full } => Fields::new(3, session).code(u16::from(backlog_full)),
+        network::Event::Lost { session, message, times } => {
+            Fields::new(5, session).code(message_code(message)).detail(u32::from(times))
+        }
+        network::Event::QueueFull { session, message } => Fields::new(40, session).code(message_code(message)),
+        network::Event::Through { session, server } => Fields::new(50, session).detail(server),
+        network::Event::Stalled { session, to_server } => Fields::new(6, session).code(u16::from(to_server)),
+        network::Event::GivenUp { session, to_server } => Fields::new(7, session).code(u16::from(to_server)),
+    }
+}
+
+fn message_code(message: network::Message) -> u16 {
     match message {
         network::Message::Syn => 1,
         network::Message::SynAck => 2,
@@ -122,202 +214,25 @@ fn message_code(message: network::Message) -> u8 {
     }
 }
 
-fn fault_cut(tag: u8, cut: fault::Cut, out: &mut Encoder<'_>) {
-    out.tag(tag, cut.server);
-    out.u32(cut.side.code());
-    out.put([u8::from(cut.to_server), u8::from(cut.to_client)]);
-}
-
-fn session_event(event: client::Event, out: &mut Encoder<'_>) {
+fn dns_event(event: dns::Event) -> Fields {
     match event {
-        client::Event::Scheduled { group, index } => {
-            out.tag(1, index);
-            out.u32(u32::from(group));
-        }
-        client::Event::AttemptStarted { connection, endpoint } => {
-            out.tag(2, connection);
-            out.u32(endpoint);
-        }
-        client::Event::Connected { connection } => out.tag(3, connection),
-        client::Event::Opened { connection, endpoint } => {
-            out.tag(4, connection);
-            out.u32(endpoint);
-        }
-        client::Event::Redirected { connection, status, endpoint } => {
-            out.tag(5, connection);
-            out.u32(u32::from(status));
-            out.u32(endpoint);
-        }
-        client::Event::AttemptFailed { connection, failure } => {
-            out.tag(6, connection);
-            out.tag(failure.outcome() as u8, failure_detail(failure));
-            if let Failure::Rejected { retry_after: Some(seconds), .. } = failure {
-                out.u32(seconds);
-            }
-        }
-        client::Event::Lost { connection, end } => {
-            out.tag(7, connection);
-            let code = if let client::End::Close(code) = end { code } else { 0 };
-            out.tag(end.kind() as u8, u32::from(code));
-        }
-        client::Event::HeartbeatAnswered { connection } => out.tag(8, connection),
-        client::Event::Retrying { delay } => {
-            out.tag(9, 0);
-            out.u64(delay.0);
-        }
-        client::Event::Secured { connection, resumed } => {
-            out.tag(40, connection);
-            out.put([u8::from(resumed)]);
-        }
-        client::Event::Ended => out.tag(10, 0),
-        client::Event::GaveUp => out.tag(11, 0),
-        client::Event::Resolving { connection, name } => {
-            out.tag(45, connection);
-            out.u32(name);
-        }
-        client::Event::Resolved { connection, name, addresses, ttl } => {
-            out.tag(46, connection);
-            out.u32(name);
-            out.u32(u32::from(addresses));
-            out.u64(ttl.0);
-        }
+        dns::Event::Listed { server } => Fields::new(1, server),
+        dns::Event::Withdrawn { server } => Fields::new(2, server),
     }
 }
 
-fn failure_detail(failure: Failure) -> u32 {
-    match failure {
-        Failure::Rejected { status, retry_after } => u32::from(status) | u32::from(retry_after.is_some()) << 16,
-        Failure::Invalid(error) => u32::from(error.code()),
-        Failure::RedirectLimit => 1,
-        Failure::BadLocation => 2,
-        Failure::Unresolved => 3,
-        // Beside the codes of what is invalid.
-        Failure::Insecure => 1 << 8,
-        Failure::LookupTimeout
-        | Failure::Refused
-        | Failure::ConnectTimeout
-        | Failure::HandshakeTimeout
-        | Failure::Reset
-        | Failure::Closed => 0,
-    }
-}
-
-fn server_event(event: server::Event, out: &mut Encoder<'_>) {
+fn fault_event(event: fault::Event) -> Fields {
+    let cut = |tag: u8, cut: fault::Cut| {
+        let ways = u16::from(cut.to_server) | u16::from(cut.to_client) << 1 | u16::from(cut.reversed) << 2;
+        Fields::new(tag, cut.server).code(ways).detail(cut.side.code())
+    };
     match event {
-        server::Event::Accepted { connection } => out.tag(1, connection),
-        server::Event::Requested { connection, queued } => out.tag(if queued { 3 } else { 2 }, connection),
-        server::Event::ServiceStarted { connection, waited, queued } => {
-            out.tag(if queued { 8 } else { 4 }, connection);
-            out.u64(waited.0);
-        }
-        server::Event::Answered { connection, status, served } => {
-            out.tag(5, connection);
-            out.u32(u32::from(status));
-            out.u64(served.0);
-        }
-        server::Event::Wasted { connection, served } => {
-            out.tag(6, connection);
-            out.u64(served.0);
-        }
-        server::Event::Closed { connection } => out.tag(7, connection),
-        server::Event::TurnedAway { connection, reason, turn, queued } => {
-            out.tag(20, connection);
-            out.put([reason as u8, turn as u8, u8::from(queued)]);
-        }
-        server::Event::Expired { connection, waited } => {
-            out.tag(21, connection);
-            out.u64(waited.0);
-        }
-        server::Event::HeldBack { connection, delay } => {
-            out.tag(22, connection);
-            out.u64(delay.0);
-        }
-        server::Event::Forwarded { connection, to } => {
-            out.tag(70, connection);
-            out.u32(to);
-        }
-        server::Event::NotForwarded { connection } => out.tag(71, connection),
-        server::Event::FlowBegan { connection } => out.tag(72, connection),
-        server::Event::FlowEnded { connection } => out.tag(73, connection),
-        server::Event::CheckFailed { server } => out.tag(74, server),
-        server::Event::MarkedDown { server } => out.tag(75, server),
-        server::Event::MarkedUp { server } => out.tag(76, server),
-        server::Event::TimedOut { connection } => out.tag(23, connection),
-        server::Event::Hello { connection, resumed, queued } => {
-            out.tag(40, connection);
-            out.put([u8::from(resumed), u8::from(queued)]);
-        }
-        server::Event::HelloAnswered { connection, served } => {
-            out.tag(41, connection);
-            out.u64(served.0);
-        }
-        server::Event::GoingAway { connection, code } => {
-            out.tag(24, connection);
-            out.u32(u32::from(code));
-        }
-        server::Event::Worked { connection, served } => {
-            out.tag(66, connection);
-            out.u64(served.0);
-        }
-        server::Event::Called { connection, endpoint } => {
-            out.tag(67, connection);
-            out.u32(endpoint);
-        }
-        server::Event::CallEnded { connection, outcome, took } => {
-            out.tag(68, connection);
-            out.put([outcome as u8]);
-            out.u64(took.0);
-        }
-        server::Event::Paused => out.tag(60, 0),
-        server::Event::Resumed => out.tag(61, 0),
-        server::Event::Joined => out.tag(62, 0),
-        server::Event::Leaving => out.tag(63, 0),
-        server::Event::Left => out.tag(64, 0),
-        server::Event::SentAway { session } => out.tag(65, session),
-    }
-}
-
-/// Room for one encoded event, filled from the front.
-#[derive(Debug)]
-pub struct Encoder<'a> {
-    room: &'a mut [u8; Encoder::MAX],
-    len: usize,
-}
-
-impl<'a> Encoder<'a> {
-    /// No event's encoding is longer.
-    pub const MAX: usize = 48;
-
-    /// An empty one.
-    pub fn new(room: &'a mut [u8; Encoder::MAX]) -> Encoder<'a> {
-        Encoder { room, len: 0 }
-    }
-
-    /// Bytes written so far.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// True before the first byte.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.room[self.len..self.len + N].copy_from_slice(&bytes);
-        self.len += N;
-    }
-
-    fn tag(&mut self, tag: u8, number: u32) {
-        self.put([tag]);
-        self.u32(number);
-    }
-
-    fn u32(&mut self, value: u32) {
-        self.put(value.to_le_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.put(value.to_le_bytes());
+        fault::Event::Began { server, kind } => Fields::new(1, server).code(u16::from(kind.code())),
+        fault::Event::Healed { server, kind } => Fields::new(2, server).code(u16::from(kind.code())),
+        fault::Event::Drained { session } => Fields::new(3, session),
+        fault::Event::Parted(parted) => cut(30, parted),
+        fault::Event::Joined(joined) => cut(31, joined),
+        fault::Event::Impaired(kind, link) => cut(40, link).long(u64::from(kind.code())),
+        fault::Event::Cleared(kind, link) => cut(41, link).long(u64::from(kind.code())),
     }
 }

@@ -1,12 +1,12 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
 mod lookup;
+mod open;
 
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure};
 use super::group::Context;
 use super::retry::{Draw, Policy};
-use crate::frame::{self, Opcode};
 use crate::handshake::Key;
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::http::{Partial, parse_location};
@@ -30,6 +30,8 @@ enum State {
     Securing,
     Handshaking,
     Open,
+    /// Open, and a ping is out.
+    Pinged,
     /// Ended by its own will: the close frame is out, the server's is still to come.
     Closing,
     /// A retry is due later.
@@ -37,34 +39,32 @@ enum State {
 }
 
 /// One client. Small, as there are a million of them: what can be drawn again (its key, its path) is not kept.
+/// With what the simulator keeps beside it, one line of a processor's cache.
 #[derive(Debug)]
 pub struct Session {
-    index: u32,
-    /// The latest connection; they count from 1.
-    connection: u32,
-    /// The server of the latest connection; while it is not known, its name.
-    endpoint: EndpointId,
-    /// Position in the group's endpoint list of the last choice.
-    position: u32,
-    /// Choices made so far: the ordinal of the next.
-    choices: u32,
-    /// Attempts since the start or the last opening, hops not counted.
-    attempts: u32,
-    retries: u32,
-    state: State,
-    hops: u8,
-    /// Whether this session holds its host's gate.
-    at_gate: bool,
-    /// A ping is out.
-    pinged: bool,
     /// When the state ends by itself: a timeout, the end of the hold, the next attempt.
     until: Timestamp,
     /// When the next ping is due, or its pong.
     beat: Timestamp,
     /// When the attempt began, hops included; of an open session, when it opened.
     since: Timestamp,
-    delay: Nanos,
     rare: Option<Box<Rare>>,
+    index: u32,
+    /// The latest connection; they count from 1.
+    connection: u32,
+    /// The last delay of the policy, in microseconds.
+    delay_us: u32,
+    group: u16,
+    /// The server of the latest connection; while it is not known, its name.
+    endpoint: u16,
+    /// Position in the group's endpoint list of the last choice.
+    position: u16,
+    /// Attempts since the start or the last opening, hops not counted. Saturates.
+    attempts: u16,
+    /// Delays since they began anew. Saturates: long before, a delay has reached its cap.
+    retries: u16,
+    state: State,
+    hops: u8,
 }
 
 /// What few sessions have at any moment.
@@ -81,26 +81,43 @@ struct Rare {
 }
 
 impl Session {
-    /// The session `index` of its group.
-    pub fn new(index: u32) -> Session {
+    /// The session `index` of the client group with this number.
+    pub fn new(group: u16, index: u32) -> Session {
         Session {
+            until: Timestamp::NEVER,
+            beat: Timestamp::NEVER,
+            since: Timestamp::ZERO,
+            rare: None,
             index,
             connection: 0,
-            endpoint: EndpointId(0),
+            delay_us: 0,
+            group,
+            endpoint: 0,
             position: 0,
-            choices: 0,
             attempts: 0,
             retries: 0,
             state: State::Idle,
             hops: 0,
-            at_gate: false,
-            pinged: false,
-            until: Timestamp::NEVER,
-            beat: Timestamp::NEVER,
-            since: Timestamp::ZERO,
-            delay: Nanos::ZERO,
-            rare: None,
         }
+    }
+
+    /// The number of its client group.
+    pub fn group(&self) -> u16 {
+        self.group
+    }
+
+    /// How many connections it has made, over all its lives.
+    pub fn connections(&self) -> u32 {
+        self.connection
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Open | State::Pinged)
+    }
+
+    /// The server of the latest connection.
+    fn endpoint(&self) -> EndpointId {
+        EndpointId(u32::from(self.endpoint))
     }
 
     /// Its number in its group.
@@ -121,10 +138,7 @@ impl Session {
             (State::Resolving, Input::Resolved(c, addresses, ttl)) if c.0 == self.connection + 1 => {
                 self.resolved(cx, now, addresses, ttl, out);
             }
-            (State::Gated, Input::Admitted) => {
-                self.at_gate = true;
-                self.connect(cx, now, out);
-            }
+            (State::Gated, Input::Admitted) => self.connect(cx, now, out),
             (State::Connecting, Input::Connected(c)) if current(c) => self.connected(cx, now, c, out),
             (State::Securing, Input::Secured(c, resumed)) if current(c) => {
                 out.event(Event::Secured { connection: c.0, resumed });
@@ -149,12 +163,12 @@ impl Session {
             (State::Securing | State::Handshaking, Input::Reset(c)) if current(c) => {
                 self.fail(cx, now, Failure::Reset, out);
             }
-            (State::Open, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
-            (State::Open, Input::Eof(c)) if current(c) => {
+            (State::Open | State::Pinged, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
+            (State::Open | State::Pinged, Input::Eof(c)) if current(c) => {
                 out.push(Output::Close(c, How::Fin));
                 self.lose(cx, now, End::Fin, out);
             }
-            (State::Open, Input::Reset(c)) if current(c) => self.lose(cx, now, End::Reset, out),
+            (State::Open | State::Pinged, Input::Reset(c)) if current(c) => self.lose(cx, now, End::Reset, out),
             // Whatever the server says now, the connection has served its purpose.
             (State::Closing, Input::Received(c, _) | Input::Eof(c)) if current(c) => {
                 out.push(Output::Close(c, How::Fin));
@@ -184,8 +198,8 @@ impl Session {
                 }
             }
             State::Securing | State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
-            State::Open if now >= until => self.hang_up(cx, now, out),
-            State::Open if self.pinged => {
+            State::Open | State::Pinged if now >= until => self.hang_up(cx, now, out),
+            State::Pinged => {
                 out.push(Output::Close(c, How::Fin));
                 self.lose(cx, now, End::Heartbeat, out);
             }
@@ -197,83 +211,6 @@ impl Session {
             State::Waiting => self.attempt(cx, now, out),
             State::Idle | State::Gated => {}
         }
-    }
-
-    /// Ends an open session as intended: the closing handshake of RFC 6455 section 7.
-    fn hang_up(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        /// How long a client waits for the server's close frame.
-        const PATIENCE: Nanos = Nanos::from_secs(5);
-        let mask = self.mask(cx, now);
-        out.transmit(ConnectionId(self.connection), |bytes| frame::write_close(bytes, 1000, mask));
-        out.event(Event::Ended);
-        self.state = State::Closing;
-        self.wake_at(now + PATIENCE, Timestamp::NEVER, out);
-    }
-
-    fn ping(&mut self, cx: &Context<'_>, now: Timestamp, until: Timestamp, out: &mut Outputs) {
-        let Some(heartbeat) = cx.group.heartbeat else { return };
-        let mask = self.mask(cx, now);
-        out.transmit(ConnectionId(self.connection), |bytes| frame::write_ping(bytes, mask));
-        self.pinged = true;
-        self.wake_at(until, now + heartbeat.timeout, out);
-    }
-
-    /// Reads the frames of an open connection.
-    fn listen(&mut self, cx: &mut Context<'_>, now: Timestamp, bytes: &[u8], out: &mut Outputs) {
-        let c = ConnectionId(self.connection);
-        let mut rare = self.rare.take();
-        let mut bytes = match rare.as_deref_mut() {
-            Some(rare) => rare.partial.join(bytes),
-            None => bytes,
-        };
-        while self.state == State::Open {
-            let (frame, len) = match frame::read(bytes) {
-                Ok(Some(read)) => read,
-                Ok(None) => {
-                    if !bytes.is_empty() {
-                        self.rare = Some(Box::new(Rare { partial: Partial::from(bytes.to_vec()), ..Rare::default() }));
-                    }
-                    return;
-                }
-                Err(_) => {
-                    out.push(Output::Close(c, How::Fin));
-                    return self.lose(cx, now, End::BadFrame, out);
-                }
-            };
-            bytes = &bytes[len..];
-            match frame.opcode {
-                Opcode::Pong => self.answered_ping(cx, out),
-                Opcode::Ping => {
-                    let mask = self.mask(cx, now);
-                    out.transmit(c, |bytes| frame::write_pong(bytes, frame.payload, mask));
-                }
-                Opcode::Close => {
-                    let code = frame.close_code();
-                    let mask = self.mask(cx, now);
-                    out.transmit(c, |bytes| frame::write_close(bytes, code, mask));
-                    out.push(Output::Close(c, How::Fin));
-                    return self.lose(cx, now, End::Close(code), out);
-                }
-                Opcode::Data => {}
-            }
-        }
-    }
-
-    fn answered_ping(&mut self, cx: &Context<'_>, out: &mut Outputs) {
-        let Some(heartbeat) = cx.group.heartbeat.filter(|_| self.pinged) else { return };
-        self.pinged = false;
-        out.event(Event::HeartbeatAnswered { connection: self.connection });
-        // The deadline was counted from the ping; so is the next one.
-        let sent = self.beat - heartbeat.timeout;
-        self.wake_at(self.until, sent + heartbeat.every, out);
-    }
-
-    /// A client's frames are masked with a key that is new each time (RFC 6455 section 5.3).
-    fn mask(&self, cx: &Context<'_>, now: Timestamp) -> Option<[u8; 4]> {
-        // Within a session, the moment tells masks apart as well as a counter would.
-        let identity = cx.group.identity(self.index);
-        let bits = cx.seed.draw(identity, Purpose::Mask, now.0 & ((1 << 56) - 1));
-        Some((bits.0[0] as u32).to_le_bytes())
     }
 
     /// Chooses an endpoint and begins an attempt there.
@@ -290,26 +227,29 @@ impl Session {
             let bits = self.draw(cx, Purpose::Endpoint, ordinal);
             bits.below(u64::from(count)) as u32
         };
-        self.position = if self.attempts == 0 {
+        let position = u32::from(self.position);
+        let next = (position + 1) % count;
+        let position = if self.attempts == 0 {
             match cx.group.pick {
                 Pick::First => 0,
-                Pick::Random => draw(self.choices),
+                Pick::Random => draw(self.connection),
                 Pick::Sticky => draw(0),
                 Pick::RoundRobin => match &mut cx.host {
                     Some(host) => host.turn() % count,
-                    None => self.index.wrapping_add(self.choices) % count,
+                    None if self.connection == 0 => self.index % count,
+                    None => next,
                 },
             }
         } else {
             match cx.group.on_retry {
-                OnRetry::Same => self.position,
-                OnRetry::Next => (self.position + 1) % count,
-                OnRetry::Random => draw(self.choices),
+                OnRetry::Same => position,
+                OnRetry::Next => next,
+                OnRetry::Random => draw(self.connection),
             }
         };
-        self.endpoint = cx.group.endpoints[self.position as usize];
-        self.choices += 1;
-        self.attempts += 1;
+        self.position = position as u16;
+        self.endpoint = cx.group.endpoints[position as usize].0 as u16;
+        self.attempts = self.attempts.saturating_add(1);
         self.hops = 0;
         self.rare = None;
         self.since = now;
@@ -320,13 +260,11 @@ impl Session {
     fn enter(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
         if let Some(host) = &mut cx.host
             && cx.group.gate
+            && !host.enter(self.endpoint(), cx.slot)
         {
-            self.at_gate = host.enter(self.endpoint, cx.slot);
-            if !self.at_gate {
-                self.state = State::Gated;
-                self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
-                return;
-            }
+            self.state = State::Gated;
+            self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
+            return;
         }
         self.connect(cx, now, out);
     }
@@ -334,15 +272,15 @@ impl Session {
     fn connect(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         self.connection += 1;
         self.state = State::Connecting;
-        out.event(Event::AttemptStarted { connection: self.connection, endpoint: self.endpoint.0 });
-        out.push(Output::Open(ConnectionId(self.connection), self.endpoint));
+        out.event(Event::AttemptStarted { connection: self.connection, endpoint: u32::from(self.endpoint) });
+        out.push(Output::Open(ConnectionId(self.connection), self.endpoint()));
         self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
     }
 
     /// TCP is up: TLS is next, where the server has it. The handshake's timeout counts from here either way.
     fn connected(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         out.event(Event::Connected { connection: c.0 });
-        if cx.directory.secure(self.endpoint) {
+        if cx.directory.secure(self.endpoint()) {
             self.state = State::Securing;
             let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
             out.push(Output::StartTls(c, name));
@@ -379,7 +317,7 @@ impl Session {
                 Ok(Some((answer, len))) => {
                     self.answered(cx, now, answer, (name, path.unwrap_or(&group.path)), out);
                     // Bytes glued to the answer that opened are the first frames.
-                    if self.state == State::Open && bytes.len() > len {
+                    if self.is_open() && bytes.len() > len {
                         self.listen(cx, now, &bytes[len..], out);
                     }
                     return;
@@ -413,12 +351,11 @@ impl Session {
                 if cx.group.retry.reset_after == Nanos::ZERO {
                     self.begin_delays_anew();
                 }
-                out.event(Event::Opened { connection: self.connection, endpoint: self.endpoint.0 });
+                out.event(Event::Opened { connection: self.connection, endpoint: u32::from(self.endpoint) });
                 let until = match &cx.group.hold {
                     None => Timestamp::NEVER,
                     Some(hold) => now + hold.sample(|| self.draw(cx, Purpose::Hold, self.connection)),
                 };
-                self.pinged = false;
                 let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
                 self.wake_at(until, beat, out);
             }
@@ -428,7 +365,7 @@ impl Session {
                     out.push(Output::Close(ConnectionId(self.connection), How::Fin));
                     self.leave_gate(cx, out);
                     self.hops += 1;
-                    self.endpoint = endpoint;
+                    self.endpoint = endpoint.0 as u16;
                     let name = cx.directory.name(endpoint).map(|_| endpoint);
                     self.rare =
                         (path.is_some() || name.is_some()).then(|| Box::new(Rare { path, name, ..Rare::default() }));
@@ -455,7 +392,7 @@ impl Session {
         }
         let base = cx.directory.authority(self.target(cx, name));
         let location = location.ok_or(Failure::BadLocation)?;
-        let secure = cx.directory.secure(self.endpoint);
+        let secure = cx.directory.secure(self.endpoint());
         let target = parse_location(location, secure, base, path).map_err(|_| Failure::BadLocation)?;
         // Whoever asked by `wss:` is not led to `ws:` (RFC 6455 leaves it to the client; Python's websockets refuses, too).
         if secure && !target.secure {
@@ -510,7 +447,7 @@ impl Session {
 
     fn begin_delays_anew(&mut self) {
         self.retries = 0;
-        self.delay = Nanos::ZERO;
+        self.delay_us = 0;
     }
 
     /// Tells the host's breaker how an attempt came out.
@@ -523,20 +460,21 @@ impl Session {
     /// Tries again after the policy's delay, or after what was asked for if that is longer; or gives up.
     fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, may: bool, asked: Nanos, out: &mut Outputs) {
         let retry = &cx.group.retry;
-        let spent = retry.attempts.is_some_and(|most| self.attempts >= most);
+        let spent = retry.attempts.is_some_and(|most| u32::from(self.attempts) >= most);
         if !may || spent || retry.policy == Policy::None {
             out.event(Event::GaveUp);
             self.end(out);
             return;
         }
-        self.retries += 1;
+        self.retries = self.retries.saturating_add(1);
         let draw = |which: Draw| match which {
             Draw::Jitter => self.draw(cx, Purpose::Retry, self.connection),
             Draw::Plus => self.draw(cx, Purpose::RetryPlus, self.connection),
             Draw::Once => self.draw(cx, Purpose::RetryBase, 0),
         };
-        self.delay = retry.delay(self.retries, self.delay, draw);
-        self.wait(cx, now, self.delay.max(asked), out);
+        let delay = retry.delay(u32::from(self.retries), Nanos(u64::from(self.delay_us) * 1_000), draw);
+        self.delay_us = (delay.0 / 1_000).try_into().unwrap_or(u32::MAX);
+        self.wait(cx, now, delay.max(asked), out);
     }
 
     /// Waits for the next attempt, as long as the host's budget says if that is longer.
@@ -558,9 +496,10 @@ impl Session {
     }
 
     fn leave_gate(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        if std::mem::take(&mut self.at_gate)
+        if cx.group.gate
+            && matches!(self.state, State::Connecting | State::Securing | State::Handshaking)
             && let Some(host) = &mut cx.host
-            && let Some(next) = host.leave(self.endpoint)
+            && let Some(next) = host.leave(self.endpoint())
         {
             out.push(Output::Admit(next));
         }

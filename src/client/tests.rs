@@ -68,7 +68,7 @@ impl Bench {
             directory: Directory::new(names.map(String::from)),
             host: None,
             names: Names::default(),
-            session: Session::new(index),
+            session: Session::new(0, index),
             now: Timestamp::ZERO + Nanos::from_secs(60),
             due: Timestamp::NEVER,
             dialed: (ConnectionId(0), EndpointId(0)),

@@ -95,10 +95,11 @@ impl Arrivals {
         }
     }
 
-    /// A closed-loop user's pause before session number `life` (from 1); `None` in an open model.
-    pub fn think(&self, user: u32, life: u32) -> Option<Nanos> {
+    /// A closed-loop user's pause between two sessions; `None` in an open model. `connections` is how many it has made by
+    /// then.
+    pub fn think(&self, user: u32, connections: u32) -> Option<Nanos> {
         let user = self.identity.nth(u64::from(user));
-        let draw = || self.seed.draw(user, Purpose::Think, u64::from(life));
+        let draw = || self.seed.draw(user, Purpose::Think, u64::from(connections));
         self.think.as_ref().map(|think| think.sample(draw))
     }
 }

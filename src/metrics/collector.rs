@@ -8,7 +8,7 @@ use super::Measured;
 use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
 use super::layout::{Layout, Window};
-use super::lives::{Life, Path};
+use super::lives::{Life, Outages, Path};
 use super::names::NameAccount;
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, summarize_group};
@@ -43,6 +43,7 @@ pub struct Metrics {
     layout: Layout,
     window: Window,
     lives: Vec<Life>,
+    outages: Outages,
     groups: Vec<Group>,
     servers: Vec<ServerAccount>,
     faults: Vec<FaultAccount>,
@@ -114,6 +115,7 @@ impl Metrics {
         Metrics {
             window: Window { from: layout.from, until: layout.until },
             lives: Vec::with_capacity(sessions),
+            outages: Outages::default(),
             groups: layout.groups.iter().map(|_| Group::default()).collect(),
             servers: layout.servers.iter().map(ServerAccount::new).collect(),
             faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
@@ -164,8 +166,8 @@ impl Metrics {
         self.servers.iter_mut().for_each(|server| server.finish(end, &self.window));
         for life in &self.lives {
             let group = &mut self.groups[life.group as usize];
-            group.open += u64::from(life.measured && life.path == Path::Usable);
-            group.latencies[ATTEMPT].add_unfinished(u64::from(life.trying && self.window.contains(life.attempt)));
+            group.open += u64::from(life.path == Path::Usable && self.window.contains(life.scheduled));
+            group.latencies[ATTEMPT].add_unfinished(u64::from(self.window.contains(life.attempt)));
         }
         let latencies = self.latencies().map(|which| {
             let mut all = Latency::default();
@@ -313,22 +315,20 @@ impl Metrics {
         match event {
             client::Event::Scheduled { group, .. } => {
                 let wanted = u32::from(!life.wants);
-                let measured = self.window.contains(now);
-                *life = Life { scheduled: now, group, wants: true, measured, ..Life::default() };
-                self.groups[group as usize].scheduled += u64::from(measured);
+                *life = Life { scheduled: now, group, wants: true, ..Life::default() };
+                self.outages.forget(session);
+                self.groups[group as usize].scheduled += u64::from(self.window.contains(now));
                 self.add_up(now);
                 self.wanted += wanted;
             }
             client::Event::AttemptStarted { .. } => {
                 // An attempt with a lookup has begun before.
-                if !life.trying {
+                if life.attempt == Timestamp::NEVER {
                     life.attempt = now;
-                    life.trying = true;
                 }
             }
             client::Event::Resolving { name, .. } => {
                 life.attempt = now;
-                life.trying = true;
                 self.name(name).lookups += u64::from(self.window.contains(now));
             }
             client::Event::Resolved { name, .. } => {
@@ -359,7 +359,10 @@ impl Metrics {
             }
             client::Event::HeartbeatAnswered { .. } => self.heartbeats += u64::from(self.window.contains(now)),
             client::Event::Ended => self.ended(now, session),
-            client::Event::GaveUp => self.groups[life.group as usize].failed += u64::from(life.measured),
+            client::Event::GaveUp => {
+                let measured = self.window.contains(life.scheduled);
+                self.groups[life.group as usize].failed += u64::from(measured);
+            }
             client::Event::Retrying { .. } => {}
         }
     }
@@ -371,27 +374,28 @@ impl Metrics {
 
     fn attempted(&mut self, now: Timestamp, session: u32, outcome: Outcome) {
         let life = &mut self.lives[session as usize];
-        life.trying = false;
+        let began = std::mem::replace(&mut life.attempt, Timestamp::NEVER);
         self.interval_outcomes[outcome as usize] += 1;
-        if self.window.contains(life.attempt) {
+        if self.window.contains(began) {
             self.outcomes[outcome as usize] += 1;
-            self.groups[life.group as usize].latencies[ATTEMPT].record(now.since(life.attempt));
+            self.groups[life.group as usize].latencies[ATTEMPT].record(now.since(began));
         }
     }
 
     fn opened(&mut self, now: Timestamp, session: u32, dialled: u32) {
+        let began = self.lives[session as usize].attempt;
         self.attempted(now, session, Outcome::Opened);
         let server = self.behind(session, dialled);
         let life = &mut self.lives[session as usize];
         let group = &mut self.groups[life.group as usize];
-        if self.window.contains(life.attempt) {
+        if self.window.contains(began) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));
             self.servers[server as usize].opened += 1;
             // A balancer's clients open through it.
             self.servers[dialled as usize].opened += u64::from(dialled != server);
         }
         life.hops = 0;
-        life.server = server;
+        life.server = server as u16;
         match self.why_down(session).or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {
             None => self.usable_again(now, session),
             // The answer was on its way when the server died: open for the client, usable for nobody.
@@ -414,7 +418,7 @@ impl Metrics {
         self.add_up(now);
         let life = &mut self.lives[session as usize];
         self.wanted -= u32::from(std::mem::take(&mut life.wants));
-        self.groups[life.group as usize].ended += u64::from(life.measured);
+        self.groups[life.group as usize].ended += u64::from(self.window.contains(life.scheduled));
         match std::mem::take(&mut life.path) {
             // It stays counted as open again with the faults it came back from.
             Path::Usable => {
@@ -423,14 +427,14 @@ impl Metrics {
             }
             path => {
                 self.unnoticed -= u64::from(path != Path::None && self.window.contains(life.connected));
-                self.down -= u64::from(self.window.contains(life.down));
-                for fault in bits(life.faults) {
+                let outage = self.outages.get(session);
+                self.down -= u64::from(self.window.contains(outage.since));
+                for fault in bits(outage.faults) {
                     self.faults[fault].ended_while_down(now);
                 }
             }
         }
-        life.down = Timestamp::NEVER;
-        life.faults = 0;
+        self.outages.forget(session);
     }
 }
 

@@ -17,20 +17,18 @@ pub(super) enum Path {
     },
 }
 
-/// One session's account: 56 bytes, as there may be millions. A closed-loop user's is used for one session after
-/// the other.
+/// One session's account: 32 bytes, half a line of a processor's cache, as there may be millions. A closed-loop user's
+/// is used for one session after the other.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
 pub(super) struct Life {
     pub scheduled: Timestamp,
+    /// When its attempt began that has not come out. `NEVER` without one.
     pub attempt: Timestamp,
     /// When TCP came up; of an open session, when its path died.
     pub connected: Timestamp,
-    /// When its outage began: the path died, or the loss was noticed. `NEVER` without one.
-    pub down: Timestamp,
-    /// The faults that took it down, a bit each.
-    pub faults: u64,
     /// Where it is open.
-    pub server: u32,
+    pub server: u16,
     pub group: u16,
     pub hops: u8,
     pub path: Path,
@@ -38,28 +36,66 @@ pub(super) struct Life {
     pub wants: bool,
     /// Has been open, usable end to end.
     pub opened: bool,
-    /// Has an attempt that has not come out.
-    pub trying: bool,
-    /// Scheduled within the measured window.
-    pub measured: bool,
 }
+
+const _: () = assert!(size_of::<Life>() == 32);
 
 impl Default for Life {
     fn default() -> Life {
         Life {
             scheduled: Timestamp::ZERO,
-            attempt: Timestamp::ZERO,
+            attempt: Timestamp::NEVER,
             connected: Timestamp::ZERO,
-            down: Timestamp::NEVER,
-            faults: 0,
             server: 0,
             group: 0,
             hops: 0,
             path: Path::None,
             wants: false,
             opened: false,
-            trying: false,
-            measured: false,
+        }
+    }
+}
+
+/// What no session has before the first outage of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    /// When it began: the path died, or the loss was noticed. `NEVER` without one.
+    pub since: Timestamp,
+    /// The faults that took the session down, a bit each.
+    pub faults: u64,
+}
+
+/// The outages of all sessions: no memory before the first one.
+#[derive(Debug, Default)]
+pub(super) struct Outages(Vec<Outage>);
+
+impl Outages {
+    const NONE: Outage = Outage { since: Timestamp::NEVER, faults: 0 };
+
+    pub fn get(&self, session: u32) -> Outage {
+        self.0.get(session as usize).copied().unwrap_or(Outages::NONE)
+    }
+
+    /// To change it. `sessions` is how many there may be.
+    pub fn of(&mut self, session: u32, sessions: usize) -> &mut Outage {
+        let least = sessions.max(session as usize + 1);
+        if self.0.len() < least {
+            self.0.resize(least, Outages::NONE);
+        }
+        &mut self.0[session as usize]
+    }
+
+    /// It is over.
+    pub fn end(&mut self, session: u32) {
+        if let Some(outage) = self.0.get_mut(session as usize) {
+            outage.since = Timestamp::NEVER;
+        }
+    }
+
+    /// Nothing is left of it: another session begins, or this one does not want to be open any more.
+    pub fn forget(&mut self, session: u32) {
+        if let Some(outage) = self.0.get_mut(session as usize) {
+            *outage = Outages::NONE;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::Recorder;
-use crate::event::{Encoder, Event};
+use crate::event::{Encoding, Event};
 
 /// Encoded events are hashed in blocks, as the hash is fastest on long inputs.
 const BLOCK: usize = 8 * 1024;
@@ -43,13 +43,11 @@ impl fmt::Display for Digest {
 impl Recorder for Digest {
     #[inline]
     fn record(&mut self, event: &Event) {
-        if self.filled > BLOCK - Encoder::MAX {
+        if self.filled > BLOCK - Encoding::MAX {
             self.hash.update(&self.block[..self.filled]);
             self.filled = 0;
         }
         let room = self.block[self.filled..].first_chunk_mut().expect("room for one event");
-        let mut encoder = Encoder::new(room);
-        event.encode(&mut encoder);
-        self.filled += encoder.len();
+        self.filled += event.encode().write(room);
     }
 }

@@ -58,7 +58,7 @@ impl Server {
             if self.state(c) == State::Open {
                 out.event(Event::GoingAway { connection, code });
                 out.transmit(c, |bytes| frame::write_close(bytes, code, None));
-                self.connections[connection as usize].state = State::Closing;
+                self.connections.turn(c, State::Closing);
             }
         }
     }

@@ -97,9 +97,9 @@ impl Server {
             self.limits.timeouts.pop_front();
             let c = ConnectionId(connection);
             out.event(Event::TimedOut { connection });
-            match self.connections[c.0 as usize].partial {
-                Some(_) => self.reject(c, 408, None, out),
-                None => self.close(c, How::Fin, out),
+            match self.connections.has_partial(c) {
+                true => self.reject(c, 408, None, out),
+                false => self.close(c, How::Fin, out),
             }
         }
     }

@@ -7,6 +7,7 @@ use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm, Targets};
 use super::calls::{Caller, Calls};
 use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
+use super::connections::Connections;
 use super::drain::Drain;
 use super::limits::{Limits, note};
 use super::plan::Plan;
@@ -15,7 +16,7 @@ use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::call::{read_call, write_served};
 use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
-use crate::http::{Directory, Partial};
+use crate::http::Directory;
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Identity, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -59,19 +60,10 @@ pub(super) enum State {
     Closing,
 }
 
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) state: State,
-    /// Past the limit: it takes up no place under it, and its request will be turned away.
-    pub(super) excess: bool,
-    pub(super) client: Identity,
-    pub(super) partial: Option<Box<Partial>>,
-}
-
 /// One server process.
 #[derive(Debug, Default)]
 pub struct Server {
-    pub(super) connections: Vec<Connection>,
+    pub(super) connections: Connections,
     count: u32,
     /// Of them, those past the limit: they take up no place under it.
     excess: u32,
@@ -135,7 +127,7 @@ impl Server {
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
-                State::Pending | State::Securing => self.connections[c.0 as usize].state = State::Abandoned,
+                State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
                 State::Greeting | State::Reading | State::Stalled | State::Ignored | State::Open | State::Closing => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
@@ -160,38 +152,29 @@ impl Server {
     }
 
     pub(super) fn state(&self, c: ConnectionId) -> State {
-        self.connections.get(c.0 as usize).map_or(State::Gone, |connection| connection.state)
+        self.connections.state(c)
     }
 
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
-        let at = c.0 as usize;
-        if at >= self.connections.len() {
-            let empty = || Connection { state: State::Gone, excess: false, client, partial: None };
-            self.connections.resize_with(at + 1, empty);
-        }
         let excess = self.count - self.excess >= cx.plan.connections_max;
         self.excess += u32::from(excess);
         let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
-        self.connections[at] = Connection { state, excess, client, partial: None };
+        self.connections.accept(c, client, state, excess);
         self.count += 1;
         out.event(Event::Accepted { connection: c.0 });
         self.limit_time(cx, now, c, out);
     }
 
     pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
-        let connection = &mut self.connections[c.0 as usize];
-        connection.state = State::Gone;
-        connection.partial = None;
+        self.excess -= u32::from(self.connections.forget(c));
         self.count -= 1;
-        self.excess -= u32::from(connection.excess);
         out.event(Event::Closed { connection: c.0 });
     }
 
     /// Reads the request, as far as it has come in.
     fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        let connection = &mut self.connections[c.0 as usize];
-        let excess = connection.excess;
-        let mut partial = connection.partial.take();
+        let excess = self.connections.is_excess(c);
+        let mut partial = self.connections.take_partial(c);
         let bytes = match &mut partial {
             Some(partial) => partial.join(bytes),
             None => bytes,
@@ -216,9 +199,7 @@ impl Server {
             }
             Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
             Ok(None) => {
-                let kept = Box::new(Partial::from(bytes.to_vec()));
-                self.connections[c.0 as usize].partial = Some(kept);
-                return;
+                return self.connections.keep_partial(c, bytes);
             }
             Err(refusal) => refusal.status(),
         };
@@ -249,14 +230,14 @@ impl Server {
         out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn, queued: false });
         match turn {
             Turn::Redirect => {
-                let client = self.connections[c.0 as usize].client;
+                let client = self.connections.client(c);
                 let target = self.targets.choose(cx, client, PickMember::RoundRobin, &cx.plan.overflow);
                 let authority = cx.directory.authority(target);
                 let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
                 out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path]));
                 self.answered_at_once(c, 307, out);
             }
-            Turn::Drop => self.connections[c.0 as usize].state = State::Ignored,
+            Turn::Drop => self.connections.turn(c, State::Ignored),
             Turn::Reject | Turn::Reset => self.reject(c, 503, None, out),
         }
     }
@@ -283,7 +264,7 @@ impl Server {
     ) {
         match turn {
             _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
-            Turn::Drop => self.connections[c.0 as usize].state = State::Stalled,
+            Turn::Drop => self.connections.turn(c, State::Stalled),
             Turn::Reset => self.close(c, How::Reset, out),
             // Without TLS there are no words to say it with.
             Turn::Reject if self.state(c) == State::Securing => self.close(c, How::Fin, out),
@@ -326,7 +307,7 @@ impl Server {
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
     fn listen(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        let mut partial = self.connections[c.0 as usize].partial.take();
+        let mut partial = self.connections.take_partial(c);
         let mut bytes = match &mut partial {
             Some(partial) => partial.join(bytes),
             None => bytes,
@@ -361,7 +342,7 @@ impl Server {
             }
         }
         if !bytes.is_empty() {
-            self.connections[c.0 as usize].partial = Some(Box::new(Partial::from(bytes.to_vec())));
+            self.connections.keep_partial(c, bytes);
         }
     }
 
@@ -387,14 +368,14 @@ impl Server {
                 Err(()) => return,
             },
         };
-        let client = self.connections[c.0 as usize].client;
+        let client = self.connections.client(c);
         let mut numbered = cx.plan.behaviors.iter().enumerate();
         let behavior = numbered
             .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
             .map_or(cx.plan.behaviors.len(), |(number, _)| number);
         let choice = cx.plan.behaviors.get(behavior).map(|behavior| &behavior.choice);
         if let Some(Choice::Stall) = choice {
-            self.connections[c.0 as usize].state = State::Stalled;
+            self.connections.turn(c, State::Stalled);
             out.event(Event::Requested { connection: c.0, queued: false });
             return;
         }
@@ -411,7 +392,7 @@ impl Server {
             asker: self.asker(c, request.path, call),
         };
         let job = Job { connection: c.0, client, work: Work::Request(asked), since: now };
-        self.connections[c.0 as usize].state = State::Pending;
+        self.connections.turn(c, State::Pending);
         match later {
             None => self.enter(cx, now, job, false, out),
             Some(at) => {
@@ -545,7 +526,7 @@ impl Server {
                 let mut status = 0;
                 out.transmit(c, |bytes| status = write_open(bytes, asked.upgrade, &accept));
                 out.event(Event::Answered { connection: c.0, status, served });
-                self.connections[c.0 as usize].state = State::Open;
+                self.connections.turn(c, State::Open);
                 return;
             }
             Some(Choice::Redirect { status, to, pick, form, path, .. }) => {

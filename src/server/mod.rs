@@ -5,6 +5,7 @@ mod balancer;
 mod behavior;
 mod calls;
 mod config;
+mod connections;
 mod drain;
 mod limits;
 mod machine;

@@ -18,17 +18,16 @@ impl Server {
         resumed: bool,
         out: &mut Outputs,
     ) {
-        let connection = &mut self.connections[c.0 as usize];
         // Any other answer to a connection past the limit is HTTP, and must wait until TLS is up.
-        if connection.excess && cx.plan.when_full == WhenFull::Drop {
-            connection.state = State::Ignored;
+        if self.connections.is_excess(c) && cx.plan.when_full == WhenFull::Drop {
+            self.connections.turn(c, State::Ignored);
             out.event(Event::Hello { connection: c.0, resumed, queued: false });
             let (reason, turn) = (Reason::ConnectionsMax, Turn::Drop);
             out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
             return;
         }
-        connection.state = State::Securing;
-        let job = Job { connection: c.0, client: connection.client, work: Work::Tls { resumed }, since: now };
+        self.connections.turn(c, State::Securing);
+        let job = Job { connection: c.0, client: self.connections.client(c), work: Work::Tls { resumed }, since: now };
         self.enter(cx, now, job, false, out);
     }
 
@@ -48,7 +47,7 @@ impl Server {
         }
         out.event(Event::HelloAnswered { connection: c.0, served });
         out.push(Output::StartTls(c, cx.endpoint));
-        self.connections[c.0 as usize].state = State::Reading;
+        self.connections.turn(c, State::Reading);
         // Its own work is none of the client's time.
         self.limit_time(cx, now, c, out);
     }

@@ -9,7 +9,7 @@ use crate::time::{Nanos, Timestamp};
 impl Session {
     /// Goes to the endpoint; if that is a name, to what it stands for.
     pub(super) fn dial(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
-        if cx.directory.name(self.endpoint).is_some() {
+        if cx.directory.name(self.endpoint()).is_some() {
             self.look_up(cx, now, out);
         } else {
             self.enter(cx, now, out);
@@ -23,14 +23,14 @@ impl Session {
             (Some(host), _) => Some(&host.names),
             (None, names) => names.as_deref(),
         };
-        if let Some(addresses) = known.and_then(|names| names.find(self.endpoint, now)) {
+        if let Some(addresses) = known.and_then(|names| names.find(self.endpoint(), now)) {
             self.take(cx.group.next_address, addresses);
             return self.enter(cx, now, out);
         }
         self.state = State::Resolving;
         let connection = self.connection + 1;
-        out.event(Event::Resolving { connection, name: self.endpoint.0 });
-        out.push(Output::Resolve(ConnectionId(connection), self.endpoint));
+        out.event(Event::Resolving { connection, name: u32::from(self.endpoint) });
+        out.push(Output::Resolve(ConnectionId(connection), self.endpoint()));
         self.wake_at(self.limited(cx, now + cx.group.dns_timeout), Timestamp::NEVER, out);
     }
 
@@ -42,7 +42,7 @@ impl Session {
         ttl: Nanos,
         out: &mut Outputs,
     ) {
-        let (name, count) = (self.endpoint, addresses.len() as u16);
+        let (name, count) = (self.endpoint(), addresses.len() as u16);
         out.event(Event::Resolved { connection: self.connection + 1, name: name.0, addresses: count, ttl });
         let names = match (&mut cx.host, &mut cx.names) {
             (Some(host), _) => Some(&mut host.names),
@@ -57,7 +57,7 @@ impl Session {
 
     /// Takes the first address of an answer, and keeps the others in case it is of no use.
     fn take(&mut self, next_address: bool, addresses: &[EndpointId]) {
-        self.endpoint = addresses[0];
+        self.endpoint = addresses[0].0 as u16;
         if next_address && addresses.len() > 1 {
             self.rare.get_or_insert_default().untried = addresses[1..].iter().rev().copied().collect();
         }
@@ -77,7 +77,7 @@ impl Session {
         let Some(next) = rare.untried.pop().filter(|_| !spent) else { return false };
         self.leave_gate(cx, out);
         out.event(Event::AttemptFailed { connection: self.connection, failure });
-        self.endpoint = next;
+        self.endpoint = next.0 as u16;
         self.enter(cx, now, out);
         true
     }
@@ -87,7 +87,7 @@ impl Session {
     pub(super) fn target(&self, cx: &Context<'_>, name: Option<EndpointId>) -> EndpointId {
         match self.hops {
             0 => cx.group.endpoints[self.position as usize],
-            _ => name.unwrap_or(self.endpoint),
+            _ => name.unwrap_or(self.endpoint()),
         }
     }
 }

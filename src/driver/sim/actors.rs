@@ -1,5 +1,8 @@
 //! Giving inputs to machines, and carrying out what they ask.
 
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+
 use super::connection::{ClientEnd, ServerEnd, Who};
 use super::queue::Handle;
 use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
@@ -14,32 +17,33 @@ use crate::server::{self, Server};
 use crate::time::Timestamp;
 
 impl Simulation {
-    /// The next session of a group is scheduled to start now.
-    pub(super) fn arrive<R: Recorder>(&mut self, group: u32, recorder: &mut R) {
+    /// The next session is scheduled to start now.
+    pub(super) fn arrive<R: Recorder>(&mut self, recorder: &mut R) {
+        let Some(mut due) = self.arrivals.peek_mut() else { return };
+        let Reverse((_, group)) = *due;
+        match self.groups[group as usize].arrivals.next() {
+            Some(next) => {
+                *due = Reverse((next, group));
+                drop(due);
+            }
+            None => drop(PeekMut::pop(due)),
+        }
         let slot = &mut self.groups[group as usize];
-        let machine = Session::new(slot.next_index);
+        let machine = Session::new(group as u16, slot.next_index);
         slot.next_index += 1;
         if !self.dns.is_empty() && slot.hosts.is_empty() {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;
-        self.sessions.push(SessionSlot {
-            machine,
-            wake: Handle::NONE,
-            connection: NONE,
-            lives: 0,
-            group: group as u16,
-        });
+        self.sessions.push(SessionSlot { machine, wake: Handle::NONE, connection: NONE });
         self.session_input(session, Input::Start, recorder);
-        self.schedule_arrival(group);
     }
 
     /// A closed-loop user is done with one session: the next follows after a pause.
     fn session_done(&mut self, session: u32) {
-        let slot = &mut self.sessions[session as usize];
-        slot.lives += 1;
-        let arrivals = &self.groups[slot.group as usize].arrivals;
-        if let Some(think) = arrivals.think(slot.machine.index(), slot.lives) {
+        let machine = &self.sessions[session as usize].machine;
+        let arrivals = &self.groups[usize::from(machine.group())].arrivals;
+        if let Some(think) = arrivals.think(machine.index(), machine.connections()) {
             self.queue.push(self.now + think, Item::Restart { session });
         }
     }
@@ -62,7 +66,7 @@ impl Simulation {
     pub(super) fn session_input<R: Recorder>(&mut self, session: u32, input: Input<'_>, recorder: &mut R) {
         let mut out = std::mem::take(&mut self.client_outputs);
         let slot = &mut self.sessions[session as usize];
-        let GroupSlot { plan, hosts, names, .. } = &mut self.groups[slot.group as usize];
+        let GroupSlot { plan, hosts, names, .. } = &mut self.groups[usize::from(slot.machine.group())];
         let host = match hosts.len() {
             0 => None,
             count => hosts.get_mut(slot.machine.index() as usize % count),
@@ -227,8 +231,8 @@ impl Simulation {
         };
     }
 
-    /// The process accepts a connection.
-    pub(super) fn accept<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    /// The process accepts a connection, and is to be told: under this number, from this client.
+    pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
         let entry = &mut self.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
         let number = slot.free.pop().unwrap_or(slot.accepted.len() as u32);
@@ -245,7 +249,7 @@ impl Simulation {
             let address = self.address_of(connection);
             self.servers[server as usize].machine.comes_from(ConnectionId(number), address);
         }
-        self.server_input(server, Input::Accepted(ConnectionId(number), identity), recorder);
+        Input::Accepted(ConnectionId(number), identity)
     }
 
     /// A redirector hears how many connections each server has, of those that can say so.

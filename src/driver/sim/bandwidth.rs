@@ -252,7 +252,7 @@ impl Simulation {
                 match caller.who() {
                     Who::Session(session) if at_caller => {
                         let slot = &self.sessions[session as usize];
-                        let group = slot.group as usize;
+                        let group = usize::from(slot.machine.group());
                         let host = self.groups[group].host_number(slot.machine.index());
                         let hosts = &mut self.bottlenecks().clients[group];
                         hosts.get_mut(host as usize).map(|pipes| &mut pipes[direction])

@@ -27,7 +27,7 @@ impl Simulation {
         match caller.who() {
             Who::Session(session) => {
                 let slot = &self.sessions[session as usize];
-                self.groups[slot.group as usize].host_of(slot.machine.index())
+                self.groups[usize::from(slot.machine.group())].host_of(slot.machine.index())
             }
             Who::Server(server) => self.servers[server as usize].identity,
         }
@@ -39,7 +39,7 @@ impl Simulation {
         match caller.who() {
             Who::Session(session) => {
                 let slot = &self.sessions[session as usize];
-                self.groups[slot.group as usize].plan.identity(slot.machine.index())
+                self.groups[usize::from(slot.machine.group())].plan.identity(slot.machine.index())
             }
             Who::Server(server) => self.servers[server as usize].identity,
         }
@@ -48,7 +48,7 @@ impl Simulation {
     /// Where a caller stands when a partition comes between.
     pub(super) fn side_of(&self, caller: Caller) -> Side {
         match caller.who() {
-            Who::Session(session) => Side::Clients(self.sessions[session as usize].group),
+            Who::Session(session) => Side::Clients(self.sessions[session as usize].machine.group()),
             Who::Server(server) => Side::Server(server),
         }
     }

@@ -70,8 +70,9 @@ const RELAYED: u8 = 1 << 7;
 /// In [`Connection::clock`].
 const MEASURED: u64 = 1 << 63;
 
-/// One connection.
+/// One connection: one line of a processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Connection {
     /// Nanoseconds: when its first SYN left; with [`MEASURED`] set, the round trip of its connect.
     clock: u64,

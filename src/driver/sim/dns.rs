@@ -86,7 +86,7 @@ impl Simulation {
     #[cold]
     pub(super) fn answer<R: Recorder>(&mut self, name: u16, session: u32, connection: u32, recorder: &mut R) {
         let slot = &self.sessions[session as usize];
-        let host = self.groups[slot.group as usize].host_of(slot.machine.index());
+        let host = self.groups[usize::from(slot.machine.group())].host_of(slot.machine.index());
         let client = (self.client(session), u64::from(connection));
         let mut addresses = std::mem::take(&mut self.dns.addresses);
         let ttl = self.dns.names[usize::from(name)].answer(self.seed, host, client, self.now, &mut addresses);
@@ -98,7 +98,7 @@ impl Simulation {
 
     fn client(&self, session: u32) -> Identity {
         let slot = &self.sessions[session as usize];
-        self.groups[slot.group as usize].plan.identity(slot.machine.index())
+        self.groups[usize::from(slot.machine.group())].plan.identity(slot.machine.index())
     }
 
     /// Somebody writes other records.

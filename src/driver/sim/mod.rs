@@ -8,6 +8,7 @@
 mod actors;
 mod bandwidth;
 mod calls;
+mod connect;
 mod connection;
 mod dns;
 mod faults;
@@ -20,6 +21,9 @@ mod stall;
 mod tls;
 mod travel;
 mod wire;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use bandwidth::Bottlenecks;
 use calls::News;
@@ -50,10 +54,6 @@ use crate::time::{Nanos, Timestamp};
 /// What is pending. The names say what happens when it is due.
 #[derive(Debug, Clone, Copy)]
 enum Item {
-    /// The next session of a client group arrives.
-    Arrive {
-        group: u32,
-    },
     /// A closed-loop user starts its next session.
     Restart {
         session: u32,
@@ -178,17 +178,17 @@ enum Item {
     },
 }
 
-/// A session with what the simulator keeps for it.
+/// A session with what the simulator keeps for it: one line of a processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 struct SessionSlot {
     machine: Session,
     wake: Handle,
     /// Its latest connection in the slab; older ones follow by [`Connection::older`].
     connection: u32,
-    /// Sessions this user has had before, in a closed loop.
-    lives: u32,
-    group: u16,
 }
+
+const _: () = assert!(size_of::<SessionSlot>() == 64 && size_of::<Connection>() == 64);
 
 /// A client group with what the simulator keeps for it.
 #[derive(Debug)]
@@ -315,6 +315,8 @@ pub struct Simulation {
     relays: bool,
     flows: BTreeMap<u32, Flow>,
     groups: Vec<GroupSlot>,
+    /// When the next session of each client group arrives. At the same moment, an arrival comes after all else.
+    arrivals: BinaryHeap<Reverse<(Timestamp, u32)>>,
     sessions: Vec<SessionSlot>,
     plans: Vec<Plan>,
     servers: Vec<ServerSlot>,
@@ -420,6 +422,7 @@ impl Simulation {
             flows: BTreeMap::new(),
             syn_schedule: scenario.file.network.syn_retries.schedule(),
             groups,
+            arrivals: BinaryHeap::new(),
             sessions: Vec::with_capacity(sessions),
             plans: plans.collect(),
             servers: servers.collect(),
@@ -477,21 +480,14 @@ impl Simulation {
             self.next_pause(server);
         }
         self.schedule_names();
-        for group in 0..self.groups.len() as u32 {
-            self.schedule_arrival(group);
-        }
+        let first = (0..).zip(&mut self.groups).filter_map(|(number, group)| group.arrivals.next().zip(Some(number)));
+        self.arrivals = first.map(Reverse).collect();
     }
 
     /// Moves the end of the quiet on to the next change.
     fn next_quiet(&mut self) {
         let next = self.changes.partition_point(|change| *change <= self.now);
         self.quiet_until = self.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
-    }
-
-    fn schedule_arrival(&mut self, group: u32) {
-        if let Some(at) = self.groups[group as usize].arrivals.next() {
-            self.queue.push(at, Item::Arrive { group });
-        }
     }
 
     /// The virtual time that the run has reached.
@@ -507,10 +503,16 @@ impl Simulation {
     /// Works through at most `budget` items. False when the run is at its end.
     pub fn advance<R: Recorder>(&mut self, recorder: &mut R, budget: u64) -> bool {
         for _ in 0..budget {
-            match self.queue.pop() {
+            // Arrivals come in order of time anyway: they need no place in the queue.
+            let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
+            match self.queue.pop(arrival) {
                 Some((at, item)) if at < self.end => {
                     self.now = at;
                     self.happen(item, recorder);
+                }
+                None if arrival < self.end => {
+                    self.now = arrival;
+                    self.arrive(recorder);
                 }
                 _ => {
                     self.now = self.end;
@@ -523,7 +525,6 @@ impl Simulation {
 
     fn happen<R: Recorder>(&mut self, item: Item, recorder: &mut R) {
         match item {
-            Item::Arrive { group } => self.arrive(group, recorder),
             Item::Restart { session } => self.restart(session, recorder),
             Item::SessionWake { session } => self.wake_session(session, recorder),
             Item::ServerWake { server } => self.wake_server(server, recorder),

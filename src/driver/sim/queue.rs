@@ -97,9 +97,9 @@ impl<T: Copy> Queue<T> {
         self.release(handle.0);
     }
 
-    /// Takes the earliest item; of several at the same time, the one that was pushed first.
+    /// Takes the earliest item that is due by `until`; of several at the same time, the one that was pushed first.
     #[inline]
-    pub fn pop(&mut self) -> Option<(Timestamp, T)> {
+    pub fn pop(&mut self, until: Timestamp) -> Option<(Timestamp, T)> {
         while self.levels != 0 {
             let level = self.levels.trailing_zeros() as usize;
             let digit = self.occupied[level].trailing_zeros() as usize;
@@ -108,6 +108,9 @@ impl<T: Copy> Queue<T> {
                 // All of a lowest bucket are at the same time; a lone item is the earliest wherever it lies.
                 let index = bucket.first;
                 let Entry { time, item, next, .. } = self.entries[index as usize];
+                if time > until.0 {
+                    return None;
+                }
                 if next == NONE {
                     self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
                     self.vacate(level, digit);
@@ -119,16 +122,21 @@ impl<T: Copy> Queue<T> {
                 self.release(index);
                 return Some((Timestamp(time), item));
             }
+            let shift = level as u32 * DIGIT;
+            let above = !0u64 << shift << (DIGIT - 1) << 1;
+            let begins = (self.last & above) | ((digit as u64) << shift);
+            // Time may go on to `until`, and not beyond: something may still be pushed there.
+            if begins > until.0 {
+                return None;
+            }
+            self.last = begins;
             self.spread(level, digit);
         }
         None
     }
 
-    /// Moves a bucket's items to lower levels, by moving `last` to where the bucket begins.
+    /// Moves a bucket's items to lower levels, now that `last` is where the bucket begins.
     fn spread(&mut self, level: usize, digit: usize) {
-        let shift = level as u32 * DIGIT;
-        let above = !0u64 << shift << (DIGIT - 1) << 1;
-        self.last = (self.last & above) | ((digit as u64) << shift);
         let mut index = self.buckets[level][digit].first;
         self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
         self.vacate(level, digit);
@@ -204,7 +212,8 @@ mod tests {
     enum Step {
         /// Push this much after the last time popped.
         Push(u64),
-        Pop,
+        /// Pop what is due by this much after the last time popped.
+        Pop(u64),
         /// Cancel one of the pending.
         Cancel(prop::sample::Index),
     }
@@ -212,8 +221,9 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let delay = prop_oneof![0..3u64, 0..5_000u64, any::<u32>().prop_map(u64::from), 0..u64::MAX / 512];
         let step = prop_oneof![
-            5 => delay.prop_map(Step::Push),
-            4 => Just(Step::Pop),
+            5 => delay.clone().prop_map(Step::Push),
+            3 => Just(Step::Pop(u64::MAX / 2)),
+            2 => delay.clone().prop_map(Step::Pop),
             1 => any::<prop::sample::Index>().prop_map(Step::Cancel),
         ];
         prop::collection::vec(step, 0..200)
@@ -233,10 +243,13 @@ mod tests {
                         let handle = queue.push(Timestamp(at), sequence);
                         model.insert((at, sequence), handle);
                     }
-                    Step::Pop => {
-                        let expected = model.pop_first().map(|((at, sequence), _)| (Timestamp(at), sequence));
-                        prop_assert_eq!(queue.pop(), expected);
-                        now = expected.map_or(now, |(at, _)| at.0);
+                    Step::Pop(within) => {
+                        let until = now + within;
+                        let due = model.first_key_value().is_some_and(|((at, _), _)| *at <= until);
+                        let first = due.then(|| model.pop_first()).flatten();
+                        let expected = first.map(|((at, sequence), _)| (Timestamp(at), sequence));
+                        prop_assert_eq!(queue.pop(Timestamp(until)), expected);
+                        now = expected.map_or(if model.is_empty() { now } else { until }, |(at, _)| at.0);
                     }
                     Step::Cancel(which) if !model.is_empty() => {
                         let key = *model.keys().nth(which.index(model.len())).unwrap();
@@ -246,9 +259,9 @@ mod tests {
                 }
             }
             while let Some(((at, sequence), _)) = model.pop_first() {
-                prop_assert_eq!(queue.pop(), Some((Timestamp(at), sequence)));
+                prop_assert_eq!(queue.pop(Timestamp::NEVER), Some((Timestamp(at), sequence)));
             }
-            prop_assert_eq!(queue.pop(), None);
+            prop_assert_eq!(queue.pop(Timestamp::NEVER), None);
         }
     }
 
@@ -257,7 +270,7 @@ mod tests {
     fn time_never_goes_backward() {
         let mut queue = Queue::default();
         queue.push(Timestamp(10), ());
-        queue.pop();
+        queue.pop(Timestamp::NEVER);
         queue.push(Timestamp(9), ());
     }
 }

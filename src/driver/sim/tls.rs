@@ -164,9 +164,9 @@ impl Simulation {
             Who::Session(session) => &self.sessions[session as usize],
             Who::Server(server) => return (self.groups.len(), server as usize),
         };
-        let GroupSlot { hosts, .. } = &self.groups[slot.group as usize];
+        let GroupSlot { hosts, .. } = &self.groups[usize::from(slot.machine.group())];
         let index = slot.machine.index() as usize;
-        (usize::from(slot.group), if hosts.is_empty() { index } else { index % hosts.len() })
+        (usize::from(slot.machine.group()), if hosts.is_empty() { index } else { index % hosts.len() })
     }
 
     fn flight_to_server(&mut self, connection: u32, flight: Flight) {

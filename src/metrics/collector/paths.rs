@@ -17,18 +17,19 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         life.path = Path::Usable;
         self.usable += 1;
-        if life.measured && !life.opened {
+        if !life.opened && self.window.contains(life.scheduled) {
             let group = &mut self.groups[life.group as usize];
             group.opened += 1;
             group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
         }
         life.opened = true;
-        if self.window.contains(life.down) {
-            self.outage.record(now.since(life.down));
+        let outage = self.outages.get(session);
+        if self.window.contains(outage.since) {
+            self.outage.record(now.since(outage.since));
             self.down -= 1;
         }
-        life.down = Timestamp::NEVER;
-        for fault in bits(life.faults) {
+        self.outages.end(session);
+        for fault in bits(outage.faults) {
             self.faults[fault].open_again(now);
         }
     }
@@ -46,26 +47,27 @@ impl Metrics {
     /// What took a session down.
     fn blame(&mut self, now: Timestamp, session: u32, fault: Option<u16>) {
         let Some(fault) = fault else { return };
-        let life = &mut self.lives[session as usize];
-        let first = life.faults & (1 << fault) == 0;
-        life.faults |= 1 << fault;
+        let outage = self.outages.of(session, self.lives.len());
+        let first = outage.faults & (1 << fault) == 0;
+        outage.faults |= 1 << fault;
         self.faults[fault as usize].took_down(now, first);
     }
 
     /// A session is not usable from now on; its outage begins unless it already had.
     pub(super) fn unusable(&mut self, now: Timestamp, session: u32) {
         self.add_up(now);
+        let outage = self.outages.of(session, self.lives.len());
         let life = &mut self.lives[session as usize];
         if life.path == Path::Usable {
             self.usable -= 1;
             self.usable_lowest = self.usable_lowest.min(self.usable);
-            for fault in bits(life.faults) {
+            for fault in bits(outage.faults) {
                 self.faults[fault].lost_again();
             }
         }
         life.path = Path::None;
-        if life.down == Timestamp::NEVER {
-            life.down = now;
+        if outage.since == Timestamp::NEVER {
+            outage.since = now;
             self.down += u64::from(self.window.contains(now));
         }
     }
@@ -79,12 +81,12 @@ impl Metrics {
     /// The balancer between a session and its server.
     fn balancer_of(&self, session: u32) -> Option<u32> {
         let (balancer, server) = *self.through.get(session as usize)?;
-        (balancer != DIRECT && server == self.lives[session as usize].server).then_some(balancer)
+        (balancer != DIRECT && server == u32::from(self.lives[session as usize].server)).then_some(balancer)
     }
 
     /// Whether a session's path needs a server.
     fn goes_through(&self, session: u32, server: u32) -> bool {
-        self.lives[session as usize].server == server || self.balancer_of(session) == Some(server)
+        u32::from(self.lives[session as usize].server) == server || self.balancer_of(session) == Some(server)
     }
 
     /// Whether a session's path leads from this side to this server.
@@ -92,8 +94,8 @@ impl Metrics {
         let life = &self.lives[session as usize];
         let balancer = self.balancer_of(session);
         match side {
-            Side::Clients(group) => life.group == group && balancer.unwrap_or(life.server) == server,
-            Side::Server(caller) => balancer == Some(caller) && life.server == server,
+            Side::Clients(group) => life.group == group && balancer.unwrap_or(life.server.into()) == server,
+            Side::Server(caller) => balancer == Some(caller) && u32::from(life.server) == server,
         }
     }
 
@@ -126,7 +128,7 @@ impl Metrics {
     /// [`ServerAccount::why_down`]: super::super::servers::ServerAccount::why_down
     pub(super) fn why_down(&self, session: u32) -> Option<(Option<u16>, bool)> {
         let of = |server: u32| self.servers[server as usize].why_down();
-        of(self.lives[session as usize].server).or_else(|| self.balancer_of(session).and_then(of))
+        of(self.lives[session as usize].server.into()).or_else(|| self.balancer_of(session).and_then(of))
     }
 
     /// A session whose path may be whole again goes on, if its client has not noticed and nothing else is in the way.

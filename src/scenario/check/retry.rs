@@ -5,12 +5,22 @@ use crate::client::{Config, Policy, Retry};
 use crate::rng::Distribution;
 use crate::time::Nanos;
 
+/// The most attempts a limit may allow: a session counts them in 16 bits.
+const MAX_ATTEMPTS: u32 = 65_535;
+/// The longest cap of delays that depend on the one before: a session keeps that in 32 bits of microseconds.
+const MAX_DECORRELATED: Nanos = Nanos::from_secs(3_600);
+
 /// Checks when a client group tries again.
 pub(super) fn check(name: &str, client: &Config, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("clients.{name}.{key}");
     let retry = &client.retry;
     if let Some(attempts) = retry.attempts {
         positive(&at("retry.attempts"), attempts, tree)?;
+        if attempts > MAX_ATTEMPTS {
+            let problem =
+                tree.problem(&at("retry.attempts"), format!("{attempts} attempts: the most is {MAX_ATTEMPTS}"));
+            return Err(problem.with_help("leave it out: attempts are not limited then"));
+        }
     }
     let parts = [
         ("first", &retry.first),
@@ -90,6 +100,9 @@ fn delays(retry: &Retry, path: &str, tree: &Tree) -> Result<(), Problem> {
             return wrong("base", "a base of zero: retries would follow at once, for ever");
         }
         _ => {}
+    }
+    if retry.policy == Policy::DecorrelatedJitter && retry.cap > MAX_DECORRELATED {
+        return wrong("cap", &format!("cap {}: decorrelated jitter takes at most {MAX_DECORRELATED}", retry.cap));
     }
     if retry.base > retry.cap && retry.policy != Policy::Fixed {
         let message = format!("cap {} is below base {}", retry.cap, retry.base);

@@ -575,6 +575,22 @@ fn a_number_out_of_range_is_told_the_range() {
     13 | connections_max = 0
        |                   ^
     ");
+    assert_snapshot!(refused(r#"cap = "30s" }"#, r#"cap = "30s", attempts = 100_000 }"#), @r#"
+    error: 100000 attempts: the most is 65535
+      --> fleet.toml:19:75
+       |
+    19 | retry = { policy = "full-jitter", base = "500ms", cap = "30s", attempts = 100_000 }
+       |                                                                           ^^^^^^^
+       |
+       = help: leave it out: attempts are not limited then
+    "#);
+    assert_snapshot!(refused(RETRY, r#"retry = { policy = "decorrelated-jitter", cap = "2h" }"#), @r#"
+    error: cap 7200s: decorrelated jitter takes at most 3600s
+      --> fleet.toml:19:49
+       |
+    19 | retry = { policy = "decorrelated-jitter", cap = "2h" }
+       |                                                 ^^^^
+    "#);
     assert_snapshot!(refused(r#"cap = "30s" }"#, r#"cap = "30s", attempts = 0 }"#), @r#"
     error: `clients.players.retry.attempts` must be at least 1, found 0
       --> fleet.toml:19:75

@@ -1,0 +1,200 @@
+//! Connects: SYNs, their answers, and what becomes of those that are lost or refused.
+
+use super::calls::News;
+use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
+use super::relay::Leg;
+use super::{Item, ServerSlot, Simulation};
+use crate::event::Kind;
+use crate::machine::{ConnectError, ConnectionId, Input};
+use crate::network::{Event, Message, Process, SynAnswer, Way};
+use crate::record::Recorder;
+use crate::time::Timestamp;
+
+impl Simulation {
+    /// A session connects: its SYN leaves.
+    pub(super) fn open(&mut self, session: u32, client_number: u32, server: u32) {
+        let slot = &self.sessions[session as usize];
+        let index = slot.machine.index();
+        let group = &self.groups[usize::from(slot.machine.group())];
+        let client_host = group.host_of(index);
+        let route = self.links.route(slot.machine.group(), server);
+        let one_way = self.links.one_way(route, Way::ToServer, client_host, self.servers[server as usize].identity);
+        let older = slot.connection;
+        let entry = Connection::new(self.now, route, one_way, Caller::session(session), client_number, server, older);
+        let connection = self.connections.insert(entry);
+        self.sessions[session as usize].connection = connection;
+        self.send_syn(connection, server);
+    }
+
+    /// The first SYN of a connection leaves.
+    pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
+        self.tls.forget(connection);
+        if self.bottlenecks.is_some() {
+            return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
+        }
+        let ordinal = self.next_ordinal(connection);
+        let at = self.travel(connection, Way::ToServer, ordinal, self.now);
+        self.connections[connection].last_to_server = at;
+        if self.answer_is_known(server, at) {
+            self.answer_ahead(connection, at);
+        } else {
+            self.push(connection, at, Item::Syn { connection });
+        }
+    }
+
+    /// Whether a SYN that arrives at `at` will be accepted whatever happens until then: nothing can be lost on the way, and
+    /// no fault or pause changes anything before.
+    fn answer_is_known(&self, server: u32, at: Timestamp) -> bool {
+        let ServerSlot { host, quiet_until, .. } = &self.servers[server as usize];
+        at < self.quiet_until
+            && at < *quiet_until
+            && !self.lossy
+            && self.bottlenecks.is_none()
+            && !self.links.uneven()
+            && self.partitions.is_empty()
+            && !self.is_relay(server)
+            && host.process() == Process::Running
+            && host.syn() == SynAnswer::Accepted
+    }
+
+    /// Sends the SYN-ACK of a SYN that will arrive at `at`: one item instead of two.
+    fn answer_ahead(&mut self, connection: u32, at: Timestamp) {
+        self.connections[connection].server_end = ServerEnd::HalfOpen;
+        let ordinal = self.next_ordinal(connection);
+        let arrival = self.travel(connection, Way::ToClient, ordinal, at);
+        self.connections[connection].last_to_client = arrival;
+        self.push(connection, arrival, Item::SynAck { connection });
+    }
+
+    pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { caller, server, client, server_end, .. } = self.connections[connection];
+        let session = caller.code();
+        if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
+            return self.syn_at_balancer(connection, recorder);
+        }
+        if client == ClientEnd::Closed {
+            // The session gave up while the SYN was on its way; the other end's answer would be for nobody. What an
+            // earlier SYN began there ends with an RST that nobody needs to see.
+            if server_end == ServerEnd::HalfOpen {
+                self.connections[connection].server_end = ServerEnd::Gone;
+            }
+        } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.repeat_syn(connection);
+        } else if self.is_cut(connection, Way::ToServer) {
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.repeat_syn(connection);
+        } else {
+            self.answer_syn(connection, recorder);
+        }
+        self.landed(connection);
+    }
+
+    pub(super) fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let Connection { caller, server, .. } = self.connections[connection];
+        let session = caller.code();
+        let answer = self.servers[server as usize].host.syn();
+        let item = match answer {
+            SynAnswer::Accepted => {
+                self.connections[connection].server_end = ServerEnd::HalfOpen;
+                Item::SynAck { connection }
+            }
+            SynAnswer::Refused | SynAnswer::Overflowed => {
+                let backlog_full = answer == SynAnswer::Overflowed;
+                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }), recorder);
+                Item::SynRefused { connection }
+            }
+            SynAnswer::BacklogFull | SynAnswer::Unanswered => {
+                let backlog_full = answer == SynAnswer::BacklogFull;
+                self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }), recorder);
+                self.repeat_syn(connection);
+                return;
+            }
+        };
+        self.send_answer(connection, item, recorder);
+    }
+
+    /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
+    pub(super) fn repeat_syn(&mut self, connection: u32) {
+        let entry = &mut self.connections[connection];
+        let opened = entry.opened();
+        let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
+        entry.syns = entry.syns.saturating_add(1);
+        match repetition {
+            Some(after) => {
+                let leaves = opened + after;
+                if self.bottlenecks.is_some() {
+                    return self.queue_syn(connection, leaves);
+                }
+                let arrives = self.arrival_of_repeated_syn(connection, leaves);
+                self.push(connection, arrives.max(self.now), Item::Syn { connection });
+            }
+            None => {
+                let at = (opened + self.syn_schedule.gives_up()).max(self.now);
+                self.push(connection, at, Item::SynGivenUp { connection });
+            }
+        }
+    }
+
+    /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
+    pub(super) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
+        let one_way = self.connections[connection].one_way;
+        leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
+    }
+
+    pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+        let cut = self.is_cut(connection, Way::ToClient);
+        let entry = &mut self.connections[connection];
+        if cut && entry.client != ClientEnd::Closed {
+            self.repeat_syn(connection);
+        } else if entry.client == ClientEnd::Closed {
+            let caller = entry.caller;
+            if self.caller_powered(caller) {
+                self.reset_to_server(connection);
+            } else {
+                // Nobody answers the SYN-ACK: the server's kernel forgets the connect, its process never hears of it.
+                self.connections[connection].server_end = ServerEnd::Gone;
+            }
+        } else {
+            entry.came_up(self.now);
+            let c = ConnectionId(entry.client_number);
+            match entry.caller.who() {
+                Who::Session(session) => self.session_input(session, Input::Connected(c), recorder),
+                Who::Server(_) => self.tell_server(connection, News::Connected, recorder),
+            }
+        }
+        self.landed(connection);
+    }
+
+    /// The connect was refused, or the kernel gave up.
+    pub(super) fn not_connected<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+        let waits = self.connections[connection].client != ClientEnd::Closed;
+        if refused && waits && self.is_cut(connection, Way::ToClient) {
+            self.repeat_syn(connection);
+            self.landed(connection);
+            return;
+        }
+        let entry = &mut self.connections[connection];
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
+        let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
+        // Where every answer was lost, the other end gives up as well.
+        if entry.server_end == ServerEnd::HalfOpen {
+            entry.server_end = ServerEnd::Gone;
+        }
+        let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
+        match caller.who() {
+            Who::Session(session) => {
+                self.landed(connection);
+                if !abandoned {
+                    self.session_input(session, Input::ConnectFailed(c, why), recorder);
+                }
+            }
+            Who::Server(_) => {
+                if !abandoned {
+                    self.tell_server(connection, News::Failed(why), recorder);
+                }
+                self.landed(connection);
+            }
+        }
+    }
+}
