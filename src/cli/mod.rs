@@ -182,9 +182,14 @@ fn written(result: std::io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// The file's name without its ending: what results are filed under.
+/// What results are filed under: the file's name without its ending, and before it the folders that lie between it and
+/// one named `scenarios`.
 fn stem(path: &Path) -> String {
-    path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
+    let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+    let folders: Vec<_> = path.parent().into_iter().flat_map(Path::components).collect();
+    let Some(at) = folders.iter().rposition(|folder| folder.as_os_str() == "scenarios") else { return name };
+    let between = folders[at + 1..].iter().map(|folder| folder.as_os_str().to_string_lossy().into_owned());
+    between.chain([name]).collect::<Vec<_>>().join("/")
 }
 
 /// Parses the arguments, does what they say, and returns the exit code.

@@ -10,13 +10,16 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 15] = [
+const COMMITTED: [&str; 18] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/cache-restart.toml"),
     include_str!("../../scenarios/dns-failover.toml"),
     include_str!("../../scenarios/failover.toml"),
+    include_str!("../../scenarios/l4-versus-redirect/l4-nat.toml"),
+    include_str!("../../scenarios/l4-versus-redirect/l4-terminate.toml"),
+    include_str!("../../scenarios/l4-versus-redirect/redirect.toml"),
     include_str!("../../scenarios/metastable.toml"),
     include_str!("../../scenarios/overload.toml"),
     include_str!("../../scenarios/redirect.toml"),
