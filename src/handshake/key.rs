@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest, Sha1};
+use sha1::block_api::compress;
 
 /// Length of a key in base64.
 pub const KEY_LEN: usize = 24;
@@ -10,6 +10,29 @@ pub const KEY_LEN: usize = 24;
 pub const ACCEPT_LEN: usize = 28;
 
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// SHA-1's initial state (FIPS 180-4 section 5.3.1).
+const INITIAL: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
+
+/// The two blocks that a key and the GUID are padded to (FIPS 180-4 section 5.1.1), with room for the key. What is hashed
+/// always has the same length, so that nothing need be buffered or counted.
+const PADDED: [[u8; 64]; 2] = {
+    let mut blocks = [[0; 64]; 2];
+    let mut at = 0;
+    while at < GUID.len() {
+        blocks[0][KEY_LEN + at] = GUID[at];
+        at += 1;
+    }
+    let length = KEY_LEN + GUID.len();
+    blocks[0][length] = 0x80;
+    let bits = (8 * length as u64).to_be_bytes();
+    let mut at = 0;
+    while at < bits.len() {
+        blocks[1][56 + at] = bits[at];
+        at += 1;
+    }
+    blocks
+};
 
 /// A `Sec-WebSocket-Key` as it stands on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,18 +53,26 @@ impl Key {
     /// The key in a request's header field; `None` unless it is base64 of 16 bytes (section 4.2.1, item 5).
     pub fn from_header(value: &[u8]) -> Option<Key> {
         let text: [u8; KEY_LEN] = value.try_into().ok()?;
-        let mut nonce = [0; 18];
-        let decoded = STANDARD.decode_slice(text, &mut nonce).ok()?;
-        (decoded == 16).then_some(Key(text))
+        let digits = &text[..KEY_LEN - 2];
+        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() | (*byte == b'+') | (*byte == b'/');
+        // Without an early end, all are looked at together. The last one's lowest four bits are beyond the 16 bytes.
+        let whole = digits.iter().fold(true, |whole, byte| whole & is_digit(byte));
+        let last = matches!(text[KEY_LEN - 3], b'A' | b'Q' | b'g' | b'w');
+        (whole && last && text.ends_with(b"==")).then_some(Key(text))
     }
 
     /// base64(SHA-1(key + GUID)), section 4.2.2, item 5.4.
     pub fn accept(&self) -> Accept {
-        let mut input = [0; KEY_LEN + GUID.len()];
-        input[..KEY_LEN].copy_from_slice(&self.0);
-        input[KEY_LEN..].copy_from_slice(GUID);
+        let mut blocks = PADDED;
+        blocks[0][..KEY_LEN].copy_from_slice(&self.0);
+        let mut state = INITIAL;
+        compress(&mut state, &blocks);
+        let mut digest = [0; 20];
+        for (place, word) in digest.chunks_exact_mut(4).zip(state) {
+            place.copy_from_slice(&word.to_be_bytes());
+        }
         let mut text = [0; ACCEPT_LEN];
-        encode(Sha1::digest(input).as_slice(), &mut text);
+        encode(&digest, &mut text);
         Accept(text)
     }
 }

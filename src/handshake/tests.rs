@@ -1,4 +1,7 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use sha1::{Digest, Sha1};
 
 use super::client::{Answer, read_answer, write_request};
 use super::server::{Refusal, read_request, write_open, write_redirect, write_rejection};
@@ -18,6 +21,21 @@ fn the_rfc_example() {
     assert_eq!(Key::from_nonce(*b"the sample nonce"), RFC_KEY);
     assert_eq!(Key::from_header(&RFC_KEY.0), Some(RFC_KEY));
     assert_eq!(RFC_KEY.accept(), RFC_ACCEPT);
+}
+
+proptest! {
+    /// Against the plain way to do it.
+    #[test]
+    fn keys_are_read_and_answered_as_the_standard_says(nonce: [u8; 16], place in 0..24usize, byte: u8) {
+        let key = Key::from_nonce(nonce);
+        let text = [&key.0[..], b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
+        let accept = STANDARD.encode(Sha1::digest(text));
+        prop_assert_eq!(&key.accept().0[..], accept.as_bytes());
+        let mut changed = key.0;
+        changed[place] = byte;
+        let decodes = STANDARD.decode(changed).is_ok_and(|nonce| nonce.len() == 16);
+        prop_assert_eq!(Key::from_header(&changed), decodes.then_some(Key(changed)));
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Simulation {
 
     /// Gives a session an input, and does what it asks.
     pub(super) fn session_input<R: Recorder>(&mut self, session: u32, input: Input<'_>, recorder: &mut R) {
-        let mut out = std::mem::take(&mut self.client_outputs);
+        let mut out = self.client_outputs.take().unwrap_or_default();
         let slot = &mut self.sessions[session as usize];
         let GroupSlot { plan, hosts, names, .. } = &mut self.groups[usize::from(slot.machine.group())];
         let host = match hosts.len() {
@@ -77,7 +77,7 @@ impl Simulation {
         slot.machine.handle(&mut cx, self.now, input, &mut out);
         let mut sent = 0;
         let mut admitted = NONE;
-        let client::Outputs { actions, bytes } = &mut out;
+        let client::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
                 Output::Event(kind) => self.record(Kind::Session(session, kind), recorder),
@@ -96,7 +96,7 @@ impl Simulation {
             }
         }
         out.clear();
-        self.client_outputs = out;
+        self.client_outputs = Some(out);
         if admitted != NONE {
             self.session_input(admitted, Input::Admitted, recorder);
         }
@@ -142,14 +142,14 @@ impl Simulation {
         recorder: &mut R,
         act: impl FnOnce(&mut Server, &server::Context<'_>, Timestamp, &mut server::Outputs),
     ) {
-        let mut out = std::mem::take(&mut self.server_outputs);
+        let mut out = self.server_outputs.take().unwrap_or_default();
         let ServerSlot { machine, group, .. } = &mut self.servers[server as usize];
         let plan = &self.plans[*group];
         let endpoint = EndpointId(server);
         let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
         act(machine, &cx, self.now, &mut out);
         let mut sent = 0;
-        let server::Outputs { actions, bytes } = &mut out;
+        let server::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
                 Output::Event(kind) => {
@@ -181,7 +181,7 @@ impl Simulation {
             }
         }
         out.clear();
-        self.server_outputs = out;
+        self.server_outputs = Some(out);
     }
 
     /// A close frame was sent: its session loses its path, unless it has given the connection up itself.

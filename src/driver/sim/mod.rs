@@ -326,8 +326,9 @@ pub struct Simulation {
     /// Of each server group, as configured.
     backlogs: Vec<u32>,
     memberships: Vec<Membership>,
-    client_outputs: client::Outputs,
-    server_outputs: server::Outputs,
+    /// The buffers that machines write to, away while one does. Boxed, as they come and go with every input.
+    client_outputs: Option<Box<client::Outputs>>,
+    server_outputs: Option<Box<server::Outputs>>,
     reports: Vec<Option<u32>>,
 }
 
@@ -431,8 +432,8 @@ impl Simulation {
             faults: scenario.faults.clone(),
             backlogs: scenario.file.servers.values().map(|group| group.backlog).collect(),
             memberships: scenario.file.servers.values().map(server::Config::membership).collect(),
-            client_outputs: client::Outputs::default(),
-            server_outputs: server::Outputs::default(),
+            client_outputs: None,
+            server_outputs: None,
             reports: Vec::with_capacity(scenario.servers.len()),
         };
         simulation.prepare_tls();
