@@ -22,7 +22,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// The most servers: results have columns for each.
 const MAX_SERVERS: u64 = 10_000;
-/// The most sessions: some 220 bytes each make 22 GB.
+/// The most sessions: some 190 bytes each make 19 GB.
 const MAX_SESSIONS: u64 = 100_000_000;
 /// The most client groups: results have tables for each.
 const MAX_CLIENT_GROUPS: usize = 1_000;
