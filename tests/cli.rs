@@ -125,6 +125,7 @@ fn bad_input_exits_2_and_says_where_and_what() {
         (vec!["run", file, "--set", "clients.players.cuont=5"], "--set clients.players.cuont=5"),
         (vec!["run", file, "--variant", "nope"], "nope"),
         (vec!["run", file, "--seed", "many"], "--seed"),
+        (vec!["run", file, "--seed", "-1"], "a seed is a whole number from 0 to"),
         (vec!["dance"], "dance"),
         (vec!["verify", "."], "no recorded run"),
         (vec!["verify"], "--models"),
@@ -203,6 +204,35 @@ fn verify_finds_what_differs() {
     assert_eq!(document(), (Some(0), true.into(), true.into()));
     fs::write(folder.join("series.csv"), "").unwrap();
     assert_eq!(document(), (Some(1), false.into(), false.into()));
+}
+
+#[test]
+fn verify_goes_on_past_what_it_cannot_read() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    for name in ["a", "b", "c", "d", "e"] {
+        run(place.path(), &small("run", file.to_str().unwrap(), &["--out", &format!("results/{name}")]));
+    }
+    let results = place.path().join("results");
+    fs::write(results.join("a/run.json"), "{\"scenario\": ").unwrap();
+    fs::remove_file(results.join("b/run.json")).unwrap();
+    fs::write(results.join("c/summary.json"), [0xff, 0xfe]).unwrap();
+    fs::remove_file(results.join("d/series.csv")).unwrap();
+    fs::create_dir(results.join("d/series.csv")).unwrap();
+    let verify = |more: &[&str]| run(place.path(), &[&["verify", "results"], more].concat());
+    let output = verify(&[]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    for (name, why) in [("a", "run.json: EOF"), ("b", "run.json: "), ("c", "summary.json: "), ("d", "series.csv: ")] {
+        assert!(printed.contains(&format!("UNREADABLE  results/{name}\n            {why}")), "{printed}");
+    }
+    assert!(printed.contains("same        results/e\n"), "{printed}");
+    assert!(printed.ends_with("recorded runs: 5, different: 0, unreadable: 4\n"), "{printed}");
+    let document: serde_json::Value = serde_json::from_slice(&verify(&["--format", "json"]).stdout).unwrap();
+    assert_eq!((&document["held"], &document["runs"][4]["same"]), (&false.into(), &true.into()));
+    // What differs is the graver news.
+    fs::write(results.join("e/series.csv"), "").unwrap();
+    assert_eq!(verify(&[]).status.code(), Some(1));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::progress::Counter;
 use super::{Failure, Format, VerifyArgs, print};
-use crate::explore;
+use crate::explore::{self, Verdict};
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if args.folders.is_empty() && !args.models {
@@ -16,12 +16,14 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let mut document = Map::new();
     document.insert("format_version".into(), json!(1));
     let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args, &mut document) };
-    // What differs in one does not keep the other from being looked at; what can't be read does.
+    // What differs in one does not keep the other from being looked at; a place that holds no runs does.
     let verified = match recorded {
-        Ok(()) | Err(Failure::Broken) if args.models => models(args.format, &mut document).and(recorded),
+        Ok(()) | Err(Failure::Broken | Failure::Machine(_)) if args.models => {
+            models(args.format, &mut document).and(recorded)
+        }
         recorded => recorded,
     };
-    if args.format == Format::Json && matches!(verified, Ok(()) | Err(Failure::Broken)) {
+    if args.format == Format::Json && !matches!(verified, Err(Failure::Input(_))) {
         document.insert("held".into(), json!(verified.is_ok()));
         let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
         print(&format!("{text}\n"))?;
@@ -59,29 +61,42 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
         folders.extend(found);
     }
     let text = args.format == Format::Text;
-    let mut broken = 0;
+    let (mut different, mut unreadable) = (0, 0);
     let mut runs = Vec::new();
     for folder in &folders {
-        let verified = explore::verify(folder);
-        let same = verified.differences.is_empty();
-        broken += usize::from(!same);
-        runs.push(json!({
-            "folder": verified.folder.display().to_string(),
-            "same": same,
-            "differences": &verified.differences,
-        }));
-        if text {
-            let verdict = if same { "same     " } else { "DIFFERENT" };
-            let mut line = format!("{verdict}  {}\n", verified.folder.display());
-            for difference in &verified.differences {
-                line.push_str(&format!("           {}\n", difference.trim_end().replace('\n', "\n           ")));
+        let explore::Verified { folder, verdict } = explore::verify(folder);
+        let (word, lines) = match verdict {
+            Verdict::Same => ("same      ", Vec::new()),
+            Verdict::Different(differences) => {
+                different += 1;
+                ("DIFFERENT ", differences)
             }
-            print(&line)?;
+            Verdict::Unreadable(problem) => {
+                unreadable += 1;
+                ("UNREADABLE", vec![problem])
+            }
+        };
+        if text {
+            let mut block = format!("{word}  {}\n", folder.display());
+            for line in &lines {
+                block.push_str(&format!("            {}\n", line.trim_end().replace('\n', "\n            ")));
+            }
+            print(&block)?;
         }
+        runs.push(json!({
+            "folder": folder.display().to_string(),
+            "same": lines.is_empty(),
+            "differences": lines,
+        }));
     }
     document.insert("runs".into(), Json::Array(runs));
     if text {
-        print(&format!("recorded runs: {}, different: {broken}\n", folders.len()))?;
+        let unread = if unreadable > 0 { format!(", unreadable: {unreadable}") } else { String::new() };
+        print(&format!("recorded runs: {}, different: {different}{unread}\n", folders.len()))?;
     }
-    if broken > 0 { Err(Failure::Broken) } else { Ok(()) }
+    match (different, unreadable) {
+        (0, 0) => Ok(()),
+        (0, _) => Err(Failure::Machine("not every recorded run could be read".into())),
+        _ => Err(Failure::Broken),
+    }
 }

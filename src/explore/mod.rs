@@ -7,4 +7,4 @@ mod verify;
 
 pub use folder::{FolderError, may_hold, write_folder};
 pub use once::{Finished, Progress, once};
-pub use verify::{Verified, recorded_runs, verify};
+pub use verify::{Verdict, Verified, recorded_runs, verify};

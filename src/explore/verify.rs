@@ -12,17 +12,29 @@ use crate::scenario::{Overrides, Scenario};
 pub struct Verified {
     /// Its folder.
     pub folder: PathBuf,
-    /// What differs, a line each; empty when nothing does.
-    pub differences: Vec<String>,
+    /// What came out.
+    pub verdict: Verdict,
 }
 
-/// The folders under `place` that hold a run, in order of their names. Partial runs (`…-partial`) are left out.
+/// How a recorded run compares with a new one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Digest, summary and series are the same.
+    Same,
+    /// What differs, a line each.
+    Different(Vec<String>),
+    /// What was recorded can't be read, and why.
+    Unreadable(String),
+}
+
+/// The folders under `place` that hold a run, or what is left of one, in order of their names; and below it, those that
+/// can't be searched. Partial runs (`…-partial`) are left out.
 ///
 /// # Errors
-/// When a folder can't be read.
+/// When `place` itself can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    if place.join("run.json").is_file() && !is_partial(place) {
+    if FILES.iter().any(|name| place.join(name).exists()) && !is_partial(place) {
         found.push(place.to_path_buf());
     }
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -36,11 +48,15 @@ pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     for folder in folders {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !name.ends_with("-partial") && !name.starts_with('.') {
-            found.extend(recorded_runs(&folder)?);
+            // One that can't be read must not hide the others: what is wrong with it comes out when it is verified.
+            found.extend(recorded_runs(&folder).unwrap_or_else(|_| vec![folder]));
         }
     }
     Ok(found)
 }
+
+/// What is compared: each shows that a run was recorded, though another may be lost.
+const FILES: [&str; 3] = ["run.json", "summary.json", "series.csv"];
 
 /// Whether a run was interrupted: what it left can't be had again, as nobody chose where it ended.
 fn is_partial(folder: &Path) -> bool {
@@ -51,37 +67,46 @@ fn is_partial(folder: &Path) -> bool {
 
 /// Runs a recorded run again and compares digest, `summary.json` and `series.csv`.
 pub fn verify(folder: &Path) -> Verified {
-    let differences = compare(folder).unwrap_or_else(|problem| vec![problem]);
-    Verified { folder: folder.to_path_buf(), differences }
+    let verdict = match compare(folder) {
+        Ok(differences) if differences.is_empty() => Verdict::Same,
+        Ok(differences) => Verdict::Different(differences),
+        Err(problem) => Verdict::Unreadable(problem),
+    };
+    Verified { folder: folder.to_path_buf(), verdict }
 }
 
 fn compare(folder: &Path) -> Result<Vec<String>, String> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
-    let recorded: serde_json::Value =
-        serde_json::from_str(&read("run.json")?).map_err(|error| format!("run.json: {error}"))?;
+    let [run, summary, series] = FILES.map(read);
+    let recorded: serde_json::Value = serde_json::from_str(&run?).map_err(|error| format!("run.json: {error}"))?;
+    let (summary, series) = (summary?, series?);
     let text = |key: &str| {
         let value = recorded[key].as_str().map(str::to_string);
         value.ok_or_else(|| format!("run.json: no `{key}`"))
     };
+    let (digest, version) = (text("digest")?, text("version")?);
     let driver = text("driver")?;
     if driver != "sim" {
         return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified"));
     }
     let source = format!("{}: scenario_toml", folder.join("run.json").display());
-    let scenario = Scenario::load(&source, &text("scenario")?, &text("scenario_toml")?, &Overrides::default())
-        .map_err(|problem| problem.to_string())?;
+    let scenario = match Scenario::load(&source, &text("scenario")?, &text("scenario_toml")?, &Overrides::default()) {
+        Ok(scenario) => scenario,
+        // It ran once: what is different is what scenarios may say.
+        Err(problem) => return Ok(vec![problem.to_string()]),
+    };
     let finished = once(&scenario, |_| true);
     let variant = recorded["variant"].as_str();
     let run = finished.run(&scenario, variant);
     let mut differences = Vec::new();
-    let digest = text("digest")?;
     if digest != finished.digest {
-        let (theirs, ours) = (text("version")?, env!("CARGO_PKG_VERSION"));
+        let ours = env!("CARGO_PKG_VERSION");
         differences
-            .push(format!("digest: recorded {digest} (version {theirs}), now {} (version {ours})", finished.digest));
+            .push(format!("digest: recorded {digest} (version {version}), now {} (version {ours})", finished.digest));
     }
-    for (name, now) in [("summary.json", report::summary(&run)), ("series.csv", report::series(&run))] {
-        let recorded = read(name)?;
+    for (name, recorded, now) in
+        [("summary.json", summary, report::summary(&run)), ("series.csv", series, report::series(&run))]
+    {
         if recorded != now {
             differences.push(first_difference(name, &recorded, &now));
         }
