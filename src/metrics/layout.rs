@@ -45,6 +45,8 @@ pub struct ServerLayout {
     pub group: usize,
     /// Its workers.
     pub workers: u32,
+    /// Connections that it keeps at most.
+    pub connections_max: Option<u32>,
     /// Whether it may turn requests away for want of room or time.
     pub limited: bool,
     /// Whether its process pauses by itself.

@@ -1,5 +1,7 @@
 //! What each server saw: arrivals, connections, its queue and its workers.
 
+use std::collections::BTreeSet;
+
 use super::latency::Latency;
 use super::layout::ServerLayout;
 use super::series::ServerSeries;
@@ -30,6 +32,10 @@ pub(super) struct ServerAccount {
     paused_time: Nanos,
     connections: u32,
     connections_max: u32,
+    /// Connections that it keeps at most.
+    connections_limit: u32,
+    /// Those it accepted past that, to turn them away: they take up no place under it.
+    excess: BTreeSet<u32>,
     queue: u32,
     /// Of the queue, those who asked within the window.
     queue_measured: u32,
@@ -84,6 +90,8 @@ impl ServerAccount {
             paused_time: Nanos::ZERO,
             connections: 0,
             connections_max: 0,
+            connections_limit: layout.connections_max.unwrap_or(u32::MAX),
+            excess: BTreeSet::new(),
             queue: 0,
             queue_measured: 0,
             queue_max: 0,
@@ -129,12 +137,16 @@ impl ServerAccount {
             self.begin(now, within);
         }
         match event {
+            Event::Accepted { connection } if self.connections >= self.connections_limit => {
+                self.excess.insert(connection);
+            }
             Event::Accepted { .. } | Event::FlowBegan { .. } => {
                 self.connections += 1;
                 if measured {
                     self.connections_max = self.connections_max.max(self.connections);
                 }
             }
+            Event::Closed { connection } if !self.excess.is_empty() && self.excess.remove(&connection) => {}
             Event::Closed { .. } | Event::FlowEnded { .. } => self.connections -= 1,
             Event::Forwarded { .. } => self.forwarded += u64::from(measured),
             Event::NotForwarded { .. } => self.not_forwarded += u64::from(measured),
@@ -271,6 +283,7 @@ impl ServerAccount {
         }
         self.goes_on(now, within);
         self.connections = 0;
+        self.excess.clear();
         self.busy = 0;
         self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
         self.queue = 0;

@@ -34,6 +34,7 @@ fn layout(sessions: u32) -> Layout {
         calls: false,
         tls: false,
         balancer: false,
+        connections_max: None,
     };
     Layout {
         duration: ms(10_000),

@@ -255,6 +255,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             calls: false,
             tls: false,
             balancer: false,
+            connections_max: None,
         }],
         ..layout(0)
     };
@@ -266,4 +267,29 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
     let measured = feed.metrics.finish(Timestamp(year.0));
     assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(1.0));
     assert_eq!(measured.series.servers[0].utilisation, [1.0]);
+}
+
+#[test]
+fn connections_past_the_limit_take_up_no_place_under_it() {
+    let mut two = layout(0);
+    two.servers[0].connections_max = Some(2);
+    let mut feed = Feed::new(two);
+    let accepted = |feed: &mut Feed, at, connection| feed.server(at, 0, server::Event::Accepted { connection });
+    accepted(&mut feed, 0, 0);
+    accepted(&mut feed, 0, 1);
+    // One too many, which hangs until 2,500; meanwhile a place becomes free and is taken.
+    accepted(&mut feed, 500, 2);
+    feed.server(1_200, 0, server::Event::Closed { connection: 0 });
+    accepted(&mut feed, 2_200, 0);
+    feed.server(2_500, 0, server::Event::Closed { connection: 2 });
+    feed.server(3_500, 0, server::Event::Closed { connection: 1 });
+    accepted(&mut feed, 4_500, 2);
+    accepted(&mut feed, 4_600, 1);
+    // What the process had is gone with it: the numbers begin anew.
+    feed.began(5_500, 0, 0, FaultKind::Crash);
+    accepted(&mut feed, 6_500, 1);
+    feed.server(7_500, 0, server::Event::Closed { connection: 1 });
+    let measured = feed.finish();
+    assert_eq!(count(&measured, "servers.gateway-0.open_connections_max"), 2);
+    assert_eq!(measured.series.servers[0].open_connections[..8], [2, 1, 2, 1, 2, 0, 1, 0]);
 }
