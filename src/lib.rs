@@ -40,7 +40,7 @@
 //!
 //! | floor | rooms | what they must not know |
 //! |---|---|---|
-//! | units | [time], [quantity], [rng] | anything else |
+//! | units | [time], [names], [quantity], [rng] | anything else |
 //! | contract | [machine] | what is said over a connection |
 //! | world | [http], [frame], [tls], [network], [load], [fault] | each other |
 //! | bytes | [handshake] | time |
@@ -65,6 +65,7 @@ pub mod http;
 pub mod load;
 pub mod machine;
 pub mod metrics;
+pub mod names;
 pub mod network;
 pub mod profile;
 pub mod quantity;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up: a room may import rooms of lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["time"],
+    &["time", "names"],
     &["quantity"],
     &["rng"],
     &["machine"],

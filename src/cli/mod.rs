@@ -100,7 +100,7 @@ struct ScenarioArgs {
     /// The scenario file
     scenario: PathBuf,
     /// Take this seed instead of the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = seed)]
     seed: Option<u64>,
     /// Run this variant: the overrides under [variants.NAME]
     #[arg(long, value_name = "NAME")]
@@ -152,6 +152,10 @@ struct VerifyArgs {
     /// What to print on standard output; with json, one document of all that was verified
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
 impl ScenarioArgs {

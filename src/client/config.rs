@@ -8,6 +8,7 @@ use super::names::DnsCache;
 use super::retry::Retry;
 use crate::handshake::Mode;
 use crate::load::Arrive;
+use crate::names::one_or_more;
 use crate::network::AccessLink;
 use crate::rng::Distribution;
 use crate::time::Nanos;
@@ -28,6 +29,7 @@ pub struct Config {
     #[serde(default)]
     pub arrive: Arrive,
     /// Server groups and members, expanded in order.
+    #[serde(deserialize_with = "one_or_more")]
     pub endpoints: Vec<String>,
     /// Which endpoint a session begins with.
     #[serde(default)]

@@ -51,6 +51,27 @@ pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Checks the paths of variants and `--set`: one that leads through a group that is not in the file, but is named almost
+/// like one that is, was meant for that one. Left alone it would make a group that nobody asked for.
+pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
+    for table in ["servers", "clients", "faults", "dns", "network.links"] {
+        let known = written.keys(table);
+        for name in tree.keys(table) {
+            let path = format!("{table}.{}", segment(&name));
+            if known.contains(&name) || !tree.is_pieced(&path) {
+                continue;
+            }
+            if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
+                let problem = tree.problem_at_key(&path, format!("the file has no {}", ticked(&path)));
+                let help =
+                    format!("the nearest name is `{near}`; to add another, give it as one value: {path} = {{ … }}");
+                return Err(problem.with_help(help));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Checks what can be said without looking names up.
 pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     let wrong = |path: &str, message: String| Err(tree.problem(path, message));
@@ -197,7 +218,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             known_endpoints(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
         }
         for (number, call) in server.calls.iter().enumerate() {
-            targets(scenario, &call.to, &format!("servers.{name}.calls.{number}.to"), tree, known_server)?;
+            targets(scenario, &call.to, &format!("servers.{name}.calls.{number}.to"), tree, known_callee)?;
         }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
@@ -299,6 +320,18 @@ fn each_once(
     Ok(())
 }
 
+/// Callers ask no resolver.
+fn known_callee(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    match scenario.file.dns.get(name) {
+        Some(dns) => {
+            let message = format!("{} is a DNS name: servers call servers and groups", ticked(name));
+            let to: Vec<String> = dns.to.iter().map(|name| format!("\"{name}\"")).collect();
+            Err(tree.problem(path, message).with_help(format!("write to = [{}]", to.join(", "))))
+        }
+        None => known_server(scenario, name, path, tree),
+    }
+}
+
 fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     if scenario.members(name).is_some() {
         return Ok(());
@@ -330,6 +363,12 @@ pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Probl
         let Some(value) = summary.get(path) else {
             let known = summary.metrics.iter().map(|metric| metric.path.as_str());
             let problem = tree.problem_at_key(&place, format!("no metric is named {}", ticked(path)));
+            // As `summary.json` has it.
+            if let Some(bare) = path.strip_suffix("_ms").filter(|bare| summary.get(bare).is_some()) {
+                return Err(
+                    problem.with_help(format!("leave the unit out: `{bare}`; what it is compared with has one"))
+                );
+            }
             return Err(match nearest(path, known) {
                 Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
                 None => problem.with_help("`shakedown run` prints every metric's name with --format json"),

@@ -72,6 +72,7 @@ impl Scenario {
     /// The first [`Problem`] found, with its position.
     pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) -> Result<Scenario, Problem> {
         let mut tree = Tree::parse(source_name, text)?;
+        let written = tree.clone();
         if let Some(variant) = &overrides.variant {
             tree.apply_variant(variant)?;
         }
@@ -80,21 +81,22 @@ impl Scenario {
             None => tree.variants(),
         };
         // The scenario as it is comes first: what is wrong with it is no variant's fault.
-        let scenario = Scenario::resolve(name, tree.clone(), overrides)?;
+        let scenario = Scenario::resolve(name, tree.clone(), &written, overrides)?;
         // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
         for variant in variants {
             let mut varied = tree.clone();
             varied.apply_variant(&variant)?;
-            Scenario::resolve(name, varied, &Overrides::default())?;
+            Scenario::resolve(name, varied, &written, &Overrides::default())?;
         }
         Ok(scenario)
     }
 
-    fn resolve(name: &str, mut tree: Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
+    fn resolve(name: &str, mut tree: Tree, written: &Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
         tree.remove("variants");
         for set in &overrides.sets {
             tree.set(set)?;
         }
+        check::overridden(&tree, written)?;
         check::tree(&tree)?;
         preset::complete(&mut tree)?;
         let mut file: File = tree.deserialize()?;
@@ -132,6 +134,7 @@ impl Scenario {
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
         scenario.faults = faults;
+        strike::unfinished(&scenario, &tree)?;
         strike::absences(&scenario, &tree)?;
         strike::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;

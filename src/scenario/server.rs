@@ -3,7 +3,7 @@
 use super::check::is_always_zero;
 use super::{Problem, Scenario, Tree};
 use crate::rng::Distribution;
-use crate::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, WhenFull};
+use crate::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, ServerKind, WhenFull};
 use crate::time::Nanos;
 
 /// Checks the limits of a group at `servers.NAME`.
@@ -144,6 +144,9 @@ fn calls(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
         if call.timeout == Nanos::ZERO {
             return Err(tree.problem(&at("timeout"), "a timeout of zero: no call would ever be answered"));
         }
+        if call.share.is_some_and(|share| share.0 == 0.0) {
+            return Err(tree.problem(&at("share"), "a call that no request makes: leave the call out"));
+        }
         let Some(retry) = &call.retry else { continue };
         if !(2..=MAX_ATTEMPTS).contains(&retry.attempts) {
             let message = format!("{} attempts, the first included: from 2 to {MAX_ATTEMPTS}", retry.attempts);
@@ -168,6 +171,11 @@ pub(super) fn called(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             let path = format!("servers.{name}.calls.{number}.to");
             for group in groups(call) {
                 let (called, config) = file.servers.get_index(group).expect("every server has a group");
+                if let (ServerKind::L4, Some(behind)) = (config.kind, &config.to) {
+                    let message = format!("`{called}` is a balancer: calls through one are not simulated");
+                    let help = format!("call the servers behind it: to = \"{behind}\"");
+                    return Err(tree.problem(&path, message).with_help(help));
+                }
                 if !config.behavior.0.iter().any(|behavior| behavior.kind == Kind::Serve) {
                     let help = format!("write behavior = {{ kind = \"serve\" }} in [servers.{called}]");
                     return Err(tree.problem(&path, format!("`{called}` answers no calls")).with_help(help));

@@ -114,6 +114,35 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     Ok(())
 }
 
+/// A rolling restart has to come round: what it does to the last servers is the question.
+pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let run = scenario.file.duration;
+    for fault in &scenario.faults {
+        let config = &scenario.file.faults[&fault.name];
+        if config.strikes_with() != Kind::RollingRestart {
+            continue;
+        }
+        // Repetitions may be cut off.
+        let rounds = config.repeat.and_then(|repeat| repeat.times).unwrap_or(1) as usize;
+        let first = &fault.strikes[..fault.strikes.len() / rounds.max(1)];
+        let Some(ends) = first.iter().filter_map(|strike| strike.heals).max() else { continue };
+        let ends = ends.since(Timestamp::ZERO);
+        if ends <= run {
+            continue;
+        }
+        let restarts = first.iter().filter(|strike| strike.kind == Kind::Restart);
+        let servers: usize = restarts.map(|strike| strike.servers.len()).sum();
+        let turn = config.drain.unwrap_or_default() + config.duration.unwrap_or_default();
+        let message = format!("the last of {servers} servers would be back at {ends}, but the run ends at {run}");
+        let help = format!(
+            "a turn takes {turn} and then a gap of {}: begin earlier, let a turn take less, raise at_a_time, or let the run take longer",
+            config.gap.unwrap_or_default()
+        );
+        return Err(tree.problem(&format!("faults.{}.at", fault.name), message).with_help(help));
+    }
+    Ok(())
+}
+
 /// A fault can only hold a server that is there.
 pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for fault in &scenario.faults {

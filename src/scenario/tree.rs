@@ -190,6 +190,12 @@ impl Tree {
         complete_node(here, &defaults.root, 2);
     }
 
+    /// Whether the table at `path` was written key by key, by paths that lead through it, rather than as one value.
+    pub fn is_pieced(&self, path: &str) -> bool {
+        let found = self.find(path);
+        found.whole && found.node.as_table().is_some_and(|table| !table.inline)
+    }
+
     /// The first key of the table at `path` whose value is a table.
     pub fn table_in(&self, path: &str) -> Option<&str> {
         let entries = &self.find(path).node.as_table().filter(|_| self.has(path))?.entries;

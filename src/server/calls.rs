@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::behavior::Choice;
 use super::machine::{Context, Outputs, Server};
-use super::names::Names;
 use super::queue::Asked;
 use super::{CallOutcome, Event};
 use crate::handshake::call::{self, read_status, write_call};
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::names::Names;
 use crate::quantity::Share;
 use crate::rng::{Distribution, Identity, Purpose, Sampler};
 use crate::time::{Nanos, Timestamp};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
 use super::calls::CallConfig;
-use super::names::Names;
 use super::pauses::PauseConfig;
+use crate::names::Names;
 use crate::network::{AccessLink, Health, Overflow};
 use crate::quantity::{Rate, Share};
 use crate::rng::Distribution;

@@ -9,12 +9,12 @@ mod connections;
 mod drain;
 mod limits;
 mod machine;
-mod names;
 mod pauses;
 mod plan;
 mod queue;
 mod tls;
 
+pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
@@ -23,7 +23,6 @@ pub use config::{
     TokenBucket, WarmUp, When, WhenFull,
 };
 pub use machine::{Context, Outputs, Server};
-pub use names::Names;
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 

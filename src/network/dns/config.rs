@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::one_or_more;
 use crate::network::Health;
 use crate::quantity::Share;
 use crate::rng::Distribution;
@@ -12,9 +13,10 @@ use crate::time::Nanos;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Server groups and members that it stands for, expanded in order.
+    #[serde(deserialize_with = "one_or_more")]
     pub to: Vec<String>,
     /// Those answered while every one of `to` counts as down; needs `health`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub standby: Vec<String>,
     /// How long an answer may be kept (RFC 1035 section 3.2.1).
     #[serde(default = "default_ttl")]
@@ -83,5 +85,6 @@ pub struct Change {
     /// When.
     pub at: Nanos,
     /// What it stands for from then on.
+    #[serde(deserialize_with = "one_or_more")]
     pub to: Vec<String>,
 }

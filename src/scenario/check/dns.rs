@@ -76,6 +76,9 @@ fn one(name: &str, config: &Config, file: &File, tree: &Tree) -> Result<(), Prob
                 tree.problem(&at("min_ttl"), "`min_ttl` is about resolvers, and `resolvers` = 0 says there are none");
             return Err(problem.with_help("leave one of them out"));
         }
+        if min_ttl.share.0 == 0.0 {
+            return wrong("min_ttl.share", "a minimum that no resolver has: leave `min_ttl` out".into());
+        }
         if min_ttl.ttl <= config.ttl {
             let message = format!("a minimum of {} changes nothing: the name's TTL is {}", min_ttl.ttl, config.ttl);
             return wrong("min_ttl.ttl", message);

@@ -320,13 +320,13 @@ fn a_value_of_another_type_is_told_what_it_should_be() {
     16 | count = "many"
        |         ^^^^^^
     "#);
-    assert_snapshot!(refused(r#"endpoints = ["gateway"]"#, r#"endpoints = "gateway""#), @r#"
-    error: `clients.bots.endpoints` must be a list, found the string "gateway"
+    assert_snapshot!(refused(r#"endpoints = ["gateway"]"#, "endpoints = 7"), @"
+    error: `clients.bots.endpoints` must be the name of a server or a group, or a list of them, found the number 7
       --> fleet.toml:24:13
        |
-    24 | endpoints = "gateway"
-       |             ^^^^^^^^^
-    "#);
+    24 | endpoints = 7
+       |             ^
+    ");
     assert_snapshot!(refused(r#"endpoints = ["gateway"]"#, "endpoints = [1]"), @r"
     error: `clients.bots.endpoints.0` must be a string, found the number 1
       --> fleet.toml:24:14
@@ -1748,6 +1748,150 @@ fn a_variant_that_is_not_run_is_checked_all_the_same() {
 }
 
 #[test]
+fn one_name_needs_no_brackets() {
+    let bare = FLEET.replace(r#"endpoints = ["gateway"]"#, r#"endpoints = "gateway""#);
+    assert_ne!(bare, FLEET);
+    assert_eq!(load(&bare).resolved(), load(FLEET).resolved());
+}
+
+#[test]
+fn a_path_through_a_group_that_is_not_there_was_meant_for_another() {
+    // Every key of a server group has a default: without this, the group would come to be, and nobody would dial it.
+    assert_snapshot!(refused_set("servers.gatway.workers=8"), @"
+    error: the file has no `servers.gatway`
+    --> --set servers.gatway.workers=8
+     |
+     | servers.gatway.workers=8
+     |         ^^^^^^
+     |
+     = help: the nearest name is `gateway`; to add another, give it as one value: servers.gatway = { … }
+    ");
+    assert_snapshot!(refused_set("faults.dyes.at=5s"), @"
+    error: the file has no `faults.dyes`
+    --> --set faults.dyes.at=5s
+     |
+     | faults.dyes.at=5s
+     |        ^^^^
+     |
+     = help: the nearest name is `dies`; to add another, give it as one value: faults.dyes = { … }
+    ");
+    let slow = r#""network.one_way" = "200ms""#;
+    assert_snapshot!(refused(slow, r#""clients.playres.count" = 5"#), @r#"
+    error: the file has no `clients.playres`
+      --> fleet.toml:34:1
+       |
+    34 | "clients.playres.count" = 5
+       | ^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = note: with the variant `slow` applied
+       = help: the nearest name is `players`; to add another, give it as one value: clients.playres = { … }
+    "#);
+    assert_snapshot!(refused(slow, r#"servers.gatewy.workers = 5"#), @"
+    error: the file has no `servers.gatewy`
+      --> fleet.toml:34:9
+       |
+    34 | servers.gatewy.workers = 5
+       |         ^^^^^^
+       |
+       = note: with the variant `slow` applied
+       = help: the nearest name is `gateway`; to add another, give it as one value: servers.gatewy = { … }
+    ");
+    // What is given as a whole is meant, and so is what has another name.
+    assert_eq!(load_with(FLEET, &sets(&["servers.gateway2={ workers = 8 }"])).unwrap().servers.len(), 5);
+    assert_eq!(load_with(FLEET, &sets(&["servers.spare.workers=8"])).unwrap().servers.len(), 5);
+}
+
+#[test]
+fn a_rolling_restart_comes_round_within_the_run() {
+    let rolling = |keys: &str| {
+        let fault =
+            format!("[faults.dies]\nkind = \"rolling-restart\"\ntarget = \"gateway\"\n{keys}\n\n[variants.slow]");
+        let start = FLEET.find("[faults.dies]").unwrap();
+        let end = FLEET.find("[variants.slow]").unwrap() + "[variants.slow]".len();
+        FLEET.replace(&FLEET[start..end], &fault)
+    };
+    let late = "at = \"20s\"\nfor = \"5s\"\ndrain = \"5s\"\ngap = \"6s\"";
+    assert_snapshot!(message(&rolling(late), &Overrides::default()), @r#"
+    error: the last of 3 servers would be back at 62s, but the run ends at 60s
+      --> fleet.toml:30:6
+       |
+    30 | at = "20s"
+       |      ^^^^^
+       |
+       = help: a turn takes 10s and then a gap of 6s: begin earlier, let a turn take less, raise at_a_time, or let the run take longer
+    "#);
+    // The last gap is nobody's wait: 3 turns of 10 s and two gaps of 5 s end with the run.
+    load(&rolling(&late.replace("6s", "5s")));
+    load(&rolling(&format!("{late}\nat_a_time = 2")));
+    // What is repeated until the run ends may be cut off.
+    load(&rolling("at = \"20s\"\nfor = \"1s\"\ndrain = \"5s\"\nrepeat = { every = \"19s\" }"));
+}
+
+#[test]
+fn a_metric_is_named_without_its_unit() {
+    assert_snapshot!(refused(EXPECTED, r#""handshake_latency.p99_ms" = "< 250ms""#), @r#"
+    error: no metric is named `handshake_latency.p99_ms`
+      --> fleet.toml:37:1
+       |
+    37 | "handshake_latency.p99_ms" = "< 250ms"
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: leave the unit out: `handshake_latency.p99`; what it is compared with has one
+    "#);
+}
+
+#[test]
+fn a_share_of_nothing_is_refused() {
+    let calls = "[servers.auth]\nbehavior = { kind = \"serve\" }\n\n[servers.gateway]\n\
+                 calls = [{ to = \"auth\", timeout = \"1s\", share = \"0%\" }]";
+    assert_snapshot!(refused("[servers.gateway]", calls), @r#"
+    error: a call that no request makes: leave the call out
+      --> fleet.toml:15:49
+       |
+    15 | calls = [{ to = "auth", timeout = "1s", share = "0%" }]
+       |                                                 ^^^^
+    "#);
+    let dns = "[dns.game]\nto = \"gateway\"\nmin_ttl = { ttl = \"5m\", share = \"0%\" }\n\n[expect]";
+    assert_snapshot!(refused("[expect]", dns), @r#"
+    error: a minimum that no resolver has: leave `min_ttl` out
+      --> fleet.toml:38:33
+       |
+    38 | min_ttl = { ttl = "5m", share = "0%" }
+       |                                 ^^^^
+    "#);
+}
+
+#[test]
+fn calls_go_to_servers_themselves() {
+    let called = |to: &str| {
+        let more = format!(
+            "[dns.name]\nto = [\"auth\"]\n\n[servers.balancer]\nkind = \"l4\"\nbalance = \"nat\"\nto = \"auth\"\n\n\
+             [servers.auth]\nbehavior = {{ kind = \"serve\" }}\n\n[servers.gateway]\n\
+             calls = [{{ to = \"{to}\", timeout = \"1s\" }}]"
+        );
+        refused("[servers.gateway]", &more)
+    };
+    assert_snapshot!(called("balancer"), @r#"
+    error: `balancer` is a balancer: calls through one are not simulated
+      --> fleet.toml:23:17
+       |
+    23 | calls = [{ to = "balancer", timeout = "1s" }]
+       |                 ^^^^^^^^^^
+       |
+       = help: call the servers behind it: to = "auth"
+    "#);
+    assert_snapshot!(called("name"), @r#"
+    error: `name` is a DNS name: servers call servers and groups
+      --> fleet.toml:23:17
+       |
+    23 | calls = [{ to = "name", timeout = "1s" }]
+       |                 ^^^^^^
+       |
+       = help: write to = ["auth"]
+    "#);
+}
+
+#[test]
 fn a_set_is_quoted_where_it_is_wrong() {
     assert_snapshot!(refused_set("clients.players.cuont=3"), @r"
     error: unknown key `cuont` in [clients.players]
@@ -1758,14 +1902,14 @@ fn a_set_is_quoted_where_it_is_wrong() {
      |
      = help: the nearest known key is `count`
     ");
-    assert_snapshot!(refused_set("clients.player.count=3"), @r"
-    error: missing key `endpoints` in [clients.player]
+    assert_snapshot!(refused_set("clients.player.count=3"), @"
+    error: the file has no `clients.player`
     --> --set clients.player.count=3
      |
      | clients.player.count=3
      |         ^^^^^^
      |
-     = help: nothing else writes [clients.player]: is its name right?
+     = help: the nearest name is `players`; to add another, give it as one value: clients.player = { … }
     ");
     assert_snapshot!(refused_set("clients.players.count=many"), @r#"
     error: `clients.players.count` must be a whole number, found the string "many"

@@ -4,6 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+/// Reads one name, or a list of them, as a list.
+///
+/// # Errors
+/// When it is neither.
+pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Names::deserialize(deserializer).map(|names| names.0)
+}
+
 /// `"gateway"` or `["gateway", "spare-0"]`: servers and groups, expanded in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);

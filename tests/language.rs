@@ -1,0 +1,187 @@
+//! docs/scenarios.md has every key of the language, and every word that a key may have for its value. What there is, the
+//! types know: a scenario with an unknown key, or an unknown word, is refused by naming the known ones.
+
+use std::collections::BTreeSet;
+
+use shakedown::scenario::{Overrides, Scenario};
+
+const DOCS: &str = include_str!("../docs/scenarios.md");
+
+/// Has each table that there is.
+const TABLES: &str = r#"
+format = 1
+title = "Tables"
+duration = "60s"
+
+[network.links.far]
+from = "players"
+to = "gateway"
+loss = { forward = "1%", back = "0%" }
+
+[servers.gateway]
+access_link = { up = "1Mbit/s" }
+accept_rate = { rate = "1/s", burst = 1 }
+address_rate = { rate = "1/s", burst = 1 }
+queue = { deadline = "1s" }
+warm_up = { for = "1s", factor = 2 }
+pauses = { every = "10s", for = "1s" }
+calls = [{ to = "auth", timeout = "1s", retry = { attempts = 2, delay = "1s" } }]
+behavior = [{ kind = "reject", when = { after = "1s" } }, { kind = "accept" }]
+
+[servers.auth]
+behavior = { kind = "serve" }
+
+[servers.front]
+kind = "l4"
+to = "gateway"
+balance = "terminate"
+health = { every = "5s", timeout = "2s", fall = 3, rise = 2 }
+
+[dns.game]
+to = "gateway"
+health = { every = "5s" }
+min_ttl = { ttl = "5m" }
+changes = [{ at = "1s", to = "front" }]
+
+[clients.players]
+count = 10
+hosts = 5
+endpoints = "game"
+heartbeat = { every = "10s", timeout = "5s" }
+breaker = { failures = 5, open_for = "10s" }
+dns_cache = { min = "1s", max = "2s" }
+retry = { budget = { rate = "1/s", burst = 2 } }
+
+[clients.rising]
+count = 10
+endpoints = "front"
+arrive = { ramp = { from = "0/s", to = "5/s", over = "30s" } }
+
+[clients.users]
+count = 10
+endpoints = "front"
+hold = "1s"
+arrive = { closed_loop = { think = "1s" } }
+
+[faults.loses]
+kind = "lossy"
+loss = "10%"
+target = { from = "players", to = "gateway" }
+at = "1s"
+for = "1s"
+repeat = { every = "10s", times = 2 }
+
+[measure]
+from = "1s"
+"#;
+
+/// What is known in place of an unknown thing.
+fn known(set: &str) -> Vec<String> {
+    let overrides = Overrides { sets: vec![set.to_string()], ..Overrides::default() };
+    let problem = Scenario::load("tables.toml", "tables", TABLES, &overrides).expect_err(set);
+    let (message, help) = (problem.message(), problem.help().unwrap_or_default());
+    assert!(message.starts_with("unknown"), "{set}: {message}");
+    let known = help.split('`').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>();
+    assert!(!known.is_empty(), "{set}: {help}");
+    known
+}
+
+/// The words in the code of a part of the docs.
+fn words(heading: &str) -> BTreeSet<&'static str> {
+    let parts: Vec<&str> = match heading {
+        "" => vec![DOCS],
+        _ => DOCS.split("\n## ").filter(|part| part.starts_with(heading)).collect(),
+    };
+    assert!(!parts.is_empty(), "no `## {heading}`");
+    // Fences are three backticks, so what lies within them comes out as code too.
+    let code = parts.into_iter().flat_map(|part| part.split('`').skip(1).step_by(2));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let written = code.flat_map(|code| code.split(move |c| !is_part(c)));
+    // `linux-6.5` is a word, `servers.NAME` is two.
+    written.flat_map(|word| word.split('.').chain([word])).collect()
+}
+
+#[test]
+fn every_key_is_documented_where_it_belongs() {
+    for (heading, table) in [
+        ("Top level", ""),
+        ("`[network]`", "network"),
+        ("`[network]`", "network.links.far"),
+        ("`[network]`", "network.links.far.loss"),
+        ("", "network.one_way"),
+        ("", "network.one_way.uniform"),
+        ("", "network.one_way.exponential"),
+        ("", "network.one_way.normal"),
+        ("", "network.one_way.lognormal"),
+        ("`[servers.NAME]`", "servers.gateway"),
+        ("`[servers.NAME]`", "servers.gateway.access_link"),
+        ("`[servers.NAME]`", "servers.gateway.accept_rate"),
+        ("`[servers.NAME]`", "servers.gateway.warm_up"),
+        ("`[servers.NAME]`", "servers.gateway.pauses"),
+        ("`[servers.NAME]`", "servers.gateway.calls.0"),
+        ("`[servers.NAME]`", "servers.gateway.calls.0.retry"),
+        ("`[servers.NAME]`", "servers.gateway.behavior.0"),
+        ("`[servers.NAME]`", "servers.gateway.behavior.0.when"),
+        ("`[servers.NAME]`", "servers.front.health"),
+        ("`[dns.NAME]`", "dns.game"),
+        ("`[dns.NAME]`", "dns.game.health"),
+        ("`[dns.NAME]`", "dns.game.min_ttl"),
+        ("`[dns.NAME]`", "dns.game.changes.0"),
+        ("`[clients.NAME]`", "clients.players"),
+        ("`[clients.NAME]`", "clients.players.heartbeat"),
+        ("`[clients.NAME]`", "clients.players.breaker"),
+        ("`[clients.NAME]`", "clients.players.dns_cache"),
+        ("`[clients.NAME]`", "clients.players.retry"),
+        ("`[clients.NAME]`", "clients.players.retry.budget"),
+        ("`[clients.NAME]`", "clients.rising.arrive.ramp"),
+        ("`[clients.NAME]`", "clients.users.arrive.closed_loop"),
+        ("`[faults.NAME]`", "faults.loses"),
+        ("`[faults.NAME]`", "faults.loses.target"),
+        ("`[faults.NAME]`", "faults.loses.repeat"),
+        ("`[measure]`", "measure"),
+    ] {
+        // Of its tables, the whole document is the description.
+        let words = words(if table.is_empty() { "" } else { heading });
+        let point = if table.is_empty() { "" } else { "." };
+        for key in known(&format!("{table}{point}zzzzzzzzzz=1")) {
+            assert!(words.contains(key.as_str()), "docs/scenarios.md, {heading}: nothing about `{key}` of [{table}]");
+        }
+    }
+}
+
+#[test]
+fn every_word_is_documented_where_it_belongs() {
+    for (heading, key) in [
+        ("`[network]`", "network.syn_retries"),
+        ("`[servers.NAME]`", "servers.gateway.kind"),
+        ("`[servers.NAME]`", "servers.gateway.tls"),
+        ("`[servers.NAME]`", "servers.gateway.tls_keys"),
+        ("`[servers.NAME]`", "servers.gateway.backlog_overflow"),
+        ("`[servers.NAME]`", "servers.gateway.when_full"),
+        ("`[servers.NAME]`", "servers.gateway.queue_full"),
+        ("`[servers.NAME]`", "servers.gateway.queue"),
+        ("`[servers.NAME]`", "servers.gateway.over_rate"),
+        ("`[servers.NAME]`", "servers.gateway.calls.0.pick"),
+        ("`[servers.NAME]`", "servers.gateway.behavior.0.kind"),
+        ("`[servers.NAME]`", "servers.gateway.behavior.0.pick"),
+        ("`[servers.NAME]`", "servers.gateway.behavior.0.location"),
+        ("`[servers.NAME]`", "servers.front.balance"),
+        ("`[servers.NAME]`", "servers.front.pick"),
+        ("`[servers.NAME]`", "servers.front.check"),
+        ("`[servers.NAME]`", "servers.front.on_down"),
+        ("`[dns.NAME]`", "dns.game.order"),
+        ("`[clients.NAME]`", "clients.players.arrive"),
+        ("`[clients.NAME]`", "clients.players.pick"),
+        ("`[clients.NAME]`", "clients.players.on_retry"),
+        ("`[clients.NAME]`", "clients.players.mode"),
+        ("`[clients.NAME]`", "clients.players.dns_cache"),
+        ("`[clients.NAME]`", "clients.players.retry.policy"),
+        ("`[faults.NAME]`", "faults.loses.kind"),
+        ("`[faults.NAME]`", "faults.loses.with"),
+    ] {
+        let words = words(heading);
+        for word in known(&format!("{key}=zzzzzzzzzz")) {
+            assert!(words.contains(word.as_str()), "docs/scenarios.md, {heading}: nothing about \"{word}\" of {key}");
+        }
+    }
+}
