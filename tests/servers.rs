@@ -199,6 +199,27 @@ fn a_drained_server_says_goodbye_to_one_after_the_other() {
 }
 
 #[test]
+fn a_client_whose_answer_is_on_its_way_when_the_drain_begins_is_the_drains_victim() {
+    // 20 ms one way: the request is read at 60 ms, the 101 leaves at 60.25 ms and arrives at 80.25 ms; the close frame
+    // follows from 70 ms to 90 ms.
+    let sent_away = |at: &str| {
+        let rest = format!(
+            "count = 1\narrive = 'at_once'\nreconnect = false\n\
+             [faults.it]\nkind = 'drain'\ntarget = 'gateway'\nat = '{at}'\nover = '0s'"
+        );
+        let summary = run("service_time = '250us'", &rest);
+        assert_eq!((count(&summary, "attempts.opened"), count(&summary, "lost.total")), (1, 1), "{at}");
+        assert_eq!(count(&summary, "faults.it.affected"), 1, "{at}");
+        let Some(Value::Duration(Some(noticed))) = summary.get("detection_time.max") else { panic!() };
+        (noticed.0, count(&summary, "sessions.opened"))
+    };
+    // It opened for its client only, who noticed 9.75 ms later.
+    assert_eq!(sent_away("70ms"), (9_750_000, 0));
+    // Once the answer has arrived, the path is dead from the frame on.
+    assert_eq!(sent_away("81ms"), (20_000_000, 1));
+}
+
+#[test]
 fn a_rolling_restart_loses_no_two_servers_at_once() {
     let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
     let scenario = struck(fault).unwrap();

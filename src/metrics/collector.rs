@@ -2,6 +2,8 @@
 
 mod paths;
 
+use std::collections::BTreeMap;
+
 use paths::bits;
 
 use super::Measured;
@@ -51,6 +53,9 @@ pub struct Metrics {
     parted: Vec<(Side, u32, u16)>,
     /// By session: the balancer that its last connection went through, and the server behind. Empty without balancers.
     through: Vec<(u32, u32)>,
+    /// Sessions whose close frame was sent behind an answer that had not arrived, and the drain that did it, if it was
+    /// one: few at any moment.
+    sent_away: BTreeMap<u32, Option<u16>>,
     names: Vec<NameAccount>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
@@ -122,6 +127,7 @@ impl Metrics {
             parted: Vec::new(),
             names: layout.names.iter().map(|_| NameAccount::default()).collect(),
             through: Vec::new(),
+            sent_away: BTreeMap::new(),
             outcomes: [0; Outcome::ALL.len()],
             hops_max: 0,
             secured: [0; 2],
@@ -322,6 +328,9 @@ impl Metrics {
                 self.wanted += wanted;
             }
             client::Event::AttemptStarted { .. } => {
+                if !self.sent_away.is_empty() {
+                    self.sent_away.remove(&session);
+                }
                 // An attempt with a lookup has begun before.
                 if life.attempt == Timestamp::NEVER {
                     life.attempt = now;
@@ -396,9 +405,11 @@ impl Metrics {
         }
         life.hops = 0;
         life.server = server as u16;
-        match self.why_down(session).or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {
+        let sent_away = if self.sent_away.is_empty() { None } else { self.sent_away.remove(&session) };
+        let dead = sent_away.map(|fault| (fault, false)).or_else(|| self.why_down(session));
+        match dead.or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {
             None => self.usable_again(now, session),
-            // The answer was on its way when the server died: open for the client, usable for nobody.
+            // The answer was on its way when the server died, or sent it away: open for the client, usable for nobody.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
         }
     }

@@ -155,10 +155,19 @@ impl Metrics {
             }
             server::Event::Resumed => self.comes_back(now, server),
             server::Event::Left => self.goes_down(now, server, None, false),
-            server::Event::SentAway { session } if self.lives[session as usize].path == Path::Usable => {
-                self.died(now, session, None, false);
-            }
+            server::Event::SentAway { session } => self.sent_away(now, session, None),
             _ => {}
+        }
+    }
+
+    /// Its server has sent a session a close frame.
+    #[cold]
+    fn sent_away(&mut self, now: Timestamp, session: u32, fault: Option<u16>) {
+        match self.lives[session as usize].path {
+            Path::Usable => self.died(now, session, fault, false),
+            // The frame follows an answer that opens, and that its client has not seen.
+            Path::None => drop(self.sent_away.insert(session, fault)),
+            Path::Dead { .. } => {}
         }
     }
 
@@ -216,9 +225,7 @@ impl Metrics {
                 self.goes_down(now, server, Some(fault), kind.revives());
             }
             fault::Event::Drained { session } => {
-                if self.lives[session as usize].path == Path::Usable {
-                    self.died(now, session, Some(fault), false);
-                }
+                self.sent_away(now, session, Some(fault));
             }
             fault::Event::Healed { server, kind } => {
                 self.faults[fault as usize].healed(now);
