@@ -65,7 +65,7 @@ fn a_session_with_heartbeats_takes_at_most_500_bytes() {
 }
 
 #[test]
-fn a_storm_takes_at_most_400_bytes_per_client() {
+fn a_storm_takes_at_most_250_bytes_per_client() {
     let clients = if cfg!(debug_assertions) { 30_000 } else { 100_000 };
     let scenario = scenario("storm", clients, &[]);
     let baseline = counting::reset_peak();
@@ -74,7 +74,7 @@ fn a_storm_takes_at_most_400_bytes_per_client() {
     let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
     let bytes = (counting::counts().peak - baseline) / i64::from(clients);
     println!("peak: {bytes} bytes per client, at {clients} clients");
-    assert!(bytes <= 400, "{bytes} bytes per client");
+    assert!(bytes <= 250, "{bytes} bytes per client");
     drop(measured);
 }
 

@@ -119,6 +119,9 @@ impl Path {
     }
 }
 
+/// No jitter.
+const NONE: Distribution = Distribution::Constant(Nanos::ZERO);
+
 /// The latency of every pair of hosts, and the fate of every message.
 #[derive(Debug)]
 pub struct Links {
@@ -128,6 +131,7 @@ pub struct Links {
     servers: u32,
     callers: Vec<u32>,
     uneven: bool,
+    jittery: bool,
     lossy: bool,
 }
 
@@ -144,6 +148,7 @@ impl Links {
             servers: routes.servers,
             callers: routes.callers.clone(),
             uneven: any(|route| route.to_server.one_way != route.to_client.one_way),
+            jittery: any(|route| [&route.to_server, &route.to_client].iter().any(|leg| leg.jitter != NONE)),
             lossy: any(|route| route.to_server.loss.0 > 0.0 || route.to_client.loss.0 > 0.0),
         }
     }
@@ -168,6 +173,11 @@ impl Links {
     #[inline]
     pub fn uneven(&self) -> bool {
         self.uneven
+    }
+
+    /// Whether any message's latency differs from its pair of hosts'.
+    pub fn jittery(&self) -> bool {
+        self.jittery
     }
 
     /// Whether anything is ever lost.

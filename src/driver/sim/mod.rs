@@ -300,6 +300,8 @@ pub struct Simulation {
     latency_faults: Vec<u32>,
     /// Whether anything is ever lost, by a link or a fault.
     lossy: bool,
+    /// A message's arrival is its pair's latency later, whatever happens.
+    plain: bool,
     /// When faults begin and heal, in order of time.
     changes: Vec<Timestamp>,
     /// No fault begins or heals before this.
@@ -407,6 +409,7 @@ impl Simulation {
             queue: Queue::default(),
             directory: scenario.directory(),
             lossy: links.lossy() || !lossy_faults.is_empty(),
+            plain: false,
             lossy_faults,
             latency_faults: of_kind(fault::Kind::Latency),
             links,
@@ -438,6 +441,12 @@ impl Simulation {
         };
         simulation.prepare_tls();
         simulation.relays = simulation.plans.iter().any(Plan::rewrites_addresses);
+        simulation.plain = !(simulation.links.jittery()
+            || simulation.links.uneven()
+            || simulation.lossy
+            || !simulation.latency_faults.is_empty()
+            || simulation.bottlenecks.is_some()
+            || simulation.relays);
         simulation.schedule_all();
         simulation
     }

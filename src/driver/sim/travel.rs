@@ -7,7 +7,16 @@ use crate::time::Timestamp;
 
 impl Simulation {
     /// When a message that is sent now arrives; `NEVER` once its sender's kernel gives up.
+    #[inline]
     pub(super) fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
+        if self.plain {
+            let entry = &mut self.connections[connection];
+            entry.messages = entry.messages.wrapping_add(1);
+            let arrival = self.now + entry.one_way;
+            let last = entry.last_mut(way);
+            *last = arrival.max(*last);
+            return *last;
+        }
         // Toward a balancer that is between, from either end.
         if way == Way::ToClient && self.connections[connection].is_relayed() {
             return self.arrival_behind(connection, way, true);
@@ -61,6 +70,9 @@ impl Simulation {
     #[inline]
     pub(super) fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
         let entry = &self.connections[connection];
+        if self.plain {
+            return leaves + entry.one_way;
+        }
         // Asked only where jitter varies: the session lies in memory that this message need not touch.
         let jitter = self.links.jitter(entry.route, way, || (self.identity_of_caller(entry.caller), ordinal));
         let one_way = match way {
