@@ -231,7 +231,9 @@ impl Simulation {
     pub(super) fn syn_behind<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let Connection { caller, client, server, server_end, .. } = self.connections[connection];
         let session = caller.code();
-        if client == ClientEnd::Closed {
+        if !self.connections[connection].is_relayed() {
+            // Its flow is gone, and the balancer has found no other server for the SYN after it.
+        } else if client == ClientEnd::Closed {
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
@@ -249,8 +251,12 @@ impl Simulation {
 
     /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
     pub(super) fn relay_answer<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
-        let Connection { caller, client, .. } = self.connections[connection];
-        let Flow { balancer, known, .. } = *self.flow(connection);
+        let Connection { caller, client, server_end, .. } = self.connections[connection];
+        let flow = self.flows.get(&connection).filter(|_| refused || server_end != ServerEnd::None);
+        let Some(&Flow { balancer, known, .. }) = flow else {
+            // It answers a SYN along a flow that is gone; the balancer has answered one after that, or passed it on.
+            return self.landed(connection);
+        };
         let session = caller.code();
         let silent = self.is_cut_at(connection, Way::ToClient, Spot::Balancer) || self.stands_still(balancer) || !known;
         let lost = !silent && self.lossy && self.syn_lost(connection, Leg::Before, Message::SynAck);
@@ -271,7 +277,16 @@ impl Simulation {
 
     /// Something else arrives at the balancer.
     pub(super) fn relay<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) {
-        let Flow { balancer, known, .. } = *self.flow(connection);
+        let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
+            // It came along a flow that is gone. No server has a connection left to reset.
+            if let Kept::Segment(segment) = kept {
+                self.segments.release(segment);
+            }
+            if way == Way::ToServer {
+                self.reset_client(connection);
+            }
+            return self.landed(connection);
+        };
         let behind_another = self.connections[connection].is_stalled(way, Spot::Balancer);
         if behind_another || self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
             self.stall(connection, way, Spot::Balancer, kept, recorder);
