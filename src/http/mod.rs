@@ -2,6 +2,7 @@
 //!
 //! Parsing is `httparse`; this room adds limits and the rule that any chunking of the bytes reads the same.
 
+pub mod auth;
 mod directory;
 mod head;
 mod uri;
