@@ -125,6 +125,7 @@ fn session_event(event: client::Event) -> Fields {
                 | Failure::ConnectTimeout
                 | Failure::HandshakeTimeout
                 | Failure::Reset
+                | Failure::Unauthorized
                 | Failure::Closed => (0, None),
             };
             Fields { long, ..fields.detail(detail) }
@@ -140,6 +141,8 @@ fn session_event(event: client::Event) -> Fields {
         client::Event::Resolved { connection, name, addresses, ttl } => {
             Fields::new(46, connection).code(addresses).detail(name).long(ttl.0)
         }
+        client::Event::Found { connection, finding } => Fields::new(80 + finding as u8, connection),
+        client::Event::Challenged { connection } => Fields::new(84, connection),
         client::Event::Ended => Fields::new(10, 0),
         client::Event::GaveUp => Fields::new(11, 0),
     }
@@ -171,6 +174,7 @@ fn server_event(event: server::Event) -> Fields {
         server::Event::CheckFailed { server } => Fields::new(74, server),
         server::Event::MarkedDown { server } => Fields::new(75, server),
         server::Event::MarkedUp { server } => Fields::new(76, server),
+        server::Event::AcceptedWithoutCredentials { connection } => Fields::new(90, connection),
         server::Event::TimedOut { connection } => Fields::new(23, connection),
         server::Event::GoingAway { connection, code } => Fields::new(24, connection).code(code),
         server::Event::Hello { connection, resumed, queued } => {

@@ -105,6 +105,12 @@ pub enum Purpose {
     DnsLatency = 69,
     /// The order of the addresses in an answer.
     DnsOrder = 70,
+    /// What a server process makes its nonces from.
+    NonceSecret = 80,
+    /// A server's nonce.
+    Nonce = 81,
+    /// A client's nonce.
+    ClientNonce = 82,
 }
 
 /// The 128 bits of one draw.

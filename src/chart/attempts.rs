@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::number::short;
 use super::over_time::{self, seconds};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
-use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
+use super::style::{BLACK, BLUE, BROWN, CRIMSON, GREEN, GREY, LILAC, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
 use crate::client::Outcome;
 use crate::metrics::{Measured, Series};
 
@@ -110,6 +110,8 @@ fn color(outcome: Outcome) -> RGBColor {
         Outcome::Invalid => BLUE,
         Outcome::BadRedirect => BROWN,
         Outcome::Unresolved => OLIVE,
+        Outcome::Challenged => LILAC,
+        Outcome::Unauthorized => CRIMSON,
     }
 }
 

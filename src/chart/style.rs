@@ -22,6 +22,9 @@ pub const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
 pub const BROWN: RGBColor = RGBColor(0x6B, 0x3E, 0x1B);
 /// And one for what is rare.
 pub const OLIVE: RGBColor = RGBColor(0x7A, 0x8B, 0x2E);
+/// Two for authentication: light and dark.
+pub const LILAC: RGBColor = RGBColor(0xC5, 0xB0, 0xE6);
+pub const CRIMSON: RGBColor = RGBColor(0x8E, 0x0B, 0x3A);
 
 /// The page.
 pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::names::DnsCache;
 use super::retry::Retry;
 use crate::handshake::Mode;
+use crate::http::auth::Login;
 use crate::load::Arrive;
 use crate::names::one_or_more;
 use crate::network::AccessLink;
@@ -55,6 +56,15 @@ pub struct Config {
     /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
     #[serde(default = "default_redirects")]
     pub redirects: u8,
+    /// Whom it says it is, to servers that ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Login>,
+    /// When it says so (`after-challenge` unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Whether it says so to servers that are none of its `endpoints`, where a redirect leads there (false unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_across_origins: Option<bool>,
     /// From the start of an attempt to open, hops included; absent: no more than the two above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_timeout: Option<Nanos>,
@@ -102,6 +112,19 @@ pub struct Config {
     pub zone: Option<String>,
 }
 
+/// When a client sends its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// When a 401 asks for them, by the strongest scheme that it offers; from then on with every request to that server.
+    #[default]
+    AfterChallenge,
+    /// With the first request, by Basic (RFC 7617 section 2.2); a 401 is final.
+    First,
+    /// Never.
+    None,
+}
+
 /// Ping and pong (RFC 6455 section 5.5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +150,14 @@ pub struct Breaker {
 pub(super) const DNS_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl Config {
+    /// Makes the defaults visible that mean something only with credentials.
+    pub fn fill_in_auth(&mut self) {
+        if self.credentials.is_some() {
+            self.auth.get_or_insert_default();
+            self.credentials_across_origins.get_or_insert(false);
+        }
+    }
+
     /// Makes the defaults visible that mean something only where there are names.
     pub fn fill_in_dns(&mut self) {
         self.dns_cache.get_or_insert_default();

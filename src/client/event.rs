@@ -66,6 +66,19 @@ pub enum Event {
         /// The server or the name it points to.
         endpoint: u32,
     },
+    /// The answer was a demand for credentials that the session answers: with its next request, on the same connection or
+    /// on the next.
+    Challenged {
+        /// The connection that brought the answer.
+        connection: u32,
+    },
+    /// Something that should not be.
+    Found {
+        /// The connection that it was found on.
+        connection: u32,
+        /// What.
+        finding: Finding,
+    },
     /// The attempt failed.
     AttemptFailed {
         /// Its connection.
@@ -94,6 +107,16 @@ pub enum Event {
     Ended,
     /// The session has no attempts left, or may not retry.
     GaveUp,
+}
+
+/// What is unsafe, or would go on for ever, in what a session does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Finding {
+    /// Its credentials were sent to a server that they are not for, as a redirect led there.
+    CredentialsLeaked = 1,
+    /// It was redirected to where it had been, and nothing but its limit ended that (RFC 9110 section 15.4).
+    RedirectLoop = 2,
 }
 
 /// How an open connection ended against its client's will.
@@ -149,6 +172,8 @@ pub enum Failure {
         /// `Retry-After` in seconds, a fact kept whether or not the client honours it.
         retry_after: Option<u32>,
     },
+    /// A 401 to a request without credentials, or whose credentials were not taken.
+    Unauthorized,
     /// An answer that RFC 6455 says must fail the connection.
     Invalid(handshake::Error),
     /// TLS did not come up, which must fail the connection as well (RFC 6455 section 4.1, item 5).
@@ -187,11 +212,15 @@ pub enum Outcome {
     BadRedirect,
     /// [`Failure::LookupTimeout`].
     Unresolved,
+    /// Answered with credentials.
+    Challenged,
+    /// [`Failure::Unauthorized`].
+    Unauthorized,
 }
 
 impl Outcome {
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 11] = [
+    pub const ALL: [Outcome; 13] = [
         Outcome::Opened,
         Outcome::Redirected,
         Outcome::Rejected,
@@ -203,6 +232,8 @@ impl Outcome {
         Outcome::Invalid,
         Outcome::BadRedirect,
         Outcome::Unresolved,
+        Outcome::Challenged,
+        Outcome::Unauthorized,
     ];
 
     /// The name in metrics, tables and charts.
@@ -219,6 +250,8 @@ impl Outcome {
             Outcome::Invalid => "invalid",
             Outcome::BadRedirect => "bad_redirect",
             Outcome::Unresolved => "unresolved",
+            Outcome::Challenged => "challenged",
+            Outcome::Unauthorized => "unauthorized",
         }
     }
 }
@@ -234,6 +267,7 @@ impl Failure {
             Failure::Reset => Outcome::Reset,
             Failure::Closed => Outcome::Closed,
             Failure::Rejected { .. } => Outcome::Rejected,
+            Failure::Unauthorized => Outcome::Unauthorized,
             Failure::Invalid(_) | Failure::Insecure => Outcome::Invalid,
             Failure::RedirectLimit | Failure::BadLocation | Failure::Unresolved => Outcome::BadRedirect,
         }

@@ -1,11 +1,12 @@
 //! What the sessions of a client group have in common, and what they are given with each input.
 
-use super::config::{Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, OnRetry, Pick};
+use super::config::{Auth, Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, OnRetry, Pick};
 use super::host::Host;
 use super::names::{DnsCache, Names};
 use super::retry::Retry;
 use crate::handshake::Mode;
 use crate::http::Directory;
+use crate::http::auth::Login;
 use crate::machine::EndpointId;
 use crate::rng::{Identity, Sampler, Seed};
 use crate::time::Nanos;
@@ -35,6 +36,16 @@ pub struct Group {
     pub(super) dns_cache: DnsCache,
     pub(super) dns_timeout: Nanos,
     pub(super) next_address: bool,
+    /// Absent where they are never used.
+    pub(super) credentials: Option<Credentials>,
+}
+
+/// What a group's sessions say who they are.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub login: Login,
+    pub first: bool,
+    pub across_origins: bool,
 }
 
 impl Group {
@@ -66,12 +77,25 @@ impl Group {
             dns_cache: config.dns_cache.unwrap_or_default(),
             dns_timeout: config.dns_timeout.unwrap_or(DNS_TIMEOUT),
             next_address: config.next_address.unwrap_or(true),
+            credentials: match config.auth.unwrap_or_default() {
+                Auth::None => None,
+                auth => config.credentials.clone().map(|login| Credentials {
+                    login,
+                    first: auth == Auth::First,
+                    across_origins: config.credentials_across_origins.unwrap_or(false),
+                }),
+            },
         }
     }
 
     /// Whether its sessions resume TLS sessions.
     pub fn resumes_tls(&self) -> bool {
         self.resumes
+    }
+
+    /// Whether its sessions remember what was demanded of them.
+    pub fn remembers_challenges(&self) -> bool {
+        self.credentials.as_ref().is_some_and(|credentials| !credentials.first)
     }
 
     /// What a session's draws are keyed by.
@@ -90,7 +114,7 @@ pub struct Context<'a> {
     pub directory: &'a Directory,
     /// What the session shares with others of its process, if it does.
     pub host: Option<&'a mut Host>,
-    /// What the session has looked up, where it is a host of its own and there are names.
+    /// What the session has looked up and what was demanded of it, where it is a host of its own and there are such things.
     pub names: Option<&'a mut Names>,
     /// The driver's number for this session.
     pub slot: u32,

@@ -7,12 +7,13 @@ mod config;
 mod event;
 mod group;
 mod host;
+mod logins;
 mod names;
 mod retry;
 mod session;
 
-pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
-pub use event::{End, Event, Failure, Outcome};
+pub use config::{Auth, Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+pub use event::{End, Event, Failure, Finding, Outcome};
 pub use group::{Context, Group};
 pub use host::Host;
 pub use names::{Bounds, DnsCache, Names};

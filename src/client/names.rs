@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::logins::Logins;
 use crate::machine::EndpointId;
 use crate::time::{Nanos, Timestamp};
 
@@ -87,6 +88,7 @@ impl<'de> Deserialize<'de> for DnsCache {
 #[derive(Debug, Default)]
 pub struct Names {
     known: Vec<Known>,
+    logins: Logins,
 }
 
 #[derive(Debug)]
@@ -97,6 +99,11 @@ struct Known {
 }
 
 impl Names {
+    /// What was demanded of it.
+    pub(super) fn logins(&mut self) -> &mut Logins {
+        &mut self.logins
+    }
+
     /// The addresses of a name, the best first, if they are known and not out of date.
     pub(super) fn find(&self, name: EndpointId, now: Timestamp) -> Option<&[EndpointId]> {
         let known = self.known.iter().find(|known| known.name == name)?;

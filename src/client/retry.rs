@@ -139,6 +139,11 @@ pub enum Draw {
 }
 
 impl Retry {
+    /// Whether an answer with this status is retried.
+    pub(super) fn retries(&self, status: u16) -> bool {
+        self.statuses.as_ref().is_none_or(|list| list.contains(&status))
+    }
+
     /// The delay before retry `n` (from 1). `previous` is the session's last delay, zero before the first.
     pub fn delay(&self, n: u32, previous: Nanos, draw: impl Fn(Draw) -> Bits) -> Nanos {
         let plus = |distribution: &Option<Distribution>, which: Draw| match distribution {

@@ -1,14 +1,15 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
+mod auth;
 mod lookup;
 mod open;
 
 use super::config::{OnRetry, Pick};
-use super::event::{End, Event, Failure};
+use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
 use super::retry::{Draw, Policy};
 use crate::handshake::Key;
-use crate::handshake::client::{Answer, read_answer, write_request};
+use crate::handshake::client::{Answer, add_authorization, read_answer, write_request};
 use crate::http::{Partial, parse_location};
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Bits, Purpose};
@@ -78,6 +79,27 @@ struct Rare {
     name: Option<EndpointId>,
     /// Addresses of the name that have not been tried, the next one last.
     untried: Vec<EndpointId>,
+    /// Whether the latest request had credentials.
+    proven: bool,
+    /// Challenges answered here in a row.
+    challenges: u8,
+    /// Where redirects led in this attempt: server or name, and the request target if it was not the group's. The first
+    /// of them is not kept, nor is any where there is but one.
+    visited: Vec<(EndpointId, Option<String>)>,
+}
+
+/// What an answer is the answer to.
+#[derive(Default)]
+struct Asked<'a> {
+    /// The name that a redirect led to, if it did.
+    name: Option<EndpointId>,
+    /// The request target, where a redirect changed it.
+    path: Option<&'a str>,
+    /// Whether the request had credentials.
+    proven: bool,
+    /// Challenges answered before.
+    challenges: u8,
+    visited: &'a [(EndpointId, Option<String>)],
 }
 
 impl Session {
@@ -278,7 +300,7 @@ impl Session {
     }
 
     /// TCP is up: TLS is next, where the server has it. The handshake's timeout counts from here either way.
-    fn connected(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
+    fn connected(&mut self, cx: &mut Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         out.event(Event::Connected { connection: c.0 });
         if cx.directory.secure(self.endpoint()) {
             self.state = State::Securing;
@@ -291,11 +313,18 @@ impl Session {
     }
 
     /// Sends the opening request.
-    fn ask(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
+    fn ask(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
         self.state = State::Handshaking;
+        let group = cx.group;
+        let authorization = group.credentials.as_ref().and_then(|own| self.authorization(cx, own, out));
         let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
         let key = self.key(cx);
-        out.transmit(c, |bytes| write_request(bytes, cx.group.mode, authority, self.path(cx), &key));
+        out.transmit(c, |bytes| {
+            write_request(bytes, cx.group.mode, authority, self.path(cx), &key);
+            if let Some(value) = &authorization {
+                add_authorization(bytes, value);
+            }
+        });
     }
 
     /// A timeout, or the end of the time for the whole attempt if that comes first.
@@ -307,15 +336,19 @@ impl Session {
     fn read(&mut self, cx: &mut Context<'_>, now: Timestamp, bytes: &[u8], out: &mut Outputs) {
         let group = cx.group;
         let mut rare = self.rare.take();
-        let (mut bytes, path, name) = match rare.as_deref_mut() {
-            Some(Rare { partial, path, name, .. }) => (partial.join(bytes), path.as_deref(), *name),
-            None => (bytes, None, None),
+        let (mut bytes, asked) = match rare.as_deref_mut() {
+            Some(Rare { partial, path, name, proven, challenges, visited, .. }) => {
+                let asked =
+                    Asked { name: *name, path: path.as_deref(), proven: *proven, challenges: *challenges, visited };
+                (partial.join(bytes), asked)
+            }
+            None => (bytes, Asked::default()),
         };
         loop {
             match read_answer(group.mode, || self.key(cx).accept(), bytes) {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
                 Ok(Some((answer, len))) => {
-                    self.answered(cx, now, answer, (name, path.unwrap_or(&group.path)), out);
+                    self.answered(cx, now, answer, &asked, out);
                     // Bytes glued to the answer that opened are the first frames.
                     if self.is_open() && bytes.len() > len {
                         self.listen(cx, now, &bytes[len..], out);
@@ -332,13 +365,12 @@ impl Session {
         self.rare = Some(rare);
     }
 
-    /// `asked` is the name that a redirect led to, if it did, and the request target.
     fn answered(
         &mut self,
         cx: &mut Context<'_>,
         now: Timestamp,
         answer: Answer<'_>,
-        asked: (Option<EndpointId>, &str),
+        asked: &Asked<'_>,
         out: &mut Outputs,
     ) {
         match answer {
@@ -361,18 +393,25 @@ impl Session {
             }
             Answer::Redirect { status, location } => match self.follow(cx, location, asked) {
                 Ok((endpoint, path)) => {
+                    let visited = self.been_to(cx, asked);
                     out.event(Event::Redirected { connection: self.connection, status, endpoint: endpoint.0 });
                     out.push(Output::Close(ConnectionId(self.connection), How::Fin));
                     self.leave_gate(cx, out);
                     self.hops += 1;
                     self.endpoint = endpoint.0 as u16;
                     let name = cx.directory.name(endpoint).map(|_| endpoint);
-                    self.rare =
-                        (path.is_some() || name.is_some()).then(|| Box::new(Rare { path, name, ..Rare::default() }));
+                    self.rare = (path.is_some() || name.is_some() || !visited.is_empty())
+                        .then(|| Box::new(Rare { path, name, visited, ..Rare::default() }));
                     self.dial(cx, now, out);
                 }
-                Err(failure) => self.drop_and_fail(cx, now, failure, out),
+                Err(failure) => {
+                    if failure == Failure::RedirectLimit && self.goes_round(cx, location, asked) {
+                        out.event(Event::Found { connection: self.connection, finding: Finding::RedirectLoop });
+                    }
+                    self.drop_and_fail(cx, now, failure, out);
+                }
             },
+            Answer::Unauthorized { challenge, keep } => self.challenged(cx, now, (challenge, keep), asked, out),
             Answer::Rejected { status, retry_after } => {
                 self.drop_and_fail(cx, now, Failure::Rejected { status, retry_after }, out);
             }
@@ -385,11 +424,21 @@ impl Session {
         &self,
         cx: &Context<'_>,
         location: Option<&str>,
-        (name, path): (Option<EndpointId>, &str),
+        asked: &Asked<'_>,
     ) -> Result<(EndpointId, Option<String>), Failure> {
         if self.hops == cx.group.redirects {
             return Err(Failure::RedirectLimit);
         }
+        self.resolve(cx, location, asked)
+    }
+
+    fn resolve(
+        &self,
+        cx: &Context<'_>,
+        location: Option<&str>,
+        asked: &Asked<'_>,
+    ) -> Result<(EndpointId, Option<String>), Failure> {
+        let (name, path) = (asked.name, asked.path.unwrap_or(&cx.group.path));
         let base = cx.directory.authority(self.target(cx, name));
         let location = location.ok_or(Failure::BadLocation)?;
         let secure = cx.directory.secure(self.endpoint());
@@ -423,7 +472,8 @@ impl Session {
         };
         let retry = &cx.group.retry;
         let status = match failure {
-            Failure::Rejected { status, .. } => retry.statuses.as_ref().is_none_or(|list| list.contains(&status)),
+            Failure::Rejected { status, .. } => retry.retries(status),
+            Failure::Unauthorized => retry.retries(401),
             _ => true,
         };
         self.retry(cx, now, retry.failed_handshakes && status, asked, out);

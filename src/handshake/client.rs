@@ -1,7 +1,7 @@
 //! The client's half: writes the request, reads the answer.
 
 use super::{Accept, Error, Key, Mode};
-use crate::http;
+use crate::http::{self, auth};
 
 /// Appends an opening request. The upgrade modes ask to switch protocols (RFC 6455 section 4.1); `final-response`
 /// sends a plain GET that carries the key and the version and asks for nothing to be switched.
@@ -18,6 +18,13 @@ pub fn write_request(out: &mut Vec<u8>, mode: Mode, authority: &str, path: &str,
     out.extend_from_slice(b"\r\nSec-WebSocket-Version: 13\r\n\r\n");
 }
 
+/// Appends `Authorization` to a request that [`write_request`] wrote.
+pub fn add_authorization(out: &mut Vec<u8>, value: &str) {
+    out.truncate(out.len() - b"\r\n".len());
+    http::header(out, "Authorization", value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// What a complete response head means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer<'b> {
@@ -31,6 +38,13 @@ pub enum Answer<'b> {
         status: u16,
         /// The value of `Location`.
         location: Option<&'b str>,
+    },
+    /// A 401 that says what it wants (RFC 9110 section 15.5.2).
+    Unauthorized {
+        /// The `WWW-Authenticate` that asks for the most of those that are known, or the first.
+        challenge: &'b str,
+        /// Whether the connection takes the next request: it is not closed, and the answer's body has come in whole.
+        keep: bool,
     },
     /// Any other status.
     Rejected {
@@ -80,9 +94,37 @@ pub fn read_answer<'b>(
         301 | 302 | 303 | 307 | 308 if mode != Mode::UpgradeStrict => {
             Answer::Redirect { status, location: fields.location }
         }
+        401 if mode != Mode::UpgradeStrict && fields.challenged => {
+            return Ok(unauthorized(&response, &fields, bytes.len() - len).map(|(answer, body)| (answer, len + body)));
+        }
         _ => Answer::Rejected { status, retry_after: fields.retry_after },
     };
     Ok(Some((answer, len)))
+}
+
+/// A 401 with the length of its body, of which `came` bytes are there; `None` when more are needed.
+fn unauthorized<'b>(
+    response: &http::Response<'_, 'b>,
+    fields: &Fields<'_>,
+    came: usize,
+) -> Option<(Answer<'b>, usize)> {
+    let offered = response.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("WWW-Authenticate"));
+    let mut best: Option<(Option<u8>, &'b str)> = None;
+    for text in offered.filter_map(|field| std::str::from_utf8(field.value).ok()) {
+        let strength = auth::read_challenge(text).map(|challenge| challenge.strength());
+        if best.is_none_or(|(other, _)| strength > other) {
+            best = Some((strength, text));
+        }
+    }
+    let challenge = best.map_or("", |(_, text)| text);
+    // What has no length ends with the connection (RFC 9112 section 6.3), and what is long is not worth waiting for.
+    let body = fields.length.filter(|len| *len <= http::MAX_HEAD_BYTES && response.version == Some(1) && !fields.close);
+    match body {
+        Some(body) if came < body => None,
+        // What was not asked for is not to be read as the next answer.
+        Some(body) => Some((Answer::Unauthorized { challenge, keep: came == body }, body)),
+        None => Some((Answer::Unauthorized { challenge, keep: false }, 0)),
+    }
 }
 
 /// The header fields of a response that decide what it means.
@@ -95,6 +137,11 @@ struct Fields<'b> {
     extension: bool,
     subprotocol: bool,
     framed: bool,
+    /// `Content-Length`.
+    length: Option<usize>,
+    /// The connection ends with this answer.
+    close: bool,
+    challenged: bool,
     location: Option<&'b str>,
     retry_after: Option<u32>,
 }
@@ -112,13 +159,21 @@ impl<'b> Fields<'b> {
                 8 if http::same(name, b"location") => fields.location = std::str::from_utf8(field.value).ok(),
                 10 if http::same(name, b"connection") => {
                     fields.connection |= http::tokens_contain(field.value, b"upgrade");
+                    fields.close |= http::tokens_contain(field.value, b"close");
                 }
                 11 if http::same(name, b"retry-after") => {
                     let text = std::str::from_utf8(field.value).unwrap_or_default();
                     fields.retry_after = text.parse().ok();
                 }
-                14 if http::same(name, b"content-length") => fields.framed = true,
-                17 if http::same(name, b"transfer-encoding") => fields.framed = true,
+                14 if http::same(name, b"content-length") => {
+                    fields.framed = true;
+                    fields.length = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());
+                }
+                16 if http::same(name, b"www-authenticate") => fields.challenged = true,
+                17 if http::same(name, b"transfer-encoding") => {
+                    fields.framed = true;
+                    fields.close = true;
+                }
                 20 if http::same(name, b"sec-websocket-accept") => {
                     fields.accept = field.value;
                     fields.accepts += 1;

@@ -1,6 +1,7 @@
 //! The server's half: reads the request, writes the answer.
 
 use super::{Accept, Key};
+use crate::http::auth::{self, Challenge};
 use crate::http::{self, HeadError, header};
 
 /// An opening request that can be answered.
@@ -12,6 +13,8 @@ pub struct Request<'b> {
     pub upgrade: bool,
     /// The request target.
     pub path: &'b str,
+    /// The value of `Authorization`.
+    pub authorization: Option<&'b [u8]>,
 }
 
 /// Why a request gets an HTTP error (RFC 6455 section 4.2.1), by its status.
@@ -63,13 +66,14 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
         return Err(Refusal::Method);
     }
     let (mut upgrade, mut connection, mut host) = (false, false, false);
-    let (mut version, mut key) = (false, None);
+    let (mut version, mut key, mut authorization) = (false, None, None);
     for field in request.headers.iter() {
         let name = field.name.as_bytes();
         match field.name.len() {
             4 if http::same(name, b"host") => host = true,
             7 if http::same(name, b"upgrade") => upgrade |= http::tokens_contain(field.value, b"websocket"),
             10 if http::same(name, b"connection") => connection |= http::tokens_contain(field.value, b"upgrade"),
+            13 if http::same(name, b"authorization") => authorization = Some(field.value),
             17 if http::same(name, b"sec-websocket-key") => key = Key::from_header(field.value),
             21 if http::same(name, b"sec-websocket-version") => version = field.value == b"13",
             _ => {}
@@ -82,7 +86,7 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
         return Err(Refusal::WebSocketVersion);
     }
     let path = request.path.filter(|path| path.starts_with('/')).ok_or(Refusal::Target)?;
-    let request = Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path };
+    let request = Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path, authorization };
     Ok(Some((request, len)))
 }
 
@@ -122,6 +126,16 @@ pub fn write_rejection(out: &mut Vec<u8>, status: u16, retry_after: Option<u32>)
         header(out, "Retry-After", seconds.to_string().as_bytes());
     }
     end_without_body(out);
+}
+
+/// Appends a demand for credentials (RFC 9110 section 15.5.2); `keep` says whether the connection stays for the answer.
+pub fn write_challenge(out: &mut Vec<u8>, challenge: &Challenge<'_>, keep: bool) {
+    http::status_line(out, 401);
+    header(out, "WWW-Authenticate", auth::write_challenge(challenge).as_bytes());
+    match keep {
+        true => out.extend_from_slice(b"Content-Length: 0\r\n\r\n"),
+        false => end_without_body(out),
+    }
 }
 
 pub(super) fn end_without_body(out: &mut Vec<u8>) {

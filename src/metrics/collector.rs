@@ -29,6 +29,11 @@ const TLS: usize = 3;
 /// The latencies that each client group has; the last one where there is TLS.
 const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
 
+/// What should not be: the server's, and then those of [`Finding`] by number.
+///
+/// [`Finding`]: client::Finding
+const FINDINGS: [&str; 3] = ["accepted_without_credentials", "credentials_leaked", "redirect_loop"];
+
 #[derive(Debug, Default)]
 struct Group {
     latencies: [Latency; 4],
@@ -63,6 +68,8 @@ pub struct Metrics {
     secured: [u64; 2],
     /// Open connections lost, by kind of end.
     ends: [u64; End::NAMES.len()],
+    /// By [`FINDINGS`].
+    found: [u64; FINDINGS.len()],
     /// Heartbeats answered.
     heartbeats: u64,
     detection_time: Latency,
@@ -101,6 +108,7 @@ impl Metrics {
             sessions_wanted: Vec::with_capacity(rows),
             availability: Vec::with_capacity(rows),
             names: !layout.names.is_empty(),
+            auth: layout.auth,
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),
             ..Series::default()
@@ -132,6 +140,7 @@ impl Metrics {
             hops_max: 0,
             secured: [0; 2],
             ends: [0; End::NAMES.len()],
+            found: [0; FINDINGS.len()],
             heartbeats: 0,
             detection_time: Latency::default(),
             outage: Latency::default(),
@@ -215,8 +224,7 @@ impl Metrics {
         }
         let attempts: u64 = self.outcomes.iter().sum();
         summary.push("attempts.total", Value::Count(attempts));
-        let shown = |outcome: &Outcome| *outcome != Outcome::Unresolved || !self.names.is_empty();
-        for outcome in Outcome::ALL.into_iter().filter(shown) {
+        for outcome in Outcome::ALL.into_iter().filter(|outcome| self.series.shows(*outcome)) {
             let part = Value::Part { count: self.outcomes[outcome as usize], of: attempts };
             summary.push(format!("attempts.{}", outcome.name()), part);
         }
@@ -226,6 +234,11 @@ impl Metrics {
             let secured = self.secured.iter().sum();
             summary.push("tls.handshakes", Value::Count(secured));
             summary.push("tls.resumed", Value::Part { count: self.secured[1], of: secured });
+        }
+        if self.layout.findings {
+            for (name, count) in FINDINGS.iter().zip(self.found) {
+                summary.push(format!("findings.{name}"), Value::Count(count));
+            }
         }
         let lost = self.ends.iter().sum();
         summary.push("lost.total", Value::Count(lost));
@@ -357,6 +370,14 @@ impl Metrics {
                     self.hops_max = self.hops_max.max(life.hops);
                 }
                 self.attempted(now, session, Outcome::Redirected);
+            }
+            client::Event::Challenged { .. } => {
+                self.attempted(now, session, Outcome::Challenged);
+                // The next one begins at once, perhaps on the same connection.
+                self.lives[session as usize].attempt = now;
+            }
+            client::Event::Found { finding, .. } => {
+                self.found[finding as usize] += u64::from(self.window.contains(now));
             }
             client::Event::AttemptFailed { failure, .. } => {
                 life.hops = 0;

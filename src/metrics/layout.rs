@@ -25,6 +25,10 @@ pub struct Layout {
     pub faults: Vec<String>,
     /// Whether any server speaks TLS.
     pub tls: bool,
+    /// Whether any server demands credentials.
+    pub auth: bool,
+    /// Whether there may be findings.
+    pub findings: bool,
 }
 
 /// A client group.

@@ -23,12 +23,25 @@ pub struct Series {
     pub outcomes: [Vec<u32>; Outcome::ALL.len()],
     /// Whether there are names that can stay unresolved.
     pub names: bool,
+    /// Whether anybody demands credentials.
+    pub auth: bool,
     /// TCP up to open, of attempts that opened during the interval.
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.
     pub time_to_open: Vec<Option<Percentiles>>,
     /// One per server, in the scenario's order.
     pub servers: Vec<ServerSeries>,
+}
+
+impl Series {
+    /// Whether an outcome can happen: a column for what can't would only be in the way.
+    pub fn shows(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Unresolved => self.names,
+            Outcome::Challenged | Outcome::Unauthorized => self.auth,
+            _ => true,
+        }
+    }
 }
 
 /// What is measured per interval of one server.

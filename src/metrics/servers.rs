@@ -225,6 +225,8 @@ impl ServerAccount {
                     self.call_latency.record(took);
                 }
             }
+            // Found by whom it concerns: all servers together.
+            Event::AcceptedWithoutCredentials { .. } => {}
             Event::Joined | Event::Leaving | Event::SentAway { .. } => {}
         }
     }

@@ -47,6 +47,8 @@ fn layout(sessions: u32) -> Layout {
         names: Vec::new(),
         faults: vec!["a".into(), "b".into()],
         tls: false,
+        auth: false,
+        findings: false,
     }
 }
 

@@ -9,8 +9,7 @@ use crate::time::Nanos;
 /// The whole table.
 pub(super) fn csv(series: &Series) -> String {
     let mut text = String::from("t_ms,sessions.open,sessions.open_lowest,sessions.wanted,availability");
-    // A column for what can't happen would only be in the way.
-    let shown = |outcome: &Outcome| *outcome != Outcome::Unresolved || series.names;
+    let shown = |outcome: &Outcome| series.shows(*outcome);
     for outcome in Outcome::ALL.into_iter().filter(shown) {
         let _ = write!(text, ",attempts.{}", outcome.name());
     }

@@ -82,6 +82,12 @@ impl File {
         self.servers.values().any(|server| !server.tls.is_none())
     }
 
+    /// Whether any server demands credentials.
+    pub fn demands_credentials(&self) -> bool {
+        let mut behaviors = self.servers.values().flat_map(|server| &server.behavior.0);
+        behaviors.any(|behavior| behavior.kind == server::Kind::Challenge)
+    }
+
     /// Makes every default that depends on other keys visible.
     pub(super) fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);
@@ -90,6 +96,7 @@ impl File {
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
         let tls = self.has_tls();
         for client in self.clients.values_mut() {
+            client.fill_in_auth();
             client.on_retry.get_or_insert(client.pick.on_retry());
             client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
             if !self.dns.is_empty() {

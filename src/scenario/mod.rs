@@ -250,7 +250,29 @@ impl Scenario {
             names: self.file.dns.keys().cloned().collect(),
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
             tls: self.file.has_tls(),
+            auth: self.file.demands_credentials(),
+            findings: self.may_find(),
         }
+    }
+
+    /// Whether there may be findings: credentials to be demanded or sent, or redirects that lead to further ones.
+    fn may_find(&self) -> bool {
+        let credentials = self.file.clients.values().any(|client| client.credentials.is_some());
+        let redirects = |number: usize| self.file.servers[number].redirects();
+        let leads_on = |group: &crate::server::Config, to: Option<&Names>| match to {
+            None => group.redirects(),
+            // What a name stands for may change.
+            Some(to) => self
+                .all_endpoints(Some(to))
+                .iter()
+                .any(|endpoint| self.servers.get(endpoint.0 as usize).is_none_or(|server| redirects(server.group))),
+        };
+        let loops = self.file.servers.values().any(|group| {
+            let targets = group.behavior.0.iter().filter(|behavior| behavior.kind == crate::server::Kind::Redirect);
+            targets.map(|behavior| behavior.to.as_ref()).any(|to| leads_on(group, to))
+                || group.overflow_to.as_ref().is_some_and(|to| leads_on(group, Some(to)))
+        });
+        credentials || loops || self.file.demands_credentials()
     }
 
     /// Every expectation with its metric's path.

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::challenge::Demand;
 use super::config::{BehaviorConfig, Kind, PickMember, When};
 use super::machine::Context;
 use crate::machine::EndpointId;
+use crate::quantity::Share;
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
@@ -72,6 +74,8 @@ pub enum Choice {
     Stall,
     /// Answer another server's call.
     Serve,
+    /// Demand credentials; a request that has them is answered by what comes next in the list.
+    Challenge(Box<Demand>),
 }
 
 impl Behavior {
@@ -81,6 +85,7 @@ impl Behavior {
             Kind::Accept => Choice::Accept,
             Kind::Stall => Choice::Stall,
             Kind::Serve => Choice::Serve,
+            Kind::Challenge => Choice::Challenge(Box::new(Demand::new(config))),
             Kind::Reject => Choice::Reject {
                 status: config.status.unwrap_or(503),
                 retry_after: config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32),
@@ -99,12 +104,17 @@ impl Behavior {
 
     /// Whether it applies to a request; `number` is the behavior's place in its list.
     pub(super) fn applies(&self, seed: Seed, now: Timestamp, client: Identity, number: usize, path: &str) -> bool {
+        let drawn = |share: Share| seed.draw(client, Purpose::Behavior, number as u64).unit() < share.0;
+        self.concerns(now, path) && self.when.share.is_none_or(drawn)
+    }
+
+    /// Whether it may apply to a request for this path now, as far as its share of them lets it.
+    pub(super) fn concerns(&self, now: Timestamp, path: &str) -> bool {
         let when = &self.when;
         let asked = || path.split_once('?').map_or(path, |(path, _)| path);
         when.after.is_none_or(|after| now.0 >= after.0)
             && when.until.is_none_or(|until| now.0 < until.0)
             && when.path.as_ref().is_none_or(|path| path == asked())
-            && when.share.is_none_or(|share| seed.draw(client, Purpose::Behavior, number as u64).unit() < share.0)
     }
 }
 

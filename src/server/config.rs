@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
 use super::calls::CallConfig;
+use super::challenge::Scheme;
 use super::pauses::PauseConfig;
+use crate::http::auth::{Algorithm, Login};
 use crate::names::Names;
 use crate::network::{AccessLink, Health, Overflow};
 use crate::quantity::{Rate, Share};
@@ -249,6 +251,7 @@ impl Config {
         if self.connections_max.is_some() {
             self.when_full.get_or_insert_default();
         }
+        self.behavior.0.iter_mut().for_each(BehaviorConfig::fill_in);
         if self.queue_max.is_some() {
             self.queue_full.get_or_insert_default();
         }
@@ -258,6 +261,13 @@ impl Config {
         if self.accept_rate.is_some() || self.address_rate.is_some() {
             self.over_rate.get_or_insert_default();
         }
+    }
+}
+
+impl Config {
+    /// Whether its members may redirect.
+    pub fn redirects(&self) -> bool {
+        self.overflow_to.is_some() || self.behavior.0.iter().any(|behavior| behavior.kind == Kind::Redirect)
     }
 }
 
@@ -419,10 +429,52 @@ pub struct BehaviorConfig {
     /// reject: `Retry-After`, in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Nanos>,
+    /// challenge: the user and the password that are let pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Login>,
+    /// challenge: how they are to be sent (`basic` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// challenge by Digest: the hash (`sha-256` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// challenge: what the password is for (`shakedown` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// challenge by Digest: how long a nonce may be used (5 min unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce_lifetime: Option<Nanos>,
+    /// challenge: whether the 401 leaves the connection open for the answer (true unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<bool>,
+    /// challenge: whether credentials are checked (true unless given), or any will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
     /// Which requests it applies to; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
 }
+
+impl BehaviorConfig {
+    /// Makes the defaults of a challenge visible.
+    fn fill_in(&mut self) {
+        if self.kind != Kind::Challenge {
+            return;
+        }
+        if *self.scheme.get_or_insert_default() == Scheme::Digest {
+            self.algorithm.get_or_insert_default();
+            self.nonce_lifetime.get_or_insert(NONCE_LIFETIME);
+        }
+        self.realm.get_or_insert_with(|| REALM.into());
+        self.keep_alive.get_or_insert(true);
+        self.verify.get_or_insert(true);
+    }
+}
+
+/// How long a nonce may be used unless the scenario says otherwise.
+pub(super) const NONCE_LIFETIME: Nanos = Nanos::from_secs(300);
+/// What a password is for unless the scenario says otherwise.
+pub(super) const REALM: &str = "shakedown";
 
 impl Default for BehaviorConfig {
     fn default() -> BehaviorConfig {
@@ -435,6 +487,13 @@ impl Default for BehaviorConfig {
             report_every: None,
             status: None,
             retry_after: None,
+            credentials: None,
+            scheme: None,
+            algorithm: None,
+            realm: None,
+            nonce_lifetime: None,
+            keep_alive: None,
+            verify: None,
             when: None,
         }
     }
@@ -454,6 +513,8 @@ pub enum Kind {
     Stall,
     /// Answers other servers' calls with 200; nothing opens.
     Serve,
+    /// Demands credentials with 401; who has them is answered by the next of the list.
+    Challenge,
 }
 
 impl Kind {
@@ -465,6 +526,7 @@ impl Kind {
             Kind::Reject => "reject",
             Kind::Stall => "stall",
             Kind::Serve => "serve",
+            Kind::Challenge => "challenge",
         }
     }
 }

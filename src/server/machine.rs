@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm, Targets};
 use super::calls::{Caller, Calls};
+use super::challenge::Verdict;
 use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
 use super::connections::Connections;
 use super::drain::Drain;
@@ -369,10 +370,7 @@ impl Server {
             },
         };
         let client = self.connections.client(c);
-        let mut numbered = cx.plan.behaviors.iter().enumerate();
-        let behavior = numbered
-            .find(|(number, behavior)| behavior.applies(cx.seed, now, client, *number, request.path))
-            .map_or(cx.plan.behaviors.len(), |(number, _)| number);
+        let (behavior, verdict) = self.choose(cx, now, client, request);
         let choice = cx.plan.behaviors.get(behavior).map(|behavior| &behavior.choice);
         if let Some(Choice::Stall) = choice {
             self.connections.turn(c, State::Stalled);
@@ -387,6 +385,7 @@ impl Server {
         let asked = Asked {
             behavior: behavior as u32,
             upgrade: request.upgrade,
+            verdict,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),
             asker: self.asker(c, request.path, call),
@@ -483,6 +482,9 @@ impl Server {
         let Job { connection, client, work, .. } = job;
         match work {
             Work::Tls { .. } => self.answer_hello(cx, now, ConnectionId(connection), served, out),
+            Work::Request(asked) if asked.verdict.refuses() => {
+                self.demand(cx, now, ConnectionId(connection), &asked, served, out);
+            }
             Work::Request(asked) if self.makes_calls(cx, &asked) => {
                 self.begin_calls(cx, now, Caller { connection, client, asked, served, worked: now }, out);
             }
@@ -522,6 +524,9 @@ impl Server {
                 503
             }
             None | Some(Choice::Accept) => {
+                if asked.verdict == Verdict::Unproven {
+                    out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
+                }
                 let accept = asked.key.accept();
                 let mut status = 0;
                 out.transmit(c, |bytes| status = write_open(bytes, asked.upgrade, &accept));
@@ -552,8 +557,8 @@ impl Server {
                 out.transmit(c, |bytes| status = write_served(bytes));
                 status
             }
-            // Never queued.
-            Some(Choice::Stall) => return,
+            // Never queued; answered before.
+            Some(Choice::Stall | Choice::Challenge(_)) => return,
         };
         out.event(Event::Answered { connection: c.0, status, served });
         out.push(Output::Close(c, How::Fin));

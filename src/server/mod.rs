@@ -4,6 +4,7 @@
 mod balancer;
 mod behavior;
 mod calls;
+mod challenge;
 mod config;
 mod connections;
 mod drain;
@@ -18,6 +19,7 @@ pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
+pub use challenge::{Demand, Scheme};
 pub use config::{
     BehaviorConfig, Behaviors, Config, Kind, Membership, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys,
     TokenBucket, WarmUp, When, WhenFull,
@@ -164,6 +166,12 @@ pub enum Event {
     SentAway {
         /// The session's number.
         session: u32,
+    },
+    /// A handshake is about to be accepted without the credentials that the server's list demands for such requests:
+    /// they were not asked for, or not checked.
+    AcceptedWithoutCredentials {
+        /// Its connection.
+        connection: u32,
     },
     /// A balancer chose a server for a connection.
     Forwarded {

@@ -158,7 +158,7 @@ impl Plan {
             Some(prices) => {
                 let behavior = self.behaviors.get(asked.behavior as usize);
                 let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept | Choice::Serve));
-                prices.work(seed, job, opens, service_time)
+                prices.work(seed, job, opens, asked.verdict.was_checked(), service_time)
             }
         }
     }
@@ -188,12 +188,12 @@ impl Prices {
         (prices.accept_time.is_some() || prices.auth_time.is_some()).then_some(prices)
     }
 
-    fn work(&self, seed: Seed, job: &Job, opens: bool, service_time: impl FnOnce() -> Nanos) -> Nanos {
+    fn work(&self, seed: Seed, job: &Job, opens: bool, checked: bool, service_time: impl FnOnce() -> Nanos) -> Nanos {
         let price = |price: &Option<Sampler>, purpose| {
             price.as_ref().map_or(Nanos::ZERO, |price| price.sample(|| seed.draw(job.client, purpose, 0)))
         };
         let mut work = price(&self.accept_time, Purpose::AcceptTime);
-        if opens {
+        if opens || checked {
             work += price(&self.auth_time, Purpose::AuthTime);
         }
         if opens || self.accept_time.is_none() {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::challenge::Verdict;
 use super::config::QueueOrder;
 use crate::handshake::Key;
 use crate::rng::Identity;
@@ -33,6 +34,8 @@ pub(super) enum Work {
 pub(super) struct Asked {
     pub behavior: u32,
     pub upgrade: bool,
+    /// Whether it has the credentials that its server demands.
+    pub verdict: Verdict,
     pub key: Key,
     /// The request target, where a redirect will need it.
     pub path: Option<Box<str>>,

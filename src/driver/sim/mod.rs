@@ -197,7 +197,7 @@ struct GroupSlot {
     arrivals: Arrivals,
     /// Client processes, where sessions share them.
     hosts: Vec<client::Host>,
-    /// What each session has looked up, where none share a process and there are names.
+    /// What each session has looked up and what was demanded of it, where none share a process and there are such things.
     names: Vec<client::Names>,
     host_identity: Identity,
     /// The first public address that its hosts share, and how many there are; `None`: one each.

@@ -154,6 +154,7 @@ impl Metrics {
                 self.goes_down(now, server, None, true);
             }
             server::Event::Resumed => self.comes_back(now, server),
+            server::Event::AcceptedWithoutCredentials { .. } => self.found[0] += u64::from(self.window.contains(now)),
             server::Event::Left => self.goes_down(now, server, None, false),
             server::Event::SentAway { session } => self.sent_away(now, session, None),
             _ => {}

@@ -1,7 +1,8 @@
 //! What servers answer: keys that mean nothing, redirects that lead nowhere, behaviors that are never shown.
 
 use super::{Problem, Tree, valid_path};
-use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember, When};
+use crate::http::auth::Login;
+use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember, Scheme, When};
 use crate::time::Nanos;
 
 /// The most reports that a redirector asks for in a run: past that, they are all that happens.
@@ -18,7 +19,11 @@ pub(super) fn check(server: &str, behaviors: &[BehaviorConfig], run: Nanos, tree
     for (number, behavior) in behaviors.iter().enumerate() {
         one(behavior, &place(server, number, tree), run, tree)?;
     }
-    let unconditional = behaviors.iter().position(|behavior| behavior.when.as_ref().is_none_or(is_empty));
+    let hides = |behavior: &BehaviorConfig| {
+        // Whoever has the credentials comes past a challenge.
+        behavior.kind != Kind::Challenge && behavior.when.as_ref().is_none_or(is_empty)
+    };
+    let unconditional = behaviors.iter().position(hides);
     match unconditional {
         Some(number) if number + 1 < behaviors.len() => Err(tree
             .problem(&place(server, number + 1, tree), "never shown: the behavior before it applies to every request")
@@ -36,6 +41,7 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
     let redirect = behavior.kind == Kind::Redirect;
     let reject = behavior.kind == Kind::Reject;
+    let challenge = behavior.kind == Kind::Challenge;
     let given = [
         ("to", behavior.to.is_some(), redirect, "redirect"),
         ("pick", behavior.pick.is_some(), redirect, "redirect"),
@@ -44,6 +50,13 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
         ("report_every", behavior.report_every.is_some(), redirect, "redirect"),
         ("status", behavior.status.is_some(), redirect || reject, "redirect\" or \"reject"),
         ("retry_after", behavior.retry_after.is_some(), reject, "reject"),
+        ("credentials", behavior.credentials.is_some(), challenge, "challenge"),
+        ("scheme", behavior.scheme.is_some(), challenge, "challenge"),
+        ("algorithm", behavior.algorithm.is_some(), challenge, "challenge"),
+        ("realm", behavior.realm.is_some(), challenge, "challenge"),
+        ("nonce_lifetime", behavior.nonce_lifetime.is_some(), challenge, "challenge"),
+        ("keep_alive", behavior.keep_alive.is_some(), challenge, "challenge"),
+        ("verify", behavior.verify.is_some(), challenge, "challenge"),
     ];
     if let Some((key, .., kinds)) = given.iter().find(|(_, given, fits, _)| *given && !fits) {
         return Err(tree.problem_at_key(&at(key), format!("`{key}` belongs to kind = \"{kinds}\" only")));
@@ -63,8 +76,50 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     if redirect {
         redirects_somewhere(behavior, path, run, tree)?;
     }
+    if challenge {
+        demands_what_can_be_given(behavior, path, tree)?;
+    }
     if let Some(when) = &behavior.when {
         applies_sometimes(when, &at("when"), run, tree)?;
+    }
+    Ok(())
+}
+
+fn demands_what_can_be_given(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let Some(login) = &behavior.credentials else {
+        let help = "write credentials = { user = \"alice\", password = \"secret\" }";
+        return Err(tree.problem(path, "a challenge that nobody can answer").with_help(help));
+    };
+    credentials(&at("credentials"), login, tree)?;
+    if behavior.scheme.unwrap_or_default() == Scheme::Basic {
+        let digest =
+            [("algorithm", behavior.algorithm.is_some()), ("nonce_lifetime", behavior.nonce_lifetime.is_some())];
+        if let Some((key, _)) = digest.iter().find(|(_, given)| *given) {
+            let problem = tree.problem_at_key(&at(key), format!("`{key}` belongs to scheme = \"digest\" only"));
+            return Err(problem.with_help("write scheme = \"digest\" beside it, or leave it out"));
+        }
+    }
+    if behavior.nonce_lifetime == Some(Nanos::ZERO) {
+        return Err(tree.problem(&at("nonce_lifetime"), "a nonce that is too old at once: nobody would ever pass"));
+    }
+    if behavior.realm.as_ref().is_some_and(|realm| !realm.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
+        return Err(tree.problem(&at("realm"), "a realm is of printable ASCII"));
+    }
+    Ok(())
+}
+
+/// What header fields can carry (RFC 7617 section 2): no control characters, and no colon in the user's name.
+pub(super) fn credentials(path: &str, login: &Login, tree: &Tree) -> Result<(), Problem> {
+    let controls = |text: &str| text.chars().any(char::is_control);
+    if login.user.is_empty() || login.user.contains(':') || controls(&login.user) {
+        let message = "a user's name is not empty, and has neither a colon nor control characters (RFC 7617 section 2)";
+        return Err(tree.problem(&format!("{path}.user"), message));
+    }
+    if controls(&login.password) {
+        return Err(
+            tree.problem(&format!("{path}.password"), "a password has no control characters (RFC 7617 section 2)")
+        );
     }
     Ok(())
 }

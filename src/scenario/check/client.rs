@@ -1,6 +1,6 @@
 //! Client groups: sessions that could never arrive, open, end or make time pass.
 
-use super::{Problem, Tree, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
+use super::{Problem, Tree, behavior, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
 use crate::client::{Config, Hold};
 use crate::load::Arrive;
 use crate::scenario::File;
@@ -20,6 +20,19 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
         return wrong("endpoints", "no endpoints: name at least one server or server group".into());
     }
     valid_path(&client.path, &at("path"), tree)?;
+    match &client.credentials {
+        Some(login) => behavior::credentials(&at("credentials"), login, tree)?,
+        None => {
+            let given = [
+                ("auth", client.auth.is_some()),
+                ("credentials_across_origins", client.credentials_across_origins.is_some()),
+            ];
+            if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
+                let problem = tree.problem_at_key(&at(key), format!("`{key}` means nothing without `credentials`"));
+                return Err(problem.with_help("write credentials = { user = \"alice\", password = \"secret\" }"));
+            }
+        }
+    }
     let timeouts = [
         ("connect_timeout", Some(client.connect_timeout)),
         ("handshake_timeout", Some(client.handshake_timeout)),

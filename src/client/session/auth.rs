@@ -1,0 +1,114 @@
+//! Who the client says it is, to whom; and redirects that lead round.
+
+use super::{Asked, Outputs, Rare, Session};
+use crate::client::event::{Event, Failure, Finding};
+use crate::client::group::{Context, Credentials};
+use crate::client::logins::Logins;
+use crate::http::auth::{read_challenge, write_answer, write_basic};
+use crate::machine::{ConnectionId, EndpointId, How, Output};
+use crate::rng::Purpose;
+use crate::time::Timestamp;
+
+/// Challenges that are answered in a row at most: the first, and as often again as a nonce was too old already.
+const CHALLENGES: u8 = 3;
+
+impl Session {
+    /// The value of `Authorization` for the next request, if it is to have one.
+    #[cold]
+    pub(super) fn authorization(
+        &mut self,
+        cx: &mut Context<'_>,
+        own: &Credentials,
+        out: &mut Outputs,
+    ) -> Option<String> {
+        let server = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
+        let at_home = cx.group.endpoints.contains(&server);
+        let value = match own.first {
+            true => (at_home || own.across_origins).then(|| write_basic(&own.login)),
+            false => {
+                let nonce = self.draw(cx, Purpose::ClientNonce, self.connection).bytes();
+                let path = self.path(cx).to_string();
+                let known = logins(cx).and_then(|logins| logins.answer(server));
+                known.map(|(challenge, uses)| write_answer(challenge, &own.login, ("GET", &path), uses, nonce))
+            }
+        };
+        if value.is_some() {
+            self.rare.get_or_insert_default().proven = true;
+            if !at_home {
+                let finding = Finding::CredentialsLeaked;
+                out.event(Event::Found { connection: self.connection, finding });
+            }
+        }
+        value
+    }
+
+    /// A 401: answers its challenge, on the same connection if that is kept, or fails.
+    #[cold]
+    pub(super) fn challenged(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        (challenge, keep): (&str, bool),
+        asked: &Asked<'_>,
+        out: &mut Outputs,
+    ) {
+        let server = self.target(cx, asked.name);
+        let at_home = cx.group.endpoints.contains(&server);
+        let own = cx.group.credentials.as_ref();
+        let may = own.is_some_and(|own| !own.first && (at_home || own.across_origins));
+        let answered = read_challenge(challenge)
+            .filter(|challenge| may && asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale()));
+        let Some(challenge) = answered else {
+            if let Some(logins) = logins(cx) {
+                logins.forget(server);
+            }
+            return self.drop_and_fail(cx, now, Failure::Unauthorized, out);
+        };
+        if let Some(logins) = logins(cx) {
+            logins.keep(server, challenge.into_owned());
+        }
+        out.event(Event::Challenged { connection: self.connection });
+        self.rare = Some(Box::new(Rare {
+            path: asked.path.map(String::from),
+            name: asked.name,
+            challenges: asked.challenges + 1,
+            visited: asked.visited.to_vec(),
+            ..Rare::default()
+        }));
+        let c = ConnectionId(self.connection);
+        if keep {
+            self.ask(cx, c, out);
+        } else {
+            out.push(Output::Close(c, How::Fin));
+            self.leave_gate(cx, out);
+            self.enter(cx, now, out);
+        }
+    }
+
+    /// Where redirects have led up to now, the first place left out.
+    pub(super) fn been_to(&self, cx: &Context<'_>, asked: &Asked<'_>) -> Vec<(EndpointId, Option<String>)> {
+        if self.hops == 0 {
+            return Vec::new();
+        }
+        let mut visited = asked.visited.to_vec();
+        visited.push((self.target(cx, asked.name), asked.path.map(String::from)));
+        visited
+    }
+
+    /// Whether redirects, this one included, have led twice to the same place.
+    #[cold]
+    pub(super) fn goes_round(&self, cx: &Context<'_>, location: Option<&str>, asked: &Asked<'_>) -> bool {
+        let mut places = vec![(cx.group.endpoints[self.position as usize], None)];
+        places.extend(self.been_to(cx, asked));
+        places.extend(self.resolve(cx, location, asked).ok());
+        places.iter().enumerate().any(|(at, place)| places[..at].contains(place))
+    }
+}
+
+/// What the session's process remembers.
+fn logins<'c>(cx: &'c mut Context<'_>) -> Option<&'c mut Logins> {
+    match (&mut cx.host, &mut cx.names) {
+        (Some(host), _) => Some(host.names.logins()),
+        (None, names) => names.as_deref_mut().map(|names| names.logins()),
+    }
+}

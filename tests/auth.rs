@@ -1,0 +1,313 @@
+//! Authentication in whole runs: who is asked, who answers, when that comes out, and what is never told.
+
+use shakedown::driver;
+use shakedown::event::Event;
+use shakedown::metrics::{Metrics, Summary, Value};
+use shakedown::record::Recorder;
+use shakedown::scenario::{Overrides, Problem, Scenario};
+use shakedown::time::Timestamp;
+
+const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+
+/// Servers without work to do, 10 ms away; clients that try once.
+fn scenario(servers: &str, clients: &str) -> Result<Scenario, Problem> {
+    let text = format!(
+        "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
+         count = 1\narrive = 'at_once'\n{clients}"
+    );
+    Scenario::load("x.toml", "x", &text, &Overrides::default())
+}
+
+/// Metrics, and every event as it is printed.
+struct Told {
+    metrics: Metrics,
+    events: Vec<String>,
+}
+
+impl Recorder for Told {
+    fn record(&mut self, event: &Event) {
+        self.metrics.record(event);
+        self.events.push(format!("{event:?}"));
+    }
+}
+
+fn told(servers: &str, clients: &str) -> (Summary, Vec<String>) {
+    let scenario = scenario(servers, clients).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut told = Told { metrics: Metrics::new(scenario.layout()), events: Vec::new() };
+    driver::run(&scenario, &mut told);
+    (told.metrics.finish(Timestamp::ZERO + scenario.file.duration).summary, told.events)
+}
+
+fn gateway(behavior: &str) -> String {
+    format!("[servers.gateway]\nservice_time = '0s'\nbehavior = {behavior}")
+}
+
+fn run(behavior: &str, clients: &str) -> Summary {
+    told(&gateway(behavior), &format!("endpoints = ['gateway']\n{clients}")).0
+}
+
+fn count(summary: &Summary, metric: &str) -> u64 {
+    match summary.get(metric) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+fn nanos(summary: &Summary, metric: &str) -> Option<u64> {
+    match summary.get(metric) {
+        Some(Value::Duration(duration)) => duration.map(|duration| duration.0),
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+const ONCE: &str = "retry = { policy = 'none' }";
+
+#[test]
+fn each_scheme_and_each_client_come_out_as_they_should() {
+    let ms = |ms: u64| Some(ms * 1_000_000);
+    // Connect 20 ms, request and answer 20 ms; an answered challenge costs another 20 ms, or with a new connection 40 ms.
+    for (challenge, auth, opened, challenged, unauthorized) in [
+        ("", "after-challenge", ms(60), 1, 0),
+        (", keep_alive = false", "after-challenge", ms(80), 1, 0),
+        ("", "first", ms(40), 0, 0),
+        ("", "none", None, 0, 1),
+        (", scheme = 'digest', algorithm = 'md5'", "after-challenge", ms(60), 1, 0),
+        (", scheme = 'digest'", "after-challenge", ms(60), 1, 0),
+        (", scheme = 'digest', algorithm = 'sha-256-sess'", "after-challenge", ms(60), 1, 0),
+        (", scheme = 'digest', keep_alive = false", "after-challenge", ms(80), 1, 0),
+        (", scheme = 'digest'", "first", None, 0, 1),
+        (", when = { path = '/other' }", "after-challenge", ms(40), 0, 0),
+    ] {
+        let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}{challenge} }}");
+        let summary = run(&behavior, &format!("{CREDENTIALS}\nauth = '{auth}'\n{ONCE}"));
+        let came_out = (
+            nanos(&summary, "time_to_open.max"),
+            count(&summary, "attempts.challenged"),
+            count(&summary, "attempts.unauthorized"),
+        );
+        assert_eq!(came_out, (opened, challenged, unauthorized), "{challenge} {auth}");
+        assert_eq!(count(&summary, "sessions.opened"), u64::from(opened.is_some()));
+        assert_eq!(count(&summary, "attempts.total"), 1 + challenged);
+        for finding in ["accepted_without_credentials", "credentials_leaked", "redirect_loop"] {
+            assert_eq!(count(&summary, &format!("findings.{finding}")), 0);
+        }
+        // An attempt's time: 40 ms to the 401, and 20 ms more where the connection is kept, or 40 ms where not.
+        if challenged == 1 {
+            assert_eq!(nanos(&summary, "attempt_latency.max"), ms(40));
+            assert_eq!(nanos(&summary, "attempt_latency.min"), opened.map(|opened| opened - 40_000_000));
+        }
+    }
+}
+
+#[test]
+fn wrong_credentials_fail_once_and_count_as_unauthorized() {
+    let wrong = "credentials = { user = 'aladdin', password = 'open barley' }";
+    for scheme in ["basic", "digest"] {
+        let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}' }}");
+        let summary = run(&behavior, &format!("{wrong}\n{ONCE}"));
+        assert_eq!((count(&summary, "attempts.challenged"), count(&summary, "attempts.unauthorized")), (1, 1));
+        // Asked once, tried once: the second 401 comes 60 ms after the start, the first connection being kept.
+        assert_eq!((count(&summary, "attempts.total"), count(&summary, "sessions.opened")), (2, 0));
+        // Without any, the first 401 is the last.
+        let summary = run(&behavior, ONCE);
+        assert_eq!((count(&summary, "attempts.challenged"), count(&summary, "attempts.unauthorized")), (0, 1));
+        // A server that does not look lets anybody in who says anything, and that is found.
+        let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}', verify = false }}");
+        let summary = run(&behavior, &format!("{wrong}\n{ONCE}"));
+        assert_eq!(count(&summary, "sessions.opened"), 1, "{behavior}");
+        assert_eq!(count(&summary, "findings.accepted_without_credentials"), 1);
+    }
+}
+
+#[test]
+fn who_is_not_asked_is_found() {
+    // Half of the requests are asked; who was not is in without credentials.
+    let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, when = {{ share = '50%' }} }}");
+    let summary = run(
+        &behavior,
+        &format!("{ONCE}\n[clients.many]\ncount = 1000\narrive = 'at_once'\nendpoints = ['gateway']\n{ONCE}"),
+    );
+    let (opened, asked) = (count(&summary, "sessions.opened"), count(&summary, "attempts.unauthorized"));
+    assert_eq!(opened + asked, 1001);
+    assert!((400..600).contains(&asked), "{asked}");
+    assert_eq!(count(&summary, "findings.accepted_without_credentials"), opened);
+}
+
+#[test]
+fn a_challenge_is_remembered_and_a_nonce_grows_old() {
+    // Open for a second, then anew at once: the second time, the answer comes beforehand.
+    let again =
+        format!("{CREDENTIALS}\nhold = '1s'\narrive = {{ closed_loop = {{ think = '100ms', over = '1ms' }} }}\n{ONCE}");
+    let text = |challenge: &str| {
+        let servers = gateway(&format!("{{ kind = 'challenge', {CREDENTIALS}{challenge} }}"));
+        let text = format!(
+            "format = 1\ntitle = 'x'\nduration = '3s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
+             count = 1\nendpoints = ['gateway']\n{again}"
+        );
+        let scenario = Scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+        let mut metrics = Metrics::new(scenario.layout());
+        driver::run(&scenario, &mut metrics);
+        metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+    };
+    for (challenge, challenged) in [
+        ("", 1),
+        (", scheme = 'digest'", 1),
+        // Too old each time that a session begins: stale=true, and a new one is answered without asking anybody.
+        (", scheme = 'digest', nonce_lifetime = '500ms'", 3),
+        // Too old before it comes back, three times in a row: then it is no use.
+        (", scheme = 'digest', nonce_lifetime = '19999999ns'", 3 * 16),
+    ] {
+        let summary = text(challenge);
+        assert!(count(&summary, "attempts.challenged") > 0);
+        if challenged < 10 {
+            assert_eq!(count(&summary, "attempts.challenged"), challenged, "{challenge}");
+            assert_eq!((count(&summary, "attempts.unauthorized"), count(&summary, "attempts.opened")), (0, 3));
+        } else {
+            let failed = count(&summary, "attempts.unauthorized");
+            assert!(failed > 0 && count(&summary, "attempts.opened") == 0);
+            assert_eq!(count(&summary, "attempts.challenged") / 3, failed);
+        }
+    }
+    // The nonce comes back 20 ms after it was made: that is not too old.
+    let summary = text(", scheme = 'digest', nonce_lifetime = '20ms'");
+    assert_eq!(count(&summary, "attempts.opened"), 3);
+}
+
+#[test]
+fn redirects_and_challenges_come_in_any_order() {
+    let front = |front: &str, back: &str| {
+        format!(
+            "[servers.front]\nservice_time = '0s'\nbehavior = {front}\n\
+             [servers.gateway]\nservice_time = '0s'\nbehavior = {back}"
+        )
+    };
+    let challenge = format!("{{ kind = 'challenge', {CREDENTIALS} }}");
+    let redirect = "{ kind = 'redirect', to = 'gateway' }";
+    let (after, before) =
+        (front(&format!("[{challenge}, {redirect}]"), "{ kind = 'accept' }"), front(redirect, &challenge));
+    let both = front(&format!("[{challenge}, {redirect}]"), &challenge);
+    let here = format!(
+        "[servers.front]\nservice_time = '0s'\nbehavior = [{{ kind = 'redirect', path = '/in', when = {{ path = '/' }} }}, {challenge}]"
+    );
+    let across = "credentials_across_origins = true";
+    let own = "endpoints = ['front', 'gateway']\npick = 'first'";
+    let front_only = "endpoints = ['front']";
+    // 20 ms for each connect, and for each request with its answer.
+    for (servers, clients, opened, challenged, leaked) in [
+        (&after, front_only.to_string(), Some(100), 1, 0),
+        (&before, format!("{front_only}\n{across}"), Some(100), 1, 1),
+        // To another server they are not sent.
+        (&before, front_only.to_string(), None, 0, 0),
+        // To one that the clients would dial themselves, they are.
+        (&before, own.to_string(), Some(100), 1, 0),
+        (&both, own.to_string(), Some(120), 2, 0),
+        (&here, front_only.to_string(), Some(100), 1, 0),
+    ] {
+        let (summary, _) = told(servers, &format!("{clients}\n{CREDENTIALS}\n{ONCE}"));
+        let opens = nanos(&summary, "time_to_open.max");
+        assert_eq!(opens, opened.map(|ms: u64| ms * 1_000_000), "{servers}\n{clients}");
+        assert_eq!(count(&summary, "attempts.challenged"), challenged);
+        assert_eq!(count(&summary, "hops.total"), 1);
+        assert_eq!(count(&summary, "findings.credentials_leaked"), leaked);
+        assert_eq!(count(&summary, "attempts.unauthorized"), u64::from(opened.is_none()));
+    }
+    // Who sends them first sends them along, if it may.
+    let first = format!("{front_only}\n{CREDENTIALS}\nauth = 'first'\n{ONCE}");
+    let (summary, _) = told(&after, &format!("{first}\n{across}"));
+    assert_eq!((count(&summary, "findings.credentials_leaked"), count(&summary, "attempts.challenged")), (1, 0));
+    assert_eq!(nanos(&summary, "time_to_open.max"), Some(80_000_000));
+    let (summary, _) = told(&after, &first);
+    assert_eq!((count(&summary, "findings.credentials_leaked"), count(&summary, "sessions.opened")), (0, 1));
+}
+
+#[test]
+fn a_loop_is_found_and_a_chain_is_not() {
+    let server = |name: &str, to: &str| {
+        format!("[servers.{name}]\nservice_time = '0s'\nbehavior = {{ kind = 'redirect', to = '{to}' }}\n")
+    };
+    let clients = |limit: u32| format!("endpoints = ['a']\nredirects = {limit}\n{ONCE}");
+    let round = [server("a", "b"), server("b", "c"), server("c", "a")].concat();
+    let chain = [server("a", "b"), server("b", "c"), server("c", "d"), "[servers.d]".into()].concat();
+    for (servers, limit, loops) in [
+        (&round, 5, 1),
+        (&round, 2, 1),
+        // Nobody can know yet.
+        (&round, 1, 0),
+        (&chain, 2, 0),
+        (&chain, 3, 0),
+    ] {
+        let (summary, _) = told(servers, &clients(limit));
+        assert_eq!(count(&summary, "findings.redirect_loop"), loops, "{limit}");
+        assert_eq!(count(&summary, "sessions.opened"), u64::from(limit == 3));
+    }
+}
+
+#[test]
+fn credentials_are_checked_at_a_price() {
+    // A request without any costs 1 ms to refuse; one with them 1 + 5 + 2.
+    let behavior = format!("{{ kind = 'challenge', {CREDENTIALS} }}");
+    let servers = gateway(&behavior).replace("'0s'", "'2ms'") + "\naccept_time = '1ms'\nauth_time = '5ms'";
+    let (summary, _) = told(&servers, &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}"));
+    assert_eq!(nanos(&summary, "time_to_open.max"), Some(60_000_000 + 1_000_000 + 8_000_000));
+}
+
+#[test]
+fn credentials_are_never_told() {
+    for scheme in ["basic", "digest"] {
+        let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}' }}");
+        let servers = gateway(&behavior);
+        let clients = format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}");
+        let (summary, events) = told(&servers, &clients);
+        let loaded = scenario(&servers, &clients).unwrap();
+        let all = format!("{} {summary:?} {:?}", events.join("\n"), loaded);
+        // The last is base64 of both.
+        for secret in ["aladdin", "sesame", "YWxhZGRpbj"] {
+            assert!(!all.to_lowercase().contains(&secret.to_lowercase()), "{secret}");
+        }
+        assert!(events.len() > 5);
+    }
+}
+
+#[test]
+fn what_contradicts_is_refused() {
+    let told = |behavior: &str, clients: &str| {
+        let clients = format!("endpoints = ['gateway']\n{clients}");
+        scenario(&gateway(behavior), &clients).expect_err(behavior).to_string()
+    };
+    for (behavior, clients, says) in [
+        ("{ kind = 'challenge' }", "", "a challenge that nobody can answer"),
+        ("{ kind = 'accept', realm = 'x' }", "", "`realm` belongs to kind = \"challenge\" only"),
+        ("{ kind = 'challenge', CREDENTIALS, algorithm = 'md5' }", "", "scheme = \"digest\""),
+        ("{ kind = 'challenge', CREDENTIALS, nonce_lifetime = '1s' }", "", "scheme = \"digest\""),
+        ("{ kind = 'challenge', CREDENTIALS, scheme = 'digest', nonce_lifetime = '0s' }", "", "nobody would ever pass"),
+        ("{ kind = 'challenge', CREDENTIALS, scheme = 'ntlm' }", "", "basic"),
+        ("{ kind = 'challenge', credentials = { user = 'a:b', password = 'c' } }", "", "a colon"),
+        ("{ kind = 'challenge', credentials = { user = 'a', password = \"c\\n\" } }", "", "control characters"),
+        ("{ kind = 'challenge', credentials = { user = 'a' } }", "", "password"),
+        ("{ kind = 'accept' }", "auth = 'first'", "`auth` means nothing without `credentials`"),
+        ("{ kind = 'accept' }", "credentials_across_origins = true", "means nothing without `credentials`"),
+        ("[{ kind = 'accept' }, { kind = 'challenge', CREDENTIALS }]", "", "never shown"),
+    ] {
+        let told = told(&behavior.replace("CREDENTIALS", CREDENTIALS), clients);
+        assert!(told.contains(says), "{behavior}: {told}");
+    }
+}
+
+#[test]
+fn what_is_resolved_runs_to_the_same_events() {
+    let behavior = format!("[{{ kind = 'challenge', {CREDENTIALS}, scheme = 'digest' }}, {{ kind = 'accept' }}]");
+    let loaded = scenario(&gateway(&behavior), &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}")).unwrap();
+    let resolved = loaded.resolved();
+    for default in
+        ["algorithm = \"sha-256\"", "nonce_lifetime = \"300s\"", "keep_alive = true", "auth = \"after-challenge\""]
+    {
+        assert!(resolved.contains(default), "{default}: {resolved}");
+    }
+    let again = Scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+    let events = |scenario: &Scenario| {
+        let mut events: Vec<Event> = Vec::new();
+        driver::run(scenario, &mut events);
+        events
+    };
+    assert_eq!(events(&again), events(&loaded));
+}
