@@ -63,7 +63,8 @@ impl Simulation {
         let ordinal = self.next_ordinal(connection);
         let arrival = self.travel(connection, Way::ToClient, ordinal, at);
         self.connections[connection].last_to_client = arrival;
-        self.push(connection, arrival, Item::SynAck { connection });
+        let caller = self.connections[connection].caller;
+        self.push(connection, arrival, Item::SynAck { connection, caller });
     }
 
     pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
@@ -97,7 +98,7 @@ impl Simulation {
         let item = match answer {
             SynAnswer::Accepted => {
                 self.connections[connection].server_end = ServerEnd::HalfOpen;
-                Item::SynAck { connection }
+                Item::SynAck { connection, caller }
             }
             SynAnswer::Refused | SynAnswer::Overflowed => {
                 let backlog_full = answer == SynAnswer::Overflowed;
@@ -142,13 +143,12 @@ impl Simulation {
         leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
-    pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, caller: Caller, recorder: &mut R) {
         let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
         if cut && entry.client != ClientEnd::Closed {
             self.repeat_syn(connection);
         } else if entry.client == ClientEnd::Closed {
-            let caller = entry.caller;
             if self.caller_powered(caller) {
                 self.reset_to_server(connection);
             } else {
@@ -158,7 +158,7 @@ impl Simulation {
         } else {
             entry.came_up(self.now);
             let c = ConnectionId(entry.client_number);
-            match entry.caller.who() {
+            match caller.who() {
                 Who::Session(session) => self.session_input(session, Input::Connected(c), recorder),
                 Who::Server(_) => self.tell_server(connection, News::Connected, recorder),
             }

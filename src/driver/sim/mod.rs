@@ -27,7 +27,7 @@ use std::collections::BinaryHeap;
 
 use bandwidth::Bottlenecks;
 use calls::News;
-use connection::Connection;
+use connection::{Caller, Connection};
 use dns::Dns;
 use members::Step;
 use pauses::Pausing;
@@ -51,7 +51,8 @@ use crate::scenario::Scenario;
 use crate::server::{self, Behavior, CallPlan, Membership, Pauses, Plan, Server};
 use crate::time::{Nanos, Timestamp};
 
-/// What is pending. The names say what happens when it is due.
+/// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
+/// too: so that both can be fetched from memory at once.
 #[derive(Debug, Clone, Copy)]
 enum Item {
     /// A closed-loop user starts its next session.
@@ -82,6 +83,7 @@ enum Item {
     },
     SynAck {
         connection: u32,
+        caller: Caller,
     },
     SynRefused {
         connection: u32,
@@ -95,6 +97,7 @@ enum Item {
     },
     ToClient {
         connection: u32,
+        caller: Caller,
         segment: u32,
     },
     FinToServer {
@@ -542,11 +545,13 @@ impl Simulation {
             Item::Pause { server } => self.pause(server, recorder),
             Item::Member { server, step } => self.member(server, step, recorder),
             Item::Syn { connection } => self.syn(connection, recorder),
-            Item::SynAck { connection } => self.syn_ack(connection, recorder),
+            Item::SynAck { connection, caller } => self.syn_ack(connection, caller, recorder),
             Item::SynRefused { connection } => self.not_connected(connection, true, recorder),
             Item::SynGivenUp { connection } => self.not_connected(connection, false, recorder),
             Item::ToServer { connection, segment } => self.segment_at_server(connection, segment, recorder),
-            Item::ToClient { connection, segment } => self.segment_at_client(connection, segment, recorder),
+            Item::ToClient { connection, caller, segment } => {
+                self.segment_at_client(connection, caller, segment, recorder);
+            }
             Item::FinToServer { connection } => self.fin_at_server(connection, recorder),
             Item::FinToClient { connection } => self.fin_at_client(connection, recorder),
             Item::RstToServer { connection } => self.rst_at_server(connection, recorder),

@@ -58,10 +58,10 @@ impl Leg {
 /// The same on its way to the balancer between.
 pub(super) fn by_way_of_balancer(item: Item) -> Item {
     match item {
-        Item::SynAck { connection } => Item::RelayAnswer { connection, refused: false },
+        Item::SynAck { connection, .. } => Item::RelayAnswer { connection, refused: false },
         Item::SynRefused { connection } => Item::RelayAnswer { connection, refused: true },
         Item::ToServer { connection, segment } => Item::Relay { connection, segment, way: Way::ToServer },
-        Item::ToClient { connection, segment } => Item::Relay { connection, segment, way: Way::ToClient },
+        Item::ToClient { connection, segment, .. } => Item::Relay { connection, segment, way: Way::ToClient },
         Item::FinToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: false },
         Item::FinToClient { connection } => Item::RelayEnd { connection, way: Way::ToClient, reset: false },
         Item::RstToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: true },
@@ -265,7 +265,7 @@ impl Simulation {
         }
         if !silent && !lost {
             let at = self.arrival_of_answer_before(connection);
-            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection } };
+            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection, caller } };
             self.push_past(connection, at, item);
         } else if client != ClientEnd::Closed {
             self.repeat_syn(connection);
@@ -307,7 +307,10 @@ impl Simulation {
         };
         let item = match (kept, way) {
             (Kept::Segment(segment), Way::ToServer) => Item::ToServer { connection, segment },
-            (Kept::Segment(segment), Way::ToClient) => Item::ToClient { connection, segment },
+            (Kept::Segment(segment), Way::ToClient) => {
+                let caller = self.connections[connection].caller;
+                Item::ToClient { connection, caller, segment }
+            }
             (Kept::Fin, Way::ToServer) => Item::FinToServer { connection },
             (Kept::Fin, Way::ToClient) => Item::FinToClient { connection },
             (Kept::Rst, Way::ToServer) => Item::RstToServer { connection },

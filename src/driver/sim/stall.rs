@@ -234,7 +234,10 @@ impl Simulation {
                     (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment, recorder),
                     (Way::ToServer, Kept::Fin) => self.fin_at_server(connection, recorder),
                     (Way::ToServer, Kept::Rst) => self.rst_at_server(connection, recorder),
-                    (Way::ToClient, Kept::Segment(segment)) => self.segment_at_client(connection, segment, recorder),
+                    (Way::ToClient, Kept::Segment(segment)) => {
+                        let caller = self.connections[connection].caller;
+                        self.segment_at_client(connection, caller, segment, recorder);
+                    }
                     (Way::ToClient, Kept::Fin) => self.fin_at_client(connection, recorder),
                     (Way::ToClient, Kept::Rst) => self.rst_at_client(connection, recorder),
                 }

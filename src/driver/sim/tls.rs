@@ -177,7 +177,8 @@ impl Simulation {
 
     fn flight_to_client(&mut self, connection: u32, flight: Flight) {
         let segment = self.write_flight(flight);
-        let item = Item::ToClient { connection, segment };
+        let caller = self.connections[connection].caller;
+        let item = Item::ToClient { connection, caller, segment };
         self.send(connection, Way::ToClient, item, flight.wire_bytes().into());
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::calls::News;
-use super::connection::{ClientEnd, Connection, ServerEnd, Who};
+use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
 use super::relay::{Leg, by_way_of_balancer};
 use super::stall::{Kept, Spot};
 use super::{Held, Item, Simulation};
@@ -128,7 +128,8 @@ impl Simulation {
         let connection = self.servers[server as usize].accepted[c.0 as usize];
         let payload = part.len();
         let segment = self.keep(bytes, part);
-        self.send(connection, Way::ToClient, Item::ToClient { connection, segment }, payload);
+        let caller = self.connections[connection].caller;
+        self.send(connection, Way::ToClient, Item::ToClient { connection, caller, segment }, payload);
     }
 
     /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
@@ -240,14 +241,20 @@ impl Simulation {
         self.servers[server as usize].held.push(held);
     }
 
-    pub(super) fn segment_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn segment_at_client<R: Recorder>(
+        &mut self,
+        connection: u32,
+        caller: Caller,
+        segment: u32,
+        recorder: &mut R,
+    ) {
         if self.held_up(connection, Way::ToClient, Kept::Segment(segment), recorder) {
             return;
         }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let c = ConnectionId(entry.client_number);
-            match entry.caller.who() {
+            match caller.who() {
                 Who::Session(_) if self.tls.concerns(connection, Way::ToClient) => {
                     self.flight_at_client(connection, segment, recorder);
                 }
