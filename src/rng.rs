@@ -111,6 +111,8 @@ pub enum Purpose {
     Nonce = 81,
     /// A client's nonce.
     ClientNonce = 82,
+    /// An answer that is no HTTP.
+    Garbage = 83,
 }
 
 /// The 128 bits of one draw.

@@ -4,6 +4,7 @@ mod balancer;
 mod behavior;
 mod client;
 pub(super) mod dns;
+mod manner;
 pub(super) mod network;
 mod retry;
 mod tls;

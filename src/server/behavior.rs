@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::challenge::Demand;
 use super::config::{BehaviorConfig, Kind, PickMember, When};
 use super::machine::Context;
+use super::manner::Manner;
 use crate::machine::EndpointId;
 use crate::quantity::Share;
 use crate::rng::{Identity, Purpose, Seed};
@@ -40,6 +41,8 @@ impl LocationForm {
 #[derive(Debug)]
 pub struct Behavior {
     pub(super) choice: Choice,
+    /// How its answers differ from what they should be, if they do.
+    pub(super) manner: Option<Box<Manner>>,
     when: When,
 }
 
@@ -76,6 +79,8 @@ pub enum Choice {
     Serve,
     /// Demand credentials; a request that has them is answered by what comes next in the list.
     Challenge(Box<Demand>),
+    /// Answer with random bytes.
+    Garbage,
 }
 
 impl Behavior {
@@ -85,6 +90,7 @@ impl Behavior {
             Kind::Accept => Choice::Accept,
             Kind::Stall => Choice::Stall,
             Kind::Serve => Choice::Serve,
+            Kind::Garbage => Choice::Garbage,
             Kind::Challenge => Choice::Challenge(Box::new(Demand::new(config))),
             Kind::Reject => Choice::Reject {
                 status: config.status.unwrap_or(503),
@@ -99,7 +105,13 @@ impl Behavior {
                 report_every: config.report_every.unwrap_or(Nanos::from_millis(100)),
             },
         };
-        Behavior { choice, when: config.when.clone().unwrap_or_default() }
+        let manner = Manner {
+            answer: config.answer.clone().unwrap_or_default(),
+            delivery: config.delivery.clone().unwrap_or_default(),
+            close: config.close,
+        };
+        let manner = (manner != Manner::default()).then(|| Box::new(manner));
+        Behavior { choice, manner, when: config.when.clone().unwrap_or_default() }
     }
 
     /// Whether it applies to a request; `number` is the behavior's place in its list.

@@ -177,8 +177,7 @@ impl Server {
     /// A worker is done with a request, which is answered once the servers that it depends on have answered.
     pub(super) fn begin_calls(&mut self, cx: &Context<'_>, now: Timestamp, caller: Caller, out: &mut Outputs) {
         let Some(which) = self.next_call(cx, &caller, 0) else {
-            let Caller { connection, client, asked, served, .. } = caller;
-            return self.answer(cx, ConnectionId(connection), client, &asked, served, out);
+            return self.answer(cx, now, &caller, out);
         };
         if cx.plan.calls_hold_worker {
             self.calls.held += 1;
@@ -311,7 +310,7 @@ impl Server {
         let holds = cx.plan.calls_hold_worker;
         let served = if holds { served + now.since(worked) } else { Nanos::ZERO };
         if goes_on {
-            self.answer(cx, ConnectionId(connection), client, &asked, served, out);
+            self.answer(cx, now, &Caller { connection, client, asked, served, worked }, out);
         } else {
             self.cannot_answer(ConnectionId(connection), served, out);
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
 use super::calls::CallConfig;
 use super::challenge::Scheme;
+use super::manner::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::pauses::PauseConfig;
 use crate::http::auth::{Algorithm, Login};
 use crate::names::Names;
@@ -450,14 +451,26 @@ pub struct BehaviorConfig {
     /// challenge: whether credentials are checked (true unless given), or any will do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
+    /// What the answer says besides, or instead of, what it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerConfig>,
+    /// How the answer's bytes leave; absent: in one piece, at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryConfig>,
+    /// accept: when the connection is closed again; absent: not by the server's will.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub close: Option<CloseConfig>,
     /// Which requests it applies to; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
 }
 
 impl BehaviorConfig {
-    /// Makes the defaults of a challenge visible.
+    /// Makes the defaults visible that mean something only beside other keys.
     fn fill_in(&mut self) {
+        if let Some(delivery) = self.delivery.as_mut().filter(|delivery| delivery.cut.is_some()) {
+            delivery.then.get_or_insert_default();
+        }
         if self.kind != Kind::Challenge {
             return;
         }
@@ -494,6 +507,9 @@ impl Default for BehaviorConfig {
             nonce_lifetime: None,
             keep_alive: None,
             verify: None,
+            answer: None,
+            delivery: None,
+            close: None,
             when: None,
         }
     }
@@ -515,6 +531,8 @@ pub enum Kind {
     Serve,
     /// Demands credentials with 401; who has them is answered by the next of the list.
     Challenge,
+    /// Answers with what is no HTTP.
+    Garbage,
 }
 
 impl Kind {
@@ -527,6 +545,7 @@ impl Kind {
             Kind::Stall => "stall",
             Kind::Serve => "serve",
             Kind::Challenge => "challenge",
+            Kind::Garbage => "garbage",
         }
     }
 }

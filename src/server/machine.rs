@@ -6,17 +6,17 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm, Targets};
 use super::calls::{Caller, Calls};
-use super::challenge::Verdict;
 use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
 use super::connections::Connections;
 use super::drain::Drain;
 use super::limits::{Limits, note};
+use super::manner::Later;
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
-use crate::handshake::call::{read_call, write_served};
-use crate::handshake::server::{Request, read_request, write_open, write_redirect, write_rejection};
+use crate::handshake::call::read_call;
+use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
 use crate::http::Directory;
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Identity, Seed};
@@ -71,13 +71,14 @@ pub struct Server {
     queue: VecDeque<Job>,
     working: BinaryHeap<Reverse<Working>>,
     started: u64,
-    targets: Targets,
+    pub(super) targets: Targets,
     due: Option<Timestamp>,
     /// When the process was started.
     pub(super) since: Timestamp,
     pub(super) limits: Limits,
     pub(super) calls: Calls,
     pub(super) drain: Option<Box<Drain>>,
+    pub(super) later: Later,
     /// What makes it a balancer, if it is one.
     pub(super) balancer: Option<Box<Balancer>>,
     /// How many times as long work takes, if it does.
@@ -143,6 +144,9 @@ impl Server {
                     }
                     self.time_calls(cx, now, out);
                     self.send_away(now, out);
+                    if !self.later.is_empty() {
+                        self.go_on(now, out);
+                    }
                     self.complete(cx, now, out);
                 }
             }
@@ -167,6 +171,9 @@ impl Server {
     }
 
     pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
+        if !self.later.is_empty() {
+            self.later.forget(c);
+        }
         self.excess -= u32::from(self.connections.forget(c));
         self.count -= 1;
         out.event(Event::Closed { connection: c.0 });
@@ -438,6 +445,9 @@ impl Server {
         if !cx.plan.calls.is_empty() {
             next = [next, self.calls.next_due()].into_iter().flatten().min();
         }
+        if !self.later.is_empty() {
+            next = [next, self.later.next_due()].into_iter().flatten().min();
+        }
         if let Some(drain) = &self.drain {
             next = [next, drain.due()].into_iter().flatten().min();
         }
@@ -488,80 +498,9 @@ impl Server {
             Work::Request(asked) if self.makes_calls(cx, &asked) => {
                 self.begin_calls(cx, now, Caller { connection, client, asked, served, worked: now }, out);
             }
-            Work::Request(asked) => self.answer(cx, ConnectionId(connection), client, &asked, served, out),
+            Work::Request(asked) => {
+                self.answer(cx, now, &Caller { connection, client, asked, served, worked: now }, out);
+            }
         }
-    }
-
-    /// The answer that a request gets when a call that it needs has failed.
-    pub(super) fn cannot_answer(&mut self, c: ConnectionId, served: Nanos, out: &mut Outputs) {
-        if self.state(c) == State::Abandoned {
-            out.event(Event::Wasted { connection: c.0, served });
-        } else {
-            out.transmit(c, |bytes| write_rejection(bytes, 503, None));
-            out.event(Event::Answered { connection: c.0, status: 503, served });
-        }
-        self.close(c, How::Fin, out);
-    }
-
-    pub(super) fn answer(
-        &mut self,
-        cx: &Context<'_>,
-        c: ConnectionId,
-        client: Identity,
-        asked: &Asked,
-        served: Nanos,
-        out: &mut Outputs,
-    ) {
-        if self.state(c) == State::Abandoned {
-            out.event(Event::Wasted { connection: c.0, served });
-            return self.close(c, How::Fin, out);
-        }
-        let choice = cx.plan.behaviors.get(asked.behavior as usize).map(|behavior| &behavior.choice);
-        let status = match choice {
-            // It would be closed again at once.
-            None | Some(Choice::Accept) if self.drain.is_some() => {
-                out.transmit(c, |bytes| write_rejection(bytes, 503, None));
-                503
-            }
-            None | Some(Choice::Accept) => {
-                if asked.verdict == Verdict::Unproven {
-                    out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
-                }
-                let accept = asked.key.accept();
-                let mut status = 0;
-                out.transmit(c, |bytes| status = write_open(bytes, asked.upgrade, &accept));
-                out.event(Event::Answered { connection: c.0, status, served });
-                self.connections.turn(c, State::Open);
-                return;
-            }
-            Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
-                let target = match to.as_slice() {
-                    [] => cx.endpoint,
-                    to => self.targets.choose(cx, client, *pick, to),
-                };
-                let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
-                let authority = cx.directory.authority(target);
-                let scheme = form.scheme(cx.directory.secure(target));
-                out.transmit(c, |bytes| match form {
-                    LocationForm::Relative => write_redirect(bytes, *status, &[path]),
-                    _ => write_redirect(bytes, *status, &[scheme, authority, path]),
-                });
-                *status
-            }
-            Some(Choice::Reject { status, retry_after }) => {
-                out.transmit(c, |bytes| write_rejection(bytes, *status, *retry_after));
-                *status
-            }
-            Some(Choice::Serve) => {
-                let mut status = 0;
-                out.transmit(c, |bytes| status = write_served(bytes));
-                status
-            }
-            // Never queued; answered before.
-            Some(Choice::Stall | Choice::Challenge(_)) => return,
-        };
-        out.event(Event::Answered { connection: c.0, status, served });
-        out.push(Output::Close(c, How::Fin));
-        self.forget(c, out);
     }
 }

@@ -1,6 +1,7 @@
 //! Servers: a [`Server`] is one process with workers, a request queue, behaviors and open connections; a [`Plan`] is
 //! what all members of a scenario's group have in common.
 
+mod answer;
 mod balancer;
 mod behavior;
 mod calls;
@@ -10,6 +11,7 @@ mod connections;
 mod drain;
 mod limits;
 mod machine;
+mod manner;
 mod pauses;
 mod plan;
 mod queue;
@@ -25,6 +27,7 @@ pub use config::{
     TokenBucket, WarmUp, When, WhenFull,
 };
 pub use machine::{Context, Outputs, Server};
+pub use manner::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 

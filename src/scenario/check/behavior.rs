@@ -1,6 +1,6 @@
 //! What servers answer: keys that mean nothing, redirects that lead nowhere, behaviors that are never shown.
 
-use super::{Problem, Tree, valid_path};
+use super::{Problem, Tree, manner, valid_path};
 use crate::http::auth::Login;
 use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember, Scheme, When};
 use crate::time::Nanos;
@@ -79,6 +79,7 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     if challenge {
         demands_what_can_be_given(behavior, path, tree)?;
     }
+    manner::check(behavior, path, tree)?;
     if let Some(when) = &behavior.when {
         applies_sometimes(when, &at("when"), run, tree)?;
     }

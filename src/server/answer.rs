@@ -1,0 +1,113 @@
+//! What a worker says once it is done with a request.
+
+use super::Event;
+use super::behavior::{Choice, LocationForm};
+use super::calls::Caller;
+use super::challenge::Verdict;
+use super::machine::{Context, Outputs, Server, State};
+use crate::handshake::call::write_served;
+use crate::handshake::server::{write_open, write_redirect, write_rejection};
+use crate::machine::{ConnectionId, How};
+use crate::rng::{Purpose, Seed};
+use crate::time::{Nanos, Timestamp};
+
+/// An answer that was written.
+#[derive(Default)]
+struct Said {
+    /// Its status; 0 where it is no HTTP.
+    status: u16,
+    opens: bool,
+}
+
+impl Server {
+    /// The answer that a request gets when a call that it needs has failed.
+    pub(super) fn cannot_answer(&mut self, c: ConnectionId, served: Nanos, out: &mut Outputs) {
+        if self.state(c) == State::Abandoned {
+            out.event(Event::Wasted { connection: c.0, served });
+        } else {
+            out.transmit(c, |bytes| write_rejection(bytes, 503, None));
+            out.event(Event::Answered { connection: c.0, status: 503, served });
+        }
+        self.close(c, How::Fin, out);
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&mut self, cx: &Context<'_>, now: Timestamp, done: &Caller, out: &mut Outputs) {
+        let (c, served) = (ConnectionId(done.connection), done.served);
+        if self.state(c) == State::Abandoned {
+            out.event(Event::Wasted { connection: c.0, served });
+            return self.close(c, How::Fin, out);
+        }
+        let behavior = cx.plan.behaviors.get(done.asked.behavior as usize);
+        let choice = behavior.map(|behavior| &behavior.choice);
+        let manner = behavior.and_then(|behavior| behavior.manner.as_deref());
+        let mut said = Said::default();
+        let mut kept = Vec::new();
+        match manner {
+            None => out.transmit(c, |bytes| said = self.say(cx, choice, done, bytes)),
+            Some(_) => said = self.say(cx, choice, done, &mut kept),
+        }
+        let Said { status, opens } = said;
+        if opens && done.asked.verdict == Verdict::Unproven {
+            out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
+        }
+        out.event(Event::Answered { connection: c.0, status, served });
+        match manner {
+            Some(manner) => {
+                self.deliver(now, c, manner, (kept, status != 0, opens), out);
+                self.schedule(cx, out);
+            }
+            None if opens => self.connections.turn(c, State::Open),
+            None => self.close(c, How::Fin, out),
+        }
+    }
+
+    /// Writes what a behavior says.
+    fn say(&mut self, cx: &Context<'_>, choice: Option<&Choice>, done: &Caller, bytes: &mut Vec<u8>) -> Said {
+        let asked = &done.asked;
+        let status = match choice {
+            // It would be closed again at once.
+            None | Some(Choice::Accept) if self.drain.is_some() => {
+                write_rejection(bytes, 503, None);
+                503
+            }
+            None | Some(Choice::Accept) => {
+                let status = write_open(bytes, asked.upgrade, &asked.key.accept());
+                return Said { status, opens: true };
+            }
+            Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
+                let target = match to.as_slice() {
+                    [] => cx.endpoint,
+                    to => self.targets.choose(cx, done.client, *pick, to),
+                };
+                let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
+                let authority = cx.directory.authority(target);
+                let scheme = form.scheme(cx.directory.secure(target));
+                match form {
+                    LocationForm::Relative => write_redirect(bytes, *status, &[path]),
+                    _ => write_redirect(bytes, *status, &[scheme, authority, path]),
+                }
+                *status
+            }
+            Some(Choice::Reject { status, retry_after }) => {
+                write_rejection(bytes, *status, *retry_after);
+                *status
+            }
+            Some(Choice::Serve) => write_served(bytes),
+            Some(Choice::Garbage) => {
+                write_garbage(bytes, cx.seed, done);
+                0
+            }
+            // Never queued; answered before.
+            Some(Choice::Stall | Choice::Challenge(_)) => 0,
+        };
+        Said { status, opens: false }
+    }
+}
+
+/// 64 random bytes, of which the first can begin no line of text.
+fn write_garbage(bytes: &mut Vec<u8>, seed: Seed, done: &Caller) {
+    let start = bytes.len();
+    bytes.extend((0..4).flat_map(|ordinal| seed.draw(done.client, Purpose::Garbage, ordinal).bytes()));
+    bytes[start] |= 0x80;
+}
