@@ -1,8 +1,10 @@
 //! Recorders: whatever listens to a run's events.
 
 mod digest;
+mod wire;
 
 pub use digest::Digest;
+pub use wire::{Fate, Flag, Message, Party, Transmission};
 
 use crate::event::Event;
 

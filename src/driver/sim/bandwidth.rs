@@ -297,6 +297,7 @@ impl Simulation {
         self.noted.push(EventKind::Network(server, Event::QueueFull { session, message }));
         match message {
             Message::Syn | Message::SynAck => {
+                self.tap_dropped(item, None);
                 self.bottlenecks().transmissions.release(transmission);
                 self.repeat_syn(connection);
                 self.landed(connection);
@@ -317,7 +318,9 @@ impl Simulation {
         entry.rto = rto.doubled();
         entry.times += 1;
         entry.stage = Stage::Up;
+        let item = entry.item;
         let gives_up = times >= retries;
+        self.tap_dropped(item, (!gives_up).then_some(at));
         let gap = self.bottlenecks().gaps.entry((connection, way)).or_default();
         gap.missing.insert(order);
         if gives_up {
@@ -348,7 +351,7 @@ impl Simulation {
             self.bottlenecks().transmissions[transmission];
         if matches!(item, Item::Syn { .. } | Item::SynAck { .. } | Item::SynRefused { .. }) {
             self.bottlenecks().transmissions.release(transmission);
-            return self.happen(item, recorder);
+            return self.come(item, recorder);
         }
         if self.is_dead(connection, way, order) {
             return self.discard(transmission);
@@ -362,7 +365,7 @@ impl Simulation {
         }
         let Some(gap) = self.bottlenecks().gaps.get_mut(&(connection, way)) else {
             self.bottlenecks().transmissions.release(transmission);
-            return self.happen(item, recorder);
+            return self.come(item, recorder);
         };
         gap.missing.remove(&order);
         gap.waiting.insert(order, transmission);
@@ -375,8 +378,15 @@ impl Simulation {
         for transmission in ready.into_values() {
             let item = self.bottlenecks().transmissions[transmission].item;
             self.bottlenecks().transmissions.release(transmission);
-            self.happen(item, recorder);
+            self.come(item, recorder);
         }
+    }
+
+    fn come<R: Recorder>(&mut self, item: Item, recorder: &mut R) {
+        if self.tap.is_some() {
+            self.hear(item);
+        }
+        self.happen(item, recorder);
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.

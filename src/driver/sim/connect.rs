@@ -29,8 +29,11 @@ impl Simulation {
     /// The first SYN of a connection leaves.
     pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
         self.tls.forget(connection);
-        if self.bottlenecks.is_some() {
-            return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
+        if self.exceptional {
+            self.tap_connect(connection);
+            if self.bottlenecks.is_some() {
+                return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
+            }
         }
         let ordinal = self.next_ordinal(connection);
         let at = self.travel(connection, Way::ToServer, ordinal, self.now);
@@ -124,6 +127,9 @@ impl Simulation {
         match repetition {
             Some(after) => {
                 let leaves = opened + after;
+                if self.exceptional {
+                    self.tap_syn(connection, Leg::Before, leaves);
+                }
                 if self.bottlenecks.is_some() {
                     return self.queue_syn(connection, leaves);
                 }

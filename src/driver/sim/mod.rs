@@ -12,12 +12,14 @@ mod connect;
 mod connection;
 mod dns;
 mod faults;
+mod hung;
 mod members;
 mod pauses;
 mod queue;
 mod relay;
 mod slab;
 mod stall;
+mod tap;
 mod tls;
 mod travel;
 mod wire;
@@ -26,15 +28,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use bandwidth::Bottlenecks;
-use calls::News;
 use connection::{Caller, Connection};
 use dns::Dns;
+use hung::Held;
 use members::Step;
 use pauses::Pausing;
 use queue::{Handle, Queue};
 use relay::Flow;
 use slab::Slab;
 use stall::{Kept, Spot, Stalls};
+use tap::Tap;
 use tls::Tls;
 
 use std::collections::BTreeMap;
@@ -49,7 +52,7 @@ use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
 use crate::server::{self, Behavior, CallPlan, Membership, Pauses, Plan, Server};
-use crate::time::{Nanos, Timestamp};
+use crate::time::Timestamp;
 
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
 /// too: so that both can be fetched from memory at once.
@@ -256,33 +259,6 @@ struct ServerSlot {
     pauses: Option<Box<Pausing>>,
 }
 
-/// Something that a hung process will find when it goes on.
-#[derive(Debug, Clone, Copy)]
-enum Held {
-    Segment {
-        connection: u32,
-        segment: u32,
-    },
-    Fin {
-        connection: u32,
-    },
-    /// Of a connection that it opened.
-    News {
-        connection: u32,
-        news: News,
-    },
-    Wake,
-    /// It is asked to drain.
-    Drain {
-        code: u16,
-        over: Nanos,
-    },
-    /// The drain is over.
-    Resume,
-    /// It was started, and has something to do.
-    Start,
-}
-
 /// A run in progress.
 #[derive(Debug)]
 pub struct Simulation {
@@ -311,6 +287,10 @@ pub struct Simulation {
     quiet_until: Timestamp,
     /// Where bandwidth is limited; absent where it nowhere is.
     bottlenecks: Option<Box<Bottlenecks>>,
+    /// Who listens to what is sent; nearly always nobody.
+    tap: Option<Box<Tap>>,
+    /// Whether there is either: what is sent then takes a longer way than it need.
+    exceptional: bool,
     /// Data that waits for a retransmission.
     stalls: Stalls,
     tls: Tls,
@@ -422,6 +402,8 @@ impl Simulation {
             changes: Vec::new(),
             quiet_until: Timestamp::NEVER,
             bottlenecks: Bottlenecks::new(scenario),
+            tap: None,
+            exceptional: false,
             stalls: Stalls::default(),
             tls: Tls::default(),
             noted: Vec::new(),
@@ -442,6 +424,7 @@ impl Simulation {
             server_outputs: None,
             reports: Vec::with_capacity(scenario.servers.len()),
         };
+        simulation.exceptional = simulation.bottlenecks.is_some();
         simulation.prepare_tls();
         simulation.relays = simulation.plans.iter().any(Plan::rewrites_addresses);
         simulation.plain = !(simulation.links.jittery()
@@ -515,12 +498,19 @@ impl Simulation {
 
     /// Works through at most `budget` items. False when the run is at its end.
     pub fn advance<R: Recorder>(&mut self, recorder: &mut R, budget: u64) -> bool {
+        self.work(recorder, budget, |_, _| {})
+    }
+
+    /// The same; `hear` is told of each item before it is dealt with.
+    #[inline(always)]
+    fn work<R: Recorder>(&mut self, recorder: &mut R, budget: u64, hear: impl Fn(&mut Simulation, Item)) -> bool {
         for _ in 0..budget {
             // Arrivals come in order of time anyway: they need no place in the queue.
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
             match self.queue.pop(arrival) {
                 Some((at, item)) if at < self.end => {
                     self.now = at;
+                    hear(self, item);
                     self.happen(item, recorder);
                 }
                 None if arrival < self.end => {

@@ -223,6 +223,9 @@ impl Simulation {
     }
 
     fn pass_syn(&mut self, connection: u32) {
+        if self.exceptional {
+            self.tap_syn(connection, Leg::Behind, self.now);
+        }
         let at = self.arrival_behind(connection, Way::ToServer, false);
         self.push_past(connection, at, Item::SynBehind { connection });
     }
@@ -260,7 +263,12 @@ impl Simulation {
         let session = caller.code();
         let silent = self.is_cut_at(connection, Way::ToClient, Spot::Balancer) || self.stands_still(balancer) || !known;
         let lost = !silent && self.lossy && self.syn_lost(connection, Leg::Before, Message::SynAck);
+        if !silent && self.exceptional {
+            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection, caller } };
+            self.tap_send(item, Leg::Before);
+        }
         if lost {
+            self.tap_answer_lost(connection, Leg::Before);
             self.record(Kind::Network(balancer, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
         }
         if !silent && !lost {
@@ -301,10 +309,6 @@ impl Simulation {
     }
 
     fn pass_on(&mut self, connection: u32, way: Way, kept: Kept) {
-        let at = match way {
-            Way::ToServer => self.arrival_behind(connection, way, true),
-            Way::ToClient => self.arrival_before(connection, way),
-        };
         let item = match (kept, way) {
             (Kept::Segment(segment), Way::ToServer) => Item::ToServer { connection, segment },
             (Kept::Segment(segment), Way::ToClient) => {
@@ -315,6 +319,13 @@ impl Simulation {
             (Kept::Fin, Way::ToClient) => Item::FinToClient { connection },
             (Kept::Rst, Way::ToServer) => Item::RstToServer { connection },
             (Kept::Rst, Way::ToClient) => Item::RstToClient { connection },
+        };
+        if self.exceptional {
+            self.tap_send(item, if way == Way::ToServer { Leg::Behind } else { Leg::Before });
+        }
+        let at = match way {
+            Way::ToServer => self.arrival_behind(connection, way, true),
+            Way::ToClient => self.arrival_before(connection, way),
         };
         self.push_past(connection, at, item);
     }
@@ -335,15 +346,21 @@ impl Simulation {
     fn reset_client(&mut self, connection: u32) {
         let client = self.connections[connection].client;
         if client != ClientEnd::Closed {
-            let at = self.arrival_before(connection, Way::ToClient);
             let connecting = client == ClientEnd::Connecting;
             let item = if connecting { Item::SynRefused { connection } } else { Item::RstToClient { connection } };
+            if self.exceptional {
+                self.tap_send(item, Leg::Before);
+            }
+            let at = self.arrival_before(connection, Way::ToClient);
             self.push_past(connection, at, item);
         }
     }
 
     /// RST from the balancer to the server.
     fn reset_server(&mut self, connection: u32) {
+        if self.exceptional {
+            self.tap_send(Item::RstToServer { connection }, Leg::Behind);
+        }
         let at = self.arrival_behind(connection, Way::ToServer, true);
         self.push_past(connection, at, Item::RstToServer { connection });
     }

@@ -19,7 +19,7 @@ use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
 /// Something on its way to an end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     Segment(u32),
     Fin,
@@ -124,6 +124,7 @@ impl Simulation {
             leaves = leaves + rto.length();
             rto = rto.doubled();
             times += 1;
+            self.tap_repaired(connection, way, leg, (times <= self.data_retries).then_some(leaves));
             if times > self.data_retries {
                 break;
             }
@@ -187,8 +188,13 @@ impl Simulation {
         }
     }
 
+    /// What waits at a spot.
+    pub(super) fn stalled(&self, connection: u32, way: Way, spot: Spot) -> Option<&[Kept]> {
+        self.stalls.get(&(connection, way, spot)).map(|stall| &*stall.kept)
+    }
+
     /// One-way latency as far as where something stalled.
-    fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
+    pub(super) fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
         let before = self.one_way(connection, way);
         if !self.connections[connection].is_relayed() {
             return before;
@@ -247,7 +253,7 @@ impl Simulation {
     }
 
     /// Whether what arrives there would meet silence.
-    fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
+    pub(super) fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
         let entry = &self.connections[connection];
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {

@@ -36,8 +36,16 @@ impl Simulation {
     /// Sends a message with so much payload: it arrives as `item`.
     #[inline]
     pub(super) fn send(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
-        if self.bottlenecks.is_some() {
-            return self.queue_up(connection, way, item, payload);
+        if self.exceptional {
+            let first = if way == Way::ToClient && self.connections[connection].is_relayed() {
+                Leg::Behind
+            } else {
+                Leg::Before
+            };
+            self.tap_send(item, first);
+            if self.bottlenecks.is_some() {
+                return self.queue_up(connection, way, item, payload);
+            }
         }
         let at = self.arrival(connection, way);
         self.push(connection, at, item);
@@ -143,6 +151,10 @@ impl Simulation {
         let entry = &mut self.connections[connection];
         let was_up = entry.client == ClientEnd::Open;
         entry.client = ClientEnd::Closed;
+        if self.exceptional {
+            self.tap_closed(connection);
+        }
+        let entry = &self.connections[connection];
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
             self.end_toward_server(connection, how == How::Reset);
         }
@@ -167,8 +179,12 @@ impl Simulation {
         let entry = &self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
         let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
+        if self.exceptional {
+            self.tap_send(item, leg);
+        }
         if self.lossy && self.syn_lost(connection, leg, Message::SynAck) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
+            self.tap_answer_lost(connection, leg);
             self.repeat_syn(connection);
             return;
         }

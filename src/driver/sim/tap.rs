@@ -1,0 +1,364 @@
+//! A tap on the wire of a few sessions: every message that their connections send, and what becomes of it.
+//!
+//! Nothing listens unless [`Simulation::listen`] was called, and what listens decides nothing. A message is noted when it
+//! is sent; what becomes of it is read off the items that the queue gives out, before they are dealt with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::connection::{ClientEnd, ServerEnd, Who};
+use super::relay::Leg;
+use super::stall::{Kept, Spot};
+use super::{Item, Simulation};
+use crate::machine::ConnectionId;
+use crate::network::{Message as Part, SynAnswer, Way};
+use crate::record::{Fate, Flag, Message, Party, Recorder, Transmission};
+use crate::time::Timestamp;
+use crate::tls::Flight;
+
+/// Who listens, and what was heard.
+#[derive(Debug, Default)]
+pub(super) struct Tap {
+    /// Client groups and sessions in them.
+    chosen: BTreeSet<(u16, u32)>,
+    /// Their connections, by place in the slab.
+    lines: BTreeMap<u32, Line>,
+    messages: Vec<Message>,
+}
+
+/// A connection that is listened to.
+#[derive(Debug)]
+struct Line {
+    session: u32,
+    connection: u32,
+    /// Messages that have not arrived, in the order they were sent, each with its place among all.
+    under_way: Vec<(Key, usize)>,
+}
+
+/// Tells the messages of a connection apart that are under way at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    way: Way,
+    leg: Leg,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Syn,
+    Answer,
+    Kept(Kept),
+}
+
+impl Key {
+    /// What an item is the arrival of; a relayed one is that of its first leg.
+    fn of(item: Item, relayed: bool) -> Option<(u32, Key)> {
+        let last = if relayed { Leg::Behind } else { Leg::Before };
+        let kept = |reset: bool| What::Kept(if reset { Kept::Rst } else { Kept::Fin });
+        let segment = |segment: u32| What::Kept(Kept::Segment(segment));
+        let first = |way: Way| if way == Way::ToServer { Leg::Before } else { Leg::Behind };
+        let (connection, way, leg, what) = match item {
+            Item::Syn { connection } => (connection, Way::ToServer, Leg::Before, What::Syn),
+            Item::SynBehind { connection } => (connection, Way::ToServer, Leg::Behind, What::Syn),
+            Item::SynAck { connection, .. } | Item::SynRefused { connection } => {
+                (connection, Way::ToClient, Leg::Before, What::Answer)
+            }
+            Item::RelayAnswer { connection, .. } => (connection, Way::ToClient, Leg::Behind, What::Answer),
+            Item::ToServer { connection, segment: number } => (connection, Way::ToServer, last, segment(number)),
+            Item::ToClient { connection, segment: number, .. } => {
+                (connection, Way::ToClient, Leg::Before, segment(number))
+            }
+            Item::FinToServer { connection } => (connection, Way::ToServer, last, kept(false)),
+            Item::FinToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(false)),
+            Item::RstToServer { connection } => (connection, Way::ToServer, last, kept(true)),
+            Item::RstToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(true)),
+            Item::Relay { connection, segment: number, way } => (connection, way, first(way), segment(number)),
+            Item::RelayEnd { connection, way, reset } => (connection, way, first(way), kept(reset)),
+            _ => return None,
+        };
+        Some((connection, Key { way, leg, what }))
+    }
+}
+
+impl Tap {
+    /// The last transmission of what is under way.
+    fn last(&mut self, connection: u32, key: Key) -> Option<&mut Transmission> {
+        let (_, place) = *self.lines.get(&connection)?.under_way.iter().find(|(other, _)| *other == key)?;
+        self.messages[place].transmissions.last_mut()
+    }
+
+    fn end(&mut self, connection: u32, key: Key, fate: Fate) {
+        if let Some(transmission) = self.last(connection, key).filter(|last| last.fate == Fate::UnderWay) {
+            transmission.fate = fate;
+            if let (Fate::Arrived(_), Some(line)) = (fate, self.lines.get_mut(&connection))
+                && let Some(at) = line.under_way.iter().position(|(other, _)| *other == key)
+            {
+                line.under_way.remove(at);
+            }
+        }
+    }
+
+    fn again(&mut self, connection: u32, key: Key, left: Timestamp) {
+        let place = self.lines.get(&connection).and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
+        if let Some((_, place)) = place {
+            self.messages[*place].transmissions.push(Transmission { left, fate: Fate::UnderWay });
+        }
+    }
+}
+
+impl Simulation {
+    /// Has the messages of these sessions kept, given by their client groups' numbers and their own in these.
+    pub fn listen(&mut self, sessions: impl IntoIterator<Item = (u16, u32)>) {
+        self.tap = Some(Box::new(Tap { chosen: sessions.into_iter().collect(), ..Tap::default() }));
+        self.exceptional = true;
+    }
+
+    /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
+    /// carried, in the order in which it was sent.
+    pub fn finish_and_tell<R: Recorder>(&mut self, recorder: &mut R) -> Vec<Message> {
+        while self.work(recorder, u64::MAX, Simulation::hear) {}
+        let mut messages = self.tap.take().map_or_else(Vec::new, |tap| tap.messages);
+        messages.sort_by_key(|message| message.transmissions[0].left);
+        messages
+    }
+
+    /// A connection's first SYN is about to leave: listens, if it is one of the chosen.
+    #[cold]
+    pub(super) fn tap_connect(&mut self, connection: u32) {
+        let Some(tap) = &self.tap else { return };
+        let entry = &self.connections[connection];
+        let line = match entry.caller.who() {
+            Who::Session(session) => {
+                let machine = &self.sessions[session as usize].machine;
+                let chosen = tap.chosen.contains(&(machine.group(), machine.index()));
+                chosen.then_some((session, entry.client_number))
+            }
+            Who::Server(server) => {
+                // A balancer that terminates: the connection is made for the one before.
+                let slot = &self.servers[server as usize];
+                let before = slot.machine.accepted_for(ConnectionId(entry.client_number));
+                let before = before.and_then(|before| slot.accepted.get(before.0 as usize));
+                before.and_then(|before| tap.lines.get(before)).map(|line| (line.session, line.connection))
+            }
+        };
+        let Some(tap) = &mut self.tap else { return };
+        match line {
+            Some((session, connection_number)) => {
+                let line = Line { session, connection: connection_number, under_way: Vec::new() };
+                tap.lines.insert(connection, line);
+                self.tap_syn(connection, Leg::Before, self.now);
+            }
+            // Its place may be one that was listened to.
+            None => drop(tap.lines.remove(&connection)),
+        }
+    }
+
+    /// A SYN leaves, the first or a repeated one.
+    pub(super) fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
+        self.tap_message(connection, Key { way: Way::ToServer, leg, what: What::Syn }, Flag::Syn, left);
+    }
+
+    /// An item is the arrival of a message that leaves now.
+    #[cold]
+    pub(super) fn tap_send(&mut self, item: Item, leg: Leg) {
+        let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
+        let flag = match (item, key.what) {
+            (Item::SynRefused { .. } | Item::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
+            (_, What::Answer) => Flag::SynAck,
+            (_, What::Syn) => Flag::Syn,
+            (_, What::Kept(Kept::Segment(_))) => Flag::Data,
+            (_, What::Kept(Kept::Fin)) => Flag::Fin,
+            (_, What::Kept(Kept::Rst)) => Flag::Rst,
+        };
+        self.tap_message(connection, Key { leg, ..key }, flag, self.now);
+    }
+
+    fn tap_message(&mut self, connection: u32, key: Key, flag: Flag, left: Timestamp) {
+        let Some(tap) = self.tap.as_mut().filter(|tap| tap.lines.contains_key(&connection)) else { return };
+        let repeats = matches!(key.what, What::Syn | What::Answer);
+        if let Some(before) = tap.last(connection, key).filter(|_| repeats) {
+            if before.fate == Fate::UnderWay {
+                // Its kernel did not wait for what became of it.
+                before.fate = Fate::Unanswered;
+            }
+            return tap.again(connection, key, left);
+        }
+        let relayed = self.connections[connection].is_relayed();
+        let dialled = Party::Server(self.dialled(connection));
+        let entry = &self.connections[connection];
+        let caller = match entry.caller.who() {
+            Who::Session(_) => Party::Client,
+            Who::Server(server) => Party::Server(server),
+        };
+        let (near, far) = match key.leg {
+            Leg::Before if relayed => (caller, dialled),
+            Leg::Before => (caller, Party::Server(entry.server)),
+            Leg::Behind => (dialled, Party::Server(entry.server)),
+        };
+        let bytes = match key.what {
+            What::Kept(Kept::Segment(segment)) => self.segments[segment].clone(),
+            _ => Vec::new(),
+        };
+        let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
+        let Some(tap) = &mut self.tap else { return };
+        let Some(line) = tap.lines.get_mut(&connection) else { return };
+        line.under_way.retain(|(other, _)| *other != key);
+        line.under_way.push((key, tap.messages.len()));
+        tap.messages.push(Message {
+            session: line.session,
+            connection: line.connection,
+            from,
+            to,
+            flag,
+            payload: Flight::read(&bytes).map_or(bytes.len(), |flight| flight.wire_bytes().into()),
+            bytes,
+            after: self.seq,
+            transmissions: vec![Transmission { left, fate: Fate::UnderWay }],
+        });
+    }
+
+    /// The transmission that left last on a leg is lost, and the next one leaves at a moment.
+    #[cold]
+    pub(super) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
+        let Some(tap) = &mut self.tap else { return };
+        let Some(line) = tap.lines.get(&connection) else { return };
+        let latest = line.under_way.iter().rev().find(|(key, _)| key.way == way && key.leg == leg);
+        if let Some((key, _)) = latest.copied() {
+            self.tap_lost(connection, key, again);
+        }
+    }
+
+    /// A line was full, or the link lost what an item would have been the arrival of.
+    #[cold]
+    pub(super) fn tap_dropped(&mut self, item: Item, again: Option<Timestamp>) {
+        if let Some((connection, key)) = Key::of(item, false) {
+            self.tap_lost(connection, key, again);
+        }
+    }
+
+    fn tap_lost(&mut self, connection: u32, key: Key, again: Option<Timestamp>) {
+        let Some(tap) = &mut self.tap else { return };
+        tap.end(connection, key, Fate::Lost);
+        if let Some(left) = again {
+            tap.again(connection, key, left);
+        }
+    }
+
+    /// The answer to a SYN is lost on its way.
+    #[cold]
+    pub(super) fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
+        self.tap_lost(connection, Key { way: Way::ToClient, leg, what: What::Answer }, None);
+    }
+
+    /// A caller closes its end: SYNs that would have left later don't.
+    #[cold]
+    pub(super) fn tap_closed(&mut self, connection: u32) {
+        let now = self.now;
+        let Some(tap) = &mut self.tap else { return };
+        let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
+        let line = tap.lines.get(&connection);
+        let place = line.and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
+        if let Some((_, place)) = place {
+            let transmissions = &mut tap.messages[*place].transmissions;
+            while transmissions.len() > 1 && transmissions.last().is_some_and(|last| last.left >= now) {
+                transmissions.pop();
+            }
+        }
+    }
+
+    /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
+    #[cold]
+    pub(super) fn hear(&mut self, item: Item) {
+        if let Item::Retransmitted { connection, way, spot } = item {
+            return self.hear_again(connection, way, spot);
+        }
+        let connection = match Key::of(item, false) {
+            Some((connection, _)) if self.is_tapped(connection) => connection,
+            _ => return,
+        };
+        let Some((_, key)) = Key::of(item, self.connections[connection].is_relayed()) else { return };
+        if let (Item::SynAck { .. }, Some(tap)) = (item, &mut self.tap)
+            && tap.last(connection, key).is_none()
+        {
+            // The SYN's answer was known when it left.
+            let left = self.connections[connection].last_to_server;
+            let syn = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
+            tap.end(connection, syn, Fate::Arrived(left));
+            self.tap_message(connection, key, Flag::SynAck, left);
+        }
+        let fate = self.fate(connection, item, key);
+        if let Some(tap) = &mut self.tap {
+            tap.end(connection, key, fate);
+        }
+    }
+
+    fn is_tapped(&self, connection: u32) -> bool {
+        self.tap.as_ref().is_some_and(|tap| tap.lines.contains_key(&connection))
+    }
+
+    /// What becomes of a message whose item is due now.
+    fn fate(&self, connection: u32, item: Item, key: Key) -> Fate {
+        let entry = &self.connections[connection];
+        if key.leg == Leg::Behind && !entry.is_relayed() {
+            // Nobody knows its flow any more.
+            return Fate::Unanswered;
+        }
+        let spot = match (entry.is_relayed(), key.way, key.leg) {
+            (true, Way::ToServer, Leg::Before) | (true, Way::ToClient, Leg::Behind) => Spot::Balancer,
+            _ => Spot::End,
+        };
+        let balancer_silent =
+            || self.is_cut_at(connection, key.way, Spot::Balancer) || self.stands_still(self.dialled(connection));
+        let silent = match item {
+            Item::Syn { .. } | Item::SynBehind { .. } if entry.client == ClientEnd::Closed => false,
+            Item::Syn { .. } | Item::SynBehind { .. } => {
+                if self.lossy && self.syn_lost(connection, key.leg, Part::Syn) {
+                    return Fate::Lost;
+                }
+                if spot == Spot::Balancer || self.is_relay(entry.server) {
+                    self.is_cut_at(connection, key.way, Spot::Balancer) || self.stands_still(self.dialled(connection))
+                } else {
+                    let host = &self.servers[entry.server as usize].host;
+                    let unanswered = matches!(host.syn(), SynAnswer::BacklogFull | SynAnswer::Unanswered);
+                    unanswered || self.is_cut(connection, key.way)
+                }
+            }
+            Item::SynAck { .. } | Item::SynRefused { .. } => {
+                entry.client != ClientEnd::Closed && self.is_cut(connection, key.way)
+            }
+            _ if spot == Spot::Balancer => entry.is_stalled(key.way, spot) || balancer_silent(),
+            _ => {
+                let powered = match key.way {
+                    Way::ToServer => self.servers[entry.server as usize].host.powered(),
+                    Way::ToClient => self.caller_powered(entry.caller),
+                };
+                !powered || entry.is_stalled(key.way, spot) || self.is_cut(connection, key.way)
+            }
+        };
+        if silent { Fate::Unanswered } else { Fate::Arrived(self.now) }
+    }
+
+    /// What stalled was sent again, and would arrive now.
+    fn hear_again(&mut self, connection: u32, way: Way, spot: Spot) {
+        if !self.is_tapped(connection) {
+            return;
+        }
+        let entry = &self.connections[connection];
+        let for_nobody = entry.client == ClientEnd::Closed
+            && matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
+        let Some(kept) = self.stalled(connection, way, spot).filter(|kept| !kept.is_empty() && !for_nobody) else {
+            return;
+        };
+        let silent = self.is_silent(connection, way, spot);
+        // While nobody answers, only the first of what waits is repeated.
+        let kept: Vec<Kept> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
+        let fate = if silent { Fate::Unanswered } else { Fate::Arrived(self.now) };
+        let left = self.now - self.latency_to(connection, way, spot);
+        let leg = self.leg_to(connection, way, spot);
+        let Some(tap) = &mut self.tap else { return };
+        for kept in kept {
+            let key = Key { way, leg, what: What::Kept(kept) };
+            tap.again(connection, key, left);
+            tap.end(connection, key, fate);
+        }
+    }
+}
