@@ -48,7 +48,7 @@
 //! | facts | [event], [record], [metrics], [check] | how they came about |
 //! | input | [scenario] | how it is run |
 //! | motion | [driver] | what is made of the events |
-//! | output | [chart], [report] | files and clocks |
+//! | output | [chart], [replay], [report] | files and clocks |
 //! | use | [explore], [cli] | – |
 
 pub mod chart;
@@ -70,6 +70,7 @@ pub mod network;
 pub mod profile;
 pub mod quantity;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod rng;
 pub mod scenario;

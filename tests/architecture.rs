@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["scenario"],
     &["driver"],
     &["chart"],
-    &["report"],
+    &["replay", "report"],
     &["explore"],
     &["cli"],
 ];

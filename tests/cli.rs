@@ -265,6 +265,67 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
 #[test]
 fn help_is_as_committed() {
     let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
-    let all = [&["--help"][..], &["run", "--help"], &["check", "--help"], &["verify", "--help"]];
+    let all = [&["--help"][..], &["run", "--help"], &["check", "--help"], &["replay", "--help"], &["verify", "--help"]];
     insta::assert_snapshot!("help", all.map(help).join("\n----\n"));
+}
+
+#[test]
+fn a_session_is_drawn_as_text_or_as_a_picture() {
+    let file = scenario("failover");
+    let place = Path::new(".");
+    let ladder = run(place, &small("replay", file.to_str().unwrap(), &["--seed", "3", "--session", "players-17"]));
+    assert_eq!(ladder.status.code(), Some(0), "{}", text(&ladder.stderr));
+    let drawn = text(&ladder.stdout);
+    assert!(drawn.starts_with("players-17 of failover, seed 3\nOne of three gateways dies"), "{drawn}");
+    assert!(
+        drawn.contains(" 101 Switching Protocols ")
+            && drawn.ends_with(" the run ends                                |\n"),
+        "{drawn}"
+    );
+    let svg = run(
+        place,
+        &small("replay", file.to_str().unwrap(), &["--variant", "no-jitter", "--failed", "--format", "svg"]),
+    );
+    let picture = text(&svg.stdout);
+    assert!(picture.starts_with("<svg ") && picture.contains("variant no-jitter"), "{picture}");
+    let many = run(place, &small("replay", file.to_str().unwrap(), &["--slowest", "--count", "3"]));
+    assert_eq!(text(&many.stdout).matches(" of failover, seed 1").count(), 3);
+}
+
+#[test]
+fn who_is_not_there_is_not_drawn() {
+    let place = Path::new(".");
+    let storm = scenario("storm");
+    let storm = storm.to_str().unwrap();
+    for (arguments, code, message) in [
+        (&["--session", "player-1"][..], 2, "error: no client group is named `player`: the nearest name is `players`"),
+        (&["--session", "bots-1"], 2, "error: no client group is named `bots`: there is `players`"),
+        (
+            &["--session", "players-600"],
+            2,
+            "error: there is no `players-600`: the sessions of `players` are players-0 to",
+        ),
+        (
+            &["--session", "players"],
+            2,
+            "error: `players` is no session: a session's name is its group's and its number",
+        ),
+        (&["--session", "players-1", "--failed"], 2, "cannot be used with"),
+        (&[], 2, "required"),
+        (&["--slowest", "--count", "2", "--format", "svg"], 2, "error: a picture is of one session"),
+        (&["--failed"], 1, "no session to draw: every attempt of every session came off"),
+        (&["--redirected"], 1, "no session to draw: no session followed a redirect"),
+    ] {
+        let output = run(place, &small("replay", storm, arguments));
+        let complaint = text(&output.stderr);
+        assert_eq!(
+            (output.status.code(), complaint.contains(message)),
+            (Some(code), true),
+            "{arguments:?}: {complaint}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+    let output = run(place, &["replay", "no-such.toml", "--failed"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("can't read no-such.toml"));
 }

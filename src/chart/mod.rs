@@ -16,7 +16,7 @@ mod percentiles;
 mod picture;
 mod render;
 mod sessions;
-mod style;
+pub(crate) mod style;
 #[cfg(test)]
 mod tests;
 mod thin;

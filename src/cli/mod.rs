@@ -2,6 +2,7 @@
 
 mod check;
 mod progress;
+mod replay;
 mod run;
 mod text;
 mod verify;
@@ -43,11 +44,13 @@ Examples:
   shakedown run scenarios/failover.toml --seed 7 --set clients.players.count=1000000
   shakedown run scenarios/failover.toml --variant no-jitter --format json | jq .outage.p99_ms
   shakedown check scenarios/failover.toml --resolved
+  shakedown replay scenarios/failover.toml --session players-17
   shakedown verify results/ --models
 
 Exit codes:
   0    everything held
-  1    an expectation broke, a recorded run came out differently, or a known answer did not come out
+  1    an expectation broke, a recorded run came out differently, a known answer did not come out, or no session
+       was found
   2    bad usage or a bad scenario
   3    the run could not start, or its results could not be written
   130  interrupted with Ctrl-C; what there was is in a folder that ends in -partial";
@@ -69,6 +72,9 @@ enum Command {
     /// Check a scenario without running it
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Draw sessions' lives as ladder diagrams
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(replay::ReplayArgs),
     /// Run recorded simulations again and compare digests, summaries and series
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -87,6 +93,16 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   shakedown check scenarios/failover.toml
   shakedown check scenarios/failover.toml --variant no-jitter --resolved > as-it-runs.toml";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  shakedown replay scenarios/failover.toml --session players-17
+  shakedown replay scenarios/failover.toml --seed 7 --failed --count 3
+  shakedown replay scenarios/redirect.toml --redirected
+  shakedown replay scenarios/black-hole.toml --slowest --format svg > slowest.svg
+
+Sessions are counted from 0 in their group. The run is made again, so whatever changes it (--seed, --variant, --set)
+must be given as it was.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -201,6 +217,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Verify(args) => verify::verify(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

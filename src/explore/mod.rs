@@ -1,10 +1,12 @@
-//! Runs made for a purpose: one run into a folder, committed runs held against new ones, and runs with known answers.
+//! Runs made for a purpose: one run into a folder, runs that listen to a few sessions, committed runs held against new ones, and runs with known answers.
 
 mod folder;
 pub mod models;
 mod once;
+mod replay;
 mod verify;
 
 pub use folder::{FolderError, may_hold, write_folder};
 pub use once::{Finished, Progress, once};
+pub use replay::{find, trace};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

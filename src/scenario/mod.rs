@@ -17,7 +17,7 @@ mod strike;
 mod tree;
 
 pub use file::{File, Measure};
-pub use problem::Problem;
+pub use problem::{Problem, nearest};
 pub use tree::Tree;
 
 use crate::check::Expectation;

@@ -1,0 +1,115 @@
+//! `shakedown replay`.
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, ScenarioArgs, print};
+use crate::explore;
+use crate::replay::{Ladder, Which, svg, text};
+use crate::scenario::{Scenario, nearest};
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    pick: PickArgs,
+    /// How many sessions to draw of those that are picked
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "session")]
+    count: u32,
+    /// How to draw
+    #[arg(long, value_enum, default_value_t = Drawing::Text)]
+    format: Drawing,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct PickArgs {
+    /// This session: its group and its number there, from 0
+    #[arg(long, value_name = "GROUP-N")]
+    session: Option<String>,
+    /// The first sessions of which an attempt failed
+    #[arg(long)]
+    failed: bool,
+    /// The sessions that took longest to open; those that never did come first
+    #[arg(long)]
+    slowest: bool,
+    /// The first sessions that followed a redirect
+    #[arg(long)]
+    redirected: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Drawing {
+    /// At most 100 columns wide
+    Text,
+    /// A picture; of one session
+    Svg,
+}
+
+pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
+    let scenario = args.scenario.load()?;
+    if args.format == Drawing::Svg && args.count > 1 {
+        return Err(Failure::Input("error: a picture is of one session: leave out --count, or --format svg".into()));
+    }
+    let none = |what: String| {
+        super::complain(&format!("{what}\n"))?;
+        Err(Failure::Broken)
+    };
+    let sessions = match &args.pick {
+        PickArgs { session: Some(name), .. } => vec![named(&scenario, name)?],
+        pick => {
+            let (which, what) = match pick {
+                PickArgs { failed: true, .. } => (Which::Failed, "every attempt of every session came off"),
+                PickArgs { redirected: true, .. } => (Which::Redirected, "no session followed a redirect"),
+                _ => (Which::Slowest, "no session started"),
+            };
+            let found = explore::find(&scenario, which, args.count as usize);
+            if found.is_empty() {
+                return none(format!("no session to draw: {what}"));
+            }
+            found
+        }
+    };
+    let traces = explore::trace(&scenario, &sessions);
+    if traces.is_empty() {
+        return none("no session to draw: the run ends before it starts".into());
+    }
+    for (number, trace) in traces.iter().enumerate() {
+        let ladder = Ladder::new(&scenario, args.scenario.variant.as_deref(), trace);
+        if number > 0 {
+            print("\n\n")?;
+        }
+        print(&match args.format {
+            Drawing::Text => text(&ladder),
+            Drawing::Svg => svg(&ladder),
+        })?;
+    }
+    Ok(())
+}
+
+/// The session that a name means: `players-17` is number 17 of the group `players`.
+fn named(scenario: &Scenario, name: &str) -> Result<(u16, u32), Failure> {
+    let clients = &scenario.file.clients;
+    let first = clients.keys().next().map_or("players", String::as_str);
+    let number = |(group, number): (&'_ str, &str)| Some((group.to_string(), number.parse::<u64>().ok()?));
+    let Some((group, index)) = name.rsplit_once('-').and_then(number) else {
+        return Err(Failure::Input(format!(
+            "error: `{name}` is no session: a session's name is its group's and its number there, such as `{first}-17`"
+        )));
+    };
+    let Some(place) = clients.get_index_of(&group) else {
+        let near = nearest(&group, clients.keys().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("the nearest name is `{near}`"),
+            None => format!("there is `{}`", clients.keys().cloned().collect::<Vec<_>>().join("`, `")),
+        };
+        return Err(Failure::Input(format!("error: no client group is named `{group}`: {help}")));
+    };
+    let count = u64::from(clients[place].count);
+    if index >= count {
+        let last = count.saturating_sub(1);
+        let message = format!("error: there is no `{name}`: the sessions of `{group}` are {group}-0 to {group}-{last}");
+        return Err(Failure::Input(message));
+    }
+    Ok((place as u16, index as u32))
+}
