@@ -2,6 +2,7 @@
 //!
 //! [`sim`] is the event-driven simulator: virtual time, exact replay.
 
+mod cast;
 pub mod sim;
 
 use crate::record::Recorder;

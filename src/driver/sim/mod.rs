@@ -42,6 +42,7 @@ use tls::Tls;
 
 use std::collections::BTreeMap;
 
+use super::cast;
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
 use crate::fault::{self, Fault, Strike};
@@ -51,7 +52,7 @@ use crate::network::{Host, Links, SynSchedule, Way};
 use crate::record::Recorder;
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
-use crate::server::{self, Behavior, CallPlan, Membership, Pauses, Plan, Server};
+use crate::server::{self, Membership, Pauses, Plan, Server};
 use crate::time::Timestamp;
 
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
@@ -324,37 +325,18 @@ impl Simulation {
     /// A run of a scenario, at its beginning.
     pub fn new(scenario: &Scenario) -> Simulation {
         let seed = scenario.file.seed;
-        let names = scenario.file.clients.iter().enumerate();
+        let names = scenario.file.clients.iter().zip(cast::groups(scenario));
         let groups: Vec<GroupSlot> = names
-            .map(|(number, (name, config))| {
-                let endpoints =
-                    config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default()).collect();
-                let start = Timestamp::ZERO + config.start;
-                GroupSlot {
-                    plan: Group::new(number as u16, name, config, endpoints),
-                    arrivals: Arrivals::new(seed, name, start, config.count, &config.arrive),
-                    hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
-                    names: Vec::new(),
-                    host_identity: Identity::group(&format!("{name}/host")),
-                    nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
-                    next_index: 0,
-                }
+            .map(|((name, config), plan)| GroupSlot {
+                plan,
+                arrivals: Arrivals::new(seed, name, Timestamp::ZERO + config.start, config.count, &config.arrive),
+                hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
+                names: Vec::new(),
+                host_identity: Identity::group(&format!("{name}/host")),
+                nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
+                next_index: 0,
             })
             .collect();
-        let plans = scenario.file.servers.values().map(|config| {
-            let behaviors = config
-                .behavior
-                .0
-                .iter()
-                .map(|behavior| Behavior::new(behavior, scenario.all_endpoints(behavior.to.as_ref())));
-            let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
-            let calls = config.calls.iter().map(|call| CallPlan::new(call, scenario.all_endpoints(Some(&call.to))));
-            let to = config.to.as_deref().and_then(|to| scenario.members(to));
-            Plan::new(config, behaviors.collect())
-                .with_overflow(overflow)
-                .with_calls(calls.collect())
-                .with_balancing(config, to.unwrap_or_default())
-        });
         let servers = scenario.servers.iter().map(|server| {
             let config = &scenario.file.servers[server.group];
             ServerSlot {
@@ -413,7 +395,7 @@ impl Simulation {
             groups,
             arrivals: BinaryHeap::new(),
             sessions: Vec::with_capacity(sessions),
-            plans: plans.collect(),
+            plans: cast::plans(scenario),
             servers: servers.collect(),
             connections: Slab::with_capacity(sessions),
             segments: Slab::default(),
