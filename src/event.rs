@@ -175,6 +175,9 @@ fn server_event(event: server::Event) -> Fields {
         server::Event::MarkedDown { server } => Fields::new(75, server),
         server::Event::MarkedUp { server } => Fields::new(76, server),
         server::Event::AcceptedWithoutCredentials { connection } => Fields::new(90, connection),
+        server::Event::TransactionBegan { connection } => Fields::new(91, connection),
+        server::Event::TransactionEnded { connection } => Fields::new(92, connection),
+        server::Event::TransactionAwaited { connection } => Fields::new(93, connection),
         server::Event::TimedOut { connection } => Fields::new(23, connection),
         server::Event::GoingAway { connection, code } => Fields::new(24, connection).code(code),
         server::Event::Hello { connection, resumed, queued } => {

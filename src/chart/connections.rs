@@ -1,5 +1,5 @@
-//! Open connections per server: a line for each, or for many servers the range in which they lie, and who is out of
-//! it.
+//! Something counted of every server, such as its open connections: a line for each, or for many servers the range in
+//! which they lie, and who is out of it.
 
 use plotters::style::RGBColor;
 
@@ -9,6 +9,7 @@ use super::over_time;
 use super::picture::{Key, Layer, Picture, Swatch};
 use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION};
 use crate::metrics::{Measured, Series, ServerSeries};
+use crate::time::Timestamp;
 
 /// As many lines as can be told apart.
 const LINES: [RGBColor; 8] = [BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK, GREY];
@@ -17,14 +18,9 @@ const EXTREMES: [RGBColor; 4] = [VERMILLION, ORANGE, PURPLE, BROWN];
 
 /// The chart.
 pub fn picture(measured: &Measured) -> Picture {
-    let series = &measured.series;
-    let counts = series.servers.iter().flat_map(|server| &server.open_connections);
-    let largest = counts.max().copied().unwrap_or(0);
-    let (layers, keys) = match series.servers.len() {
-        _ if largest == 0 || series.ends.is_empty() => (Vec::new(), Vec::new()),
-        count if count <= LINES.len() => each(series),
-        _ => many(series),
-    };
+    let counts: Counts<'_> = measured.series.servers.iter().map(of_connections).collect();
+    let largest = largest(&counts);
+    let (layers, keys) = lines(&measured.series, &counts);
     Picture {
         title: "Open connections per server",
         description: "How many accepted connections each server has, over time.",
@@ -36,63 +32,83 @@ pub fn picture(measured: &Measured) -> Picture {
     }
 }
 
-fn each(series: &Series) -> (Vec<Layer>, Vec<Key>) {
-    let count = series.servers.len();
-    let line = |(n, server): (usize, &ServerSeries)| Layer::Line {
-        points: over_time::line(&series.ends, &server.open_connections),
+fn of_connections(server: &ServerSeries) -> (&str, &[u32]) {
+    (&server.name, &server.open_connections)
+}
+
+/// Servers' names, and what was counted of each at the intervals' ends.
+pub type Counts<'a> = Vec<(&'a str, &'a [u32])>;
+
+/// The largest count.
+pub fn largest(servers: &Counts<'_>) -> u32 {
+    servers.iter().flat_map(|(_, counts)| *counts).max().copied().unwrap_or(0)
+}
+
+/// The servers' lines, or their range.
+pub fn lines(series: &Series, servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
+    match servers.len() {
+        _ if largest(servers) == 0 || series.ends.is_empty() => (Vec::new(), Vec::new()),
+        count if count <= LINES.len() => each(&series.ends, servers),
+        _ => many(&series.ends, servers),
+    }
+}
+
+fn each(ends: &[Timestamp], servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
+    let count = servers.len();
+    let line = |(n, (_, counts)): (usize, &(&str, &[u32]))| Layer::Line {
+        points: over_time::line(ends, counts),
         color: LINES[n],
         // Balanced servers have nearly the same counts: the lines behind are wider and still show.
         width: 1.6 + 2.0 * (count - 1 - n) as f64 / count as f64,
     };
-    let layers = series.servers.iter().enumerate().map(line).collect();
-    (layers, series.servers.iter().zip(LINES).map(|(server, color)| named(server, color)).collect())
+    let layers = servers.iter().enumerate().map(line).collect();
+    (layers, servers.iter().zip(LINES).map(|((name, _), color)| named(name, color)).collect())
 }
 
-fn named(server: &ServerSeries, color: RGBColor) -> Key {
-    Key { label: server.name.clone(), color, swatch: Swatch::Line }
+fn named(server: &str, color: RGBColor) -> Key {
+    Key { label: server.to_string(), color, swatch: Swatch::Line }
 }
 
-fn many(series: &Series) -> (Vec<Layer>, Vec<Key>) {
-    let at = |server: &ServerSeries, n: usize| server.open_connections.get(n).copied().unwrap_or(0);
-    let all: Vec<usize> = (0..series.servers.len()).collect();
+fn many(ends: &[Timestamp], servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
+    let at = |server: usize, n: usize| servers[server].1.get(n).copied().unwrap_or(0);
+    let all: Vec<usize> = (0..servers.len()).collect();
     let sorted = |servers: &[usize], n: usize| {
-        let mut counts: Vec<u32> = servers.iter().map(|server| at(&series.servers[*server], n)).collect();
+        let mut counts: Vec<u32> = servers.iter().map(|server| at(*server, n)).collect();
         counts.sort_unstable();
         counts
     };
-    let medians: Vec<u32> = (0..series.ends.len()).map(|n| sorted(&all, n)[all.len() / 2]).collect();
-    let distance = |server: &ServerSeries| {
+    let medians: Vec<u32> = (0..ends.len()).map(|n| sorted(&all, n)[all.len() / 2]).collect();
+    let distance = |server: usize| {
         let apart = medians.iter().enumerate().map(|(n, median)| u64::from(at(server, n).abs_diff(*median)));
         apart.sum::<u64>()
     };
-    let extremes = extremes(&series.servers.iter().map(distance).collect::<Vec<_>>());
+    let extremes = extremes(&all.iter().map(|server| distance(*server)).collect::<Vec<_>>());
 
     // The range is that of the others: with a crashed server in it, it would say nothing about them.
     let others: Vec<usize> = all.into_iter().filter(|server| !extremes.contains(server)).collect();
     let (mut lowest, mut highest) = (Vec::new(), Vec::new());
-    for n in 0..series.ends.len() {
+    for n in 0..ends.len() {
         let counts = sorted(&others, n);
         lowest.push(counts[0]);
         highest.push(counts[counts.len() - 1]);
     }
-    let mut outline = over_time::line(&series.ends, &highest);
-    outline.extend(over_time::line(&series.ends, &lowest).into_iter().rev());
+    let mut outline = over_time::line(ends, &highest);
+    outline.extend(over_time::line(ends, &lowest).into_iter().rev());
     let range = match others.len() as u64 {
         count if extremes.is_empty() => format!("range of {} servers", separated(count)),
         count => format!("range of the other {} servers", separated(count)),
     };
 
     let mut layers = vec![Layer::Area { outline, color: SKY, opacity: 0.4 }];
-    let middle = over_time::line(&series.ends, &medians);
+    let middle = over_time::line(ends, &medians);
     layers.push(Layer::Line { points: middle, color: BLUE, width: 2.2 });
     let mut keys = vec![
         Key { label: range, color: SKY, swatch: Swatch::Pale },
         Key { label: "median".into(), color: BLUE, swatch: Swatch::Line },
     ];
-    for (server, color) in extremes.into_iter().map(|server| &series.servers[server]).zip(EXTREMES) {
-        let points = over_time::line(&series.ends, &server.open_connections);
-        layers.push(Layer::Line { points, color, width: 1.6 });
-        keys.push(named(server, color));
+    for ((name, counts), color) in extremes.into_iter().map(|server| servers[server]).zip(EXTREMES) {
+        layers.push(Layer::Line { points: over_time::line(ends, counts), color, width: 1.6 });
+        keys.push(named(name, color));
     }
     (layers, keys)
 }

@@ -20,6 +20,7 @@ pub(crate) mod style;
 #[cfg(test)]
 mod tests;
 mod thin;
+mod transactions;
 
 use crate::metrics::Measured;
 
@@ -32,5 +33,6 @@ pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
         ("attempts.svg", attempts::picture(measured)),
         ("connections.svg", connections::picture(measured)),
     ];
-    charts.into_iter().map(|(name, picture)| (name, render::svg(title, &picture))).collect()
+    let transactions = transactions::picture(measured).map(|picture| ("transactions.svg", picture));
+    charts.into_iter().chain(transactions).map(|(name, picture)| (name, render::svg(title, &picture))).collect()
 }

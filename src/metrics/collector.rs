@@ -123,6 +123,7 @@ impl Metrics {
                 open_connections: Vec::with_capacity(rows),
                 queue_depth: Vec::with_capacity(rows),
                 utilisation: Vec::with_capacity(rows),
+                transactions: server.transactions_max.map(|most| (most, Vec::with_capacity(rows))),
             })
             .collect();
         Metrics {

@@ -51,6 +51,8 @@ pub struct ServerLayout {
     pub workers: u32,
     /// Connections that it keeps at most.
     pub connections_max: Option<u32>,
+    /// HTTP transactions that it has at the same time, at most.
+    pub transactions_max: Option<u32>,
     /// Whether it may turn requests away for want of room or time.
     pub limited: bool,
     /// Whether its process pauses by itself.

@@ -12,6 +12,7 @@ mod names;
 mod series;
 mod servers;
 mod summary;
+mod transactions;
 
 pub use collector::Metrics;
 pub use latency::{Latency, Percentiles};

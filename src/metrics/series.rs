@@ -57,6 +57,8 @@ pub struct ServerSeries {
     pub queue_depth: Vec<u32>,
     /// Workers' busy time of their time, over the interval.
     pub utilisation: Vec<f64>,
+    /// Where HTTP transactions are limited: to how many, and the most in use at any moment of the interval.
+    pub transactions: Option<(u32, Vec<u32>)>,
 }
 
 /// When a fault had struck at least one of its targets.

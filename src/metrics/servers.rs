@@ -6,6 +6,7 @@ use super::latency::Latency;
 use super::layout::ServerLayout;
 use super::series::ServerSeries;
 use super::summary::{Summary, Value};
+use super::transactions::Pool;
 use crate::server::{CallOutcome, Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
@@ -63,6 +64,8 @@ pub(super) struct ServerAccount {
     draining: u64,
     held_back: u64,
     timed_out: u64,
+    /// Its HTTP transactions, where their number is limited.
+    pool: Option<Pool>,
     /// TLS handshakes in full, and with a session resumed; where it speaks TLS.
     tls: Option<[u64; 2]>,
     /// Whether it is a balancer: only then there is something to say about that.
@@ -115,6 +118,7 @@ impl ServerAccount {
             draining: 0,
             held_back: 0,
             timed_out: 0,
+            pool: layout.transactions_max.map(Pool::new),
             tls: layout.tls.then_some([0; 2]),
             balancer: layout.balancer,
             forwarded: 0,
@@ -182,12 +186,15 @@ impl ServerAccount {
             }
             Event::TurnedAway { reason, queued, .. } => {
                 let count = match reason {
-                    Reason::QueueFull => &mut self.queue_full,
-                    Reason::ConnectionsMax => &mut self.connections_full,
-                    Reason::AcceptRate | Reason::AddressRate => &mut self.over_rate,
-                    Reason::Draining => &mut self.draining,
+                    Reason::QueueFull => Some(&mut self.queue_full),
+                    Reason::ConnectionsMax => Some(&mut self.connections_full),
+                    Reason::AcceptRate | Reason::AddressRate => Some(&mut self.over_rate),
+                    Reason::Draining => Some(&mut self.draining),
+                    Reason::TransactionsMax => self.pool.as_mut().map(|pool| &mut pool.full),
                 };
-                *count += u64::from(measured);
+                if let Some(count) = count {
+                    *count += u64::from(measured);
+                }
                 if queued {
                     // It stays measured, as a wait that came to nothing.
                     self.queue -= 1;
@@ -204,6 +211,13 @@ impl ServerAccount {
             // Its session's loss is told by the fault.
             Event::GoingAway { .. } => {}
             Event::HeldBack { .. } => self.held_back += u64::from(measured),
+            Event::TransactionBegan { .. } => self.transactions(now, 1, within),
+            Event::TransactionEnded { .. } => self.transactions(now, -1, within),
+            Event::TransactionAwaited { .. } => {
+                if let Some(pool) = &mut self.pool {
+                    pool.awaited += u64::from(measured);
+                }
+            }
             Event::TimedOut { .. } => self.timed_out += u64::from(measured),
             Event::Paused => {
                 self.paused_count += u64::from(measured);
@@ -231,6 +245,12 @@ impl ServerAccount {
         }
     }
 
+    fn transactions(&mut self, now: Timestamp, change: i32, within: &super::layout::Window) {
+        if let Some(pool) = &mut self.pool {
+            pool.turn(now, change, within);
+        }
+    }
+
     /// Work for a worker has come.
     fn asked(&mut self, queued: bool, measured: bool) {
         if queued {
@@ -251,6 +271,7 @@ impl ServerAccount {
             self.measuring = true;
             self.connections_max = self.connections;
             self.queue_max = self.queue;
+            self.pool.iter_mut().for_each(Pool::begin);
         }
     }
 
@@ -286,6 +307,7 @@ impl ServerAccount {
         self.goes_on(now, within);
         self.connections = 0;
         self.excess.clear();
+        self.pool.iter_mut().for_each(|pool| pool.wiped(now, within));
         self.busy = 0;
         self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
         self.queue = 0;
@@ -308,6 +330,9 @@ impl ServerAccount {
         let capacity = u128::from(self.workers) * u128::from(length.0);
         let busy = std::mem::take(&mut self.busy_interval);
         series.utilisation.push(if capacity == 0 { 0.0 } else { busy as f64 / capacity as f64 });
+        if let (Some(pool), Some((_, column))) = (&mut self.pool, &mut series.transactions) {
+            column.push(pool.end_interval());
+        }
         self.waits.end_interval(start, length);
         self.call_latency.end_interval(start, length);
     }
@@ -318,6 +343,7 @@ impl ServerAccount {
             self.begin(end, within);
         }
         self.goes_on(end, within);
+        self.pool.iter_mut().for_each(|pool| pool.add_up(end, within));
         // Who still waits has waited longer than can be said.
         self.waits.add_unfinished(u64::from(self.queue_measured));
         self.call_latency.add_unfinished(self.calls_pending);
@@ -355,6 +381,7 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
                 + server.draining
                 + server.expired
                 + server.timed_out
+                + server.pool.as_ref().map_or(0, |pool| pool.full)
         };
         count("turned_away", sum(turned_away));
         count("queue_full", sum(|server| server.queue_full));
@@ -365,6 +392,19 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
         count("held_back", sum(|server| server.held_back));
         count("timed_out", sum(|server| server.timed_out));
     }
+    let pools = || servers.iter().filter_map(|server| server.pool.as_ref());
+    if pools().next().is_some() {
+        count("transactions_in_use_max", u64::from(pools().map(|pool| pool.in_use_max).max().unwrap_or(0)));
+        count("transactions_awaited", pools().map(|pool| pool.awaited).sum());
+        count("transactions_full", pools().map(|pool| pool.full).sum());
+        let capacity = u128::from(pools().map(|pool| u64::from(pool.most)).sum::<u64>()) * u128::from(measured.0);
+        let area: u128 = pools().map(|pool| pool.area).sum();
+        let share = (capacity > 0).then(|| area as f64 / capacity as f64);
+        summary.push(format!("servers.{name}.transactions_utilisation"), Value::Ratio(share));
+    }
+    let mut count = |metric: &str, count: u64| {
+        summary.push(format!("servers.{name}.{metric}"), Value::Count(count));
+    };
     if servers.iter().any(|server| server.tls.is_some()) {
         count("tls_full", sum(|server| server.tls.unwrap_or_default()[0]));
         count("tls_resumed", sum(|server| server.tls.unwrap_or_default()[1]));

@@ -30,6 +30,7 @@ fn layout(sessions: u32) -> Layout {
         group: 0,
         workers: 2,
         limited: false,
+        transactions_max: None,
         pauses: false,
         calls: false,
         tls: false,

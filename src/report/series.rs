@@ -22,6 +22,9 @@ pub(super) fn csv(series: &Series) -> String {
         for metric in ["arrivals", "open_connections", "queue_depth", "utilisation"] {
             let _ = write!(text, ",servers.{}.{metric}", server.name);
         }
+        if server.transactions.is_some() {
+            let _ = write!(text, ",servers.{}.transactions_in_use", server.name);
+        }
     }
     text.push('\n');
     for (row, end) in series.ends.iter().enumerate() {
@@ -41,6 +44,9 @@ pub(super) fn csv(series: &Series) -> String {
         for server in &series.servers {
             let _ = write!(text, ",{},{}", server.arrivals[row], server.open_connections[row]);
             let _ = write!(text, ",{},{}", server.queue_depth[row], rounded(server.utilisation[row]));
+            if let Some((_, in_use)) = &server.transactions {
+                let _ = write!(text, ",{}", in_use[row]);
+            }
         }
         text.push('\n');
     }

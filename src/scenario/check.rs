@@ -150,8 +150,10 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
     for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
         positive(&at(key), value, tree)?;
     }
-    if let Some(most) = server.connections_max {
-        positive(&at("connections_max"), most, tree)?;
+    for (key, most) in [("connections_max", server.connections_max), ("transactions_max", server.transactions_max)] {
+        if let Some(most) = most {
+            positive(&at(key), most, tree)?;
+        }
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
     super::server::limits(name, server, run, tree)?;

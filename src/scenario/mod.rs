@@ -241,6 +241,7 @@ impl Scenario {
                     },
                     balancer: self.file.servers[server.group].kind == ServerKind::L4,
                     connections_max: self.file.servers[server.group].connections_max,
+                    transactions_max: self.file.servers[server.group].transactions_max,
                     limited: self.file.servers[server.group].has_limits(),
                     calls: self.file.servers[server.group].calls(),
                     pauses: self.file.servers[server.group].pauses.is_some(),

@@ -12,6 +12,12 @@ pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Re
     let needs = [
         ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
         ("queue_full", server.queue_full.is_some(), "queue_max", server.queue_max.is_some()),
+        (
+            "transactions_full",
+            server.transactions_full.is_some(),
+            "transactions_max",
+            server.transactions_max.is_some(),
+        ),
     ];
     for (key, given, other, has) in needs {
         if given && !has {

@@ -57,7 +57,10 @@ impl Server {
                 self.deliver(now, c, manner, (kept, status != 0, opens), out);
                 self.schedule(cx, out);
             }
-            None if opens => self.connections.turn(c, State::Open),
+            None if opens => {
+                self.connections.turn(c, State::Open);
+                self.opened(c, out);
+            }
             None => self.close(c, How::Fin, out),
         }
     }

@@ -197,6 +197,7 @@ impl Server {
         out.event(Event::Answered { connection: c.0, status: if fits { 401 } else { 400 }, served });
         if keep {
             self.connections.turn(c, State::Reading);
+            self.end_transaction(c, out);
             self.limit_time(cx, now, c, out);
         } else {
             self.close(c, How::Fin, out);

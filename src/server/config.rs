@@ -9,6 +9,7 @@ use super::calls::CallConfig;
 use super::challenge::Scheme;
 use super::manner::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::pauses::PauseConfig;
+use super::transactions::TransactionsFull;
 use crate::http::auth::{Algorithm, Login};
 use crate::names::Names;
 use crate::network::{AccessLink, Health, Overflow};
@@ -100,6 +101,12 @@ pub struct Config {
     /// Which waiting request a worker takes next (`fifo` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueOrder>,
+    /// HTTP transactions that a member has at the same time. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions_max: Option<u32>,
+    /// What becomes of a request that finds all of them in use (`wait` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions_full: Option<TransactionsFull>,
     /// How many requests a member lets in. Absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_rate: Option<TokenBucket>,
@@ -174,6 +181,8 @@ impl Default for Config {
             queue_max: None,
             queue_full: None,
             queue: None,
+            transactions_max: None,
+            transactions_full: None,
             accept_rate: None,
             address_rate: None,
             over_rate: None,
@@ -196,6 +205,7 @@ impl Config {
     pub fn has_limits(&self) -> bool {
         self.connections_max.is_some()
             || self.queue_max.is_some()
+            || self.transactions_max.is_some()
             || self.accept_rate.is_some()
             || self.address_rate.is_some()
             || self.handshake_timeout.is_some()
@@ -255,6 +265,9 @@ impl Config {
         self.behavior.0.iter_mut().for_each(BehaviorConfig::fill_in);
         if self.queue_max.is_some() {
             self.queue_full.get_or_insert_default();
+        }
+        if self.transactions_max.is_some() {
+            self.transactions_full.get_or_insert_default();
         }
         if self.leaves_at.is_some() {
             self.leaves_over.get_or_insert(Nanos::from_secs(10));

@@ -13,6 +13,7 @@ use super::limits::{Limits, note};
 use super::manner::Later;
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
+use super::transactions::{Transactions, TransactionsFull};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::call::read_call;
@@ -79,6 +80,7 @@ pub struct Server {
     pub(super) calls: Calls,
     pub(super) drain: Option<Box<Drain>>,
     pub(super) later: Later,
+    pub(super) transactions: Transactions,
     /// What makes it a balancer, if it is one.
     pub(super) balancer: Option<Box<Balancer>>,
     /// How many times as long work takes, if it does.
@@ -111,6 +113,13 @@ impl Server {
         if let Some(plan) = &cx.plan.balancing {
             return self.balance(cx, plan, now, input, out);
         }
+        self.take(cx, now, input, out);
+        if !self.transactions.waiting.is_empty() {
+            self.take_transactions(cx, now, out);
+        }
+    }
+
+    fn take(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         match input {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, _) | Input::Eof(c) | Input::Reset(c) if c.as_own().is_some() => {
@@ -173,6 +182,9 @@ impl Server {
     pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
         if !self.later.is_empty() {
             self.later.forget(c);
+        }
+        if !self.transactions.none_in_use() {
+            self.end_transaction(c, out);
         }
         self.excess -= u32::from(self.connections.forget(c));
         self.count -= 1;
@@ -288,29 +300,46 @@ impl Server {
     /// Work goes to a worker, or into the queue. `waited` says whether it was held back before.
     pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
-        let queued = self.busy() >= cx.plan.workers;
-        let full = queued && self.queue.len() as u32 >= cx.plan.queue_max;
+        let short = self.lacks_transaction(cx, &job.work);
+        let rejected = short && cx.plan.transactions_full == TransactionsFull::Reject;
+        let queued = short || self.busy() >= cx.plan.workers;
+        let waiting = self.queue.len() + self.transactions.waiting.len();
+        let full = queued && waiting as u32 >= cx.plan.queue_max;
         if !waited {
-            let (connection, queued) = (c.0, queued && !full);
+            let (connection, queued) = (c.0, queued && !full && !rejected);
             out.event(match job.work {
                 Work::Tls { resumed } => Event::Hello { connection, resumed, queued },
                 Work::Request(_) => Event::Requested { connection, queued },
             });
         }
+        if rejected {
+            return self.out_of_transactions(c, waited, out);
+        }
         if full {
-            self.queue_full(cx, c, waited, out);
-        } else if queued {
+            return self.queue_full(cx, c, waited, out);
+        }
+        if short {
+            out.event(Event::TransactionAwaited { connection: c.0 });
+            return self.transactions.waiting.push_back(job);
+        }
+        if let Work::Request(asked) = &job.work {
+            self.begin_transaction(cx, c, asked.upgrade, out);
+        }
+        if queued {
             self.queue.push_back(job);
         } else {
             self.start(cx, now, job, waited, out);
         }
     }
 
-    /// A worker finds a request that has waited too long: 503, at no worker's cost.
-    #[cold]
-    fn expire(&mut self, c: ConnectionId, waited: Nanos, out: &mut Outputs) {
-        out.event(Event::Expired { connection: c.0, waited });
-        self.turn_away(c, Turn::Reject, 503, None, out);
+    /// Whether a request's turn comes past the queue's deadline: 503, at no worker's cost.
+    pub(super) fn expires(&mut self, cx: &Context<'_>, c: ConnectionId, waited: Nanos, out: &mut Outputs) -> bool {
+        let expired = matches!(cx.plan.order, QueueOrder::Deadline(deadline) if waited > deadline);
+        if expired {
+            out.event(Event::Expired { connection: c.0, waited });
+            self.turn_away(c, Turn::Reject, 503, None, out);
+        }
+        expired
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
@@ -382,7 +411,7 @@ impl Server {
         if let Some(Choice::Stall) = choice {
             self.connections.turn(c, State::Stalled);
             out.event(Event::Requested { connection: c.0, queued: false });
-            return;
+            return self.stall(cx, c, request.upgrade, out);
         }
         if call && matches!(choice, None | Some(Choice::Accept)) {
             out.event(Event::Requested { connection: c.0, queued: false });
@@ -473,11 +502,8 @@ impl Server {
             && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
         {
             let waited = now.since(next.since);
-            match cx.plan.order {
-                QueueOrder::Deadline(deadline) if waited > deadline => {
-                    self.expire(ConnectionId(next.connection), waited, out);
-                }
-                _ => self.start(cx, now, next, true, out),
+            if !self.expires(cx, ConnectionId(next.connection), waited, out) {
+                self.start(cx, now, next, true, out);
             }
         }
     }

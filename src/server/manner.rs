@@ -318,6 +318,7 @@ impl Server {
         match end {
             End::Open(close) => {
                 self.connections.turn(c, State::Open);
+                self.opened(c, out);
                 if let Some(CloseConfig { after, code }) = close {
                     self.later.add(c, now + after, Step::Close { code });
                 }

@@ -16,6 +16,7 @@ mod pauses;
 mod plan;
 mod queue;
 mod tls;
+mod transactions;
 
 pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
@@ -30,6 +31,7 @@ pub use machine::{Context, Outputs, Server};
 pub use manner::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
+pub use transactions::TransactionsFull;
 
 use crate::time::Nanos;
 
@@ -103,6 +105,21 @@ pub enum Event {
         connection: u32,
         /// For how long.
         delay: Nanos,
+    },
+    /// A request was accepted, and took one of the server's HTTP transactions. Only where their number is limited.
+    TransactionBegan {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A transaction was given back: with the final response, or with the connection.
+    TransactionEnded {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A request waits until a transaction is given back. Follows its [`Event::Requested`], which counts it as queued.
+    TransactionAwaited {
+        /// Its connection.
+        connection: u32,
     },
     /// A connection took too long to send a whole request. It is closed: with 408 if it had sent something.
     TimedOut {
@@ -229,6 +246,8 @@ pub enum Reason {
     AddressRate = 4,
     /// The server is drained.
     Draining = 5,
+    /// `transactions_max` transactions are in use.
+    TransactionsMax = 6,
 }
 
 /// How an attempt of a call came out.

@@ -6,6 +6,7 @@ use super::calls::CallPlan;
 use super::config::{Config, OverRate, QueueFull, QueueOrder, TlsKeys, WarmUp, WhenFull};
 use super::limits::Bucket;
 use super::queue::{Job, Work};
+use super::transactions::TransactionsFull;
 use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::time::Nanos;
@@ -33,6 +34,9 @@ pub struct Plan {
     pub(super) queue_max: u32,
     pub(super) queue_full: QueueFull,
     pub(super) order: QueueOrder,
+    /// HTTP transactions at the same time.
+    pub(super) transactions_max: Option<u32>,
+    pub(super) transactions_full: TransactionsFull,
     pub(super) accept_rate: Option<Bucket>,
     pub(super) address_rate: Option<Bucket>,
     pub(super) over_rate: OverRate,
@@ -71,6 +75,8 @@ impl Plan {
             queue_max: config.queue_max.unwrap_or(u32::MAX),
             queue_full: config.queue_full.unwrap_or_default(),
             order: config.queue.unwrap_or_default(),
+            transactions_max: config.transactions_max,
+            transactions_full: config.transactions_full.unwrap_or_default(),
             accept_rate: config.accept_rate.as_ref().map(Bucket::new),
             address_rate: config.address_rate.as_ref().map(Bucket::new),
             over_rate: config.over_rate.unwrap_or_default(),

@@ -251,6 +251,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             group: 0,
             workers: 1_000,
             limited: false,
+            transactions_max: None,
             pauses: false,
             calls: false,
             tls: false,
