@@ -36,6 +36,12 @@ struct Entry<T> {
 struct Bucket {
     first: u32,
     last: u32,
+    /// No item of it is earlier: the earliest that was ever put there since it was empty.
+    earliest: u64,
+}
+
+impl Bucket {
+    const EMPTY: Bucket = Bucket { first: NONE, last: NONE, earliest: u64::MAX };
 }
 
 /// The queue.
@@ -57,7 +63,7 @@ impl<T: Copy> Default for Queue<T> {
         Queue {
             entries: Vec::new(),
             free: NONE,
-            buckets: Box::new([[Bucket { first: NONE, last: NONE }; BUCKETS]; LEVELS]),
+            buckets: Box::new([[Bucket::EMPTY; BUCKETS]; LEVELS]),
             occupied: [0; LEVELS],
             levels: 0,
             last: 0,
@@ -104,6 +110,10 @@ impl<T: Copy> Queue<T> {
             let level = self.levels.trailing_zeros() as usize;
             let digit = self.occupied[level].trailing_zeros() as usize;
             let bucket = self.buckets[level][digit];
+            // Time may go on to `until`, and not beyond: something may still be pushed there.
+            if bucket.earliest > until.0 {
+                return None;
+            }
             if level == 0 || bucket.first == bucket.last {
                 // All of a lowest bucket are at the same time; a lone item is the earliest wherever it lies.
                 let index = bucket.first;
@@ -112,7 +122,7 @@ impl<T: Copy> Queue<T> {
                     return None;
                 }
                 if next == NONE {
-                    self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
+                    self.buckets[level][digit] = Bucket::EMPTY;
                     self.vacate(level, digit);
                 } else {
                     self.buckets[level][digit].first = next;
@@ -122,23 +132,17 @@ impl<T: Copy> Queue<T> {
                 self.release(index);
                 return Some((Timestamp(time), item));
             }
-            let shift = level as u32 * DIGIT;
-            let above = !0u64 << shift << (DIGIT - 1) << 1;
-            let begins = (self.last & above) | ((digit as u64) << shift);
-            // Time may go on to `until`, and not beyond: something may still be pushed there.
-            if begins > until.0 {
-                return None;
-            }
-            self.last = begins;
+            self.last = bucket.earliest;
             self.spread(level, digit);
         }
         None
     }
 
-    /// Moves a bucket's items to lower levels, now that `last` is where the bucket begins.
+    /// Moves a bucket's items to lower levels, now that `last` is its earliest time. Those of that very time, often all,
+    /// go to the lowest level at once.
     fn spread(&mut self, level: usize, digit: usize) {
         let mut index = self.buckets[level][digit].first;
-        self.buckets[level][digit] = Bucket { first: NONE, last: NONE };
+        self.buckets[level][digit] = Bucket::EMPTY;
         self.vacate(level, digit);
         while index != NONE {
             let next = self.entries[index as usize].next;
@@ -154,10 +158,12 @@ impl<T: Copy> Queue<T> {
     }
 
     fn link(&mut self, index: u32) {
-        let (level, digit) = self.place(self.entries[index as usize].time);
+        let time = self.entries[index as usize].time;
+        let (level, digit) = self.place(time);
         let bucket = &mut self.buckets[level][digit];
         let last = bucket.last;
         bucket.last = index;
+        bucket.earliest = bucket.earliest.min(time);
         if last == NONE {
             bucket.first = index;
             self.occupied[level] |= 1 << digit;
@@ -183,6 +189,7 @@ impl<T: Copy> Queue<T> {
             next => self.entries[next as usize].previous = previous,
         }
         if bucket.first == NONE {
+            *bucket = Bucket::EMPTY;
             self.vacate(level, digit);
         }
     }
