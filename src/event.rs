@@ -136,6 +136,7 @@ fn session_event(event: client::Event) -> Fields {
         }
         client::Event::HeartbeatAnswered { connection } => Fields::new(8, connection),
         client::Event::Retrying { delay } => Fields::new(9, 0).long(delay.0),
+        client::Event::Hopping { delay } => Fields::new(90, 0).long(delay.0),
         client::Event::Secured { connection, resumed } => Fields::new(40, connection).code(u16::from(resumed)),
         client::Event::Resolving { connection, name } => Fields::new(45, connection).detail(name),
         client::Event::Resolved { connection, name, addresses, ttl } => {

@@ -113,6 +113,8 @@ pub enum Purpose {
     ClientNonce = 82,
     /// An answer that is no HTTP.
     Garbage = 83,
+    /// How much a client is drawn to a redirect's target.
+    RedirectHash = 110,
 }
 
 /// The 128 bits of one draw.

@@ -8,7 +8,7 @@ use shakedown::http::parse_location;
 
 fuzz_target!(|text: &str| {
     let (base, value) = text.split_once('\n').unwrap_or(("/", text));
-    let Ok(location) = parse_location(value, "gateway-0", base) else { return };
+    let Ok(location) = parse_location(value, false, "gateway-0", base) else { return };
     assert!(!location.authority.is_empty());
     let wire = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     assert!(wire(&location.authority) && wire(&location.path), "{location:?}");
@@ -17,5 +17,5 @@ fuzz_target!(|text: &str| {
     }
     let scheme = if location.secure { "wss" } else { "ws" };
     let again = format!("{scheme}://{}{}", location.authority, location.path);
-    assert_eq!(parse_location(&again, "other", "/").as_ref(), Ok(&location));
+    assert_eq!(parse_location(&again, false, "other", "/").as_ref(), Ok(&location));
 });

@@ -48,10 +48,10 @@ fn config(mode: Mode) -> Config {
 fn answered(mode: Mode, bytes: &[u8], size: usize) -> Vec<Output<Event>> {
     let group = Group::new(0, "fuzz", &config(mode), vec![EndpointId(0)]);
     let directory = Directory::new(["a".to_string(), "b:1".to_string()]);
-    let mut session = Session::new(0);
+    let mut session = Session::new(0, 0);
     let mut out = Outputs::default();
     let mut give = |input: Input<'_>, out: &mut Outputs| {
-        let mut cx = Context { seed: Seed(0), group: &group, directory: &directory, host: None, slot: 0 };
+        let mut cx = Context { seed: Seed(0), group: &group, directory: &directory, host: None, names: None, slot: 0 };
         session.handle(&mut cx, Timestamp::ZERO, input, out);
     };
     give(Input::Start, &mut out);

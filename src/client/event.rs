@@ -103,6 +103,11 @@ pub enum Event {
         /// The delay.
         delay: Nanos,
     },
+    /// A redirect asked the client to wait, and it does, before it goes where that leads (RFC 9110 section 10.2.3).
+    Hopping {
+        /// For how long.
+        delay: Nanos,
+    },
     /// The session has ended as it meant to.
     Ended,
     /// The session has no attempts left, or may not retry.

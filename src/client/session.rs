@@ -37,6 +37,8 @@ enum State {
     Closing,
     /// A retry is due later.
     Waiting,
+    /// A redirect said where to go, and asked to wait first.
+    Hopping,
 }
 
 /// One client. Small, as there are a million of them: what can be drawn again (its key, its path) is not kept.
@@ -231,6 +233,7 @@ impl Session {
                 self.end(out);
             }
             State::Waiting => self.attempt(cx, now, out),
+            State::Hopping => self.dial(cx, now, out),
             State::Idle | State::Gated => {}
         }
     }
@@ -391,7 +394,7 @@ impl Session {
                 let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
                 self.wake_at(until, beat, out);
             }
-            Answer::Redirect { status, location } => match self.follow(cx, location, asked) {
+            Answer::Redirect { status, location, retry_after } => match self.follow(cx, location, asked) {
                 Ok((endpoint, path)) => {
                     let visited = self.been_to(cx, asked);
                     out.event(Event::Redirected { connection: self.connection, status, endpoint: endpoint.0 });
@@ -402,7 +405,7 @@ impl Session {
                     let name = cx.directory.name(endpoint).map(|_| endpoint);
                     self.rare = (path.is_some() || name.is_some() || !visited.is_empty())
                         .then(|| Box::new(Rare { path, name, visited, ..Rare::default() }));
-                    self.dial(cx, now, out);
+                    self.hop(cx, now, retry_after, out);
                 }
                 Err(failure) => {
                     if failure == Failure::RedirectLimit && self.goes_round(cx, location, asked) {

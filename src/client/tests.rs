@@ -188,7 +188,7 @@ impl Bench {
 
 fn redirect(location: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_redirect(&mut bytes, 307, &[location]);
+    write_redirect(&mut bytes, 307, &[location], None);
     bytes
 }
 

@@ -16,11 +16,10 @@ pub(super) fn groups(scenario: &Scenario) -> Vec<Group> {
 /// Every server group, with the names in it looked up.
 pub(super) fn plans(scenario: &Scenario) -> Vec<Plan> {
     let plans = scenario.file.servers.values().map(|config| {
-        let behaviors = config
-            .behavior
-            .0
-            .iter()
-            .map(|behavior| Behavior::new(behavior, scenario.all_endpoints(behavior.to.as_ref())));
+        let behaviors = config.behavior.0.iter().map(|behavior| {
+            let to = scenario.all_endpoints(behavior.to.as_ref());
+            Behavior::new(behavior, to).with_weights(scenario.weights(behavior))
+        });
         let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
         let calls = config.calls.iter().map(|call| CallPlan::new(call, scenario.all_endpoints(Some(&call.to))));
         let to = config.to.as_deref().and_then(|to| scenario.members(to));

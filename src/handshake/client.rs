@@ -38,6 +38,8 @@ pub enum Answer<'b> {
         status: u16,
         /// The value of `Location`.
         location: Option<&'b str>,
+        /// `Retry-After` in seconds: how long the client is asked to wait first (RFC 9110 section 10.2.3).
+        retry_after: Option<u32>,
     },
     /// A 401 that says what it wants (RFC 9110 section 15.5.2).
     Unauthorized {
@@ -92,7 +94,7 @@ pub fn read_answer<'b>(
             Answer::Open
         }
         301 | 302 | 303 | 307 | 308 if mode != Mode::UpgradeStrict => {
-            Answer::Redirect { status, location: fields.location }
+            Answer::Redirect { status, location: fields.location, retry_after: fields.retry_after }
         }
         401 if mode != Mode::UpgradeStrict && fields.challenged => {
             return Ok(unauthorized(&response, &fields, bytes.len() - len).map(|(answer, body)| (answer, len + body)));

@@ -105,14 +105,18 @@ pub fn write_open(out: &mut Vec<u8>, upgrade: bool, accept: &Accept) -> u16 {
     status
 }
 
-/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces.
-pub fn write_redirect(out: &mut Vec<u8>, status: u16, location: &[&str]) {
+/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces. `retry_after` says how
+/// many seconds the client is asked to wait before it goes there (RFC 9110 section 10.2.3).
+pub fn write_redirect(out: &mut Vec<u8>, status: u16, location: &[&str], retry_after: Option<u32>) {
     http::status_line(out, status);
     out.extend_from_slice(b"Location: ");
     for piece in location {
         out.extend_from_slice(piece.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
+    if let Some(seconds) = retry_after {
+        header(out, "Retry-After", seconds.to_string().as_bytes());
+    }
     end_without_body(out);
 }
 

@@ -394,7 +394,7 @@ impl Metrics {
                 let measured = self.window.contains(life.scheduled);
                 self.groups[life.group as usize].failed += u64::from(measured);
             }
-            client::Event::Retrying { .. } => {}
+            client::Event::Retrying { .. } | client::Event::Hopping { .. } => {}
         }
     }
 

@@ -278,6 +278,7 @@ impl Builder<'_> {
                 };
                 format!("... waits {} ({why})", length(delay))
             }
+            client::Event::Hopping { delay } => format!("... waits {} (Retry-After)", length(delay)),
             client::Event::Ended => "ends as intended".into(),
             client::Event::GaveUp => "gives up".into(),
         };

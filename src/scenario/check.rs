@@ -225,7 +225,9 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
         for (number, behavior) in server.behavior.0.iter().enumerate() {
             if let Some(to) = &behavior.to {
-                known_endpoints(scenario, to, &format!("{}.to", behavior::place(name, number, tree)), tree)?;
+                let path = behavior::place(name, number, tree);
+                known_endpoints(scenario, to, &format!("{path}.to"), tree)?;
+                behavior::weights(scenario, behavior, &path, tree)?;
             }
         }
     }

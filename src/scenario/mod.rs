@@ -27,7 +27,7 @@ use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, ServerLayout};
 use crate::network::Routes;
 use crate::rng::Seed;
-use crate::server::{Names, ServerKind};
+use crate::server::{BehaviorConfig, Names, ServerKind};
 use crate::time::Timestamp;
 
 /// What the command line changes about a scenario.
@@ -191,6 +191,26 @@ impl Scenario {
     pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
         let names = names.into_iter().flat_map(|names| &names.0);
         names.flat_map(|name| self.endpoints(name).unwrap_or_default()).collect()
+    }
+
+    /// A redirect's weights, one for each of [`Scenario::all_endpoints`] of its `to`; a server's own name says more than
+    /// its group's.
+    pub fn weights(&self, redirect: &BehaviorConfig) -> Vec<u32> {
+        let Some(weights) = &redirect.weights else { return Vec::new() };
+        let weight = |endpoint: EndpointId| {
+            let server = self.servers.get(endpoint.0 as usize);
+            let own = match server {
+                Some(server) => weights.get(&server.name),
+                None => self
+                    .file
+                    .dns
+                    .get_index(endpoint.0 as usize - self.servers.len())
+                    .and_then(|(name, _)| weights.get(name)),
+            };
+            let group = server.and_then(|server| self.file.servers.get_index(server.group));
+            own.or_else(|| weights.get(group?.0)).copied().unwrap_or(1)
+        };
+        self.all_endpoints(redirect.to.as_ref()).into_iter().map(weight).collect()
     }
 
     /// Every server under its own name, and after them the DNS names.

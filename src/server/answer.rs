@@ -5,6 +5,7 @@ use super::behavior::{Choice, LocationForm};
 use super::calls::Caller;
 use super::challenge::Verdict;
 use super::machine::{Context, Outputs, Server, State};
+use super::targets::Wanted;
 use crate::handshake::call::write_served;
 use crate::handshake::server::{write_open, write_redirect, write_rejection};
 use crate::machine::{ConnectionId, How};
@@ -78,17 +79,21 @@ impl Server {
                 let status = write_open(bytes, asked.upgrade, &asked.key.accept());
                 return Said { status, opens: true };
             }
-            Some(Choice::Redirect { status, to, pick, form, path, .. }) => {
-                let target = match to.as_slice() {
+            Some(Choice::Redirect { status, pick, form, path, retry_after }) => {
+                let target = match pick.to.as_slice() {
                     [] => cx.endpoint,
-                    to => self.targets.choose(cx, done.client, *pick, to),
+                    _ => {
+                        let path = asked.path.as_deref().unwrap_or("/");
+                        let wanted = Wanted { client: done.client, address: asked.asker, path };
+                        self.targets.choose(cx, asked.behavior, pick, wanted)
+                    }
                 };
                 let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
                 let authority = cx.directory.authority(target);
                 let scheme = form.scheme(cx.directory.secure(target));
                 match form {
-                    LocationForm::Relative => write_redirect(bytes, *status, &[path]),
-                    _ => write_redirect(bytes, *status, &[scheme, authority, path]),
+                    LocationForm::Relative => write_redirect(bytes, *status, &[path], *retry_after),
+                    _ => write_redirect(bytes, *status, &[scheme, authority, path], *retry_after),
                 }
                 *status
             }

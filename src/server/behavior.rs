@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::challenge::Demand;
-use super::config::{BehaviorConfig, Kind, PickMember, When};
-use super::machine::Context;
+use super::config::{BehaviorConfig, Kind, When};
 use super::manner::Manner;
+use super::targets::Pick;
 use crate::machine::EndpointId;
 use crate::quantity::Share;
 use crate::rng::{Identity, Purpose, Seed};
-use crate::time::{Nanos, Timestamp};
+use crate::time::Timestamp;
 
 /// The form of a redirect's `Location`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,16 +55,14 @@ pub enum Choice {
     Redirect {
         /// The status.
         status: u16,
-        /// Whom it may be sent to; empty: the same server.
-        to: Vec<EndpointId>,
-        /// How one of them is chosen.
-        pick: PickMember,
+        /// Whom it may be sent to, and how one of them is chosen.
+        pick: Pick,
         /// The form of `Location`.
         form: LocationForm,
         /// The path in `Location`, if not the one that was asked.
         path: Option<String>,
-        /// How often the members report.
-        report_every: Nanos,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u32>,
     },
     /// Answer with an error.
     Reject {
@@ -86,23 +84,20 @@ pub enum Choice {
 impl Behavior {
     /// A behavior as configured, whose `to` was looked up.
     pub fn new(config: &BehaviorConfig, to: Vec<EndpointId>) -> Behavior {
+        let retry_after = config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32);
         let choice = match config.kind {
             Kind::Accept => Choice::Accept,
             Kind::Stall => Choice::Stall,
             Kind::Serve => Choice::Serve,
             Kind::Garbage => Choice::Garbage,
             Kind::Challenge => Choice::Challenge(Box::new(Demand::new(config))),
-            Kind::Reject => Choice::Reject {
-                status: config.status.unwrap_or(503),
-                retry_after: config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32),
-            },
+            Kind::Reject => Choice::Reject { status: config.status.unwrap_or(503), retry_after },
             Kind::Redirect => Choice::Redirect {
                 status: config.status.unwrap_or(307),
                 form: config.location.unwrap_or(if to.is_empty() { LocationForm::Relative } else { LocationForm::Ws }),
-                to,
-                pick: config.pick.unwrap_or_default(),
+                pick: Pick::new(config, to),
                 path: config.path.clone(),
-                report_every: config.report_every.unwrap_or(Nanos::from_millis(100)),
+                retry_after,
             },
         };
         let manner = Manner {
@@ -112,6 +107,22 @@ impl Behavior {
         };
         let manner = (manner != Manner::default()).then(|| Box::new(manner));
         Behavior { choice, manner, when: config.when.clone().unwrap_or_default() }
+    }
+
+    /// The same where it redirects, with a weight for each target.
+    pub fn with_weights(mut self, weights: Vec<u32>) -> Behavior {
+        if let Choice::Redirect { pick, .. } = &mut self.choice {
+            pick.set_weights(weights);
+        }
+        self
+    }
+
+    /// How it chooses among targets, if it redirects.
+    pub(super) fn pick(&self) -> Option<&Pick> {
+        match &self.choice {
+            Choice::Redirect { pick, .. } => Some(pick),
+            _ => None,
+        }
     }
 
     /// Whether it applies to a request; `number` is the behavior's place in its list.
@@ -127,74 +138,5 @@ impl Behavior {
         when.after.is_none_or(|after| now.0 >= after.0)
             && when.until.is_none_or(|until| now.0 < until.0)
             && when.path.as_ref().is_none_or(|path| path == asked())
-    }
-}
-
-/// What a redirector knows of its targets.
-#[derive(Debug, Default)]
-pub(super) struct Targets {
-    turn: usize,
-    /// Open connections by the last report, indexed by endpoint; `None` where no report came.
-    reported: Vec<Option<u32>>,
-    /// Clients sent there since.
-    sent: Vec<u32>,
-}
-
-impl Targets {
-    /// Takes a report in.
-    pub fn report(&mut self, peers: &[Option<u32>]) {
-        self.reported.clear();
-        self.reported.extend_from_slice(peers);
-        self.sent.clear();
-        self.sent.resize(peers.len(), 0);
-    }
-
-    /// Chooses one of `to`, which is not empty: one that the directory lists, unless it lists none of them.
-    pub fn choose(&mut self, cx: &Context<'_>, client: Identity, pick: PickMember, to: &[EndpointId]) -> EndpointId {
-        let directory = cx.directory;
-        if directory.lists_all() || !to.iter().any(|endpoint| directory.lists(*endpoint)) {
-            return self.pick(cx.seed, client, pick, to.iter().copied());
-        }
-        self.pick(cx.seed, client, pick, to.iter().copied().filter(|endpoint| directory.lists(*endpoint)))
-    }
-
-    fn pick(
-        &mut self,
-        seed: Seed,
-        client: Identity,
-        pick: PickMember,
-        mut to: impl Iterator<Item = EndpointId> + Clone,
-    ) -> EndpointId {
-        let chosen = match pick {
-            PickMember::RoundRobin => {
-                let turn = self.turn % to.clone().count();
-                self.turn += 1;
-                to.nth(turn)
-            }
-            PickMember::Random => {
-                let draw = seed.draw(client, Purpose::Redirect, 0);
-                let count = to.clone().count() as u64;
-                to.nth(draw.below(count) as usize)
-            }
-            PickMember::LeastConnections => {
-                let load = |endpoint: &EndpointId| {
-                    let at = endpoint.0 as usize;
-                    let reported = self.reported.get(at).copied().flatten();
-                    // Who does not report is taken last: a dead server has no connections, and is no bargain.
-                    let silent = reported.is_none();
-                    (silent, reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
-                };
-                let chosen = to.min_by_key(load);
-                if let Some(chosen) = chosen {
-                    let at = chosen.0 as usize;
-                    if self.sent.len() <= at {
-                        self.sent.resize(at + 1, 0);
-                    }
-                    self.sent[at] += 1;
-                }
-                chosen
-            }
-        };
-        chosen.expect("not empty")
     }
 }

@@ -1,5 +1,6 @@
 //! A server group as a scenario writes it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -7,13 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
 use super::calls::CallConfig;
 use super::challenge::Scheme;
+use super::limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
 use super::manner::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::pauses::PauseConfig;
+use super::targets::{HashBy, PickMember};
 use super::transactions::TransactionsFull;
 use crate::http::auth::{Algorithm, Login};
 use crate::names::Names;
 use crate::network::{AccessLink, Health, Overflow};
-use crate::quantity::{Rate, Share};
+use crate::quantity::Share;
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
@@ -316,68 +319,6 @@ pub struct WarmUp {
     pub factor: f64,
 }
 
-/// `{ rate = "500/s", burst = 100 }`: a token bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenBucket {
-    /// How fast it fills.
-    pub rate: Rate,
-    /// How many tokens it holds: as many requests may come at once. It is full at first.
-    pub burst: u32,
-}
-
-/// What becomes of a request over a rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OverRate {
-    /// Answered at once, at no worker's cost: 503 over the member's rate, 429 with `Retry-After` over an address's.
-    #[default]
-    Reject,
-    /// Never answered: the client's own timeout ends it.
-    Drop,
-    /// Held back until its turn comes.
-    Wait,
-}
-
-/// What becomes of a request that finds the queue full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum QueueFull {
-    /// 503 at once, at no worker's cost.
-    #[default]
-    Reject,
-    /// Never answered: the client's own timeout ends it.
-    Drop,
-    /// RST.
-    Reset,
-}
-
-/// What becomes of a connection past `connections_max`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WhenFull {
-    /// Its request is answered 503 at once, at no worker's cost.
-    #[default]
-    Reject,
-    /// Its request is answered 307 to a member of `overflow_to`, one after the other, at no worker's cost.
-    Redirect,
-    /// Never answered: the client's own timeout ends it.
-    Drop,
-}
-
-/// Which waiting request a worker takes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum QueueOrder {
-    /// The one that has waited longest.
-    #[default]
-    Fifo,
-    /// The newest: under overload some are served in time instead of all too late.
-    Lifo,
-    /// The one that has waited longest; who has waited longer than this is answered 503 instead.
-    Deadline(Nanos),
-}
-
 /// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Behaviors(pub Vec<BehaviorConfig>);
@@ -428,6 +369,13 @@ pub struct BehaviorConfig {
     /// redirect: how a member of the group is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pick: Option<PickMember>,
+    /// redirect by weight: how often each server or group in `to` is chosen (a group's weight is that of each member);
+    /// 1 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BTreeMap<String, u32>>,
+    /// redirect by consistent hash: of what (`client` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_by: Option<HashBy>,
     /// redirect: the form of `Location`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<super::LocationForm>,
@@ -440,7 +388,7 @@ pub struct BehaviorConfig {
     /// redirect (307 unless given) and reject (503 unless given): the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// reject: `Retry-After`, in whole seconds.
+    /// redirect and reject: `Retry-After`, in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Nanos>,
     /// challenge: the user and the password that are let pass.
@@ -484,6 +432,9 @@ impl BehaviorConfig {
         if let Some(delivery) = self.delivery.as_mut().filter(|delivery| delivery.cut.is_some()) {
             delivery.then.get_or_insert_default();
         }
+        if self.pick == Some(PickMember::ConsistentHash) {
+            self.hash_by.get_or_insert_default();
+        }
         if self.kind != Kind::Challenge {
             return;
         }
@@ -508,6 +459,8 @@ impl Default for BehaviorConfig {
             kind: Kind::Accept,
             to: None,
             pick: None,
+            weights: None,
+            hash_by: None,
             location: None,
             path: None,
             report_every: None,
@@ -561,19 +514,6 @@ impl Kind {
             Kind::Garbage => "garbage",
         }
     }
-}
-
-/// How a redirector chooses a member of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PickMember {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// Any.
-    Random,
-    /// The one with the fewest open connections, by its last report and what was sent to it since.
-    LeastConnections,
 }
 
 /// Which requests a behavior applies to: all conditions given must hold.

@@ -1,15 +1,80 @@
-//! Rates and timeouts: how fast requests are let in, and how long a connection may take to send one.
+//! Limits: how many requests wait and what becomes of the others, how fast they are let in, and how long a connection may
+//! take to send one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use super::config::{OverRate, TokenBucket};
+use serde::{Deserialize, Serialize};
+
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::Working;
 use super::{Event, Reason, Turn};
 use crate::machine::{ConnectionId, How};
+use crate::quantity::Rate;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
+
+/// `{ rate = "500/s", burst = 100 }`: a token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBucket {
+    /// How fast it fills.
+    pub rate: Rate,
+    /// How many tokens it holds: as many requests may come at once. It is full at first.
+    pub burst: u32,
+}
+
+/// What becomes of a request over a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverRate {
+    /// Answered at once, at no worker's cost: 503 over the member's rate, 429 with `Retry-After` over an address's.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// Held back until its turn comes.
+    Wait,
+}
+
+/// What becomes of a request that finds the queue full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueFull {
+    /// 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// RST.
+    Reset,
+}
+
+/// What becomes of a connection past `connections_max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Its request is answered 503 at once, at no worker's cost.
+    #[default]
+    Reject,
+    /// Its request is answered 307 to a member of `overflow_to`, one after the other, at no worker's cost.
+    Redirect,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+}
+
+/// Which waiting request a worker takes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueOrder {
+    /// The one that has waited longest.
+    #[default]
+    Fifo,
+    /// The newest: under overload some are served in time instead of all too late.
+    Lifo,
+    /// The one that has waited longest; who has waited longer than this is answered 503 instead.
+    Deadline(Nanos),
+}
 
 /// A token bucket by its equivalent, the generic cell rate algorithm (ITU-T I.371, annex A): one timestamp says how
 /// full it is.

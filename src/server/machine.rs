@@ -4,15 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::balancer::Balancer;
-use super::behavior::{Choice, LocationForm, Targets};
+use super::behavior::{Choice, LocationForm};
 use super::calls::{Caller, Calls};
-use super::config::{PickMember, QueueFull, QueueOrder, WhenFull};
 use super::connections::Connections;
 use super::drain::Drain;
-use super::limits::{Limits, note};
+use super::limits::{Limits, QueueFull, QueueOrder, WhenFull, note};
 use super::manner::Later;
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
+use super::targets::{Targets, Wanted};
 use super::transactions::{Transactions, TransactionsFull};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
@@ -243,7 +243,7 @@ impl Server {
     fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
         out.event(Event::Requested { connection: c.0, queued: false });
         let turn = match cx.plan.when_full {
-            WhenFull::Redirect if !cx.plan.overflow.is_empty() => Turn::Redirect,
+            WhenFull::Redirect if !cx.plan.overflow.to.is_empty() => Turn::Redirect,
             WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
             WhenFull::Drop => Turn::Drop,
         };
@@ -251,10 +251,11 @@ impl Server {
         match turn {
             Turn::Redirect => {
                 let client = self.connections.client(c);
-                let target = self.targets.choose(cx, client, PickMember::RoundRobin, &cx.plan.overflow);
+                let wanted = Wanted { client, address: client, path: request.path };
+                let target = self.targets.choose(cx, u32::MAX, &cx.plan.overflow, wanted);
                 let authority = cx.directory.authority(target);
                 let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
-                out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path]));
+                out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path], None));
                 self.answered_at_once(c, 307, out);
             }
             Turn::Drop => self.connections.turn(c, State::Ignored),
@@ -417,7 +418,10 @@ impl Server {
             out.event(Event::Requested { connection: c.0, queued: false });
             return self.reject(c, 426, None, out);
         }
-        let keeps_path = matches!(choice, Some(Choice::Redirect { path: None, .. })) && request.path != "/";
+        let keeps_path = match choice {
+            Some(Choice::Redirect { path, pick, .. }) => path.is_none() || pick.asks_for_path(),
+            _ => false,
+        } && request.path != "/";
         let asked = Asked {
             behavior: behavior as u32,
             upgrade: request.upgrade,

@@ -15,6 +15,7 @@ mod manner;
 mod pauses;
 mod plan;
 mod queue;
+mod targets;
 mod tls;
 mod transactions;
 
@@ -23,14 +24,13 @@ pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, Pick
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};
-pub use config::{
-    BehaviorConfig, Behaviors, Config, Kind, Membership, OverRate, PickMember, QueueFull, QueueOrder, TlsKeys,
-    TokenBucket, WarmUp, When, WhenFull,
-};
+pub use config::{BehaviorConfig, Behaviors, Config, Kind, Membership, TlsKeys, WarmUp, When};
+pub use limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
 pub use machine::{Context, Outputs, Server};
 pub use manner::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
+pub use targets::{HashBy, Pick, PickMember};
 pub use transactions::TransactionsFull;
 
 use crate::time::Nanos;

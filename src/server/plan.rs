@@ -3,9 +3,10 @@
 use super::balancer::{Balance, Balancing, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
-use super::config::{Config, OverRate, QueueFull, QueueOrder, TlsKeys, WarmUp, WhenFull};
-use super::limits::Bucket;
+use super::config::{Config, TlsKeys, WarmUp};
+use super::limits::{Bucket, OverRate, QueueFull, QueueOrder, WhenFull};
 use super::queue::{Job, Work};
+use super::targets::{Pick, PickMember};
 use super::transactions::TransactionsFull;
 use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
@@ -30,7 +31,7 @@ pub struct Plan {
     pub(super) connections_max: u32,
     pub(super) when_full: WhenFull,
     /// Who takes the connections past the limit.
-    pub(super) overflow: Vec<EndpointId>,
+    pub(super) overflow: Pick,
     pub(super) queue_max: u32,
     pub(super) queue_full: QueueFull,
     pub(super) order: QueueOrder,
@@ -71,7 +72,7 @@ impl Plan {
             service_time: config.service_time.sampler(),
             connections_max: config.connections_max.unwrap_or(u32::MAX),
             when_full: config.when_full.unwrap_or_default(),
-            overflow: Vec::new(),
+            overflow: Pick::in_turn(Vec::new()),
             queue_max: config.queue_max.unwrap_or(u32::MAX),
             queue_full: config.queue_full.unwrap_or_default(),
             order: config.queue.unwrap_or_default(),
@@ -97,7 +98,7 @@ impl Plan {
 
     /// The same with the members of `overflow_to`.
     pub fn with_overflow(self, overflow: Vec<EndpointId>) -> Plan {
-        Plan { overflow, ..self }
+        Plan { overflow: Pick::in_turn(overflow), ..self }
     }
 
     /// The same as a group of balancers, if it is one, with the members of `to`.
@@ -124,7 +125,8 @@ impl Plan {
     pub fn asks_for_addresses(&self) -> bool {
         let hashes = |balancing: &Balancing| balancing.pick == PickBackend::SourceHash;
         let hashes = self.balancing.as_deref().is_some_and(hashes);
-        self.address_rate.is_some() || !self.calls.is_empty() || hashes
+        let of_targets = self.behaviors.iter().filter_map(Behavior::pick).any(Pick::asks_for_address);
+        self.address_rate.is_some() || !self.calls.is_empty() || hashes || of_targets
     }
 
     /// Which TLS the members speak.
@@ -171,10 +173,8 @@ impl Plan {
 
     /// How often the driver should report peers' open connections, if a behavior asks for it.
     pub fn report_every(&self) -> Option<Nanos> {
-        let periods = self.behaviors.iter().filter_map(|behavior| match &behavior.choice {
-            Choice::Redirect { pick: super::PickMember::LeastConnections, report_every, .. } => Some(*report_every),
-            _ => None,
-        });
+        let picks = self.behaviors.iter().filter_map(Behavior::pick);
+        let periods = picks.filter(|pick| pick.how == PickMember::LeastConnections).map(|pick| pick.report_every);
         periods.min()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::challenge::Verdict;
-use super::config::QueueOrder;
+use super::limits::QueueOrder;
 use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};

@@ -266,7 +266,11 @@ fn a_redirect_takes_every_form() {
         let behavior = format!("service_time = '0s'\nbehavior = {{ kind = 'redirect', {settings} }}");
         let mut bench = Bench::new(&behavior);
         let actions = bench.ask(0, asked);
-        assert_eq!(bench.answer(), Answer::Redirect { status, location: Some(location) }, "{settings}");
+        assert_eq!(
+            bench.answer(),
+            Answer::Redirect { status, location: Some(location), retry_after: None },
+            "{settings}"
+        );
         assert_eq!(answered(&actions), [(0, status)], "{settings}");
         assert_eq!(actions[3..], closed(0), "{settings}");
     }
@@ -1022,4 +1026,24 @@ fn a_client_that_is_silent_before_or_after_tls_is_dropped() {
     let timed_out = bench.wake();
     assert_eq!(timed_out[0], Output::Event(Event::TimedOut { connection: 1 }));
     assert!(bench.sent.is_empty());
+}
+
+#[test]
+fn weights_say_how_often_each_target_comes_up_and_spread_it_evenly() {
+    let mut bench = redirector("weighted");
+    bench.plan.behaviors[0] =
+        std::mem::replace(&mut bench.plan.behaviors[0], Behavior::new(&BehaviorConfig::default(), Vec::new()))
+            .with_weights(vec![5, 1, 1]);
+    // The sequence that nginx's documentation of the algorithm gives for 5, 1, 1: a a b a c a a.
+    let sent: Vec<usize> = (0..14).map(|c| bench.sent_to(c)).collect();
+    assert_eq!(sent, [1, 1, 2, 1, 3, 1, 1, 1, 1, 2, 1, 3, 1, 1]);
+}
+
+#[test]
+fn a_redirect_may_ask_to_wait_first() {
+    let behavior = "{ kind = 'redirect', to = 'gateway', retry_after = '7s' }";
+    let mut bench = Bench::new(&format!("service_time = '0s'\nbehavior = {behavior}"));
+    bench.ask(0, "/");
+    let location = Some("ws://gateway-0/");
+    assert_eq!(bench.answer(), Answer::Redirect { status: 307, location, retry_after: Some(7) });
 }

@@ -1,7 +1,7 @@
 //! A server whose connections begin with TLS: what it costs its workers.
 
 use super::Event;
-use super::config::WhenFull;
+use super::limits::WhenFull;
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::{Job, Work};
 use super::{Reason, Turn};

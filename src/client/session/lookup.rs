@@ -16,6 +16,18 @@ impl Session {
         }
     }
 
+    /// Goes where a redirect leads; not before the time that it asked for, if the client is one that waits.
+    pub(super) fn hop(&mut self, cx: &mut Context<'_>, now: Timestamp, retry_after: Option<u32>, out: &mut Outputs) {
+        let Some(seconds) = retry_after.filter(|seconds| *seconds > 0 && cx.group.retry.honour_retry_after) else {
+            return self.dial(cx, now, out);
+        };
+        let delay = Nanos::from_secs(u64::from(seconds));
+        out.event(Event::Hopping { delay });
+        self.state = State::Hopping;
+        // Where the time for the whole attempt ends before, the connect finds that out.
+        self.wake_at(self.limited(cx, now + delay), Timestamp::NEVER, out);
+    }
+
     /// Finds the endpoint, which is a name, among what its process knows, or asks.
     #[cold]
     fn look_up(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {

@@ -1,5 +1,8 @@
 //! What servers answer: keys that mean nothing, redirects that lead nowhere, behaviors that are never shown.
 
+use super::super::Scenario;
+use super::super::path::segment;
+use super::super::problem::{listed, ticked};
 use super::{Problem, Tree, manner, valid_path};
 use crate::http::auth::Login;
 use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember, Scheme, When};
@@ -7,6 +10,9 @@ use crate::time::Nanos;
 
 /// The most reports that a redirector asks for in a run: past that, they are all that happens.
 const MAX_REPORTS: u64 = 10_000_000;
+
+/// The largest weight of a redirect's target.
+const MAX_WEIGHT: u32 = 1_000_000;
 
 /// Where a behavior is written: a list of them is optional for one.
 pub(super) fn place(server: &str, number: usize, tree: &Tree) -> String {
@@ -45,11 +51,13 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     let given = [
         ("to", behavior.to.is_some(), redirect, "redirect"),
         ("pick", behavior.pick.is_some(), redirect, "redirect"),
+        ("weights", behavior.weights.is_some(), redirect, "redirect"),
+        ("hash_by", behavior.hash_by.is_some(), redirect, "redirect"),
         ("location", behavior.location.is_some(), redirect, "redirect"),
         ("path", behavior.path.is_some(), redirect, "redirect"),
         ("report_every", behavior.report_every.is_some(), redirect, "redirect"),
         ("status", behavior.status.is_some(), redirect || reject, "redirect\" or \"reject"),
-        ("retry_after", behavior.retry_after.is_some(), reject, "reject"),
+        ("retry_after", behavior.retry_after.is_some(), redirect || reject, "redirect\" or \"reject"),
         ("credentials", behavior.credentials.is_some(), challenge, "challenge"),
         ("scheme", behavior.scheme.is_some(), challenge, "challenge"),
         ("algorithm", behavior.algorithm.is_some(), challenge, "challenge"),
@@ -141,6 +149,7 @@ fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: 
     if let Some(path) = &behavior.path {
         valid_path(path, &at("path"), tree)?;
     }
+    chosen_by_something(behavior, path, tree)?;
     let Some(every) = behavior.report_every else { return Ok(()) };
     if behavior.pick != Some(PickMember::LeastConnections) {
         return wrong("report_every", "only pick = \"least-connections\" asks for reports");
@@ -152,6 +161,54 @@ fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: 
         }
         Some(_) => Ok(()),
     }
+}
+
+/// Keys of one way to choose mean nothing to the others.
+fn chosen_by_something(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let weighted = behavior.pick == Some(PickMember::Weighted);
+    match &behavior.weights {
+        None if weighted => {
+            let help = "write weights = { \"gateway-0\" = 3 } beside it: what is not named there has 1";
+            return Err(tree.problem(&at("pick"), "weighted by what?").with_help(help));
+        }
+        Some(_) if !weighted => {
+            let problem = tree.problem_at_key(&at("weights"), "`weights` are for pick = \"weighted\"");
+            return Err(problem.with_help("write pick = \"weighted\" beside it, or leave it out"));
+        }
+        Some(weights) if weights.is_empty() => {
+            let message = "no weight at all: write { \"gateway-0\" = 3 }, or pick = \"round-robin\"";
+            return Err(tree.problem(&at("weights"), message));
+        }
+        _ => {}
+    }
+    for (name, weight) in behavior.weights.iter().flatten() {
+        if !(1..=MAX_WEIGHT).contains(weight) {
+            let message = format!("weight {weight}: from 1 to {MAX_WEIGHT}");
+            return Err(tree.problem(&at(&format!("weights.{}", segment(name))), message));
+        }
+    }
+    if behavior.hash_by.is_some() && behavior.pick != Some(PickMember::ConsistentHash) {
+        let problem = tree.problem_at_key(&at("hash_by"), "`hash_by` is for pick = \"consistent-hash\"");
+        return Err(problem.with_help("write pick = \"consistent-hash\" beside it, or leave it out"));
+    }
+    Ok(())
+}
+
+/// Checks the names that a redirect gives weights: each must be a target, and a target's own, or its group's.
+pub(super) fn weights(scenario: &Scenario, behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let Some(weights) = &behavior.weights else { return Ok(()) };
+    let to = scenario.all_endpoints(behavior.to.as_ref());
+    for name in weights.keys() {
+        let meant = scenario.endpoints(name).unwrap_or_default();
+        if meant.is_empty() || !meant.iter().all(|endpoint| to.contains(endpoint)) {
+            let targets: Vec<&str> = behavior.to.iter().flat_map(|to| &to.0).map(String::as_str).collect();
+            let message = format!("{} is none of the redirect's targets", ticked(name));
+            let problem = tree.problem_at_key(&format!("{path}.weights.{}", segment(name)), message);
+            return Err(problem.with_help(format!("name what `to` names, or a member of it: {}", listed(targets))));
+        }
+    }
+    Ok(())
 }
 
 fn applies_sometimes(when: &When, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {

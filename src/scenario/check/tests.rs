@@ -1244,7 +1244,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     9 | behavior = { kind = "redirect", to = "gateway", pick = "fastest" }
       |                                                        ^^^^^^^^^
       |
-      = help: one of `round-robin`, `random`, `least-connections`
+      = help: one of `round-robin`, `random`, `least-connections`, `weighted`, `consistent-hash`
     "#);
     assert_snapshot!(refused("[network]\none_way", "[network]\nsyn_retries = \"windows\"\none_way"), @r#"
     error: unknown value `windows` for `network.syn_retries`
@@ -1304,7 +1304,7 @@ fn a_behavior_must_not_contradict_itself() {
        |                               ^^
     "#);
     assert_snapshot!(refused(r#"kind = "reject""#, r#"kind = "stall""#), @r#"
-    error: `retry_after` belongs to kind = "reject" only
+    error: `retry_after` belongs to kind = "redirect" or "reject" only
       --> fleet.toml:13:30
        |
     13 | behavior = { kind = "stall", retry_after = "5s", when = { share = "10%", until = "30s" } }
