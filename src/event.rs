@@ -113,7 +113,9 @@ fn session_event(event: client::Event) -> Fields {
         client::Event::AttemptFailed { connection, failure } => {
             let fields = Fields::new(6, connection).code(failure.outcome() as u16);
             let (detail, long) = match failure {
-                Failure::Rejected { status, retry_after } => (u32::from(status), retry_after.map(u64::from)),
+                Failure::Rejected { status, retry_after } | Failure::ProxyRejected { status, retry_after } => {
+                    (u32::from(status), retry_after.map(u64::from))
+                }
                 Failure::Invalid(error) => (u32::from(error.code()), None),
                 Failure::RedirectLimit => (1, None),
                 Failure::BadLocation => (2, None),
@@ -126,6 +128,7 @@ fn session_event(event: client::Event) -> Fields {
                 | Failure::HandshakeTimeout
                 | Failure::Reset
                 | Failure::Unauthorized
+                | Failure::ProxyUnauthorized
                 | Failure::Closed => (0, None),
             };
             Fields { long, ..fields.detail(detail) }
@@ -144,6 +147,8 @@ fn session_event(event: client::Event) -> Fields {
         }
         client::Event::Found { connection, finding } => Fields::new(80 + finding as u8, connection),
         client::Event::Challenged { connection } => Fields::new(84, connection),
+        client::Event::Tunnelled { connection } => Fields::new(50, connection),
+        client::Event::ProxyChallenged { connection } => Fields::new(51, connection),
         client::Event::Ended => Fields::new(10, 0),
         client::Event::GaveUp => Fields::new(11, 0),
     }

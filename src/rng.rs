@@ -113,6 +113,8 @@ pub enum Purpose {
     ClientNonce = 82,
     /// An answer that is no HTTP.
     Garbage = 83,
+    /// A client's nonce for its proxy.
+    ProxyClientNonce = 90,
     /// How much a client is drawn to a redirect's target.
     RedirectHash = 110,
 }

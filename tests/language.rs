@@ -37,6 +37,9 @@ to = "gateway"
 balance = "terminate"
 health = { every = "5s", timeout = "2s", fall = 3, rise = 2 }
 
+[proxies.corporate]
+credentials = { user = "alice", password = "secret" }
+
 [dns.game]
 to = "gateway"
 health = { every = "5s" }
@@ -123,6 +126,8 @@ fn every_key_is_documented_where_it_belongs() {
         ("`[servers.NAME]`", "servers.gateway.behavior.0"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0.when"),
         ("`[servers.NAME]`", "servers.front.health"),
+        ("`[proxies.NAME]`", "proxies.corporate"),
+        ("`[proxies.NAME]`", "proxies.corporate.credentials"),
         ("`[dns.NAME]`", "dns.game"),
         ("`[dns.NAME]`", "dns.game.health"),
         ("`[dns.NAME]`", "dns.game.min_ttl"),
@@ -169,6 +174,7 @@ fn every_word_is_documented_where_it_belongs() {
         ("`[servers.NAME]`", "servers.front.pick"),
         ("`[servers.NAME]`", "servers.front.check"),
         ("`[servers.NAME]`", "servers.front.on_down"),
+        ("`[proxies.NAME]`", "proxies.corporate.scheme"),
         ("`[dns.NAME]`", "dns.game.order"),
         ("`[clients.NAME]`", "clients.players.arrive"),
         ("`[clients.NAME]`", "clients.players.pick"),

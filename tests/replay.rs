@@ -77,6 +77,30 @@ fn the_mails_second_diagram() {
     ));
 }
 
+/// A proxy wants to know who asks; then TLS and the handshake go through its tunnel.
+#[test]
+fn a_407_and_a_tunnel() {
+    insta::assert_snapshot!(ladder(
+        r#"
+        duration = "2s"
+        [servers.gateway]
+        service_time = "1ms"
+        tls = "1.3"
+        [proxies.corporate]
+        service_time = "1ms"
+        credentials = { user = "alice", password = "secret" }
+        [clients.players]
+        count = 1
+        arrive = "at_once"
+        path = "/chat"
+        endpoints = ["gateway"]
+        proxy = "corporate"
+        proxy_credentials = { user = "alice", password = "secret" }
+        hold = "1s"
+        "#
+    ));
+}
+
 /// Refused at first; it tries again until the server is back.
 const REFUSED: &str = r#"
     duration = "5s"

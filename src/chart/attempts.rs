@@ -6,7 +6,9 @@ use super::axis::Axis;
 use super::number::short;
 use super::over_time::{self, seconds};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
-use super::style::{BLACK, BLUE, BROWN, CRIMSON, GREEN, GREY, LILAC, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, YELLOW};
+use super::style::{
+    AQUA, BLACK, BLUE, BROWN, CRIMSON, GREEN, GREY, LILAC, NAVY, OLIVE, ORANGE, PURPLE, SAND, SKY, VERMILLION, YELLOW,
+};
 use crate::client::Outcome;
 use crate::metrics::{Measured, Series};
 
@@ -112,6 +114,9 @@ fn color(outcome: Outcome) -> RGBColor {
         Outcome::Unresolved => OLIVE,
         Outcome::Challenged => LILAC,
         Outcome::Unauthorized => CRIMSON,
+        Outcome::ProxyChallenged => AQUA,
+        Outcome::ProxyUnauthorized => NAVY,
+        Outcome::ProxyRejected => SAND,
     }
 }
 

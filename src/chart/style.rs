@@ -25,6 +25,10 @@ pub const OLIVE: RGBColor = RGBColor(0x7A, 0x8B, 0x2E);
 /// Two for authentication: light and dark.
 pub const LILAC: RGBColor = RGBColor(0xC5, 0xB0, 0xE6);
 pub const CRIMSON: RGBColor = RGBColor(0x8E, 0x0B, 0x3A);
+/// Three for proxies: light, dark, pale.
+pub const AQUA: RGBColor = RGBColor(0x8F, 0xD6, 0xCF);
+pub const NAVY: RGBColor = RGBColor(0x1D, 0x2B, 0x5E);
+pub const SAND: RGBColor = RGBColor(0xD9, 0xC7, 0x9B);
 
 /// The page.
 pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);

@@ -40,6 +40,17 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
             let _ = writeln!(text, "servers  {name}: {count} × layer-4 balancer ({how}) to {to}, {pick}");
             continue;
         }
+        if server.kind == ServerKind::Proxy {
+            let asks = if server.behavior.0.len() > 1 { ", with credentials" } else { "" };
+            let _ = writeln!(
+                text,
+                "proxies  {name}: {} × {} workers, {} per CONNECT{asks}",
+                grouped(server.count.into()),
+                grouped(server.workers.into()),
+                distribution(&server.service_time),
+            );
+            continue;
+        }
         let kinds: Vec<&str> = server.behavior.0.iter().map(|behavior| behavior.kind.name()).collect();
         let service = distribution(&server.service_time);
         let tls = match (&server.tls_cost, server.tls) {

@@ -65,6 +65,12 @@ pub struct Config {
     /// Whether it says so to servers that are none of its `endpoints`, where a redirect leads there (false unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_across_origins: Option<bool>,
+    /// The forward proxies that its connections go through, as `[proxies.NAME]`; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Whom it says it is, when a proxy asks. Needs `proxy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_credentials: Option<Login>,
     /// From the start of an attempt to open, hops included; absent: no more than the two above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_timeout: Option<Nanos>,

@@ -72,6 +72,17 @@ pub enum Event {
         /// The connection that brought the answer.
         connection: u32,
     },
+    /// The proxy has made a tunnel: what follows is said to the server.
+    Tunnelled {
+        /// Its connection.
+        connection: u32,
+    },
+    /// The proxy demanded credentials, and the session answers: with its next `CONNECT`, on the same connection or on the
+    /// next.
+    ProxyChallenged {
+        /// The connection that brought the 407.
+        connection: u32,
+    },
     /// Something that should not be.
     Found {
         /// The connection that it was found on.
@@ -179,6 +190,15 @@ pub enum Failure {
     },
     /// A 401 to a request without credentials, or whose credentials were not taken.
     Unauthorized,
+    /// A proxy's 407 to a `CONNECT` without credentials, or whose credentials were not taken.
+    ProxyUnauthorized,
+    /// A proxy made no tunnel: it can't reach the server (502, 504), or does not want to.
+    ProxyRejected {
+        /// The status.
+        status: u16,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u32>,
+    },
     /// An answer that RFC 6455 says must fail the connection.
     Invalid(handshake::Error),
     /// TLS did not come up, which must fail the connection as well (RFC 6455 section 4.1, item 5).
@@ -221,11 +241,17 @@ pub enum Outcome {
     Challenged,
     /// [`Failure::Unauthorized`].
     Unauthorized,
+    /// Answered with credentials for the proxy.
+    ProxyChallenged,
+    /// [`Failure::ProxyUnauthorized`].
+    ProxyUnauthorized,
+    /// [`Failure::ProxyRejected`].
+    ProxyRejected,
 }
 
 impl Outcome {
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 13] = [
+    pub const ALL: [Outcome; 16] = [
         Outcome::Opened,
         Outcome::Redirected,
         Outcome::Rejected,
@@ -239,6 +265,9 @@ impl Outcome {
         Outcome::Unresolved,
         Outcome::Challenged,
         Outcome::Unauthorized,
+        Outcome::ProxyChallenged,
+        Outcome::ProxyUnauthorized,
+        Outcome::ProxyRejected,
     ];
 
     /// The name in metrics, tables and charts.
@@ -257,6 +286,9 @@ impl Outcome {
             Outcome::Unresolved => "unresolved",
             Outcome::Challenged => "challenged",
             Outcome::Unauthorized => "unauthorized",
+            Outcome::ProxyChallenged => "proxy_challenged",
+            Outcome::ProxyUnauthorized => "proxy_unauthorized",
+            Outcome::ProxyRejected => "proxy_rejected",
         }
     }
 }
@@ -273,6 +305,8 @@ impl Failure {
             Failure::Closed => Outcome::Closed,
             Failure::Rejected { .. } => Outcome::Rejected,
             Failure::Unauthorized => Outcome::Unauthorized,
+            Failure::ProxyUnauthorized => Outcome::ProxyUnauthorized,
+            Failure::ProxyRejected { .. } => Outcome::ProxyRejected,
             Failure::Invalid(_) | Failure::Insecure => Outcome::Invalid,
             Failure::RedirectLimit | Failure::BadLocation | Failure::Unresolved => Outcome::BadRedirect,
         }

@@ -38,6 +38,15 @@ pub struct Group {
     pub(super) next_address: bool,
     /// Absent where they are never used.
     pub(super) credentials: Option<Credentials>,
+    pub(super) proxy: Option<Box<Proxied>>,
+}
+
+/// The forward proxies before a group.
+#[derive(Debug)]
+pub(super) struct Proxied {
+    /// At least one.
+    pub members: Vec<EndpointId>,
+    pub login: Option<Login>,
 }
 
 /// What a group's sessions say who they are.
@@ -85,7 +94,14 @@ impl Group {
                     across_origins: config.credentials_across_origins.unwrap_or(false),
                 }),
             },
+            proxy: None,
         }
+    }
+
+    /// The same behind these forward proxies; where there are none, it connects directly.
+    pub fn with_proxies(self, config: &Config, members: Vec<EndpointId>) -> Group {
+        let login = config.proxy_credentials.clone();
+        Group { proxy: (!members.is_empty()).then(|| Box::new(Proxied { members, login })), ..self }
     }
 
     /// Whether its sessions resume TLS sessions.
@@ -95,7 +111,8 @@ impl Group {
 
     /// Whether its sessions remember what was demanded of them.
     pub fn remembers_challenges(&self) -> bool {
-        self.credentials.as_ref().is_some_and(|credentials| !credentials.first)
+        let by_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.login.is_some());
+        by_proxy || self.credentials.as_ref().is_some_and(|credentials| !credentials.first)
     }
 
     /// What a session's draws are keyed by.

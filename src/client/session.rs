@@ -1,15 +1,17 @@
 //! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
 mod auth;
+mod connect;
 mod lookup;
 mod open;
+mod tunnel;
 
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
 use super::retry::{Draw, Policy};
 use crate::handshake::Key;
-use crate::handshake::client::{Answer, add_authorization, read_answer, write_request};
+use crate::handshake::client::{Answer, read_answer};
 use crate::http::{Partial, parse_location};
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Bits, Purpose};
@@ -27,6 +29,8 @@ enum State {
     /// In line at the host's connect gate.
     Gated,
     Connecting,
+    /// TCP to a proxy is up, and it was asked for a tunnel.
+    Tunnelling,
     /// TCP is up, TLS is not.
     Securing,
     Handshaking,
@@ -85,6 +89,9 @@ struct Rare {
     proven: bool,
     /// Challenges answered here in a row.
     challenges: u8,
+    /// The same of the proxy on the way.
+    proven_to_proxy: bool,
+    proxy_challenges: u8,
     /// Where redirects led in this attempt: server or name, and the request target if it was not the group's. The first
     /// of them is not kept, nor is any where there is but one.
     visited: Vec<(EndpointId, Option<String>)>,
@@ -181,10 +188,11 @@ impl Session {
                 }
             }
             (State::Handshaking, Input::Received(c, bytes)) if current(c) => self.read(cx, now, bytes, out),
-            (State::Securing | State::Handshaking, Input::Eof(c)) if current(c) => {
+            (State::Tunnelling, Input::Received(c, bytes)) if current(c) => self.read_proxy(cx, now, bytes, out),
+            (State::Tunnelling | State::Securing | State::Handshaking, Input::Eof(c)) if current(c) => {
                 self.drop_and_fail(cx, now, Failure::Closed, out);
             }
-            (State::Securing | State::Handshaking, Input::Reset(c)) if current(c) => {
+            (State::Tunnelling | State::Securing | State::Handshaking, Input::Reset(c)) if current(c) => {
                 self.fail(cx, now, Failure::Reset, out);
             }
             (State::Open | State::Pinged, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
@@ -221,7 +229,9 @@ impl Session {
                     self.fail(cx, now, Failure::ConnectTimeout, out);
                 }
             }
-            State::Securing | State::Handshaking => self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out),
+            State::Tunnelling | State::Securing | State::Handshaking => {
+                self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out);
+            }
             State::Open | State::Pinged if now >= until => self.hang_up(cx, now, out),
             State::Pinged => {
                 out.push(Output::Close(c, How::Fin));
@@ -279,60 +289,6 @@ impl Session {
         self.rare = None;
         self.since = now;
         self.dial(cx, now, out);
-    }
-
-    /// Connects, or waits in line for the host's gate.
-    fn enter(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
-        if let Some(host) = &mut cx.host
-            && cx.group.gate
-            && !host.enter(self.endpoint(), cx.slot)
-        {
-            self.state = State::Gated;
-            self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
-            return;
-        }
-        self.connect(cx, now, out);
-    }
-
-    fn connect(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        self.connection += 1;
-        self.state = State::Connecting;
-        out.event(Event::AttemptStarted { connection: self.connection, endpoint: u32::from(self.endpoint) });
-        out.push(Output::Open(ConnectionId(self.connection), self.endpoint()));
-        self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
-    }
-
-    /// TCP is up: TLS is next, where the server has it. The handshake's timeout counts from here either way.
-    fn connected(&mut self, cx: &mut Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
-        out.event(Event::Connected { connection: c.0 });
-        if cx.directory.secure(self.endpoint()) {
-            self.state = State::Securing;
-            let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
-            out.push(Output::StartTls(c, name));
-        } else {
-            self.ask(cx, c, out);
-        }
-        self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
-    }
-
-    /// Sends the opening request.
-    fn ask(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
-        self.state = State::Handshaking;
-        let group = cx.group;
-        let authorization = group.credentials.as_ref().and_then(|own| self.authorization(cx, own, out));
-        let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
-        let key = self.key(cx);
-        out.transmit(c, |bytes| {
-            write_request(bytes, cx.group.mode, authority, self.path(cx), &key);
-            if let Some(value) = &authorization {
-                add_authorization(bytes, value);
-            }
-        });
-    }
-
-    /// A timeout, or the end of the time for the whole attempt if that comes first.
-    fn limited(&self, cx: &Context<'_>, timeout: Timestamp) -> Timestamp {
-        cx.group.open_timeout.map_or(timeout, |limit| timeout.min(self.since + limit))
     }
 
     /// Reads the answer, as far as it has come in.
@@ -468,15 +424,19 @@ impl Session {
         self.judge(cx, now, false);
         out.event(Event::AttemptFailed { connection: self.connection, failure });
         let asked = match failure {
-            Failure::Rejected { retry_after: Some(seconds), .. } if cx.group.retry.honour_retry_after => {
+            Failure::Rejected { retry_after: Some(seconds), .. }
+            | Failure::ProxyRejected { retry_after: Some(seconds), .. }
+                if cx.group.retry.honour_retry_after =>
+            {
                 Nanos::from_secs(u64::from(seconds))
             }
             _ => Nanos::ZERO,
         };
         let retry = &cx.group.retry;
         let status = match failure {
-            Failure::Rejected { status, .. } => retry.retries(status),
+            Failure::Rejected { status, .. } | Failure::ProxyRejected { status, .. } => retry.retries(status),
             Failure::Unauthorized => retry.retries(401),
+            Failure::ProxyUnauthorized => retry.retries(407),
             _ => true,
         };
         self.retry(cx, now, retry.failed_handshakes && status, asked, out);
@@ -550,7 +510,7 @@ impl Session {
 
     fn leave_gate(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         if cx.group.gate
-            && matches!(self.state, State::Connecting | State::Securing | State::Handshaking)
+            && matches!(self.state, State::Connecting | State::Tunnelling | State::Securing | State::Handshaking)
             && let Some(host) = &mut cx.host
             && let Some(next) = host.leave(self.endpoint())
         {

@@ -1250,3 +1250,119 @@ fn tls_is_with_the_name_that_was_looked_up() {
     bench.give(answer(1, &[EndpointId(2)]));
     assert_eq!(bench.connected()[1], Output::StartTls(ConnectionId(1), NAME));
 }
+
+/// A session behind the hub, which is a proxy.
+fn behind_the_hub(text: &str) -> Bench {
+    let mut bench = Bench::new(&format!("proxy = 'hub'\n{text}"));
+    let mut settings: toml::Table = BASE.parse().unwrap();
+    settings.extend(format!("proxy = 'hub'\n{text}").parse::<toml::Table>().unwrap());
+    let config: Config = settings.try_into().unwrap();
+    bench.group = Group::new(GROUP, "players", &config, (0..3).map(EndpointId).collect())
+        .with_proxies(&config, vec![EndpointId(3)]);
+    bench.directory =
+        Directory::new(["gateway-0", "gateway-1", "gateway-2", "hub"].map(String::from)).with_tls([EndpointId(1)]);
+    bench
+}
+
+const LOGIN: &str = "proxy_credentials = { user = 'aladdin', password = 'open sesame' }";
+const DEMAND: &str = "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n";
+
+#[test]
+fn behind_a_proxy_a_tunnel_comes_first() {
+    let mut bench = behind_the_hub("");
+    bench.give(Input::Start);
+    assert_eq!(bench.endpoint(), 3);
+    bench.connected();
+    assert_eq!(bench.sent, b"CONNECT gateway-0:80 HTTP/1.1\r\nHost: gateway-0:80\r\n\r\n");
+    let c = bench.c();
+    // In pieces, and after an interim answer.
+    assert_eq!(bench.give(Input::Received(c, b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 20")), []);
+    let actions = bench.give(Input::Received(c, b"0 x\r\n\r\n"));
+    assert_eq!(actions[0], Output::Event(Event::Tunnelled { connection: 1 }));
+    assert!(bench.sent.starts_with(b"GET /chat HTTP/1.1\r\nHost: gateway-0\r\n"));
+    // TLS is for the server, and comes after the tunnel.
+    let mut bench = behind_the_hub("pick = 'round-robin'");
+    bench.session = Session::new(0, 1);
+    bench.give(Input::Start);
+    bench.connected();
+    assert!(bench.sent.starts_with(b"CONNECT gateway-1:443 "));
+    let c = bench.c();
+    let actions = bench.give(Input::Received(c, b"HTTP/1.1 200 x\r\n\r\n"));
+    assert_eq!(actions[1], Output::StartTls(c, EndpointId(1)));
+    bench.give(Input::Secured(c, false));
+    assert!(bench.sent.starts_with(b"GET /chat "));
+}
+
+#[test]
+fn what_a_proxy_says_instead_of_200_fails_the_attempt() {
+    for (answer, failure) in [
+        ("HTTP/1.1 502 x\r\n\r\n", Failure::ProxyRejected { status: 502, retry_after: None }),
+        ("HTTP/1.1 503 x\r\nRetry-After: 7\r\n\r\n", Failure::ProxyRejected { status: 503, retry_after: Some(7) }),
+        ("HTTP/1.1 307 x\r\nLocation: /\r\n\r\n", Failure::ProxyRejected { status: 307, retry_after: None }),
+        ("HTTP/1.1 407 x\r\n\r\n", Failure::ProxyUnauthorized),
+        (&format!("{DEMAND}\r\n"), Failure::ProxyUnauthorized),
+        ("HTTP/1.1 101 x\r\n\r\n", Failure::Invalid(Error::UnexpectedSwitch)),
+        // Nobody speaks before the client has.
+        ("HTTP/1.1 200 x\r\n\r\nHTTP/1.1 101", Failure::Invalid(Error::UnexpectedSwitch)),
+    ] {
+        let mut bench = behind_the_hub("");
+        bench.give(Input::Start);
+        bench.connected();
+        let c = bench.c();
+        let actions = bench.give(Input::Received(c, answer.as_bytes()));
+        assert_eq!(actions[0], Output::Close(c, How::Fin), "{answer}");
+        assert_eq!(actions[1], Output::Event(Event::AttemptFailed { connection: 1, failure }), "{answer}");
+    }
+}
+
+#[test]
+fn a_407_is_answered_once_and_remembered() {
+    for keep in [true, false] {
+        let mut bench = behind_the_hub(LOGIN);
+        bench.give(Input::Start);
+        bench.connected();
+        let c = bench.c();
+        let answer = format!("{DEMAND}{}\r\n", if keep { "" } else { "Connection: close\r\n" });
+        let actions = bench.give(Input::Received(c, answer.as_bytes()));
+        assert_eq!(actions[0], Output::Event(Event::ProxyChallenged { connection: 1 }));
+        assert_eq!(actions.contains(&Output::Close(c, How::Fin)), !keep);
+        if !keep {
+            assert_eq!((bench.c(), bench.endpoint()), (ConnectionId(2), 3));
+            bench.connected();
+        }
+        let sent = String::from_utf8(bench.sent.clone()).unwrap();
+        assert!(sent.starts_with("CONNECT ") && sent.contains("\r\nProxy-Authorization: Basic YWxh"), "{sent}");
+        // What is said to the server has nothing of it.
+        let c = bench.c();
+        bench.give(Input::Received(c, b"HTTP/1.1 200 x\r\n\r\n"));
+        assert!(!String::from_utf8(bench.sent.clone()).unwrap().contains("uthorization"));
+        bench.give(Input::Eof(c));
+        bench.wake();
+        bench.connected();
+        assert!(String::from_utf8(bench.sent.clone()).unwrap().contains("\r\nProxy-Authorization: Basic YWxh"));
+        // It is not taken: that is all there is to say.
+        let c = bench.c();
+        let failure = Failure::ProxyUnauthorized;
+        let actions = bench.give(Input::Received(c, format!("{DEMAND}\r\n").as_bytes()));
+        assert_eq!(actions[1], Output::Event(Event::AttemptFailed { connection: c.0, failure }));
+    }
+}
+
+#[test]
+fn the_way_through_a_proxy_has_its_timeout_and_its_ends() {
+    for (input, failure) in [
+        (None, Failure::HandshakeTimeout),
+        (Some(Input::Eof(ConnectionId(1))), Failure::Closed),
+        (Some(Input::Reset(ConnectionId(1))), Failure::Reset),
+    ] {
+        let mut bench = behind_the_hub("");
+        bench.give(Input::Start);
+        bench.connected();
+        assert_eq!(bench.due, bench.now + Nanos::from_secs(5));
+        let actions = match input {
+            Some(input) => bench.give(input),
+            None => bench.wake(),
+        };
+        assert!(actions.contains(&Output::Event(Event::AttemptFailed { connection: 1, failure })), "{actions:?}");
+    }
+}

@@ -8,7 +8,8 @@ use crate::server::{Behavior, CallPlan, Plan};
 pub(super) fn groups(scenario: &Scenario) -> Vec<Group> {
     let group = |(number, (name, config)): (u16, (&String, &crate::client::Config))| {
         let endpoints = config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default());
-        Group::new(number, name, config, endpoints.collect())
+        let proxies = config.proxy.as_deref().and_then(|proxy| scenario.members(proxy));
+        Group::new(number, name, config, endpoints.collect()).with_proxies(config, proxies.unwrap_or_default())
     };
     (0..).zip(&scenario.file.clients).map(group).collect()
 }

@@ -41,9 +41,9 @@ pub enum Answer<'b> {
         /// `Retry-After` in seconds: how long the client is asked to wait first (RFC 9110 section 10.2.3).
         retry_after: Option<u32>,
     },
-    /// A 401 that says what it wants (RFC 9110 section 15.5.2).
+    /// A 401, or a proxy's 407, that says what it wants (RFC 9110 sections 15.5.2 and 15.5.8).
     Unauthorized {
-        /// The `WWW-Authenticate` that asks for the most of those that are known, or the first.
+        /// The `WWW-Authenticate` or `Proxy-Authenticate` that asks for the most of those that are known, or the first.
         challenge: &'b str,
         /// Whether the connection takes the next request: it is not closed, and the answer's body has come in whole.
         keep: bool,
@@ -97,20 +97,35 @@ pub fn read_answer<'b>(
             Answer::Redirect { status, location: fields.location, retry_after: fields.retry_after }
         }
         401 if mode != Mode::UpgradeStrict && fields.challenged => {
-            return Ok(unauthorized(&response, &fields, bytes.len() - len).map(|(answer, body)| (answer, len + body)));
+            let demand = demand(&response, &fields, Demanded::ByServer, bytes.len() - len);
+            return Ok(demand.map(|(answer, body)| (answer, len + body)));
         }
         _ => Answer::Rejected { status, retry_after: fields.retry_after },
     };
     Ok(Some((answer, len)))
 }
 
-/// A 401 with the length of its body, of which `came` bytes are there; `None` when more are needed.
-fn unauthorized<'b>(
+/// Who demands credentials.
+#[derive(Clone, Copy)]
+pub(super) enum Demanded {
+    /// By 401.
+    ByServer,
+    /// By 407.
+    ByProxy,
+}
+
+/// A demand for credentials with the length of its body, of which `came` bytes are there; `None` when more are needed.
+pub(super) fn demand<'b>(
     response: &http::Response<'_, 'b>,
     fields: &Fields<'_>,
+    by: Demanded,
     came: usize,
 ) -> Option<(Answer<'b>, usize)> {
-    let offered = response.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("WWW-Authenticate"));
+    let name = match by {
+        Demanded::ByServer => "WWW-Authenticate",
+        Demanded::ByProxy => "Proxy-Authenticate",
+    };
+    let offered = response.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
     let mut best: Option<(Option<u8>, &'b str)> = None;
     for text in offered.filter_map(|field| std::str::from_utf8(field.value).ok()) {
         let strength = auth::read_challenge(text).map(|challenge| challenge.strength());
@@ -131,7 +146,7 @@ fn unauthorized<'b>(
 
 /// The header fields of a response that decide what it means.
 #[derive(Default)]
-struct Fields<'b> {
+pub(super) struct Fields<'b> {
     upgrade: bool,
     connection: bool,
     accept: &'b [u8],
@@ -144,12 +159,13 @@ struct Fields<'b> {
     /// The connection ends with this answer.
     close: bool,
     challenged: bool,
+    pub challenged_by_proxy: bool,
     location: Option<&'b str>,
-    retry_after: Option<u32>,
+    pub retry_after: Option<u32>,
 }
 
 impl<'b> Fields<'b> {
-    fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
+    pub fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
         let mut fields = Fields::default();
         for field in response.headers.iter() {
             let name = field.name.as_bytes();
@@ -176,6 +192,7 @@ impl<'b> Fields<'b> {
                     fields.framed = true;
                     fields.close = true;
                 }
+                18 if http::same(name, b"proxy-authenticate") => fields.challenged_by_proxy = true,
                 20 if http::same(name, b"sec-websocket-accept") => {
                     fields.accept = field.value;
                     fields.accepts += 1;

@@ -1,12 +1,13 @@
 //! The opening handshake as bytes only: no time, no connection, no retry.
 //!
 //! One side builds what the other parses. `client` writes requests and reads answers, `server` reads requests and
-//! writes answers (`call`: what servers ask each other); [`Mode`] says which of the two worlds they live in.
+//! writes answers (`call`: what servers ask each other; `tunnel`: what clients and forward proxies do first); [`Mode`] says which of the two worlds they live in.
 
 pub mod call;
 pub mod client;
 mod key;
 pub mod server;
+pub mod tunnel;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ mod paths;
 
 use std::collections::BTreeMap;
 
-use paths::bits;
+use paths::{NOTHING_BETWEEN, bits};
 
 use super::Measured;
 use super::faults::FaultAccount;
@@ -56,7 +56,8 @@ pub struct Metrics {
     faults: Vec<FaultAccount>,
     /// Who has a partition before them on the way to which server, and which one it is.
     parted: Vec<(Side, u32, u16)>,
-    /// By session: the balancer that its last connection went through, and the server behind. Empty without balancers.
+    /// By session: the balancer or proxy that its latest connection goes through, and the server behind. Empty where there
+    /// are none.
     through: Vec<(u32, u32)>,
     /// Sessions whose close frame was sent behind an answer that had not arrived, and the drain that did it, if it was
     /// one: few at any moment.
@@ -109,6 +110,7 @@ impl Metrics {
             availability: Vec::with_capacity(rows),
             names: !layout.names.is_empty(),
             auth: layout.auth,
+            proxies: layout.proxies,
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),
             ..Series::default()
@@ -345,6 +347,10 @@ impl Metrics {
                 if !self.sent_away.is_empty() {
                     self.sent_away.remove(&session);
                 }
+                // Whatever was between is not on the next way, unless it is met there again.
+                if let Some(through) = self.through.get_mut(session as usize) {
+                    *through = NOTHING_BETWEEN;
+                }
                 // An attempt with a lookup has begun before.
                 if life.attempt == Timestamp::NEVER {
                     life.attempt = now;
@@ -372,8 +378,11 @@ impl Metrics {
                 }
                 self.attempted(now, session, Outcome::Redirected);
             }
-            client::Event::Challenged { .. } => {
-                self.attempted(now, session, Outcome::Challenged);
+            client::Event::Tunnelled { .. } => {}
+            client::Event::Challenged { .. } | client::Event::ProxyChallenged { .. } => {
+                let by_proxy = matches!(event, client::Event::ProxyChallenged { .. });
+                let outcome = if by_proxy { Outcome::ProxyChallenged } else { Outcome::Challenged };
+                self.attempted(now, session, outcome);
                 // The next one begins at once, perhaps on the same connection.
                 self.lives[session as usize].attempt = now;
             }
@@ -417,16 +426,19 @@ impl Metrics {
         let began = self.lives[session as usize].attempt;
         self.attempted(now, session, Outcome::Opened);
         let server = self.behind(session, dialled);
+        self.lives[session as usize].server = server as u16;
+        let between = self.between(session);
         let life = &mut self.lives[session as usize];
         let group = &mut self.groups[life.group as usize];
         if self.window.contains(began) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));
             self.servers[server as usize].opened += 1;
-            // A balancer's clients open through it.
-            self.servers[dialled as usize].opened += u64::from(dialled != server);
+            // A balancer's or a proxy's clients open through it.
+            if let Some(between) = between {
+                self.servers[between as usize].opened += 1;
+            }
         }
         life.hops = 0;
-        life.server = server as u16;
         let sent_away = if self.sent_away.is_empty() { None } else { self.sent_away.remove(&session) };
         let dead = sent_away.map(|fault| (fault, false)).or_else(|| self.why_down(session));
         match dead.or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {

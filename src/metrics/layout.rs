@@ -27,6 +27,8 @@ pub struct Layout {
     pub tls: bool,
     /// Whether any server demands credentials.
     pub auth: bool,
+    /// Whether there are forward proxies.
+    pub proxies: bool,
     /// Whether there may be findings.
     pub findings: bool,
 }
@@ -63,6 +65,8 @@ pub struct ServerLayout {
     pub tls: bool,
     /// Whether it is a balancer.
     pub balancer: bool,
+    /// Whether it is a forward proxy.
+    pub proxy: bool,
 }
 
 /// The part of the run that the summary measures.

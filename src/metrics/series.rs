@@ -25,6 +25,8 @@ pub struct Series {
     pub names: bool,
     /// Whether anybody demands credentials.
     pub auth: bool,
+    /// Whether there are forward proxies.
+    pub proxies: bool,
     /// TCP up to open, of attempts that opened during the interval.
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.
@@ -39,6 +41,7 @@ impl Series {
         match outcome {
             Outcome::Unresolved => self.names,
             Outcome::Challenged | Outcome::Unauthorized => self.auth,
+            Outcome::ProxyChallenged | Outcome::ProxyUnauthorized | Outcome::ProxyRejected => self.proxies,
             _ => true,
         }
     }

@@ -74,6 +74,11 @@ pub(super) struct ServerAccount {
     not_forwarded: u64,
     checks_failed: u64,
     marked_down: u64,
+    /// Whether it is a forward proxy: only then there is something to say about that.
+    proxy: bool,
+    tunnels: u64,
+    challenged: u64,
+    unreachable: u64,
 }
 
 impl ServerAccount {
@@ -125,6 +130,10 @@ impl ServerAccount {
             not_forwarded: 0,
             checks_failed: 0,
             marked_down: 0,
+            proxy: layout.proxy,
+            tunnels: 0,
+            challenged: 0,
+            unreachable: 0,
         }
     }
 
@@ -179,7 +188,13 @@ impl ServerAccount {
                     }
                 }
             }
-            Event::Answered { served, .. } | Event::HelloAnswered { served, .. } => self.served(now, served, within),
+            Event::Answered { served, status, .. } => {
+                self.served(now, served, within);
+                if self.proxy {
+                    self.connect_answered(status, measured);
+                }
+            }
+            Event::HelloAnswered { served, .. } => self.served(now, served, within),
             Event::Wasted { served, .. } => {
                 self.wasted += u64::from(measured);
                 self.served(now, served, within);
@@ -249,6 +264,18 @@ impl ServerAccount {
         if let Some(pool) = &mut self.pool {
             pool.turn(now, change, within);
         }
+    }
+
+    /// A proxy has answered a `CONNECT`.
+    #[cold]
+    fn connect_answered(&mut self, status: u16, measured: bool) {
+        let count = match status {
+            200 => &mut self.tunnels,
+            407 => &mut self.challenged,
+            502 | 504 => &mut self.unreachable,
+            _ => return,
+        };
+        *count += u64::from(measured);
     }
 
     /// Work for a worker has come.
@@ -372,6 +399,11 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
         count("not_forwarded", sum(|server| server.not_forwarded));
         count("checks_failed", sum(|server| server.checks_failed));
         count("marked_down", sum(|server| server.marked_down));
+    }
+    if servers.iter().any(|server| server.proxy) {
+        count("tunnels", sum(|server| server.tunnels));
+        count("challenged", sum(|server| server.challenged));
+        count("unreachable", sum(|server| server.unreachable));
     }
     if servers.iter().any(|server| server.limited) {
         let turned_away = |server: &ServerAccount| {

@@ -35,6 +35,7 @@ fn layout(sessions: u32) -> Layout {
         calls: false,
         tls: false,
         balancer: false,
+        proxy: false,
         connections_max: None,
     };
     Layout {
@@ -49,6 +50,7 @@ fn layout(sessions: u32) -> Layout {
         faults: vec!["a".into(), "b".into()],
         tls: false,
         auth: false,
+        proxies: false,
         findings: false,
     }
 }

@@ -253,6 +253,8 @@ impl Builder<'_> {
             }
             client::Event::Redirected { endpoint, .. } => format!("follows to {}", self.name(endpoint)),
             client::Event::Challenged { .. } => "answers with credentials".into(),
+            client::Event::Tunnelled { .. } => "the tunnel is there".into(),
+            client::Event::ProxyChallenged { .. } => "answers the proxy with credentials".into(),
             client::Event::Found { finding: client::Finding::CredentialsLeaked, .. } => {
                 "found: credentials sent to a server that they are not for".into()
             }
@@ -295,6 +297,8 @@ impl Builder<'_> {
             Failure::Closed => "failed: FIN before an answer".into(),
             Failure::Rejected { status, .. } => format!("failed: rejected with {status}"),
             Failure::Unauthorized => "failed: unauthorized".into(),
+            Failure::ProxyUnauthorized => "failed: unauthorized by the proxy".into(),
+            Failure::ProxyRejected { status, .. } => format!("failed: the proxy makes no tunnel, {status}"),
             Failure::Invalid(error) => format!("failed: {error}"),
             Failure::Insecure => "failed: TLS did not come up".into(),
             Failure::RedirectLimit => "failed: one redirect too many".into(),

@@ -6,6 +6,7 @@ mod client;
 pub(super) mod dns;
 mod manner;
 pub(super) mod network;
+mod proxy;
 mod retry;
 mod tls;
 
@@ -15,10 +16,11 @@ use super::path::segment;
 use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
 use crate::fault::{self, Target};
+use crate::machine::EndpointId;
 use crate::metrics::Metrics;
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
-use crate::server::{self, Names};
+use crate::server::{self, Names, ServerKind};
 use crate::time::{Nanos, Timestamp};
 
 /// The most servers: results have columns for each.
@@ -55,7 +57,7 @@ pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
 /// Checks the paths of variants and `--set`: one that leads through a group that is not in the file, but is named almost
 /// like one that is, was meant for that one. Left alone it would make a group that nobody asked for.
 pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
-    for table in ["servers", "clients", "faults", "dns", "network.links"] {
+    for table in ["servers", "proxies", "clients", "faults", "dns", "network.links"] {
         let known = written.keys(table);
         for name in tree.keys(table) {
             let path = format!("{table}.{}", segment(&name));
@@ -106,9 +108,15 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     }
     let counts = file.servers.iter().map(|(name, group)| (name, group.count));
     total("servers", counts, MAX_SERVERS, tree)?;
+    for (name, config) in &file.proxies {
+        proxy::check(name, config, file, tree)?;
+    }
+    let counts = file.proxies.iter().map(|(name, group)| (name, group.count));
+    total("proxies", counts, MAX_SERVERS, tree)?;
     for (name, config) in &file.clients {
         client::check(name, config, file, tree)?;
         tls::client(name, file, tree)?;
+        proxy::client(name, config, tree)?;
     }
     let counts = file.clients.iter().map(|(name, group)| (name, group.count));
     total("clients", counts, MAX_SESSIONS, tree)?;
@@ -201,9 +209,9 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     let mut taken = BTreeSet::new();
     for server in &scenario.servers {
         if !taken.insert(&server.name) || scenario.file.servers.contains_key(&server.name) {
-            let (group, _) = scenario.file.servers.get_index(server.group).expect("every server has a group");
+            let (group, config) = scenario.file.servers.get_index(server.group).expect("every server has a group");
             let message = format!("the name `{}` would mean two servers: rename this group", server.name);
-            return Err(tree.problem(&format!("servers.{group}"), message));
+            return Err(tree.problem(&format!("{}.{group}", config.kind.table()), message));
         }
     }
     for (name, client) in &scenario.file.clients {
@@ -253,7 +261,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
                 return Err(tree.problem(&format!("faults.{name}.target"), message).with_help(help));
             }
         };
-        known_server(scenario, target, &path, tree)?;
+        known_host(scenario, target, &path, tree)?;
         if let Target::Some(some) = &fault.target
             && let Some(count) = some.count
             && let Some(members) = scenario.members(&some.group)
@@ -268,6 +276,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         }
     }
     balancer::names(scenario, tree)?;
+    proxy::names(scenario, tree)?;
     super::server::called(scenario, tree)?;
     tls::redirects(scenario, tree)
 }
@@ -337,7 +346,22 @@ fn known_callee(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Res
     }
 }
 
+/// Checks the name of servers that connections are meant for.
 fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let of_proxy = |member: EndpointId| {
+        let group = scenario.servers[member.0 as usize].group;
+        scenario.file.servers[group].kind == ServerKind::Proxy
+    };
+    if scenario.members(name).is_some_and(|members| members.into_iter().any(of_proxy)) {
+        let message = format!("{} is a forward proxy, which connections go through, not to", ticked(name));
+        let help = format!("name servers here, and write proxy = \"{name}\" in the client group");
+        return Err(tree.problem(path, message).with_help(help));
+    }
+    known_host(scenario, name, path, tree)
+}
+
+/// Checks the name of servers, be they proxies or not.
+fn known_host(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     if scenario.members(name).is_some() {
         return Ok(());
     }

@@ -28,6 +28,10 @@ pub struct File {
     /// Server groups, by name.
     #[serde(serialize_with = "write_servers")]
     pub servers: IndexMap<String, server::Config>,
+    /// Groups of forward proxies, by name. To all that comes after reading they are groups of servers as well, behind the
+    /// others ([`File::adopt_proxies`]).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub proxies: IndexMap<String, server::ProxyConfig>,
     /// DNS names, each with the servers it stands for.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub dns: IndexMap<String, dns::Config>,
@@ -52,9 +56,11 @@ fn write_servers<S: Serializer>(servers: &IndexMap<String, server::Config>, seri
         Servers(&'a server::Config),
         Balancers(server::Written<'a>),
     }
-    serializer.collect_map(servers.iter().map(|(name, config)| match config.kind {
-        server::ServerKind::Websocket => (name, Group::Servers(config)),
-        server::ServerKind::L4 => (name, Group::Balancers(config.into())),
+    serializer.collect_map(servers.iter().filter_map(|(name, config)| match config.kind {
+        server::ServerKind::Websocket => Some((name, Group::Servers(config))),
+        server::ServerKind::L4 => Some((name, Group::Balancers(config.into()))),
+        // They have a table of their own.
+        server::ServerKind::Proxy => None,
     }))
 }
 
@@ -84,8 +90,14 @@ impl File {
 
     /// Whether any server demands credentials.
     pub fn demands_credentials(&self) -> bool {
-        let mut behaviors = self.servers.values().flat_map(|server| &server.behavior.0);
+        let servers = self.servers.values().filter(|server| server.kind == server::ServerKind::Websocket);
+        let mut behaviors = servers.flat_map(|server| &server.behavior.0);
         behaviors.any(|behavior| behavior.kind == server::Kind::Challenge)
+    }
+
+    /// Puts the proxies behind the servers, which they are to everything else.
+    pub(super) fn adopt_proxies(&mut self) {
+        self.servers.extend(self.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.as_servers())));
     }
 
     /// Makes every default that depends on other keys visible.
@@ -93,6 +105,7 @@ impl File {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
         self.servers.values_mut().for_each(server::Config::fill_in);
+        self.proxies.values_mut().for_each(server::ProxyConfig::fill_in);
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
         let tls = self.has_tls();
         for client in self.clients.values_mut() {

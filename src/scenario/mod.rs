@@ -105,6 +105,7 @@ impl Scenario {
         }
         file.fill_in();
         check::file(&file, &tree)?;
+        file.adopt_proxies();
         let servers = file
             .servers
             .iter()
@@ -256,10 +257,11 @@ impl Scenario {
                     name: server.name.clone(),
                     group: server.group,
                     workers: match self.file.servers[server.group].kind {
-                        ServerKind::Websocket => self.file.servers[server.group].workers,
+                        ServerKind::Websocket | ServerKind::Proxy => self.file.servers[server.group].workers,
                         ServerKind::L4 => 0,
                     },
                     balancer: self.file.servers[server.group].kind == ServerKind::L4,
+                    proxy: self.file.servers[server.group].kind == ServerKind::Proxy,
                     connections_max: self.file.servers[server.group].connections_max,
                     transactions_max: self.file.servers[server.group].transactions_max,
                     limited: self.file.servers[server.group].has_limits(),
@@ -272,6 +274,7 @@ impl Scenario {
             faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
             tls: self.file.has_tls(),
             auth: self.file.demands_credentials(),
+            proxies: !self.file.proxies.is_empty(),
             findings: self.may_find(),
         }
     }

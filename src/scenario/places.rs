@@ -50,7 +50,8 @@ impl Place<'_> {
 /// Every zone that is named, with the path of a key that names it.
 pub(super) fn zones(scenario: &Scenario) -> impl Iterator<Item = (&str, String)> {
     let clients = scenario.file.clients.iter().map(|(name, config)| (&config.zone, format!("clients.{name}.zone")));
-    let servers = scenario.file.servers.iter().map(|(name, config)| (&config.zone, format!("servers.{name}.zone")));
+    let servers = scenario.file.servers.iter();
+    let servers = servers.map(|(name, config)| (&config.zone, format!("{}.{name}.zone", config.kind.table())));
     clients.chain(servers).filter_map(|(zone, path)| Some((zone.as_deref()?, path)))
 }
 

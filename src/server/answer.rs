@@ -41,6 +41,9 @@ impl Server {
         }
         let behavior = cx.plan.behaviors.get(done.asked.behavior as usize);
         let choice = behavior.map(|behavior| &behavior.choice);
+        if let (Some(tunnels), None | Some(Choice::Accept), None) = (&cx.plan.tunnels, choice, &self.drain) {
+            return self.dial(cx, now, tunnels, done, out);
+        }
         let manner = behavior.and_then(|behavior| behavior.manner.as_deref());
         let mut said = Said::default();
         let mut kept = Vec::new();

@@ -247,6 +247,9 @@ impl Server {
         out: &mut Outputs,
     ) {
         let Some(number) = c.as_own() else { return };
+        if self.relay.is_some() {
+            return self.tunnel(cx, c, input, out);
+        }
         let Some(call) = self.calls.waiting.get_mut(&number).filter(|call| !call.rests) else { return };
         let outcome = match input {
             Input::Connected(_) => {

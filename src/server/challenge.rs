@@ -8,6 +8,7 @@ use super::config::{BehaviorConfig, NONCE_LIFETIME, REALM};
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::Asked;
 use crate::handshake::server::{Request, write_challenge, write_rejection};
+use crate::handshake::tunnel;
 use crate::http::auth::{self, Algorithm, Authorization, Challenge, DigestResponse, Login};
 use crate::machine::{ConnectionId, How};
 use crate::rng::{Identity, Purpose};
@@ -146,10 +147,11 @@ impl Server {
         digest: &DigestResponse<'_>,
         path: &str,
     ) -> Verdict {
+        let method = if cx.plan.tunnels.is_some() { "CONNECT" } else { "GET" };
         if digest.uri != path {
             return Verdict::Misdirected;
         }
-        if digest.realm != demand.realm || !digest.is_of(&demand.login, "GET") {
+        if digest.realm != demand.realm || !digest.is_of(&demand.login, method) {
             return Verdict::Wrong;
         }
         let issued = digest.nonce.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).map(Timestamp);
@@ -170,7 +172,7 @@ impl Server {
         format!("{:016x}{:016x}", issued.0, proof.0[0])
     }
 
-    /// A worker is done with a request that a demand refuses: 401, or 400 where its credentials are for something else.
+    /// A worker is done with a request that a demand refuses: 401, a proxy's 407, or 400 where its credentials are for something else.
     pub(super) fn demand(
         &mut self,
         cx: &Context<'_>,
@@ -188,13 +190,21 @@ impl Server {
         }
         let fits = asked.verdict != Verdict::Misdirected;
         let keep = fits && demand.keep_alive && self.drain.is_none();
+        let status = match (fits, &cx.plan.tunnels) {
+            (false, _) => 400,
+            (true, None) => 401,
+            (true, Some(_)) => 407,
+        };
         if fits {
             let challenge = demand.challenge(|| self.nonce(cx, now), asked.verdict == Verdict::Stale);
-            out.transmit(c, |bytes| write_challenge(bytes, &challenge, keep));
+            out.transmit(c, |bytes| match status {
+                407 => tunnel::write_challenge(bytes, &challenge, keep),
+                _ => write_challenge(bytes, &challenge, keep),
+            });
         } else {
-            out.transmit(c, |bytes| write_rejection(bytes, 400, None));
+            out.transmit(c, |bytes| write_rejection(bytes, status, None));
         }
-        out.event(Event::Answered { connection: c.0, status: if fits { 401 } else { 400 }, served });
+        out.event(Event::Answered { connection: c.0, status, served });
         if keep {
             self.connections.turn(c, State::Reading);
             self.end_transaction(c, out);

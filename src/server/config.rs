@@ -222,7 +222,7 @@ impl Config {
 
     /// The same, be it to pass on what they are sent or to check it.
     pub fn opens_connections(&self) -> bool {
-        self.calls() || self.kind == ServerKind::L4
+        self.calls() || self.kind != ServerKind::Websocket
     }
 
     /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.

@@ -12,12 +12,14 @@ use super::limits::{Limits, QueueFull, QueueOrder, WhenFull, note};
 use super::manner::Later;
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
+use super::relay::Relay;
 use super::targets::{Targets, Wanted};
 use super::transactions::{Transactions, TransactionsFull};
 use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::call::read_call;
 use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
+use crate::handshake::tunnel::read_connect;
 use crate::http::Directory;
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Identity, Seed};
@@ -60,6 +62,8 @@ pub(super) enum State {
     Open,
     /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
     Closing,
+    /// A forward proxy's: what comes in goes on to the target, once that is up.
+    Tunnel,
 }
 
 /// One server process.
@@ -83,6 +87,8 @@ pub struct Server {
     pub(super) transactions: Transactions,
     /// What makes it a balancer, if it is one.
     pub(super) balancer: Option<Box<Balancer>>,
+    /// The tunnels through it, if it is a forward proxy.
+    pub(super) relay: Option<Box<Relay>>,
     /// How many times as long work takes, if it does.
     slow: Option<f64>,
 }
@@ -129,6 +135,7 @@ impl Server {
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Open | State::Closing => self.listen(c, bytes, out),
+                State::Tunnel => self.tunnel(cx, c, input, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
@@ -136,6 +143,7 @@ impl Server {
             },
             Input::Hello(c, resumed) if self.state(c) == State::Greeting => self.hello(cx, now, c, resumed, out),
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
+                State::Tunnel => self.tunnel(cx, c, input, out),
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
@@ -152,6 +160,9 @@ impl Server {
                         self.time_out(now, out);
                     }
                     self.time_calls(cx, now, out);
+                    if self.relay.is_some() {
+                        self.give_up_targets(now, out);
+                    }
                     self.send_away(now, out);
                     if !self.later.is_empty() {
                         self.go_on(now, out);
@@ -200,7 +211,8 @@ impl Server {
             None => bytes,
         };
         let mut call = false;
-        let read = match read_request(bytes) {
+        let read = if cx.plan.tunnels.is_some() { read_connect(bytes) } else { read_request(bytes) };
+        let read = match read {
             // What opens nothing may be another server's call.
             Err(_) if cx.plan.serves => {
                 call = true;
@@ -419,6 +431,7 @@ impl Server {
             return self.reject(c, 426, None, out);
         }
         let keeps_path = match choice {
+            _ if cx.plan.tunnels.is_some() => true,
             Some(Choice::Redirect { path, pick, .. }) => path.is_none() || pick.asks_for_path(),
             _ => false,
         } && request.path != "/";
@@ -480,6 +493,9 @@ impl Server {
         }
         if !self.later.is_empty() {
             next = [next, self.later.next_due()].into_iter().flatten().min();
+        }
+        if let Some(relay) = &mut self.relay {
+            next = [next, relay.next_due()].into_iter().flatten().min();
         }
         if let Some(drain) = &self.drain {
             next = [next, drain.due()].into_iter().flatten().min();

@@ -14,7 +14,9 @@ mod machine;
 mod manner;
 mod pauses;
 mod plan;
+mod proxy;
 mod queue;
+mod relay;
 mod targets;
 mod tls;
 mod transactions;
@@ -30,6 +32,7 @@ pub use machine::{Context, Outputs, Server};
 pub use manner::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
+pub use proxy::ProxyConfig;
 pub use targets::{HashBy, Pick, PickMember};
 pub use transactions::TransactionsFull;
 
@@ -193,7 +196,7 @@ pub enum Event {
         /// Its connection.
         connection: u32,
     },
-    /// A balancer chose a server for a connection.
+    /// A balancer chose a server for a connection, or a forward proxy connects to the one that it is to reach.
     Forwarded {
         /// Its number: of an accepted connection, or of a flow ([`Event::FlowBegan`]).
         connection: u32,

@@ -5,6 +5,7 @@ use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
 use super::config::{Config, TlsKeys, WarmUp};
 use super::limits::{Bucket, OverRate, QueueFull, QueueOrder, WhenFull};
+use super::proxy::Tunnels;
 use super::queue::{Job, Work};
 use super::targets::{Pick, PickMember};
 use super::transactions::TransactionsFull;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub(super) serves: bool,
     /// What makes its members balancers, if they are.
     pub(super) balancing: Option<Box<Balancing>>,
+    /// What makes its members forward proxies, if they are.
+    pub(super) tunnels: Option<Tunnels>,
 }
 
 impl Plan {
@@ -88,6 +91,7 @@ impl Plan {
             calls: Vec::new(),
             calls_hold_worker: config.calls_hold_worker,
             balancing: None,
+            tunnels: Tunnels::new(config),
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::http::{Directory, MAX_HEAD_BYTES, MAX_HEADERS};
-use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Identity, Seed};
 use crate::time::Timestamp;
 
@@ -1046,4 +1046,113 @@ fn a_redirect_may_ask_to_wait_first() {
     bench.ask(0, "/");
     let location = Some("ws://gateway-0/");
     assert_eq!(bench.answer(), Answer::Redirect { status: 307, location, retry_after: Some(7) });
+}
+
+/// A forward proxy with these keys.
+fn proxy(text: &str) -> Bench {
+    let mut config: ProxyConfig = toml::from_str(&format!("service_time = '0s'\n{text}")).unwrap();
+    config.fill_in();
+    let config = config.as_servers();
+    let mut bench = Bench::new("");
+    let behaviors = config.behavior.0.iter().map(|behavior| Behavior::new(behavior, Vec::new()));
+    bench.plan = Plan::new(&config, behaviors.collect());
+    bench
+}
+
+const CONNECT: &[u8] = b"CONNECT gateway-0:80 HTTP/1.1\r\nHost: gateway-0:80\r\n\r\n";
+const CLIENT: ConnectionId = ConnectionId(0);
+
+#[test]
+fn a_proxy_answers_once_the_target_is_up_and_then_passes_on_what_comes() {
+    let mut proxy = proxy("");
+    proxy.accept(0);
+    // In pieces.
+    assert_eq!(proxy.received(0, &CONNECT[..20]), []);
+    let own = ConnectionId::own(0);
+    assert!(proxy.received(0, &CONNECT[20..]).contains(&Output::Open(own, EndpointId(1))));
+    assert_eq!(proxy.wire, b"");
+    // What a client says too early waits.
+    assert_eq!(proxy.received(0, b"early"), []);
+    let actions = proxy.give(Input::Connected(own));
+    assert_eq!(actions[0], Output::Transmit(CLIENT, 19));
+    assert!(actions.contains(&Output::Transmit(own, 5)), "{actions:?}");
+    assert_eq!(proxy.wire, b"HTTP/1.1 200 OK\r\n\r\nearly");
+    assert_eq!(proxy.received(0, b"up"), [Output::Transmit(own, 2)]);
+    assert_eq!(proxy.give(Input::Received(own, b"down")), [Output::Transmit(CLIENT, 4)]);
+    let actions = proxy.give(Input::Eof(own));
+    let closed = Output::Event(Event::Closed { connection: 0 });
+    assert_eq!(actions[..3], [Output::Close(own, How::Fin), Output::Close(CLIENT, How::Fin), closed]);
+    // What comes too late is for nobody.
+    assert_eq!(proxy.give(Input::Received(own, b"late")), []);
+    assert_eq!(proxy.server.connections(), 0);
+    // The next one ends at the client's end.
+    proxy.accept(0);
+    proxy.received(0, CONNECT);
+    let own = ConnectionId::own(1);
+    proxy.give(Input::Connected(own));
+    let actions = proxy.give(Input::Reset(CLIENT));
+    assert_eq!(actions[..2], [Output::Close(own, How::Reset), Output::Close(CLIENT, How::Reset)]);
+}
+
+#[test]
+fn a_proxy_says_why_there_is_no_tunnel() {
+    let own = ConnectionId::own(0);
+    let status = |wire: &[u8]| String::from_utf8_lossy(wire).split(' ').nth(1).map(String::from).unwrap_or_default();
+    for (why, said) in [(ConnectError::Refused, "502"), (ConnectError::TimedOut, "504")] {
+        let mut proxy = proxy("");
+        proxy.accept(0);
+        proxy.received(0, CONNECT);
+        let actions = proxy.give(Input::ConnectFailed(own, why));
+        assert_eq!(status(&proxy.wire), said);
+        assert!(actions.contains(&Output::Close(CLIENT, How::Fin)));
+    }
+    let mut silent = proxy("connect_timeout = '3s'");
+    silent.accept(0);
+    silent.received(0, CONNECT);
+    assert_eq!(silent.due, silent.now + ms(3_000));
+    assert!(silent.wake().contains(&Output::Close(own, How::Fin)));
+    assert_eq!((status(&silent.wire), silent.due), ("504".into(), Timestamp::NEVER));
+    for (request, said) in [
+        (&b"CONNECT nowhere:80 HTTP/1.1\r\nHost: nowhere\r\n\r\n"[..], "502"),
+        (b"CONNECT gateway-0 HTTP/1.1\r\nHost: gateway-0\r\n\r\n", "400"),
+        (b"CONNECT gateway-0:80 HTTP/1.0\r\n\r\n", "400"),
+        (b"GET http://gateway-0/ HTTP/1.1\r\nHost: gateway-0\r\n\r\n", "405"),
+        (b"nonsense\r\n\r\n", "400"),
+    ] {
+        let mut proxy = proxy("");
+        proxy.accept(0);
+        proxy.received(0, request);
+        assert_eq!(status(&proxy.wire), said, "{}", String::from_utf8_lossy(request));
+    }
+    let mut closed = proxy("reject = 403");
+    closed.accept(0);
+    closed.received(0, CONNECT);
+    assert_eq!(status(&closed.wire), "403");
+}
+
+#[test]
+fn a_proxy_demands_credentials_on_the_same_connection_unless_it_closes_that() {
+    const LOGIN: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+    let right =
+        b"CONNECT gateway-0:80 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
+    // Those for the server are not those for the proxy.
+    let misplaced =
+        b"CONNECT gateway-0:80 HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
+    let mut kept = proxy(LOGIN);
+    kept.accept(0);
+    for request in [CONNECT, misplaced] {
+        let actions = kept.received(0, request);
+        assert!(!actions.iter().any(|action| matches!(action, Output::Close(..))), "{actions:?}");
+        let said = String::from_utf8_lossy(&kept.sent).into_owned();
+        assert!(
+            said.starts_with("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="),
+            "{said}"
+        );
+        assert!(said.ends_with("\r\nContent-Length: 0\r\n\r\n") && !said.contains("close"), "{said}");
+    }
+    assert!(kept.received(0, right).contains(&Output::Open(ConnectionId::own(0), EndpointId(1))));
+    let mut closed = proxy(&format!("{LOGIN}\nkeep_alive = false"));
+    closed.accept(0);
+    assert!(closed.received(0, CONNECT).contains(&Output::Close(CLIENT, How::Fin)));
+    assert!(String::from_utf8_lossy(&closed.sent).contains("Connection: close"));
 }

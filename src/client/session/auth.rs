@@ -10,7 +10,7 @@ use crate::rng::Purpose;
 use crate::time::Timestamp;
 
 /// Challenges that are answered in a row at most: the first, and as often again as a nonce was too old already.
-const CHALLENGES: u8 = 3;
+pub(super) const CHALLENGES: u8 = 3;
 
 impl Session {
     /// The value of `Authorization` for the next request, if it is to have one.
@@ -106,7 +106,7 @@ impl Session {
 }
 
 /// What the session's process remembers.
-fn logins<'c>(cx: &'c mut Context<'_>) -> Option<&'c mut Logins> {
+pub(super) fn logins<'c>(cx: &'c mut Context<'_>) -> Option<&'c mut Logins> {
     match (&mut cx.host, &mut cx.names) {
         (Some(host), _) => Some(host.names.logins()),
         (None, names) => names.as_deref_mut().map(|names| names.logins()),

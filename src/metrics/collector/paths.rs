@@ -7,8 +7,8 @@ use crate::network::SERVER;
 use crate::time::Timestamp;
 use crate::{fault, server};
 
-/// In place of a balancer: there is none.
-const DIRECT: u32 = u32::MAX;
+/// In place of a balancer or proxy and the server behind: there is none.
+pub(super) const NOTHING_BETWEEN: (u32, u32) = (u32::MAX, u32::MAX);
 
 impl Metrics {
     /// A session's path works: its outage, if it was in one, is over.
@@ -78,57 +78,53 @@ impl Metrics {
         self.parted.iter().find(cut).map(|parted| parted.2)
     }
 
-    /// The balancer between a session and its server.
-    fn balancer_of(&self, session: u32) -> Option<u32> {
-        let (balancer, server) = *self.through.get(session as usize)?;
-        (balancer != DIRECT && server == u32::from(self.lives[session as usize].server)).then_some(balancer)
+    /// The balancer or proxy between a session and its server.
+    pub(super) fn between(&self, session: u32) -> Option<u32> {
+        let (between, server) = *self.through.get(session as usize)?;
+        (server == u32::from(self.lives[session as usize].server)).then_some(between)
     }
 
     /// Whether a session's path needs a server.
     fn goes_through(&self, session: u32, server: u32) -> bool {
-        u32::from(self.lives[session as usize].server) == server || self.balancer_of(session) == Some(server)
+        u32::from(self.lives[session as usize].server) == server || self.between(session) == Some(server)
     }
 
     /// Whether a session's path leads from this side to this server.
     fn goes_over(&self, session: u32, side: Side, server: u32) -> bool {
         let life = &self.lives[session as usize];
-        let balancer = self.balancer_of(session);
+        let balancer = self.between(session);
         match side {
             Side::Clients(group) => life.group == group && balancer.unwrap_or(life.server.into()) == server,
             Side::Server(caller) => balancer == Some(caller) && u32::from(life.server) == server,
         }
     }
 
-    /// A balancer passes a session's next connection on.
+    /// A balancer or a proxy passes a session's next connection on.
     pub(super) fn passed_on(&mut self, session: u32, balancer: u32, server: u32) {
         // What servers open for themselves is no session's.
         if session & SERVER != 0 {
             return;
         }
         if self.through.len() <= session as usize {
-            self.through.resize(session as usize + 1, (DIRECT, 0));
+            self.through.resize(session as usize + 1, NOTHING_BETWEEN);
         }
         self.through[session as usize] = (balancer, server);
     }
 
-    /// The server that answers a session which has dialled this one.
-    pub(super) fn behind(&mut self, session: u32, dialled: u32) -> u32 {
-        match self.through.get_mut(session as usize) {
+    /// The server that answers a session which means to be open at this one: that behind it, if this is a balancer.
+    pub(super) fn behind(&self, session: u32, dialled: u32) -> u32 {
+        match self.through.get(session as usize) {
             Some((balancer, server)) if *balancer == dialled => *server,
-            Some(through) => {
-                through.0 = DIRECT;
-                dialled
-            }
-            None => dialled,
+            _ => dialled,
         }
     }
 
-    /// Why the server that a session is open at, or the balancer before it, is down: as [`ServerAccount::why_down`].
+    /// Why the server that a session is open at, or what is before it, is down: as [`ServerAccount::why_down`].
     ///
     /// [`ServerAccount::why_down`]: super::super::servers::ServerAccount::why_down
     pub(super) fn why_down(&self, session: u32) -> Option<(Option<u16>, bool)> {
         let of = |server: u32| self.servers[server as usize].why_down();
-        of(self.lives[session as usize].server.into()).or_else(|| self.balancer_of(session).and_then(of))
+        of(self.lives[session as usize].server.into()).or_else(|| self.between(session).and_then(of))
     }
 
     /// A session whose path may be whole again goes on, if its client has not noticed and nothing else is in the way.

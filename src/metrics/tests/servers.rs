@@ -256,6 +256,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             calls: false,
             tls: false,
             balancer: false,
+            proxy: false,
             connections_max: None,
         }],
         ..layout(0)

@@ -94,7 +94,8 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     Ok(())
 }
 
-fn demands_what_can_be_given(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+/// Checks the demand at `path`.
+pub(super) fn demands_what_can_be_given(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let Some(login) = &behavior.credentials else {
         let help = "write credentials = { user = \"alice\", password = \"secret\" }";

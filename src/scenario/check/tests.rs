@@ -2045,3 +2045,115 @@ fn a_closed_loop_must_let_time_pass() {
     }
     assert!(load_with(&still, &Overrides::default()).is_ok());
 }
+
+#[test]
+fn a_proxy_must_be_able_to_make_tunnels() {
+    const LOGIN: &str = "credentials = { user = \"alice\", password = \"secret\" }";
+    let proxy = |keys: &str| refused_with(&format!("[proxies.corporate]\n{keys}"));
+    assert_snapshot!(proxy("workers = 2\nservce_time = \"1ms\""), @r#"
+    error: unknown key `servce_time` in [proxies.corporate]
+      --> fleet.toml:40:1
+       |
+    40 | servce_time = "1ms"
+       | ^^^^^^^^^^^
+       |
+       = help: the nearest known key is `service_time`
+    "#);
+    assert_snapshot!(proxy("reject = 407"), @"
+    error: status 407: it must be 400 to 599, and not 407
+      --> fleet.toml:39:10
+       |
+    39 | reject = 407
+       |          ^^^
+       |
+       = help: a proxy that answers 407 has `credentials`
+    ");
+    let first_line = |keys: &str| proxy(keys).lines().next().unwrap_or_default().to_string();
+    for (keys, said) in [
+        ("count = 0", "error: `proxies.corporate.count` must be at least 1, found 0"),
+        ("workers = 0", "error: `proxies.corporate.workers` must be at least 1, found 0"),
+        ("connections_max = 0", "error: `proxies.corporate.connections_max` must be at least 1, found 0"),
+        ("connect_timeout = \"0s\"", "error: a timeout of zero: nothing would ever be passed on"),
+        ("reject = 200", "error: status 200: it must be 400 to 599, and not 407"),
+        ("scheme = \"digest\"", "error: `scheme` means nothing without `credentials`"),
+        ("auth_time = \"1ms\"", "error: `auth_time` means nothing without `credentials`"),
+        (&format!("{LOGIN}\nalgorithm = \"md5\""), "error: `algorithm` belongs to scheme = \"digest\" only"),
+        (
+            &format!("{LOGIN}\nscheme = \"digest\"\nnonce_lifetime = \"0s\""),
+            "error: a nonce that is too old at once: nobody would ever pass",
+        ),
+        ("tls = \"1.3\"", "error: unknown key `tls` in [proxies.corporate]"),
+    ] {
+        assert_eq!(first_line(keys), said);
+    }
+    assert_eq!(
+        refused_with("[proxies.gateway]").lines().next(),
+        Some("error: the name `gateway` would mean proxies and servers: rename this group")
+    );
+}
+
+#[test]
+fn clients_go_through_proxies_and_not_to_them() {
+    let with = |client: &str, more: &str| {
+        let text = FLEET.replace(RETRY, &format!("{RETRY}\n{client}"));
+        message(&format!("{text}\n[proxies.corporate]\n{more}"), &Overrides::default())
+    };
+    assert_snapshot!(with("proxy = \"corporat\"", ""), @r#"
+    error: no group of proxies is named `corporat`
+      --> fleet.toml:20:9
+       |
+    20 | proxy = "corporat"
+       |         ^^^^^^^^^^
+       |
+       = help: the nearest name is `corporate`
+    "#);
+    assert_snapshot!(with("proxy = \"gateway\"", ""), @r#"
+    error: no group of proxies is named `gateway`
+      --> fleet.toml:20:9
+       |
+    20 | proxy = "gateway"
+       |         ^^^^^^^^^
+       |
+       = help: write [proxies.NAME] and name it here
+    "#);
+    assert_snapshot!(with("proxy_credentials = { user = \"alice\", password = \"secret\" }", ""), @r#"
+    error: `proxy_credentials` means nothing without `proxy`
+      --> fleet.toml:20:1
+       |
+    20 | proxy_credentials = { user = "alice", password = "secret" }
+       | ^^^^^^^^^^^^^^^^^
+       |
+       = help: write proxy = "NAME", a group of [proxies.NAME]
+    "#);
+    let direct = "[clients.others]\ncount = 1\nendpoints = [\"corporate\"]";
+    assert_snapshot!(with("", direct), @r#"
+    error: `corporate` is a forward proxy, which connections go through, not to
+      --> fleet.toml:43:14
+       |
+    43 | endpoints = ["corporate"]
+       |              ^^^^^^^^^^^
+       |
+       = help: name servers here, and write proxy = "corporate" in the client group
+    "#);
+    assert_snapshot!(with("proxy = \"corporate\"", "[servers.balancer]\nkind = \"l4\"\nto = \"gateway\"\nbalance = \"nat\"\n[clients.others]\ncount = 1\nendpoints = [\"balancer\"]\nproxy = \"corporate\""), @r#"
+    error: `balancer` is a balancer: one behind a forward proxy is not simulated
+      --> fleet.toml:47:14
+       |
+    47 | endpoints = ["balancer"]
+       |              ^^^^^^^^^^
+       |
+       = help: name the servers behind it, or take `proxy` from the clients
+    "#);
+    let text = FLEET
+        .replace(RETRY, &format!("{RETRY}\nproxy = \"corporate\""))
+        .replace("to = \"gateway\", pick", "to = \"name\", pick");
+    assert_snapshot!(message(&format!("{text}\n[proxies.corporate]\n[dns.name]\nto = \"gateway\""), &Overrides::default()), @r#"
+    error: `name` is a DNS name, and proxies here look none up
+     --> fleet.toml:9:38
+      |
+    9 | behavior = { kind = "redirect", to = "name", pick = "round-robin" }
+      |                                      ^^^^^^
+      |
+      = help: name servers, or take `proxy` from the clients
+    "#);
+}

@@ -16,9 +16,17 @@ pub enum ServerKind {
     Websocket,
     /// Layer-4 balancers: each is an address before a group, and passes connections on without reading them.
     L4,
+    /// Forward proxies, which `[proxies.NAME]` makes.
+    #[serde(skip)]
+    Proxy,
 }
 
 impl ServerKind {
+    /// The table of a scenario that such groups are written in.
+    pub fn table(self) -> &'static str {
+        if self == ServerKind::Proxy { "proxies" } else { "servers" }
+    }
+
     /// Whether it need not be written.
     pub fn is_default(&self) -> bool {
         *self == ServerKind::default()

@@ -6,10 +6,11 @@
 
 mod config;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 pub use config::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
 
+use super::relay::{Parted, Relay};
 use super::{Context, Event, Outputs, Plan, Server};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
@@ -28,36 +29,15 @@ struct Backend {
     checking: Option<u32>,
 }
 
-/// What a connection that the balancer opened is for.
-#[derive(Debug, Clone, Copy)]
-enum Use {
-    /// A check of this backend.
-    Check { backend: usize },
-    /// The way on of an accepted connection.
-    Way { accepted: u32, backend: usize, up: bool },
-}
-
-/// A connection that the balancer accepted.
-#[derive(Debug, Default)]
-struct Client {
-    /// The number of its way on; `None`: there is no such connection.
-    way: Option<u32>,
-    /// What it said before the way was up.
-    waiting: Vec<u8>,
-}
-
 /// One balancer process.
 #[derive(Debug, Default)]
 pub(super) struct Balancer {
     backends: Vec<Backend>,
     turn: usize,
-    clients: Vec<Client>,
-    /// Accepted connections that are not gone.
-    accepted: u32,
-    opened: BTreeMap<u32, Use>,
-    next_number: u32,
-    /// When connects have taken too long, in order.
-    connecting: VecDeque<(Timestamp, u32)>,
+    /// The ways on of the connections that it terminates.
+    relay: Relay,
+    /// Which backend a connection that it opened to check one is for.
+    checks: BTreeMap<u32, usize>,
     /// The next round of checks, and when those of the last have taken too long.
     next_checks: Option<Timestamp>,
     checks_end: Option<Timestamp>,
@@ -91,10 +71,7 @@ impl Balancer {
 
     /// The accepted connection whose way on this is.
     pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
-        match self.opened.get(&own)? {
-            Use::Way { accepted, .. } => Some(ConnectionId(*accepted)),
-            Use::Check { .. } => None,
-        }
+        self.relay.accepted_for(own)
     }
 
     /// Chooses one of the servers that are up, for a connection of this identity, from this address.
@@ -147,9 +124,9 @@ impl Balancer {
                 self.end_checks(plan, now, out);
                 self.check_all(cx, plan, now, out);
             }
-            Input::Received(c, bytes) => match c.as_own() {
-                Some(own) => self.received_from_server(plan, cx, own, bytes, out),
-                None => self.received_from_client(c, bytes, out),
+            Input::Received(c, bytes) => match self.check_of(c) {
+                Some((own, backend)) => self.check_answered(plan, cx, own, backend, bytes, out),
+                None => self.relay.pass(c, bytes, out),
             },
             Input::Eof(c) => self.ended_at(plan, c, How::Fin, out),
             Input::Reset(c) => self.ended_at(plan, c, How::Reset, out),
@@ -172,7 +149,7 @@ impl Balancer {
         out: &mut Outputs,
     ) {
         out.event(Event::Accepted { connection: c.0 });
-        let room = self.accepted < plan.connections_max;
+        let room = self.relay.len() < plan.connections_max;
         let chosen = if room { self.choose(cx, plan, from, plan.ports) } else { None };
         let Some(backend) = chosen else {
             // What the client has said was read by nobody: RST (`tcp_close` with bytes in the receive queue).
@@ -181,113 +158,77 @@ impl Balancer {
             out.event(Event::Closed { connection: c.0 });
             return;
         };
-        if self.clients.len() <= c.0 as usize {
-            self.clients.resize_with(c.0 as usize + 1, Client::default);
-        }
-        self.accepted += 1;
+        let to = plan.to[backend];
         self.backends[backend].connections += 1;
-        let own = self.open(plan.to[backend], Use::Way { accepted: c.0, backend, up: false }, out);
-        self.clients[c.0 as usize].way = Some(own);
-        self.connecting.push_back((now + plan.connect_timeout, own));
-        out.event(Event::Forwarded { connection: c.0, to: plan.to[backend].0 });
+        let own = self.relay.begin(c, backend, now + plan.connect_timeout);
+        out.push(Output::Open(own, to));
+        out.event(Event::Forwarded { connection: c.0, to: to.0 });
     }
 
-    fn open(&mut self, to: EndpointId, what: Use, out: &mut Outputs) -> u32 {
-        let own = self.next_number;
-        self.next_number += 1;
-        self.opened.insert(own, what);
-        out.push(Output::Open(ConnectionId::own(own), to));
-        own
+    /// Which check a connection that the balancer opened is, and of which backend.
+    fn check_of(&self, c: ConnectionId) -> Option<(u32, usize)> {
+        let own = c.as_own()?;
+        self.checks.get(&own).map(|backend| (own, *backend))
     }
 
     fn connected(&mut self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
         let Some(own) = c.as_own() else { return };
-        match self.opened.get_mut(&own) {
-            Some(Use::Way { accepted, up, .. }) => {
-                *up = true;
-                let waiting = std::mem::take(&mut self.clients[*accepted as usize].waiting);
-                if !waiting.is_empty() {
-                    out.transmit(c, |bytes| bytes.extend_from_slice(&waiting));
+        match self.check_of(c) {
+            None => drop(self.relay.up(own, out)),
+            Some((_, backend)) => match plan.check {
+                Check::Connect => self.checked(plan, backend, true, How::Reset, out),
+                Check::Handshake if cx.directory.secure(plan.to[backend]) => {
+                    out.push(Output::StartTls(c, plan.to[backend]));
                 }
-            }
-            Some(Use::Check { backend }) => {
-                let backend = *backend;
-                match plan.check {
-                    Check::Connect => self.checked(plan, backend, true, How::Reset, out),
-                    Check::Handshake if cx.directory.secure(plan.to[backend]) => {
-                        out.push(Output::StartTls(c, plan.to[backend]));
-                    }
-                    Check::Handshake => self.ask(cx, plan, c, out),
-                }
-            }
-            None => {}
+                Check::Handshake => self.ask(cx, plan, c, out),
+            },
         }
     }
 
     /// The request of a check leaves.
     fn ask(&self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
-        let Some(own) = c.as_own() else { return };
-        if let Some(Use::Check { backend }) = self.opened.get(&own) {
-            let authority = cx.directory.authority(plan.to[*backend]);
+        if let Some((own, backend)) = self.check_of(c) {
+            let authority = cx.directory.authority(plan.to[backend]);
             out.transmit(c, |bytes| write_request(bytes, Mode::Upgrade, authority, "/", &key(cx, own)));
         }
     }
 
-    fn received_from_client(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        let Some(client) = self.clients.get_mut(c.0 as usize) else { return };
-        let Some(own) = client.way else { return };
-        match self.opened.get(&own) {
-            Some(Use::Way { up: true, .. }) => out.transmit(ConnectionId::own(own), |out| out.extend_from_slice(bytes)),
-            _ => client.waiting.extend_from_slice(bytes),
-        }
-    }
-
-    fn received_from_server(&mut self, plan: &Balancing, cx: &Context<'_>, own: u32, bytes: &[u8], out: &mut Outputs) {
-        match self.opened.get(&own) {
-            Some(Use::Way { accepted, .. }) => {
-                out.transmit(ConnectionId(*accepted), |out| out.extend_from_slice(bytes));
-            }
-            Some(Use::Check { backend }) => {
-                // The servers here send a head in one piece.
-                let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
-                let open = matches!(answer, Ok(Some((Answer::Open, _))));
-                self.checked(plan, *backend, open, How::Fin, out);
-            }
-            None => {}
-        }
+    fn check_answered(
+        &mut self,
+        plan: &Balancing,
+        cx: &Context<'_>,
+        own: u32,
+        backend: usize,
+        bytes: &[u8],
+        out: &mut Outputs,
+    ) {
+        // The servers here send a head in one piece.
+        let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
+        let open = matches!(answer, Ok(Some((Answer::Open, _))));
+        self.checked(plan, backend, open, How::Fin, out);
     }
 
     /// One end of a connection is gone: so is the other, in the same way.
     fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: How, out: &mut Outputs) {
-        let own = match c.as_own() {
-            Some(own) => own,
-            None => match self.clients.get(c.0 as usize).and_then(|client| client.way) {
-                Some(own) => own,
-                None => return,
-            },
-        };
-        match self.opened.get(&own) {
-            Some(Use::Check { backend }) => self.checked(plan, *backend, false, How::Fin, out),
-            Some(Use::Way { .. }) => self.part(own, how, out),
-            None => {}
+        match self.check_of(c) {
+            Some((_, backend)) => self.checked(plan, backend, false, How::Fin, out),
+            None => self.part(c, how, out),
         }
     }
 
     /// Closes both ends of a way.
-    fn part(&mut self, own: u32, how: How, out: &mut Outputs) {
-        let Some(Use::Way { accepted, backend, .. }) = self.opened.remove(&own) else { return };
-        self.backends[backend].connections -= 1;
-        self.clients[accepted as usize] = Client::default();
-        self.accepted -= 1;
-        out.push(Output::Close(ConnectionId::own(own), how));
-        out.push(Output::Close(ConnectionId(accepted), how));
-        out.event(Event::Closed { connection: accepted });
+    fn part(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+        let Some(Parted { own, accepted, to }) = self.relay.part(c) else { return };
+        self.backends[to].connections -= 1;
+        out.push(Output::Close(own, how));
+        out.push(Output::Close(accepted, how));
+        out.event(Event::Closed { connection: accepted.0 });
     }
 
     /// A check has come out.
     fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: How, out: &mut Outputs) {
         let Some(own) = self.backends[backend].checking.take() else { return };
-        self.opened.remove(&own);
+        self.checks.remove(&own);
         out.push(Output::Close(ConnectionId::own(own), how));
         let Some(health) = &plan.health else { return };
         let server = plan.to[backend].0;
@@ -303,12 +244,7 @@ impl Balancer {
         }
         out.event(Event::MarkedDown { server });
         if plan.on_down == OnDown::Reset {
-            let through = |(own, what): (&u32, &Use)| match what {
-                Use::Way { backend: to, .. } if *to == backend => Some(*own),
-                _ => None,
-            };
-            let through: Vec<u32> = self.opened.iter().filter_map(through).collect();
-            through.into_iter().for_each(|own| self.part(own, How::Reset, out));
+            self.relay.ways_to(backend).into_iter().for_each(|own| self.part(own, How::Reset, out));
         }
     }
 
@@ -324,7 +260,9 @@ impl Balancer {
             let to = plan.to[backend];
             // A balancer among its own servers would ask itself; the scenario's check refuses that.
             debug_assert_ne!(to, cx.endpoint);
-            let own = self.open(to, Use::Check { backend }, out);
+            let own = self.relay.number();
+            self.checks.insert(own, backend);
+            out.push(Output::Open(ConnectionId::own(own), to));
             self.backends[backend].checking = Some(own);
         }
     }
@@ -341,28 +279,13 @@ impl Balancer {
 
     /// Connects that have taken too long.
     fn give_up_connects(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some((at, own)) = self.next_connect()
-            && at <= now
-        {
-            self.connecting.pop_front();
+        while let Some(own) = self.relay.overdue(now) {
             self.part(own, How::Reset, out);
         }
     }
 
-    /// The first connect that will have taken too long; those that came out are forgotten.
-    fn next_connect(&mut self) -> Option<(Timestamp, u32)> {
-        loop {
-            let (at, own) = *self.connecting.front()?;
-            if let Some(Use::Way { up: false, .. }) = self.opened.get(&own) {
-                return Some((at, own));
-            }
-            self.connecting.pop_front();
-        }
-    }
-
     fn schedule(&mut self, out: &mut Outputs) {
-        let connect = self.next_connect().map(|(at, _)| at);
-        let next = [connect, self.next_checks, self.checks_end].into_iter().flatten().min();
+        let next = [self.relay.next_due(), self.next_checks, self.checks_end].into_iter().flatten().min();
         if next != self.due {
             self.due = next;
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
@@ -404,9 +327,13 @@ impl Server {
         }
     }
 
-    /// The accepted connection whose way on a balancer opened under this number.
+    /// The accepted connection whose way on a balancer or a proxy opened under this number.
     pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
-        self.balancer.as_ref()?.accepted_for(own.as_own()?)
+        let own = own.as_own()?;
+        match &self.relay {
+            Some(tunnels) => tunnels.accepted_for(own),
+            None => self.balancer.as_ref()?.accepted_for(own),
+        }
     }
 }
 

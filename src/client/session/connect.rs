@@ -1,0 +1,72 @@
+//! From the choice of an endpoint to the opening request: the connect gate, TCP, what comes between, TLS.
+
+use super::{Outputs, Session, State};
+use crate::client::event::Event;
+use crate::client::group::Context;
+use crate::handshake::client::{add_authorization, write_request};
+use crate::machine::{ConnectionId, Output};
+use crate::time::Timestamp;
+
+impl Session {
+    /// Connects, or waits in line for the host's gate.
+    pub(super) fn enter(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
+        if let Some(host) = &mut cx.host
+            && cx.group.gate
+            && !host.enter(self.endpoint(), cx.slot)
+        {
+            self.state = State::Gated;
+            self.wake_at(Timestamp::NEVER, Timestamp::NEVER, out);
+            return;
+        }
+        self.connect(cx, now, out);
+    }
+
+    pub(super) fn connect(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        self.connection += 1;
+        self.state = State::Connecting;
+        out.event(Event::AttemptStarted { connection: self.connection, endpoint: u32::from(self.endpoint) });
+        out.push(Output::Open(ConnectionId(self.connection), self.next_hop(cx)));
+        self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
+    }
+
+    /// TCP is up, to the proxy where there is one. The handshake's timeout counts from here either way.
+    pub(super) fn connected(&mut self, cx: &mut Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
+        out.event(Event::Connected { connection: c.0 });
+        match cx.group.proxy {
+            None => self.begin(cx, c, out),
+            Some(_) => self.ask_proxy(cx, c, out),
+        }
+        self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
+    }
+
+    /// The way to the server is there: TLS is next, where the server has it.
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
+        if cx.directory.secure(self.endpoint()) {
+            self.state = State::Securing;
+            let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
+            out.push(Output::StartTls(c, name));
+        } else {
+            self.ask(cx, c, out);
+        }
+    }
+
+    /// Sends the opening request.
+    pub(super) fn ask(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
+        self.state = State::Handshaking;
+        let group = cx.group;
+        let authorization = group.credentials.as_ref().and_then(|own| self.authorization(cx, own, out));
+        let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
+        let key = self.key(cx);
+        out.transmit(c, |bytes| {
+            write_request(bytes, cx.group.mode, authority, self.path(cx), &key);
+            if let Some(value) = &authorization {
+                add_authorization(bytes, value);
+            }
+        });
+    }
+
+    /// A timeout, or the end of the time for the whole attempt if that comes first.
+    pub(super) fn limited(&self, cx: &Context<'_>, timeout: Timestamp) -> Timestamp {
+        cx.group.open_timeout.map_or(timeout, |limit| timeout.min(self.since + limit))
+    }
+}
