@@ -67,6 +67,12 @@ impl Axis {
         Axis { name: name.into(), lo: 0.0, hi, ticks: ticks.collect() }
     }
 
+    /// From 0 to 100 %.
+    pub fn share(name: &str) -> Axis {
+        let ticks = (0..=10).map(|n| Tick { at: f64::from(n * 10), label: Some((n * 10).to_string()) });
+        Axis { name: name.into(), lo: 0.0, hi: 100.0, ticks: ticks.collect() }
+    }
+
     /// A logarithmic axis that holds all `values`.
     pub fn log(name: &str, values: impl Iterator<Item = Nanos>) -> Axis {
         let (mut least, mut largest, mut has_zero) = (u64::MAX, 1, false);

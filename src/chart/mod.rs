@@ -17,10 +17,13 @@ mod picture;
 mod render;
 mod sessions;
 pub(crate) mod style;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod thin;
 mod transactions;
+
+pub use sweep::{Band, Curve};
 
 use crate::metrics::Measured;
 
@@ -35,4 +38,10 @@ pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
     ];
     let transactions = transactions::picture(measured).map(|picture| ("transactions.svg", picture));
     charts.into_iter().chain(transactions).map(|(name, picture)| (name, render::svg(title, &picture))).collect()
+}
+
+/// The charts of many runs: sessions open over time, and the spread of a metric. `title` is the scenario's.
+pub fn draw_sweep(title: &str, bands: &[Band], metric: &str, curves: &[Curve]) -> Vec<(&'static str, String)> {
+    let charts = [("open.svg", sweep::open(bands)), ("spread.svg", sweep::spread(metric, curves))];
+    charts.into_iter().map(|(name, picture)| (name, render::svg(title, &picture))).collect()
 }

@@ -4,6 +4,7 @@ mod check;
 mod progress;
 mod replay;
 mod run;
+mod sweep;
 mod text;
 mod verify;
 
@@ -45,6 +46,7 @@ Examples:
   shakedown run scenarios/failover.toml --variant no-jitter --format json | jq .outage.p99_ms
   shakedown check scenarios/failover.toml --resolved
   shakedown replay scenarios/failover.toml --session players-17
+  shakedown sweep scenarios/failover.toml --seeds 0..1000
   shakedown verify results/ --models
 
 Exit codes:
@@ -75,6 +77,12 @@ enum Command {
     /// Draw sessions' lives as ladder diagrams
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
+    /// Run a scenario with many seeds, and vary keys, over all cores
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep(sweep::SweepArgs),
+    /// Put the shares of a sweep together that ran in several places
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(sweep::MergeArgs),
     /// Run recorded simulations again and compare digests, summaries and series
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -103,6 +111,21 @@ Examples:
 
 Sessions are counted from 0 in their group. The run is made again, so whatever changes it (--seed, --variant, --set)
 must be given as it was.";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  shakedown sweep scenarios/failover.toml --seeds 0..1000
+  shakedown sweep scenarios/failover.toml --seeds 0..100 \\
+      --grid clients.players.retry.policy=full-jitter,equal-jitter --grid clients.players.retry.cap=10s,30s
+  shakedown sweep scenarios/failover.toml --seeds 0..1000 --resume
+  shakedown sweep scenarios/failover.toml --seeds 0..1000 --shard 3/16
+
+Results go to results/SCENARIO/sweep-FROM-UNTIL: summary.json, runs.csv, runs.jsonl, latency.hlog and charts. While it
+runs, rows are kept in a folder that ends in -partial. Threads, interruptions and shares change nothing of what comes out.";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  shakedown merge results/failover/sweep-0-1000-shard-*";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -177,11 +200,18 @@ fn seed(text: &str) -> Result<u64, String> {
 impl ScenarioArgs {
     /// Reads and checks the scenario.
     fn load(&self) -> Result<Scenario, Failure> {
-        let shown = self.scenario.display().to_string();
-        let text = std::fs::read_to_string(&self.scenario)
-            .map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
+        let (shown, text) = read(&self.scenario)?;
         let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone() };
         Ok(Scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
+    }
+}
+
+/// A scenario file: what messages call it, and its text.
+fn read(file: &Path) -> Result<(String, String), Failure> {
+    let shown = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((shown, text)),
+        Err(error) => Err(Failure::Input(format!("error: can't read {shown}: {error}"))),
     }
 }
 
@@ -218,6 +248,8 @@ pub fn run() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
+        Command::Merge(args) => sweep::merge(&args),
         Command::Verify(args) => verify::verify(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

@@ -81,14 +81,16 @@ impl Watcher {
 /// Shows how many runs of many are done.
 pub(super) struct Counter {
     started: Instant,
+    /// Runs that were done before.
+    before: usize,
     bar: Option<ProgressBar>,
     said: Instant,
 }
 
 impl Counter {
-    pub fn new() -> Counter {
+    pub fn new(before: usize) -> Counter {
         let now = Instant::now();
-        Counter { started: now, bar: None, said: now }
+        Counter { started: now, before, bar: None, said: now }
     }
 
     /// `done` runs are done, of `of`.
@@ -96,13 +98,15 @@ impl Counter {
         if self.started.elapsed() < PATIENCE {
             return;
         }
+        let rate = done.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64();
         if std::io::stderr().is_terminal() {
             let bar = self.bar.get_or_insert_with(|| bar(of as u64));
             bar.set_position(done as u64);
-            bar.set_message(format!("{done} of {of} runs"));
+            bar.set_message(format!("{done} of {of} runs · {rate:.1} runs/s"));
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
-            eprintln!("{done} of {of} runs");
+            let left = (of - done) as f64 / rate.max(1e-3);
+            eprintln!("{done} of {of} runs · {rate:.1} runs/s · {left:.0} s left");
         }
     }
 

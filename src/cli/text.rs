@@ -274,7 +274,7 @@ fn percent(share: f64) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -287,21 +287,21 @@ fn grouped(number: u64) -> String {
 }
 
 /// A table whose first column is words and whose others are numbers.
-struct Table {
+pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(header: &[&str]) -> Table {
+    pub fn new(header: &[&str]) -> Table {
         Table { rows: vec![header.iter().map(ToString::to_string).collect()] }
     }
 
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// The table as text after an empty line; nothing when it has no rows. Columns without any value are left out.
-    fn finish(self) -> String {
+    pub fn finish(self) -> String {
         let Table { rows } = self;
         if rows.len() < 2 {
             return String::new();

@@ -34,7 +34,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 /// Simulates what has a known answer.
 fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failure> {
     let experiments = explore::models::experiments();
-    let watcher = Mutex::new(Counter::new());
+    let watcher = Mutex::new(Counter::new(0));
     let outcomes = explore::models::run(&experiments, &|done, of| {
         // A panic elsewhere ends the process anyway; its count may as well be shown.
         watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);

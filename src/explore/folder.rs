@@ -70,18 +70,29 @@ pub fn may_hold(folder: &Path, scenario: &Scenario) -> Result<(), FolderError> {
     may_make_way(folder, Some(&Identity(scenario.name.clone().into(), "sim".into(), scenario.file.seed.0.into())))
 }
 
-/// Whose run it is: scenario, driver and seed.
+/// Whether the sweep with this header could be written to `folder`.
+///
+/// # Errors
+/// [`FolderError`] when something else lies there, or something that can't be read.
+pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
+    may_make_way(folder, identity(header.as_bytes()).as_ref())
+}
+
+/// The files that say what a folder holds: a run, or a sweep.
+const HEADERS: [&str; 2] = ["run.json", "sweep.json"];
+
+/// Whose run it is: scenario, driver and seed, or seeds.
 #[derive(PartialEq)]
 struct Identity(serde_json::Value, serde_json::Value, serde_json::Value);
 
 fn identity(run: &[u8]) -> Option<Identity> {
     let run: serde_json::Value = serde_json::from_slice(run).ok()?;
     let key = |name: &str| run.get(name).cloned();
-    Some(Identity(key("scenario")?, key("driver")?, key("seed")?))
+    Some(Identity(key("scenario")?, key("driver")?, key("seed").or_else(|| key("seeds"))?))
 }
 
 fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
-    let ours = files.iter().find(|(name, _)| name == "run.json").and_then(|(_, bytes)| identity(bytes));
+    let ours = files.iter().find(|(name, _)| HEADERS.contains(&name.as_str())).and_then(|(_, bytes)| identity(bytes));
     may_make_way(folder, ours.as_ref())
 }
 
@@ -98,7 +109,8 @@ fn may_make_way(folder: &Path, ours: Option<&Identity>) -> Result<(), FolderErro
             }
         }
     }
-    match fs::read(folder.join("run.json")).ok().and_then(|bytes| identity(&bytes)) {
+    let headers = HEADERS.iter().filter_map(|name| fs::read(folder.join(name)).ok());
+    match headers.into_iter().find_map(|bytes| identity(&bytes)) {
         None => taken("no run.json of a run"),
         Some(theirs) if ours == Some(&theirs) => Ok(()),
         Some(Identity(scenario, driver, seed)) => taken(&format!("a run of {scenario}, driver {driver}, seed {seed}")),

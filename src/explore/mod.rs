@@ -4,9 +4,10 @@ mod folder;
 pub mod models;
 mod once;
 mod replay;
+pub mod sweep;
 mod verify;
 
-pub use folder::{FolderError, may_hold, write_folder};
+pub use folder::{FolderError, may_hold, may_hold_sweep, write_folder};
 pub use once::{Finished, Progress, once};
 pub use replay::{find, trace};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

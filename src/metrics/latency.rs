@@ -3,7 +3,11 @@
 //! Values are gathered as they come and sorted once per interval: recording costs the hot loop one push, and equal
 //! values, which simulations have many of, are counted in one step.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
 
 use crate::time::{Nanos, Timestamp};
 
@@ -33,6 +37,18 @@ struct Interval {
     length: Nanos,
     first: usize,
     len: usize,
+}
+
+/// What a latency adds up to, as text and numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// The histogram of all finished values (HdrHistogram V2, deflated, base64).
+    histogram: String,
+    unfinished: u64,
+    /// In decimal digits: it may be larger than JSON's readers take numbers to be.
+    sum_ns: String,
+    min_ns: u64,
+    max_ns: u64,
 }
 
 /// Percentiles of one interval.
@@ -130,6 +146,37 @@ impl Latency {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+
+    /// The totals, in a form that can be kept and merged elsewhere. Intervals are left out.
+    pub fn totals(&self) -> Totals {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes).expect("a vector takes whatever is written");
+        Totals {
+            histogram: STANDARD.encode(bytes),
+            unfinished: self.unfinished,
+            sum_ns: self.sum.to_string(),
+            min_ns: self.min,
+            max_ns: self.max,
+        }
+    }
+
+    /// A latency with these totals; `None` when they are damaged.
+    pub fn restored(totals: &Totals) -> Option<Latency> {
+        let bytes = STANDARD.decode(&totals.histogram).ok()?;
+        Some(Latency {
+            histogram: Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?,
+            unfinished: totals.unfinished,
+            sum: totals.sum_ns.parse().ok()?,
+            min: totals.min_ns,
+            max: totals.max_ns,
+            ..Latency::default()
+        })
+    }
+
+    /// All finished values.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     /// Values, the unfinished ones included.
@@ -245,6 +292,16 @@ mod tests {
         all.end_interval(Timestamp(20), Nanos(10));
         let kept: Vec<_> = all.intervals().map(|(start, _, h)| (start.0, h.len(), h.max())).collect();
         assert_eq!(kept, [(0, 1, 7), (20, 2, 9)]);
+    }
+
+    #[test]
+    fn totals_are_restored_whole() {
+        let mut all = latency([5, 1, 70_000]);
+        all.add_unfinished(2);
+        let kept = serde_json::to_string(&all.totals()).unwrap();
+        let back = Latency::restored(&serde_json::from_str(&kept).unwrap()).unwrap();
+        assert_eq!(back.totals(), all.totals());
+        assert_eq!((back.count(), back.min(), back.percentile(3, 5)), (5, Some(Nanos(1)), all.percentile(3, 5)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod summary;
 mod transactions;
 
 pub use collector::Metrics;
-pub use latency::{Latency, Percentiles};
+pub use latency::{Latency, Percentiles, Totals};
 pub use layout::{GroupLayout, Layout, ServerLayout};
 pub use series::{FaultWindow, Series, ServerSeries};
 pub use summary::{Metric, PERCENTILES, Summary, Value};

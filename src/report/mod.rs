@@ -9,6 +9,7 @@ use crate::check::Verdict;
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
+pub use hlog::histogram_log;
 pub use json::{FORMAT_VERSION, number};
 
 /// A finished run.

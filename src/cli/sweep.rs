@@ -1,0 +1,295 @@
+//! `shakedown sweep` and `shakedown merge`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+
+use super::progress::{Counter, catch_interrupts, interrupted};
+use super::text::{Table, grouped};
+use super::{Failure, Format, complain, print, read, stem};
+use crate::explore::may_hold_sweep;
+use crate::explore::sweep::{self, Axis, Journal, Plan, Seeds, Shard, Spread, SweepError, SweepSummary};
+use crate::scenario::Overrides;
+use crate::time::{Nanos, human};
+
+#[derive(Debug, Args)]
+pub(super) struct SweepArgs {
+    /// The scenario file
+    scenario: PathBuf,
+    /// The seeds: 0..1000 (without its end), 0..=999, or one
+    #[arg(long, value_name = "RANGE")]
+    seeds: Seeds,
+    /// Vary a key over several values; several of these make every combination (can be repeated)
+    #[arg(long = "grid", value_name = "PATH=VALUE,VALUE")]
+    grid: Vec<Axis>,
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// How many threads; all cores unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Go on with a sweep that was interrupted
+    #[arg(long)]
+    resume: bool,
+    /// Run one share of several only, counted from 0/16; array jobs of Slurm say so themselves
+    #[arg(long, value_name = "I/N", conflicts_with = "shards")]
+    shard: Option<Shard>,
+    /// How many shares there are, where JOB_COMPLETION_INDEX (Kubernetes) or AWS_BATCH_JOB_ARRAY_INDEX says which is this
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    shards: Option<u64>,
+    /// Write the results into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print on standard output; with json, everything else goes to standard error
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print broken expectations and the digest only
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The folders of all shares
+    #[arg(required = true)]
+    folders: Vec<PathBuf>,
+    /// Write the whole sweep into this folder, instead of beside the first share
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+fn machine(error: impl std::fmt::Display) -> Failure {
+    Failure::Machine(error.to_string())
+}
+
+pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
+    let (shown, text) = read(&args.scenario)?;
+    let overrides = Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone() };
+    let shard = shard(args.shard, args.shards, |name| std::env::var(name).ok()).map_err(Failure::Input)?;
+    let name = stem(&args.scenario);
+    let plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;
+    let folder = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name()));
+    may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
+    let partial = with_ending(&folder, "-partial");
+    let (journal, rows) = Journal::open(&partial, &plan, args.resume).map_err(machine)?;
+    if !args.quiet {
+        say(args.format, &headline(&plan, rows.len()))?;
+    }
+    catch_interrupts();
+    let counter = Mutex::new(Counter::new(rows.len()));
+    let watch = |done: Option<sweep::Done>| {
+        if let Some(done) = done.filter(|_| !args.quiet) {
+            // A panic elsewhere ends the process anyway; its count may as well be shown.
+            counter.lock().unwrap_or_else(PoisonError::into_inner).watch(done.runs, done.of);
+        }
+        !interrupted()
+    };
+    let all = sweep::run(&plan, &journal, &rows, args.jobs.map(usize::from), &watch).map_err(machine);
+    counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    if !all? {
+        let rows = journal.rows().map_err(machine)?.len();
+        let of = plan.points().count();
+        complain(&format!("interrupted: {rows} of {of} runs are in {}; go on with --resume\n", partial.display()))?;
+        return Err(Failure::Interrupted);
+    }
+    let summary = sweep::finish(&plan, journal, &folder).map_err(|error: SweepError| machine(error))?;
+    report(&plan, &summary, &folder, args.format, args.quiet, Some(&args.scenario))
+}
+
+pub(super) fn merge(args: &MergeArgs) -> Result<(), Failure> {
+    let (plan, summary, folder) = sweep::merge(&args.folders, args.out.clone()).map_err(machine)?;
+    report(&plan, &summary, &folder, Format::Text, false, None)
+}
+
+/// Which share this process is to run.
+fn shard(
+    given: Option<Shard>,
+    shards: Option<u64>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Shard, String> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let number = |name: &str| {
+        let value = variable(name);
+        value
+            .map(|text| {
+                text.trim()
+                    .parse::<u64>()
+                    .map_err(|_| format!("error: {name} is `{text}`: a whole number was expected"))
+            })
+            .transpose()
+    };
+    let slurm = number("SLURM_ARRAY_TASK_ID")?.zip(number("SLURM_ARRAY_TASK_COUNT")?);
+    let (index, of) = match slurm {
+        Some((task, of)) => {
+            let (first, step) =
+                (number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0), number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1));
+            (task.checked_sub(first).map(|task| task / step.max(1)), of)
+        }
+        None => {
+            let (kubernetes, aws) = (number("JOB_COMPLETION_INDEX")?, number("AWS_BATCH_JOB_ARRAY_INDEX")?);
+            match (kubernetes.or(aws), shards) {
+                (Some(index), Some(of)) => (Some(index), of),
+                (Some(_), None) => {
+                    return Err("error: this is one of several jobs (JOB_COMPLETION_INDEX or AWS_BATCH_JOB_ARRAY_INDEX is set): say of how many with --shards N, or --shard 0/1 to run all".into());
+                }
+                (None, Some(_)) => {
+                    return Err("error: --shards needs JOB_COMPLETION_INDEX or AWS_BATCH_JOB_ARRAY_INDEX to say which share this is: give --shard I/N".into());
+                }
+                (None, None) => return Ok(Shard::WHOLE),
+            }
+        }
+    };
+    match index {
+        Some(index) if index < of => Ok(Shard { index, of }),
+        _ => Err(format!("error: this job's number does not lie within its {of} shares: give --shard I/N")),
+    }
+}
+
+fn with_ending(folder: &Path, ending: &str) -> PathBuf {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    folder.with_file_name(format!("{name}{ending}"))
+}
+
+fn headline(plan: &Plan, done: usize) -> String {
+    let title = plan.cells.first().map_or("", |cell| cell.scenario.file.title.as_str());
+    let count =
+        |count: usize, one: &str| format!("{} {one}{}", grouped(count as u64), if count == 1 { "" } else { "s" });
+    let mut parts = vec![format!("seeds {}", plan.seeds), count(plan.points().count(), "run")];
+    if plan.cells.len() > 1 {
+        parts.insert(1, count(plan.cells.len(), "cell"));
+    }
+    if plan.shard != Shard::WHOLE {
+        parts.push(format!("share {}", plan.shard));
+    }
+    if done > 0 {
+        parts.push(format!("{} of them done before", grouped(done as u64)));
+    }
+    format!("{}: {title}\n{}\n\n", plan.name, parts.join(" · "))
+}
+
+fn report(
+    plan: &Plan,
+    summary: &SweepSummary,
+    folder: &Path,
+    format: Format,
+    quiet: bool,
+    scenario: Option<&Path>,
+) -> Result<(), Failure> {
+    if !quiet {
+        say(format, &figures(plan, summary))?;
+    }
+    say(format, &failures(plan, summary, scenario))?;
+    if format == Format::Json {
+        // The very file, which a share has not.
+        let document = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_else(|_| plan.header());
+        print(&document)?;
+    }
+    if !quiet {
+        say(format, &format!("results in {}\n", folder.display()))?;
+    }
+    say(format, &format!("digest {}\n", summary.digest))?;
+    if summary.cells.iter().any(|cell| !cell.errors.is_empty()) {
+        return Err(Failure::Machine("some runs came to no end".into()));
+    }
+    if summary.cells.iter().all(|cell| cell.held == cell.runs) { Ok(()) } else { Err(Failure::Broken) }
+}
+
+/// A line per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
+fn figures(plan: &Plan, summary: &SweepSummary) -> String {
+    let metrics = sweep::headline_metrics(plan, summary, 4);
+    let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
+    let mut table = Table::new(&["", "held"].into_iter().chain(names).collect::<Vec<_>>());
+    for cell in &summary.cells {
+        let label = if cell.label.is_empty() { "all seeds".to_string() } else { cell.label.clone() };
+        let mut line = vec![label, format!("{}/{}", grouped(cell.held as u64), grouped(cell.runs as u64))];
+        line.extend(
+            metrics.iter().map(|metric| cell.metrics.get(metric).map_or(String::new(), |of| spread(metric, of))),
+        );
+        table.row(line);
+    }
+    format!(
+        "{}\nEach figure: the median over the seeds (and between what it lies with 95 % confidence).\n",
+        table.finish()
+    )
+}
+
+fn spread(metric: &str, of: &Spread) -> String {
+    let value = |value: Option<f64>| match value {
+        None => "none".to_string(),
+        Some(value) if metric.ends_with("_ms") => human(Nanos((value * 1e6) as u64)),
+        Some(value) if value.fract() == 0.0 && value >= 0.0 => grouped(value as u64),
+        Some(value) => format!("{value:.3}"),
+    };
+    if of.low == of.high {
+        value(of.median)
+    } else {
+        format!("{} ({} to {})", value(of.median), value(of.low), value(of.high))
+    }
+}
+
+/// What broke, the first seed with which it did, and how to see it again.
+fn failures(plan: &Plan, summary: &SweepSummary, scenario: Option<&Path>) -> String {
+    let mut text = String::new();
+    let file = scenario.map_or_else(|| format!("{}.toml", plan.name), |path| path.display().to_string());
+    for (summary, cell) in summary.cells.iter().zip(&plan.cells) {
+        let of = if summary.label.is_empty() { String::new() } else { format!(" with {}", summary.label) };
+        let mut again = format!("shakedown run {file}");
+        if let Some(variant) = &plan.variant {
+            again.push_str(&format!(" --variant {variant}"));
+        }
+        for (path, value) in &cell.set {
+            again.push_str(&format!(" --set '{path}={value}'"));
+        }
+        for (metric, (runs, seed)) in &summary.broken {
+            text.push_str(&format!(
+                "broken  {metric}{of}: in {} of {} runs; the first: {again} --seed {seed}\n",
+                grouped(*runs as u64),
+                grouped(summary.runs as u64)
+            ));
+        }
+        for (seed, error) in &summary.errors {
+            text.push_str(&format!("error   seed {seed}{of}: {}\n", error.trim_end()));
+        }
+    }
+    text
+}
+
+/// Text for people: on standard output, or on standard error when JSON has that for itself.
+fn say(format: Format, text: &str) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(text),
+        Format::Json => complain(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)], given: Option<Shard>, shards: Option<u64>) -> Result<Shard, String> {
+        let lookup =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+        shard(given, shards, lookup)
+    }
+
+    #[test]
+    fn array_jobs_say_which_share_they_are() {
+        let slurm = [("SLURM_ARRAY_TASK_ID", "7"), ("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_ARRAY_TASK_MIN", "5")];
+        assert_eq!(found(&slurm, None, None), Ok(Shard { index: 2, of: 3 }));
+        assert_eq!(found(&slurm, Some(Shard { index: 0, of: 2 }), None), Ok(Shard { index: 0, of: 2 }));
+        let kubernetes = [("JOB_COMPLETION_INDEX", "3")];
+        assert_eq!(found(&kubernetes, None, Some(16)), Ok(Shard { index: 3, of: 16 }));
+        assert!(found(&kubernetes, None, None).unwrap_err().contains("--shards N"));
+        assert!(found(&kubernetes, None, Some(3)).unwrap_err().contains("does not lie within"));
+        assert_eq!(found(&[("AWS_BATCH_JOB_ARRAY_INDEX", "0")], None, Some(2)), Ok(Shard { index: 0, of: 2 }));
+        assert_eq!(found(&[], None, None), Ok(Shard::WHOLE));
+        assert!(found(&[], None, Some(4)).is_err());
+        assert!(found(&[("SLURM_ARRAY_TASK_ID", "x"), ("SLURM_ARRAY_TASK_COUNT", "3")], None, None).is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! What a sweep leaves behind.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+use super::grid;
+use super::journal::{HEADER, ROWS};
+use super::plan::{Cell, Plan};
+use super::row::{Outcome, Row};
+use super::seeds::Shard;
+use super::spread::Spread;
+use crate::chart::{self, Band, Curve};
+use crate::metrics::Value;
+use crate::metrics::{Latency, PERCENTILES};
+use crate::report::{FORMAT_VERSION, histogram_log, number};
+use crate::time::Timestamp;
+
+/// What a sweep came to.
+#[derive(Debug)]
+pub struct SweepSummary {
+    /// One per cell, in order.
+    pub cells: Vec<CellSummary>,
+    /// 32 hex digits over the digests of all runs in order.
+    pub digest: String,
+}
+
+/// What the runs of one cell came to.
+#[derive(Debug)]
+pub struct CellSummary {
+    /// What makes the cell, in a line; empty without a grid.
+    pub label: String,
+    /// How many runs.
+    pub runs: usize,
+    /// How many of them finished with every expectation held.
+    pub held: usize,
+    /// Metrics whose expectations broke: in how many runs, and the first seed.
+    pub broken: IndexMap<String, (usize, u64)>,
+    /// Runs that came to no end, and why.
+    pub errors: Vec<(u64, String)>,
+    /// Every metric over the runs.
+    pub metrics: IndexMap<String, Spread>,
+    /// The latencies of all runs together.
+    pub merged: IndexMap<String, Latency>,
+}
+
+impl CellSummary {
+    fn new(label: String, rows: &[Row]) -> CellSummary {
+        let mut cell = CellSummary {
+            label,
+            runs: rows.len(),
+            held: rows.iter().filter(|row| row.held()).count(),
+            broken: IndexMap::new(),
+            errors: Vec::new(),
+            metrics: IndexMap::new(),
+            merged: IndexMap::new(),
+        };
+        let mut values: IndexMap<&str, Vec<Option<f64>>> = IndexMap::new();
+        for row in rows {
+            let figures = match &row.outcome {
+                Outcome::Finished(figures) => figures,
+                Outcome::Error(error) => {
+                    cell.errors.push((row.seed, error.clone()));
+                    continue;
+                }
+            };
+            for path in &figures.broken {
+                cell.broken.entry(path.clone()).or_insert((0, row.seed)).0 += 1;
+            }
+            for (path, value) in &figures.metrics {
+                values.entry(path).or_default().push(*value);
+            }
+            for (name, totals) in &figures.latencies {
+                if let Some(latency) = Latency::restored(totals) {
+                    cell.merged.entry(name.clone()).or_default().merge(&latency);
+                }
+            }
+        }
+        let spread = |(path, values): (&str, Vec<Option<f64>>)| (path.to_string(), Spread::of(values.into_iter()));
+        cell.metrics = values.into_iter().map(spread).collect();
+        cell
+    }
+
+    fn json(&self, cell: &Cell) -> Json {
+        let set: Map<_, _> = cell.set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
+        let broken = self
+            .broken
+            .iter()
+            .map(|(metric, (runs, seed))| json!({ "metric": metric, "runs": runs, "first_seed": seed }));
+        let errors = self.errors.iter().map(|(seed, error)| json!({ "seed": seed, "error": error }));
+        let spread = |of: &Spread| {
+            json!({
+                "runs": of.runs, "without_value": of.without,
+                "min": of.min, "median": of.median, "median_low": of.low, "median_high": of.high, "max": of.max,
+                "mean": of.mean.map(|(mean, _)| mean),
+                "mean_off": of.mean.map(|(_, off)| off).filter(|off| off.is_finite()),
+            })
+        };
+        let merged = self.merged.iter().map(|(name, latency)| {
+            let mut all = Map::new();
+            all.insert("count".into(), json!(latency.count()));
+            let mut add = |name: &str, value| drop(all.insert(format!("{name}_ms"), number(Value::Duration(value))));
+            add("min", latency.min());
+            add("mean", latency.mean());
+            for (name, parts) in PERCENTILES {
+                add(name, latency.percentile(parts, 10_000));
+            }
+            add("max", latency.max());
+            (name.clone(), Json::Object(all))
+        });
+        json!({
+            "set": set,
+            "runs": self.runs,
+            "held": self.held,
+            "broken": broken.collect::<Vec<_>>(),
+            "errors": errors.collect::<Vec<_>>(),
+            "metrics": self.metrics.iter().map(|(path, of)| (path.clone(), spread(of))).collect::<Map<_, _>>(),
+            "merged": merged.collect::<Map<_, _>>(),
+        })
+    }
+}
+
+/// The metrics to show first: those that the scenario expects something of, or else the usual ones; at most so many.
+pub fn headline_metrics(plan: &Plan, summary: &SweepSummary, most: usize) -> Vec<String> {
+    let known = |path: &str| {
+        let with_unit = format!("{path}_ms");
+        let metrics = summary.cells.iter().flat_map(|cell| cell.metrics.keys());
+        metrics.into_iter().find(|known| **known == path || **known == with_unit).cloned()
+    };
+    let expected = plan.cells.iter().flat_map(|cell| cell.scenario.expectations().map(|(path, _)| path));
+    let usual = ["time_to_open.p99", "handshake_latency.p99", "sessions.open_at_end"];
+    let mut shown: Vec<String> = Vec::new();
+    for metric in expected.chain(usual).filter_map(known) {
+        if shown.len() < most && !shown.contains(&metric) {
+            shown.push(metric);
+        }
+    }
+    shown
+}
+
+/// The summary and every file of a sweep whose rows are these. A share has only its rows: `merge` makes the rest.
+pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8>)>) {
+    rows.sort_by_key(|row| (row.cell, row.seed));
+    let of_cell = |number: usize| {
+        let from = rows.partition_point(|row| row.cell < number);
+        &rows[from..from + rows[from..].partition_point(|row| row.cell == number)]
+    };
+    let mut digest = xxhash_rust::xxh3::Xxh3::new();
+    for row in &rows {
+        digest.update(row.figures().map_or("error", |figures| &figures.digest).as_bytes());
+    }
+    let cells = plan.cells.iter().enumerate();
+    let summary = SweepSummary {
+        cells: cells.map(|(number, cell)| CellSummary::new(grid::label(&cell.set), of_cell(number))).collect(),
+        digest: format!("{:032x}", digest.digest128()),
+    };
+    let mut files = vec![(HEADER.to_string(), plan.header().into_bytes())];
+    if plan.shard != Shard::WHOLE {
+        let mut lines = Vec::new();
+        for row in &rows {
+            lines.extend(serde_json::to_vec(row).expect("a row of numbers and strings can be written"));
+            lines.push(b'\n');
+        }
+        files.push((ROWS.to_string(), lines));
+        return (summary, files);
+    }
+    files.push(("summary.json".into(), document(plan, &summary).into_bytes()));
+    files.push(("runs.csv".into(), csv(plan, &rows).into_bytes()));
+    files.push(("runs.jsonl".into(), jsonl(plan, &rows).into_bytes()));
+    let latencies = summary.cells.iter().enumerate().flat_map(|(number, cell)| {
+        cell.merged.iter().map(move |(name, latency)| (format!("cell-{number}.{name}"), latency.histogram()))
+    });
+    let length = plan.cells.first().map_or(crate::time::Nanos::ZERO, |cell| cell.scenario.file.duration);
+    files.push(("latency.hlog".into(), histogram_log(latencies, length).expect("a vector takes whatever is written")));
+    let title = plan.cells.first().map_or("", |cell| &cell.scenario.file.title);
+    let bands: Vec<Band> = plan
+        .cells
+        .iter()
+        .enumerate()
+        .map(|(number, cell)| band(cell, &summary.cells[number].label, of_cell(number)))
+        .collect();
+    let metric = headline_metrics(plan, &summary, usize::MAX).into_iter().find(|metric| metric.ends_with("_ms"));
+    let curves = summary.cells.iter().enumerate().map(|(number, cell)| {
+        let value =
+            |row: &Row| row.figures().and_then(|figures| figures.metrics.get(metric.as_ref()?).copied().flatten());
+        Curve { label: cell.label.clone(), values: of_cell(number).iter().map(value).collect() }
+    });
+    let name = metric.as_deref().unwrap_or_default().trim_end_matches("_ms");
+    let curves: Vec<Curve> = curves.collect();
+    files.extend(
+        chart::draw_sweep(title, &bands, name, &curves)
+            .into_iter()
+            .map(|(name, svg)| (name.to_string(), svg.into_bytes())),
+    );
+    (summary, files)
+}
+
+/// How many sessions are open over time, over the seeds.
+fn band(cell: &Cell, label: &str, rows: &[Row]) -> Band {
+    let measure = &cell.scenario.file.measure;
+    let interval = measure.interval.unwrap_or(cell.scenario.file.duration);
+    let open: Vec<&[u32]> = rows.iter().filter_map(|row| Some(&row.figures()?.open[..])).collect();
+    let intervals = open.iter().map(|open| open.len()).max().unwrap_or(0);
+    let end = Timestamp::ZERO + cell.scenario.file.duration;
+    let at = |number: usize| {
+        let mut counts: Vec<u32> = open.iter().filter_map(|open| open.get(number).copied()).collect();
+        counts.sort_unstable();
+        let end = end.min(Timestamp(interval.0.saturating_mul(number as u64 + 1)));
+        (end, counts[0], counts[counts.len() / 2], counts[counts.len() - 1])
+    };
+    Band { label: label.to_string(), points: (0..intervals).map(at).collect() }
+}
+
+fn document(plan: &Plan, summary: &SweepSummary) -> String {
+    let cells: Vec<Json> = summary.cells.iter().zip(&plan.cells).map(|(summary, cell)| summary.json(cell)).collect();
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "scenario": plan.name,
+        "driver": "sim",
+        "seeds": plan.seeds.to_string(),
+        "variant": plan.variant,
+        "runs": summary.cells.iter().map(|cell| cell.runs).sum::<usize>(),
+        "held": summary.cells.iter().map(|cell| cell.held).sum::<usize>(),
+        "digest": summary.digest,
+        "cells": cells,
+    });
+    let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
+    format!("{text}\n")
+}
+
+/// Every metric that any run has, in the order in which they first appear.
+fn columns(rows: &[Row]) -> Vec<&str> {
+    let mut columns: IndexMap<&str, ()> = IndexMap::new();
+    for figures in rows.iter().filter_map(Row::figures) {
+        columns.extend(figures.metrics.keys().map(|path| (path.as_str(), ())));
+    }
+    columns.into_keys().collect()
+}
+
+fn csv(plan: &Plan, rows: &[Row]) -> String {
+    let quoted = |text: &str| {
+        if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
+    };
+    let columns = columns(rows);
+    let axes: Vec<&str> =
+        plan.cells.first().into_iter().flat_map(|cell| cell.set.iter().map(|(path, _)| path.as_str())).collect();
+    let head =
+        ["seed"].into_iter().chain(axes).chain(["digest", "events", "held", "error"]).chain(columns.iter().copied());
+    let mut text = head.map(quoted).collect::<Vec<_>>().join(",");
+    text.push('\n');
+    for row in rows {
+        let mut cells = vec![row.seed.to_string()];
+        cells.extend(plan.cells[row.cell].set.iter().map(|(_, value)| quoted(value)));
+        match &row.outcome {
+            Outcome::Finished(figures) => {
+                cells.extend([
+                    figures.digest.clone(),
+                    figures.events.to_string(),
+                    row.held().to_string(),
+                    String::new(),
+                ]);
+                let value = |path: &&str| figures.metrics.get(*path).copied().flatten();
+                cells.extend(columns.iter().map(|path| value(path).map_or(String::new(), |value| value.to_string())));
+            }
+            Outcome::Error(error) => {
+                cells.extend([String::new(), String::new(), "false".into(), quoted(error.trim_end())]);
+                cells.extend(columns.iter().map(|_| String::new()));
+            }
+        }
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn jsonl(plan: &Plan, rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let set: Map<_, _> =
+            plan.cells[row.cell].set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
+        let line = match &row.outcome {
+            Outcome::Finished(figures) => json!({
+                "seed": row.seed, "set": set, "digest": figures.digest, "events": figures.events,
+                "held": row.held(), "broken": figures.broken, "metrics": figures.metrics,
+            }),
+            Outcome::Error(error) => json!({ "seed": row.seed, "set": set, "held": false, "error": error }),
+        };
+        text.push_str(&line.to_string());
+        text.push('\n');
+    }
+    text
+}

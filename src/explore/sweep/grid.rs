@@ -1,0 +1,104 @@
+//! The cells of a sweep: every combination of the values that `--grid` gives.
+
+use std::str::FromStr;
+
+/// `PATH=VALUE,VALUE,…`: one key that a sweep varies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// The key.
+    pub path: String,
+    /// Its values, as `--set` takes them.
+    pub values: Vec<String>,
+}
+
+impl FromStr for Axis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Axis, String> {
+        let hint = || {
+            format!(
+                "`{text}` is no axis: give a key and its values, such as clients.players.retry.policy=full-jitter,equal-jitter"
+            )
+        };
+        let (path, values) = text.split_once('=').ok_or_else(hint)?;
+        let values = split(values);
+        if path.trim().is_empty() || values.iter().any(String::is_empty) {
+            return Err(hint());
+        }
+        Ok(Axis { path: path.trim().to_string(), values })
+    }
+}
+
+/// Values between commas, except those inside brackets or quotes.
+fn split(text: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let (mut depth, mut quote) = (0_u32, None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                values.push(String::new());
+                continue;
+            }
+            (None, _) => {}
+        }
+        if let Some(last) = values.last_mut() {
+            last.push(c);
+        }
+    }
+    values.into_iter().map(|value| value.trim().to_string()).collect()
+}
+
+/// Every combination, as (path, value) pairs; the last axis changes fastest. One empty cell without axes.
+pub fn cells(axes: &[Axis]) -> Vec<Vec<(String, String)>> {
+    axes.iter().fold(vec![Vec::new()], |cells, axis| {
+        let longer = |cell: Vec<(String, String)>| {
+            axis.values.iter().map(move |value| {
+                let mut cell = cell.clone();
+                cell.push((axis.path.clone(), value.clone()));
+                cell
+            })
+        };
+        cells.into_iter().flat_map(longer).collect()
+    })
+}
+
+/// A cell in a line: `retry.policy=full-jitter count=3`, with as much of each path as tells it from the others.
+pub fn label(cell: &[(String, String)]) -> String {
+    let name = |path: &str| {
+        let steps: Vec<&str> = path.split('.').collect();
+        let ends_alike = |tail: &str| cell.iter().filter(|(other, _)| other.ends_with(tail)).count() > 1;
+        (1..=steps.len())
+            .map(|many| steps[steps.len() - many..].join("."))
+            .find(|tail| !ends_alike(tail))
+            .unwrap_or_else(|| path.to_string())
+    };
+    cell.iter().map(|(path, value)| format!("{}={}", name(path), value.trim_matches('"'))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_inside_a_value_stay() {
+        let axis: Axis = r#"servers.g.behavior=[{kind="accept"},{kind="stall"}],{kind="a,b"}"#.parse().unwrap();
+        assert_eq!(axis.values, [r#"[{kind="accept"},{kind="stall"}]"#, r#"{kind="a,b"}"#]);
+        for wrong in ["", "a", "a=", "=1", "a=1,,2"] {
+            assert!(wrong.parse::<Axis>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cells_are_the_product() {
+        let axes: Vec<Axis> = ["a.x=1,2", "b.x=p,q"].iter().map(|text| text.parse().unwrap()).collect();
+        let labels: Vec<String> = cells(&axes).iter().map(|cell| label(cell)).collect();
+        assert_eq!(labels, ["a.x=1 b.x=p", "a.x=1 b.x=q", "a.x=2 b.x=p", "a.x=2 b.x=q"]);
+        assert_eq!(cells(&[]), [Vec::new()]);
+        assert_eq!(label(&[("clients.players.retry.policy".into(), "\"none\"".into())]), "policy=none");
+    }
+}

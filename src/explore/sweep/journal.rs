@@ -1,0 +1,174 @@
+//! The rows of a sweep on disk while it runs: whatever ends the process, what was finished is kept.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::plan::Plan;
+use super::row::Row;
+
+/// The file that says what is swept.
+pub const HEADER: &str = "sweep.json";
+/// The file of the rows.
+pub const ROWS: &str = "rows.jsonl";
+
+/// Why a sweep's rows can't be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// An unfinished sweep lies there.
+    #[error("{} holds an unfinished sweep with {rows} of its runs: go on with --resume, or remove it", folder.display())]
+    Unfinished {
+        /// The folder.
+        folder: PathBuf,
+        /// How many rows it has.
+        rows: usize,
+    },
+    /// Something else was swept there.
+    #[error("{} holds another sweep: {what}", folder.display())]
+    Other {
+        /// The folder.
+        folder: PathBuf,
+        /// How it differs.
+        what: String,
+    },
+    /// A line that is no row.
+    #[error("{}:{line}: no row of a sweep: {what}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// The machine refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the machine said.
+        source: io::Error,
+    },
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.to_path_buf();
+    move |source| JournalError::Io { path, source }
+}
+
+/// A sweep's rows while it runs.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    file: Mutex<File>,
+}
+
+impl Journal {
+    /// Opens the journal in `folder` (which ends in `-partial`), and reads what is there already.
+    ///
+    /// # Errors
+    /// When a sweep lies there that was not asked for, or the folder can't be read or written.
+    pub fn open(folder: &Path, plan: &Plan, resume: bool) -> Result<(Journal, Vec<Row>), JournalError> {
+        let (header, rows) = (folder.join(HEADER), folder.join(ROWS));
+        let ours = plan.header();
+        let found = match fs::read_to_string(&header) {
+            Ok(theirs) => {
+                let found = read(&rows)?;
+                if !resume {
+                    return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: found.0.len() });
+                }
+                if theirs != ours {
+                    let what = difference(&theirs, &ours);
+                    return Err(JournalError::Other { folder: folder.to_path_buf(), what });
+                }
+                found
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder).map_err(failed(folder))?;
+                // The header appears whole, and before any row.
+                let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed(folder))?;
+                file.write_all(ours.as_bytes()).map_err(failed(&header))?;
+                fs::write(&rows, "").map_err(failed(&rows))?;
+                file.persist(&header).map_err(|error| failed(&header)(error.error))?;
+                (Vec::new(), 0)
+            }
+            Err(source) => return Err(failed(&header)(source)),
+        };
+        let (found, length) = found;
+        let file = OpenOptions::new().append(true).create(true).open(&rows).map_err(failed(&rows))?;
+        // A line that was being written when the process ended is run again.
+        file.set_len(length).map_err(failed(&rows))?;
+        Ok((Journal { folder: folder.to_path_buf(), file: Mutex::new(file) }, found))
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the machine refuses.
+    pub fn add(&self, row: &Row) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(row).expect("a row of numbers and strings can be written");
+        line.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line).map_err(failed(&self.folder.join(ROWS)))
+    }
+
+    /// Every row that is there.
+    ///
+    /// # Errors
+    /// When the machine refuses.
+    pub fn rows(&self) -> Result<Vec<Row>, JournalError> {
+        Ok(read(&self.folder.join(ROWS))?.0)
+    }
+
+    /// Removes the journal, now that the sweep's own folder is there.
+    ///
+    /// # Errors
+    /// When the machine refuses.
+    pub fn remove(self) -> Result<(), JournalError> {
+        for name in [ROWS, HEADER] {
+            let path = self.folder.join(name);
+            fs::remove_file(&path).map_err(failed(&path))?;
+        }
+        // Whatever else somebody put there stays.
+        let _ = fs::remove_dir(&self.folder);
+        Ok(())
+    }
+}
+
+/// The rows of a file that were written whole, and how many bytes those are.
+pub fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(failed(path))?,
+    };
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut rows = Vec::new();
+    for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let row = serde_json::from_slice(line).map_err(|error| JournalError::Damaged {
+            file: path.to_path_buf(),
+            line: number + 1,
+            what: error.to_string(),
+        })?;
+        rows.push(row);
+    }
+    Ok((rows, whole as u64))
+}
+
+/// How two headers differ, for people.
+pub fn difference(theirs: &str, ours: &str) -> String {
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let Some((serde_json::Value::Object(theirs), serde_json::Value::Object(ours))) = parsed(theirs).zip(parsed(ours))
+    else {
+        return format!("its {HEADER} can't be read");
+    };
+    let differs = ours.iter().find(|(key, value)| theirs.get(*key) != Some(value));
+    let brief = |value: Option<&serde_json::Value>| {
+        let text = value.map_or_else(|| "nothing".into(), ToString::to_string);
+        if text.len() > 60 { "another".to_string() } else { text }
+    };
+    match differs {
+        Some((key, value)) => format!("its {key} is {}, not {}", brief(theirs.get(key)), brief(Some(value))),
+        None => "it has more in its header".into(),
+    }
+}

@@ -1,0 +1,176 @@
+//! What a sweep runs.
+
+use serde_json::json;
+
+use super::grid::{self, Axis};
+use super::seeds::{Seeds, Shard};
+use crate::report::FORMAT_VERSION;
+use crate::scenario::{Overrides, Problem, Scenario};
+
+/// One combination of what `--grid` varies.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The keys that make it, and their values.
+    pub set: Vec<(String, String)>,
+    /// The scenario with them, with the first seed that is possible.
+    pub scenario: Scenario,
+    /// The whole of it, from which each seed's is read.
+    toml: String,
+}
+
+/// With how many seeds a cell is tried before it counts as impossible.
+const FIRST_SEEDS: usize = 8;
+
+/// A sweep: cells times seeds.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// The variant that was asked for.
+    pub variant: Option<String>,
+    /// Every cell; one without a grid.
+    pub cells: Vec<Cell>,
+    /// Every cell runs with each of these.
+    pub seeds: Seeds,
+    /// Which share of the runs is this process's.
+    pub shard: Shard,
+    axes: Vec<Axis>,
+    /// Whether keys were overridden besides.
+    sets: bool,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Which cell.
+    pub cell: usize,
+    /// Which seed.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// Checks every cell with the first seed that is possible.
+    ///
+    /// # Errors
+    /// The first [`Problem`] found.
+    pub fn new(
+        source_name: &str,
+        name: &str,
+        text: &str,
+        overrides: &Overrides,
+        axes: Vec<Axis>,
+        seeds: Seeds,
+        shard: Shard,
+    ) -> Result<Plan, Problem> {
+        let cell = |set: Vec<(String, String)>| {
+            let more = set.iter().map(|(path, value)| format!("{path}={value}"));
+            let sets = overrides.sets.iter().cloned().chain(more).collect();
+            let mut overrides = Overrides { seed: Some(seeds.0.start), variant: overrides.variant.clone(), sets };
+            let mut scenario = Scenario::load(source_name, name, text, &overrides);
+            // Where faults draw the same target, a seed may be impossible: that is no reason to refuse the others.
+            for seed in seeds.0.clone().skip(1).take(FIRST_SEEDS) {
+                if scenario.is_ok() {
+                    break;
+                }
+                overrides.seed = Some(seed);
+                scenario = Scenario::load(source_name, name, text, &overrides).or(scenario);
+            }
+            let scenario = scenario?;
+            Ok(Cell { set, toml: scenario.resolved(), scenario })
+        };
+        let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;
+        let (variant, sets) = (overrides.variant.clone(), !overrides.sets.is_empty());
+        Ok(Plan { name: name.to_string(), variant, cells, seeds, shard, axes, sets })
+    }
+
+    /// Every run of this share, in order.
+    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        let all = (0..self.cells.len()).flat_map(|cell| self.seeds.0.clone().map(move |seed| Point { cell, seed }));
+        (0..).zip(all).filter(|(number, _)| self.shard.has(*number)).map(|(_, point)| point)
+    }
+
+    /// The scenario of one run.
+    ///
+    /// # Errors
+    /// When it is impossible with this seed, as far as that decides which targets faults strike.
+    pub fn scenario(&self, point: Point) -> Result<Scenario, Problem> {
+        let overrides = Overrides { seed: Some(point.seed), ..Overrides::default() };
+        let cell = &self.cells[point.cell];
+        Scenario::load(&format!("{} with seed {}", self.name, point.seed), &self.name, &cell.toml, &overrides)
+    }
+
+    /// The whole of which this is a share.
+    pub fn whole(&self) -> Plan {
+        Plan { shard: Shard::WHOLE, ..self.clone() }
+    }
+
+    /// `sweep.json`: what tells this sweep from any other.
+    pub fn header(&self) -> String {
+        let cells = self.cells.iter().map(|cell| {
+            let set: serde_json::Map<_, _> =
+                cell.set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
+            json!({ "set": set, "scenario_hash": cell.scenario.hash(), "scenario_toml": cell.toml })
+        });
+        let document = json!({
+            "format_version": FORMAT_VERSION,
+            "scenario": self.name,
+            "title": self.cells.first().map(|cell| &cell.scenario.file.title),
+            "driver": "sim",
+            "seeds": self.seeds.to_string(),
+            "variant": self.variant,
+            "shard": (self.shard != Shard::WHOLE).then(|| self.shard.to_string()),
+            "version": env!("CARGO_PKG_VERSION"),
+            "cells": cells.collect::<Vec<_>>(),
+        });
+        let text = serde_json::to_string_pretty(&document).expect("a document of strings can be written");
+        format!("{text}\n")
+    }
+
+    /// The plan that a header was written from.
+    ///
+    /// # Errors
+    /// What is wrong with the header.
+    pub fn from_header(text: &str) -> Result<Plan, String> {
+        let document: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let text = |key: &str| document[key].as_str().ok_or_else(|| format!("no `{key}`"));
+        let name = text("scenario")?;
+        let seeds: Seeds = text("seeds")?.parse()?;
+        let mut cells = Vec::new();
+        for cell in document["cells"].as_array().ok_or("no `cells`")? {
+            let toml = cell["scenario_toml"].as_str().ok_or("a cell without `scenario_toml`")?;
+            let overrides = Overrides { seed: Some(seeds.0.start), ..Overrides::default() };
+            let scenario =
+                Scenario::load("scenario_toml", name, toml, &overrides).map_err(|error| error.to_string())?;
+            let set = cell["set"].as_object().into_iter().flatten();
+            let set = set.map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string()));
+            cells.push(Cell { set: set.collect(), toml: toml.to_string(), scenario });
+        }
+        Ok(Plan {
+            name: name.to_string(),
+            variant: document["variant"].as_str().map(str::to_string),
+            cells,
+            seeds,
+            shard: document["shard"].as_str().map_or(Ok(Shard::WHOLE), str::parse)?,
+            axes: Vec::new(),
+            sets: false,
+        })
+    }
+
+    /// What its folder is called: `sweep-0-1000`, with the variant, with part of a hash where anything was overridden,
+    /// and with the share.
+    pub fn folder_name(&self) -> String {
+        let mut name = format!("sweep-{}-{}", self.seeds.0.start, self.seeds.0.end);
+        if let Some(variant) = &self.variant {
+            name.push_str(&format!("-{variant}"));
+        }
+        if self.sets || !self.axes.is_empty() {
+            let all: String = self.cells.iter().map(|cell| cell.toml.as_str()).collect();
+            let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()));
+            name.push_str(&format!("-{}", &hash[..8]));
+        }
+        if self.shard != Shard::WHOLE {
+            name.push_str(&format!("-shard-{}-of-{}", self.shard.index, self.shard.of));
+        }
+        name
+    }
+}
