@@ -141,6 +141,7 @@ fn session_event(event: client::Event) -> Fields {
         client::Event::Retrying { delay } => Fields::new(9, 0).long(delay.0),
         client::Event::Hopping { delay } => Fields::new(90, 0).long(delay.0),
         client::Event::Secured { connection, resumed } => Fields::new(40, connection).code(u16::from(resumed)),
+        client::Event::StreamBegan { connection, stream } => Fields::new(55, connection).detail(stream),
         client::Event::Resolving { connection, name } => Fields::new(45, connection).detail(name),
         client::Event::Resolved { connection, name, addresses, ttl } => {
             Fields::new(46, connection).code(addresses).detail(name).long(ttl.0)
@@ -180,6 +181,8 @@ fn server_event(event: server::Event) -> Fields {
         server::Event::CheckFailed { server } => Fields::new(74, server),
         server::Event::MarkedDown { server } => Fields::new(75, server),
         server::Event::MarkedUp { server } => Fields::new(76, server),
+        server::Event::StreamOpened { connection, on } => Fields::new(85, connection).detail(on),
+        server::Event::StreamClosed { connection } => Fields::new(86, connection),
         server::Event::AcceptedWithoutCredentials { connection } => Fields::new(90, connection),
         server::Event::TransactionBegan { connection } => Fields::new(91, connection),
         server::Event::TransactionEnded { connection } => Fields::new(92, connection),

@@ -42,7 +42,7 @@
 //! |---|---|---|
 //! | units | [time], [names], [quantity], [rng] | anything else |
 //! | contract | [machine] | what is said over a connection |
-//! | world | [http], [frame], [tls], [network], [load], [fault] | each other |
+//! | world | [http], [h2], [frame], [tls], [network], [load], [fault] | each other |
 //! | bytes | [handshake] | time |
 //! | machines | [client], [server], [profile] | drivers, recorders, clocks |
 //! | facts | [event], [record], [metrics], [check] | how they came about |
@@ -60,6 +60,7 @@ pub mod event;
 pub mod explore;
 pub mod fault;
 pub mod frame;
+pub mod h2;
 pub mod handshake;
 pub mod http;
 pub mod load;

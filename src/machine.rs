@@ -69,6 +69,14 @@ pub enum Input<'a> {
     /// The first message of a client's TLS handshake (`ClientHello`) was read. True where it resumes an earlier session.
     /// The server goes on with [`Output::StartTls`], when it has the time.
     Hello(ConnectionId, bool),
+    /// HTTP/2: the session's request may leave, on the stream of this number, which is what the session takes for its
+    /// connection; `None`: the server's SETTINGS do not allow extended CONNECT (RFC 8441 section 3).
+    Stream(ConnectionId, Option<u32>),
+    /// HTTP/2: a client's connection preface was read (RFC 9113 section 3.4).
+    Preface(ConnectionId),
+    /// HTTP/2: a client opened a stream, which goes by a number like a connection's, on the connection after it. Its
+    /// request follows. The identity keys what is drawn for it.
+    StreamOpened(ConnectionId, ConnectionId, crate::rng::Identity),
     /// Bytes, in order.
     Received(ConnectionId, &'a [u8]),
     /// The peer sent FIN.

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["quantity"],
     &["rng"],
     &["machine"],
-    &["http", "frame", "network", "load", "fault", "tls"],
+    &["http", "h2", "frame", "network", "load", "fault", "tls"],
     &["handshake"],
     &["client", "server", "profile"],
     &["event"],

@@ -104,6 +104,10 @@ pub struct Config {
     /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,
+    /// How long a process keeps an HTTP/2 connection that no session uses; absent: 170 s, as Firefox has it. Needs
+    /// `mode = "extended-connect"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Nanos>,
     /// How long a process keeps what a lookup said; absent: as long as the answer says. Needs `[dns.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_cache: Option<DnsCache>,
@@ -155,7 +159,17 @@ pub struct Breaker {
 /// What a lookup may take unless the scenario says otherwise.
 pub(super) const DNS_TIMEOUT: Nanos = Nanos::from_secs(10);
 
+/// How long an idle HTTP/2 connection is kept unless the scenario says otherwise (Firefox: `network.http.http2.timeout`).
+pub(super) const IDLE_TIMEOUT: Nanos = Nanos::from_secs(170);
+
 impl Config {
+    /// Makes the default visible that means something only with HTTP/2.
+    pub fn fill_in_streams(&mut self) {
+        if self.mode == Mode::ExtendedConnect {
+            self.idle_timeout.get_or_insert(IDLE_TIMEOUT);
+        }
+    }
+
     /// Makes the defaults visible that mean something only with credentials.
     pub fn fill_in_auth(&mut self) {
         if self.credentials.is_some() {

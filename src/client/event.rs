@@ -50,6 +50,13 @@ pub enum Event {
         /// Whether an earlier session was resumed.
         resumed: bool,
     },
+    /// HTTP/2: the request leaves, on a stream of a connection that its host has.
+    StreamBegan {
+        /// What the session takes for its connection.
+        connection: u32,
+        /// The stream's number on the connection.
+        stream: u32,
+    },
     /// The handshake is complete and verified.
     Opened {
         /// Its connection.

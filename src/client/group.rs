@@ -1,6 +1,6 @@
 //! What the sessions of a client group have in common, and what they are given with each input.
 
-use super::config::{Auth, Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, OnRetry, Pick};
+use super::config::{Auth, Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, IDLE_TIMEOUT, OnRetry, Pick};
 use super::host::Host;
 use super::names::{DnsCache, Names};
 use super::retry::Retry;
@@ -33,6 +33,7 @@ pub struct Group {
     pub(super) hold: Option<Sampler>,
     pub(super) gate: bool,
     resumes: bool,
+    idle_timeout: Nanos,
     pub(super) dns_cache: DnsCache,
     pub(super) dns_timeout: Nanos,
     pub(super) next_address: bool,
@@ -83,6 +84,7 @@ impl Group {
             },
             gate: config.connect_gate,
             resumes: config.tls_resumption.unwrap_or(true),
+            idle_timeout: config.idle_timeout.unwrap_or(IDLE_TIMEOUT),
             dns_cache: config.dns_cache.unwrap_or_default(),
             dns_timeout: config.dns_timeout.unwrap_or(DNS_TIMEOUT),
             next_address: config.next_address.unwrap_or(true),
@@ -102,6 +104,11 @@ impl Group {
     pub fn with_proxies(self, config: &Config, members: Vec<EndpointId>) -> Group {
         let login = config.proxy_credentials.clone();
         Group { proxy: (!members.is_empty()).then(|| Box::new(Proxied { members, login })), ..self }
+    }
+
+    /// How long its hosts keep HTTP/2 connections that no stream uses; `None` where they have none.
+    pub fn multiplexes(&self) -> Option<Nanos> {
+        (self.mode == Mode::ExtendedConnect).then_some(self.idle_timeout)
     }
 
     /// Whether its sessions resume TLS sessions.

@@ -9,6 +9,7 @@ mod group;
 mod host;
 mod logins;
 mod names;
+mod pool;
 mod retry;
 mod session;
 
@@ -17,6 +18,7 @@ pub use event::{End, Event, Failure, Finding, Outcome};
 pub use group::{Context, Group};
 pub use host::Host;
 pub use names::{Bounds, DnsCache, Names};
+pub use pool::{Action, News, Pool, Wish};
 pub use retry::{Budget, Draw, Policy, Retry};
 pub use session::{Outputs, Session};
 

@@ -4,14 +4,15 @@ mod auth;
 mod connect;
 mod lookup;
 mod open;
+mod stream;
 mod tunnel;
 
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
 use super::retry::{Draw, Policy};
-use crate::handshake::Key;
 use crate::handshake::client::{Answer, read_answer};
+use crate::handshake::{Key, Mode};
 use crate::http::{Partial, parse_location};
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Bits, Purpose};
@@ -31,7 +32,7 @@ enum State {
     Connecting,
     /// TCP to a proxy is up, and it was asked for a tunnel.
     Tunnelling,
-    /// TCP is up, TLS is not.
+    /// TCP is up, TLS is not; or the HTTP/2 connection that is shared takes no request yet.
     Securing,
     Handshaking,
     Open,
@@ -173,11 +174,14 @@ impl Session {
             (State::Connecting, Input::Connected(c)) if current(c) => self.connected(cx, now, c, out),
             (State::Securing, Input::Secured(c, resumed)) if current(c) => {
                 out.event(Event::Secured { connection: c.0, resumed });
-                self.ask(cx, c, out);
+                if cx.group.mode != Mode::ExtendedConnect {
+                    self.ask(cx, c, out);
+                }
             }
             (State::Securing, Input::SecureFailed(c)) if current(c) => {
                 self.drop_and_fail(cx, now, Failure::Insecure, out);
             }
+            (State::Securing, Input::Stream(c, stream)) if current(c) => self.begin_stream(cx, now, stream, out),
             (State::Connecting, Input::ConnectFailed(c, why)) if current(c) => {
                 let failure = match why {
                     ConnectError::Refused => Failure::Refused,
@@ -234,7 +238,9 @@ impl Session {
             }
             State::Open | State::Pinged if now >= until => self.hang_up(cx, now, out),
             State::Pinged => {
-                out.push(Output::Close(c, How::Fin));
+                // Of a stream this says that it is not the stream alone: the path that others share is dead.
+                let how = if cx.group.mode == Mode::ExtendedConnect { How::Reset } else { How::Fin };
+                out.push(Output::Close(c, how));
                 self.lose(cx, now, End::Heartbeat, out);
             }
             State::Open => self.ping(cx, now, until, out),

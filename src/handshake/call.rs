@@ -28,7 +28,7 @@ pub fn read_call(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusal> 
         return Err(Refusal::Method);
     }
     let path = request.path.filter(|path| path.starts_with('/')).ok_or(Refusal::Target)?;
-    Ok(Some((Request { key: Key([0; KEY_LEN]), upgrade: false, path, authorization: None }, len)))
+    Ok(Some((Request { key: Key([0; KEY_LEN]), upgrade: false, connect: false, path, authorization: None }, len)))
 }
 
 /// On whose behalf a call is made, by its path.

@@ -3,7 +3,7 @@
 use super::{Accept, Error, Key, Mode};
 use crate::http::{self, auth};
 
-/// Appends an opening request. The upgrade modes ask to switch protocols (RFC 6455 section 4.1); `final-response`
+/// Appends an opening request of HTTP/1.1 ([`super::extended`] has that of HTTP/2). The upgrade modes ask to switch protocols (RFC 6455 section 4.1); `final-response`
 /// sends a plain GET that carries the key and the version and asks for nothing to be switched.
 pub fn write_request(out: &mut Vec<u8>, mode: Mode, authority: &str, path: &str, key: &Key) {
     out.extend_from_slice(b"GET ");
@@ -66,6 +66,9 @@ pub fn read_answer<'b>(
     expected: impl FnOnce() -> Accept,
     bytes: &'b [u8],
 ) -> Result<Option<(Answer<'b>, usize)>, Error> {
+    if mode == Mode::ExtendedConnect {
+        return super::extended::read_answer(bytes).map(|answer| Some((answer, bytes.len())));
+    }
     let mut room = http::uninit_headers();
     let mut response = http::Response::new(&mut []);
     let Some(len) = http::parse_response(bytes, &mut room, &mut response)? else {
@@ -126,14 +129,7 @@ pub(super) fn demand<'b>(
         Demanded::ByProxy => "Proxy-Authenticate",
     };
     let offered = response.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-    let mut best: Option<(Option<u8>, &'b str)> = None;
-    for text in offered.filter_map(|field| std::str::from_utf8(field.value).ok()) {
-        let strength = auth::read_challenge(text).map(|challenge| challenge.strength());
-        if best.is_none_or(|(other, _)| strength > other) {
-            best = Some((strength, text));
-        }
-    }
-    let challenge = best.map_or("", |(_, text)| text);
+    let challenge = auth::strongest(offered.filter_map(|field| std::str::from_utf8(field.value).ok()));
     // What has no length ends with the connection (RFC 9112 section 6.3), and what is long is not worth waiting for.
     let body = fields.length.filter(|len| *len <= http::MAX_HEAD_BYTES && response.version == Some(1) && !fields.close);
     match body {

@@ -1,10 +1,12 @@
 //! The opening handshake as bytes only: no time, no connection, no retry.
 //!
 //! One side builds what the other parses. `client` writes requests and reads answers, `server` reads requests and
-//! writes answers (`call`: what servers ask each other; `tunnel`: what clients and forward proxies do first); [`Mode`] says which of the two worlds they live in.
+//! writes answers (`call`: what servers ask each other; `tunnel`: what clients and forward proxies do first; `extended`:
+//! both halves over HTTP/2); [`Mode`] says which world they live in.
 
 pub mod call;
 pub mod client;
+pub mod extended;
 mod key;
 pub mod server;
 pub mod tunnel;
@@ -24,6 +26,8 @@ pub enum Mode {
     UpgradeStrict,
     /// The proposal of the hybi list, February 2011: a complete HTTP transaction, of which a final `200` opens.
     FinalResponse,
+    /// RFC 8441: an extended CONNECT over HTTP/2, which a 2xx opens; sessions of a host share its connections.
+    ExtendedConnect,
 }
 
 impl Mode {
@@ -33,6 +37,18 @@ impl Mode {
             Mode::Upgrade => "upgrade",
             Mode::UpgradeStrict => "upgrade-strict",
             Mode::FinalResponse => "final-response",
+            Mode::ExtendedConnect => "extended-connect",
+        }
+    }
+
+    /// Why no driver but the simulator can run it, if none can.
+    pub fn simulated_only(self) -> Option<&'static str> {
+        match self {
+            Mode::ExtendedConnect => Some(
+                "mode = \"extended-connect\" is simulated only: there is no HPACK here that a real HTTP/2 peer could \
+                 read; write mode = \"upgrade\", or run it with the simulator",
+            ),
+            Mode::Upgrade | Mode::UpgradeStrict | Mode::FinalResponse => None,
         }
     }
 }
@@ -61,6 +77,9 @@ pub enum Error {
     /// A `101` in HTTP/1.0, or to a request that offered no upgrade (RFC 9110 section 7.8).
     #[error("a 101 that answers no upgrade")]
     UnexpectedSwitch,
+    /// RFC 8441 section 3: SETTINGS without SETTINGS_ENABLE_CONNECT_PROTOCOL = 1.
+    #[error("the server's SETTINGS do not enable extended CONNECT")]
+    NoExtendedConnect,
 }
 
 impl Error {
@@ -77,6 +96,7 @@ impl Error {
             Error::Extension => 7,
             Error::Subprotocol => 8,
             Error::UnexpectedSwitch => 9,
+            Error::NoExtendedConnect => 30,
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Request<'b> {
     pub key: Key,
     /// True when the client offered to upgrade; false for a complete HTTP transaction (`final-response`).
     pub upgrade: bool,
+    /// True for an extended CONNECT (RFC 8441): there is no key, and a 2xx opens.
+    pub connect: bool,
     /// The request target.
     pub path: &'b str,
     /// The value of `Authorization`.
@@ -86,7 +88,8 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
         return Err(Refusal::WebSocketVersion);
     }
     let path = request.path.filter(|path| path.starts_with('/')).ok_or(Refusal::Target)?;
-    let request = Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, path, authorization };
+    let request =
+        Request { key: key.ok_or(Refusal::Key)?, upgrade: upgrade && connection, connect: false, path, authorization };
     Ok(Some((request, len)))
 }
 

@@ -52,7 +52,7 @@ pub fn read_connect(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
     let path = request.path.filter(|target| is_authority(target)).ok_or(Refusal::Target)?;
     let field = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("Proxy-Authorization"));
     let authorization = field.map(|field| field.value);
-    Ok(Some((Request { key: Key([0; KEY_LEN]), upgrade: false, path, authorization }, len)))
+    Ok(Some((Request { key: Key([0; KEY_LEN]), upgrade: false, connect: false, path, authorization }, len)))
 }
 
 /// `host:port`.

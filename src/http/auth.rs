@@ -141,6 +141,19 @@ pub fn write_challenge(challenge: &Challenge<'_>) -> String {
     }
 }
 
+/// Of several `WWW-Authenticate` fields, the one that asks for the most of those that are known, or the first; empty
+/// where there is none.
+pub fn strongest<'b>(fields: impl Iterator<Item = &'b str>) -> &'b str {
+    let mut best: Option<(Option<u8>, &'b str)> = None;
+    for text in fields {
+        let strength = read_challenge(text).map(|challenge| challenge.strength());
+        if best.is_none_or(|(other, _)| strength > other) {
+            best = Some((strength, text));
+        }
+    }
+    best.map_or("", |(_, text)| text)
+}
+
 /// The challenge in a `WWW-Authenticate` that asks for the most of those that are known; `None` where none is.
 pub fn read_challenge(value: &str) -> Option<Challenge<'_>> {
     let mut best: Option<Challenge<'_>> = None;

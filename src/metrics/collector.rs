@@ -123,6 +123,7 @@ impl Metrics {
                 name: server.name.clone(),
                 arrivals: Vec::with_capacity(rows),
                 open_connections: Vec::with_capacity(rows),
+                open_streams: Vec::with_capacity(if server.streams { rows } else { 0 }),
                 queue_depth: Vec::with_capacity(rows),
                 utilisation: Vec::with_capacity(rows),
                 transactions: server.transactions_max.map(|most| (most, Vec::with_capacity(rows))),
@@ -403,7 +404,7 @@ impl Metrics {
                 let measured = self.window.contains(life.scheduled);
                 self.groups[life.group as usize].failed += u64::from(measured);
             }
-            client::Event::Retrying { .. } | client::Event::Hopping { .. } => {}
+            client::Event::Retrying { .. } | client::Event::Hopping { .. } | client::Event::StreamBegan { .. } => {}
         }
     }
 

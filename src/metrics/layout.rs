@@ -63,6 +63,8 @@ pub struct ServerLayout {
     pub calls: bool,
     /// Whether it speaks TLS.
     pub tls: bool,
+    /// Whether clients may come by HTTP/2.
+    pub streams: bool,
     /// Whether it is a balancer.
     pub balancer: bool,
     /// Whether it is a forward proxy.

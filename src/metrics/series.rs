@@ -56,6 +56,8 @@ pub struct ServerSeries {
     pub arrivals: Vec<u32>,
     /// Accepted connections at the interval's end.
     pub open_connections: Vec<u32>,
+    /// Streams of HTTP/2 connections at the interval's end; empty where no clients come by HTTP/2.
+    pub open_streams: Vec<u32>,
     /// The most requests that waited for a worker at any moment of the interval.
     pub queue_depth: Vec<u32>,
     /// Workers' busy time of their time, over the interval.

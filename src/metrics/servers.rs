@@ -68,6 +68,11 @@ pub(super) struct ServerAccount {
     pool: Option<Pool>,
     /// TLS handshakes in full, and with a session resumed; where it speaks TLS.
     tls: Option<[u64; 2]>,
+    /// Whether clients may come by HTTP/2: only then there is something to say about streams.
+    shares: bool,
+    streams: u32,
+    streams_max: u32,
+    streams_opened: u64,
     /// Whether it is a balancer: only then there is something to say about that.
     balancer: bool,
     forwarded: u64,
@@ -125,6 +130,10 @@ impl ServerAccount {
             timed_out: 0,
             pool: layout.transactions_max.map(Pool::new),
             tls: layout.tls.then_some([0; 2]),
+            shares: layout.streams,
+            streams: 0,
+            streams_max: 0,
+            streams_opened: 0,
             balancer: layout.balancer,
             forwarded: 0,
             not_forwarded: 0,
@@ -161,6 +170,14 @@ impl ServerAccount {
             }
             Event::Closed { connection } if !self.excess.is_empty() && self.excess.remove(&connection) => {}
             Event::Closed { .. } | Event::FlowEnded { .. } => self.connections -= 1,
+            Event::StreamOpened { .. } => {
+                self.streams += 1;
+                self.streams_opened += u64::from(measured);
+                if measured {
+                    self.streams_max = self.streams_max.max(self.streams);
+                }
+            }
+            Event::StreamClosed { .. } => self.streams -= 1,
             Event::Forwarded { .. } => self.forwarded += u64::from(measured),
             Event::NotForwarded { .. } => self.not_forwarded += u64::from(measured),
             Event::CheckFailed { .. } => self.checks_failed += u64::from(measured),
@@ -297,6 +314,7 @@ impl ServerAccount {
         if within.has_begun(now) {
             self.measuring = true;
             self.connections_max = self.connections;
+            self.streams_max = self.streams;
             self.queue_max = self.queue;
             self.pool.iter_mut().for_each(Pool::begin);
         }
@@ -333,6 +351,7 @@ impl ServerAccount {
         }
         self.goes_on(now, within);
         self.connections = 0;
+        self.streams = 0;
         self.excess.clear();
         self.pool.iter_mut().for_each(|pool| pool.wiped(now, within));
         self.busy = 0;
@@ -353,6 +372,9 @@ impl ServerAccount {
         let length = end.since(start);
         series.arrivals.push(std::mem::take(&mut self.arrivals_interval));
         series.open_connections.push(self.connections);
+        if self.shares {
+            series.open_streams.push(self.streams);
+        }
         series.queue_depth.push(std::mem::replace(&mut self.queue_max_interval, self.queue));
         let capacity = u128::from(self.workers) * u128::from(length.0);
         let busy = std::mem::take(&mut self.busy_interval);
@@ -394,6 +416,10 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     count("wasted", sum(|server| server.wasted));
     count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
     count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
+    if servers.iter().any(|server| server.shares) {
+        count("streams_opened", sum(|server| server.streams_opened));
+        count("open_streams_max", u64::from(most(|server| server.streams_max).unwrap_or(0)));
+    }
     if servers.iter().any(|server| server.balancer) {
         count("forwarded", sum(|server| server.forwarded));
         count("not_forwarded", sum(|server| server.not_forwarded));

@@ -34,6 +34,7 @@ fn layout(sessions: u32) -> Layout {
         pauses: false,
         calls: false,
         tls: false,
+        streams: false,
         balancer: false,
         proxy: false,
         connections_max: None,

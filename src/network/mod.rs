@@ -72,9 +72,11 @@ pub enum Message {
 
 /// Set in an event's `session` where a server opened the connection; the rest is the server's number.
 pub const SERVER: u32 = 1 << 31;
+/// Set there where a client host opened it for streams of its sessions; the rest is the driver's number for the host.
+pub const HOST: u32 = 1 << 30;
 
 /// What the network does that neither end asked for. Whose connection it was is told by the session's number, or by
-/// that of the server that opened it, with [`SERVER`] set.
+/// that of the server or of the client host that opened it, with [`SERVER`] or [`HOST`] set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A SYN went unanswered at this server's host.

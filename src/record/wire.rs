@@ -61,9 +61,10 @@ pub struct Message {
     pub to: Party,
     /// What it is.
     pub flag: Flag,
-    /// Bytes of payload. A TLS flight's are more than there are in [`Message::bytes`].
+    /// Bytes of payload. A TLS flight's, and those of an HTTP/2 field section, are not those in [`Message::bytes`].
     pub payload: usize,
-    /// The payload; of a TLS flight what [`crate::tls::Flight::write`] stands for it with.
+    /// The payload; of a TLS flight what [`crate::tls::Flight::write`] stands for it with, of HTTP/2 a frame by
+    /// [`crate::h2::Frame::write`].
     pub bytes: Vec<u8>,
     /// How many events of the run came before it.
     pub after: u64,

@@ -2,6 +2,8 @@
 //! redirect leads and how long a client is asked to wait.
 
 use crate::frame::{self, NO_STATUS, Opcode};
+use crate::h2::Frame;
+use crate::handshake::extended::lines as fields;
 use crate::record::{Flag, Message};
 use crate::tls::Flight;
 
@@ -27,6 +29,9 @@ fn data(bytes: &[u8]) -> String {
             Flight::ClientFinished | Flight::ServerFinished { .. } => "TLS Finished".into(),
         };
     }
+    if let Some(frame) = Frame::read(bytes) {
+        return of_frame(frame);
+    }
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
     match (head, frames(bytes)) {
         (_, Some(frames)) => frames,
@@ -38,6 +43,29 @@ fn data(bytes: &[u8]) -> String {
             }
         }
         (None, None) => count(bytes),
+    }
+}
+
+fn of_frame(frame: Frame<'_>) -> String {
+    match frame {
+        Frame::Preface => "preface, SETTINGS".into(),
+        Frame::Settings { extended_connect: false, .. } => "SETTINGS without extended CONNECT".into(),
+        Frame::Settings { streams_max, .. } => format!("SETTINGS, extended CONNECT, {streams_max} streams"),
+        Frame::Headers { fields: text, .. } => {
+            let value = |wanted: &str| fields(text).find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
+            match (value(":status"), value("location"), value("retry-after")) {
+                ("", ..) => format!("HEADERS :method {} :protocol {}", value(":method"), value(":protocol")),
+                (code, location, _) if code.starts_with('3') && !location.is_empty() => {
+                    format!("HEADERS :status {code} -> {}", without_user(location))
+                }
+                (code, _, "") => format!("HEADERS :status {code}"),
+                (code, _, seconds) => format!("HEADERS :status {code}, retry-after: {seconds}"),
+            }
+        }
+        Frame::Data { bytes, last: false, .. } => frames(bytes).unwrap_or_else(|| count(bytes)),
+        Frame::Data { .. } => "END_STREAM".into(),
+        Frame::Reset { .. } => "RST_STREAM".into(),
+        Frame::GoAway => "GOAWAY".into(),
     }
 }
 

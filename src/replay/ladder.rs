@@ -247,6 +247,7 @@ impl Builder<'_> {
                     "TLS is up".into()
                 }
             }
+            client::Event::StreamBegan { stream, .. } => format!("takes stream {stream} of its host's connection"),
             client::Event::Opened { .. } => {
                 self.retries = 0;
                 "open".into()

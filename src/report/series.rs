@@ -25,6 +25,9 @@ pub(super) fn csv(series: &Series) -> String {
         if server.transactions.is_some() {
             let _ = write!(text, ",servers.{}.transactions_in_use", server.name);
         }
+        if !server.open_streams.is_empty() {
+            let _ = write!(text, ",servers.{}.open_streams", server.name);
+        }
     }
     text.push('\n');
     for (row, end) in series.ends.iter().enumerate() {
@@ -46,6 +49,9 @@ pub(super) fn csv(series: &Series) -> String {
             let _ = write!(text, ",{},{}", server.queue_depth[row], rounded(server.utilisation[row]));
             if let Some((_, in_use)) = &server.transactions {
                 let _ = write!(text, ",{}", in_use[row]);
+            }
+            if let Some(streams) = server.open_streams.get(row) {
+                let _ = write!(text, ",{streams}");
             }
         }
         text.push('\n');

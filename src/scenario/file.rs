@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::check::Expectations;
+use crate::handshake::Mode;
 use crate::network::dns;
 use crate::rng::Seed;
 use crate::time::Nanos;
@@ -88,6 +89,11 @@ impl File {
         self.servers.values().any(|server| !server.tls.is_none())
     }
 
+    /// Whether any clients come by HTTP/2.
+    pub fn has_streams(&self) -> bool {
+        self.clients.values().any(|client| client.mode == Mode::ExtendedConnect)
+    }
+
     /// Whether any server demands credentials.
     pub fn demands_credentials(&self) -> bool {
         let servers = self.servers.values().filter(|server| server.kind == server::ServerKind::Websocket);
@@ -107,9 +113,13 @@ impl File {
         self.servers.values_mut().for_each(server::Config::fill_in);
         self.proxies.values_mut().for_each(server::ProxyConfig::fill_in);
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
+        if self.has_streams() {
+            self.servers.values_mut().for_each(server::Config::fill_in_streams);
+        }
         let tls = self.has_tls();
         for client in self.clients.values_mut() {
             client.fill_in_auth();
+            client.fill_in_streams();
             client.on_retry.get_or_insert(client.pick.on_retry());
             client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
             if !self.dns.is_empty() {

@@ -267,6 +267,7 @@ impl Scenario {
                     limited: self.file.servers[server.group].has_limits(),
                     calls: self.file.servers[server.group].calls(),
                     pauses: self.file.servers[server.group].pauses.is_some(),
+                    streams: self.file.has_streams() && self.file.servers[server.group].kind == ServerKind::Websocket,
                     tls: !self.file.servers[server.group].tls.is_none(),
                 })
                 .collect(),

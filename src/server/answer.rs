@@ -7,6 +7,7 @@ use super::challenge::Verdict;
 use super::machine::{Context, Outputs, Server, State};
 use super::targets::Wanted;
 use crate::handshake::call::write_served;
+use crate::handshake::extended;
 use crate::handshake::server::{write_open, write_redirect, write_rejection};
 use crate::machine::{ConnectionId, How};
 use crate::rng::{Purpose, Seed};
@@ -77,6 +78,9 @@ impl Server {
             None | Some(Choice::Accept) if self.drain.is_some() => {
                 write_rejection(bytes, 503, None);
                 503
+            }
+            None | Some(Choice::Accept) if asked.connect => {
+                return Said { status: extended::write_open(bytes), opens: true };
             }
             None | Some(Choice::Accept) => {
                 let status = write_open(bytes, asked.upgrade, &asked.key.accept());

@@ -133,7 +133,7 @@ impl Server {
         match (auth::read_authorization(value), demand.digest) {
             (Some(Authorization::Basic(login)), None) if login == demand.login => Verdict::Passed,
             (Some(Authorization::Digest(digest)), Some(algorithm)) if digest.algorithm == algorithm => {
-                self.judge_digest(cx, now, demand, &digest, request.path)
+                self.judge_digest(cx, now, demand, &digest, request)
             }
             _ => Verdict::Wrong,
         }
@@ -145,10 +145,10 @@ impl Server {
         now: Timestamp,
         demand: &Demand,
         digest: &DigestResponse<'_>,
-        path: &str,
+        request: &Request<'_>,
     ) -> Verdict {
-        let method = if cx.plan.tunnels.is_some() { "CONNECT" } else { "GET" };
-        if digest.uri != path {
+        let method = if cx.plan.tunnels.is_some() || request.connect { "CONNECT" } else { "GET" };
+        if digest.uri != request.path {
             return Verdict::Misdirected;
         }
         if digest.realm != demand.realm || !digest.is_of(&demand.login, method) {
@@ -189,7 +189,7 @@ impl Server {
             return self.close(c, How::Fin, out);
         }
         let fits = asked.verdict != Verdict::Misdirected;
-        let keep = fits && demand.keep_alive && self.drain.is_none();
+        let keep = fits && demand.keep_alive && self.drain.is_none() && !asked.connect;
         let status = match (fits, &cx.plan.tunnels) {
             (false, _) => 400,
             (true, None) => 401,

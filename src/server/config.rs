@@ -12,6 +12,7 @@ use super::limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
 use super::manner::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::pauses::PauseConfig;
 use super::targets::{HashBy, PickMember};
+use super::tls::TlsKeys;
 use super::transactions::TransactionsFull;
 use crate::http::auth::{Algorithm, Login};
 use crate::names::Names;
@@ -122,6 +123,13 @@ pub struct Config {
     /// How long a connection may take to send its whole request. Absent: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake_timeout: Option<Nanos>,
+    /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3; true unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_connect: Option<bool>,
+    /// Streams that it takes at a time on one HTTP/2 connection: SETTINGS_MAX_CONCURRENT_STREAMS (100 unless given, the
+    /// least that RFC 9113 section 6.5.2 recommends).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams_max: Option<u32>,
     /// Every now and then the process stops for a while. Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauses: Option<PauseConfig>,
@@ -190,6 +198,8 @@ impl Default for Config {
             address_rate: None,
             over_rate: None,
             handshake_timeout: None,
+            extended_connect: None,
+            streams_max: None,
             pauses: None,
             access_link: None,
             joins_at: None,
@@ -223,21 +233,6 @@ impl Config {
     /// The same, be it to pass on what they are sent or to check it.
     pub fn opens_connections(&self) -> bool {
         self.calls() || self.kind != ServerKind::Websocket
-    }
-
-    /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
-    pub(super) fn tls_cost(&self) -> Distribution {
-        self.tls_cost.clone().unwrap_or(Nanos::from_millis(1).into())
-    }
-
-    /// What resuming costs: about a key exchange.
-    pub(super) fn tls_resumed_cost(&self) -> Distribution {
-        self.tls_resumed_cost.clone().unwrap_or(Nanos(100_000).into())
-    }
-
-    /// OpenSSL's default for TLS 1.3.
-    pub(super) fn tls_tickets(&self) -> Nanos {
-        self.tls_tickets.unwrap_or(Nanos::from_secs(2 * 3_600))
     }
 
     /// When its members join and leave.
@@ -286,17 +281,6 @@ impl Config {
     pub fn redirects(&self) -> bool {
         self.overflow_to.is_some() || self.behavior.0.iter().any(|behavior| behavior.kind == Kind::Redirect)
     }
-}
-
-/// Who can read the session tickets that a server gives out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TlsKeys {
-    /// The process that made them: its keys are drawn when it starts, and gone with it.
-    #[default]
-    Process,
-    /// Every member of the group, also after a restart: the keys come from outside.
-    Shared,
 }
 
 /// When the members of a group are there.

@@ -35,6 +35,7 @@ impl Server {
         let open: VecDeque<u32> = numbers.filter(|c| self.state(ConnectionId(*c)) == State::Open).collect();
         let every = Nanos(over.0 / open.len().max(1) as u64);
         self.drain = Some(Box::new(Drain { code, next: now, every, open }));
+        self.go_away(out);
         self.send_away(now, out);
         self.schedule(cx, out);
     }

@@ -1,7 +1,7 @@
 //! The server machine: reads requests, queues them for workers, answers, keeps connections open.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm};
@@ -50,6 +50,10 @@ pub(super) enum State {
     Securing,
     /// The request has not come in whole.
     Reading,
+    /// HTTP/2: its streams have numbers of their own.
+    Shared,
+    /// A stream whose request has not come.
+    Asking,
     /// One past the limit that is never to be answered.
     Ignored,
     /// Its request is queued or with a worker.
@@ -83,6 +87,8 @@ pub struct Server {
     pub(super) limits: Limits,
     pub(super) calls: Calls,
     pub(super) drain: Option<Box<Drain>>,
+    /// The HTTP/2 connection that each stream is on.
+    pub(super) streams: BTreeMap<u32, u32>,
     pub(super) later: Later,
     pub(super) transactions: Transactions,
     /// What makes it a balancer, if it is one.
@@ -134,20 +140,32 @@ impl Server {
             Input::Connected(c) | Input::ConnectFailed(c, _) => self.news(cx, now, c, input, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
+                State::Asking => self.read_stream(cx, now, c, bytes, out),
                 State::Open | State::Closing => self.listen(c, bytes, out),
                 State::Tunnel => self.tunnel(cx, c, input, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
                 State::Greeting | State::Securing => {}
+                // Nor what is of a connection rather than of one of its streams.
+                State::Shared => {}
             },
+            Input::Preface(c) => self.share(cx, c, out),
+            Input::StreamOpened(c, on, client) => self.open_stream(c, on, client, out),
             Input::Hello(c, resumed) if self.state(c) == State::Greeting => self.hello(cx, now, c, resumed, out),
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Tunnel => self.tunnel(cx, c, input, out),
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
-                State::Greeting | State::Reading | State::Stalled | State::Ignored | State::Open | State::Closing => {
+                State::Greeting
+                | State::Reading
+                | State::Shared
+                | State::Asking
+                | State::Stalled
+                | State::Ignored
+                | State::Open
+                | State::Closing => {
                     out.push(Output::Close(c, How::Fin));
                     self.forget(c, out);
                 }
@@ -172,7 +190,7 @@ impl Server {
             }
             Input::Peers(peers) => self.targets.report(peers),
             Input::Start | Input::Admitted | Input::Resolved(..) | Input::Hello(..) => {}
-            Input::Secured(..) | Input::SecureFailed(_) => {}
+            Input::Secured(..) | Input::SecureFailed(_) | Input::Stream(..) => {}
         }
     }
 
@@ -197,7 +215,11 @@ impl Server {
         if !self.transactions.none_in_use() {
             self.end_transaction(c, out);
         }
-        self.excess -= u32::from(self.connections.forget(c));
+        let excess = self.connections.forget(c);
+        if !self.streams.is_empty() && self.streams.remove(&c.0).is_some() {
+            return out.event(Event::StreamClosed { connection: c.0 });
+        }
+        self.excess -= u32::from(excess);
         self.count -= 1;
         out.event(Event::Closed { connection: c.0 });
     }
@@ -252,7 +274,7 @@ impl Server {
     }
 
     /// The request of a connection past the limit.
-    fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
+    pub(super) fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
         out.event(Event::Requested { connection: c.0, queued: false });
         let turn = match cx.plan.when_full {
             WhenFull::Redirect if !cx.plan.overflow.to.is_empty() => Turn::Redirect,
@@ -336,7 +358,7 @@ impl Server {
             return self.transactions.waiting.push_back(job);
         }
         if let Work::Request(asked) = &job.work {
-            self.begin_transaction(cx, c, asked.upgrade, out);
+            self.begin_transaction(cx, c, asked.upgrade || asked.connect, out);
         }
         if queued {
             self.queue.push_back(job);
@@ -396,7 +418,7 @@ impl Server {
         }
     }
 
-    fn requested(
+    pub(super) fn requested(
         &mut self,
         cx: &Context<'_>,
         now: Timestamp,
@@ -438,6 +460,7 @@ impl Server {
         let asked = Asked {
             behavior: behavior as u32,
             upgrade: request.upgrade,
+            connect: request.connect,
             verdict,
             key: request.key,
             path: keeps_path.then(|| request.path.into()),

@@ -17,6 +17,7 @@ mod plan;
 mod proxy;
 mod queue;
 mod relay;
+mod streams;
 mod targets;
 mod tls;
 mod transactions;
@@ -26,7 +27,7 @@ pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, Pick
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};
-pub use config::{BehaviorConfig, Behaviors, Config, Kind, Membership, TlsKeys, WarmUp, When};
+pub use config::{BehaviorConfig, Behaviors, Config, Kind, Membership, WarmUp, When};
 pub use limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
 pub use machine::{Context, Outputs, Server};
 pub use manner::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
@@ -34,6 +35,7 @@ pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 pub use proxy::ProxyConfig;
 pub use targets::{HashBy, Pick, PickMember};
+pub use tls::TlsKeys;
 pub use transactions::TransactionsFull;
 
 use crate::time::Nanos;
@@ -194,6 +196,19 @@ pub enum Event {
     /// they were not asked for, or not checked.
     AcceptedWithoutCredentials {
         /// Its connection.
+        connection: u32,
+    },
+    /// A client opened a stream on an HTTP/2 connection. Streams have numbers like connections: none has that of another
+    /// that is there.
+    StreamOpened {
+        /// Its number.
+        connection: u32,
+        /// The connection that it is on.
+        on: u32,
+    },
+    /// A stream is gone.
+    StreamClosed {
+        /// Its number.
         connection: u32,
     },
     /// A balancer chose a server for a connection, or a forward proxy connects to the one that it is to reach.

@@ -3,11 +3,13 @@
 use super::balancer::{Balance, Balancing, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
-use super::config::{Config, TlsKeys, WarmUp};
+use super::config::{Config, WarmUp};
 use super::limits::{Bucket, OverRate, QueueFull, QueueOrder, WhenFull};
 use super::proxy::Tunnels;
 use super::queue::{Job, Work};
+use super::streams::STREAMS_MAX;
 use super::targets::{Pick, PickMember};
+use super::tls::TlsKeys;
 use super::transactions::TransactionsFull;
 use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
@@ -50,6 +52,9 @@ pub struct Plan {
     pub(super) calls_hold_worker: bool,
     /// Whether other servers' calls are answered.
     pub(super) serves: bool,
+    /// What the members' HTTP/2 SETTINGS say: whether they take extended CONNECT, and how many streams at a time.
+    pub(super) extended_connect: bool,
+    pub(super) streams_max: u32,
     /// What makes its members balancers, if they are.
     pub(super) balancing: Option<Box<Balancing>>,
     /// What makes its members forward proxies, if they are.
@@ -90,6 +95,8 @@ impl Plan {
             behaviors,
             calls: Vec::new(),
             calls_hold_worker: config.calls_hold_worker,
+            extended_connect: config.extended_connect.unwrap_or(true),
+            streams_max: config.streams_max.unwrap_or(STREAMS_MAX),
             balancing: None,
             tunnels: Tunnels::new(config),
         }

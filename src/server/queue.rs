@@ -34,6 +34,8 @@ pub(super) enum Work {
 pub(super) struct Asked {
     pub behavior: u32,
     pub upgrade: bool,
+    /// An extended CONNECT, on a stream.
+    pub connect: bool,
     /// Whether it has the credentials that its server demands.
     pub verdict: Verdict,
     pub key: Key,

@@ -1,12 +1,44 @@
 //! A server whose connections begin with TLS: what it costs its workers.
 
+use serde::{Deserialize, Serialize};
+
 use super::Event;
+use super::config::Config;
 use super::limits::WhenFull;
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::{Job, Work};
 use super::{Reason, Turn};
 use crate::machine::{ConnectionId, How, Output};
+use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
+
+/// Who can read the session tickets that a server gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsKeys {
+    /// The process that made them: its keys are drawn when it starts, and gone with it.
+    #[default]
+    Process,
+    /// Every member of the group, also after a restart: the keys come from outside.
+    Shared,
+}
+
+impl Config {
+    /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
+    pub(super) fn tls_cost(&self) -> Distribution {
+        self.tls_cost.clone().unwrap_or(Nanos::from_millis(1).into())
+    }
+
+    /// What resuming costs: about a key exchange.
+    pub(super) fn tls_resumed_cost(&self) -> Distribution {
+        self.tls_resumed_cost.clone().unwrap_or(Nanos(100_000).into())
+    }
+
+    /// OpenSSL's default for TLS 1.3.
+    pub(super) fn tls_tickets(&self) -> Nanos {
+        self.tls_tickets.unwrap_or(Nanos::from_secs(2 * 3_600))
+    }
+}
 
 impl Server {
     /// A `ClientHello` was read: a worker will do the key exchange and the signature, or what resuming takes.

@@ -4,6 +4,7 @@ use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
 use crate::client::group::{Context, Credentials};
 use crate::client::logins::Logins;
+use crate::handshake::Mode;
 use crate::http::auth::{read_challenge, write_answer, write_basic};
 use crate::machine::{ConnectionId, EndpointId, How, Output};
 use crate::rng::Purpose;
@@ -28,8 +29,9 @@ impl Session {
             false => {
                 let nonce = self.draw(cx, Purpose::ClientNonce, self.connection).bytes();
                 let path = self.path(cx).to_string();
+                let method = if cx.group.mode == Mode::ExtendedConnect { "CONNECT" } else { "GET" };
                 let known = logins(cx).and_then(|logins| logins.answer(server));
-                known.map(|(challenge, uses)| write_answer(challenge, &own.login, ("GET", &path), uses, nonce))
+                known.map(|(challenge, uses)| write_answer(challenge, &own.login, (method, &path), uses, nonce))
             }
         };
         if value.is_some() {

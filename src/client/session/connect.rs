@@ -3,6 +3,7 @@
 use super::{Outputs, Session, State};
 use crate::client::event::Event;
 use crate::client::group::Context;
+use crate::handshake::Mode;
 use crate::handshake::client::{add_authorization, write_request};
 use crate::machine::{ConnectionId, Output};
 use crate::time::Timestamp;
@@ -41,7 +42,10 @@ impl Session {
 
     /// The way to the server is there: TLS is next, where the server has it.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
-        if cx.directory.secure(self.endpoint()) {
+        if cx.group.mode == Mode::ExtendedConnect {
+            // The host sees to that, and to the preface.
+            self.state = State::Securing;
+        } else if cx.directory.secure(self.endpoint()) {
             self.state = State::Securing;
             let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
             out.push(Output::StartTls(c, name));
@@ -55,6 +59,9 @@ impl Session {
         self.state = State::Handshaking;
         let group = cx.group;
         let authorization = group.credentials.as_ref().and_then(|own| self.authorization(cx, own, out));
+        if group.mode == Mode::ExtendedConnect {
+            return self.ask_to_connect(cx, c, authorization.as_deref(), out);
+        }
         let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
         let key = self.key(cx);
         out.transmit(c, |bytes| {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
 
-use super::connection::{ClientEnd, ServerEnd, Who};
+use super::connection::{ClientEnd, Connection, ServerEnd, Who};
 use super::queue::Handle;
 use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
 use crate::client::{self, Session};
@@ -89,7 +89,7 @@ impl Simulation {
                     self.send_to_server(self.connection_of(session, c), bytes, from..sent);
                 }
                 Output::StartTls(c, endpoint) => self.greet(self.connection_of(session, c), endpoint),
-                Output::Close(c, _) => self.close_client(session, c),
+                Output::Close(c, how) => self.close_client(session, c, how),
                 Output::WakeAt(at) => self.wake_session_at(session, at),
                 Output::Admit(next) => admitted = next,
                 Output::Done => self.session_done(session),
@@ -233,6 +233,15 @@ impl Simulation {
 
     /// The process accepts a connection, and is to be told: under this number, from this client.
     pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
+        let c = self.number_at_server(connection);
+        self.await_hello(connection, self.connections[connection].server);
+        let identity = self.identity_of(connection);
+        self.say_address(connection);
+        Input::Accepted(c, identity)
+    }
+
+    /// A server gets a number for a connection, or a stream.
+    pub(super) fn number_at_server(&mut self, connection: u32) -> ConnectionId {
         let entry = &mut self.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
         let number = slot.free.pop().unwrap_or(slot.accepted.len() as u32);
@@ -242,14 +251,16 @@ impl Simulation {
         }
         entry.server_number = number;
         entry.server_end = ServerEnd::Accepted;
-        let server = entry.server;
-        self.await_hello(connection, server);
-        let identity = self.identity_of(connection);
+        ConnectionId(number)
+    }
+
+    /// Tells a server where a connection, or a stream, comes from, if it needs to know.
+    pub(super) fn say_address(&mut self, connection: u32) {
+        let Connection { server, server_number, .. } = self.connections[connection];
         if self.plans[self.servers[server as usize].group].asks_for_addresses() {
             let address = self.address_of(connection);
-            self.servers[server as usize].machine.comes_from(ConnectionId(number), address);
+            self.servers[server as usize].machine.comes_from(ConnectionId(server_number), address);
         }
-        Input::Accepted(ConnectionId(number), identity)
     }
 
     /// A redirector hears how many connections each server has, of those that can say so.

@@ -257,6 +257,11 @@ impl Simulation {
                         let hosts = &mut self.bottlenecks().clients[group];
                         hosts.get_mut(host as usize).map(|pipes| &mut pipes[direction])
                     }
+                    Who::Host(host) if at_caller => {
+                        let (group, number) = self.streams.host(host);
+                        let hosts = &mut self.bottlenecks().clients[usize::from(group)];
+                        hosts.get_mut(number as usize).map(|pipes| &mut pipes[direction])
+                    }
                     Who::Server(caller) if at_caller => {
                         self.bottlenecks().servers.get_mut(caller as usize).map(|pipes| &mut pipes[direction])
                     }

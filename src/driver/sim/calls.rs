@@ -30,6 +30,10 @@ impl Simulation {
                 self.groups[usize::from(slot.machine.group())].host_of(slot.machine.index())
             }
             Who::Server(server) => self.servers[server as usize].identity,
+            Who::Host(host) => {
+                let (group, number) = self.streams.host(host);
+                self.groups[usize::from(group)].host_of(number)
+            }
         }
     }
 
@@ -42,6 +46,7 @@ impl Simulation {
                 self.groups[usize::from(slot.machine.group())].plan.identity(slot.machine.index())
             }
             Who::Server(server) => self.servers[server as usize].identity,
+            Who::Host(_) => self.host_of(caller),
         }
     }
 
@@ -50,6 +55,7 @@ impl Simulation {
         match caller.who() {
             Who::Session(session) => Side::Clients(self.sessions[session as usize].machine.group()),
             Who::Server(server) => Side::Server(server),
+            Who::Host(host) => Side::Clients(self.streams.host(host).0),
         }
     }
 
@@ -57,7 +63,7 @@ impl Simulation {
     #[inline]
     pub(super) fn caller_powered(&self, caller: Caller) -> bool {
         match caller.who() {
-            Who::Session(_) => true,
+            Who::Session(_) | Who::Host(_) => true,
             Who::Server(server) => self.servers[server as usize].host.powered(),
         }
     }

@@ -4,6 +4,7 @@ use super::calls::News;
 use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
 use super::relay::Leg;
 use super::{Item, ServerSlot, Simulation};
+use crate::client;
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, Input};
 use crate::network::{Event, Message, Process, SynAnswer, Way};
@@ -13,6 +14,11 @@ use crate::time::Timestamp;
 impl Simulation {
     /// A session connects: its SYN leaves.
     pub(super) fn open(&mut self, session: u32, client_number: u32, server: u32) {
+        if self.streams.any()
+            && let Some(host) = self.sharing_host(session)
+        {
+            return self.want_stream(host, session, ConnectionId(client_number), server);
+        }
         let slot = &self.sessions[session as usize];
         let index = slot.machine.index();
         let group = &self.groups[usize::from(slot.machine.group())];
@@ -167,6 +173,7 @@ impl Simulation {
             match caller.who() {
                 Who::Session(session) => self.session_input(session, Input::Connected(c), recorder),
                 Who::Server(_) => self.tell_server(connection, News::Connected, recorder),
+                Who::Host(host) => self.tell_host(host, client::News::Connected(c.0)),
             }
         }
         self.landed(connection);
@@ -200,6 +207,12 @@ impl Simulation {
                     self.tell_server(connection, News::Failed(why), recorder);
                 }
                 self.landed(connection);
+            }
+            Who::Host(host) => {
+                self.landed(connection);
+                if !abandoned {
+                    self.tell_host(host, client::News::Failed(c.0, why));
+                }
             }
         }
     }

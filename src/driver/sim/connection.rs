@@ -2,10 +2,10 @@
 
 use super::NONE;
 use super::stall::Spot;
-use crate::network::{Rto, SERVER, Way};
+use crate::network::{HOST, Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
-/// Who opened a connection: a session, or a server.
+/// Who opened a connection: a session, a server, or a client host for the streams of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller(u32);
 
@@ -14,6 +14,7 @@ pub(super) struct Caller(u32);
 pub(super) enum Who {
     Session(u32),
     Server(u32),
+    Host(u32),
 }
 
 impl Caller {
@@ -25,9 +26,17 @@ impl Caller {
         Caller(server | SERVER)
     }
 
+    pub fn host(host: u32) -> Caller {
+        Caller(host | HOST)
+    }
+
     #[inline]
     pub fn who(self) -> Who {
-        if self.0 & SERVER == 0 { Who::Session(self.0) } else { Who::Server(self.0 & !SERVER) }
+        match self.0 {
+            session if session < HOST => Who::Session(session),
+            host if host < SERVER => Who::Host(host & !HOST),
+            server => Who::Server(server & !SERVER),
+        }
     }
 
     /// As network events write it.
@@ -66,6 +75,8 @@ pub(super) enum ServerEnd {
 
 /// In [`Connection::flags`]: it goes through a balancer's host.
 const RELAYED: u8 = 1 << 7;
+/// There too: it is a stream of an HTTP/2 connection ([`super::streams`]).
+const STREAM: u8 = 1 << 6;
 
 /// In [`Connection::clock`].
 const MEASURED: u64 = 1 << 63;
@@ -96,7 +107,7 @@ pub(super) struct Connection {
     /// Which link it goes over.
     pub route: u16,
     pub syns: u8,
-    /// Where data waits for a retransmission, a bit each ([`Spot::bit`]), and [`RELAYED`].
+    /// Where data waits for a retransmission, a bit each ([`Spot::bit`]), [`RELAYED`] and [`STREAM`].
     flags: u8,
     pub client: ClientEnd,
     pub server_end: ServerEnd,
@@ -130,6 +141,25 @@ impl Connection {
             client: ClientEnd::Connecting,
             server_end: ServerEnd::None,
         }
+    }
+
+    /// A stream that the client's end may use from now on.
+    pub fn stream(
+        now: Timestamp,
+        route: u16,
+        one_way: Nanos,
+        caller: Caller,
+        client_number: u32,
+        server: u32,
+        older: u32,
+    ) -> Connection {
+        let entry = Connection::new(now, route, one_way, caller, client_number, server, older);
+        Connection { flags: STREAM, client: ClientEnd::Open, server_end: ServerEnd::HalfOpen, ..entry }
+    }
+
+    #[inline]
+    pub fn is_stream(&self) -> bool {
+        self.flags & STREAM != 0
     }
 
     /// When its first SYN left, until it is up.

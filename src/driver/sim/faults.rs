@@ -154,6 +154,11 @@ impl Simulation {
             let entry = &mut self.connections[connection];
             let accepted = entry.server_end == ServerEnd::Accepted;
             entry.server_end = ServerEnd::Gone;
+            if entry.is_stream() {
+                // Its client hears of it by what carries it.
+                self.settle(connection);
+                continue;
+            }
             let heard = entry.client != ClientEnd::Closed;
             if !kernel_lives {
                 self.forget_kept(connection, Way::ToClient);

@@ -19,6 +19,7 @@ mod queue;
 mod relay;
 mod slab;
 mod stall;
+mod streams;
 mod tap;
 mod tls;
 mod travel;
@@ -37,6 +38,7 @@ use queue::{Handle, Queue};
 use relay::Flow;
 use slab::Slab;
 use stall::{Kept, Spot, Stalls};
+use streams::Streams;
 use tap::Tap;
 use tls::Tls;
 
@@ -175,6 +177,13 @@ enum Item {
         check: u32,
         went_well: bool,
     },
+    /// Sessions are told what happened to streams of theirs.
+    Tell,
+    /// A connection that carries streams has had none for some time.
+    Idle {
+        connection: u32,
+        since: Timestamp,
+    },
     FaultBegins {
         fault: u32,
         strike: u32,
@@ -210,6 +219,8 @@ struct GroupSlot {
     /// The first public address that its hosts share, and how many there are; `None`: one each.
     nat: Option<(Identity, u64)>,
     next_index: u32,
+    /// Sessions.
+    count: u32,
 }
 
 impl GroupSlot {
@@ -295,6 +306,7 @@ pub struct Simulation {
     /// Data that waits for a retransmission.
     stalls: Stalls,
     tls: Tls,
+    streams: Streams,
     /// What was noticed while something was sent or released: recorded when the item is dealt with.
     noted: Vec<Kind>,
     /// Whether any balancer rewrites addresses, and the connections through those that do.
@@ -335,6 +347,7 @@ impl Simulation {
                 host_identity: Identity::group(&format!("{name}/host")),
                 nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
                 next_index: 0,
+                count: config.count,
             })
             .collect();
         let servers = scenario.servers.iter().map(|server| {
@@ -388,6 +401,7 @@ impl Simulation {
             exceptional: false,
             stalls: Stalls::default(),
             tls: Tls::default(),
+            streams: Streams::new(&groups),
             noted: Vec::new(),
             relays: false,
             flows: BTreeMap::new(),
@@ -543,6 +557,8 @@ impl Simulation {
             Item::Check { check } => self.check_begins(check),
             Item::CheckArrives { check } => self.check_arrives(check),
             Item::CheckEnds { check, went_well } => self.check_ends(check, went_well, recorder),
+            Item::Tell => self.tell_sessions(recorder),
+            Item::Idle { connection, since } => self.idle_for_long(connection, since),
             Item::FaultBegins { fault, strike } => {
                 self.next_quiet();
                 self.fault_begins(fault, strike, recorder);

@@ -293,6 +293,7 @@ impl Simulation {
             match caller.who() {
                 Who::Session(session) => self.session_input(session, Input::Reset(c), recorder),
                 Who::Server(_) => self.tell_server(connection, News::Reset, recorder),
+                Who::Host(_) => self.carrier_lost(connection, false),
             }
         } else if !to_server {
             self.reset_at_server(connection, recorder);

@@ -9,6 +9,7 @@ use super::connection::{ClientEnd, ServerEnd, Who};
 use super::relay::Leg;
 use super::stall::{Kept, Spot};
 use super::{Item, Simulation};
+use crate::h2::Frame;
 use crate::machine::ConnectionId;
 use crate::network::{Message as Part, SynAnswer, Way};
 use crate::record::{Fate, Flag, Message, Party, Recorder, Transmission};
@@ -132,6 +133,15 @@ impl Simulation {
                 let chosen = tap.chosen.contains(&(machine.group(), machine.index()));
                 chosen.then_some((session, entry.client_number))
             }
+            Who::Host(host) => {
+                let opener = self.streams.opener(connection, host);
+                opener.and_then(|(group, number, session)| {
+                    let group_slot = &self.groups[usize::from(group)];
+                    let is_on =
+                        |(other, index): &(u16, u32)| *other == group && group_slot.host_number(*index) == number;
+                    tap.chosen.iter().any(is_on).then_some((session, entry.client_number))
+                })
+            }
             Who::Server(server) => {
                 // A balancer that terminates: the connection is made for the one before.
                 let slot = &self.servers[server as usize];
@@ -186,7 +196,7 @@ impl Simulation {
         let dialled = Party::Server(self.dialled(connection));
         let entry = &self.connections[connection];
         let caller = match entry.caller.who() {
-            Who::Session(_) => Party::Client,
+            Who::Session(_) | Who::Host(_) => Party::Client,
             Who::Server(server) => Party::Server(server),
         };
         let (near, far) = match key.leg {
@@ -199,17 +209,29 @@ impl Simulation {
             _ => Vec::new(),
         };
         let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
+        // What is of a stream is its session's; the rest is told of the session that needed the connection first.
+        let frame = if self.streams.any() { Frame::read(&bytes) } else { None };
+        let stream = frame.and_then(|frame| self.streams.on(connection, frame.stream()?));
+        let of_stream = stream.and_then(|stream| {
+            let entry = &self.connections[stream];
+            if let Who::Session(session) = entry.caller.who() { Some((session, entry.client_number)) } else { None }
+        });
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get_mut(&connection) else { return };
         line.under_way.retain(|(other, _)| *other != key);
         line.under_way.push((key, tap.messages.len()));
+        let (session, number) = of_stream.unwrap_or((line.session, line.connection));
         tap.messages.push(Message {
-            session: line.session,
-            connection: line.connection,
+            session,
+            connection: number,
             from,
             to,
             flag,
-            payload: Flight::read(&bytes).map_or(bytes.len(), |flight| flight.wire_bytes().into()),
+            payload: match (frame, Flight::read(&bytes)) {
+                (Some(frame), _) => frame.wire_bytes(),
+                (None, Some(flight)) => flight.wire_bytes().into(),
+                (None, None) => bytes.len(),
+            },
             bytes,
             after: self.seq,
             transmissions: vec![Transmission { left, fate: Fate::UnderWay }],

@@ -5,6 +5,7 @@
 
 use super::connection::Who;
 use super::{GroupSlot, Item, Simulation};
+use crate::client::News;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::Way;
 use crate::record::Recorder;
@@ -163,6 +164,10 @@ impl Simulation {
         let slot = match self.connections[connection].caller.who() {
             Who::Session(session) => &self.sessions[session as usize],
             Who::Server(server) => return (self.groups.len(), server as usize),
+            Who::Host(host) => {
+                let (group, number) = self.streams.host(host);
+                return (usize::from(group), number as usize);
+            }
         };
         let GroupSlot { hosts, .. } = &self.groups[usize::from(slot.machine.group())];
         let index = slot.machine.index() as usize;
@@ -281,6 +286,7 @@ impl Simulation {
         match caller.who() {
             Who::Session(session) => self.session_input(session, secured, recorder),
             Who::Server(server) => self.server_input(server, secured, recorder),
+            Who::Host(host) => self.tell_host(host, News::Secured(c.0, resumed)),
         }
     }
 }

@@ -30,6 +30,10 @@ impl Simulation {
                 self.groups[usize::from(slot.machine.group())].address_of(slot.machine.index())
             }
             Who::Server(server) => self.servers[server as usize].identity,
+            Who::Host(host) => {
+                let (group, number) = self.streams.host(host);
+                self.groups[usize::from(group)].address_of(number)
+            }
         }
     }
 
@@ -81,8 +85,18 @@ impl Simulation {
         if self.connections[connection].is_relayed() {
             self.release_flow(connection);
         }
+        if self.connections[connection].is_stream() {
+            self.forget_stream(connection);
+        }
         let session = match caller.who() {
             Who::Session(session) => session,
+            Who::Host(host) => {
+                self.forget_carrier(connection, host);
+                if let Some(bottlenecks) = &mut self.bottlenecks {
+                    bottlenecks.forget(connection);
+                }
+                return self.connections.release(connection);
+            }
             Who::Server(server) => {
                 // Unless the server's process is another now, which counts from zero again.
                 let opened = &mut self.servers[server as usize].opened;
@@ -126,6 +140,9 @@ impl Simulation {
     /// Sends what a caller says over its connection, unless that is closed.
     pub(super) fn send_to_server(&mut self, connection: Option<u32>, bytes: &mut Vec<u8>, part: Range<usize>) {
         if let Some(connection) = connection {
+            if self.connections[connection].is_stream() {
+                return self.send_on_stream(connection, Way::ToServer, &bytes[part]);
+            }
             let payload = part.len();
             let segment = self.keep(bytes, part);
             self.send(connection, Way::ToServer, Item::ToServer { connection, segment }, payload);
@@ -134,6 +151,9 @@ impl Simulation {
 
     pub(super) fn send_to_client(&mut self, server: u32, c: ConnectionId, bytes: &mut Vec<u8>, part: Range<usize>) {
         let connection = self.servers[server as usize].accepted[c.0 as usize];
+        if self.connections[connection].is_stream() {
+            return self.send_on_stream(connection, Way::ToClient, &bytes[part]);
+        }
         let payload = part.len();
         let segment = self.keep(bytes, part);
         let caller = self.connections[connection].caller;
@@ -141,9 +161,13 @@ impl Simulation {
     }
 
     /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
-    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId) {
-        let Some(connection) = self.connection_of(session, c) else { return };
-        self.close_caller(connection, How::Fin);
+    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
+        match self.connection_of(session, c) {
+            None if self.streams.any() => self.give_up_stream(session, c),
+            None => {}
+            Some(stream) if self.connections[stream].is_stream() => self.close_stream(stream, how),
+            Some(connection) => self.close_caller(connection, how),
+        }
     }
 
     /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
@@ -168,6 +192,9 @@ impl Simulation {
         slot.free.push(c.0);
         let entry = &mut self.connections[connection];
         entry.server_end = ServerEnd::Closed;
+        if entry.is_stream() {
+            return self.close_stream_at_server(connection, how);
+        }
         if entry.client != ClientEnd::Closed {
             self.cut(connection, how == How::Reset);
         }
@@ -239,6 +266,12 @@ impl Simulation {
             }
             return self.flight_at_server(connection, segment, recorder);
         }
+        if self.streams.any() && matches!(self.connections[connection].caller.who(), Who::Host(_)) {
+            if let Some(accepted) = accepted {
+                self.server_input(self.connections[connection].server, accepted, recorder);
+            }
+            return self.frame_at_server(connection, segment, recorder);
+        }
         let entry = &self.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
         let bytes = std::mem::take(&mut self.segments[segment]);
@@ -271,9 +304,10 @@ impl Simulation {
         if entry.client == ClientEnd::Open {
             let c = ConnectionId(entry.client_number);
             match caller.who() {
-                Who::Session(_) if self.tls.concerns(connection, Way::ToClient) => {
+                Who::Session(_) | Who::Host(_) if self.tls.concerns(connection, Way::ToClient) => {
                     self.flight_at_client(connection, segment, recorder);
                 }
+                Who::Host(host) => self.frame_at_client(connection, host, segment, recorder),
                 Who::Session(session) => {
                     let bytes = std::mem::take(&mut self.segments[segment]);
                     self.session_input(session, Input::Received(c, &bytes), recorder);
@@ -319,7 +353,12 @@ impl Simulation {
         let entry = &mut self.connections[connection];
         let (server, number) = (entry.server, entry.server_number);
         match entry.server_end {
-            ServerEnd::Accepted => self.server_input(server, input(ConnectionId(number)), recorder),
+            ServerEnd::Accepted => {
+                if self.streams.any() {
+                    self.streams_end_at_server(connection, input, recorder);
+                }
+                self.server_input(server, input(ConnectionId(number)), recorder);
+            }
             ServerEnd::Queued => {
                 entry.server_end = ServerEnd::Gone;
                 self.servers[server as usize].host.dequeue();
@@ -338,6 +377,10 @@ impl Simulation {
             match entry.caller.who() {
                 Who::Session(session) => self.session_input(session, Input::Eof(c), recorder),
                 Who::Server(_) => self.tell_server(connection, News::Eof, recorder),
+                Who::Host(_) => {
+                    self.carrier_lost(connection, true);
+                    self.close_caller(connection, How::Fin);
+                }
             }
         }
         self.landed(connection);
@@ -388,6 +431,12 @@ impl Simulation {
             Who::Server(_) => {
                 if heard {
                     self.tell_server(connection, News::Reset, recorder);
+                }
+                self.landed(connection);
+            }
+            Who::Host(_) => {
+                if heard {
+                    self.carrier_lost(connection, false);
                 }
                 self.landed(connection);
             }

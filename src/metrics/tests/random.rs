@@ -249,7 +249,7 @@ proptest! {
         rest in 0u64..3_000,
         interval in 300u64..2_000,
     ) {
-        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, calls: false, tls: false, balancer: false, proxy: false, connections_max: None };
+        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, calls: false, tls: false, streams: false, balancer: false, proxy: false, connections_max: None };
         let layout = Layout {
             duration: ms(60_000),
             interval: ms(interval),

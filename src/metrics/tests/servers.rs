@@ -255,6 +255,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             pauses: false,
             calls: false,
             tls: false,
+            streams: false,
             balancer: false,
             proxy: false,
             connections_max: None,

@@ -134,6 +134,7 @@ impl Balancer {
             Input::Secured(c, _) => self.ask(cx, plan, c, out),
             Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, c, How::Reset, out),
             // TLS is between the client and the server behind.
+            Input::Preface(_) | Input::StreamOpened(..) | Input::Stream(..) => {}
             Input::Wake | Input::Admitted | Input::Peers(_) | Input::Hello(..) | Input::Resolved(..) => {}
         }
         self.schedule(out);

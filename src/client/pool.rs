@@ -1,0 +1,391 @@
+//! The HTTP/2 connections of one client process (RFC 9113): which of its sessions' streams go over which, and who waits
+//! for one to come up. What is on the streams is the sessions' own matter.
+
+use std::collections::VecDeque;
+
+use crate::machine::{ConnectError, ConnectionId, EndpointId, Input};
+
+/// A stream that a session wants, or has: the driver's number for the session, and the session's own for what it takes for
+/// a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// The driver's number for the session.
+    pub session: u32,
+    /// The session's number for it.
+    pub connection: ConnectionId,
+}
+
+/// What the driver tells a pool. Connections go by the pool's own numbers, which count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A session wants a stream to a server; the last says whether the server is dialled by TLS.
+    Wanted(Wish, EndpointId, bool),
+    /// A session that has no stream yet wants none any more.
+    Unwanted(Wish),
+    /// TCP is up.
+    Connected(u32),
+    /// TCP did not come up.
+    Failed(u32, ConnectError),
+    /// TLS is up; true where an earlier session was resumed.
+    Secured(u32, bool),
+    /// The server's SETTINGS came: whether extended CONNECT is allowed, and how many streams at a time.
+    Settings(u32, bool, u32),
+    /// A stream has ended, at this end.
+    StreamEnded(u32),
+    /// The server wants no new streams.
+    GoAway(u32),
+    /// The connection is no more: ended by the server, reset, or found dead. True where there was an end in good order.
+    Lost(u32, bool),
+}
+
+/// What a pool asks of its driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Connect. The last is the driver's number for the session that needs it.
+    Open(u32, EndpointId, u32),
+    /// Begin TLS.
+    StartTls(u32, EndpointId),
+    /// Send the connection preface.
+    Greet(u32),
+    /// Close: nobody needs it.
+    Close(u32),
+    /// It has no streams from now on, and may be closed when that has lasted.
+    Idle(u32),
+    /// This session's stream is the next one of a connection, with this number.
+    Begin(Wish, u32, u32),
+    /// Tell a session.
+    Tell(u32, Input<'static>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Connecting,
+    /// TCP is up, TLS is not.
+    Securing,
+    /// The preface is out, the server's SETTINGS are awaited.
+    Greeting,
+    Up,
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Line {
+    number: u32,
+    endpoint: EndpointId,
+    secure: bool,
+    state: State,
+    /// Streams at a time; before the server has said so, what it said last.
+    streams_max: u32,
+    /// Streams that are open.
+    open: u32,
+    /// The next one's number: a client's are odd and ascend (RFC 9113 section 5.1.1).
+    next: u32,
+    waiting: VecDeque<Wish>,
+    going_away: bool,
+}
+
+impl Line {
+    /// Whether one more stream fits. What waits for a connection will be open on it.
+    fn takes(&self, endpoint: EndpointId) -> bool {
+        let taken = self.open + self.waiting.len() as u32;
+        self.endpoint == endpoint && !self.going_away && taken < self.streams_max && self.next < 1 << 31
+    }
+}
+
+/// The connections of one process.
+#[derive(Debug, Default)]
+pub struct Pool {
+    lines: Vec<Line>,
+    opened: u32,
+    /// What servers said last about streams at a time.
+    known: Vec<(EndpointId, u32)>,
+}
+
+impl Pool {
+    /// Takes one piece of news; what follows from it is appended to `out`.
+    pub fn handle(&mut self, news: News, out: &mut Vec<Action>) {
+        match news {
+            News::Wanted(wish, endpoint, secure) => self.want(wish, endpoint, secure, out),
+            News::Unwanted(wish) => {
+                let Some(at) = self.lines.iter().position(|line| line.waiting.contains(&wish)) else { return };
+                self.lines[at].waiting.retain(|other| *other != wish);
+                // Nobody waits for it any more.
+                if self.lines[at].waiting.is_empty() && self.lines[at].state != State::Up {
+                    out.push(Action::Close(self.lines.remove(at).number));
+                }
+            }
+            News::Connected(number) => {
+                let Some(line) = self.line(number) else { return };
+                let next = if line.secure { State::Securing } else { State::Greeting };
+                line.state = next;
+                for wish in &line.waiting {
+                    out.push(Action::Tell(wish.session, Input::Connected(wish.connection)));
+                }
+                out.push(match next {
+                    State::Securing => Action::StartTls(number, line.endpoint),
+                    _ => Action::Greet(number),
+                });
+            }
+            News::Failed(number, why) => {
+                let Some(line) = self.take(number) else { return };
+                let tell = |wish: Wish| Action::Tell(wish.session, Input::ConnectFailed(wish.connection, why));
+                out.extend(line.waiting.into_iter().map(tell));
+            }
+            News::Secured(number, resumed) => {
+                let Some(line) = self.line(number) else { return };
+                line.state = State::Greeting;
+                // There was one TLS handshake: one of them tells of it.
+                if let Some(first) = line.waiting.front() {
+                    out.push(Action::Tell(first.session, Input::Secured(first.connection, resumed)));
+                }
+                out.push(Action::Greet(number));
+            }
+            News::Settings(number, allowed, streams_max) => self.settings(number, allowed, streams_max, out),
+            News::StreamEnded(number) => {
+                let Some(line) = self.line(number) else { return };
+                line.open -= 1;
+                if line.open == 0 {
+                    let gone = line.going_away;
+                    out.push(if gone { Action::Close(number) } else { Action::Idle(number) });
+                    if gone {
+                        self.take(number);
+                    }
+                }
+            }
+            News::GoAway(number) => {
+                let Some(line) = self.line(number) else { return };
+                line.going_away = true;
+                if line.open == 0 && line.waiting.is_empty() {
+                    self.take(number);
+                    out.push(Action::Close(number));
+                }
+            }
+            News::Lost(number, in_order) => {
+                let Some(line) = self.take(number) else { return };
+                for wish in line.waiting {
+                    let c = wish.connection;
+                    let input = if in_order { Input::Eof(c) } else { Input::Reset(c) };
+                    out.push(Action::Tell(wish.session, input));
+                }
+            }
+        }
+    }
+
+    /// Closes a connection that has been idle for long enough, if it still is.
+    pub fn retire(&mut self, number: u32) -> bool {
+        let idle = |line: &&mut Line| line.open == 0 && line.waiting.is_empty();
+        let retires = self.line(number).as_ref().is_some_and(idle);
+        if retires {
+            self.take(number);
+        }
+        retires
+    }
+
+    fn want(&mut self, wish: Wish, endpoint: EndpointId, secure: bool, out: &mut Vec<Action>) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.takes(endpoint)) else {
+            self.opened += 1;
+            let known = self.known.iter().find(|(other, _)| *other == endpoint);
+            self.lines.push(Line {
+                number: self.opened,
+                endpoint,
+                secure,
+                state: State::Connecting,
+                streams_max: known.map_or(u32::MAX, |(_, streams_max)| *streams_max),
+                open: 0,
+                next: 1,
+                waiting: VecDeque::from([wish]),
+                going_away: false,
+            });
+            return out.push(Action::Open(self.opened, endpoint, wish.session));
+        };
+        if line.state > State::Connecting {
+            out.push(Action::Tell(wish.session, Input::Connected(wish.connection)));
+        }
+        line.waiting.push_back(wish);
+        if line.state == State::Up {
+            line.begin(out);
+        }
+    }
+
+    /// The server's SETTINGS have come: who waits may begin, as far as there is room; the others go on to further
+    /// connections.
+    fn settings(&mut self, number: u32, allowed: bool, streams_max: u32, out: &mut Vec<Action>) {
+        let Some(line) = self.line(number) else { return };
+        let (endpoint, secure) = (line.endpoint, line.secure);
+        if !allowed {
+            for wish in std::mem::take(&mut line.waiting) {
+                out.push(Action::Tell(wish.session, Input::Stream(wish.connection, None)));
+            }
+            self.take(number);
+            return out.push(Action::Close(number));
+        }
+        line.state = State::Up;
+        line.streams_max = streams_max;
+        let further = line.waiting.split_off(line.waiting.len().min(streams_max as usize));
+        line.begin(out);
+        self.known.retain(|(other, _)| *other != endpoint);
+        self.known.push((endpoint, streams_max));
+        for wish in further {
+            self.want(wish, endpoint, secure, out);
+        }
+    }
+
+    fn line(&mut self, number: u32) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.number == number)
+    }
+
+    fn take(&mut self, number: u32) -> Option<Line> {
+        let at = self.lines.iter().position(|line| line.number == number)?;
+        Some(self.lines.remove(at))
+    }
+}
+
+impl Line {
+    /// Who waits begins.
+    fn begin(&mut self, out: &mut Vec<Action>) {
+        for wish in self.waiting.drain(..) {
+            out.push(Action::Begin(wish, self.number, self.next));
+            self.open += 1;
+            self.next += 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: EndpointId = EndpointId(0);
+    const B: EndpointId = EndpointId(1);
+
+    fn wish(session: u32) -> Wish {
+        Wish { session, connection: ConnectionId(1) }
+    }
+
+    #[derive(Default)]
+    struct Bench(Pool);
+
+    impl Bench {
+        fn hear(&mut self, news: News) -> Vec<Action> {
+            let mut out = Vec::new();
+            self.0.handle(news, &mut out);
+            out
+        }
+
+        fn want(&mut self, session: u32, endpoint: EndpointId) -> Vec<Action> {
+            self.hear(News::Wanted(wish(session), endpoint, false))
+        }
+
+        fn up(streams_max: u32) -> Bench {
+            let mut bench = Bench::default();
+            assert_eq!(bench.want(0, A), [Action::Open(1, A, 0)]);
+            bench.hear(News::Connected(1));
+            assert_eq!(bench.hear(News::Settings(1, true, streams_max)), [Action::Begin(wish(0), 1, 1)]);
+            bench
+        }
+    }
+
+    fn tell(session: u32, input: fn(ConnectionId) -> Input<'static>) -> Action {
+        Action::Tell(session, input(ConnectionId(1)))
+    }
+
+    #[test]
+    fn the_first_opens_a_connection_and_the_others_wait_for_it() {
+        let mut bench = Bench::default();
+        assert_eq!(bench.want(0, A), [Action::Open(1, A, 0)]);
+        assert_eq!(bench.want(1, A), []);
+        assert_eq!(bench.want(2, B), [Action::Open(2, B, 2)]);
+        let up = bench.hear(News::Connected(1));
+        assert_eq!(up, [tell(0, Input::Connected), tell(1, Input::Connected), Action::Greet(1)]);
+        // TCP is up already for whoever comes now.
+        assert_eq!(bench.want(3, A), [tell(3, Input::Connected)]);
+        let begun = bench.hear(News::Settings(1, true, 100));
+        assert_eq!(begun, [0, 1, 3].map(|n| Action::Begin(wish(n), 1, if n == 3 { 5 } else { 2 * n + 1 })));
+        assert_eq!(bench.want(4, A), [tell(4, Input::Connected), Action::Begin(wish(4), 1, 7)]);
+    }
+
+    #[test]
+    fn tls_comes_before_the_preface_and_is_told_once() {
+        let mut bench = Bench::default();
+        bench.hear(News::Wanted(wish(0), A, true));
+        bench.hear(News::Wanted(wish(1), A, true));
+        let up = bench.hear(News::Connected(1));
+        assert_eq!(up, [tell(0, Input::Connected), tell(1, Input::Connected), Action::StartTls(1, A)]);
+        let secured = bench.hear(News::Secured(1, true));
+        assert_eq!(secured, [tell(0, |c| Input::Secured(c, true)), Action::Greet(1)]);
+    }
+
+    #[test]
+    fn more_streams_than_a_connection_takes_go_on_to_further_ones() {
+        let mut bench = Bench::up(2);
+        assert_eq!(bench.want(1, A).last(), Some(&Action::Begin(wish(1), 1, 3)));
+        // What the server said is known: two for each.
+        assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
+        assert_eq!(bench.want(3, A), []);
+        assert_eq!(bench.want(4, A), [Action::Open(3, A, 4)]);
+        // One that ends makes room.
+        assert_eq!(bench.hear(News::StreamEnded(1)), []);
+        assert_eq!(bench.want(5, A).last(), Some(&Action::Begin(wish(5), 1, 5)));
+        // Nobody knew beforehand.
+        let mut bench = Bench::default();
+        (0..5).for_each(|session| drop(bench.want(session, A)));
+        bench.hear(News::Connected(1));
+        let begun = bench.hear(News::Settings(1, true, 2));
+        let expected =
+            [Action::Begin(wish(0), 1, 1), Action::Begin(wish(1), 1, 3), Action::Open(2, A, 2), Action::Open(3, A, 4)];
+        assert_eq!(begun, expected);
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_line_and_the_last_one_closes_it() {
+        let mut bench = Bench::default();
+        bench.want(0, A);
+        bench.want(1, A);
+        assert_eq!(bench.hear(News::Unwanted(wish(0))), []);
+        assert_eq!(bench.hear(News::Unwanted(wish(1))), [Action::Close(1)]);
+        assert_eq!(bench.hear(News::Connected(1)), []);
+        assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
+    }
+
+    #[test]
+    fn what_goes_away_takes_nobody_and_closes_after_its_last_stream() {
+        let mut bench = Bench::up(100);
+        assert_eq!(bench.hear(News::GoAway(1)), []);
+        assert_eq!(bench.want(1, A), [Action::Open(2, A, 1)]);
+        assert_eq!(bench.hear(News::StreamEnded(1)), [Action::Close(1)]);
+        assert_eq!(bench.hear(News::GoAway(2)), []);
+        let mut idle = Bench::up(100);
+        assert_eq!(idle.hear(News::StreamEnded(1)), [Action::Idle(1)]);
+        assert_eq!(idle.hear(News::GoAway(1)), [Action::Close(1)]);
+    }
+
+    #[test]
+    fn what_is_idle_retires_unless_it_is_used_again() {
+        let mut bench = Bench::up(100);
+        bench.hear(News::StreamEnded(1));
+        bench.want(1, A);
+        assert!(!bench.0.retire(1));
+        bench.hear(News::StreamEnded(1));
+        assert!(bench.0.retire(1));
+        assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
+    }
+
+    #[test]
+    fn what_fails_or_is_lost_fails_for_all_who_wait() {
+        let both = |input: fn(ConnectionId) -> Input<'static>| [tell(0, input), tell(1, input)];
+        let waiting = || {
+            let mut bench = Bench::default();
+            bench.want(0, A);
+            bench.want(1, A);
+            bench
+        };
+        let refused = waiting().hear(News::Failed(1, ConnectError::Refused));
+        assert_eq!(refused, both(|c| Input::ConnectFailed(c, ConnectError::Refused)));
+        assert_eq!(waiting().hear(News::Lost(1, true)), both(Input::Eof));
+        assert_eq!(waiting().hear(News::Lost(1, false)), both(Input::Reset));
+        let mut bench = waiting();
+        let unable = bench.hear(News::Settings(1, false, 100));
+        assert_eq!(unable, [&both(|c| Input::Stream(c, None))[..], &[Action::Close(1)]].concat());
+        assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
+    }
+}

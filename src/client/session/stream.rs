@@ -1,0 +1,38 @@
+//! A session whose connection is a stream of one that its host has (RFC 8441).
+
+use super::{Outputs, Session};
+use crate::client::event::{Event, Failure};
+use crate::client::group::Context;
+use crate::handshake::{self, extended};
+use crate::machine::ConnectionId;
+use crate::time::Timestamp;
+
+impl Session {
+    /// The request may leave, on this stream; or never, as the server takes no such requests.
+    pub(super) fn begin_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        stream: Option<u32>,
+        out: &mut Outputs,
+    ) {
+        let Some(stream) = stream else {
+            return self.drop_and_fail(cx, now, Failure::Invalid(handshake::Error::NoExtendedConnect), out);
+        };
+        out.event(Event::StreamBegan { connection: self.connection, stream });
+        self.ask(cx, ConnectionId(self.connection), out);
+    }
+
+    /// Sends the opening request as an extended CONNECT.
+    pub(super) fn ask_to_connect(
+        &self,
+        cx: &Context<'_>,
+        c: ConnectionId,
+        authorization: Option<&str>,
+        out: &mut Outputs,
+    ) {
+        let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
+        let secure = cx.directory.secure(self.endpoint());
+        out.transmit(c, |bytes| extended::write_request(bytes, secure, authority, self.path(cx), authorization));
+    }
+}

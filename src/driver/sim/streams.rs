@@ -1,0 +1,455 @@
+//! HTTP/2 between the machines and their TCP: the connections that client hosts have, and the streams of sessions on them.
+//!
+//! A stream has a place among the connections, so that both machines have a number for it as for any other; but what it
+//! says travels as frames over the connection that carries it, which is its host's. All of this stays empty where no
+//! clients come by HTTP/2.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
+use super::{GroupSlot, Item, NONE, Simulation};
+use crate::client::{Action, News, Pool, Wish};
+use crate::h2::{self, Frame};
+use crate::machine::{ConnectionId, EndpointId, How, Input};
+use crate::network::Way;
+use crate::record::Recorder;
+use crate::rng::Identity;
+use crate::time::Timestamp;
+
+/// What the simulator keeps.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    /// The connections of each client host, with its client group and its number there.
+    hosts: Vec<(Pool, u16, u32)>,
+    /// The first host of each client group that comes by HTTP/2.
+    first: Vec<Option<u32>>,
+    /// Connections by host and the host's number for them.
+    numbers: BTreeMap<(u32, u32), u32>,
+    carriers: BTreeMap<u32, Carrier>,
+    places: BTreeMap<u32, Place>,
+    /// What sessions are to be told.
+    told: VecDeque<(u32, Input<'static>)>,
+    actions: Vec<Action>,
+}
+
+/// A connection that carries streams.
+#[derive(Debug, Default)]
+struct Carrier {
+    /// By number on it.
+    streams: BTreeMap<u32, u32>,
+    idle_since: Timestamp,
+    /// The session that needed it first.
+    session: u32,
+}
+
+/// A stream's place.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// [`NONE`] once the connection is gone at both ends.
+    carrier: u32,
+    number: u32,
+    /// The request has left.
+    asked: bool,
+    /// The answer has left.
+    answered: bool,
+    /// With its answer, the server has ended the stream.
+    ended: bool,
+}
+
+impl Streams {
+    pub fn new(groups: &[GroupSlot]) -> Streams {
+        let mut streams = Streams::default();
+        if groups.iter().all(|group| group.plan.multiplexes().is_none()) {
+            return streams;
+        }
+        for (number, group) in (0..).zip(groups) {
+            let multiplexes = group.plan.multiplexes().is_some();
+            streams.first.push(multiplexes.then_some(streams.hosts.len() as u32));
+            if multiplexes {
+                let count = if group.hosts.is_empty() { group.count } else { group.hosts.len() as u32 };
+                streams.hosts.extend((0..count).map(|host| (Pool::default(), number, host)));
+            }
+        }
+        streams
+    }
+
+    /// Whether any clients come by HTTP/2.
+    #[inline]
+    pub fn any(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    /// The client group of a host, and its number there.
+    pub fn host(&self, host: u32) -> (u16, u32) {
+        let (_, group, number) = self.hosts[host as usize];
+        (group, number)
+    }
+
+    /// The host, as [`Streams::host`] tells it, and the session that needed a connection first.
+    pub fn opener(&self, carrier: u32, host: u32) -> Option<(u16, u32, u32)> {
+        let (group, number) = self.host(host);
+        Some((group, number, self.carriers.get(&carrier)?.session))
+    }
+
+    /// The stream of this number on a connection, by its place.
+    pub fn on(&self, carrier: u32, number: u32) -> Option<u32> {
+        self.carriers.get(&carrier)?.streams.get(&number).copied()
+    }
+}
+
+impl Simulation {
+    /// A session's host, where that has connections that its sessions share.
+    pub(super) fn sharing_host(&self, session: u32) -> Option<u32> {
+        let machine = &self.sessions[session as usize].machine;
+        let first = (*self.streams.first.get(usize::from(machine.group()))?)?;
+        Some(first + self.groups[usize::from(machine.group())].host_number(machine.index()))
+    }
+
+    /// A session wants a stream to a server.
+    #[cold]
+    pub(super) fn want_stream(&mut self, host: u32, session: u32, c: ConnectionId, server: u32) {
+        let endpoint = EndpointId(server);
+        let secure = self.directory.secure(endpoint);
+        self.tell_host(host, News::Wanted(Wish { session, connection: c }, endpoint, secure));
+    }
+
+    /// A session wants no stream any more that it has not.
+    #[cold]
+    pub(super) fn give_up_stream(&mut self, session: u32, c: ConnectionId) {
+        if let Some(host) = self.sharing_host(session) {
+            self.tell_host(host, News::Unwanted(Wish { session, connection: c }));
+        }
+    }
+
+    /// Gives a host a piece of news, and does what it asks.
+    pub(super) fn tell_host(&mut self, host: u32, news: News) {
+        let mut actions = std::mem::take(&mut self.streams.actions);
+        self.streams.hosts[host as usize].0.handle(news, &mut actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
+                Action::StartTls(number, endpoint) => {
+                    self.greet(self.streams.numbers.get(&(host, number)).copied(), endpoint);
+                }
+                Action::Greet(number) => {
+                    if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
+                        self.send_frame(carrier, Way::ToServer, Frame::Preface);
+                    }
+                }
+                Action::Close(number) => {
+                    if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
+                        self.close_caller(carrier, How::Fin);
+                    }
+                }
+                Action::Idle(number) => self.idle(host, number),
+                Action::Begin(wish, number, stream) => self.begin_stream(host, wish, number, stream),
+                Action::Tell(session, input) => self.tell_later(session, input),
+            }
+        }
+        self.streams.actions = actions;
+    }
+
+    /// Sessions are told one after the other, once what goes on now has been dealt with.
+    fn tell_later(&mut self, session: u32, input: Input<'static>) {
+        if self.streams.told.is_empty() {
+            self.queue.push(self.now, Item::Tell);
+        }
+        self.streams.told.push_back((session, input));
+    }
+
+    pub(super) fn tell_sessions<R: Recorder>(&mut self, recorder: &mut R) {
+        while let Some((session, input)) = self.streams.told.pop_front() {
+            self.session_input(session, input, recorder);
+        }
+    }
+
+    /// A host connects: its SYN leaves.
+    fn open_carrier(&mut self, host: u32, number: u32, server: u32, session: u32) {
+        let (group, index) = self.streams.host(host);
+        let route = self.links.route(group, server);
+        let client_host = self.groups[usize::from(group)].host_of(index);
+        let identity = self.servers[server as usize].identity;
+        let one_way = self.links.one_way(route, Way::ToServer, client_host, identity);
+        let entry = Connection::new(self.now, route, one_way, Caller::host(host), number, server, NONE);
+        let carrier = self.connections.insert(entry);
+        self.streams.numbers.insert((host, number), carrier);
+        self.streams.carriers.insert(carrier, Carrier { session, ..Carrier::default() });
+        self.send_syn(carrier, server);
+    }
+
+    fn begin_stream(&mut self, host: u32, wish: Wish, number: u32, stream: u32) {
+        let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
+        let Wish { session, connection: c } = wish;
+        let Connection { route, one_way, server, .. } = self.connections[carrier];
+        let older = self.sessions[session as usize].connection;
+        let entry = Connection::stream(self.now, route, one_way, Caller::session(session), c.0, server, older);
+        let place = self.connections.insert(entry);
+        self.sessions[session as usize].connection = place;
+        let begun = Place { carrier, number: stream, asked: false, answered: false, ended: false };
+        self.streams.places.insert(place, begun);
+        if let Some(carrier) = self.streams.carriers.get_mut(&carrier) {
+            carrier.streams.insert(stream, place);
+        }
+        self.tell_later(session, Input::Stream(c, Some(stream)));
+    }
+
+    /// A connection has no stream any more: it is closed if that lasts.
+    fn idle(&mut self, host: u32, number: u32) {
+        let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
+        let (group, _) = self.streams.host(host);
+        let timeout = self.groups[usize::from(group)].plan.multiplexes().unwrap_or_default();
+        if let Some(entry) = self.streams.carriers.get_mut(&carrier) {
+            entry.idle_since = self.now;
+        }
+        self.push(carrier, self.now + timeout, Item::Idle { connection: carrier, since: self.now });
+    }
+
+    /// A connection has been idle for long enough, unless it was used meanwhile.
+    pub(super) fn idle_for_long(&mut self, carrier: u32, since: Timestamp) {
+        let entry = &self.connections[carrier];
+        let still = self.streams.carriers.get(&carrier).is_some_and(|carrier| carrier.idle_since == since);
+        if let (Who::Host(host), true, ClientEnd::Open) = (entry.caller.who(), still, entry.client) {
+            let number = entry.client_number;
+            if self.streams.hosts[host as usize].0.retire(number) {
+                self.close_caller(carrier, How::Fin);
+            }
+        }
+        self.landed(carrier);
+    }
+
+    fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
+        let segment = self.segments.reuse();
+        let buffer = &mut self.segments[segment];
+        buffer.clear();
+        frame.write(buffer);
+        let item = match way {
+            Way::ToServer => Item::ToServer { connection: carrier, segment },
+            Way::ToClient => {
+                let caller = self.connections[carrier].caller;
+                Item::ToClient { connection: carrier, caller, segment }
+            }
+        };
+        self.send(carrier, way, item, frame.wire_bytes());
+    }
+
+    /// Sends what a machine says on a stream: first its request or its answer, then what follows.
+    #[cold]
+    pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
+        let Some(place) = self.streams.places.get_mut(&stream).filter(|place| place.carrier != NONE) else { return };
+        let Place { carrier, number, .. } = *place;
+        let begun = match way {
+            Way::ToServer => std::mem::replace(&mut place.asked, true),
+            Way::ToClient => std::mem::replace(&mut place.answered, true),
+        };
+        let fields;
+        let frame = match (begun, way) {
+            (true, _) => Frame::Data { stream: number, bytes, last: false },
+            (false, Way::ToServer) => Frame::Headers { stream: number, fields: bytes, last: false },
+            (false, Way::ToClient) => {
+                fields = h2::answer_fields(bytes);
+                place.ended = !fields.starts_with(b":status: 2");
+                Frame::Headers { stream: number, fields: &fields, last: place.ended }
+            }
+        };
+        self.send_frame(carrier, way, frame);
+    }
+
+    /// A session closes its end of a stream. With RST: it has found out that there is nobody at the other end, which holds
+    /// for all that its host has on this connection.
+    #[cold]
+    pub(super) fn close_stream(&mut self, stream: u32, how: How) {
+        let entry = &mut self.connections[stream];
+        entry.client = ClientEnd::Closed;
+        let server_done = matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
+        let Some(&Place { carrier, number, asked, answered, .. }) = self.streams.places.get(&stream) else { return };
+        if !asked {
+            // The server never hears of it.
+            entry.server_end = ServerEnd::Gone;
+        }
+        if carrier != NONE
+            && let Who::Host(host) = self.connections[carrier].caller.who()
+        {
+            let line = self.connections[carrier].client_number;
+            if how == How::Reset {
+                self.carrier_lost(carrier, false);
+                if self.connections[carrier].client != ClientEnd::Closed {
+                    self.close_caller(carrier, How::Reset);
+                }
+            } else {
+                if asked && !server_done {
+                    self.send_frame(carrier, Way::ToServer, end_of(number, answered));
+                }
+                self.tell_host(host, News::StreamEnded(line));
+            }
+        }
+        self.settle(stream);
+    }
+
+    /// A server closes its end of a stream.
+    #[cold]
+    pub(super) fn close_stream_at_server(&mut self, stream: u32, how: How) {
+        let heard = self.connections[stream].client != ClientEnd::Closed;
+        let place = self.streams.places.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
+        if let Some(&Place { carrier, number, answered, .. }) = place {
+            self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == How::Fin));
+        }
+        self.settle(stream);
+    }
+
+    /// A host's connection is no more, as far as the host knows: all sessions that have a stream on it lose that, or wait
+    /// for it in vain.
+    #[cold]
+    pub(super) fn carrier_lost(&mut self, carrier: u32, in_order: bool) {
+        let Who::Host(host) = self.connections[carrier].caller.who() else { return };
+        self.tell_host(host, News::Lost(self.connections[carrier].client_number, in_order));
+        for stream in self.streams_on(carrier) {
+            let entry = &mut self.connections[stream];
+            if std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed {
+                continue;
+            }
+            let c = ConnectionId(entry.client_number);
+            if let Who::Session(session) = entry.caller.who() {
+                self.tell_later(session, if in_order { Input::Eof(c) } else { Input::Reset(c) });
+            }
+            self.settle(stream);
+        }
+    }
+
+    fn streams_on(&self, carrier: u32) -> Vec<u32> {
+        self.streams.carriers.get(&carrier).map_or(Vec::new(), |carrier| carrier.streams.values().copied().collect())
+    }
+
+    /// A connection has ended at its server, and with it the streams on it.
+    #[cold]
+    pub(super) fn streams_end_at_server<R: Recorder>(
+        &mut self,
+        carrier: u32,
+        input: fn(ConnectionId) -> Input<'static>,
+        recorder: &mut R,
+    ) {
+        for stream in self.streams_on(carrier) {
+            let entry = &mut self.connections[stream];
+            let (server, number) = (entry.server, ConnectionId(entry.server_number));
+            match entry.server_end {
+                ServerEnd::Accepted => self.server_input(server, input(number), recorder),
+                // Its request was under way.
+                ServerEnd::HalfOpen => {
+                    entry.server_end = ServerEnd::Gone;
+                    self.settle(stream);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A server's process reads a frame.
+    #[cold]
+    pub(super) fn frame_at_server<R: Recorder>(&mut self, carrier: u32, segment: u32, recorder: &mut R) {
+        let bytes = std::mem::take(&mut self.segments[segment]);
+        let Connection { server, server_number, .. } = self.connections[carrier];
+        let on = ConnectionId(server_number);
+        let frame = Frame::read(&bytes);
+        let stream = frame.and_then(|frame| self.streams.on(carrier, frame.stream()?));
+        match (frame, stream) {
+            (Some(Frame::Preface), _) => self.server_input(server, Input::Preface(on), recorder),
+            (Some(Frame::Headers { fields, .. }), Some(stream)) => {
+                let (c, client) = self.take_number(stream);
+                self.with_server(server, recorder, |machine, cx, now, out| {
+                    machine.handle(cx, now, Input::StreamOpened(c, on, client), out);
+                    machine.handle(cx, now, Input::Received(c, fields), out);
+                });
+            }
+            (Some(frame), Some(stream)) if self.connections[stream].server_end == ServerEnd::Accepted => {
+                let c = ConnectionId(self.connections[stream].server_number);
+                match frame {
+                    Frame::Data { bytes, last: false, .. } => {
+                        self.server_input(server, Input::Received(c, bytes), recorder)
+                    }
+                    Frame::Data { last: true, .. } => self.server_input(server, Input::Eof(c), recorder),
+                    _ => self.server_input(server, Input::Reset(c), recorder),
+                }
+            }
+            _ => {}
+        }
+        self.segments[segment] = bytes;
+        self.segments.release(segment);
+    }
+
+    /// A client host reads a frame.
+    #[cold]
+    pub(super) fn frame_at_client<R: Recorder>(&mut self, carrier: u32, host: u32, segment: u32, recorder: &mut R) {
+        let bytes = std::mem::take(&mut self.segments[segment]);
+        let line = self.connections[carrier].client_number;
+        let frame = Frame::read(&bytes);
+        let stream = frame.and_then(|frame| self.streams.on(carrier, frame.stream()?));
+        match (frame, stream) {
+            (Some(Frame::Settings { extended_connect, streams_max }), _) => {
+                self.tell_host(host, News::Settings(line, extended_connect, streams_max));
+            }
+            (Some(Frame::GoAway), _) => self.tell_host(host, News::GoAway(line)),
+            (Some(frame), Some(stream)) if self.connections[stream].client == ClientEnd::Open => {
+                self.frame_at_session(stream, frame, (host, line), recorder);
+            }
+            _ => {}
+        }
+        self.segments[segment] = bytes;
+        self.segments.release(segment);
+    }
+
+    fn frame_at_session<R: Recorder>(
+        &mut self,
+        stream: u32,
+        frame: Frame<'_>,
+        (host, line): (u32, u32),
+        recorder: &mut R,
+    ) {
+        let entry = &mut self.connections[stream];
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
+        let Who::Session(session) = caller.who() else { return };
+        match frame {
+            Frame::Headers { fields: bytes, .. } | Frame::Data { bytes, last: false, .. } => {
+                self.session_input(session, Input::Received(c, bytes), recorder);
+            }
+            Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c), recorder),
+            Frame::Reset { .. } => {
+                entry.client = ClientEnd::Closed;
+                self.settle(stream);
+                self.tell_host(host, News::StreamEnded(line));
+                self.session_input(session, Input::Reset(c), recorder);
+            }
+            Frame::Preface | Frame::Settings { .. } | Frame::GoAway => {}
+        }
+    }
+
+    /// A request has come on a stream, which the server has a number for from now on, and a client that it is drawn for.
+    fn take_number(&mut self, stream: u32) -> (ConnectionId, Identity) {
+        let number = self.number_at_server(stream);
+        let client = self.identity_of(stream);
+        self.say_address(stream);
+        (number, client)
+    }
+
+    /// A stream has ended at both ends.
+    pub(super) fn forget_stream(&mut self, stream: u32) {
+        if let Some(Place { carrier, number, .. }) = self.streams.places.remove(&stream)
+            && let Some(carrier) = self.streams.carriers.get_mut(&carrier)
+        {
+            carrier.streams.remove(&number);
+        }
+    }
+
+    /// A connection that carries streams has ended at both ends. Streams that a worker is busy with are left.
+    pub(super) fn forget_carrier(&mut self, carrier: u32, host: u32) {
+        self.streams.numbers.remove(&(host, self.connections[carrier].client_number));
+        for stream in self.streams.carriers.remove(&carrier).unwrap_or_default().streams.into_values() {
+            if let Some(place) = self.streams.places.get_mut(&stream) {
+                place.carrier = NONE;
+            }
+        }
+    }
+}
+
+/// How a stream ends: in order, or cut off.
+fn end_of(stream: u32, in_order: bool) -> Frame<'static> {
+    if in_order { Frame::Data { stream, bytes: b"", last: true } } else { Frame::Reset { stream } }
+}
