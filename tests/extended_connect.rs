@@ -424,3 +424,58 @@ impl Recorder for Watch {
         }
     }
 }
+
+#[test]
+fn requests_of_streams_wait_for_calls() {
+    // 120 ms, and between the request and its answer a connect and a call of a server 20 ms away.
+    let auth = "[servers.auth]\nservice_time = '0s'\nbehavior = { kind = 'serve' }";
+    let (events, summary) = run(&scenario("calls = [{ to = 'auth', timeout = '1s' }]", "count = 2", auth));
+    assert_eq!((opened(&events, 0), opened(&events, 1)), (vec![200 * MS], vec![200 * MS]));
+    assert_eq!(count(&summary, "servers.auth.arrivals"), 2);
+    assert_eq!(summary.get("servers.auth.open_streams_max"), Some(Value::Count(0)));
+}
+
+#[test]
+fn what_is_not_simulated_is_refused() {
+    let told = |server: &str, clients: &str, rest: &str| {
+        let clients = format!("count = 1\n{clients}");
+        load(&scenario(server, &clients, rest)).expect_err(&format!("{server} {clients}"))
+    };
+    let gateway = "[servers.behind]\n";
+    for (server, clients, rest, says) in [
+        ("", "connect_gate = true", "", "share a connection"),
+        ("streams_max = 0", "", "", "`servers.gateway.streams_max` must be at least 1"),
+        ("behavior = { kind = 'garbage' }", "", "", "`players` comes by HTTP/2"),
+        ("behavior = { kind = 'serve' }", "", "", "200 would open"),
+        ("behavior = { kind = 'reject', status = 204 }", "", "", "any 2xx opens"),
+        ("behavior = { kind = 'accept', answer = { accept_key = 'wrong' } }", "", "", "those of HTTP/1.1"),
+        ("behavior = { kind = 'accept', delivery = { bytes = 1 } }", "", "", "come whole"),
+        (
+            "behavior = { kind = 'redirect', to = 'behind' }",
+            "",
+            "[servers.behind]\nbehavior = { kind = 'garbage' }",
+            "`players` comes by HTTP/2",
+        ),
+        ("", "", "[dns.game]\nto = 'gateway'\n", ""),
+    ] {
+        if says.is_empty() {
+            assert!(load(&scenario(server, &format!("count = 1\n{clients}"), rest)).is_ok());
+            continue;
+        }
+        let told = told(server, clients, rest);
+        assert!(told.contains(says), "{server} {clients}: {told}");
+    }
+    let balancer = scenario("", "count = 1", gateway)
+        .replace("service_time = '0s'\n", "kind = 'l4'\nto = 'behind'\nbalance = 'nat'\n");
+    let told = load(&balancer).unwrap_err();
+    assert!(told.contains("HTTP/2 through a balancer is not simulated"), "{told}");
+    let idle = scenario("", "count = 1\nidle_timeout = '1s'", "").replace("mode = 'extended-connect'\n", "");
+    assert!(load(&idle).unwrap_err().contains("write mode = \"extended-connect\" beside it"));
+    // Who goes elsewhere need not care.
+    let other = "[servers.other]\nbehavior = { kind = 'garbage' }\n[clients.others]\ncount = 1\nendpoints = ['other']";
+    assert!(load(&scenario("", "count = 1", other)).is_ok());
+    // Other drivers say it in one sentence.
+    let why = shakedown::handshake::Mode::ExtendedConnect.simulated_only().unwrap();
+    assert!(why.starts_with("mode = \"extended-connect\" is simulated only"), "{why}");
+    assert_eq!(shakedown::handshake::Mode::Upgrade.simulated_only(), None);
+}

@@ -8,6 +8,7 @@ mod manner;
 pub(super) mod network;
 mod proxy;
 mod retry;
+mod streams;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
         client::check(name, config, file, tree)?;
         tls::client(name, file, tree)?;
         proxy::client(name, config, tree)?;
+        streams::client(name, config, tree)?;
     }
     let counts = file.clients.iter().map(|(name, group)| (name, group.count));
     total("clients", counts, MAX_SESSIONS, tree)?;
@@ -158,7 +160,12 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
     for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
         positive(&at(key), value, tree)?;
     }
-    for (key, most) in [("connections_max", server.connections_max), ("transactions_max", server.transactions_max)] {
+    let most = [
+        ("connections_max", server.connections_max),
+        ("transactions_max", server.transactions_max),
+        ("streams_max", server.streams_max),
+    ];
+    for (key, most) in most {
         if let Some(most) = most {
             positive(&at(key), most, tree)?;
         }
@@ -278,7 +285,8 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     balancer::names(scenario, tree)?;
     proxy::names(scenario, tree)?;
     super::server::called(scenario, tree)?;
-    tls::redirects(scenario, tree)
+    tls::redirects(scenario, tree)?;
+    streams::reached(scenario, tree)
 }
 
 fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
