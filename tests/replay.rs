@@ -409,3 +409,35 @@ fn credentials_are_never_drawn() {
     }
     insta::assert_snapshot!(text(&ladder));
 }
+
+/// The second session of a host takes a stream of the connection that the first one opened.
+#[test]
+fn streams_of_one_connection_are_told_apart() {
+    let scenario = load(
+        r#"
+        format = 1
+        title = "Two streams"
+        duration = "4s"
+        [servers.front]
+        service_time = "1ms"
+        behavior = { kind = "redirect", to = "gateway", when = { path = "/chat" } }
+        [servers.gateway]
+        service_time = "1ms"
+        [clients.player]
+        count = 2
+        hosts = 1
+        arrive = { evenly_over = "2s" }
+        mode = "extended-connect"
+        path = "/chat"
+        endpoints = ["front"]
+        hold = "2s"
+        heartbeat = { every = "1500ms", timeout = "200ms" }
+        [faults.reset]
+        kind = "crash"
+        target = "gateway-0"
+        at = "2800ms"
+        "#,
+    );
+    let both = [drawn(&scenario, (0, 0)), drawn(&scenario, (0, 1))];
+    insta::assert_snapshot!(both.join("\n"));
+}

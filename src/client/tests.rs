@@ -1366,3 +1366,89 @@ fn the_way_through_a_proxy_has_its_timeout_and_its_ends() {
         assert!(actions.contains(&Output::Event(Event::AttemptFailed { connection: 1, failure })), "{actions:?}");
     }
 }
+
+/// One whose host gives it streams.
+fn sharing(text: &str) -> Bench {
+    Bench::new(&format!("mode = \"extended-connect\"\n{text}"))
+}
+
+fn begin_stream(bench: &mut Bench, number: u32) -> Vec<Action> {
+    let c = bench.c();
+    bench.give(Input::Stream(c, Some(number)))
+}
+
+#[test]
+fn a_request_over_http2_leaves_when_there_is_a_stream_for_it() {
+    let mut bench = sharing("");
+    bench.give(Input::Start);
+    let began = bench.now;
+    bench.now = began + Nanos::from_millis(40);
+    // TCP, TLS and SETTINGS are the host's matter; the handshake's time runs from TCP up.
+    let timeout = Output::WakeAt(bench.now + Nanos::from_secs(5));
+    assert_eq!(bench.connected(), [Output::Event(Event::Connected { connection: 1 }), timeout]);
+    assert_eq!(bench.give(Input::Secured(ConnectionId(1), false)).len(), 1);
+    assert_eq!(bench.sent, b"");
+    let asked = begin_stream(&mut bench, 5);
+    assert_eq!(asked[0], Output::Event(Event::StreamBegan { connection: 1, stream: 5 }));
+    assert!(matches!(asked[1..], [Output::Transmit(ConnectionId(1), _)]));
+    let request = crate::handshake::extended::read_request(&bench.sent).unwrap();
+    assert_eq!((request.path, request.connect), ("/chat", true));
+    assert!(opened(&bench.received(":status: 200\r\n\r\n")));
+    // Frames are as ever, and so is the end of the stream.
+    let mut ping = Vec::new();
+    frame::write_ping(&mut ping, None);
+    assert!(matches!(bench.received(&ping)[..], [Output::Transmit(..)]));
+    let lost = bench.give(Input::Eof(ConnectionId(1)));
+    assert_eq!(events(&lost)[0], Event::Lost { connection: 1, end: End::Fin });
+}
+
+#[test]
+fn answers_over_http2_end_their_stream_only() {
+    let mut bench = sharing("");
+    bench.give(Input::Start);
+    bench.connected();
+    begin_stream(&mut bench, 1);
+    let led = bench.received(":status: 307\r\nlocation: ws://gateway-1/b\r\n\r\n");
+    assert!(led.contains(&Output::Close(ConnectionId(1), How::Fin)));
+    assert_eq!((bench.c(), bench.endpoint()), (ConnectionId(2), 1));
+    bench.connected();
+    begin_stream(&mut bench, 1);
+    assert_eq!(crate::handshake::extended::read_request(&bench.sent).unwrap().path, "/b");
+    let busy = bench.received(":status: 503\r\nretry-after: 9\r\n\r\n");
+    assert_eq!(failure(&busy), Failure::Rejected { status: 503, retry_after: Some(9) });
+    bench.wake();
+    bench.connected();
+    let unable = bench.give(Input::Stream(bench.c(), None));
+    assert_eq!(failure(&unable), Failure::Invalid(Error::NoExtendedConnect));
+}
+
+#[test]
+fn who_finds_the_path_dead_says_so_of_more_than_its_stream() {
+    for (text, how) in [("mode = \"extended-connect\"", How::Reset), ("", How::Fin)] {
+        let mut bench = Bench::new(&format!("{text}\nheartbeat = {{ every = \"10s\", timeout = \"2s\" }}"));
+        bench.give(Input::Start);
+        bench.connected();
+        if text.is_empty() {
+            bench.received(bench.opening());
+        } else {
+            begin_stream(&mut bench, 1);
+            bench.received(":status: 200\r\n\r\n");
+        }
+        bench.wake();
+        let lost = bench.wake();
+        assert_eq!(lost[0], Output::Close(ConnectionId(1), how));
+        assert_eq!(events(&lost)[0], Event::Lost { connection: 1, end: End::Heartbeat });
+    }
+}
+
+#[test]
+fn who_waits_for_a_stream_has_a_timeout_too() {
+    let mut bench = sharing("");
+    bench.give(Input::Start);
+    bench.connected();
+    let late = bench.wake();
+    assert_eq!(late[0], Output::Close(ConnectionId(1), How::Fin));
+    assert_eq!(failure(&late), Failure::HandshakeTimeout);
+    // A stream that comes too late is not used.
+    assert_eq!(bench.give(Input::Stream(ConnectionId(1), Some(1))), []);
+}

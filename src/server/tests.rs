@@ -1156,3 +1156,77 @@ fn a_proxy_demands_credentials_on_the_same_connection_unless_it_closes_that() {
     assert!(closed.received(0, CONNECT).contains(&Output::Close(CLIENT, How::Fin)));
     assert!(String::from_utf8_lossy(&closed.sent).contains("Connection: close"));
 }
+
+/// A connection `on` of HTTP/2, and a stream `c` on it that asks for `path`.
+fn ask_by_stream(bench: &mut Bench, on: u32, c: u32, path: &str) -> Vec<Action> {
+    let mut fields = Vec::new();
+    crate::handshake::extended::write_request(&mut fields, false, "front-0", path, None);
+    let opened = bench.give(Input::StreamOpened(ConnectionId(c), ConnectionId(on), Identity(u64::from(c))));
+    assert_eq!(opened, [Output::Event(Event::StreamOpened { connection: c, on })]);
+    bench.received(c, fields)
+}
+
+fn shared(text: &str) -> Bench {
+    let mut bench = Bench::new(text);
+    bench.accept(0);
+    assert!(matches!(bench.give(Input::Preface(ConnectionId(0)))[..], [Output::Transmit(ConnectionId(0), _)]));
+    bench
+}
+
+fn stream_closed(c: u32) -> [Action; 2] {
+    [Output::Close(ConnectionId(c), How::Fin), Output::Event(Event::StreamClosed { connection: c })]
+}
+
+#[test]
+fn a_preface_is_answered_with_settings() {
+    use crate::h2::Frame;
+    let bench = shared("streams_max = 7");
+    assert_eq!(Frame::read(&bench.sent), Some(Frame::Settings { extended_connect: true, streams_max: 7 }));
+    let bench = shared("extended_connect = false");
+    assert_eq!(Frame::read(&bench.sent), Some(Frame::Settings { extended_connect: false, streams_max: 100 }));
+    // Said twice, it means nothing.
+    let mut bench = shared("");
+    assert_eq!(bench.give(Input::Preface(ConnectionId(0))), []);
+}
+
+#[test]
+fn streams_are_answered_like_connections_and_count_for_none() {
+    let mut bench = shared("service_time = \"0s\"");
+    let answers = ask_by_stream(&mut bench, 0, 1, "/");
+    assert_eq!(answered(&answers), [(1, 200)]);
+    assert_eq!(bench.sent, b"HTTP/1.1 200 OK\r\n\r\n");
+    ask_by_stream(&mut bench, 0, 2, "/");
+    assert_eq!(bench.server.connections(), 1);
+    let mut ping = Vec::new();
+    crate::frame::write_ping(&mut ping, Some([1, 2, 3, 4]));
+    assert!(matches!(bench.received(2, &ping)[..], [Output::Transmit(ConnectionId(2), _)]));
+    assert_eq!(bench.give(Input::Eof(ConnectionId(1))), stream_closed(1));
+    assert_eq!(bench.give(Input::Reset(ConnectionId(2))), stream_closed(2));
+    assert_eq!(bench.server.connections(), 1);
+    assert_eq!(bench.give(Input::Eof(ConnectionId(0))), closed(0));
+    assert_eq!(bench.server.connections(), 0);
+    // What is refused ends its stream.
+    let mut bench = shared("service_time = \"0s\"\nbehavior = { kind = \"reject\", status = 403 }");
+    let refused = ask_by_stream(&mut bench, 0, 1, "/");
+    assert_eq!((answered(&refused), refused.ends_with(&stream_closed(1))), (vec![(1, 403)], true));
+}
+
+#[test]
+fn a_drain_tells_connections_of_streams_to_go_away() {
+    use crate::h2::Frame;
+    let mut bench = shared("service_time = \"0s\"");
+    ask_by_stream(&mut bench, 0, 1, "/");
+    bench.wire.clear();
+    let mut out = Outputs::default();
+    let (plan, directory) = (&bench.plan, &bench.directory);
+    let cx = Context { seed: Seed(7), plan, directory, endpoint: EndpointId(0) };
+    bench.server.drain(&cx, bench.now, 1001, Nanos::ZERO, &mut out);
+    assert!(matches!(out.actions[0], Output::Transmit(ConnectionId(0), _)));
+    assert_eq!(Frame::read(&out.bytes[..17]), Some(Frame::GoAway));
+    assert_eq!(out.actions[1], Output::Event(Event::GoingAway { connection: 1, code: 1001 }));
+    // A request that crosses it is answered, and so is a preface.
+    assert_eq!(answered(&ask_by_stream(&mut bench, 0, 2, "/")), [(2, 503)]);
+    bench.accept(3);
+    bench.give(Input::Preface(ConnectionId(3)));
+    assert_eq!(Frame::read(&bench.sent[21..]), Some(Frame::GoAway));
+}
