@@ -107,8 +107,10 @@ impl Pool {
         match news {
             News::Wanted(wish, endpoint, secure) => self.want(wish, endpoint, secure, out),
             News::Unwanted(wish) => {
-                let Some(at) = self.lines.iter().position(|line| line.waiting.contains(&wish)) else { return };
-                self.lines[at].waiting.retain(|other| *other != wish);
+                let place = |line: &Line| line.waiting.iter().position(|other| *other == wish);
+                let mut lines = self.lines.iter().enumerate();
+                let Some((at, place)) = lines.find_map(|(at, line)| Some((at, place(line)?))) else { return };
+                self.lines[at].waiting.remove(place);
                 // Nobody waits for it any more.
                 if self.lines[at].waiting.is_empty() && self.lines[at].state != State::Up {
                     out.push(Action::Close(self.lines.remove(at).number));
