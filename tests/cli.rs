@@ -265,8 +265,9 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
 #[test]
 fn help_is_as_committed() {
     let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
-    let all = [&["--help"][..], &["run", "--help"], &["check", "--help"], &["replay", "--help"], &["verify", "--help"]];
-    insta::assert_snapshot!("help", all.map(help).join("\n----\n"));
+    let commands = ["run", "check", "replay", "serve", "load", "verify"];
+    let all = std::iter::once(help(&["--help"])).chain(commands.map(|command| help(&[command, "--help"])));
+    insta::assert_snapshot!("help", all.collect::<Vec<_>>().join("\n----\n"));
 }
 
 #[test]

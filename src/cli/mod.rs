@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit codes out.
 
 mod check;
+mod live;
 mod progress;
 mod replay;
 mod run;
@@ -83,6 +84,12 @@ enum Command {
     /// Put the shares of a sweep together that ran in several places
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(sweep::MergeArgs),
+    /// Open a scenario's servers as real listeners, for any client
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(live::ServeArgs),
+    /// Run a scenario's clients against real servers
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(live::LoadArgs),
     /// Run recorded simulations again and compare digests, summaries and series
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -93,9 +100,28 @@ Examples:
   shakedown run scenarios/failover.toml
   shakedown run scenarios/failover.toml --set network.one_way=5ms --set 'clients.players.hold=\"10s\"'
   shakedown run scenarios/storm.toml --set clients.players.count=1000000 --out /tmp/storm
+  shakedown run scenarios/redirect.toml --driver tokio --set clients.players.count=300
 
 Quantities carry their unit: durations ns, us, ms, s, m, h; rates 500/s; shares 30%.
-Results go to results/SCENARIO/sim-SEED, with -VARIANT, or with part of a hash where --set was used.";
+Results go to results/SCENARIO/sim-SEED, with -VARIANT, or with part of a hash where --set was used.
+Those of --driver tokio go to tokio-SEED-NUMBER likewise.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  shakedown serve scenarios/redirect.toml --ports ports.json
+  shakedown serve scenarios/failover.toml --bind 0.0.0.0 --set 'duration=\"24h\"'
+
+Serves for the scenario's duration, or until Ctrl-C. Faults strike on the real clock; [network] and [clients] are
+whatever is really there. Requests that are not whole after 60 s are ended unless handshake_timeout says otherwise.
+Results go to results/SCENARIO/serve-SEED-NUMBER.";
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  shakedown load scenarios/failover.toml --target gateway=ws://127.0.0.1:8080/chat
+  shakedown load scenarios/redirect.toml --target front=wss://front.test,gateway-0=wss://gateway-0.test
+
+NAME is a server, a server group or a DNS name that clients connect to, or are redirected to. [servers], [network] and
+[faults] are whatever is really there. Results go to results/SCENARIO/load-SEED-NUMBER.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -153,6 +179,16 @@ struct ScenarioArgs {
 struct RunArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
+    /// What gives clients and servers a network and a clock
+    #[arg(long, value_enum, default_value_t = Driver::Sim)]
+    driver: Driver,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What every command that runs a scenario takes.
+#[derive(Debug, Args)]
+struct OutputArgs {
     /// Write the results into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -162,6 +198,14 @@ struct RunArgs {
     /// Print broken expectations and the digest only
     #[arg(long)]
     quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Driver {
+    /// The simulator: virtual time, the same run every time
+    Sim,
+    /// Real sockets on loopback, and the real clock
+    Tokio,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -250,6 +294,8 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Merge(args) => sweep::merge(&args),
+        Command::Serve(args) => live::serve(&args),
+        Command::Load(args) => live::load(&args),
         Command::Verify(args) => verify::verify(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::check::Verdict;
 use crate::client::{Hold, Outcome, Policy};
-use crate::explore::Finished;
+use crate::explore::{Finished, Visit};
 use crate::fault::Target;
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
@@ -18,22 +18,26 @@ use crate::time::{Nanos, human};
 /// Members of a server group that are shown one by one, at most.
 const MEMBERS_SHOWN: usize = 8;
 
-/// What is about to run: seed and the options that matter most, before anything else.
-pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
+/// What is about to run: seed and the options that matter most, before anything else. Of a run that plays but a part of
+/// the scenario, that part alone.
+pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str) -> String {
     let file = &scenario.file;
+    let (servers, clients) = (driver != "load", driver != "serve");
+    let time = if driver == "sim" { "virtual" } else { "real" };
     let mut text = format!("{}: {}\n", scenario.name, file.title);
-    let _ = write!(text, "seed {} · driver sim", file.seed.0);
+    let _ = write!(text, "seed {} · driver {driver}", file.seed.0);
     if let Some(variant) = variant {
         let _ = write!(text, " · variant {variant}");
     }
-    let _ = writeln!(text, " · {} of virtual time", human(file.duration));
-    let latency = distribution(&file.network.one_way);
-    let _ = write!(text, "network  {latency} one way");
-    if file.network.jitter != Distribution::Constant(Nanos::ZERO) {
-        let _ = write!(text, ", jitter {}", distribution(&file.network.jitter));
+    let _ = writeln!(text, " · {} of {time} time", human(file.duration));
+    if servers && clients {
+        let _ = write!(text, "network  {} one way", distribution(&file.network.one_way));
+        if file.network.jitter != Distribution::Constant(Nanos::ZERO) {
+            let _ = write!(text, ", jitter {}", distribution(&file.network.jitter));
+        }
+        text.push('\n');
     }
-    text.push('\n');
-    for (name, server) in &file.servers {
+    for (name, server) in file.servers.iter().filter(|_| servers) {
         if let (ServerKind::L4, Some(balance), Some(to)) = (server.kind, server.balance, &server.to) {
             let (how, pick) = (balance.name(), server.pick.unwrap_or_default().name());
             let count = grouped(server.count.into());
@@ -65,7 +69,7 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
             kinds.join(", then "),
         );
     }
-    for (name, client) in &file.clients {
+    for (name, client) in file.clients.iter().filter(|_| clients) {
         let retry = match client.retry.policy {
             Policy::None => "no retry".to_string(),
             Policy::Fixed => format!("retry after {}", human(client.retry.base)),
@@ -83,14 +87,14 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>) -> String {
             client.mode.name(),
         );
     }
-    for (name, dns) in &file.dns {
+    for (name, dns) in file.dns.iter().filter(|_| servers) {
         let standby = match dns.standby.join(", ") {
             none if none.is_empty() => none,
             standby => format!(", in their stead {standby}"),
         };
         let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
     }
-    for (name, fault) in &file.faults {
+    for (name, fault) in file.faults.iter().filter(|_| servers) {
         let target = match &fault.target {
             Target::Name(name) => name.clone(),
             Target::Between(between) => {
@@ -167,7 +171,8 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         text.push_str(&names.finish());
     }
     let mut faults = Table::new(&["fault", "took down", "open again", "recovery time"]);
-    for fault in &scenario.faults {
+    let is_measured = |name: &str| summary.get(&format!("faults.{name}.affected")).is_some();
+    for fault in scenario.faults.iter().filter(|fault| is_measured(&fault.name)) {
         let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
         faults.row([fault.name.clone(), of("affected"), of("open_again"), of("recovery_time")]);
     }
@@ -185,7 +190,9 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         "fairness",
     ];
     let mut servers = Table::new(&columns);
-    for (number, (group, config)) in scenario.file.servers.iter().enumerate() {
+    let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals")).is_some();
+    for (number, (group, config)) in scenario.file.servers.iter().enumerate().filter(|(_, (name, _))| is_measured(name))
+    {
         servers.row(server_row(summary, group, &format!("{group} × {}", config.count)));
         let members: Vec<_> = scenario.servers.iter().filter(|server| server.group == number).collect();
         if members.len() > 1 && members.len() <= MEMBERS_SHOWN {
@@ -197,6 +204,21 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     text.push_str(&servers.finish());
     text.push('\n');
     text
+}
+
+/// What the clients of real listeners did, by server.
+pub(super) fn visits(scenario: &Scenario, visits: &[Visit]) -> String {
+    let columns =
+        ["server", "connections", "requests", "answers", "timed out", "said nothing", "open at end", "open max"];
+    let mut table = Table::new(&columns);
+    for (server, visit) in scenario.servers.iter().zip(visits) {
+        let answers: Vec<String> =
+            visit.answers.iter().map(|(status, count)| format!("{} × {status}", grouped(*count))).collect();
+        let rest = [visit.timed_out, visit.silent, visit.open, visit.open_max].map(grouped);
+        let first = [server.name.clone(), grouped(visit.connections), grouped(visit.requests), answers.join(", ")];
+        table.row(first.into_iter().chain(rest));
+    }
+    table.finish() + "\n"
 }
 
 fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! Drivers give the machines a network and a clock, and turn what happens into events.
 //!
-//! [`sim`] is the event-driven simulator: virtual time, exact replay.
+//! [`sim`] is the event-driven simulator: virtual time, exact replay. [`live`] plays the same machines on real sockets.
 
 mod cast;
+pub mod live;
 pub mod sim;
 
 use crate::record::Recorder;

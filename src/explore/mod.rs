@@ -1,13 +1,17 @@
-//! Runs made for a purpose: one run into a folder, runs that listen to a few sessions, committed runs held against new ones, and runs with known answers.
+//! Runs made for a purpose: one run into a folder, live runs, runs that listen to a few sessions, committed runs held against new ones, and runs with known answers.
 
 mod folder;
+mod limits;
+pub mod live;
 pub mod models;
 mod once;
 mod replay;
 pub mod sweep;
 mod verify;
+mod visitors;
 
 pub use folder::{FolderError, may_hold, may_hold_sweep, write_folder};
 pub use once::{Finished, Progress, once};
 pub use replay::{find, trace};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
+pub use visitors::Visit;

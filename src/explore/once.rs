@@ -14,9 +14,9 @@ const STRIDE: u64 = 50_000;
 /// How far a run has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// The virtual time that was reached.
+    /// The time that was reached.
     pub now: Timestamp,
-    /// The virtual time at which it ends.
+    /// The time at which it ends.
     pub end: Timestamp,
     /// Events so far.
     pub events: u64,
@@ -25,7 +25,9 @@ pub struct Progress {
 /// What a run came to.
 #[derive(Debug)]
 pub struct Finished {
-    /// The digest of all events.
+    /// Which driver ran it.
+    pub driver: &'static str,
+    /// The digest of all events; empty where no other run has the same.
     pub digest: String,
     /// Everything measured.
     pub measured: Measured,
@@ -43,8 +45,8 @@ impl Finished {
         Run {
             scenario,
             variant,
-            driver: "sim",
-            digest: &self.digest,
+            driver: self.driver,
+            digest: Some(self.digest.as_str()).filter(|digest| !digest.is_empty()),
             measured: &self.measured,
             verdicts: &self.verdicts,
             partial: self.partial,
@@ -74,6 +76,7 @@ pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Fin
     let (digest, metrics) = recorder;
     let measured = metrics.finish(simulation.now());
     Finished {
+        driver: "sim",
         digest: digest.to_string(),
         verdicts: judge(scenario.expectations(), &measured.summary),
         measured,

@@ -28,13 +28,13 @@ pub enum Verdict {
 }
 
 /// The folders under `place` that hold a run, or what is left of one, in order of their names; and below it, those that
-/// can't be searched. Partial runs (`…-partial`) are left out.
+/// can't be searched. Left out are partial runs (`…-partial`) and those of drivers that never run the same way twice.
 ///
 /// # Errors
 /// When `place` itself can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    if FILES.iter().any(|name| place.join(name).exists()) && !is_partial(place) {
+    if FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place) {
         found.push(place.to_path_buf());
     }
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -58,11 +58,11 @@ pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// What is compared: each shows that a run was recorded, though another may be lost.
 const FILES: [&str; 3] = ["run.json", "summary.json", "series.csv"];
 
-/// Whether a run was interrupted: what it left can't be had again, as nobody chose where it ended.
-fn is_partial(folder: &Path) -> bool {
+/// Whether what a run left can't be had again: it was interrupted, and nobody chose where it ended, or it was live.
+fn is_unrepeatable(folder: &Path) -> bool {
     let run = fs::read(folder.join("run.json")).unwrap_or_default();
     let run: Option<serde_json::Value> = serde_json::from_slice(&run).ok();
-    run.is_some_and(|run| run["partial"] == true)
+    run.is_some_and(|run| run["partial"] == true || run["deterministic"] == false)
 }
 
 /// Runs a recorded run again and compares digest, `summary.json` and `series.csv`.

@@ -15,7 +15,7 @@ pub(super) fn run(run: &Run<'_>) -> String {
         "scenario": run.scenario.name,
         "title": run.scenario.file.title,
         "driver": run.driver,
-        "deterministic": true,
+        "deterministic": run.digest.is_some(),
         "seed": run.scenario.file.seed.0,
         "variant": run.variant,
         "partial": run.partial,

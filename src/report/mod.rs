@@ -21,8 +21,8 @@ pub struct Run<'a> {
     pub variant: Option<&'a str>,
     /// Which driver ran it.
     pub driver: &'a str,
-    /// The digest of all its events.
-    pub digest: &'a str,
+    /// The digest of all its events; `None` where no other run has the same.
+    pub digest: Option<&'a str>,
     /// What came out.
     pub measured: &'a Measured,
     /// How the expectations fared.

@@ -35,7 +35,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
         scenario: &scenario,
         variant: None,
         driver: "sim",
-        digest: "00",
+        digest: Some("00"),
         measured: &measured,
         verdicts: &verdicts,
         partial: false,

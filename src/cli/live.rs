@@ -1,0 +1,195 @@
+//! `shakedown serve`, `shakedown load` and `shakedown run --driver tokio`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value as Json, json};
+
+use super::progress::{Watcher, catch_interrupts};
+use super::run::{default_folder, say};
+use super::{Failure, Format, OutputArgs, RunArgs, ScenarioArgs, complain, print, text};
+use crate::driver::live::{Part, Setup};
+use crate::explore::live::{self, Live, LiveError};
+use crate::explore::write_folder;
+use crate::report;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, human};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Listen on this address
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    bind: IpAddr,
+    /// Write a JSON object of server names and their addresses to this file
+    #[arg(long, value_name = "FILE")]
+    ports: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Where a server, a group or a DNS name of the scenario really is (can be repeated)
+    #[arg(long = "target", value_name = "NAME=URL", value_delimiter = ',', required = true)]
+    targets: Vec<String>,
+    /// Take every certificate, whoever's it is
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl From<LiveError> for Failure {
+    fn from(error: LiveError) -> Failure {
+        match error {
+            LiveError::Refused(_) | LiveError::Target(_) => Failure::Input(error.to_string()),
+            LiveError::Limits(_) | LiveError::Io(_) => Failure::Machine(error.to_string()),
+        }
+    }
+}
+
+/// A session that starts later than its schedule by more than this is worth a word.
+const BEHIND: Nanos = Nanos::from_millis(50);
+
+/// `run --driver tokio`.
+pub(super) fn both(scenario: &Scenario, args: &RunArgs) -> Result<(), Failure> {
+    let setup = live::both(scenario)?;
+    play(scenario, &setup, &args.scenario, &args.output, |_| {})
+}
+
+pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let mut scenario = args.scenario.load()?;
+    let setup = live::servers(&mut scenario, args.bind)?;
+    let mut told = Ok(());
+    let played = play(&scenario, &setup, &args.scenario, &args.output, |addresses| {
+        told = tell(&scenario, args, addresses);
+    });
+    told.and(played)
+}
+
+/// Says where the servers listen.
+fn tell(scenario: &Scenario, args: &ServeArgs, addresses: &[SocketAddr]) -> Result<(), Failure> {
+    let names = scenario.servers.iter().map(|server| &server.name);
+    let mut document = Map::new();
+    for (name, address) in names.zip(addresses) {
+        say(args.output.format, &format!("{name} listens on {address}\n"))?;
+        document.insert(name.clone(), json!(address.to_string()));
+    }
+    let Some(file) = &args.ports else { return Ok(()) };
+    let failed = |error: std::io::Error| Failure::Machine(format!("can't write {}: {error}", file.display()));
+    // Whole or not at all: whoever waits for the file reads it as soon as it is there.
+    let place = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut fresh = tempfile::NamedTempFile::new_in(place).map_err(failed)?;
+    std::io::Write::write_all(&mut fresh, format!("{:#}\n", Json::Object(document)).as_bytes()).map_err(failed)?;
+    fresh.persist(file).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+pub(super) fn load(args: &LoadArgs) -> Result<(), Failure> {
+    let mut scenario = args.scenario.load()?;
+    let setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
+    if args.insecure {
+        complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
+    }
+    play(&scenario, &setup, &args.scenario, &args.output, |_| {})
+}
+
+fn play(
+    scenario: &Scenario,
+    setup: &Setup,
+    args: &ScenarioArgs,
+    output: &OutputArgs,
+    ready: impl FnOnce(&[SocketAddr]),
+) -> Result<(), Failure> {
+    let driver = live::driver_name(setup.part);
+    let say = |text: &str| say(output.format, text);
+    let variant = args.variant.as_deref();
+    if !output.quiet {
+        say(&text::headline(scenario, variant, driver))?;
+    }
+    catch_interrupts();
+    let mut watcher = Watcher::new(output.quiet || setup.part == Part::Servers);
+    let played = live::live(scenario, setup, ready, |progress| watcher.watch(progress));
+    let took = watcher.finish();
+    let Live { finished, visits, not_judged, behind, over_limit } = played?;
+    let mut folder = output.out.clone().unwrap_or_else(|| live::next_folder(&default_folder(scenario, args, driver)));
+    if finished.partial {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        folder.set_file_name(format!("{name}-partial"));
+    }
+    let run = finished.run(scenario, variant);
+    let mut files = report::files(&run).map_err(|error| Failure::Machine(error.to_string()))?;
+    if setup.part == Part::Servers {
+        files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
+        files.push(("visits.json".into(), visits_json(scenario, &visits).into_bytes()));
+    }
+    let written = write_folder(&folder, &files);
+    if setup.part == Part::Servers {
+        say(&text::visits(scenario, &visits))?;
+    } else if !output.quiet {
+        say(&text::summary(scenario, &finished.measured))?;
+        say(&text::verdicts(&finished.verdicts))?;
+    } else if !finished.held() {
+        let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
+        say(&text::verdicts(&broken))?;
+    }
+    if output.format == Format::Json {
+        print(&report::summary(&run))?;
+    }
+    written.map_err(|error| Failure::Machine(error.to_string()))?;
+    if not_judged > 0 && setup.part == Part::Clients && !output.quiet {
+        say(&format!("not judged: {not_judged} expectations about what was not played\n"))?;
+    }
+    if behind > BEHIND {
+        complain(&format!(
+            "WARNING: a session started {} after its schedule, as this machine was busy; what it waited is counted\n",
+            human(behind)
+        ))?;
+    }
+    if over_limit > 0 {
+        complain(&format!(
+            "WARNING: {over_limit} connections were closed at once, as there are no more than {} descriptors for them\n",
+            setup.connections_max
+        ))?;
+    }
+    if !output.quiet {
+        say(&format!(
+            "results in {}\ntook {:.2} s for {} events; no digest, as no two runs on real sockets are the same\n",
+            folder.display(),
+            took.as_secs_f64(),
+            text::grouped(finished.events),
+        ))?;
+    }
+    match (finished.partial, finished.held()) {
+        (true, _) => {
+            complain("interrupted\n")?;
+            Err(Failure::Interrupted)
+        }
+        (false, true) => Ok(()),
+        (false, false) => Err(Failure::Broken),
+    }
+}
+
+fn visits_json(scenario: &Scenario, visits: &[crate::explore::Visit]) -> String {
+    let visit = |visit: &crate::explore::Visit| {
+        let answers: Map<String, Json> =
+            visit.answers.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
+        json!({
+            "connections": visit.connections,
+            "requests": visit.requests,
+            "answers": answers,
+            "timed_out": visit.timed_out,
+            "silent": visit.silent,
+            "open_at_end": visit.open,
+            "open_max": visit.open_max,
+        })
+    };
+    let servers = scenario.servers.iter().zip(visits);
+    let document: Map<String, Json> = servers.map(|(server, of)| (server.name.clone(), visit(of))).collect();
+    format!("{:#}\n", Json::Object(document))
+}

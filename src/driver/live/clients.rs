@@ -1,0 +1,314 @@
+//! Sessions: their arrivals, their inputs, and what they ask.
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::io;
+use std::rc::Rc;
+
+use super::engine::{Due, Engine};
+use super::lines::{Line, LineId, Parcel};
+use super::net::Net;
+use super::wire::Wire;
+use super::{Part, tls};
+use crate::client::{self, Group, Session};
+use crate::event::Kind;
+use crate::load::Arrivals;
+use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::network::Way;
+use crate::rng::Identity;
+use crate::time::Timestamp;
+
+/// A session with what the driver keeps for it.
+pub(super) struct SessionSlot {
+    pub machine: Session,
+    /// When its one wake-up is due.
+    wake: Timestamp,
+    /// Its connections that it has not closed, by its numbers for them: hardly ever more than one.
+    lines: Vec<(u32, LineId)>,
+}
+
+/// A client group with what the driver keeps for it.
+pub(super) struct GroupSlot {
+    pub plan: Group,
+    pub arrivals: Arrivals,
+    /// Client processes, where sessions share them.
+    hosts: Vec<client::Host>,
+    /// What was demanded of each session, where none share a process.
+    names: Vec<client::Names>,
+    host_identity: Identity,
+    next_index: u32,
+}
+
+impl GroupSlot {
+    pub fn new(plan: Group, name: &str, config: &client::Config, arrivals: Arrivals) -> GroupSlot {
+        GroupSlot {
+            plan,
+            arrivals,
+            hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
+            names: Vec::new(),
+            host_identity: Identity::group(&format!("{name}/host")),
+            next_index: 0,
+        }
+    }
+
+    /// The host that a session runs on.
+    pub fn host_of(&self, index: u32) -> Identity {
+        match self.hosts.len() {
+            0 => self.plan.identity(index),
+            count => self.host_identity.nth(u64::from(index) % count as u64),
+        }
+    }
+}
+
+impl<N: Net> Engine<N> {
+    /// The next session is scheduled to start by now.
+    pub(super) fn arrive(&mut self) {
+        let Some(mut due) = self.arrivals.peek_mut() else { return };
+        let Reverse((scheduled, group)) = *due;
+        match self.groups[group as usize].arrivals.next() {
+            Some(next) => {
+                *due = Reverse((next, group));
+                drop(due);
+            }
+            None => drop(PeekMut::pop(due)),
+        }
+        let slot = &mut self.groups[group as usize];
+        let machine = Session::new(group as u16, slot.next_index);
+        slot.next_index += 1;
+        if slot.hosts.is_empty() && slot.plan.remembers_challenges() {
+            slot.names.push(client::Names::default());
+        }
+        let session = self.sessions.len() as u32;
+        self.sessions.push(SessionSlot { machine, wake: Timestamp::NEVER, lines: Vec::new() });
+        self.behind = self.behind.max(self.now.since(scheduled));
+        self.start(session, scheduled);
+    }
+
+    /// A session begins; what it was scheduled for counts, however late it is.
+    fn start(&mut self, session: u32, scheduled: Timestamp) {
+        self.session_input_at(session, Input::Start, Some(scheduled));
+    }
+
+    pub(super) fn restart(&mut self, session: u32) {
+        self.session_input(session, Input::Start);
+    }
+
+    pub(super) fn wake_session(&mut self, session: u32, at: Timestamp) {
+        let slot = &mut self.sessions[session as usize];
+        if slot.wake == at {
+            slot.wake = Timestamp::NEVER;
+            self.session_input(session, Input::Wake);
+        }
+    }
+
+    /// Gives a session an input, and does what it asks.
+    pub(super) fn session_input(&mut self, session: u32, input: Input<'_>) {
+        self.session_input_at(session, input, None);
+    }
+
+    fn session_input_at(&mut self, session: u32, input: Input<'_>, scheduled: Option<Timestamp>) {
+        let mut out = self.client_outputs.take().unwrap_or_default();
+        let slot = &mut self.sessions[session as usize];
+        let GroupSlot { plan, hosts, names, .. } = &mut self.groups[usize::from(slot.machine.group())];
+        let host = match hosts.len() {
+            0 => None,
+            count => hosts.get_mut(slot.machine.index() as usize % count),
+        };
+        let names = names.get_mut(slot.machine.index() as usize);
+        let directory = &self.directory;
+        let mut cx = client::Context { seed: self.seed, group: plan, directory, host, names, slot: session };
+        slot.machine.handle(&mut cx, self.now, input, &mut out);
+        let mut sent = 0;
+        let mut admitted = None;
+        let client::Outputs { actions, bytes } = &*out;
+        for action in actions {
+            match *action {
+                Output::Event(kind) => {
+                    let is_start = matches!(kind, client::Event::Scheduled { .. });
+                    let at = scheduled.filter(|_| is_start).unwrap_or(self.now);
+                    self.events.push(at, Kind::Session(session, kind));
+                }
+                Output::Open(c, endpoint) => self.open(session, c.0, endpoint),
+                Output::Transmit(c, len) => {
+                    let part = sent..sent + len as usize;
+                    sent = part.end;
+                    if let Some(wire) = self.near_wire(session, c) {
+                        wire.send(&bytes[part]);
+                    }
+                }
+                Output::Close(c, how) => self.close_client(session, c, how),
+                Output::WakeAt(at) => self.wake_session_at(session, at),
+                Output::Admit(next) => admitted = Some(next),
+                Output::Done => self.session_done(session),
+                // The task that connects goes on with TLS by itself, as it knows from the target.
+                Output::StartTls(..) => {}
+                // Names of targets are resolved beforehand.
+                Output::Resolve(..) => {}
+            }
+        }
+        out.clear();
+        self.client_outputs = Some(out);
+        if let Some(next) = admitted {
+            self.session_input(next, Input::Admitted);
+        }
+    }
+
+    fn wake_session_at(&mut self, session: u32, at: Timestamp) {
+        self.sessions[session as usize].wake = at;
+        if at != Timestamp::NEVER {
+            self.push(at, Due::SessionWake { session });
+        }
+    }
+
+    /// A closed-loop user is done with one session: the next follows after a pause.
+    fn session_done(&mut self, session: u32) {
+        let machine = &self.sessions[session as usize].machine;
+        let arrivals = &self.groups[usize::from(machine.group())].arrivals;
+        if let Some(think) = arrivals.think(machine.index(), machine.connections()) {
+            self.push(self.now + think, Due::Restart { session });
+        }
+    }
+
+    pub(super) fn line_of(&self, session: u32, c: ConnectionId) -> Option<LineId> {
+        let lines = &self.sessions[session as usize].lines;
+        lines.iter().find(|(number, _)| *number == c.0).map(|(_, line)| *line)
+    }
+
+    fn near_wire(&self, session: u32, c: ConnectionId) -> Option<Wire> {
+        self.lines.get(&self.line_of(session, c)?)?.to_client.wire.clone()
+    }
+
+    /// A session connects: its SYN leaves.
+    fn open(&mut self, session: u32, client_number: u32, EndpointId(server): EndpointId) {
+        let machine = &self.sessions[session as usize].machine;
+        let (group, index) = (machine.group(), machine.index());
+        let slot = &self.groups[usize::from(group)];
+        let client = slot.plan.identity(index);
+        let host = slot.host_of(index);
+        let identity = Identity(client.0.wrapping_add(u64::from(client_number) << 40));
+        let mut line = Line::new(self.now, server, identity, host);
+        line.session = Some((session, client_number));
+        line.client = client;
+        if self.part == Part::Both {
+            let route = self.links.route(group, server);
+            let there = self.servers[server as usize].identity;
+            line.route = route;
+            line.to_server.one_way = self.links.one_way(route, Way::ToServer, host, there);
+            line.to_client.one_way = self.links.one_way(route, Way::ToClient, host, there);
+        }
+        let id = self.add_line(line);
+        self.sessions[session as usize].lines.push((client_number, id));
+        let at = self.arrival_of(id, Way::ToServer);
+        if at <= self.now { self.syn(id) } else { self.push(at, Due::Syn { line: id }) }
+    }
+
+    /// The session closes its end.
+    fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
+        let Some(id) = self.line_of(session, c) else { return };
+        self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.close_client(how);
+        }
+        self.settle(id);
+    }
+
+    /// The client's end of a line is over without the session's doing.
+    pub(super) fn forget_client(&mut self, id: LineId) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.close_client(How::Fin);
+        if let Some((session, _)) = line.session {
+            self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+        }
+        self.settle(id);
+    }
+
+    /// A SYN is at the host it is for, which has power and is within reach: the kernels do the rest.
+    pub(super) fn connect(&mut self, id: LineId) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let server = line.server;
+        let wire = Wire::default();
+        line.to_client.wire = Some(wire.clone());
+        let Some(&to) = self.places.get(&server) else {
+            // Nobody said where it is.
+            return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
+        };
+        let from = (!self.sources.is_empty()).then(|| {
+            self.next_source = (self.next_source + 1) % self.sources.len();
+            self.sources[self.next_source]
+        });
+        let secure = self.directory.secure(EndpointId(server)).then(|| self.tls.clone()).flatten();
+        let name = tls::host(self.directory.authority(EndpointId(server)));
+        let (net, me) = (Rc::clone(&self.net), self.me.clone());
+        let task = tokio::task::spawn_local(async move {
+            let bound = |address| {
+                if let Some(engine) = me.upgrade() {
+                    engine.borrow_mut().bound(id, address);
+                }
+            };
+            let stream = net.connect(from, to, bound).await;
+            let stream = match (stream, me.upgrade()) {
+                (_, None) => return,
+                (Err(error), Some(engine)) => return engine.borrow_mut().not_connected(id, error),
+                (Ok(stream), Some(engine)) => {
+                    engine.borrow_mut().connected(id);
+                    stream
+                }
+            };
+            let tell = |news: super::wire::News<'_>| {
+                if let Some(engine) = me.upgrade() {
+                    engine.borrow_mut().read(id, Way::ToClient, news);
+                }
+            };
+            let Some(tls) = secure else { return wire.carry(stream, tell).await };
+            let secured = tls.connect(&name, stream, wire.ended()).await;
+            let Some(engine) = me.upgrade().filter(|_| !wire.is_ended()) else { return };
+            match secured {
+                Some(stream) => {
+                    engine.borrow_mut().deliver(id, Way::ToClient, Parcel::Secured);
+                    drop(engine);
+                    wire.carry(stream, tell).await;
+                }
+                None => engine.borrow_mut().deliver(id, Way::ToClient, Parcel::NotSecured),
+            }
+        });
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.connecting = Some(task.abort_handle());
+        }
+    }
+
+    /// A connect has its address.
+    fn bound(&mut self, id: LineId, address: std::net::SocketAddr) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.address = Some(address);
+            self.by_address.insert(address, id);
+        }
+    }
+
+    fn connected(&mut self, id: LineId) {
+        self.now = self.net.now();
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.connecting = None;
+        }
+        self.deliver(id, Way::ToClient, Parcel::Connected);
+    }
+
+    fn not_connected(&mut self, id: LineId, error: io::Error) {
+        self.now = self.net.now();
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.connecting = None;
+        line.to_client.wire = None;
+        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let why = match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => ConnectError::Refused,
+            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                ConnectError::TimedOut
+            }
+            // This machine could not even try: whatever were measured from here on would not be the servers' doing.
+            _ => return self.fail(io::Error::new(error.kind(), format!("a client can't connect: {error}"))),
+        };
+        if why == ConnectError::Refused && self.part == Part::Both {
+            self.record(Kind::Network(server, crate::network::Event::SynRefused { session, backlog_full: false }));
+        }
+        self.deliver(id, Way::ToClient, Parcel::Failed(why));
+    }
+}

@@ -1,0 +1,85 @@
+//! Events on their way to the recorder, put in order of time.
+
+use crate::event::{Event, Kind};
+use crate::record::Recorder;
+use crate::time::{Nanos, Timestamp};
+
+/// An event is kept for this long: what comes later and happened earlier still finds its place.
+const HORIZON: Nanos = Nanos::from_secs(1);
+/// No fewer than that are put in order at a time.
+const BATCH: usize = 256;
+
+/// Events that are not recorded yet. All are stamped when they are noticed, but for the scheduled starts of sessions:
+/// those are stamped with their schedule, however late the driver is, so that its own slowness counts as waiting.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    waiting: Vec<(Timestamp, Kind)>,
+    flushed: u64,
+    last: Timestamp,
+}
+
+impl Events {
+    pub fn push(&mut self, at: Timestamp, kind: Kind) {
+        self.waiting.push((at, kind));
+    }
+
+    /// Events recorded so far.
+    pub fn flushed(&self) -> u64 {
+        self.flushed
+    }
+
+    /// Records what is old enough.
+    pub fn flush(&mut self, now: Timestamp, recorder: &mut impl Recorder) {
+        if self.waiting.len() >= BATCH && self.waiting[0].0 + HORIZON <= now {
+            self.record_before(now - HORIZON, recorder);
+        }
+    }
+
+    /// Records everything; nothing is later than the end.
+    pub fn finish(&mut self, end: Timestamp, recorder: &mut impl Recorder) {
+        self.record_before(end, recorder);
+        self.waiting.clear();
+    }
+
+    fn record_before(&mut self, end: Timestamp, recorder: &mut impl Recorder) {
+        // Stable: what has the same stamp stays in the order in which it came.
+        self.waiting.sort_by_key(|(at, _)| *at);
+        let count = self.waiting.partition_point(|(at, _)| *at < end);
+        for (at, kind) in self.waiting.drain(..count) {
+            self.last = self.last.max(at);
+            recorder.record(&Event { at: self.last, seq: self.flushed, kind });
+            self.flushed += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client;
+
+    fn event(session: u32) -> Kind {
+        Kind::Session(session, client::Event::Ended)
+    }
+
+    #[test]
+    fn what_was_noticed_late_finds_its_place() {
+        let mut events = Events::default();
+        for number in 0..300 {
+            events.push(Timestamp(1_000 + u64::from(number)), event(number));
+        }
+        events.push(Timestamp(1_100), event(1_000));
+        let mut all: Vec<Event> = Vec::new();
+        events.flush(Timestamp(1_200), &mut all);
+        assert_eq!(all.len(), 0, "too young");
+        events.flush(Timestamp(1_200) + HORIZON, &mut all);
+        assert_eq!(all.len(), 201);
+        assert_eq!(all[101].kind, event(1_000));
+        // Too late for its place: it comes at the end, and time does not go back.
+        events.push(Timestamp(5), event(7));
+        events.finish(Timestamp(2_000), &mut all);
+        assert_eq!(all.len(), 302);
+        assert!(all.is_sorted_by_key(|event| (event.at, event.seq)));
+        assert_eq!((all[201].kind, all[201].at), (event(7), Timestamp(1_199)));
+    }
+}

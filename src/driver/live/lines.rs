@@ -1,0 +1,413 @@
+//! What lies between two ends: the way's latency, partitions, and hosts without power.
+//!
+//! The sockets are on one machine, where everything arrives at once. So what was read from a socket is kept, in order, for
+//! as long as it would be under way, and only then given to its machine; a connect is made when its SYN would arrive, and
+//! answered as much later. What meets a partition waits until its sender's kernel would send it again after the end of
+//! that. With no latency and nothing that waits, bytes go straight from the socket to the machine.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::Part;
+use super::engine::{Due, Engine};
+use super::net::Net;
+use super::wire::{News, Wire};
+use crate::event::Kind;
+use crate::fault::Side;
+use crate::machine::{ConnectError, ConnectionId, How, Input};
+use crate::network::{Event, Process, Rto, Way};
+use crate::rng::Identity;
+use crate::time::{Nanos, Timestamp};
+
+/// A line's number; none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LineId(pub u64);
+
+/// Once so many bytes are under way, no more are read.
+const UNDER_WAY_MAX: usize = 256 * 1024;
+
+/// Something on its way.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Connected,
+    Failed(ConnectError),
+    Secured,
+    NotSecured,
+    /// The ACK that completes a connect.
+    Accepted,
+    Bytes(Vec<u8>),
+    Eof,
+    Reset,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// The socket at its end.
+    pub wire: Option<Wire>,
+    pub one_way: Nanos,
+    /// The latest arrival: nothing overtakes what left before it.
+    last: Timestamp,
+    parcels: VecDeque<(Timestamp, Parcel)>,
+    bytes: usize,
+    /// The timer of what met a partition.
+    stalled: Option<Rto>,
+}
+
+impl Lane {
+    /// Nobody hears of it any more.
+    fn clear(&mut self) {
+        self.parcels.clear();
+        self.bytes = 0;
+    }
+}
+
+/// The server's end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerEnd {
+    /// Its process has not heard of it.
+    None,
+    /// Its number there.
+    Accepted(u32),
+    Closed,
+}
+
+/// A connection, or what is to become one.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The session that dials, and its number for it. A stranger has none.
+    pub session: Option<(u32, u32)>,
+    pub server: u32,
+    pub route: u16,
+    /// What is drawn for it is keyed by this; what is drawn for its messages, by its client.
+    pub identity: Identity,
+    pub client: Identity,
+    /// Where it comes from, as servers see it.
+    pub host: Identity,
+    pub address: Option<SocketAddr>,
+    opened: Timestamp,
+    syns: usize,
+    messages: u64,
+    pub client_closed: bool,
+    pub server_end: ServerEnd,
+    pub to_server: Lane,
+    pub to_client: Lane,
+    pub connecting: Option<tokio::task::AbortHandle>,
+}
+
+impl Line {
+    pub fn new(now: Timestamp, server: u32, identity: Identity, host: Identity) -> Line {
+        Line {
+            session: None,
+            server,
+            route: 0,
+            identity,
+            client: identity,
+            host,
+            address: None,
+            opened: now,
+            syns: 0,
+            messages: 0,
+            client_closed: false,
+            server_end: ServerEnd::None,
+            to_server: Lane::default(),
+            to_client: Lane::default(),
+            connecting: None,
+        }
+    }
+
+    pub fn lane(&mut self, way: Way) -> &mut Lane {
+        match way {
+            Way::ToServer => &mut self.to_server,
+            Way::ToClient => &mut self.to_client,
+        }
+    }
+
+    /// The client's end is closed: its machine hears no more.
+    pub fn close_client(&mut self, how: How) {
+        self.client_closed = true;
+        self.to_client.clear();
+        if let Some(task) = self.connecting.take() {
+            task.abort();
+        }
+        if let Some(wire) = self.to_client.wire.take() {
+            wire.close(how);
+        }
+    }
+
+    /// The server's end is: at once, where its process is killed.
+    pub fn close_server(&mut self, how: Option<How>) {
+        self.server_end = ServerEnd::Closed;
+        let unread = !self.to_server.parcels.is_empty();
+        self.to_server.clear();
+        if let Some(wire) = self.to_server.wire.take() {
+            match how {
+                Some(how) => wire.close(how),
+                // Its kernel does what it does; what had come, and was not read, is known here alone.
+                None if unread => wire.close(How::Reset),
+                None => wire.kill(),
+            }
+        }
+    }
+
+    /// Ends it without a word to anyone.
+    pub fn kill(&self) {
+        for wire in [&self.to_client.wire, &self.to_server.wire].into_iter().flatten() {
+            wire.kill();
+        }
+    }
+}
+
+impl<N: Net> Engine<N> {
+    pub(super) fn add_line(&mut self, line: Line) -> LineId {
+        let id = LineId(self.next_line);
+        self.next_line += 1;
+        self.lines.insert(id, line);
+        id
+    }
+
+    /// Forgets a line that nobody will hear of again.
+    pub(super) fn settle(&mut self, id: LineId) {
+        let Some(line) = self.lines.get(&id) else { return };
+        let server_done = match line.server_end {
+            ServerEnd::Closed => true,
+            ServerEnd::Accepted(_) => false,
+            // Where the socket is up, its server is about to accept it.
+            ServerEnd::None => self.part != Part::Both || line.address.is_none() || line.to_server.wire.is_none(),
+        };
+        if line.client_closed
+            && server_done
+            && let Some(line) = self.lines.remove(&id)
+            && let Some(address) = line.address
+            && self.by_address.get(&address) == Some(&id)
+        {
+            self.by_address.remove(&address);
+        }
+    }
+
+    /// When what leaves now arrives.
+    pub(super) fn arrival_of(&mut self, id: LineId, way: Way) -> Timestamp {
+        if self.part != Part::Both {
+            return self.now;
+        }
+        let Some(line) = self.lines.get_mut(&id) else { return self.now };
+        line.messages += 1;
+        let ordinal = line.session.map_or(0, |(_, number)| u64::from(number)) << 16 | (line.messages & 0xffff);
+        let (route, client, server) = (line.route, line.client, line.server);
+        let one_way = line.lane(way).one_way;
+        let mut arrival = self.now + one_way + self.links.jitter(route, way, || (client, ordinal));
+        if !self.latency_faults.is_empty()
+            && let Some(side) = self.side(id)
+        {
+            for fault in &self.latency_faults {
+                let fault = &self.faults[*fault as usize];
+                arrival = arrival + fault.delay_at(side, server, way == Way::ToServer, self.now, one_way);
+            }
+        }
+        let Some(line) = self.lines.get_mut(&id) else { return arrival };
+        let lane = line.lane(way);
+        lane.last = arrival.max(lane.last);
+        lane.last
+    }
+
+    /// The side of the scenario's links that a line's client is on.
+    fn side(&self, id: LineId) -> Option<Side> {
+        let (session, _) = self.lines.get(&id)?.session?;
+        Some(Side::Clients(self.sessions[session as usize].machine.group()))
+    }
+
+    /// Whether a partition keeps what goes this way from arriving.
+    fn is_cut(&self, id: LineId, way: Way) -> bool {
+        if self.partitions.is_empty() {
+            return false;
+        }
+        let (Some(side), Some(line)) = (self.side(id), self.lines.get(&id)) else { return false };
+        self.partitions.iter().any(|fault| {
+            let cut = self.faults[*fault as usize].between(side, line.server);
+            cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
+        })
+    }
+
+    /// A SYN comes to its host: silence, or whatever the kernels make of it.
+    pub(super) fn syn(&mut self, id: LineId) {
+        let Some(line) = self.lines.get(&id) else { return };
+        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let powered = self.part != Part::Both || self.servers[server as usize].host.powered();
+        if powered && !self.is_cut(id, Way::ToServer) {
+            return self.connect(id);
+        }
+        self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.syns += 1;
+        let (opened, one_way) = (line.opened, line.to_server.one_way);
+        match self.syn_schedule.repetition(line.syns) {
+            Some(after) => self.push((opened + after + one_way).max(self.now), Due::Syn { line: id }),
+            None => {
+                line.to_client.last = line.to_client.last.max(opened + self.syn_schedule.gives_up());
+                self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::TimedOut));
+            }
+        }
+    }
+
+    /// A socket has news.
+    pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
+        self.now = self.net.now();
+        let News::Received(bytes) = news else {
+            return self.deliver(id, way, if matches!(news, News::Eof) { Parcel::Eof } else { Parcel::Reset });
+        };
+        let arrives = self.arrival_of(id, way);
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let lane = line.lane(way);
+        if arrives <= self.now && lane.parcels.is_empty() && !self.is_blocked(id, way) {
+            return self.take_in(id, way, bytes);
+        }
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let lane = line.lane(way);
+        lane.bytes += bytes.len();
+        if let Some(wire) = lane.wire.as_ref().filter(|_| lane.bytes > UNDER_WAY_MAX) {
+            wire.hold(true);
+        }
+        self.put(id, way, arrives, Parcel::Bytes(bytes.to_vec()));
+    }
+
+    /// Something leaves for the end of a line.
+    pub(super) fn deliver(&mut self, id: LineId, way: Way, parcel: Parcel) {
+        let mut arrives = self.arrival_of(id, way);
+        if let (Parcel::Accepted, Some(line)) = (&parcel, self.lines.get_mut(&id)) {
+            // The SYN-ACK goes back before the ACK comes.
+            arrives = arrives + line.to_client.one_way;
+            line.to_server.last = arrives;
+        }
+        self.put(id, way, arrives, parcel);
+    }
+
+    fn put(&mut self, id: LineId, way: Way, arrives: Timestamp, parcel: Parcel) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let lane = line.lane(way);
+        lane.parcels.push_back((arrives, parcel));
+        if arrives <= self.now {
+            self.arrived(id, way);
+        } else {
+            self.push(arrives, Due::Arrival { line: id, way });
+        }
+    }
+
+    /// Whether what arrives is not taken in: a partition is before it, or its process does not run.
+    fn is_blocked(&self, id: LineId, way: Way) -> bool {
+        let hung = || {
+            let line = self.lines.get(&id);
+            line.is_some_and(|line| self.servers[line.server as usize].host.process() == Process::Hung)
+        };
+        self.is_cut(id, way) || (way == Way::ToServer && hung())
+    }
+
+    /// Whatever has arrived at the end of a line is taken in.
+    pub(super) fn arrived(&mut self, id: LineId, way: Way) {
+        loop {
+            let now = self.now;
+            let Some(line) = self.lines.get_mut(&id) else { return };
+            let lane = line.lane(way);
+            if lane.stalled.is_some() || lane.parcels.front().is_none_or(|(at, _)| *at > now) {
+                return;
+            }
+            if self.is_cut(id, way) {
+                return self.stall(id, way);
+            }
+            if self.is_blocked(id, way) {
+                return;
+            }
+            let Some((_, parcel)) = self.lines.get_mut(&id).and_then(|line| line.lane(way).parcels.pop_front()) else {
+                return;
+            };
+            match parcel {
+                Parcel::Bytes(bytes) => {
+                    if let Some(line) = self.lines.get_mut(&id) {
+                        let lane = line.lane(way);
+                        lane.bytes -= bytes.len();
+                        if let Some(wire) = lane.wire.as_ref().filter(|_| lane.bytes <= UNDER_WAY_MAX) {
+                            wire.hold(false);
+                        }
+                    }
+                    self.take_in(id, way, &bytes);
+                }
+                parcel => self.take_in_news(id, way, &parcel),
+            }
+        }
+    }
+
+    /// It meets a partition: its sender's kernel will send it again.
+    fn stall(&mut self, id: LineId, way: Way) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let round_trip = Nanos(line.to_server.one_way.0 + line.to_client.one_way.0);
+        let rto = Rto::new((line.syns == 0).then_some(round_trip));
+        line.lane(way).stalled = Some(rto);
+        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        self.record(Kind::Network(server, Event::Stalled { session, to_server: way == Way::ToServer }));
+        self.push(self.now + rto.length(), Due::Retransmission { line: id, way });
+    }
+
+    pub(super) fn retransmitted(&mut self, id: LineId, way: Way) {
+        let cut = self.is_cut(id, way);
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let lane = line.lane(way);
+        let Some(rto) = lane.stalled else { return };
+        if cut && !lane.parcels.is_empty() {
+            lane.stalled = Some(rto.doubled());
+            return self.push(self.now + rto.doubled().length(), Due::Retransmission { line: id, way });
+        }
+        lane.stalled = None;
+        self.arrived(id, way);
+    }
+
+    /// Bytes come to a machine.
+    fn take_in(&mut self, id: LineId, way: Way, bytes: &[u8]) {
+        let Some(line) = self.lines.get(&id) else { return };
+        match (way, line.server_end, line.session) {
+            (Way::ToServer, ServerEnd::Accepted(number), _) => {
+                self.server_input(line.server, Input::Received(ConnectionId(number), bytes));
+            }
+            (Way::ToClient, _, Some((session, number))) if !line.client_closed => {
+                self.session_input(session, Input::Received(ConnectionId(number), bytes));
+            }
+            _ => {}
+        }
+    }
+
+    /// The rest does.
+    fn take_in_news(&mut self, id: LineId, way: Way, parcel: &Parcel) {
+        let Some(line) = self.lines.get(&id) else { return };
+        if let Way::ToServer = way {
+            return self.news_at_server(id, parcel);
+        }
+        let Some((session, number)) = line.session.filter(|_| !line.client_closed) else { return };
+        let c = ConnectionId(number);
+        match parcel {
+            Parcel::Connected => self.session_input(session, Input::Connected(c)),
+            Parcel::Secured => self.session_input(session, Input::Secured(c, false)),
+            Parcel::NotSecured => self.session_input(session, Input::SecureFailed(c)),
+            Parcel::Eof => self.session_input(session, Input::Eof(c)),
+            Parcel::Failed(why) => {
+                self.forget_client(id);
+                self.session_input(session, Input::ConnectFailed(c, *why));
+            }
+            Parcel::Reset => {
+                self.forget_client(id);
+                self.session_input(session, Input::Reset(c));
+            }
+            Parcel::Accepted | Parcel::Bytes(_) => {}
+        }
+    }
+
+    fn news_at_server(&mut self, id: LineId, parcel: &Parcel) {
+        let Some(line) = self.lines.get(&id) else { return };
+        let server = line.server;
+        match (parcel, line.server_end) {
+            (Parcel::Accepted, ServerEnd::None) => self.accept(id),
+            (Parcel::Eof, ServerEnd::Accepted(number)) => self.server_input(server, Input::Eof(ConnectionId(number))),
+            (Parcel::Reset, ServerEnd::Accepted(number)) => {
+                self.server_input(server, Input::Reset(ConnectionId(number)));
+            }
+            _ => {}
+        }
+    }
+}

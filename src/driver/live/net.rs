@@ -1,0 +1,55 @@
+//! What the loop needs of a network: little enough for any that speaks tokio's traits.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::time::Timestamp;
+
+/// Listeners, connections and a clock.
+pub trait Net: 'static {
+    /// A connection.
+    type Stream: Transport;
+    /// A listening port.
+    type Listener: 'static;
+
+    /// Time since the run began.
+    fn now(&self) -> Timestamp;
+
+    /// Waits for a moment; wakes up early at no one's loss.
+    fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()>;
+
+    /// Opens a port with this backlog.
+    ///
+    /// # Errors
+    /// Where the network has none to give.
+    fn listen(&self, at: SocketAddr, backlog: u32) -> impl Future<Output = io::Result<Self::Listener>>;
+
+    /// The address of an open port.
+    ///
+    /// # Errors
+    /// Where the network does not know.
+    fn address(listener: &Self::Listener) -> io::Result<SocketAddr>;
+
+    /// The next connection, and who opened it.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>>;
+
+    /// Connects, from a source address if one is given; `bound` is told the own address as soon as it is known.
+    ///
+    /// # Errors
+    /// What became of it.
+    fn connect(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        bound: impl FnOnce(SocketAddr),
+    ) -> impl Future<Output = io::Result<Self::Stream>>;
+}
+
+/// A stream of bytes that can be reset.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// From now on, dropping it sends RST.
+    fn reset_on_drop(&self);
+}

@@ -1,0 +1,69 @@
+//! What real sockets can't honour: refused before the run, all of it at once, rather than left out silently.
+
+use super::Part;
+use crate::fault::Kind;
+use crate::network::{self, Overflow};
+use crate::scenario::Scenario;
+use crate::server::ServerKind;
+
+/// Every key of a scenario that this part of it can't be played with, and why.
+pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut refuse = |given: bool, path: String, why: &str| {
+        if given {
+            found.push(format!("{path}: {why}"));
+        }
+    };
+    let file = &scenario.file;
+    if part == Part::Both {
+        let loss = |loss: &crate::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
+        refuse(loss(&file.network.loss), "network.loss".into(), "loopback loses nothing");
+        let retries = file.network.data_retries != network::Config::default().data_retries;
+        refuse(retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
+        for (name, link) in &file.network.links {
+            let at = |key: &str| format!("network.links.{name}.{key}");
+            refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
+            refuse(link.bandwidth.is_some(), at("bandwidth"), "loopback has no limit that can be set");
+        }
+        refuse(!file.dns.is_empty(), "dns".into(), "there is no resolver that would know these names");
+    }
+    if part != Part::Clients {
+        for (name, server) in &file.servers {
+            let at = |key: &str| format!("servers.{name}.{key}");
+            match server.kind {
+                ServerKind::Websocket => {}
+                ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
+                ServerKind::Proxy => {
+                    refuse(true, format!("proxies.{name}"), "proxies are played in the simulator only");
+                    continue;
+                }
+            }
+            refuse(!server.tls.is_none(), at("tls"), "servers have no certificate: TLS is for clients, by `load`");
+            refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
+            let reset = server.backlog_overflow == Overflow::Reset;
+            refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
+            refuse(server.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
+        }
+        for (name, fault) in &file.faults {
+            let why = match fault.strikes_with() {
+                Kind::Lossy => "loopback loses nothing",
+                Kind::Bandwidth => "loopback has no limit that can be set",
+                Kind::Backlog => "the kernel's accept queue keeps its size",
+                Kind::DnsOutage => "there is no resolver that would know these names",
+                Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
+                Kind::Partition | Kind::Latency if part == Part::Servers => "the network to clients is the real one",
+                _ => continue,
+            };
+            refuse(true, format!("faults.{name}.kind"), why);
+        }
+    }
+    if part != Part::Servers {
+        for (name, client) in &file.clients {
+            let at = |key: &str| format!("clients.{name}.{key}");
+            refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
+            refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
+            refuse(client.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
+        }
+    }
+    found
+}

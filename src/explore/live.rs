@@ -1,0 +1,274 @@
+//! Live runs: a scenario's clients, its servers, or both, on real sockets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use super::limits;
+use super::once::{Finished, Progress};
+use super::visitors::{Visit, Visitors};
+use crate::check::judge;
+use crate::driver::live::{self, Address, Part, Setup};
+use crate::http::parse_location;
+use crate::machine::EndpointId;
+use crate::metrics::Metrics;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, Timestamp};
+
+/// A request that is not whole after this long is ended by `serve`, unless the scenario says otherwise: without that,
+/// whoever connects and says nothing would keep its place for ever.
+pub const PATIENCE: Nanos = Nanos::from_secs(60);
+
+/// Why a live run did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The scenario asks for what real sockets can't do; a line each.
+    #[error("error: this scenario can't be played on real sockets:\n{}", list(.0))]
+    Refused(Vec<String>),
+    /// A target is missing, or is none.
+    #[error("error: {0}")]
+    Target(String),
+    /// This machine's limits are too low.
+    #[error("{0}")]
+    Limits(String),
+    /// A socket could not be had.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_string()
+}
+
+/// What a live run came to.
+#[derive(Debug)]
+pub struct Live {
+    /// As of any run.
+    pub finished: Finished,
+    /// What the servers' clients did, by server: of `serve` alone.
+    pub visits: Vec<Visit>,
+    /// Expectations that were not judged, as they are about what was not played.
+    pub not_judged: usize,
+    /// The longest that a session's start came after its schedule.
+    pub behind: Nanos,
+    /// Connections that were closed at once, as there were too many.
+    pub over_limit: u64,
+}
+
+/// The name of a part, which its results are filed under.
+pub fn driver_name(part: Part) -> &'static str {
+    match part {
+        Part::Both => "tokio",
+        Part::Servers => "serve",
+        Part::Clients => "load",
+    }
+}
+
+/// Makes a live run of both sides ready, on loopback.
+///
+/// # Errors
+/// [`LiveError`], before anything was opened.
+pub fn both(scenario: &Scenario) -> Result<Setup, LiveError> {
+    refuse(scenario, Part::Both)?;
+    let sessions = scenario.sessions();
+    // Both ends of each, and some that linger.
+    let fixed = scenario.servers.len() as u64 * 2;
+    let most = limits::descriptors(sessions * 2 + sessions / 4, fixed).map_err(LiveError::Limits)?;
+    let sources = limits::sources(sessions, limits::ports()).map_err(LiveError::Limits)?;
+    Ok(Setup { sources, ..setup(Part::Both, most) })
+}
+
+/// Makes a live run of the servers ready.
+///
+/// # Errors
+/// [`LiveError`], before anything was opened.
+pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError> {
+    refuse(scenario, Part::Servers)?;
+    for server in scenario.file.servers.values_mut() {
+        server.handshake_timeout.get_or_insert(PATIENCE);
+    }
+    let most = limits::all_descriptors(scenario.servers.len() as u64);
+    Ok(Setup { bind, ..setup(Part::Servers, most) })
+}
+
+/// Makes a live run of the clients ready: `targets` are `NAME=URL`, a server, a group or a DNS name each.
+///
+/// # Errors
+/// [`LiveError`], before anything was opened.
+pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> Result<Setup, LiveError> {
+    refuse(scenario, Part::Clients)?;
+    let sessions = scenario.sessions();
+    let most = limits::descriptors(sessions + sessions / 4, 0).map_err(LiveError::Limits)?;
+    let mut setup = Setup { insecure, ..setup(Part::Clients, most) };
+    let mut paths = BTreeMap::new();
+    for target in targets {
+        let no_target = || LiveError::Target(format!("`{target}` is no target: write NAME=ws://HOST:PORT/path"));
+        let (name, url) = target.split_once('=').ok_or_else(no_target)?;
+        let members = scenario.endpoints(name).ok_or_else(|| {
+            LiveError::Target(format!("`{name}` is no server, group or DNS name of {}", scenario.name))
+        })?;
+        let (address, path) = address(url).map_err(LiveError::Target)?;
+        for EndpointId(member) in members {
+            setup.targets.insert(member, address.clone());
+            paths.extend(path.clone().map(|path| (member, path)));
+        }
+    }
+    let dialled = |endpoint: &String| (endpoint.clone(), scenario.endpoints(endpoint).unwrap_or_default());
+    let clients = scenario.file.clients.values();
+    let dialled: Vec<Vec<_>> = clients.map(|client| client.endpoints.iter().map(dialled).collect()).collect();
+    for ((name, client), dialled) in scenario.file.clients.iter_mut().zip(dialled) {
+        let mut own = None;
+        for (endpoint, EndpointId(member)) in
+            dialled.iter().flat_map(|(name, members)| members.iter().map(move |member| (name, *member)))
+        {
+            if !setup.targets.contains_key(&member) {
+                let help = format!("add --target {endpoint}=ws://HOST:PORT");
+                return Err(LiveError::Target(format!("`{endpoint}`, where {name} connect to, has no target: {help}")));
+            }
+            match (own, paths.get(&member)) {
+                (Some(one), Some(other)) if one != other => {
+                    let message = format!("{name} would ask for {one} and for {other}: a client group has one path");
+                    return Err(LiveError::Target(message));
+                }
+                (_, path) => own = own.or(path),
+            }
+        }
+        if let Some(path) = own {
+            client.path.clone_from(path);
+        }
+    }
+    let all: BTreeSet<SocketAddr> = setup.targets.values().map(|target| target.socket).collect();
+    let ports = limits::ports();
+    // The kernel can use a port for each target; some rest.
+    if sessions > ports * all.len() as u64 * 4 / 5 {
+        if all.iter().all(|socket| socket.ip().is_loopback() && socket.is_ipv4()) {
+            setup.sources = limits::sources(sessions, ports).map_err(LiveError::Limits)?;
+        } else {
+            return Err(LiveError::Limits(format!(
+                "{sessions} clients take more ports than there are ({ports} for each target): widen \
+                 net.ipv4.ip_local_port_range (sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"), give more \
+                 targets, or run fewer clients"
+            )));
+        }
+    }
+    Ok(setup)
+}
+
+fn refuse(scenario: &Scenario, part: Part) -> Result<(), LiveError> {
+    match live::refused(scenario, part) {
+        found if found.is_empty() => Ok(()),
+        found => Err(LiveError::Refused(found)),
+    }
+}
+
+fn setup(part: Part, connections_max: u64) -> Setup {
+    Setup {
+        part,
+        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        sources: Vec::new(),
+        targets: BTreeMap::new(),
+        connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+        insecure: false,
+    }
+}
+
+/// Where a target's URL leads, and its path unless that is left out.
+fn address(url: &str) -> Result<(Address, Option<String>), String> {
+    let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err(format!("`{url}` is no target: it must begin with ws:// or wss://")),
+    };
+    let location = parse_location(url, secure, "", "/").map_err(|_| format!("`{url}` is no URL"))?;
+    let authority = location.authority.into_owned();
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    let dialled = match has_port {
+        true => authority.clone(),
+        false => format!("{authority}:{}", if secure { 443 } else { 80 }),
+    };
+    let mut found = dialled.to_socket_addrs().map_err(|error| format!("{authority} is not found: {error}"))?;
+    let socket = found.next().ok_or_else(|| format!("{authority} has no address"))?;
+    let path = rest.contains(['/', '?']).then(|| location.path.into_owned());
+    Ok((Address { authority, socket, secure }, path))
+}
+
+/// Makes a live run. `ready` is told where the servers listen, by number; `watch` ends the run by returning false.
+///
+/// # Errors
+/// When sockets can't be had.
+pub fn live(
+    scenario: &Scenario,
+    setup: &Setup,
+    ready: impl FnOnce(&[SocketAddr]),
+    mut watch: impl FnMut(Progress) -> bool,
+) -> Result<Live, LiveError> {
+    let mut recorder = (Metrics::new(scenario.layout()), Visitors::new(scenario.servers.len()));
+    let end = Timestamp::ZERO + scenario.file.duration;
+    let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
+    let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
+    let (metrics, visitors) = recorder;
+    let mut measured = metrics.finish(ended.at);
+    // What the scenario's own clients and servers would have done is not measured where they do not play.
+    let is_played = |path: &str| match setup.part {
+        Part::Both => true,
+        Part::Servers => path.starts_with("servers.") && !path.ends_with(".opened") && !path.ends_with(".fairness"),
+        Part::Clients => !["servers.", "faults.", "dns."].iter().any(|group| path.starts_with(group)),
+    };
+    measured.summary.metrics.retain(|metric| is_played(&metric.path));
+    let judged = |path: &str| setup.part != Part::Servers && is_played(path);
+    let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
+    let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
+    let finished = Finished {
+        driver: driver_name(setup.part),
+        digest: String::new(),
+        measured,
+        verdicts,
+        events: ended.events,
+        // Servers that are asked to end have done what they should.
+        partial: ended.partial && setup.part != Part::Servers,
+    };
+    let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
+    Ok(Live { finished, visits, not_judged, behind: ended.behind, over_limit: ended.over_limit })
+}
+
+/// `PREFIX-1`, or with the next number that nothing has: no live run replaces another.
+pub fn next_folder(prefix: &Path) -> PathBuf {
+    let name = prefix.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let taken = |folder: &PathBuf| folder.exists() || folder.with_file_name(partial(folder)).exists();
+    let folders = (1u64..).map(|number| prefix.with_file_name(format!("{name}-{number}")));
+    folders.into_iter().find(|folder| !taken(folder)).unwrap_or_else(|| prefix.to_path_buf())
+}
+
+/// The name of a folder whose run was interrupted.
+fn partial(folder: &Path) -> String {
+    format!("{}-partial", folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_as_urls() {
+        let of = |url: &str| address(url).map(|(address, path)| (address.authority, address.secure, path));
+        assert_eq!(of("ws://127.0.0.1:8080"), Ok(("127.0.0.1:8080".into(), false, None)));
+        assert_eq!(of("ws://127.0.0.1:8080/"), Ok(("127.0.0.1:8080".into(), false, Some("/".into()))));
+        assert_eq!(of("wss://127.0.0.1/chat?x=1"), Ok(("127.0.0.1".into(), true, Some("/chat?x=1".into()))));
+        assert_eq!(address("wss://127.0.0.1").unwrap().0.socket.port(), 443);
+        assert_eq!(address("ws://[::1]:81").unwrap().0.socket.port(), 81);
+        for bad in ["127.0.0.1:8080", "http://127.0.0.1/", "ws://", "ws://a b/"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_live_run_replaces_another() {
+        let place = tempfile::tempdir().unwrap();
+        let prefix = place.path().join("tokio-1");
+        assert_eq!(next_folder(&prefix), place.path().join("tokio-1-1"));
+        std::fs::create_dir(place.path().join("tokio-1-1")).unwrap();
+        std::fs::create_dir(place.path().join("tokio-1-2-partial")).unwrap();
+        assert_eq!(next_folder(&prefix), place.path().join("tokio-1-3"));
+    }
+}

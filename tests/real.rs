@@ -1,0 +1,574 @@
+//! Real sockets, all on loopback: what the same machines do there, and what strangers can do to them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{JoinHandle, spawn};
+use std::time::{Duration, Instant};
+
+use shakedown::client;
+use shakedown::driver::live::{self as driver, Part};
+use shakedown::event::{Event, Kind};
+use shakedown::explore::live::{self, Live};
+use shakedown::handshake::server::{read_request, write_open};
+use shakedown::metrics::Value;
+use shakedown::scenario::{Overrides, Scenario};
+use shakedown::server;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn load(name: &str, text: &str, variant: Option<&str>, sets: &[&str]) -> Scenario {
+    let sets = sets.iter().map(ToString::to_string).collect();
+    let overrides = Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() };
+    Scenario::load(name, name, text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// Every event of a run in the simulator, and of one on real sockets.
+fn both(scenario: &Scenario) -> [Vec<Event>; 2] {
+    let mut simulated: Vec<Event> = Vec::new();
+    shakedown::driver::run(scenario, &mut simulated);
+    let mut real: Vec<Event> = Vec::new();
+    let setup = live::both(scenario).unwrap();
+    let ended = driver::run(scenario, &setup, &mut real, |_| {}, |_| true).unwrap();
+    assert!(!ended.partial);
+    assert!(real.is_sorted_by_key(|event| (event.at, event.seq)), "time goes back");
+    [simulated, real]
+}
+
+/// A session's event without its numbers of connections and servers, which luck may have changed: what happened.
+fn kind(event: client::Event) -> String {
+    let text = format!("{event:?}");
+    let name = text.split([' ', '(']).next().unwrap_or_default().to_string();
+    match event {
+        client::Event::AttemptFailed { failure, .. } => format!("{name} {failure:?}"),
+        client::Event::Lost { end, .. } => format!("{name} {end:?}"),
+        _ => name,
+    }
+}
+
+fn sequences(events: &[Event]) -> BTreeMap<u32, Vec<String>> {
+    let mut all: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for event in events {
+        if let Kind::Session(session, event) = event.kind {
+            all.entry(session).or_default().push(kind(event));
+        }
+    }
+    all
+}
+
+/// How often each thing happened to servers and by faults.
+fn counts(events: &[Event]) -> BTreeMap<String, u32> {
+    let mut all = BTreeMap::new();
+    for event in events {
+        let text = match event.kind {
+            Kind::Server(_, server::Event::Answered { status, .. }) => format!("Answered {status}"),
+            Kind::Server(_, event) => format!("{event:?}"),
+            Kind::Fault(_, event) => format!("{event:?}"),
+            _ => continue,
+        };
+        let name = text.split([' ', '(']).take(if text.starts_with("Answered") { 2 } else { 1 }).collect::<String>();
+        *all.entry(name).or_default() += 1;
+    }
+    all
+}
+
+/// Both runs tell the same story: of every session the same things in the same order.
+fn agree([simulated, real]: &[Vec<Event>; 2]) {
+    let (ours, theirs) = (sequences(simulated), sequences(real));
+    for (session, expected) in &ours {
+        assert_eq!(theirs.get(session), Some(expected), "session {session} lives another life on real sockets");
+    }
+    assert_eq!(ours.len(), theirs.len());
+    assert_eq!(counts(simulated), counts(real));
+}
+
+/// When each session first opened, after its schedule.
+fn times_to_open(events: &[Event]) -> BTreeMap<u32, u64> {
+    let (mut scheduled, mut opened) = (BTreeMap::new(), BTreeMap::new());
+    for event in events {
+        match event.kind {
+            Kind::Session(session, client::Event::Scheduled { .. }) => drop(scheduled.insert(session, event.at)),
+            Kind::Session(session, client::Event::Opened { .. }) => {
+                opened.entry(session).or_insert(event.at.since(scheduled[&session]).0);
+            }
+            _ => {}
+        }
+    }
+    opened
+}
+
+#[test]
+fn a_redirected_fleet_lives_the_same_lives_on_real_sockets() {
+    let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
+    // One after the other, so that the redirector meets them in the same order; and the dead gateway is back before
+    // anyone could be sent there.
+    let sets = [
+        "clients.players.count=60",
+        "clients.players.arrive={evenly_over='900ms'}",
+        "faults.gateway-dies.at='1500ms'",
+        "faults.gateway-dies.for='250ms'",
+        "duration='4s'",
+    ];
+    let scenario = load("redirect", &text, Some("round-robin"), &sets);
+    let runs = both(&scenario);
+    agree(&runs);
+    let [simulated, real] = runs.map(|events| times_to_open(&events));
+    assert_eq!(real.len(), 60);
+    for (session, time) in real {
+        assert!(time >= simulated[&session], "session {session} opened in {time} ns: sooner than light allows");
+    }
+}
+
+#[test]
+fn what_strikes_servers_and_links_strikes_them_on_real_sockets() {
+    let scenario = load(
+        "faults",
+        r#"
+format = 1
+title = "One fault for each server"
+duration = "4500ms"
+[network]
+one_way = "5ms"
+[servers.off]
+service_time = "0s"
+[servers.cut]
+service_time = "0s"
+[servers.hung]
+service_time = "0s"
+[servers.drained]
+service_time = "0s"
+[servers.restarted]
+service_time = "0s"
+[servers.late]
+service_time = "0s"
+joins_at = "1s"
+[clients.of_off]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["off"]
+heartbeat = { every = "200ms", timeout = "200ms" }
+retry = { policy = "fixed", base = "2s" }
+[clients.of_cut]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["cut"]
+heartbeat = { every = "200ms", timeout = "200ms" }
+retry = { policy = "fixed", base = "2s" }
+[clients.of_hung]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["hung"]
+heartbeat = { every = "600ms", timeout = "600ms" }
+[clients.of_drained]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["drained"]
+retry = { policy = "fixed", base = "1s" }
+[clients.of_restarted]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["restarted"]
+retry = { policy = "fixed", base = "500ms" }
+[clients.of_late]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["late"]
+retry = { policy = "fixed", base = "1500ms" }
+[faults.off]
+kind = "power-off"
+target = "off"
+at = "1s"
+for = "1s"
+[faults.cut]
+kind = "partition"
+target = "cut"
+at = "1s"
+for = "1s"
+[faults.hung]
+kind = "hang"
+target = "hung"
+at = "1s"
+for = "500ms"
+[faults.drained]
+kind = "drain"
+target = "drained"
+at = "1s"
+for = "500ms"
+over = "100ms"
+[faults.restarted]
+kind = "restart"
+target = "restarted"
+at = "1s"
+"#,
+        None,
+        &[],
+    );
+    let runs = both(&scenario);
+    // How many pings were answered in time may differ by one at the end.
+    let runs = runs.map(|events| {
+        let beat = |event: &Event| matches!(event.kind, Kind::Session(_, client::Event::HeartbeatAnswered { .. }));
+        events.into_iter().filter(|event| !beat(event)).collect::<Vec<Event>>()
+    });
+    let sequences = runs.each_ref().map(|events| sequences(events));
+    for (session, expected) in &sequences[0] {
+        assert_eq!(sequences[1].get(session), Some(expected), "session {session} lives another life on real sockets");
+    }
+}
+
+#[test]
+fn what_sockets_cannot_do_is_refused_with_all_of_it() {
+    let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
+    let sets = ["network.loss='1%'", "servers.gateway.tls='1.3'", "clients.players.nat=2"];
+    let scenario = load("redirect", &text, None, &sets);
+    let problem = live::both(&scenario).unwrap_err().to_string();
+    for key in ["network.loss: ", "servers.gateway.tls: ", "clients.players.nat: "] {
+        assert!(problem.contains(key), "{key} is missing in {problem}");
+    }
+    // What is not played need not be possible.
+    let mut scenario = load("redirect", &text, None, &sets[..2]);
+    assert!(live::clients(&mut scenario, &["front=ws://127.0.0.1:1".into()], false).is_ok());
+    let missing = live::clients(&mut scenario, &["gateway=ws://127.0.0.1:1".into()], false).unwrap_err();
+    assert!(missing.to_string().contains("--target front="), "{missing}");
+}
+
+/// Servers of a scenario, open until they are told to end.
+struct Served {
+    addresses: Vec<SocketAddr>,
+    end: Arc<AtomicBool>,
+    run: JoinHandle<Live>,
+}
+
+fn serve(text: &'static str) -> Served {
+    let end = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&end);
+    let (sender, receiver) = mpsc::channel();
+    let run = spawn(move || {
+        let mut scenario = load("served", text, None, &[]);
+        let setup = live::servers(&mut scenario, LOOPBACK).unwrap();
+        let ready = |addresses: &[SocketAddr]| sender.send(addresses.to_vec()).unwrap();
+        live::live(&scenario, &setup, ready, |_| !asked.load(Ordering::SeqCst)).unwrap()
+    });
+    Served { addresses: receiver.recv_timeout(Duration::from_secs(10)).unwrap(), end, run }
+}
+
+impl Served {
+    fn finish(self) -> Live {
+        self.end.store(true, Ordering::SeqCst);
+        self.run.join().unwrap()
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+}
+
+const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Asks as RFC 6455 section 1.3 does, and reads the head of the answer.
+fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(REQUEST.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len == 1) {
+        answer.push(byte[0]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn every_behavior_is_served_to_strangers() {
+    let served = serve(
+        r#"
+format = 1
+title = "One server for each behavior"
+duration = "60s"
+[servers.accept]
+[servers.reject]
+behavior = { kind = "reject", status = 503, retry_after = "7s" }
+[servers.redirect]
+behavior = { kind = "redirect", to = "accept" }
+[servers.garbage]
+behavior = { kind = "garbage" }
+[servers.challenge]
+behavior = { kind = "challenge", credentials = { user = "u", password = "p" } }
+[servers.drip]
+behavior = { kind = "accept", delivery = { bytes = 1, every = "1ms" } }
+[servers.stall]
+behavior = { kind = "stall" }
+[clients.nobody]
+count = 1
+endpoints = ["accept"]
+"#,
+    );
+    let at = |number: usize| served.addresses[number];
+    let mut accepted = connect(at(0));
+    let answer = ask(&mut accepted);
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+    // A masked ping with payload "hi" is answered by its pong; a close with a close and FIN.
+    accepted.write_all(&[0x89, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2]).unwrap();
+    let mut pong = [0; 4];
+    accepted.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\x8a\x02hi");
+    accepted.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]).unwrap();
+    let mut rest = Vec::new();
+    accepted.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"\x88\x02\x03\xe8");
+    let rejected = ask(&mut connect(at(1)));
+    assert!(rejected.starts_with("HTTP/1.1 503 ") && rejected.contains("Retry-After: 7\r\n"), "{rejected}");
+    let redirected = ask(&mut connect(at(2)));
+    let location = format!("Location: ws://{}/chat\r\n", at(0));
+    assert!(redirected.starts_with("HTTP/1.1 307 ") && redirected.contains(&location), "{redirected}");
+    let mut garbage = connect(at(3));
+    garbage.write_all(REQUEST.as_bytes()).unwrap();
+    let mut first = [0; 5];
+    garbage.read_exact(&mut first).unwrap();
+    assert_ne!(&first, b"HTTP/");
+    let challenged = ask(&mut connect(at(4)));
+    assert!(challenged.starts_with("HTTP/1.1 401 ") && challenged.contains("WWW-Authenticate: Basic"), "{challenged}");
+    let dripped = ask(&mut connect(at(5)));
+    assert!(dripped.starts_with("HTTP/1.1 101 "), "{dripped}");
+    let mut stalled = connect(at(6));
+    stalled.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert_eq!(ask(&mut stalled), "");
+    let live = served.finish();
+    let answers = |number: usize| live.visits[number].answers.clone().into_iter().collect::<Vec<_>>();
+    assert_eq!([0, 1, 2, 4, 5].map(answers), [[(101, 1)], [(503, 1)], [(307, 1)], [(401, 1)], [(101, 1)]]);
+    assert_eq!((live.visits[0].connections, live.visits[6].requests), (1, 1));
+    assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals"), Some(Value::Count(1)));
+    assert!(!live.finished.partial && live.finished.digest.is_empty());
+}
+
+#[test]
+fn a_crash_is_a_crash_to_strangers() {
+    let served = serve(
+        r#"
+format = 1
+title = "A server dies and comes back"
+duration = "60s"
+[servers.gateway]
+[clients.nobody]
+count = 1
+endpoints = ["gateway"]
+[faults.dies]
+kind = "crash"
+target = "gateway"
+at = "500ms"
+for = "1s"
+"#,
+    );
+    let gateway = served.addresses[0];
+    let began = Instant::now();
+    let mut open = connect(gateway);
+    assert!(ask(&mut open).starts_with("HTTP/1.1 101 "));
+    assert_eq!(open.read(&mut [0; 16]).unwrap(), 0, "FIN, as nothing was unread");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(TcpStream::connect(gateway).is_err(), "nobody listens");
+    let back = std::iter::repeat_with(|| TcpStream::connect(gateway)).find(|stream| {
+        std::thread::sleep(Duration::from_millis(20));
+        stream.is_ok() || began.elapsed() > Duration::from_secs(8)
+    });
+    let mut back = back.unwrap().expect("it listens again, on the same port");
+    assert!(ask(&mut back).starts_with("HTTP/1.1 101 "));
+    drop(served.finish());
+}
+
+/// A server that nobody here wrote would do as well: it opens every handshake and keeps the connection.
+fn plain_server() -> SocketAddr {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            spawn(move || open_and_hold(&mut stream));
+        }
+    });
+    address
+}
+
+fn open_and_hold(stream: &mut (impl Read + Write)) {
+    let (mut asked, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(len) = stream.read(&mut chunk) {
+        asked.extend_from_slice(&chunk[..len]);
+        if len == 0 {
+            return;
+        }
+        if let Ok(Some((request, _))) = read_request(&asked) {
+            assert_eq!(request.path, "/chat?x=1");
+            let mut answer = Vec::new();
+            write_open(&mut answer, request.upgrade, &request.key.accept());
+            stream.write_all(&answer).unwrap();
+            stream.flush().unwrap();
+            break;
+        }
+    }
+    // Until the client's close frame, which is answered by FIN.
+    while let Ok(len) = stream.read(&mut chunk) {
+        if len == 0 || chunk[0] == 0x88 {
+            return;
+        }
+    }
+}
+
+const LOAD: &str = r#"
+format = 1
+title = "Clients for somebody's server"
+duration = "2s"
+[servers.gateway]
+[clients.players]
+count = 50
+arrive = { evenly_over = "500ms" }
+endpoints = ["gateway"]
+hold = "500ms"
+[expect]
+"sessions.opened" = "== 100%"
+"servers.gateway.arrivals" = "> 0"
+"#;
+
+fn run_load(target: &str, insecure: bool) -> Live {
+    let mut scenario = load("load", LOAD, None, &[]);
+    let setup = live::clients(&mut scenario, &[target.to_string()], insecure).unwrap();
+    assert_eq!(setup.part, Part::Clients);
+    live::live(&scenario, &setup, |_| {}, |_| true).unwrap()
+}
+
+fn count(live: &Live, path: &str) -> u64 {
+    match live.finished.measured.summary.get(path) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+#[test]
+fn clients_open_against_a_server_that_is_none_of_ours() {
+    let live = run_load(&format!("gateway=ws://{}/chat?x=1", plain_server()), false);
+    let of = |path: &str| count(&live, path);
+    assert_eq!([of("sessions.opened"), of("sessions.ended"), of("attempts.total")], [50; 3]);
+    assert_eq!(live.finished.measured.summary.get("servers.gateway.arrivals"), None, "nothing is known of it");
+    assert_eq!((live.not_judged, live.finished.verdicts.len(), live.finished.held()), (1, 1, true));
+}
+
+#[test]
+fn clients_of_nobody_are_refused() {
+    // Bound and not listening: nobody else takes the port.
+    let nobody = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let live = run_load(&format!("gateway=ws://{nobody}/"), false);
+    assert_eq!(count(&live, "sessions.opened"), 0);
+    assert!(count(&live, "attempts.refused") >= 50);
+    assert!(!live.finished.held());
+}
+
+#[test]
+fn wss_is_checked_unless_told_otherwise() {
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_string()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![own.cert.der().clone()], key).unwrap());
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let target = format!("gateway=wss://{}/chat?x=1", listener.local_addr().unwrap());
+    spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            spawn(move || open_and_hold(&mut stream));
+        }
+    });
+    let trusting = run_load(&target, true);
+    assert_eq!(count(&trusting, "sessions.opened"), 50);
+    let checking = run_load(&target, false);
+    assert_eq!(count(&checking, "sessions.opened"), 0, "nobody vouches for that certificate");
+    assert!(count(&checking, "attempts.invalid") >= 50);
+}
+
+/// Peak memory of a process in KiB.
+#[cfg(target_os = "linux")]
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn hostile_peers_cost_little_and_take_nothing_down() {
+    let place = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/storm.toml");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["serve", scenario.to_str().unwrap(), "--ports", "ports.json", "--quiet"])
+        .args(["--set", "duration='120s'"])
+        .current_dir(place.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ports = place.path().join("ports.json");
+    let began = Instant::now();
+    while !ports.exists() {
+        assert!(began.elapsed() < Duration::from_secs(20), "no ports were written");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let ports: BTreeMap<String, SocketAddr> = serde_json::from_slice(&std::fs::read(ports).unwrap()).unwrap();
+    let gateway = *ports.values().next().unwrap();
+    assert!(ask(&mut connect(gateway)).starts_with("HTTP/1.1 101 "));
+    let before = peak(child.id());
+    // Connections that never say anything.
+    let silent: Vec<TcpStream> = (0..800).map(|_| connect(gateway)).collect();
+    // A head of a gigabyte: refused after 16 KiB, and cut off while it goes on.
+    let mut endless = connect(gateway);
+    endless.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+    let chunk = vec![b'x'; 1 << 20];
+    let sent = (0..1024).take_while(|_| endless.write_all(&chunk).is_ok()).count();
+    assert!(sent < 1024, "all of it was taken");
+    // What is no HTTP at all, and what is given up halfway.
+    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00\x01"[..], b"\0\0\0\0\r\n\r\n", b"GET / HT", b"\r\n\r\n\r\n"] {
+        let mut stream = connect(gateway);
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    // Frames that are longer than anyone's memory, or never end.
+    let mut liars: Vec<TcpStream> = (0..50).map(|_| connect(gateway)).collect();
+    for (number, stream) in liars.iter_mut().enumerate() {
+        assert!(ask(stream).starts_with("HTTP/1.1 101 "));
+        let length: u64 = if number % 2 == 0 { 1 << 62 } else { 1 << 20 };
+        let mut head = vec![0x82, 0xff];
+        head.extend_from_slice(&length.to_be_bytes());
+        head.extend_from_slice(&[0; 4]);
+        let _ = stream.write_all(&head);
+        let _ = stream.write_all(&chunk[..(1 << 20) - 1]);
+    }
+    // Pings whose pongs nobody takes.
+    let mut deaf = connect(gateway);
+    assert!(ask(&mut deaf).starts_with("HTTP/1.1 101 "));
+    deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let ping: Vec<u8> = [0x89, 0xfd, 0, 0, 0, 0].into_iter().chain([b'p'; 125]).collect();
+    let pings = ping.repeat(1_000);
+    let taken = (0..1_000).take_while(|_| deaf.write_all(&pings).is_ok()).count();
+    assert!(taken < 1_000, "131 MB of pings were taken while nobody took the pongs");
+    // Somebody well-behaved is served as ever.
+    assert!(ask(&mut connect(gateway)).starts_with("HTTP/1.1 101 "));
+    let grown = peak(child.id()) - before;
+    assert!(grown < 64 << 10, "it took {grown} KiB");
+    drop((silent, liars));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    assert!(said.contains("connections") && said.contains("431"), "{said}");
+    assert!(place.path().join("results/storm").read_dir().unwrap().count() == 1);
+}
