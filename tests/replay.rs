@@ -101,6 +101,26 @@ fn a_407_and_a_tunnel() {
     ));
 }
 
+/// RFC 2817: the 101 comes in plain, the final response over TLS.
+#[test]
+fn an_upgrade_to_tls() {
+    insta::assert_snapshot!(ladder(
+        r#"
+        duration = "2s"
+        [servers.gateway]
+        service_time = "1ms"
+        tls = "1.3"
+        [clients.players]
+        count = 1
+        arrive = "at_once"
+        mode = "tls-upgrade"
+        path = "/chat"
+        endpoints = ["gateway"]
+        hold = "1s"
+        "#
+    ));
+}
+
 /// Refused at first; it tries again until the server is back.
 const REFUSED: &str = r#"
     duration = "5s"

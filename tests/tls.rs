@@ -286,3 +286,65 @@ fn what_contradicts_itself_is_found() {
         assert!(told.contains(says), "{server} {clients}: {told}");
     }
 }
+
+#[test]
+fn tls_begins_within_http_where_that_is_asked_for() {
+    let upgrades = |keys: &str| format!("{COMES_BACK}\nmode = 'tls-upgrade'\n{keys}");
+    // TCP is up at 40 ms, the 101 is there at 80, the ServerHello another 40 and a worker's 3 later. In TLS 1.3 the server
+    // has the client's Finished at 143, and answers; in TLS 1.2 it has the client's second flight then, and does both.
+    for (tls, up, open, resumed) in [("1.3", 123, 163, 161), ("1.2", 163, 163, 161)] {
+        let (events, summary) = run(&scenario(&format!("tls = '{tls}'\n{PRICES}"), &upgrades(""), ""));
+        assert_eq!(secured(&events, 0)[0], (up * MS, false), "{tls}");
+        assert_eq!(opened(&events, 0)[0], open * MS, "{tls}");
+        // It hangs up after a second; the answer comes 40 ms later, and the next session a second after.
+        let again = (open + 1_000 + 40 + 1_000) * MS;
+        assert_eq!(secured(&events, 0)[1], (again + 121 * MS, true), "{tls}");
+        assert_eq!(opened(&events, 0)[1], again + resumed * MS, "{tls}");
+        assert_eq!(count(&summary, "servers.gateway.tls_full"), 1);
+        assert_eq!(count(&summary, "attempts.total"), count(&summary, "attempts.opened"));
+    }
+    // The same by `wss:` for comparison.
+    let (events, _) = run(&scenario(&format!("tls = '1.3'\n{PRICES}"), COMES_BACK, ""));
+    assert_eq!(opened(&events, 0)[0], 123 * MS);
+}
+
+#[test]
+fn what_follows_an_upgrade_to_tls_is_http_in_full() {
+    let login = "credentials = { user = 'aladdin', password = 'open sesame' }";
+    let once = "count = 1\nretry = { policy = 'none' }\nmode = 'tls-upgrade'";
+    let tls = "tls = '1.3'\ntls_cost = '3ms'";
+    // A 401 over TLS is answered over it. Where it closes that, the next request would be in plain again: no answer.
+    for (keep, open) in [("true", Some(203 * MS)), ("false", None)] {
+        let server = format!("{tls}\nbehavior = {{ kind = 'challenge', {login}, keep_alive = {keep} }}");
+        let (events, summary) = run(&scenario(&server, &format!("{once}\n{login}"), ""));
+        assert_eq!(opened(&events, 0), Vec::from_iter(open), "{keep}");
+        let unauthorized = u64::from(open.is_none());
+        assert_eq!(count(&summary, "attempts.unauthorized"), unauthorized);
+        assert_eq!(count(&summary, "attempts.total"), 2 - unauthorized);
+    }
+    // A 307, and the same again elsewhere.
+    let server =
+        format!("{tls}\nbehavior = {{ kind = 'redirect', to = 'other' }}\n[servers.other]\nservice_time = '0s'\n{tls}");
+    let (events, _) = run(&scenario(&server, once, ""));
+    assert_eq!(opened(&events, 0), [2 * 163 * MS]);
+    // 503: failed, and over TLS.
+    let (events, _) = run(&scenario(&format!("{tls}\nbehavior = {{ kind = 'reject' }}"), once, ""));
+    assert_eq!(failed(&events, 0), [(163 * MS, Failure::Rejected { status: 503, retry_after: None })]);
+    // One connection too many is told so over TLS; who can't be told hears nothing, as ever.
+    let (events, _) =
+        run(&scenario(&format!("{tls}\nworkers = 2\nconnections_max = 1"), &once.replace("= 1", "= 2"), ""));
+    assert_eq!(failed(&events, 1), [(163 * MS, Failure::Rejected { status: 503, retry_after: None })]);
+}
+
+#[test]
+fn an_upgrade_to_tls_goes_through_a_proxy_and_needs_tls() {
+    let clients = "count = 1\nretry = { policy = 'none' }\nmode = 'tls-upgrade'\nproxy = 'corporate'";
+    let text = scenario("tls = '1.3'\ntls_cost = '3ms'", clients, "[proxies.corporate]\nservice_time = '0s'");
+    // The tunnel is there at 120 ms; three round trips over both legs follow.
+    assert_eq!(opened(&run(&text).0, 0), [(120 + 3 * 80 + 3) * MS]);
+    let problem = load(&text.replace("tls = '1.3'\ntls_cost = '3ms'", "")).unwrap_err();
+    assert!(problem.starts_with("error: nothing to upgrade to: `gateway` has no TLS"), "{problem}");
+    let first = "proxy = 'corporate'\nauth = 'first'\ncredentials = { user = 'a', password = 'b' }";
+    let problem = load(&text.replace("proxy = 'corporate'", first)).unwrap_err();
+    assert!(problem.starts_with("error: in mode tls-upgrade the first request is in plain"), "{problem}");
+}

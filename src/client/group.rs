@@ -116,6 +116,11 @@ impl Group {
         self.resumes
     }
 
+    /// Whether its sessions begin TLS within HTTP (RFC 2817).
+    pub fn upgrades_to_tls(&self) -> bool {
+        self.mode == Mode::TlsUpgrade
+    }
+
     /// Whether its sessions remember what was demanded of them.
     pub fn remembers_challenges(&self) -> bool {
         let by_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.login.is_some());

@@ -5,6 +5,7 @@ mod connect;
 mod lookup;
 mod open;
 mod stream;
+mod tls;
 mod tunnel;
 
 use super::config::{OnRetry, Pick};
@@ -32,6 +33,8 @@ enum State {
     Connecting,
     /// TCP to a proxy is up, and it was asked for a tunnel.
     Tunnelling,
+    /// TLS was offered with the opening request, in plain.
+    Offering,
     /// TCP is up, TLS is not; or the HTTP/2 connection that is shared takes no request yet.
     Securing,
     Handshaking,
@@ -174,8 +177,12 @@ impl Session {
             (State::Connecting, Input::Connected(c)) if current(c) => self.connected(cx, now, c, out),
             (State::Securing, Input::Secured(c, resumed)) if current(c) => {
                 out.event(Event::Secured { connection: c.0, resumed });
-                if cx.group.mode != Mode::ExtendedConnect {
-                    self.ask(cx, c, out);
+                match cx.group.mode {
+                    // The host's connection is shared, and says when it takes requests.
+                    Mode::ExtendedConnect => {}
+                    // What was asked in plain will be answered.
+                    Mode::TlsUpgrade => self.state = State::Handshaking,
+                    _ => self.ask(cx, c, out),
                 }
             }
             (State::Securing, Input::SecureFailed(c)) if current(c) => {
@@ -192,11 +199,16 @@ impl Session {
                 }
             }
             (State::Handshaking, Input::Received(c, bytes)) if current(c) => self.read(cx, now, bytes, out),
+            (State::Offering, Input::Received(c, bytes)) if current(c) => self.read_offer(cx, now, bytes, out),
             (State::Tunnelling, Input::Received(c, bytes)) if current(c) => self.read_proxy(cx, now, bytes, out),
-            (State::Tunnelling | State::Securing | State::Handshaking, Input::Eof(c)) if current(c) => {
+            (State::Tunnelling | State::Offering | State::Securing | State::Handshaking, Input::Eof(c))
+                if current(c) =>
+            {
                 self.drop_and_fail(cx, now, Failure::Closed, out);
             }
-            (State::Tunnelling | State::Securing | State::Handshaking, Input::Reset(c)) if current(c) => {
+            (State::Tunnelling | State::Offering | State::Securing | State::Handshaking, Input::Reset(c))
+                if current(c) =>
+            {
                 self.fail(cx, now, Failure::Reset, out);
             }
             (State::Open | State::Pinged, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
@@ -233,7 +245,7 @@ impl Session {
                     self.fail(cx, now, Failure::ConnectTimeout, out);
                 }
             }
-            State::Tunnelling | State::Securing | State::Handshaking => {
+            State::Tunnelling | State::Offering | State::Securing | State::Handshaking => {
                 self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out);
             }
             State::Open | State::Pinged if now >= until => self.hang_up(cx, now, out),
@@ -516,7 +528,10 @@ impl Session {
 
     fn leave_gate(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         if cx.group.gate
-            && matches!(self.state, State::Connecting | State::Tunnelling | State::Securing | State::Handshaking)
+            && matches!(
+                self.state,
+                State::Connecting | State::Tunnelling | State::Offering | State::Securing | State::Handshaking
+            )
             && let Some(host) = &mut cx.host
             && let Some(next) = host.leave(self.endpoint())
         {

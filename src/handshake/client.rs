@@ -1,19 +1,25 @@
 //! The client's half: writes the request, reads the answer.
 
-use super::{Accept, Error, Key, Mode};
+use super::{Accept, Error, Key, Mode, tls};
 use crate::http::{self, auth};
 
-/// Appends an opening request of HTTP/1.1 ([`super::extended`] has that of HTTP/2). The upgrade modes ask to switch protocols (RFC 6455 section 4.1); `final-response`
-/// sends a plain GET that carries the key and the version and asks for nothing to be switched.
+/// Appends an opening request of HTTP/1.1 ([`super::extended`] has that of HTTP/2). The upgrade modes ask to switch
+/// protocols (RFC 6455 section 4.1); `final-response` sends a plain GET that carries the key and the version and asks for
+/// nothing to be switched, `tls-upgrade` the same with the offer of TLS.
 pub fn write_request(out: &mut Vec<u8>, mode: Mode, authority: &str, path: &str, key: &Key) {
     out.extend_from_slice(b"GET ");
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     out.extend_from_slice(authority.as_bytes());
-    if mode != Mode::FinalResponse {
-        out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade");
+    out.extend_from_slice(b"\r\n");
+    match mode {
+        Mode::Upgrade | Mode::UpgradeStrict => {
+            out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
+        }
+        Mode::FinalResponse | Mode::ExtendedConnect => {}
+        Mode::TlsUpgrade => tls::write_offer(out),
     }
-    out.extend_from_slice(b"\r\nSec-WebSocket-Key: ");
+    out.extend_from_slice(b"Sec-WebSocket-Key: ");
     out.extend_from_slice(&key.0);
     out.extend_from_slice(b"\r\nSec-WebSocket-Version: 13\r\n\r\n");
 }
@@ -78,7 +84,7 @@ pub fn read_answer<'b>(
     let status = response.code.unwrap_or_default();
     let answer = match status {
         101 => {
-            if mode == Mode::FinalResponse || response.version != Some(1) {
+            if mode.is_transaction() || response.version != Some(1) {
                 return Err(Error::UnexpectedSwitch);
             }
             if !fields.upgrade {
@@ -92,7 +98,7 @@ pub fn read_answer<'b>(
         }
         100..=199 => Answer::Interim,
         // A plain page carries no accept and never opens; a wrong one is not a page but a failed proof.
-        200 if mode == Mode::FinalResponse && fields.accepts > 0 && !fields.framed => {
+        200 if mode.is_transaction() && fields.accepts > 0 && !fields.framed => {
             fields.verify(expected())?;
             Answer::Open
         }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod extended;
 mod key;
 pub mod server;
+pub mod tls;
 pub mod tunnel;
 
 use serde::{Deserialize, Serialize};
@@ -28,15 +29,24 @@ pub enum Mode {
     FinalResponse,
     /// RFC 8441: an extended CONNECT over HTTP/2, which a 2xx opens; sessions of a host share its connections.
     ExtendedConnect,
+    /// RFC 2817, as the proposal compares itself with it: the GET offers an upgrade to TLS, which a 101 accepts; over TLS
+    /// comes the final response, as of [`Mode::FinalResponse`].
+    TlsUpgrade,
 }
 
 impl Mode {
+    /// Whether a handshake is a complete HTTP transaction.
+    pub fn is_transaction(self) -> bool {
+        matches!(self, Mode::FinalResponse | Mode::TlsUpgrade)
+    }
+
     /// The name in scenarios.
     pub fn name(self) -> &'static str {
         match self {
             Mode::Upgrade => "upgrade",
             Mode::UpgradeStrict => "upgrade-strict",
             Mode::FinalResponse => "final-response",
+            Mode::TlsUpgrade => "tls-upgrade",
             Mode::ExtendedConnect => "extended-connect",
         }
     }
@@ -47,6 +57,10 @@ impl Mode {
             Mode::ExtendedConnect => Some(
                 "mode = \"extended-connect\" is simulated only: there is no HPACK here that a real HTTP/2 peer could \
                  read; write mode = \"upgrade\", or run it with the simulator",
+            ),
+            Mode::TlsUpgrade => Some(
+                "mode = \"tls-upgrade\" is simulated only: no other driver begins TLS on a connection in use; write mode = \
+                 \"final-response\", or run it with the simulator",
             ),
             Mode::Upgrade | Mode::UpgradeStrict | Mode::FinalResponse => None,
         }

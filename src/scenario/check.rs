@@ -285,6 +285,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     balancer::names(scenario, tree)?;
     proxy::names(scenario, tree)?;
     super::server::called(scenario, tree)?;
+    tls::upgrades(scenario, tree)?;
     tls::redirects(scenario, tree)?;
     streams::reached(scenario, tree)
 }

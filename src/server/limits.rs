@@ -173,7 +173,8 @@ impl Server {
     pub(super) fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
         loop {
             let (at, connection) = *self.limits.timeouts.front()?;
-            let reads = matches!(self.state(ConnectionId(connection)), State::Reading | State::Greeting);
+            let reads =
+                matches!(self.state(ConnectionId(connection)), State::Reading | State::Greeting | State::Switched);
             // A number that was used again since has a later entry of its own.
             let last = self.limits.timeout_of[connection as usize];
             if reads && at == last {

@@ -46,6 +46,8 @@ pub(super) enum State {
     Gone,
     /// TLS comes first, and nothing of it has come.
     Greeting,
+    /// It was answered 101 to its offer of TLS, whose beginning is awaited; the request itself is kept.
+    Switched,
     /// The work of its TLS handshake is queued or with a worker.
     Securing,
     /// The request has not come in whole.
@@ -146,19 +148,23 @@ impl Server {
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
-                State::Greeting | State::Securing => {}
+                State::Greeting => self.in_plain(cx, now, c, bytes, out),
+                State::Switched | State::Securing => {}
                 // Nor what is of a connection rather than of one of its streams.
                 State::Shared => {}
             },
             Input::Preface(c) => self.share(cx, c, out),
             Input::StreamOpened(c, on, client) => self.open_stream(c, on, client, out),
-            Input::Hello(c, resumed) if self.state(c) == State::Greeting => self.hello(cx, now, c, resumed, out),
+            Input::Hello(c, resumed) if matches!(self.state(c), State::Greeting | State::Switched) => {
+                self.hello(cx, now, c, resumed, out)
+            }
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
                 State::Tunnel => self.tunnel(cx, c, input, out),
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
                 State::Greeting
+                | State::Switched
                 | State::Reading
                 | State::Shared
                 | State::Asking
@@ -190,6 +196,8 @@ impl Server {
             }
             Input::Peers(peers) => self.targets.report(peers),
             Input::Start | Input::Admitted | Input::Resolved(..) | Input::Hello(..) => {}
+            // What was asked in plain, with the offer of TLS.
+            Input::Secured(c, _) if self.state(c) == State::Reading => self.read(cx, now, c, &[], out),
             Input::Secured(..) | Input::SecureFailed(_) | Input::Stream(..) => {}
         }
     }

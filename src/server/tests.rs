@@ -1230,3 +1230,29 @@ fn a_drain_tells_connections_of_streams_to_go_away() {
     bench.give(Input::Preface(ConnectionId(3)));
     assert_eq!(Frame::read(&bench.sent[21..]), Some(Frame::GoAway));
 }
+
+#[test]
+fn a_server_with_tls_takes_an_offer_and_insists_on_one() {
+    let mut bench = Bench::new("service_time = '0s'\ntls = '1.3'\ntls_cost = '0s'");
+    let c = ConnectionId(0);
+    let offer = request(Mode::TlsUpgrade, "/chat");
+    bench.accept(0);
+    assert_eq!(bench.received(0, &offer[..30]), []);
+    bench.received(0, &offer[30..]);
+    assert!(bench.sent.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: TLS/1.3, HTTP/1.1\r\n"));
+    let actions = bench.give(Input::Hello(c, false));
+    assert!(actions.contains(&Output::StartTls(c, EndpointId(0))), "{actions:?}");
+    // The request is answered once TLS is up.
+    let actions = bench.give(Input::Secured(c, false));
+    assert!(actions.contains(&Output::Event(Event::Answered { connection: 0, status: 200, served: Nanos::ZERO })));
+    assert!(bench.sent.starts_with(b"HTTP/1.1 200 OK\r\nSec-WebSocket-Accept: "));
+    for (request, status) in
+        [(&request(Mode::Upgrade, "/")[..], "426 Upgrade Required\r\n"), (b"nonsense\r\n\r\n", "400 Bad Request\r\n")]
+    {
+        let mut bench = Bench::new("service_time = '0s'\ntls = '1.3'");
+        bench.accept(0);
+        let actions = bench.received(0, request);
+        assert!(actions.contains(&Output::Close(c, How::Fin)));
+        assert!(bench.sent.starts_with(format!("HTTP/1.1 {status}").as_bytes()));
+    }
+}

@@ -8,6 +8,8 @@ use super::limits::WhenFull;
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::{Job, Work};
 use super::{Reason, Turn};
+use crate::handshake::server::read_request;
+use crate::handshake::tls::{is_offered, write_required, write_switch};
 use crate::machine::{ConnectionId, How, Output};
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
@@ -61,6 +63,42 @@ impl Server {
         self.connections.turn(c, State::Securing);
         let job = Job { connection: c.0, client: self.connections.client(c), work: Work::Tls { resumed }, since: now };
         self.enter(cx, now, job, false, out);
+    }
+
+    /// HTTP where TLS should come first: a request may offer it (RFC 2817 section 3.1), and is answered over it then. One that
+    /// doesn't gets 426 (section 4.2), at no worker's cost.
+    #[cold]
+    pub(super) fn in_plain(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        bytes: &[u8],
+        out: &mut Outputs,
+    ) {
+        let mut partial = self.connections.take_partial(c);
+        let bytes = match &mut partial {
+            Some(partial) => partial.join(bytes),
+            None => bytes,
+        };
+        let refused = match read_request(bytes) {
+            Ok(None) => return self.connections.keep_partial(c, bytes),
+            Ok(Some(_)) if is_offered(bytes) => {
+                out.transmit(c, |bytes| write_switch(bytes, cx.plan.tls));
+                self.connections.keep_partial(c, bytes);
+                self.connections.turn(c, State::Switched);
+                return self.limit_time(cx, now, c, out);
+            }
+            Ok(Some(_)) => None,
+            Err(refusal) => Some(refusal.status()),
+        };
+        out.event(Event::Requested { connection: c.0, queued: false });
+        let Some(status) = refused else {
+            out.transmit(c, |bytes| write_required(bytes, cx.plan.tls));
+            out.event(Event::Answered { connection: c.0, status: 426, served: Nanos::ZERO });
+            return self.close(c, How::Fin, out);
+        };
+        self.reject(c, status, None, out);
     }
 
     /// A worker has done what a `ClientHello` asks for: the server's flight leaves, and the request may come.

@@ -57,7 +57,9 @@ impl Session {
         let server = self.target(cx, asked.name);
         let at_home = cx.group.endpoints.contains(&server);
         let own = cx.group.credentials.as_ref();
-        let may = own.is_some_and(|own| !own.first && (at_home || own.across_origins));
+        // The first request of a connection that is to upgrade to TLS is in plain.
+        let in_plain = !keep && cx.group.mode == Mode::TlsUpgrade;
+        let may = !in_plain && own.is_some_and(|own| !own.first && (at_home || own.across_origins));
         let answered = read_challenge(challenge)
             .filter(|challenge| may && asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale()));
         let Some(challenge) = answered else {

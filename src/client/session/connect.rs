@@ -46,6 +46,9 @@ impl Session {
             // The host sees to that, and to the preface.
             self.state = State::Securing;
         } else if cx.directory.secure(self.endpoint()) {
+            if cx.group.mode == Mode::TlsUpgrade {
+                return self.offer_tls(cx, c, out);
+            }
             self.state = State::Securing;
             let name = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
             out.push(Output::StartTls(c, name));
@@ -64,8 +67,10 @@ impl Session {
         }
         let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
         let key = self.key(cx);
+        // Once TLS is up it is not offered again.
+        let mode = if group.mode == Mode::TlsUpgrade { Mode::FinalResponse } else { group.mode };
         out.transmit(c, |bytes| {
-            write_request(bytes, cx.group.mode, authority, self.path(cx), &key);
+            write_request(bytes, mode, authority, self.path(cx), &key);
             if let Some(value) = &authorization {
                 add_authorization(bytes, value);
             }

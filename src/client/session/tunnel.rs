@@ -5,9 +5,9 @@ use super::auth::{CHALLENGES, logins};
 use super::{Outputs, Session, State};
 use crate::client::event::{Event, Failure};
 use crate::client::group::Context;
-use crate::handshake::Error;
 use crate::handshake::client::Answer;
 use crate::handshake::tunnel::{read_answer, target, write_connect};
+use crate::handshake::{Error, Mode};
 use crate::http::Partial;
 use crate::http::auth::{read_challenge, write_answer};
 use crate::machine::{ConnectionId, EndpointId, How, Output};
@@ -49,7 +49,9 @@ impl Session {
     /// The target of the tunnel, with its port.
     fn tunnel_target(&self, cx: &Context<'_>) -> String {
         let endpoint = self.endpoint();
-        target(cx.directory.authority(endpoint), cx.directory.secure(endpoint))
+        // TLS that begins within HTTP begins at its port.
+        let secure = cx.directory.secure(endpoint) && cx.group.mode != Mode::TlsUpgrade;
+        target(cx.directory.authority(endpoint), secure)
     }
 
     /// Reads the proxy's answer, as far as it has come in.

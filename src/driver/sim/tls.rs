@@ -59,8 +59,9 @@ enum Client {
     /// TLS is up, or there is none.
     #[default]
     Done,
-    /// Waits for the server's first flight.
-    Greeted,
+    /// Waits for the server's first flight. After an upgrade within HTTP no request follows, which `Finished` could travel
+    /// with.
+    Greeted { upgraded: bool },
     /// Waits for the server's second.
     Finished,
 }
@@ -70,12 +71,14 @@ enum Server {
     /// TLS is up, or there is none.
     #[default]
     Done,
-    /// Waits for the `ClientHello`.
-    Waits,
+    /// Waits for the `ClientHello`; after what came in plain, if anything did.
+    Waits { upgraded: bool },
     /// Has it: the process will answer.
-    Greeted { resumed: bool },
+    Greeted { resumed: bool, upgraded: bool },
     /// Waits for the client's second flight.
-    Answered,
+    Answered { upgraded: bool },
+    /// After an upgrade within HTTP: waits for the client's `Finished`.
+    Finishing { resumed: bool },
 }
 
 const NONE: u32 = u32::MAX;
@@ -207,15 +210,16 @@ impl Simulation {
         let (group, client) = self.keeper(connection);
         let kept = self.tls.find(group, client, endpoint.0).map(|at| &self.tls.tickets[at]);
         let ticket = kept.filter(|kept| self.now <= kept.expires).map(|kept| kept.key);
+        let upgraded = self.groups.get(group).is_some_and(|group| group.plan.upgrades_to_tls());
         let ends = self.tls.ends(connection);
-        (ends.client, ends.endpoint) = (Client::Greeted, endpoint.0);
+        (ends.client, ends.endpoint) = (Client::Greeted { upgraded }, endpoint.0);
         self.flight_to_server(connection, Flight::ClientHello { ticket });
     }
 
     /// A connection was accepted: where its server has TLS, that comes first.
     pub(super) fn await_hello(&mut self, connection: u32, server: u32) {
         if !self.plans[self.servers[server as usize].group].tls().is_none() {
-            self.tls.ends(connection).server = Server::Waits;
+            self.tls.ends(connection).server = Server::Waits { upgraded: false };
         }
     }
 
@@ -224,9 +228,13 @@ impl Simulation {
         let slot = &self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         let version = self.plans[slot.group].tls();
-        let Server::Greeted { resumed } = self.tls.ends(connection).server else { return };
+        let Server::Greeted { resumed, upgraded } = self.tls.ends(connection).server else { return };
         let finished = resumed || version == Version::V1_3;
-        self.tls.ends(connection).server = if finished { Server::Done } else { Server::Answered };
+        self.tls.ends(connection).server = match (finished, upgraded) {
+            (true, false) => Server::Done,
+            (true, true) => Server::Finishing { resumed },
+            (false, _) => Server::Answered { upgraded },
+        };
         let ticket = if finished { self.ticket(server) } else { None };
         self.flight_to_client(connection, Flight::ServerHello { finished, resumed, ticket });
     }
@@ -240,20 +248,36 @@ impl Simulation {
     /// A process reads a flight of a client that TLS is not up with yet.
     #[cold]
     pub(super) fn flight_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
-        let flight = self.read_flight(segment);
         let entry = &self.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
-        match (self.tls.ends(connection).server, flight) {
-            (Server::Waits, Some(Flight::ClientHello { ticket })) => {
+        let state = self.tls.ends(connection).server;
+        if matches!(state, Server::Waits { .. }) && Flight::read(&self.segments[segment]).is_none() {
+            // HTTP, which may offer to go on with TLS.
+            self.tls.ends(connection).server = Server::Waits { upgraded: true };
+            let bytes = std::mem::take(&mut self.segments[segment]);
+            self.server_input(server, Input::Received(c, &bytes), recorder);
+            self.segments[segment] = bytes;
+            return self.segments.release(segment);
+        }
+        let flight = self.read_flight(segment);
+        match (state, flight) {
+            (Server::Waits { upgraded }, Some(Flight::ClientHello { ticket })) => {
                 let known = self.ticket(server).map(|ticket| ticket.key);
                 let resumed = ticket.is_some() && ticket == known;
-                self.tls.ends(connection).server = Server::Greeted { resumed };
+                self.tls.ends(connection).server = Server::Greeted { resumed, upgraded };
                 self.server_input(server, Input::Hello(c, resumed), recorder);
             }
-            (Server::Answered, Some(Flight::ClientFinished)) => {
+            (Server::Finishing { resumed }, Some(Flight::ClientFinished)) => {
+                self.tls.ends(connection).server = Server::Done;
+                self.server_input(server, Input::Secured(c, resumed), recorder);
+            }
+            (Server::Answered { upgraded }, Some(Flight::ClientFinished)) => {
                 self.tls.ends(connection).server = Server::Done;
                 let ticket = self.ticket(server);
                 self.flight_to_client(connection, Flight::ServerFinished { ticket });
+                if upgraded {
+                    self.server_input(server, Input::Secured(c, false), recorder);
+                }
             }
             // Who speaks without TLS is not spoken with.
             _ => self.server_input(server, Input::Reset(c), recorder),
@@ -265,11 +289,16 @@ impl Simulation {
     pub(super) fn flight_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
         let flight = self.read_flight(segment);
         let (resumed, ticket) = match (self.tls.ends(connection).client, flight) {
-            (Client::Greeted, Some(Flight::ServerHello { finished: false, .. })) => {
+            (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
                 self.tls.ends(connection).client = Client::Finished;
                 return self.flight_to_server(connection, Flight::ClientFinished);
             }
-            (Client::Greeted, Some(Flight::ServerHello { resumed, ticket, .. })) => (resumed, ticket),
+            (Client::Greeted { upgraded }, Some(Flight::ServerHello { resumed, ticket, .. })) => {
+                if upgraded {
+                    self.flight_to_server(connection, Flight::ClientFinished);
+                }
+                (resumed, ticket)
+            }
             (Client::Finished, Some(Flight::ServerFinished { ticket })) => (false, ticket),
             _ => return debug_assert!(false, "no server sends {flight:?} then"),
         };

@@ -1199,7 +1199,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     23 | mode = "websocket"
        |        ^^^^^^^^^^^
        |
-       = help: one of `upgrade`, `upgrade-strict`, `final-response`, `extended-connect`
+       = help: one of `upgrade`, `upgrade-strict`, `final-response`, `extended-connect`, `tls-upgrade`
     "#);
     assert_snapshot!(refused("count = 5\n", "count = 5\npick = \"roundrobin\"\n"), @r#"
     error: unknown value `roundrobin` for `clients.bots.pick`

@@ -1,6 +1,8 @@
 //! What TLS can still get wrong in a scenario: prices of nothing, and redirects that no client follows.
 
 use super::{File, Problem, Scenario, Tree, behavior, segment};
+use crate::client::Auth;
+use crate::handshake::Mode;
 use crate::rng::Distribution;
 use crate::server::{Config, LocationForm, WhenFull};
 use crate::time::Nanos;
@@ -41,6 +43,28 @@ pub(super) fn client(name: &str, file: &File, tree: &Tree) -> Result<(), Problem
     if tree.has(&path) && file.clients[name].preset.is_none() && !written {
         let help = "write tls = \"1.3\" where they go, or leave it out";
         return Err(tree.problem_at_key(&path, "nothing to resume: no server has TLS").with_help(help));
+    }
+    Ok(())
+}
+
+/// Checks that clients which begin TLS within HTTP (RFC 2817) find it where they go, and keep their credentials for it.
+pub(super) fn upgrades(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let directory = scenario.directory();
+    for (name, client) in scenario.file.clients.iter().filter(|(_, client)| client.mode == Mode::TlsUpgrade) {
+        let at = |key: &str| format!("clients.{name}.{key}");
+        let plain = |endpoint: &&String| {
+            let members = scenario.endpoints(endpoint).unwrap_or_default();
+            members.into_iter().any(|member| !directory.secure(member))
+        };
+        if let Some(endpoint) = client.endpoints.iter().find(plain) {
+            let message = format!("nothing to upgrade to: `{endpoint}` has no TLS");
+            let help = "write tls = \"1.3\" in its group, or take another mode";
+            return Err(tree.problem(&at("mode"), message).with_help(help));
+        }
+        if client.auth == Some(Auth::First) {
+            let message = "in mode tls-upgrade the first request is in plain, and credentials are not sent with it";
+            return Err(tree.problem(&at("auth"), message).with_help("write auth = \"after-challenge\""));
+        }
     }
     Ok(())
 }
