@@ -146,10 +146,11 @@ fn session_event(event: client::Event) -> Fields {
         client::Event::Resolved { connection, name, addresses, ttl } => {
             Fields::new(46, connection).code(addresses).detail(name).long(ttl.0)
         }
-        client::Event::Found { connection, finding } => Fields::new(80 + finding as u8, connection),
+        client::Event::Found { connection, finding } => Fields::new(finding.tag(), connection),
         client::Event::Challenged { connection } => Fields::new(84, connection),
         client::Event::Tunnelled { connection } => Fields::new(50, connection),
         client::Event::ProxyChallenged { connection } => Fields::new(51, connection),
+        client::Event::AskedAgain { connection } => Fields::new(86, connection),
         client::Event::Ended => Fields::new(10, 0),
         client::Event::GaveUp => Fields::new(11, 0),
     }

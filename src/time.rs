@@ -92,6 +92,72 @@ impl AddAssign for Nanos {
     }
 }
 
+/// A timeout as files write it: `"none"` stands for one that never comes.
+pub mod timeout {
+    use super::{DURATION_HINT, Nanos};
+    use serde::{Deserializer, Serialize, Serializer, de};
+
+    /// No timeout.
+    pub const NONE: Nanos = Nanos(u64::MAX);
+
+    /// `"none"`, or a duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(timeout: &Nanos, serializer: S) -> Result<S::Ok, S::Error> {
+        match *timeout {
+            NONE => serializer.serialize_str("none"),
+            timeout => timeout.serialize(serializer),
+        }
+    }
+
+    /// The same, read.
+    ///
+    /// # Errors
+    /// What is neither.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nanos, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Nanos;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{DURATION_HINT}, or \"none\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Nanos, E> {
+                match text {
+                    "none" => Ok(NONE),
+                    text => text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+
+    /// The same where there need not be one.
+    pub mod optional {
+        use super::Nanos;
+        use serde::{Deserializer, Serializer};
+
+        /// What is there.
+        ///
+        /// # Errors
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(timeout: &Option<Nanos>, serializer: S) -> Result<S::Ok, S::Error> {
+            match timeout {
+                Some(timeout) => super::serialize(timeout, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// The same, read.
+        ///
+        /// # Errors
+        /// What is no timeout.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Nanos>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
+    }
+}
+
 const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
     ("us", 1_000),

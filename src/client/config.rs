@@ -4,15 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::event::Finding;
+use super::manners::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::names::DnsCache;
 use super::retry::Retry;
-use crate::handshake::Mode;
+use crate::handshake::{Lapse, Mode, Reading};
 use crate::http::auth::Login;
 use crate::load::Arrive;
 use crate::names::one_or_more;
 use crate::network::AccessLink;
 use crate::rng::Distribution;
-use crate::time::Nanos;
+use crate::time::{Nanos, timeout};
 
 /// `[clients.NAME]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Config {
     /// A real client whose keys this group takes where it has none of its own (docs/clients.md lists them).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
+    /// A real client whose reading of answers this group takes where it has no keys of its own (the same page).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// How many sessions (closed loop: users).
     pub count: u32,
     /// When the group's arrivals begin.
@@ -45,10 +50,10 @@ pub struct Config {
     #[serde(default = "default_path")]
     pub path: String,
     /// From the first SYN to TCP being up.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", with = "timeout")]
     pub connect_timeout: Nanos,
     /// From TCP being up to the complete answer, TLS included.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", with = "timeout")]
     pub handshake_timeout: Nanos,
     /// Whether it resumes TLS sessions with the tickets that servers gave it (true unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,12 +61,40 @@ pub struct Config {
     /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
     #[serde(default = "default_redirects")]
     pub redirects: u8,
+    /// The forms of `Location` that it follows (all unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Vec<Form>>,
+    /// Which redirects it goes by from the beginning next time (`none` unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembers_redirects: Option<Remembers>,
+    /// Whether the request that follows a redirect asks for an upgrade again (true unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrades_redirected: Option<bool>,
+    /// Whether the next request to the same server goes by the connection that brought the answer, if the server keeps it
+    /// (true unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<bool>,
+    /// How often it draws a new `Sec-WebSocket-Key` (`connection` unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_key: Option<NewKey>,
+    /// After what it makes the same request once more, at once and by a new connection (nothing unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats_after: Option<Vec<Repeat>>,
+    /// How strictly it reads answers (as RFC 6455 asks unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Reading>,
     /// Whom it says it is, to servers that ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Login>,
     /// When it says so (`after-challenge` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// The schemes by which it answers a challenge (all unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_schemes: Option<Vec<Scheme>>,
+    /// Whether an application can have it send header fields of its own, as `auth = "header"` wants (true unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets_headers: Option<bool>,
     /// Whether it says so to servers that are none of its `endpoints`, where a redirect leads there (false unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_across_origins: Option<bool>,
@@ -72,7 +105,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_credentials: Option<Login>,
     /// From the start of an attempt to open, hops included; absent: no more than the two above.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "timeout::optional")]
     pub open_timeout: Option<Nanos>,
     /// Pings that find out that a path is dead; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,19 +153,9 @@ pub struct Config {
     /// The zone that its hosts are in; links and faults may name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-}
-
-/// When a client sends its credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Auth {
-    /// When a 401 asks for them, by the strongest scheme that it offers; from then on with every request to that server.
-    #[default]
-    AfterChallenge,
-    /// With the first request, by Basic (RFC 7617 section 2.2); a 401 is final.
-    First,
-    /// Never.
-    None,
+    /// What it is known to do that should not be: counted as any finding, but no broken invariant (nothing unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_findings: Option<Vec<Finding>>,
 }
 
 /// Ping and pong (RFC 6455 section 5.5.2).
@@ -168,6 +191,11 @@ impl Config {
         if self.mode == Mode::ExtendedConnect {
             self.idle_timeout.get_or_insert(IDLE_TIMEOUT);
         }
+    }
+
+    /// Whether its sessions may open without having verified the server's proof.
+    pub fn opens_unverified(&self) -> bool {
+        self.reads.as_ref().is_some_and(|reading| reading.accept_key == Lapse::Opens)
     }
 
     /// Makes the defaults visible that mean something only with credentials.

@@ -1,5 +1,7 @@
 //! What happens in a session's life.
 
+use serde::{Deserialize, Serialize};
+
 use crate::handshake;
 use crate::time::Nanos;
 
@@ -90,6 +92,11 @@ pub enum Event {
         /// The connection that brought the 407.
         connection: u32,
     },
+    /// The next request goes by the connection that brought the redirect.
+    AskedAgain {
+        /// The connection.
+        connection: u32,
+    },
     /// Something that should not be.
     Found {
         /// The connection that it was found on.
@@ -133,13 +140,38 @@ pub enum Event {
 }
 
 /// What is unsafe, or would go on for ever, in what a session does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// Its credentials were sent to a server that they are not for, as a redirect led there.
-    CredentialsLeaked = 1,
+    CredentialsLeaked,
     /// It was redirected to where it had been, and nothing but its limit ended that (RFC 9110 section 15.4).
-    RedirectLoop = 2,
+    RedirectLoop,
+    /// It opened without having verified `Sec-WebSocket-Accept` (RFC 6455 section 4.1, response item 4).
+    AcceptUnverified,
+}
+
+impl Finding {
+    /// Every finding, in the order of metrics.
+    pub const ALL: [Finding; 3] = [Finding::CredentialsLeaked, Finding::RedirectLoop, Finding::AcceptUnverified];
+
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Finding::CredentialsLeaked => "credentials_leaked",
+            Finding::RedirectLoop => "redirect_loop",
+            Finding::AcceptUnverified => "accept_unverified",
+        }
+    }
+
+    /// The tag of its event.
+    pub fn tag(self) -> u8 {
+        match self {
+            Finding::CredentialsLeaked => 81,
+            Finding::RedirectLoop => 82,
+            Finding::AcceptUnverified => 85,
+        }
+    }
 }
 
 /// How an open connection ended against its client's will.

@@ -1,10 +1,11 @@
 //! What the sessions of a client group have in common, and what they are given with each input.
 
-use super::config::{Auth, Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, IDLE_TIMEOUT, OnRetry, Pick};
+use super::config::{Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, IDLE_TIMEOUT, OnRetry, Pick};
 use super::host::Host;
+use super::manners::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::names::{DnsCache, Names};
 use super::retry::Retry;
-use crate::handshake::Mode;
+use crate::handshake::{Mode, Reading};
 use crate::http::Directory;
 use crate::http::auth::Login;
 use crate::machine::EndpointId;
@@ -39,6 +40,17 @@ pub struct Group {
     pub(super) next_address: bool,
     /// Absent where they are never used.
     pub(super) credentials: Option<Credentials>,
+    /// Whether any 401 is answered by the same request once more.
+    pub(super) repeats_unauthorized: bool,
+    /// How it reads answers, where that is not strictly.
+    pub(super) reading: Option<Box<Reading>>,
+    pub(super) follows: Vec<Form>,
+    pub(super) remembers: Remembers,
+    pub(super) upgrades_redirected: bool,
+    pub(super) keep_alive: bool,
+    pub(super) new_key: NewKey,
+    pub(super) repeats_closed: bool,
+    pub(super) repeats_connect_timeout: bool,
     pub(super) proxy: Option<Box<Proxied>>,
 }
 
@@ -54,13 +66,19 @@ pub(super) struct Proxied {
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub login: Login,
-    pub first: bool,
+    pub auth: Auth,
+    pub schemes: Vec<Scheme>,
     pub across_origins: bool,
 }
 
 impl Group {
     /// The group `name`, the `number`-th of its scenario, with its endpoints looked up.
     pub fn new(number: u16, name: &str, config: &Config, endpoints: Vec<EndpointId>) -> Group {
+        let auth = match config.auth.unwrap_or_default() {
+            Auth::Header if config.sets_headers == Some(false) => Auth::None,
+            auth => auth,
+        };
+        let repeats = |what| config.repeats_after.as_ref().is_some_and(|list| list.contains(&what));
         Group {
             number,
             identity: Identity::group(name),
@@ -88,15 +106,25 @@ impl Group {
             dns_cache: config.dns_cache.unwrap_or_default(),
             dns_timeout: config.dns_timeout.unwrap_or(DNS_TIMEOUT),
             next_address: config.next_address.unwrap_or(true),
-            credentials: match config.auth.unwrap_or_default() {
+            credentials: match auth {
                 Auth::None => None,
                 auth => config.credentials.clone().map(|login| Credentials {
                     login,
-                    first: auth == Auth::First,
+                    auth,
+                    schemes: config.auth_schemes.clone().unwrap_or_else(|| vec![Scheme::Basic, Scheme::Digest]),
                     across_origins: config.credentials_across_origins.unwrap_or(false),
                 }),
             },
             proxy: None,
+            repeats_unauthorized: auth == Auth::After401,
+            reading: config.reads.clone().filter(|reading| *reading != Reading::default()).map(Box::new),
+            follows: config.follows.clone().unwrap_or_else(|| Form::ALL.to_vec()),
+            remembers: config.remembers_redirects.unwrap_or_default(),
+            upgrades_redirected: config.upgrades_redirected.unwrap_or(true),
+            keep_alive: config.keep_alive.unwrap_or(true),
+            new_key: config.new_key.unwrap_or_default(),
+            repeats_closed: repeats(Repeat::Closed),
+            repeats_connect_timeout: repeats(Repeat::ConnectTimeout),
         }
     }
 
@@ -121,10 +149,11 @@ impl Group {
         self.mode == Mode::TlsUpgrade
     }
 
-    /// Whether its sessions remember what was demanded of them.
-    pub fn remembers_challenges(&self) -> bool {
+    /// Whether its sessions remember what was demanded of them, or where they were sent.
+    pub fn remembers_answers(&self) -> bool {
         let by_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.login.is_some());
-        by_proxy || self.credentials.as_ref().is_some_and(|credentials| !credentials.first)
+        let challenges = self.credentials.as_ref().is_some_and(|own| own.auth == Auth::AfterChallenge);
+        by_proxy || challenges || self.remembers != Remembers::None
     }
 
     /// What a session's draws are keyed by.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::logins::Logins;
+use super::moves::Moves;
 use crate::machine::EndpointId;
 use crate::time::{Nanos, Timestamp};
 
@@ -89,6 +90,7 @@ impl<'de> Deserialize<'de> for DnsCache {
 pub struct Names {
     known: Vec<Known>,
     logins: Logins,
+    moves: Moves,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,11 @@ impl Names {
     /// What was demanded of it.
     pub(super) fn logins(&mut self) -> &mut Logins {
         &mut self.logins
+    }
+
+    /// Where it was sent for good.
+    pub(super) fn moves(&mut self) -> &mut Moves {
+        &mut self.moves
     }
 
     /// The addresses of a name, the best first, if they are known and not out of date.

@@ -4,6 +4,8 @@ mod auth;
 mod connect;
 mod lookup;
 mod open;
+mod redirect;
+mod repeat;
 mod stream;
 mod tls;
 mod tunnel;
@@ -11,10 +13,11 @@ mod tunnel;
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
+use super::manners::{NewKey, Remembers};
 use super::retry::{Draw, Policy};
 use crate::handshake::client::{Answer, read_answer};
-use crate::handshake::{Key, Mode};
-use crate::http::{Partial, parse_location};
+use crate::handshake::{Error, Key, Mode};
+use crate::http::Partial;
 use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
 use crate::rng::{Bits, Purpose};
 use crate::time::{Nanos, Timestamp};
@@ -85,8 +88,14 @@ struct Rare {
     partial: Partial,
     /// The request target, where a redirect changed it.
     path: Option<String>,
-    /// The name that a redirect led to.
+    /// The name that a redirect led to, or the server where an earlier one did.
     name: Option<EndpointId>,
+    /// What the key is drawn by, where that is not the connection's number.
+    key: Option<u64>,
+    /// Whether the request was made before and not answered.
+    repeated: bool,
+    /// Pieces in which the answer has come up to now.
+    pieces: u32,
     /// Addresses of the name that have not been tried, the next one last.
     untried: Vec<EndpointId>,
     /// Whether the latest request had credentials.
@@ -104,8 +113,10 @@ struct Rare {
 /// What an answer is the answer to.
 #[derive(Default)]
 struct Asked<'a> {
-    /// The name that a redirect led to, if it did.
+    /// The name that a redirect led to, or the server where an earlier one did, if it did.
     name: Option<EndpointId>,
+    /// What the key was drawn by, where that is not the connection's number.
+    key: Option<u64>,
     /// The request target, where a redirect changed it.
     path: Option<&'a str>,
     /// Whether the request had credentials.
@@ -113,6 +124,16 @@ struct Asked<'a> {
     /// Challenges answered before.
     challenges: u8,
     visited: &'a [(EndpointId, Option<String>)],
+}
+
+impl Rare {
+    /// The answer up to now, with what came last, and what it answers.
+    fn asked<'a>(&'a mut self, bytes: &'a [u8]) -> (&'a [u8], Asked<'a>) {
+        let Rare { partial, path, name, key, proven, challenges, visited, .. } = self;
+        let (name, key, path) = (*name, *key, path.as_deref());
+        let asked = Asked { name, key, path, proven: *proven, challenges: *challenges, visited };
+        (partial.join(bytes), asked)
+    }
 }
 
 impl Session {
@@ -194,7 +215,7 @@ impl Session {
                     ConnectError::Refused => Failure::Refused,
                     ConnectError::TimedOut => Failure::ConnectTimeout,
                 };
-                if !self.try_next_address(cx, now, failure, out) {
+                if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
                     self.fail(cx, now, failure, out);
                 }
             }
@@ -204,12 +225,12 @@ impl Session {
             (State::Tunnelling | State::Offering | State::Securing | State::Handshaking, Input::Eof(c))
                 if current(c) =>
             {
-                self.drop_and_fail(cx, now, Failure::Closed, out);
+                self.closed(cx, now, out);
             }
             (State::Tunnelling | State::Offering | State::Securing | State::Handshaking, Input::Reset(c))
                 if current(c) =>
             {
-                self.fail(cx, now, Failure::Reset, out);
+                self.reset(cx, now, out);
             }
             (State::Open | State::Pinged, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
             (State::Open | State::Pinged, Input::Eof(c)) if current(c) => {
@@ -241,8 +262,9 @@ impl Session {
             }
             State::Connecting => {
                 out.push(Output::Close(c, How::Fin));
-                if !self.try_next_address(cx, now, Failure::ConnectTimeout, out) {
-                    self.fail(cx, now, Failure::ConnectTimeout, out);
+                let failure = Failure::ConnectTimeout;
+                if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
+                    self.fail(cx, now, failure, out);
                 }
             }
             State::Tunnelling | State::Offering | State::Securing | State::Handshaking => {
@@ -306,6 +328,9 @@ impl Session {
         self.hops = 0;
         self.rare = None;
         self.since = now;
+        if cx.group.remembers != Remembers::None {
+            self.go_where_it_led(cx);
+        }
         self.dial(cx, now, out);
     }
 
@@ -314,15 +339,18 @@ impl Session {
         let group = cx.group;
         let mut rare = self.rare.take();
         let (mut bytes, asked) = match rare.as_deref_mut() {
-            Some(Rare { partial, path, name, proven, challenges, visited, .. }) => {
-                let asked =
-                    Asked { name: *name, path: path.as_deref(), proven: *proven, challenges: *challenges, visited };
-                (partial.join(bytes), asked)
-            }
+            Some(rare) => rare.asked(bytes),
             None => (bytes, Asked::default()),
         };
+        // Servers here answer a GET without an upgrade by a final response, whose body would be the WebSocket.
+        let whole = self.hops > 0 && !group.upgrades_redirected;
         loop {
-            match read_answer(group.mode, || self.key(cx).accept(), bytes) {
+            let expected = || self.key(cx, asked.key).accept();
+            let read = match &group.reading {
+                None => read_answer(group.mode, expected, bytes),
+                Some(reading) => reading.read(group.mode, expected, bytes, whole),
+            };
+            match read {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
                 Ok(Some((answer, len))) => {
                     self.answered(cx, now, answer, &asked, out);
@@ -338,6 +366,10 @@ impl Session {
         }
         let kept = bytes.to_vec();
         let mut rare = rare.unwrap_or_default();
+        rare.pieces = rare.pieces.saturating_add(1);
+        if group.reading.as_ref().is_some_and(|reading| reading.is_attacked(rare.pieces, kept.len())) {
+            return self.drop_and_fail(cx, now, Failure::Invalid(Error::Pieces), out);
+        }
         rare.partial = Partial::from(kept);
         self.rare = Some(rare);
     }
@@ -351,7 +383,10 @@ impl Session {
         out: &mut Outputs,
     ) {
         match answer {
-            Answer::Open => {
+            Answer::Open | Answer::Unverified => {
+                if answer == Answer::Unverified {
+                    out.event(Event::Found { connection: self.connection, finding: Finding::AcceptUnverified });
+                }
                 self.leave_gate(cx, out);
                 self.judge(cx, now, true);
                 self.state = State::Open;
@@ -368,68 +403,15 @@ impl Session {
                 let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
                 self.wake_at(until, beat, out);
             }
-            Answer::Redirect { status, location, retry_after } => match self.follow(cx, location, asked) {
-                Ok((endpoint, path)) => {
-                    let visited = self.been_to(cx, asked);
-                    out.event(Event::Redirected { connection: self.connection, status, endpoint: endpoint.0 });
-                    out.push(Output::Close(ConnectionId(self.connection), How::Fin));
-                    self.leave_gate(cx, out);
-                    self.hops += 1;
-                    self.endpoint = endpoint.0 as u16;
-                    let name = cx.directory.name(endpoint).map(|_| endpoint);
-                    self.rare = (path.is_some() || name.is_some() || !visited.is_empty())
-                        .then(|| Box::new(Rare { path, name, visited, ..Rare::default() }));
-                    self.hop(cx, now, retry_after, out);
-                }
-                Err(failure) => {
-                    if failure == Failure::RedirectLimit && self.goes_round(cx, location, asked) {
-                        out.event(Event::Found { connection: self.connection, finding: Finding::RedirectLoop });
-                    }
-                    self.drop_and_fail(cx, now, failure, out);
-                }
-            },
+            Answer::Redirect { status, location, keep, retry_after } => {
+                self.redirected(cx, now, (status, location, keep), retry_after, asked, out);
+            }
             Answer::Unauthorized { challenge, keep } => self.challenged(cx, now, (challenge, keep), asked, out),
             Answer::Rejected { status, retry_after } => {
                 self.drop_and_fail(cx, now, Failure::Rejected { status, retry_after }, out);
             }
             Answer::Interim => {}
         }
-    }
-
-    /// Where a redirect leads: the server, and the request target if it is not the group's.
-    fn follow(
-        &self,
-        cx: &Context<'_>,
-        location: Option<&str>,
-        asked: &Asked<'_>,
-    ) -> Result<(EndpointId, Option<String>), Failure> {
-        if self.hops == cx.group.redirects {
-            return Err(Failure::RedirectLimit);
-        }
-        self.resolve(cx, location, asked)
-    }
-
-    fn resolve(
-        &self,
-        cx: &Context<'_>,
-        location: Option<&str>,
-        asked: &Asked<'_>,
-    ) -> Result<(EndpointId, Option<String>), Failure> {
-        let (name, path) = (asked.name, asked.path.unwrap_or(&cx.group.path));
-        let base = cx.directory.authority(self.target(cx, name));
-        let location = location.ok_or(Failure::BadLocation)?;
-        let secure = cx.directory.secure(self.endpoint());
-        let target = parse_location(location, secure, base, path).map_err(|_| Failure::BadLocation)?;
-        // Whoever asked by `wss:` is not led to `ws:` (RFC 6455 leaves it to the client; Python's websockets refuses, too).
-        if secure && !target.secure {
-            return Err(Failure::BadLocation);
-        }
-        let endpoint = cx.directory.find(&target.authority).ok_or(Failure::Unresolved)?;
-        // Another scheme is another port, where nobody is.
-        if cx.directory.secure(endpoint) != target.secure {
-            return Err(Failure::BadLocation);
-        }
-        Ok((endpoint, (target.path != cx.group.path).then(|| target.path.into_owned())))
     }
 
     fn drop_and_fail(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) {
@@ -556,9 +538,22 @@ impl Session {
         cx.seed.draw(cx.group.identity(self.index), purpose, u64::from(ordinal))
     }
 
-    /// The key of the latest connection: drawn again where it is needed, as that is cheaper than keeping it.
-    fn key(&self, cx: &Context<'_>) -> Key {
-        Key::from_nonce(self.draw(cx, Purpose::Key, self.connection).bytes())
+    /// The key of the latest request: drawn again where it is needed, as that is cheaper than keeping it.
+    #[inline]
+    fn key(&self, cx: &Context<'_>, by: Option<u64>) -> Key {
+        let by = by.unwrap_or(u64::from(self.connection));
+        Key::from_nonce(cx.seed.draw(cx.group.identity(self.index), Purpose::Key, by).bytes())
+    }
+
+    /// What the key of the request after this one is drawn by, be it `here`, on the same connection.
+    fn next_key(&self, cx: &Context<'_>, key: Option<u64>, here: bool) -> Option<u64> {
+        let last = key.unwrap_or(u64::from(self.connection));
+        match cx.group.new_key {
+            NewKey::Attempt => Some(last),
+            // Connections are numbered in 32 bits, requests on one of them beside that.
+            NewKey::Request if here => Some(last + (1 << 32)),
+            NewKey::Request | NewKey::Connection => None,
+        }
     }
 
     fn path<'a>(&'a self, cx: &Context<'a>) -> &'a str {

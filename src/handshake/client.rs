@@ -36,6 +36,8 @@ pub fn add_authorization(out: &mut Vec<u8>, value: &str) {
 pub enum Answer<'b> {
     /// The handshake is complete: the connection is a WebSocket.
     Open,
+    /// The same for a client that does not look at `Sec-WebSocket-Accept`, which proves nothing here.
+    Unverified,
     /// A 1xx other than 101: the final response is still to come (RFC 9110 section 15.2).
     Interim,
     /// A 3xx that may be followed, with its `Location` (unless that is missing or no text).
@@ -46,6 +48,8 @@ pub enum Answer<'b> {
         location: Option<&'b str>,
         /// `Retry-After` in seconds: how long the client is asked to wait first (RFC 9110 section 10.2.3).
         retry_after: Option<u32>,
+        /// Whether the connection takes the next request.
+        keep: bool,
     },
     /// A 401, or a proxy's 407, that says what it wants (RFC 9110 sections 15.5.2 and 15.5.8).
     Unauthorized {
@@ -97,21 +101,38 @@ pub fn read_answer<'b>(
             Answer::Open
         }
         100..=199 => Answer::Interim,
-        // A plain page carries no accept and never opens; a wrong one is not a page but a failed proof.
-        200 if mode.is_transaction() && fields.accepts > 0 && !fields.framed => {
+        200 if fields.opens_in(mode) => {
             fields.verify(expected())?;
             Answer::Open
         }
+        _ => return Ok(final_answer(mode, &response, &fields, bytes, len)),
+    };
+    Ok(Some((answer, len)))
+}
+
+/// What a final answer that opens nothing means, with its length; `None` when more bytes are needed.
+#[inline]
+pub(super) fn final_answer<'b>(
+    mode: Mode,
+    response: &http::Response<'_, 'b>,
+    fields: &Fields<'b>,
+    bytes: &'b [u8],
+    len: usize,
+) -> Option<(Answer<'b>, usize)> {
+    let status = response.code.unwrap_or_default();
+    let answer = match status {
         301 | 302 | 303 | 307 | 308 if mode != Mode::UpgradeStrict => {
-            Answer::Redirect { status, location: fields.location, retry_after: fields.retry_after }
+            // One with a body is not worth waiting for.
+            let keep = fields.length == Some(0) && !fields.close && response.version == Some(1) && bytes.len() == len;
+            Answer::Redirect { status, location: fields.location, retry_after: fields.retry_after, keep }
         }
         401 if mode != Mode::UpgradeStrict && fields.challenged => {
-            let demand = demand(&response, &fields, Demanded::ByServer, bytes.len() - len);
-            return Ok(demand.map(|(answer, body)| (answer, len + body)));
+            return demand(response, fields, Demanded::ByServer, bytes.len() - len)
+                .map(|(answer, body)| (answer, len + body));
         }
         _ => Answer::Rejected { status, retry_after: fields.retry_after },
     };
-    Ok(Some((answer, len)))
+    Some((answer, len))
 }
 
 /// Who demands credentials.
@@ -149,12 +170,12 @@ pub(super) fn demand<'b>(
 /// The header fields of a response that decide what it means.
 #[derive(Default)]
 pub(super) struct Fields<'b> {
-    upgrade: bool,
-    connection: bool,
+    pub upgrade: bool,
+    pub connection: bool,
     accept: &'b [u8],
     accepts: u32,
-    extension: bool,
-    subprotocol: bool,
+    pub extension: bool,
+    pub subprotocol: bool,
     framed: bool,
     /// `Content-Length`.
     length: Option<usize>,
@@ -167,6 +188,7 @@ pub(super) struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
+    #[inline]
     pub fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
         let mut fields = Fields::default();
         for field in response.headers.iter() {
@@ -207,8 +229,31 @@ impl<'b> Fields<'b> {
         fields
     }
 
+    /// Whether a 200 with these may open: a plain page carries no accept and never opens; a wrong one is not a page but a
+    /// failed proof.
+    #[inline]
+    pub fn opens_in(&self, mode: Mode) -> bool {
+        mode.is_transaction() && self.accepts > 0 && !self.framed
+    }
+
+    #[inline]
+    pub fn has_accept(&self, expected: &Accept) -> bool {
+        self.accepts == 1 && self.accept == expected.0
+    }
+
+    /// Whether `came` holds the whole body of an answer with these (RFC 9112 section 6.3). One without a length never is.
+    pub fn has_body(&self, status: u16, came: &[u8]) -> bool {
+        match self.length {
+            _ if status == 204 || status == 304 => true,
+            Some(len) => came.len() >= len,
+            // The last chunk; trailers are not sent here.
+            None => self.framed && came.ends_with(b"0\r\n\r\n"),
+        }
+    }
+
+    #[inline]
     fn verify(&self, expected: Accept) -> Result<(), Error> {
-        if self.accepts != 1 || self.accept != expected.0 {
+        if !self.has_accept(&expected) {
             Err(Error::Accept)
         } else if self.extension {
             Err(Error::Extension)

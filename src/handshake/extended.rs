@@ -68,7 +68,9 @@ pub fn read_answer(fields: &[u8]) -> Result<Answer<'_>, Error> {
         // RFC 9110 section 9.3.6: any 2xx to a CONNECT.
         200..=299 => Answer::Open,
         100..=199 => Answer::Interim,
-        301 | 302 | 303 | 307 | 308 => Answer::Redirect { status, location: value("location"), retry_after },
+        301 | 302 | 303 | 307 | 308 => {
+            Answer::Redirect { status, location: value("location"), retry_after, keep: false }
+        }
         401 if value("www-authenticate").is_some() => {
             let offers = lines(fields).filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value);
             // The stream ends with the answer, and its connection takes the next.
@@ -112,7 +114,7 @@ mod tests {
         let read = |fields: &'static str| read_answer(fields.as_bytes()).unwrap();
         assert_eq!(read(":status: 200\r\n\r\n"), Answer::Open);
         assert_eq!(read(":status: 204\r\n\r\n"), Answer::Open);
-        let redirect = Answer::Redirect { status: 307, location: Some("wss://a:1/b"), retry_after: None };
+        let redirect = Answer::Redirect { status: 307, location: Some("wss://a:1/b"), retry_after: None, keep: false };
         assert_eq!(read(":status: 307\r\nlocation: wss://a:1/b\r\n\r\n"), redirect);
         let busy = Answer::Rejected { status: 503, retry_after: Some(7) };
         assert_eq!(read(":status: 503\r\nretry-after: 7\r\n\r\n"), busy);

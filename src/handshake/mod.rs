@@ -8,6 +8,7 @@ pub mod call;
 pub mod client;
 pub mod extended;
 mod key;
+mod reading;
 pub mod server;
 pub mod tls;
 pub mod tunnel;
@@ -15,6 +16,7 @@ pub mod tunnel;
 use serde::{Deserialize, Serialize};
 
 pub use key::{ACCEPT_LEN, Accept, KEY_LEN, Key};
+pub use reading::{Lapse, Reading};
 
 /// What completes a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,6 +96,12 @@ pub enum Error {
     /// RFC 8441 section 3: SETTINGS without SETTINGS_ENABLE_CONNECT_PROTOCOL = 1.
     #[error("the server's SETTINGS do not enable extended CONNECT")]
     NoExtendedConnect,
+    /// A 1xx before the final response, to a client that reads none.
+    #[error("an interim response, which this client does not read")]
+    Interim,
+    /// A response in so many small pieces that the client takes it for an attack.
+    #[error("a response in too many pieces")]
+    Pieces,
 }
 
 impl Error {
@@ -111,6 +119,8 @@ impl Error {
             Error::Subprotocol => 8,
             Error::UnexpectedSwitch => 9,
             Error::NoExtendedConnect => 30,
+            Error::Interim => 10,
+            Error::Pieces => 11,
         }
     }
 }

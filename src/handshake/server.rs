@@ -108,19 +108,29 @@ pub fn write_open(out: &mut Vec<u8>, upgrade: bool, accept: &Accept) -> u16 {
     status
 }
 
-/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces. `retry_after` says how
-/// many seconds the client is asked to wait before it goes there (RFC 9110 section 10.2.3).
+/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces; without any, it is
+/// missing. `retry_after` says how many seconds the client is asked to wait before it goes there (RFC 9110 section 10.2.3).
 pub fn write_redirect(out: &mut Vec<u8>, status: u16, location: &[&str], retry_after: Option<u32>) {
+    write_redirect_and(out, status, location, retry_after, false);
+}
+
+/// The same, or one that leaves the connection for the next request (`keep`).
+pub fn write_redirect_and(out: &mut Vec<u8>, status: u16, location: &[&str], retry_after: Option<u32>, keep: bool) {
     http::status_line(out, status);
-    out.extend_from_slice(b"Location: ");
-    for piece in location {
-        out.extend_from_slice(piece.as_bytes());
+    if !location.is_empty() {
+        out.extend_from_slice(b"Location: ");
+        for piece in location {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"\r\n");
     if let Some(seconds) = retry_after {
         header(out, "Retry-After", seconds.to_string().as_bytes());
     }
-    end_without_body(out);
+    match keep {
+        true => out.extend_from_slice(b"Content-Length: 0\r\n\r\n"),
+        false => end_without_body(out),
+    }
 }
 
 /// Appends a rejection with any status; `426` names the version that would do (section 4.4, RFC 9110 section 15.5.22).

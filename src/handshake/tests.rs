@@ -94,7 +94,8 @@ fn other_answers_are_read_per_http_unless_strict() {
     let mut redirect = Vec::new();
     write_redirect(&mut redirect, 307, &["ws://", "gateway-1", "/chat"], None);
     let redirect = String::from_utf8(redirect).unwrap();
-    let followed = Answer::Redirect { status: 307, location: Some("ws://gateway-1/chat"), retry_after: None };
+    let followed =
+        Answer::Redirect { status: 307, location: Some("ws://gateway-1/chat"), retry_after: None, keep: false };
     assert_eq!(answer(Mode::Upgrade, &redirect), Ok(Some(followed)));
     assert_eq!(answer(Mode::FinalResponse, &redirect), Ok(Some(followed)));
     let rejected = Answer::Rejected { status: 307, retry_after: None };

@@ -54,6 +54,22 @@ pub fn parse_response<'h, 'b>(
     outcome(within, parsed)
 }
 
+/// The same for a reader with limits of its own.
+pub fn parse_response_within<'h, 'b>(
+    bytes: &'b [u8],
+    most: usize,
+    headers: &'h mut [MaybeUninit<httparse::Header<'b>>],
+    response: &mut Response<'h, 'b>,
+) -> Result<Option<usize>, HeadError> {
+    let within = &bytes[..bytes.len().min(most)];
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(response, within, headers);
+    match outcome(within, parsed) {
+        Ok(None) | Err(HeadError::TooLarge) if within.len() == most => Err(HeadError::TooLarge),
+        Err(HeadError::TooLarge) => Ok(None),
+        other => other,
+    }
+}
+
 fn outcome(within: &[u8], parsed: httparse::Result<usize>) -> Result<Option<usize>, HeadError> {
     match parsed {
         Ok(httparse::Status::Complete(len)) => Ok(Some(len)),

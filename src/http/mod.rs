@@ -10,6 +10,6 @@ mod uri;
 pub use directory::Directory;
 pub use head::{
     HeadError, Headers, MAX_HEAD_BYTES, MAX_HEADERS, Partial, Request, Response, header, parse_request, parse_response,
-    reason, same, status_line, tokens_contain, uninit_headers,
+    parse_response_within, reason, same, status_line, tokens_contain, uninit_headers,
 };
 pub use uri::{Location, LocationError, parse_location};

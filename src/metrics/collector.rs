@@ -15,7 +15,7 @@ use super::names::NameAccount;
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, summarize_group};
 use super::summary::{Summary, Value, push_sessions};
-use crate::client::{self, End, Outcome};
+use crate::client::{self, End, Finding, Outcome};
 use crate::event::{Event, Kind};
 use crate::fault::Side;
 use crate::network::{self, dns};
@@ -29,10 +29,8 @@ const TLS: usize = 3;
 /// The latencies that each client group has; the last one where there is TLS.
 const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
 
-/// What should not be: the server's, and then those of [`Finding`] by number.
-///
-/// [`Finding`]: client::Finding
-const FINDINGS: [&str; 3] = ["accepted_without_credentials", "credentials_leaked", "redirect_loop"];
+/// What should not be: the server's, and then those of [`Finding`].
+const FINDINGS: usize = 1 + Finding::ALL.len();
 
 #[derive(Debug, Default)]
 struct Group {
@@ -69,8 +67,10 @@ pub struct Metrics {
     secured: [u64; 2],
     /// Open connections lost, by kind of end.
     ends: [u64; End::NAMES.len()],
-    /// By [`FINDINGS`].
-    found: [u64; FINDINGS.len()],
+    /// Accepted without credentials, and then by [`Finding`]: within the window, and in the whole run.
+    found: [[u64; FINDINGS]; 2],
+    /// Sessions that opened while they were open.
+    opened_twice: u64,
     /// Heartbeats answered.
     heartbeats: u64,
     detection_time: Latency,
@@ -144,7 +144,8 @@ impl Metrics {
             hops_max: 0,
             secured: [0; 2],
             ends: [0; End::NAMES.len()],
-            found: [0; FINDINGS.len()],
+            found: [[0; FINDINGS]; 2],
+            opened_twice: 0,
             heartbeats: 0,
             detection_time: Latency::default(),
             outage: Latency::default(),
@@ -195,6 +196,7 @@ impl Metrics {
         });
         let latencies: Vec<_> = latencies.collect();
         let summary = self.summarize(&latencies);
+        let findings = self.findings(1).chain([("opened_twice", self.opened_twice)]).collect();
         let names = self.layout.groups.iter().map(|group| group.name.clone());
         let count = latencies.len();
         let of_groups =
@@ -202,7 +204,7 @@ impl Metrics {
         let mut faults: Vec<_> =
             self.faults.iter().zip(&self.layout.faults).filter_map(|(f, name)| f.window(name)).collect();
         faults.sort_by_key(|window| window.from);
-        Measured { summary, series: self.series, faults, latencies, groups: names.zip(of_groups).collect() }
+        Measured { summary, findings, series: self.series, faults, latencies, groups: names.zip(of_groups).collect() }
     }
 
     /// Which latencies there are.
@@ -240,7 +242,7 @@ impl Metrics {
             summary.push("tls.resumed", Value::Part { count: self.secured[1], of: secured });
         }
         if self.layout.findings {
-            for (name, count) in FINDINGS.iter().zip(self.found) {
+            for (name, count) in self.findings(0) {
                 summary.push(format!("findings.{name}"), Value::Count(count));
             }
         }
@@ -277,6 +279,17 @@ impl Metrics {
             }
         }
         summary
+    }
+
+    /// What should not be, by name: within the window (0), or in the whole run (1).
+    fn findings(&self, which: usize) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = ["accepted_without_credentials"].into_iter().chain(Finding::ALL.map(Finding::name));
+        names.zip(self.found[which])
+    }
+
+    fn found(&mut self, now: Timestamp, number: usize) {
+        self.found[0][number] += u64::from(self.window.contains(now));
+        self.found[1][number] += 1;
     }
 
     /// Closes the intervals that have ended.
@@ -387,9 +400,9 @@ impl Metrics {
                 // The next one begins at once, perhaps on the same connection.
                 self.lives[session as usize].attempt = now;
             }
-            client::Event::Found { finding, .. } => {
-                self.found[finding as usize] += u64::from(self.window.contains(now));
-            }
+            // Another request, without another connection.
+            client::Event::AskedAgain { .. } => life.attempt = now,
+            client::Event::Found { finding, .. } => self.found(now, 1 + finding as usize),
             client::Event::AttemptFailed { failure, .. } => {
                 life.hops = 0;
                 self.attempted(now, session, failure.outcome());
@@ -430,6 +443,7 @@ impl Metrics {
         self.lives[session as usize].server = server as u16;
         let between = self.between(session);
         let life = &mut self.lives[session as usize];
+        self.opened_twice += u64::from(life.path != Path::None);
         let group = &mut self.groups[life.group as usize];
         if self.window.contains(began) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));

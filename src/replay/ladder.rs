@@ -260,6 +260,10 @@ impl Builder<'_> {
                 "found: credentials sent to a server that they are not for".into()
             }
             client::Event::Found { finding: client::Finding::RedirectLoop, .. } => "found: a redirect loop".into(),
+            client::Event::Found { finding: client::Finding::AcceptUnverified, .. } => {
+                "found: an accept key that nobody verified".into()
+            }
+            client::Event::AskedAgain { .. } => "asks again, on the same connection".into(),
             client::Event::AttemptFailed { failure, .. } => self.failure(at, failure),
             client::Event::Lost { end, .. } => match end {
                 client::End::Fin => "lost: FIN".into(),

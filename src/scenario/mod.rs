@@ -21,6 +21,7 @@ pub use problem::{Problem, nearest};
 pub use tree::Tree;
 
 use crate::check::Expectation;
+use crate::client;
 use crate::fault::{Fault, Kind, Side, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
@@ -297,7 +298,8 @@ impl Scenario {
             targets.map(|behavior| behavior.to.as_ref()).any(|to| leads_on(group, to))
                 || group.overflow_to.as_ref().is_some_and(|to| leads_on(group, Some(to)))
         });
-        credentials || loops || self.file.demands_credentials()
+        let unverified = self.file.clients.values().any(client::Config::opens_unverified);
+        credentials || loops || unverified || self.file.demands_credentials()
     }
 
     /// Every expectation with its metric's path.

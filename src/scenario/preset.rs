@@ -1,30 +1,46 @@
-//! Completes client groups with the preset that they name.
+//! Completes client groups with the profile and the preset that they name.
 
 use super::problem::{Problem, nearest};
 use super::tree::Tree;
-use crate::profile::presets;
+use crate::profile::{presets, profiles};
 
-/// Gives each client group that names a preset those of its keys that the scenario does not write.
+/// Gives each client group that names a profile or a preset those of its keys that the scenario does not write; where
+/// both have one, the profile's.
 pub(super) fn complete(tree: &mut Tree) -> Result<(), Problem> {
-    let groups = tree.keys("clients");
-    if groups.iter().all(|group| !tree.has(&format!("clients.{}.preset", super::path::segment(group)))) {
-        return Ok(());
-    }
-    let presets = presets();
-    for group in groups {
+    for group in tree.keys("clients") {
         let path = format!("clients.{}", super::path::segment(&group));
-        // A preset that is no text is left for the reader of the whole file to refuse.
-        let Some(name) = tree.text(&format!("{path}.preset")) else { continue };
-        let Some(preset) = presets.get(&name) else {
-            let known = || presets.keys().map(String::as_str);
-            let problem = tree.problem(&format!("{path}.preset"), format!("unknown preset `{name}`"));
-            return Err(match nearest(&name, known()) {
-                Some(near) => problem.with_help(format!("the nearest known preset is `{near}`")),
-                None => problem.with_help(format!("known presets: {}", known().collect::<Vec<_>>().join(", "))),
-            });
-        };
-        let defaults = Tree::parse(&format!("preset {name} ({})", preset.version), &preset.keys)?;
-        tree.complete(&path, &defaults);
+        if let Some((name, profile)) = named(tree, &path, "profile", profiles)? {
+            let has = |key: &str| tree.has(&format!("{path}.{key}"));
+            let keys = profile.keys_for(has("credentials"), has("hosts"));
+            let defaults = Tree::parse(&format!("profile {name} ({})", profile.version), &keys)?;
+            tree.complete(&path, &defaults);
+        }
+        if let Some((name, preset)) = named(tree, &path, "preset", presets)? {
+            let defaults = Tree::parse(&format!("preset {name} ({})", preset.version), &preset.keys)?;
+            tree.complete(&path, &defaults);
+        }
     }
     Ok(())
+}
+
+/// What a group names by a key, if it does.
+fn named<T>(
+    tree: &Tree,
+    path: &str,
+    key: &str,
+    known: fn() -> std::collections::BTreeMap<String, T>,
+) -> Result<Option<(String, T)>, Problem> {
+    let path = format!("{path}.{key}");
+    // What is no text is left for the reader of the whole file to refuse.
+    let Some(name) = tree.text(&path) else { return Ok(None) };
+    let mut known = known();
+    if let Some(found) = known.remove(&name) {
+        return Ok(Some((name, found)));
+    }
+    let names = || known.keys().map(String::as_str);
+    let problem = tree.problem(&path, format!("unknown {key} `{name}`"));
+    Err(match nearest(&name, names()) {
+        Some(near) => problem.with_help(format!("the nearest known {key} is `{near}`")),
+        None => problem.with_help(format!("known {key}s: {}", names().collect::<Vec<_>>().join(", "))),
+    })
 }

@@ -8,7 +8,7 @@ use super::machine::{Context, Outputs, Server, State};
 use super::targets::Wanted;
 use crate::handshake::call::write_served;
 use crate::handshake::extended;
-use crate::handshake::server::{write_open, write_redirect, write_rejection};
+use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
 use crate::machine::{ConnectionId, How};
 use crate::rng::{Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -19,6 +19,8 @@ struct Said {
     /// Its status; 0 where it is no HTTP.
     status: u16,
     opens: bool,
+    /// The connection stays for the next request.
+    keep: bool,
 }
 
 impl Server {
@@ -52,7 +54,10 @@ impl Server {
             None => out.transmit(c, |bytes| said = self.say(cx, choice, done, bytes)),
             Some(_) => said = self.say(cx, choice, done, &mut kept),
         }
-        let Said { status, opens } = said;
+        if let Some(status) = manner.and_then(|manner| manner.answer.status).filter(|_| said.opens) {
+            said = Said { status, ..Said::default() };
+        }
+        let Said { status, opens, keep } = said;
         if opens && done.asked.verdict == Verdict::Unproven {
             out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
         }
@@ -65,6 +70,11 @@ impl Server {
             None if opens => {
                 self.connections.turn(c, State::Open);
                 self.opened(c, out);
+            }
+            None if keep => {
+                self.connections.turn(c, State::Reading);
+                self.end_transaction(c, out);
+                self.limit_time(cx, now, c, out);
             }
             None => self.close(c, How::Fin, out),
         }
@@ -80,13 +90,13 @@ impl Server {
                 503
             }
             None | Some(Choice::Accept) if asked.connect => {
-                return Said { status: extended::write_open(bytes), opens: true };
+                return Said { status: extended::write_open(bytes), opens: true, keep: false };
             }
             None | Some(Choice::Accept) => {
                 let status = write_open(bytes, asked.upgrade, &asked.key.accept());
-                return Said { status, opens: true };
+                return Said { status, opens: true, keep: false };
             }
-            Some(Choice::Redirect { status, pick, form, path, retry_after }) => {
+            Some(Choice::Redirect { status, pick, form, path, retry_after, keep_alive }) => {
                 let target = match pick.to.as_slice() {
                     [] => cx.endpoint,
                     _ => {
@@ -98,11 +108,16 @@ impl Server {
                 let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");
                 let authority = cx.directory.authority(target);
                 let scheme = form.scheme(cx.directory.secure(target));
-                match form {
-                    LocationForm::Relative => write_redirect(bytes, *status, &[path], *retry_after),
-                    _ => write_redirect(bytes, *status, &[scheme, authority, path], *retry_after),
-                }
-                *status
+                let location: &[&str] = match form {
+                    LocationForm::Ws | LocationForm::Http => &[scheme, authority, path],
+                    LocationForm::Relative => &[path],
+                    LocationForm::Missing => &[],
+                    // Neither a space nor a lone bracket may stand in a URI (RFC 3986 section 2).
+                    LocationForm::Malformed => &["ws://[ /"],
+                };
+                let keep = *keep_alive && !asked.connect && self.drain.is_none();
+                write_redirect_and(bytes, *status, location, *retry_after, keep);
+                return Said { status: *status, opens: false, keep };
             }
             Some(Choice::Reject { status, retry_after }) => {
                 write_rejection(bytes, *status, *retry_after);
@@ -116,7 +131,7 @@ impl Server {
             // Never queued; answered before.
             Some(Choice::Stall | Choice::Challenge(_)) => 0,
         };
-        Said { status, opens: false }
+        Said { status, opens: false, keep: false }
     }
 }
 

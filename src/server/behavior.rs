@@ -22,6 +22,10 @@ pub enum LocationForm {
     Http,
     /// `/chat`: the same server.
     Relative,
+    /// There is none.
+    Missing,
+    /// It is no URI.
+    Malformed,
 }
 
 impl LocationForm {
@@ -32,8 +36,13 @@ impl LocationForm {
             (LocationForm::Ws, true) => "wss://",
             (LocationForm::Http, false) => "http://",
             (LocationForm::Http, true) => "https://",
-            (LocationForm::Relative, _) => "",
+            (LocationForm::Relative | LocationForm::Missing | LocationForm::Malformed, _) => "",
         }
+    }
+
+    /// Whether it leads anywhere.
+    pub fn leads(self) -> bool {
+        !matches!(self, LocationForm::Missing | LocationForm::Malformed)
     }
 }
 
@@ -63,6 +72,8 @@ pub enum Choice {
         path: Option<String>,
         /// `Retry-After` in seconds.
         retry_after: Option<u32>,
+        /// Whether the connection stays for the next request.
+        keep_alive: bool,
     },
     /// Answer with an error.
     Reject {
@@ -98,6 +109,7 @@ impl Behavior {
                 pick: Pick::new(config, to),
                 path: config.path.clone(),
                 retry_after,
+                keep_alive: config.keep_alive.unwrap_or(false),
             },
         };
         let manner = Manner {

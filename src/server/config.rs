@@ -390,7 +390,8 @@ pub struct BehaviorConfig {
     /// challenge by Digest: how long a nonce may be used (5 min unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce_lifetime: Option<Nanos>,
-    /// challenge: whether the 401 leaves the connection open for the answer (true unless given).
+    /// challenge (true unless given) and redirect (false unless given): whether the answer leaves the connection open for
+    /// the next request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<bool>,
     /// challenge: whether credentials are checked (true unless given), or any will do.

@@ -59,6 +59,9 @@ pub enum Framing {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswerConfig {
+    /// accept: another status than the one that opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// accept: `Sec-WebSocket-Accept`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_key: Option<Flaw>,
@@ -80,9 +83,12 @@ pub struct AnswerConfig {
     /// The version in its status line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpVersion>,
-    /// The length of a header field that means nothing.
+    /// The length of header fields that mean nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding: Option<u32>,
+    /// The header fields that it is spread over; absent: one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padding_fields: Option<u32>,
     /// Answers before the final one: statuses 100 to 199.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interim: Vec<u16>,
@@ -162,6 +168,9 @@ impl AnswerConfig {
                 _ => {}
             }
         }
+        if let Some(status) = self.status {
+            lines[0] = format!("HTTP/1.1 {status} {}", http::reason(status));
+        }
         if self.http == Some(HttpVersion::Http10) {
             lines[0] = lines[0].replacen("HTTP/1.1", "HTTP/1.0", 1);
         }
@@ -175,7 +184,10 @@ impl AnswerConfig {
             let versions: Vec<String> = self.versions.iter().map(u8::to_string).collect();
             lines[at] = format!("Sec-WebSocket-Version: {}", versions.join(", "));
         }
-        lines.extend(self.padding.map(|len| format!("X-Padding: {}", "x".repeat(len as usize))));
+        if let Some(len) = self.padding {
+            let fields = self.padding_fields.unwrap_or(1).max(1);
+            lines.extend((0..fields).map(|_| format!("X-Padding: {}", "x".repeat((len / fields) as usize))));
+        }
         let body = self.body.map_or(String::new(), |body| {
             let text = "x".repeat(body.bytes as usize);
             lines.retain(|line| !is_field(line, "Content-Length"));

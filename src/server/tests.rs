@@ -266,11 +266,8 @@ fn a_redirect_takes_every_form() {
         let behavior = format!("service_time = '0s'\nbehavior = {{ kind = 'redirect', {settings} }}");
         let mut bench = Bench::new(&behavior);
         let actions = bench.ask(0, asked);
-        assert_eq!(
-            bench.answer(),
-            Answer::Redirect { status, location: Some(location), retry_after: None },
-            "{settings}"
-        );
+        let redirect = Answer::Redirect { status, location: Some(location), retry_after: None, keep: false };
+        assert_eq!(bench.answer(), redirect, "{settings}");
         assert_eq!(answered(&actions), [(0, status)], "{settings}");
         assert_eq!(actions[3..], closed(0), "{settings}");
     }
@@ -1045,7 +1042,7 @@ fn a_redirect_may_ask_to_wait_first() {
     let mut bench = Bench::new(&format!("service_time = '0s'\nbehavior = {behavior}"));
     bench.ask(0, "/");
     let location = Some("ws://gateway-0/");
-    assert_eq!(bench.answer(), Answer::Redirect { status: 307, location, retry_after: Some(7) });
+    assert_eq!(bench.answer(), Answer::Redirect { status: 307, location, retry_after: Some(7), keep: false });
 }
 
 /// A forward proxy with these keys.

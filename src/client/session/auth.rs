@@ -4,8 +4,9 @@ use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
 use crate::client::group::{Context, Credentials};
 use crate::client::logins::Logins;
+use crate::client::manners::{Auth, Scheme};
 use crate::handshake::Mode;
-use crate::http::auth::{read_challenge, write_answer, write_basic};
+use crate::http::auth::{Challenge, read_challenge, write_answer, write_basic};
 use crate::machine::{ConnectionId, EndpointId, How, Output};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
@@ -24,9 +25,14 @@ impl Session {
     ) -> Option<String> {
         let server = self.target(cx, self.rare.as_ref().and_then(|rare| rare.name));
         let at_home = cx.group.endpoints.contains(&server);
-        let value = match own.first {
-            true => (at_home || own.across_origins).then(|| write_basic(&own.login)),
-            false => {
+        let value = match own.auth {
+            Auth::None => None,
+            Auth::First | Auth::Header => (at_home || own.across_origins).then(|| write_basic(&own.login)),
+            Auth::After401 => {
+                let asked = self.rare.as_ref().is_some_and(|rare| rare.challenges > 0);
+                (asked && (at_home || own.across_origins)).then(|| write_basic(&own.login))
+            }
+            Auth::AfterChallenge => {
                 let nonce = self.draw(cx, Purpose::ClientNonce, self.connection).bytes();
                 let path = self.path(cx).to_string();
                 let method = if cx.group.mode == Mode::ExtendedConnect { "CONNECT" } else { "GET" };
@@ -58,23 +64,40 @@ impl Session {
         let at_home = cx.group.endpoints.contains(&server);
         let own = cx.group.credentials.as_ref();
         // The first request of a connection that is to upgrade to TLS is in plain.
+        let keep = keep && cx.group.keep_alive;
         let in_plain = !keep && cx.group.mode == Mode::TlsUpgrade;
-        let may = !in_plain && own.is_some_and(|own| !own.first && (at_home || own.across_origins));
-        let answered = read_challenge(challenge)
-            .filter(|challenge| may && asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale()));
-        let Some(challenge) = answered else {
-            if let Some(logins) = logins(cx) {
-                logins.forget(server);
-            }
-            return self.drop_and_fail(cx, now, Failure::Unauthorized, out);
+        let answers =
+            |own: &&Credentials| !in_plain && own.auth == Auth::AfterChallenge && (at_home || own.across_origins);
+        let own = own.filter(answers);
+        let can = |own: &Credentials, challenge: &Challenge<'_>| {
+            own.schemes.contains(match challenge {
+                Challenge::Basic { .. } => &Scheme::Basic,
+                Challenge::Digest { .. } => &Scheme::Digest,
+            })
         };
-        if let Some(logins) = logins(cx) {
-            logins.keep(server, challenge.into_owned());
+        let answered = read_challenge(challenge)
+            .filter(|challenge| own.is_some_and(|own| can(own, challenge)))
+            .filter(|challenge| asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale()));
+        match answered {
+            Some(challenge) => {
+                if let Some(logins) = logins(cx) {
+                    logins.keep(server, challenge.into_owned());
+                }
+            }
+            None if cx.group.repeats_unauthorized && !in_plain && asked.challenges == 0 => {}
+            None => {
+                if let Some(logins) = logins(cx) {
+                    logins.forget(server);
+                }
+                return self.drop_and_fail(cx, now, Failure::Unauthorized, out);
+            }
         }
+        let key = self.next_key(cx, asked.key, keep);
         out.event(Event::Challenged { connection: self.connection });
         self.rare = Some(Box::new(Rare {
             path: asked.path.map(String::from),
             name: asked.name,
+            key,
             challenges: asked.challenges + 1,
             visited: asked.visited.to_vec(),
             ..Rare::default()
@@ -91,7 +114,7 @@ impl Session {
 
     /// Where redirects have led up to now, the first place left out.
     pub(super) fn been_to(&self, cx: &Context<'_>, asked: &Asked<'_>) -> Vec<(EndpointId, Option<String>)> {
-        if self.hops == 0 {
+        if self.hops == 0 && asked.name.is_none() {
             return Vec::new();
         }
         let mut visited = asked.visited.to_vec();

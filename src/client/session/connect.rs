@@ -66,9 +66,14 @@ impl Session {
             return self.ask_to_connect(cx, c, authorization.as_deref(), out);
         }
         let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
-        let key = self.key(cx);
-        // Once TLS is up it is not offered again.
-        let mode = if group.mode == Mode::TlsUpgrade { Mode::FinalResponse } else { group.mode };
+        let key = self.key(cx, self.rare.as_ref().and_then(|rare| rare.key));
+        let mode = match group.mode {
+            // Once TLS is up it is not offered again.
+            Mode::TlsUpgrade => Mode::FinalResponse,
+            // No upgrade is what a complete transaction asks for.
+            Mode::Upgrade | Mode::UpgradeStrict if self.hops > 0 && !group.upgrades_redirected => Mode::FinalResponse,
+            mode => mode,
+        };
         out.transmit(c, |bytes| {
             write_request(bytes, mode, authority, self.path(cx), &key);
             if let Some(value) = &authorization {

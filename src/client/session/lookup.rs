@@ -94,12 +94,14 @@ impl Session {
         true
     }
 
-    /// What the session means to reach: the endpoint it chose, or where a redirect led (`name`, if that was a name).
+    /// What the session means to reach: the endpoint it chose, or where a redirect led (`name`, if that was a name, or if
+    /// it is remembered).
     #[inline]
     pub(super) fn target(&self, cx: &Context<'_>, name: Option<EndpointId>) -> EndpointId {
-        match self.hops {
-            0 => cx.group.endpoints[self.position as usize],
-            _ => name.unwrap_or(self.endpoint()),
+        match (name, self.hops) {
+            (Some(name), _) => name,
+            (None, 0) => cx.group.endpoints[self.position as usize],
+            (None, _) => self.endpoint(),
         }
     }
 }

@@ -16,7 +16,7 @@ impl Session {
     pub(super) fn offer_tls(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
         self.state = State::Offering;
         let authority = cx.directory.authority(self.target(cx, self.rare.as_ref().and_then(|rare| rare.name)));
-        let key = self.key(cx);
+        let key = self.key(cx, self.rare.as_ref().and_then(|rare| rare.key));
         out.transmit(c, |bytes| write_request(bytes, Mode::TlsUpgrade, authority, self.path(cx), &key));
     }
 
@@ -34,7 +34,8 @@ impl Session {
             Ok(Some(false)) => {
                 // What is asked for is TLS, and nothing without it.
                 let opens = |answer| matches!(answer, Ok(Some((Answer::Open, _))));
-                if opens(read_answer(Mode::TlsUpgrade, || self.key(cx).accept(), bytes)) {
+                let key = self.rare.as_ref().and_then(|rare| rare.key);
+                if opens(read_answer(Mode::TlsUpgrade, || self.key(cx, key).accept(), bytes)) {
                     return self.drop_and_fail(cx, now, Failure::Insecure, out);
                 }
                 self.state = State::Handshaking;

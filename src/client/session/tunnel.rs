@@ -64,10 +64,10 @@ impl Session {
             match read_answer(bytes) {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
                 // Nobody speaks to a client that has said nothing.
-                Ok(Some((Answer::Open, len))) if len < bytes.len() => {
+                Ok(Some((Answer::Open | Answer::Unverified, len))) if len < bytes.len() => {
                     return self.drop_and_fail(cx, now, Failure::Invalid(Error::UnexpectedSwitch), out);
                 }
-                Ok(Some((Answer::Open, _))) => {
+                Ok(Some((Answer::Open | Answer::Unverified, _))) => {
                     out.event(Event::Tunnelled { connection: c.0 });
                     return self.begin(cx, c, out);
                 }

@@ -75,7 +75,7 @@ impl<N: Net> Engine<N> {
         let slot = &mut self.groups[group as usize];
         let machine = Session::new(group as u16, slot.next_index);
         slot.next_index += 1;
-        if slot.hosts.is_empty() && slot.plan.remembers_challenges() {
+        if slot.hosts.is_empty() && slot.plan.remembers_answers() {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;

@@ -31,7 +31,7 @@ impl Simulation {
         let slot = &mut self.groups[group as usize];
         let machine = Session::new(group as u16, slot.next_index);
         slot.next_index += 1;
-        if slot.hosts.is_empty() && (!self.dns.is_empty() || slot.plan.remembers_challenges()) {
+        if slot.hosts.is_empty() && (!self.dns.is_empty() || slot.plan.remembers_answers()) {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;

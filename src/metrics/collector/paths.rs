@@ -150,7 +150,7 @@ impl Metrics {
                 self.goes_down(now, server, None, true);
             }
             server::Event::Resumed => self.comes_back(now, server),
-            server::Event::AcceptedWithoutCredentials { .. } => self.found[0] += u64::from(self.window.contains(now)),
+            server::Event::AcceptedWithoutCredentials { .. } => self.found(now, 0),
             server::Event::Left => self.goes_down(now, server, None, false),
             server::Event::SentAway { session } => self.sent_away(now, session, None),
             _ => {}

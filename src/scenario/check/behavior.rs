@@ -63,7 +63,7 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
         ("algorithm", behavior.algorithm.is_some(), challenge, "challenge"),
         ("realm", behavior.realm.is_some(), challenge, "challenge"),
         ("nonce_lifetime", behavior.nonce_lifetime.is_some(), challenge, "challenge"),
-        ("keep_alive", behavior.keep_alive.is_some(), challenge, "challenge"),
+        ("keep_alive", behavior.keep_alive.is_some(), redirect || challenge, "redirect\" or \"challenge"),
         ("verify", behavior.verify.is_some(), challenge, "challenge"),
     ];
     if let Some((key, .., kinds)) = given.iter().find(|(_, given, fits, _)| *given && !fits) {
@@ -137,6 +137,26 @@ pub(super) fn credentials(path: &str, login: &Login, tree: &Tree) -> Result<(), 
 fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let wrong = |key: &str, message: &str| Err(tree.problem(&at(key), message));
+    if behavior.keep_alive == Some(true) && (behavior.answer.is_some() || behavior.delivery.is_some()) {
+        let message = "a redirect that keeps its connection is sent as it should be";
+        return Err(tree.problem(&at("keep_alive"), message).with_help("leave out `answer` and `delivery`, or this"));
+    }
+    let form = behavior.location.unwrap_or_default();
+    if !form.leads() {
+        let elsewhere = [
+            ("to", behavior.to.is_some()),
+            ("pick", behavior.pick.is_some()),
+            ("weights", behavior.weights.is_some()),
+            ("hash_by", behavior.hash_by.is_some()),
+            ("path", behavior.path.is_some()),
+            ("report_every", behavior.report_every.is_some()),
+        ];
+        if let Some((key, _)) = elsewhere.iter().find(|(_, given)| *given) {
+            let message = "a Location that is missing or malformed leads nowhere";
+            return Err(tree.problem_at_key(&at(key), message).with_help(format!("leave out `{key}`, or `location`")));
+        }
+        return Ok(());
+    }
     if behavior.to.is_none() && behavior.path.is_none() {
         let help = "write to = \"GROUP\" for another server, or path = \"/other\" for the same one";
         return Err(tree.problem(path, "a redirect to nowhere").with_help(help));

@@ -1,7 +1,7 @@
 //! Client groups: sessions that could never arrive, open, end or make time pass.
 
 use super::{Problem, Tree, behavior, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
-use crate::client::{Config, Hold};
+use crate::client::{Auth, Config, Hold};
 use crate::load::Arrive;
 use crate::scenario::File;
 use crate::time::Nanos;
@@ -24,7 +24,9 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
         Some(login) => behavior::credentials(&at("credentials"), login, tree)?,
         None => {
             let given = [
-                ("auth", client.auth.is_some()),
+                ("auth", client.auth.is_some_and(|auth| auth != Auth::After401)),
+                ("auth_schemes", client.auth_schemes.is_some()),
+                ("sets_headers", client.sets_headers.is_some()),
                 ("credentials_across_origins", client.credentials_across_origins.is_some()),
             ];
             if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
@@ -41,6 +43,7 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
     if let Some((key, _)) = timeouts.into_iter().find(|(_, timeout)| *timeout == Some(Nanos::ZERO)) {
         return wrong(key, "a timeout of zero: nothing would ever open".into());
     }
+    answers(client, &at, tree)?;
     if let Some(heartbeat) = client.heartbeat {
         for (key, value) in [("every", heartbeat.every), ("timeout", heartbeat.timeout)] {
             if value == Nanos::ZERO {
@@ -77,6 +80,37 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
         if nat > hosts {
             return wrong("nat", format!("{hosts} hosts can't share {nat} addresses: without `nat` each has its own"));
         }
+    }
+    Ok(())
+}
+
+/// The most header fields that a client may read: more would be no limit.
+const MAX_FIELDS: u32 = 10_000;
+/// The longest head.
+const MAX_HEAD: u64 = 16 << 20;
+
+/// What it makes of answers.
+fn answers(client: &Config, at: &impl Fn(&str) -> String, tree: &Tree) -> Result<(), Problem> {
+    if let Some(reads) = &client.reads {
+        if !(1..=MAX_FIELDS).contains(&reads.fields) {
+            return Err(tree.problem(&at("reads.fields"), format!("{} fields: 1 to {MAX_FIELDS}", reads.fields)));
+        }
+        if !(1..=MAX_HEAD).contains(&reads.head.0) {
+            return Err(tree.problem(&at("reads.head"), format!("{}: a head has 1 byte to 16 MiB", reads.head)));
+        }
+        if reads.pieces == Some(0) {
+            let problem = tree.problem(&at("reads.pieces"), "no pieces: every answer would be taken for an attack");
+            return Err(problem.with_help("write how many are too many, or leave it out"));
+        }
+    }
+    if client.auth_schemes.as_ref().is_some_and(Vec::is_empty) {
+        let problem = tree.problem(&at("auth_schemes"), "no scheme: no challenge would ever be answered");
+        return Err(problem.with_help("write auth = \"none\" instead"));
+    }
+    // From a profile, such a pair says the same twice.
+    if client.follows.as_ref().is_some_and(Vec::is_empty) && client.redirects > 0 {
+        let problem = tree.problem(&at("redirects"), "redirects are followed, but none of their forms");
+        return Err(problem.with_help("write redirects = 0, or the forms: follows = [\"ws\", \"http\", \"relative\"]"));
     }
     Ok(())
 }

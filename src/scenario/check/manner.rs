@@ -61,6 +61,7 @@ fn says(answer: &AnswerConfig, behavior: &BehaviorConfig, path: &str, tree: &Tre
     let accept = behavior.kind == Kind::Accept;
     let of_versions = behavior.kind == Kind::Reject && behavior.status == Some(426);
     let given = [
+        ("status", answer.status.is_some(), accept, "kind = \"accept\""),
         ("accept_key", answer.accept_key.is_some(), accept, "kind = \"accept\""),
         ("upgrade", answer.upgrade.is_some(), accept, "kind = \"accept\""),
         ("connection", answer.connection.is_some(), accept, "kind = \"accept\""),
@@ -79,8 +80,22 @@ fn says(answer: &AnswerConfig, behavior: &BehaviorConfig, path: &str, tree: &Tre
             return wrong(key, "a header field's value of printable ASCII without spaces".into());
         }
     }
+    if let Some(status) = answer.status.filter(|status| !(200..=599).contains(status)) {
+        return wrong("status", format!("status {status}: it must be 200 to 599; without it, the answer opens"));
+    }
     if answer.padding.is_some_and(|bytes| bytes == 0 || bytes > MAX_BYTES) {
         return wrong("padding", format!("1 to {MAX_BYTES} bytes"));
+    }
+    match (answer.padding, answer.padding_fields) {
+        (None, Some(_)) => {
+            let problem =
+                tree.problem_at_key(&at("padding_fields"), "`padding_fields` means nothing without `padding`");
+            return Err(problem.with_help("write padding = N beside it, or leave padding_fields out"));
+        }
+        (Some(bytes), Some(fields)) if fields == 0 || fields > bytes => {
+            return wrong("padding_fields", format!("1 to {bytes} fields: each has some of the padding"));
+        }
+        _ => {}
     }
     if answer.body.is_some_and(|body| body.bytes > MAX_BYTES) {
         return wrong("body.bytes", format!("at most {MAX_BYTES} bytes"));
