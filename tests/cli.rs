@@ -265,7 +265,7 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
 #[test]
 fn help_is_as_committed() {
     let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
-    let commands = ["run", "check", "replay", "serve", "load", "verify"];
+    let commands = ["run", "check", "profiles", "replay", "serve", "load", "verify"];
     let all = std::iter::once(help(&["--help"])).chain(commands.map(|command| help(&[command, "--help"])));
     insta::assert_snapshot!("help", all.collect::<Vec<_>>().join("\n----\n"));
 }
@@ -329,4 +329,64 @@ fn who_is_not_there_is_not_drawn() {
     let output = run(place, &["replay", "no-such.toml", "--failed"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("can't read no-such.toml"));
+}
+
+#[test]
+fn a_broken_invariant_exits_1_unless_somebody_is_known_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let text_of = |behavior: &str, client: &str| {
+        format!(
+            "format = 1\ntitle = 'x'\nduration = '10s'\n[servers.gateway]\nbehavior = {behavior}\n[clients.one]\ncount = 5\n\
+             endpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{client}\n"
+        )
+    };
+    let wrong = "{ kind = 'accept', answer = { accept_key = 'wrong' } }";
+    let loops = "{ kind = 'redirect', path = '/' }";
+    let open = "{ kind = 'challenge', credentials = { user = 'a', password = 'b' }, verify = false }";
+    let login = "credentials = { user = 'a', password = 'c' }";
+    for (behavior, client, broken) in [
+        (wrong, "profile = 'fastwebsockets'", ""),
+        (wrong, "reads = { accept_key = 'opens' }\nknown_findings = ['accept-unverified']", ""),
+        (wrong, "reads = { accept_key = 'opens' }", "accept_unverified: 5"),
+        (wrong, "", ""),
+        (loops, "profile = 'ws-follow-redirects'", ""),
+        (loops, "profile = 'chromium'", ""),
+        (loops, "", "redirect_loop: 5"),
+        // Nobody may be known for that.
+        (open, login, "accepted_without_credentials: 5"),
+    ] {
+        let file = place.path().join("x.toml");
+        fs::write(&file, text_of(behavior, client)).unwrap();
+        let out = place.path().join("out");
+        let arguments = ["run", file.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()];
+        let output = run(place.path(), &arguments);
+        let printed = text(&output.stdout);
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(!broken.is_empty())),
+            "{client}: {printed}{}",
+            text(&output.stderr)
+        );
+        assert_eq!(printed.contains(&format!("BROKEN  invariant {broken}")), !broken.is_empty(), "{printed}");
+        let summary = fs::read_to_string(out.join("summary.json")).unwrap();
+        assert_eq!(summary.contains("invariants_broken"), !broken.is_empty());
+        fs::remove_dir_all(&out).unwrap();
+    }
+}
+
+#[test]
+fn profiles_are_printed_and_explained() {
+    let here = Path::new(".");
+    let table = text(&run(here, &["profiles"]).stdout);
+    assert!(table.lines().count() > 15 && table.lines().all(|line| line.chars().count() <= 165), "{table}");
+    assert!(table.contains("websocket-client     3: ws"), "{table}");
+    let explained = text(&run(here, &["profiles", "--explain", "fastwebsockets"]).stdout);
+    for part in ["fastwebsockets 0.10.0", "- opens whatever", "known_findings = [\"accept-unverified\"]"] {
+        assert!(explained.contains(part), "{part}: {explained}");
+    }
+    let json: serde_json::Value = serde_json::from_slice(&run(here, &["profiles", "--format", "json"]).stdout).unwrap();
+    assert_eq!(json["profiles"]["aiohttp"]["keys"]["redirects"], 9);
+    let unknown = run(here, &["profiles", "--explain", "chrome"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("unknown profile `chrome`"));
 }

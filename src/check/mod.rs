@@ -1,5 +1,7 @@
 //! Expectations: what a scenario says must come out, held against the [`Summary`].
 
+mod invariants;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::metrics::{Summary, Value};
 use crate::quantity::Share;
 use crate::time::Nanos;
+
+pub use invariants::broken;
 
 /// `"< 250ms"`, `">= 99%"`, `"== 0"`: a comparison with a quantity.
 #[derive(Debug, Clone, Copy, PartialEq)]

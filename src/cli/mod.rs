@@ -2,6 +2,7 @@
 
 mod check;
 mod live;
+mod profiles;
 mod progress;
 mod replay;
 mod run;
@@ -20,7 +21,7 @@ use crate::scenario::{Overrides, Problem, Scenario};
 /// Why a command failed, and so its exit code.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// Exit code 1: an expectation broke, or a recorded run came out differently. Already reported.
+    /// Exit code 1: an expectation or an invariant broke, or a recorded run came out differently. Already reported.
     #[error("")]
     Broken,
     /// Exit code 2: bad usage or a bad scenario.
@@ -48,12 +49,13 @@ Examples:
   shakedown check scenarios/failover.toml --resolved
   shakedown replay scenarios/failover.toml --session players-17
   shakedown sweep scenarios/failover.toml --seeds 0..1000
+  shakedown profiles --explain chromium
   shakedown verify results/ --models
 
 Exit codes:
   0    everything held
-  1    an expectation broke, a recorded run came out differently, a known answer did not come out, or no session
-       was found
+  1    an expectation or an invariant broke, a recorded run came out differently,
+       a known answer did not come out, or no session was found
   2    bad usage or a bad scenario
   3    the run could not start, or its results could not be written
   130  interrupted with Ctrl-C; what there was is in a folder that ends in -partial";
@@ -75,6 +77,9 @@ enum Command {
     /// Check a scenario without running it
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Print the real clients that a scenario may name: what each makes of answers
+    #[command(after_help = PROFILES_EXAMPLES)]
+    Profiles(profiles::ProfilesArgs),
     /// Draw sessions' lives as ladder diagrams
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
@@ -152,6 +157,12 @@ runs, rows are kept in a folder that ends in -partial. Threads, interruptions an
 const MERGE_EXAMPLES: &str = "\
 Examples:
   shakedown merge results/failover/sweep-0-1000-shard-*";
+
+const PROFILES_EXAMPLES: &str = "\
+Examples:
+  shakedown profiles
+  shakedown profiles --explain chromium
+  shakedown profiles --format json | jq '.profiles | keys'";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -291,6 +302,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Merge(args) => sweep::merge(&args),

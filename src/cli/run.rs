@@ -39,6 +39,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
         say(&text::verdicts(&broken))?;
     }
+    say(&text::invariants(&finished.broken))?;
     // The numbers are told even when they could not be kept.
     if args.output.format == Format::Json {
         print(&report::summary(&run))?;

@@ -251,6 +251,11 @@ pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
     text
 }
 
+/// The invariants that broke.
+pub(super) fn invariants(broken: &[String]) -> String {
+    broken.iter().map(|line| format!("BROKEN  invariant {line}\n")).collect()
+}
+
 /// Where the output lies, and what the run cost on the wall clock.
 pub(super) fn footer(folder: &Path, took: Duration, finished: &Finished, sessions: u64) -> String {
     let attempts = number(&finished.measured.summary, "attempts.total").max(1);

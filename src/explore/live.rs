@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::limits;
 use super::once::{Finished, Progress};
 use super::visitors::{Visit, Visitors};
-use crate::check::judge;
+use crate::check::{self, judge};
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
@@ -219,11 +219,13 @@ pub fn live(
     let judged = |path: &str| setup.part != Part::Servers && is_played(path);
     let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
     let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
+    let broken = check::broken(&measured.findings, |finding| scenario.file.is_known(finding));
     let finished = Finished {
         driver: driver_name(setup.part),
         digest: String::new(),
         measured,
         verdicts,
+        broken,
         events: ended.events,
         // Servers that are asked to end have done what they should.
         partial: ended.partial && setup.part != Part::Servers,

@@ -1,6 +1,6 @@
 //! One run of the simulator, watched while it goes on.
 
-use crate::check::{Verdict, judge};
+use crate::check::{self, Verdict, judge};
 use crate::driver::sim::Simulation;
 use crate::metrics::{Measured, Metrics};
 use crate::record::Digest;
@@ -33,6 +33,8 @@ pub struct Finished {
     pub measured: Measured,
     /// How the expectations fared.
     pub verdicts: Vec<Verdict>,
+    /// The invariants that broke, a line each.
+    pub broken: Vec<String>,
     /// How many events there were.
     pub events: u64,
     /// True when the watcher ended the run.
@@ -49,13 +51,14 @@ impl Finished {
             digest: Some(self.digest.as_str()).filter(|digest| !digest.is_empty()),
             measured: &self.measured,
             verdicts: &self.verdicts,
+            broken: &self.broken,
             partial: self.partial,
         }
     }
 
-    /// Whether every expectation held.
+    /// Whether every expectation and every invariant held.
     pub fn held(&self) -> bool {
-        self.verdicts.iter().all(|verdict| verdict.held)
+        self.broken.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
     }
 }
 
@@ -78,6 +81,7 @@ pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Fin
     Finished {
         driver: "sim",
         digest: digest.to_string(),
+        broken: check::broken(&measured.findings, |finding| scenario.file.is_known(finding)),
         verdicts: judge(scenario.expectations(), &measured.summary),
         measured,
         events: simulation.events(),

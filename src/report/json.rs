@@ -50,6 +50,9 @@ pub(super) fn summary(run: &Run<'_>) -> String {
         })
         .collect();
     document.insert("expectations".into(), Json::Array(expectations));
+    if !run.broken.is_empty() {
+        document.insert("invariants_broken".into(), json!(run.broken));
+    }
     for metric in &run.measured.summary.metrics {
         let (parents, name) = metric.path.rsplit_once('.').unwrap_or(("", &metric.path));
         let unit = if matches!(metric.value, Value::Duration(_)) { "_ms" } else { "" };

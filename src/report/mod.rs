@@ -27,6 +27,8 @@ pub struct Run<'a> {
     pub measured: &'a Measured,
     /// How the expectations fared.
     pub verdicts: &'a [Verdict],
+    /// The invariants that broke, a line each.
+    pub broken: &'a [String],
     /// True when it was interrupted before its end.
     pub partial: bool,
 }

@@ -106,6 +106,12 @@ impl File {
         self.servers.extend(self.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.as_servers())));
     }
 
+    /// Whether some client group is known for a finding, by its name in metrics.
+    pub fn is_known(&self, finding: &str) -> bool {
+        let mut known = self.clients.values().filter_map(|client| client.known_findings.as_ref()).flatten();
+        known.any(|known| known.name() == finding)
+    }
+
     /// Makes every default that depends on other keys visible.
     pub(super) fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);

@@ -110,6 +110,9 @@ behavior = [
     { kind = "redirect", to = "gateway", pick = "least-connections", report_every = "500ms", location = "http", status = 303, when = { share = "33.3%", after = "1s", until = "10m" } },
     { kind = "redirect", path = "/other?x=1", location = "relative", when = { path = "/chat" } },
     { kind = "reject", status = 429, retry_after = "2s", when = { share = "7%" } },
+    { kind = "redirect", location = "malformed", retry_after = "1s", when = { share = "1%" } },
+    { kind = "redirect", path = "/kept", keep_alive = true, when = { share = "1%" } },
+    { kind = "accept", answer = { status = 204, padding = 99, padding_fields = 3 }, when = { share = "1%" } },
     { kind = "stall", when = { until = "5s" } },
     { kind = "accept" },
 ]
@@ -192,6 +195,24 @@ endpoints = ["gateway"]
 count = 3
 arrive = { randomly_over = "1m" }
 endpoints = ["gateway"]
+profile = "java-follow"
+preset = "phoenix"
+credentials = { user = "alice", password = "secret" }
+auth = "header"
+auth_schemes = ["digest"]
+sets_headers = true
+connect_timeout = "none"
+handshake_timeout = "7s"
+open_timeout = "none"
+redirects = 7
+follows = ["relative", "http"]
+remembers_redirects = "permanent"
+upgrades_redirected = true
+keep_alive = true
+new_key = "request"
+repeats_after = ["connect-timeout"]
+reads = { upgrade = "hangs", http_1_0 = "fails", head = "1MB", fields = 9, body = false, pieces = 2 }
+known_findings = ["redirect-loop", "credentials-leaked", "accept-unverified"]
 
 [clients.at-once]
 count = 3

@@ -36,7 +36,7 @@ pub struct Figures {
     pub digest: String,
     /// How many events there were.
     pub events: u64,
-    /// The metrics whose expectations broke.
+    /// The metrics whose expectations, or whose invariants, broke.
     pub broken: Vec<String>,
     /// Every metric under its path with its unit; none where it has no value.
     pub metrics: IndexMap<String, Option<f64>>,
@@ -57,6 +57,9 @@ impl Row {
         let mut broken: Vec<String> =
             finished.verdicts.iter().filter(|verdict| !verdict.held).map(|verdict| verdict.path.clone()).collect();
         broken.dedup();
+        // An invariant is told by what it is about, as its metric is named.
+        let invariants = finished.broken.iter().filter_map(|line| line.split(':').next());
+        broken.extend(invariants.map(|name| format!("findings.{name}")));
         let figures = Figures {
             digest: finished.digest.clone(),
             events: finished.events,

@@ -1,0 +1,123 @@
+//! `shakedown profiles`.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::{Failure, Format, print};
+use crate::profile::{Profile, profiles};
+use crate::report::FORMAT_VERSION;
+use crate::scenario::nearest;
+
+#[derive(Debug, Args)]
+pub(super) struct ProfilesArgs {
+    /// Print what stands behind this one
+    #[arg(long, value_name = "PROFILE")]
+    explain: Option<String>,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(args: &ProfilesArgs) -> Result<(), Failure> {
+    let mut all = profiles();
+    if let Some(name) = &args.explain {
+        let Some(profile) = all.remove(name) else { return Err(Failure::Input(unknown(name, &all))) };
+        return match args.format {
+            Format::Text => print(&explained(name, &profile)),
+            Format::Json => print(&pretty(&json!({ "format_version": FORMAT_VERSION, name: document(&profile) }))),
+        };
+    }
+    match args.format {
+        Format::Text => print(&table(&all)),
+        Format::Json => {
+            let profiles: serde_json::Map<String, Json> =
+                all.iter().map(|(name, profile)| (name.clone(), document(profile))).collect();
+            print(&pretty(&json!({ "format_version": FORMAT_VERSION, "profiles": profiles })))
+        }
+    }
+}
+
+fn unknown(name: &str, all: &std::collections::BTreeMap<String, Profile>) -> String {
+    let known = || all.keys().map(String::as_str);
+    let help = match nearest(name, known()) {
+        Some(near) => format!("the nearest known profile is `{near}`"),
+        None => format!("known profiles: {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    format!("error: unknown profile `{name}`\n  = help: {help}")
+}
+
+fn document(profile: &Profile) -> Json {
+    json!({ "version": profile.version, "facts": profile.facts, "keys": profile.keys })
+}
+
+fn pretty(document: &Json) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("a document of strings and numbers can be written");
+    text.push('\n');
+    text
+}
+
+/// One profile: what was measured, what stands behind its keys, and these.
+fn explained(name: &str, profile: &Profile) -> String {
+    let mut text = format!("{name}: {}\n\n", profile.version);
+    for fact in &profile.facts {
+        let _ = writeln!(text, "- {fact}");
+    }
+    let _ = write!(text, "\nprofile = \"{name}\" stands for these keys of [clients.NAME]:\n\n{}", profile.keys);
+    text
+}
+
+/// All of them, a line each.
+fn table(all: &std::collections::BTreeMap<String, Profile>) -> String {
+    let mut rows =
+        vec![["profile", "redirects", "new key", "credentials", "timeouts", "repeats", "lax about"].map(String::from)];
+    rows.extend(all.iter().map(|(name, profile)| row(name, profile)));
+    let widths: Vec<usize> = (0..rows[0].len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    text
+}
+
+fn row(name: &str, profile: &Profile) -> [String; 7] {
+    let keys = &profile.keys;
+    let text = |key: &str| keys.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_string();
+    let list = |key: &str| {
+        let values = keys.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+        values.filter_map(toml::Value::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let redirects = match keys.get("redirects").and_then(toml::Value::as_integer) {
+        None | Some(0) => "none".into(),
+        Some(most) => format!("{most}: {}", list("follows")),
+    };
+    let leaks = keys.get("credentials_across_origins").and_then(toml::Value::as_bool) == Some(true);
+    let credentials = format!("{}{}", text("auth"), if leaks { ", leaked" } else { "" });
+    let timeouts = [("connect_timeout", "connect"), ("handshake_timeout", "answer"), ("open_timeout", "all")];
+    let timeouts: Vec<String> = timeouts
+        .iter()
+        .filter(|(key, _)| !["", "none"].contains(&text(key).as_str()))
+        .map(|(key, what)| format!("{what} {}", text(key)))
+        .collect();
+    let reads = keys.get("reads").and_then(toml::Value::as_table);
+    let lax: Vec<&str> = reads
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| matches!(value.as_str(), Some("opens" | "hangs")))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let or_none = |text: String| if text.is_empty() { "-".into() } else { text };
+    [
+        name.into(),
+        redirects,
+        or_none(text("new_key")),
+        credentials,
+        or_none(timeouts.join(", ")),
+        or_none(list("repeats_after")),
+        or_none(lax.join(" ")),
+    ]
+}
