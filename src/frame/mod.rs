@@ -34,13 +34,10 @@ pub enum FrameError {
     /// A control frame that is fragmented or longer than 125 bytes (section 5.5).
     #[error("a control frame that is fragmented or too long")]
     Control,
-    /// A data frame longer than [`MAX_PAYLOAD`].
-    #[error("a frame longer than {MAX_PAYLOAD} bytes")]
-    TooLarge,
+    /// A length whose highest bit is set (section 5.2).
+    #[error("a length of more than 63 bits")]
+    Length,
 }
-
-/// A frame with more payload is an error: nothing here sends that much.
-pub const MAX_PAYLOAD: u64 = 1 << 20;
 
 /// A close code where none was sent (section 7.4.1): never on the wire.
 pub const NO_STATUS: u16 = 1005;
@@ -93,17 +90,41 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
         },
         short => (short, rest),
     };
-    if length > MAX_PAYLOAD {
-        return Err(FrameError::TooLarge);
+    if length >> 63 != 0 {
+        return Err(FrameError::Length);
     }
     let (mask, rest) = match (second & 0x80 != 0, rest.split_first_chunk()) {
         (false, _) => (None, rest),
         (true, Some((mask, rest))) => (Some(*mask), rest),
         (true, None) => return Ok(None),
     };
-    let Some(payload) = rest.get(..length as usize) else { return Ok(None) };
+    // Where a machine's lengths are shorter than the frame's, no slice is that long.
+    let payload = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+    let Some(payload) = payload else { return Ok(None) };
     let len = bytes.len() - rest.len() + payload.len();
     Ok(Some((Frame { opcode, payload, mask }, len)))
+}
+
+/// What must be kept of `bytes`, at whose start [`read`] found no whole frame. Nobody looks into data: of a data frame that
+/// is a head for what is still to come of it, so that no message takes memory, however long it is.
+pub fn keep(bytes: &[u8]) -> Vec<u8> {
+    let head = match bytes {
+        [first, second, ..] if first & 0x0f <= 2 => {
+            let mask = if second & 0x80 == 0 { 0 } else { 4 };
+            let (length, size) = match (second & 0x7f, &bytes[2..]) {
+                (126, [a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
+                (127, [a, b, c, d, e, f, g, h, ..]) => (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10),
+                (126 | 127, _) => return bytes.to_vec(),
+                (short, _) => (u64::from(short), 2),
+            };
+            bytes.len().checked_sub(size + mask).map(|came| (first, length.saturating_sub(came as u64)))
+        }
+        _ => None,
+    };
+    match head {
+        Some((first, left)) => [&[*first, 127], &left.to_be_bytes()[..]].concat(),
+        None => bytes.to_vec(),
+    }
 }
 
 /// Appends a control frame; with a mask it is a client's (section 5.3).
@@ -188,8 +209,36 @@ mod tests {
         assert_eq!(read(&[0x09, 0]), Err(FrameError::Control));
         assert_eq!(read(&[0x89, 126, 0, 200]), Err(FrameError::Control));
         let length = |bytes: u64| [&[0x82, 127][..], &bytes.to_be_bytes()].concat();
-        assert_eq!(read(&length(MAX_PAYLOAD)), Ok(None));
-        assert_eq!(read(&length(MAX_PAYLOAD + 1)), Err(FrameError::TooLarge));
+        assert_eq!(read(&length(u64::MAX >> 1)), Ok(None));
+        assert_eq!(read(&length(1 << 63)), Err(FrameError::Length));
+    }
+
+    #[test]
+    fn a_message_is_passed_over_in_any_pieces_and_takes_no_memory() {
+        let data = |mask: u8, length: &[u8], mask_and_payload: usize| {
+            [&[0x82, mask | length[0]], &length[1..], &vec![0x89; mask_and_payload]].concat()
+        };
+        for message in [
+            data(0x80, &[125], 4 + 125),
+            data(0, &[126, 1, 44], 300),
+            data(0x80, &[126, 1, 44], 4 + 300),
+            data(0x80, &[127, 0, 0, 0, 0, 0, 1, 0, 0], 4 + 65_536),
+        ] {
+            let stream = [message, written(|out| write_ping(out, Some([1, 2, 3, 4])))].concat();
+            for piece in [1, 2, 3, 7, 1000] {
+                let (mut kept, mut seen) = (Vec::new(), Vec::new());
+                for bytes in stream.chunks(piece) {
+                    kept.extend_from_slice(bytes);
+                    while let Some((frame, len)) = read(&kept).unwrap() {
+                        seen.push(frame.opcode);
+                        kept.drain(..len);
+                    }
+                    kept = keep(&kept);
+                    assert!(kept.len() <= 14, "{} bytes are kept", kept.len());
+                }
+                assert_eq!((seen, kept.len()), (vec![Opcode::Data, Opcode::Ping], 0));
+            }
+        }
     }
 
     proptest! {

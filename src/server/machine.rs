@@ -261,7 +261,7 @@ impl Server {
             }
             Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
             Ok(None) => {
-                return self.connections.keep_partial(c, bytes);
+                return self.connections.keep_partial(c, bytes.to_vec());
             }
             Err(refusal) => refusal.status(),
         };
@@ -422,7 +422,7 @@ impl Server {
             }
         }
         if !bytes.is_empty() {
-            self.connections.keep_partial(c, bytes);
+            self.connections.keep_partial(c, frame::keep(bytes));
         }
     }
 

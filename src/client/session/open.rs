@@ -42,7 +42,8 @@ impl Session {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     if !bytes.is_empty() {
-                        self.rare = Some(Box::new(Rare { partial: Partial::from(bytes.to_vec()), ..Rare::default() }));
+                        self.rare =
+                            Some(Box::new(Rare { partial: Partial::from(frame::keep(bytes)), ..Rare::default() }));
                     }
                     return;
                 }

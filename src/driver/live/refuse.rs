@@ -2,6 +2,7 @@
 
 use super::Part;
 use crate::fault::Kind;
+use crate::handshake::Mode;
 use crate::network::{self, Overflow};
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
@@ -60,6 +61,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     if part != Part::Servers {
         for (name, client) in &file.clients {
             let at = |key: &str| format!("clients.{name}.{key}");
+            let streams = client.mode == Mode::ExtendedConnect;
+            refuse(streams, at("mode"), "HTTP/2 is spoken in the simulator only");
             refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
             refuse(client.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
