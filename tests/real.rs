@@ -234,6 +234,14 @@ fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     for key in ["network.loss: ", "servers.gateway.access_link: ", "clients.players.nat: "] {
         assert!(problem.contains(key), "{key} is missing in {problem}");
     }
+    let mode = load(
+        "redirect",
+        &text,
+        None,
+        &["clients.players.mode='extended-connect'", "servers.front.tls='1.3'", "servers.gateway.tls='1.3'"],
+    );
+    let problem = live::clients(&mut mode.clone(), &["front=wss://127.0.0.1:1".into()], false).unwrap_err().to_string();
+    assert!(problem.contains("clients.players.mode: "), "{problem}");
     // What is not played need not be possible.
     let mut scenario = load("redirect", &text, None, &sets[..2]);
     assert!(live::clients(&mut scenario, &["front=ws://127.0.0.1:1".into()], false).is_ok());

@@ -74,8 +74,8 @@ impl Connections {
         self.partials.remove(&c.0)
     }
 
-    pub fn keep_partial(&mut self, c: ConnectionId, bytes: Vec<u8>) {
-        self.partials.insert(c.0, Partial::from(bytes));
+    pub fn keep_partial(&mut self, c: ConnectionId, bytes: impl Into<Vec<u8>>) {
+        self.partials.insert(c.0, Partial::from(bytes.into()));
     }
 
     pub fn has_partial(&self, c: ConnectionId) -> bool {

@@ -261,7 +261,7 @@ impl Server {
             }
             Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
             Ok(None) => {
-                return self.connections.keep_partial(c, bytes.to_vec());
+                return self.connections.keep_partial(c, bytes);
             }
             Err(refusal) => refusal.status(),
         };

@@ -2,7 +2,6 @@
 
 use super::Part;
 use crate::fault::Kind;
-use crate::handshake::Mode;
 use crate::network::{self, Overflow};
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
@@ -61,8 +60,9 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     if part != Part::Servers {
         for (name, client) in &file.clients {
             let at = |key: &str| format!("clients.{name}.{key}");
-            let streams = client.mode == Mode::ExtendedConnect;
-            refuse(streams, at("mode"), "HTTP/2 is spoken in the simulator only");
+            if let Some(why) = client.mode.simulated_only() {
+                refuse(true, at("mode"), why);
+            }
             refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
             refuse(client.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
