@@ -30,7 +30,7 @@ pub struct File {
     #[serde(serialize_with = "write_servers")]
     pub servers: IndexMap<String, server::Config>,
     /// Groups of forward proxies, by name. To all that comes after reading they are groups of servers as well, behind the
-    /// others ([`File::adopt_proxies`]).
+    /// others (`File::adopt_proxies`).
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub proxies: IndexMap<String, server::ProxyConfig>,
     /// DNS names, each with the servers it stands for.
