@@ -265,7 +265,7 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
 #[test]
 fn help_is_as_committed() {
     let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
-    let commands = ["run", "check", "profiles", "replay", "serve", "load", "verify"];
+    let commands = ["run", "check", "compare", "profiles", "replay", "serve", "load", "verify"];
     let all = std::iter::once(help(&["--help"])).chain(commands.map(|command| help(&[command, "--help"])));
     insta::assert_snapshot!("help", all.collect::<Vec<_>>().join("\n----\n"));
 }
@@ -389,4 +389,111 @@ fn profiles_are_printed_and_explained() {
     let unknown = run(here, &["profiles", "--explain", "chrome"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("unknown profile `chrome`"));
+}
+
+/// Two small scenarios in a folder of their own, of which one has a variant.
+fn pair(place: &Path) {
+    let text = |more: &str| {
+        format!(
+            "format = 1\ntitle = \"A {}\"\nduration = \"5s\"\n[servers.gateway]\n[clients.players]\ncount = 20\n\
+             arrive = \"at_once\"\nendpoints = \"gateway\"\n{more}",
+            if more.is_empty() { "plain one" } else { "one with a variant" }
+        )
+    };
+    fs::create_dir_all(place.join("scenarios/duo")).unwrap();
+    fs::write(place.join("scenarios/duo/plain.toml"), text("")).unwrap();
+    let varied = "[compare]\nbase = \"upgrade\"\nmetrics = [\"servers.gateway.transactions_in_use_max\", \"sessions.opened\"]\n\
+                  [variants.final]\n\"clients.players.mode\" = \"final-response\"\n\"servers.gateway.transactions_max\" = 5\n";
+    fs::write(place.join("scenarios/duo/varied.toml"), text(varied)).unwrap();
+}
+
+const PAIR: [&str; 3] = ["compare", "scenarios/duo/plain.toml", "scenarios/duo/varied.toml"];
+
+#[test]
+fn compare_puts_scenarios_and_their_variants_side_by_side() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    let output = run(place.path(), &[&PAIR[..], &["--format", "markdown"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let tables = text(&output.stdout);
+    let expected = "| scenario | variant | sessions.opened | sessions.open_at_end | attempts.total | attempts.failed | \
+                    time_to_open.p50 | time_to_open.p99 |\n|---|---|--:|--:|--:|--:|--:|--:|\n\
+                    | duo/plain | as-written | 20 (100 %) |";
+    assert!(tables.starts_with(expected), "{tables}");
+    for line in [
+        "| duo/varied | upgrade | 20 (100 %) |",
+        "| duo/varied | final | 20 (100 %) |",
+        "| duo/varied | upgrade |  | 20 (100 %) |",
+        "| duo/varied | final | 5 | 20 (100 %) |",
+    ] {
+        assert!(tables.contains(line), "{line}: {tables}");
+    }
+    let folder = place.path().join("results/duo");
+    assert_eq!(names(&folder), ["compare.csv", "compare.json", "compare.md", "plain.svg", "varied.svg"]);
+    let page = fs::read_to_string(folder.join("compare.md")).unwrap();
+    assert!(page.contains("![A one with a variant](varied.svg)"), "{page}");
+    // The same again, as JSON: the same files.
+    let before = fs::read_to_string(folder.join("compare.json")).unwrap();
+    let output = run(place.path(), &[&PAIR[..], &["--format", "json"]].concat());
+    assert_eq!(text(&output.stdout), before);
+    assert_eq!(fs::read_to_string(folder.join("compare.json")).unwrap(), before);
+}
+
+#[test]
+fn compare_takes_seeds_variants_and_metrics() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    let choice = ["--seeds", "3..6", "--variants", "final", "--metric", "time_to_open.max", "--out", "some"];
+    let output = run(place.path(), &[&PAIR[..], &choice].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<String> = text(&output.stdout).lines().map(String::from).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].starts_with("duo/varied  final"), "{lines:?}");
+    let csv = fs::read_to_string(place.path().join("some/compare.csv")).unwrap();
+    let seeds: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.split(',').nth(2)).collect();
+    assert_eq!(seeds, ["3", "4", "5"]);
+    for (choice, says) in [
+        (vec!["--variants", "finul"], "no variant of these scenarios is named `finul`"),
+        (vec!["--metric", "time_to_open.p98"], "no metric is named `time_to_open.p98`"),
+        (vec!["--seeds", "5..5"], "no seed at all"),
+        (vec!["scenarios/duo/plain.toml"], "two files are both called duo/plain"),
+        (vec!["scenarios/duo/none.toml"], "can't read"),
+    ] {
+        let output = run(place.path(), &[&PAIR[..], &choice].concat());
+        assert_eq!(output.status.code(), Some(2), "{choice:?}");
+        assert!(text(&output.stderr).contains(says), "{choice:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_comparison_is_verified_like_a_run_and_takes_no_other_place() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    assert_eq!(run(place.path(), &[&PAIR[..], &["--seeds", "1,2"]].concat()).status.code(), Some(0));
+    let output = run(place.path(), &["verify", "results"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("same        results/duo"), "{}", text(&output.stdout));
+    let folder = place.path().join("results/duo");
+    for (name, from, to) in [
+        ("compare.json", "\"digest\": \"", "\"digest\": \"0"),
+        ("compare.md", "20 (100 %)", "19 (95 %)"),
+        ("compare.csv", ",20,20", ",19,20"),
+        ("compare.json", "count = 20", "count = 21"),
+    ] {
+        let whole = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(whole.contains(from), "{name}");
+        fs::write(folder.join(name), whole.replacen(from, to, 1)).unwrap();
+        let output = run(place.path(), &["verify", "results"]);
+        fs::write(folder.join(name), whole).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(text(&output.stdout).contains("DIFFERENT"), "{}", text(&output.stdout));
+    }
+    // Neither makes way for the other.
+    let output = run(place.path(), &["run", "scenarios/duo/plain.toml", "--out", "results/duo"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("a comparison of duo"), "{}", text(&output.stderr));
+    assert_eq!(run(place.path(), &["run", "scenarios/duo/plain.toml"]).status.code(), Some(0));
+    let output = run(place.path(), &[&PAIR[..], &["--out", "results/duo/plain/sim-1"]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("a run of \"duo/plain\""), "{}", text(&output.stderr));
 }

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod axis;
+mod bars;
 mod connections;
 mod dash;
 mod labels;
@@ -23,6 +24,7 @@ mod tests;
 mod thin;
 mod transactions;
 
+pub use bars::{Bars, Cell, Column, bars};
 pub use sweep::{Band, Curve};
 
 use crate::metrics::Measured;

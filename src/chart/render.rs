@@ -37,27 +37,38 @@ const WIDEST_KEY: f64 = 280.0;
 const PALE: f64 = 0.4;
 const SHADE: f64 = 0.11;
 
-type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plot<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// The chart as an SVG document.
 pub fn svg(subtitle: &str, picture: &Picture) -> String {
+    let title = if subtitle.is_empty() { picture.title.into() } else { format!("{}: {subtitle}", picture.title) };
+    document(&title, &description(picture), (WIDTH, HEIGHT), |canvas| draw(canvas, subtitle, picture))
+}
+
+/// A drawing of this width and height as an SVG document.
+pub(super) fn document(
+    title: &str,
+    description: &str,
+    (width, height): (f64, f64),
+    draw: impl for<'a> FnOnce(&Canvas<'a>) -> Drawn<'a>,
+) -> String {
     let mut body = String::new();
-    let size = (scaled(WIDTH) as u32, scaled(HEIGHT) as u32);
+    let size = (scaled(width) as u32, scaled(height) as u32);
     let canvas = SVGBackend::with_string(&mut body, size).into_drawing_area();
-    draw(&canvas, subtitle, picture).expect("a string takes whatever is drawn");
+    draw(&canvas).expect("a string takes whatever is drawn");
     drop(canvas);
     // The backend wrote the opening tag for the large canvas; ours shows it at the chart's size, and adds what the
     // backend cannot say.
     let body = body.split_once('\n').map_or("", |(_, body)| body);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {} {}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
          role=\"img\" stroke-linejoin=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n{body}",
         size.0,
         size.1,
-        escaped(&if subtitle.is_empty() { picture.title.into() } else { format!("{}: {subtitle}", picture.title) }),
-        escaped(&description(picture)),
+        escaped(title),
+        escaped(description),
     )
 }
 
@@ -77,21 +88,21 @@ fn scaled(pixels: f64) -> i32 {
     (pixels * SCALE + 0.5) as i32
 }
 
-fn point(x: f64, y: f64) -> (i32, i32) {
+pub(super) fn point(x: f64, y: f64) -> (i32, i32) {
     (scaled(x), scaled(y))
 }
 
-fn stroke(color: RGBColor, opacity: f64, width: f64) -> ShapeStyle {
+pub(super) fn stroke(color: RGBColor, opacity: f64, width: f64) -> ShapeStyle {
     ShapeStyle { color: color.mix(opacity), filled: false, stroke_width: scaled(width) as u32 }
 }
 
-fn text<'a>(size: f64, color: &'a RGBColor, horizontally: HPos, style: FontStyle) -> TextStyle<'a> {
+pub(super) fn text<'a>(size: f64, color: &'a RGBColor, horizontally: HPos, style: FontStyle) -> TextStyle<'a> {
     // The backend divides sizes by 1.24.
     let font = FontDesc::new(FontFamily::SansSerif, size * SCALE * 1.24, style);
     TextStyle::from(font).color(color).pos(Pos::new(horizontally, VPos::Center))
 }
 
-fn plain<'a>(size: f64, color: &'a RGBColor) -> TextStyle<'a> {
+pub(super) fn plain<'a>(size: f64, color: &'a RGBColor) -> TextStyle<'a> {
     text(size, color, HPos::Left, FontStyle::Normal)
 }
 

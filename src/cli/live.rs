@@ -162,7 +162,7 @@ fn play(
             "results in {}\ntook {:.2} s for {} events; no digest, as no two runs on real sockets are the same\n",
             folder.display(),
             took.as_secs_f64(),
-            text::grouped(finished.events),
+            report::grouped(finished.events),
         ))?;
     }
     match (finished.partial, finished.held()) {

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit codes out.
 
 mod check;
+mod compare;
 mod live;
 mod profiles;
 mod progress;
@@ -47,6 +48,7 @@ Examples:
   shakedown run scenarios/failover.toml --seed 7 --set clients.players.count=1000000
   shakedown run scenarios/failover.toml --variant no-jitter --format json | jq .outage.p99_ms
   shakedown check scenarios/failover.toml --resolved
+  shakedown compare scenarios/l4-versus-redirect/*.toml
   shakedown replay scenarios/failover.toml --session players-17
   shakedown sweep scenarios/failover.toml --seeds 0..1000
   shakedown profiles --explain chromium
@@ -77,6 +79,9 @@ enum Command {
     /// Check a scenario without running it
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Run scenarios and their variants side by side: one table, and a chart for each scenario
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::CompareArgs),
     /// Print the real clients that a scenario may name: what each makes of answers
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(profiles::ProfilesArgs),
@@ -95,7 +100,7 @@ enum Command {
     /// Run a scenario's clients against real servers
     #[command(after_help = LOAD_EXAMPLES)]
     Load(live::LoadArgs),
-    /// Run recorded simulations again and compare digests, summaries and series
+    /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
 }
@@ -302,6 +307,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args),

@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use clap::Args;
 
 use super::progress::{Counter, catch_interrupts, interrupted};
-use super::text::{Table, grouped};
+use super::text::Table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Journal, Plan, Seeds, Shard, Spread, SweepError, SweepSummary};
+use crate::report::grouped;
 use crate::scenario::Overrides;
 use crate::time::{Nanos, human};
 

@@ -10,6 +10,7 @@ use crate::explore::{Finished, Visit};
 use crate::fault::Target;
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
+use crate::report::{grouped, shown};
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
@@ -280,39 +281,6 @@ fn value(summary: &Summary, path: &str) -> String {
     summary.get(path).map_or_else(String::new, shown)
 }
 
-/// A value for readers; `–` where there is none.
-fn shown(value: Value) -> String {
-    match value {
-        Value::Duration(Some(length)) => human(length),
-        Value::Count(count) => grouped(count),
-        Value::Part { count, of } if of > 0 => {
-            format!("{} ({})", grouped(count), percent(count as f64 / of as f64))
-        }
-        Value::Ratio(Some(ratio)) => percent(ratio),
-        Value::Duration(None) | Value::Ratio(None) | Value::Part { .. } => "–".into(),
-    }
-}
-
-/// Never rounds up to a hundred.
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let rounded = (percent * 100.0).floor() / 100.0;
-    format!("{rounded} %")
-}
-
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A table whose first column is words and whose others are numbers.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -357,12 +325,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_shares_never_round_up_to_all() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([1.0, 0.999_999, 0.5].map(percent), ["100 %", "99.99 %", "50 %"]);
-    }
 
     #[test]
     fn tables_align_and_leave_empty_columns_out() {

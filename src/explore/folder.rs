@@ -28,7 +28,7 @@ pub enum FolderError {
 }
 
 /// Writes `files` into `folder`. They are written beside it first and moved in one step, so that nobody ever sees half
-/// of them; a folder that is there is replaced only if it holds a run of the same scenario, driver and seed.
+/// of them; a folder that is there is replaced only if it holds a run of the same scenario, driver and seed, or a comparison of the same name.
 ///
 /// # Errors
 /// [`FolderError`]; the folder is then as it was before.
@@ -70,6 +70,14 @@ pub fn may_hold(folder: &Path, scenario: &Scenario) -> Result<(), FolderError> {
     may_make_way(folder, Some(&Identity(scenario.name.clone().into(), "sim".into(), scenario.file.seed.0.into())))
 }
 
+/// Whether a comparison of this name could be written to `folder`.
+///
+/// # Errors
+/// [`FolderError`] when something else lies there, or something that can't be read.
+pub fn may_hold_comparison(folder: &Path, name: &str) -> Result<(), FolderError> {
+    may_make_way(folder, Some(&Identity(name.into(), "comparison".into(), serde_json::Value::Null)))
+}
+
 /// Whether the sweep with this header could be written to `folder`.
 ///
 /// # Errors
@@ -78,16 +86,19 @@ pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
     may_make_way(folder, identity(header.as_bytes()).as_ref())
 }
 
-/// The files that say what a folder holds: a run, or a sweep.
-const HEADERS: [&str; 2] = ["run.json", "sweep.json"];
+/// The files that say what a folder holds: a run, a sweep, or a comparison.
+const HEADERS: [&str; 3] = ["run.json", "sweep.json", "compare.json"];
 
-/// Whose run it is: scenario, driver and seed, or seeds.
+/// Whose run it is: scenario, driver and seed, or seeds; of a comparison, its name and nothing else.
 #[derive(PartialEq)]
 struct Identity(serde_json::Value, serde_json::Value, serde_json::Value);
 
 fn identity(run: &[u8]) -> Option<Identity> {
     let run: serde_json::Value = serde_json::from_slice(run).ok()?;
     let key = |name: &str| run.get(name).cloned();
+    if let Some(name) = key("comparison") {
+        return Some(Identity(name, "comparison".into(), serde_json::Value::Null));
+    }
     Some(Identity(key("scenario")?, key("driver")?, key("seed").or_else(|| key("seeds"))?))
 }
 
@@ -113,6 +124,9 @@ fn may_make_way(folder: &Path, ours: Option<&Identity>) -> Result<(), FolderErro
     match headers.into_iter().find_map(|bytes| identity(&bytes)) {
         None => taken("no run.json of a run"),
         Some(theirs) if ours == Some(&theirs) => Ok(()),
+        Some(Identity(name, _, serde_json::Value::Null)) => {
+            taken(&format!("a comparison of {}", name.as_str().unwrap_or_default()))
+        }
         Some(Identity(scenario, driver, seed)) => taken(&format!("a run of {scenario}, driver {driver}, seed {seed}")),
     }
 }

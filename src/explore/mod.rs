@@ -1,5 +1,7 @@
-//! Runs made for a purpose: one run into a folder, live runs, runs that listen to a few sessions, committed runs held against new ones, and runs with known answers.
+//! Runs made for a purpose: one run into a folder, live runs, runs side by side, runs that listen to a few sessions,
+//! committed runs held against new ones, and runs with known answers.
 
+mod compare;
 mod folder;
 mod limits;
 pub mod live;
@@ -10,7 +12,8 @@ pub mod sweep;
 mod verify;
 mod visitors;
 
-pub use folder::{FolderError, may_hold, may_hold_sweep, write_folder};
+pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
+pub use folder::{FolderError, may_hold, may_hold_comparison, may_hold_sweep, write_folder};
 pub use once::{Finished, Progress, once};
 pub use replay::{find, trace};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

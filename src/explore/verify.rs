@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::compare;
 use super::once::once;
 use crate::report;
 use crate::scenario::{Overrides, Scenario};
@@ -27,14 +28,16 @@ pub enum Verdict {
     Unreadable(String),
 }
 
-/// The folders under `place` that hold a run, or what is left of one, in order of their names; and below it, those that
-/// can't be searched. Left out are partial runs (`…-partial`) and those of drivers that never run the same way twice.
+/// The folders under `place` that hold a run or a comparison, or what is left of one, in order of their names; and below
+/// it, those that can't be searched. Left out are partial runs (`…-partial`) and those of drivers that never run the same
+/// way twice.
 ///
 /// # Errors
 /// When `place` itself can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    if FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place) {
+    if (FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place)) || compare::is_comparison(place)
+    {
         found.push(place.to_path_buf());
     }
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -65,9 +68,10 @@ fn is_unrepeatable(folder: &Path) -> bool {
     run.is_some_and(|run| run["partial"] == true || run["deterministic"] == false)
 }
 
-/// Runs a recorded run again and compares digest, `summary.json` and `series.csv`.
+/// Runs a recorded run again and compares digest, `summary.json` and `series.csv`; of a comparison, all that is no chart.
 pub fn verify(folder: &Path) -> Verified {
-    let verdict = match compare(folder) {
+    let differences = if compare::is_comparison(folder) { compare::differences(folder) } else { differences(folder) };
+    let verdict = match differences {
         Ok(differences) if differences.is_empty() => Verdict::Same,
         Ok(differences) => Verdict::Different(differences),
         Err(problem) => Verdict::Unreadable(problem),
@@ -75,7 +79,7 @@ pub fn verify(folder: &Path) -> Verified {
     Verified { folder: folder.to_path_buf(), verdict }
 }
 
-fn compare(folder: &Path) -> Result<Vec<String>, String> {
+fn differences(folder: &Path) -> Result<Vec<String>, String> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
     let [run, summary, series] = FILES.map(read);
     let recorded: serde_json::Value = serde_json::from_str(&run?).map_err(|error| format!("run.json: {error}"))?;
@@ -114,7 +118,7 @@ fn compare(folder: &Path) -> Result<Vec<String>, String> {
     Ok(differences)
 }
 
-fn first_difference(name: &str, recorded: &str, now: &str) -> String {
+pub(super) fn first_difference(name: &str, recorded: &str, now: &str) -> String {
     let mut pairs = recorded.lines().zip(now.lines()).enumerate();
     match pairs.find(|(_, (recorded, now))| recorded != now) {
         Some((line, (recorded, now))) => {

@@ -234,6 +234,12 @@ impl Metrics {
             let part = Value::Part { count: self.outcomes[outcome as usize], of: attempts };
             summary.push(format!("attempts.{}", outcome.name()), part);
         }
+        let came_to_nothing = |outcome: Outcome| {
+            !matches!(outcome, Outcome::Opened | Outcome::Redirected | Outcome::Challenged | Outcome::ProxyChallenged)
+        };
+        let failed = Outcome::ALL.into_iter().filter(|outcome| came_to_nothing(*outcome));
+        let failed = failed.map(|outcome| self.outcomes[outcome as usize]).sum();
+        summary.push("attempts.failed", Value::Part { count: failed, of: attempts });
         summary.push("hops.total", Value::Count(self.outcomes[Outcome::Redirected as usize]));
         summary.push("hops.max", Value::Count(u64::from(self.hops_max)));
         if self.layout.tls {

@@ -1,16 +1,20 @@
 //! What a run leaves behind: the bytes of every file in its folder. Pure: who calls writes them.
 
+pub mod comparison;
 mod hlog;
 mod json;
 mod series;
+mod shown;
 
 use crate::chart;
 use crate::check::Verdict;
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
+pub use comparison::{Comparison, Part, Row};
 pub use hlog::histogram_log;
 pub use json::{FORMAT_VERSION, number};
+pub use shown::{grouped, percent, shown};
 
 /// A finished run.
 #[derive(Debug)]

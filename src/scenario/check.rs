@@ -18,7 +18,7 @@ use super::problem::{Problem, listed, nearest, shortened, ticked};
 use super::{File, Scenario, Tree};
 use crate::fault::{self, Target};
 use crate::machine::EndpointId;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Summary};
 use crate::network::SynRetries;
 use crate::rng::{Distribution, Varying};
 use crate::server::{self, Names, ServerKind};
@@ -386,16 +386,50 @@ fn known_host(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Resul
     })
 }
 
+/// Every metric of a scenario: those of a run in which nothing happened, so that one table serves all.
+pub(super) fn metrics(scenario: &Scenario) -> Summary {
+    let mut layout = scenario.layout();
+    layout.groups.iter_mut().for_each(|group| group.count = 0);
+    layout.interval = layout.duration;
+    Metrics::new(layout).finish(Timestamp::ZERO).summary
+}
+
+/// Checks what is shown beside others: names, and metrics that the scenario or one of its variants has.
+pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) -> Result<(), Problem> {
+    let compare = &scenario.compare;
+    if let Some(base) = &compare.base {
+        name_at(base, "compare.base", tree)?;
+        if tree.variants().contains(base) {
+            return Err(tree.problem("compare.base", format!("{} is a variant already", ticked(base))));
+        }
+    }
+    if compare.metrics.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<Summary> = std::iter::once(scenario).chain(variants).map(metrics).collect();
+    for (number, path) in compare.metrics.iter().enumerate() {
+        let place = format!("compare.metrics.{number}");
+        if compare.metrics[..number].contains(path) {
+            return Err(tree.problem(&place, format!("{} is there already", ticked(path))));
+        }
+        if !all.iter().any(|summary| summary.get(path).is_some()) {
+            let known = all.iter().flat_map(|summary| &summary.metrics).map(|metric| metric.path.as_str());
+            let problem = tree.problem(&place, format!("no metric is named {}", ticked(path)));
+            return Err(match nearest(path, known) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Every expectation must be of a metric that this scenario has, in its unit.
 pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     if scenario.file.expect.is_empty() {
         return Ok(());
     }
-    // The names are those of a run in which nothing happened: one table serves both.
-    let mut layout = scenario.layout();
-    layout.groups.iter_mut().for_each(|group| group.count = 0);
-    layout.interval = layout.duration;
-    let summary = Metrics::new(layout).finish(Timestamp::ZERO).summary;
+    let summary = metrics(scenario);
     for (path, list) in &scenario.file.expect {
         let place = format!("expect.{}", segment(path));
         let Some(value) = summary.get(path) else {

@@ -44,6 +44,9 @@ pub struct File {
     /// What the summary measures.
     #[serde(default)]
     pub measure: Measure,
+    /// What is shown of it beside others. No part of a run: neither kept here nor in the resolved scenario.
+    #[serde(default, skip_serializing)]
+    pub compare: Compare,
     /// What must come out, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub expect: IndexMap<String, Expectations>,
@@ -81,6 +84,16 @@ pub struct Measure {
     /// The interval of the series; absent: a round one that gives 60 to 120 of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Nanos>,
+}
+
+/// `[compare]`: what `shakedown compare` shows of the scenario.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// What the file as it is written is called beside its variants.
+    pub base: Option<String>,
+    /// The metrics of its own table and chart.
+    pub metrics: Vec<String>,
 }
 
 impl File {

@@ -16,7 +16,7 @@ mod server;
 mod strike;
 mod tree;
 
-pub use file::{File, Measure};
+pub use file::{Compare, File, Measure};
 pub use problem::{Problem, nearest};
 pub use tree::Tree;
 
@@ -53,6 +53,10 @@ pub struct Scenario {
     pub servers: Vec<ServerEntry>,
     /// Every fault, by number, with its targets found.
     pub faults: Vec<Fault>,
+    /// What is shown of it beside others.
+    pub compare: Compare,
+    /// The names of its variants, in the order of the file.
+    pub variants: Vec<String>,
     /// Which link lies between a client group, or a server that calls others, and a server.
     pub routes: Routes,
 }
@@ -77,18 +81,21 @@ impl Scenario {
         if let Some(variant) = &overrides.variant {
             tree.apply_variant(variant)?;
         }
-        let variants: Vec<String> = match &overrides.variant {
-            Some(_) => Vec::new(),
-            None => tree.variants(),
-        };
+        let names = written.variants();
+        let variants: &[String] = if overrides.variant.is_some() { &[] } else { &names };
         // The scenario as it is comes first: what is wrong with it is no variant's fault.
-        let scenario = Scenario::resolve(name, tree.clone(), &written, overrides)?;
+        let mut scenario = Scenario::resolve(name, tree.clone(), &written, overrides)?;
         // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
+        let mut all = Vec::new();
         for variant in variants {
             let mut varied = tree.clone();
-            varied.apply_variant(&variant)?;
-            Scenario::resolve(name, varied, &written, &Overrides::default())?;
+            varied.apply_variant(variant)?;
+            all.push(Scenario::resolve(name, varied, &written, &Overrides::default())?);
         }
+        if overrides.variant.is_none() {
+            check::compared(&scenario, &all, &written)?;
+        }
+        scenario.variants = names;
         Ok(scenario)
     }
 
@@ -105,6 +112,8 @@ impl Scenario {
             file.seed = Seed(seed);
         }
         file.fill_in();
+        // No part of a run.
+        let compare = std::mem::take(&mut file.compare);
         check::file(&file, &tree)?;
         file.adopt_proxies();
         let servers = file
@@ -116,7 +125,15 @@ impl Scenario {
             })
             .collect();
         let routes = Routes::default();
-        let mut scenario = Scenario { name: name.to_string(), file, servers, faults: Vec::new(), routes };
+        let mut scenario = Scenario {
+            name: name.to_string(),
+            file,
+            servers,
+            faults: Vec::new(),
+            compare,
+            variants: Vec::new(),
+            routes,
+        };
         check::dns::names(&scenario, &tree)?;
         check::names(&scenario, &tree)?;
         places::check_zones(&scenario, &tree)?;
@@ -306,6 +323,11 @@ impl Scenario {
     pub fn expectations(&self) -> impl Iterator<Item = (&str, Expectation)> {
         let all = self.file.expect.iter();
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
+    }
+
+    /// Whether a run of it has a metric of this name.
+    pub fn has_metric(&self, path: &str) -> bool {
+        check::metrics(self).get(path).is_some()
     }
 
     /// Sessions that all client groups have together.

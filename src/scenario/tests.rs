@@ -315,7 +315,7 @@ fn every_seed_resolves() {
 
 #[test]
 fn what_is_not_written_is_what_the_types_say() {
-    let Scenario { name, file, servers, faults, routes } = load(LEAST);
+    let Scenario { name, file, servers, faults, routes, compare: _, variants: _ } = load(LEAST);
     assert_eq!(name, "fleet");
     assert_eq!(file.seed, Seed(1));
     assert_eq!(file.network.one_way, Distribution::Constant(Nanos::from_millis(20)));

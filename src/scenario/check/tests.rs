@@ -2157,3 +2157,29 @@ fn clients_go_through_proxies_and_not_to_them() {
       = help: name servers, or take `proxy` from the clients
     "#);
 }
+
+#[test]
+fn what_is_compared_must_be_there_in_the_file_or_a_variant() {
+    let told = |compare: &str| {
+        let text = format!(
+            "format = 1\ntitle = 'x'\nduration = '5s'\n[servers.a]\n[clients.b]\ncount = 1\nendpoints = 'a'\n\
+             [compare]\n{compare}\n[variants.pool]\n'servers.a.transactions_max' = 5\n"
+        );
+        crate::scenario::Scenario::load("x.toml", "x", &text, &Overrides::default())
+            .map_err(|problem| problem.to_string())
+    };
+    let scenario = told("base = 'plain'\nmetrics = ['outage.p99', 'servers.a.transactions_full']").unwrap();
+    assert_eq!(scenario.variants, ["pool"]);
+    // It is no part of a run.
+    assert!(!scenario.resolved().contains("compare"));
+    for (compare, says) in [
+        ("metrics = ['outage.p98']", "the nearest name is `outage.p90`"),
+        ("metrics = ['outage.p99', 'outage.p99']", "is there already"),
+        ("base = 'pool'", "is a variant already"),
+        ("base = 'A b'", "small letters"),
+        ("metric = ['outage.p99']", "metrics"),
+    ] {
+        let told = told(compare).expect_err(compare);
+        assert!(told.contains(says), "{compare}: {told}");
+    }
+}

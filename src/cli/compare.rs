@@ -1,0 +1,163 @@
+//! `shakedown compare`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Args, ValueEnum};
+
+use super::progress::Counter;
+use super::{Failure, complain, print, stem};
+use crate::explore::{Choice, Source, may_hold_comparison, prepare, write_folder};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  shakedown compare scenarios/hybi/*.toml
+  shakedown compare scenarios/failover.toml --seeds 0..10 --metric outage.p99 --metric attempts.total
+  shakedown compare scenarios/l4-versus-redirect/*.toml --variants as-written --format markdown
+
+Each file is run as it is written and in every variant, all with the same seeds: a table of all runs, and for each file one
+of the metrics that it asks for with [compare] metrics = [...]. Several seeds give medians, with their range.
+Results go to results/NAME, where NAME is the folder that the files share, or results/SCENARIO/compare.";
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// The scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Run only these variants; the file as it is written is as-written, or what its [compare] base says
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    variants: Vec<String>,
+    /// Run each with these seeds instead of the scenario's own: 0..10 (ten of them), or 1,5,9
+    #[arg(long, value_name = "SEEDS", value_parser = seeds)]
+    seeds: Option<Seeds>,
+    /// Override a key in all of them: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Show this metric instead of the usual ones and those of the files (can be repeated)
+    #[arg(long = "metric", value_name = "PATH")]
+    metrics: Vec<String>,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    format: CompareFormat,
+    /// Write the results into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompareFormat {
+    /// Tables to read
+    Text,
+    /// A JSON document
+    Json,
+    /// Tables for a document or a comment
+    Markdown,
+}
+
+#[derive(Debug, Clone)]
+struct Seeds(Vec<u64>);
+
+/// The most seeds.
+const MAX_SEEDS: u64 = 10_000;
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let wrong = || "seeds are a range such as 0..10, or a list such as 1,5,9".to_string();
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
+    let seeds: Vec<u64> = match text.split_once("..") {
+        Some((from, to)) => {
+            let (from, to) = (number(from)?, number(to)?);
+            if to.saturating_sub(from) > MAX_SEEDS {
+                return Err(format!("more than {MAX_SEEDS} seeds"));
+            }
+            (from..to).collect()
+        }
+        None => text.split(',').map(number).collect::<Result<_, _>>()?,
+    };
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    match seeds.len() {
+        0 => Err(format!("no seed at all: {}", wrong())),
+        count if count > sorted.len() => Err("a seed is there twice".into()),
+        _ => Ok(Seeds(seeds)),
+    }
+}
+
+pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
+    let source = |path: &PathBuf| {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
+        Ok(Source { shown, name: stem(path), text })
+    };
+    let sources = args.files.iter().map(source).collect::<Result<Vec<Source>, Failure>>()?;
+    let mut names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let folder = filed_under(&names);
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::Input(format!("error: two files are both called {}", twice[0])));
+    }
+    let choice = Choice {
+        variants: args.variants.clone(),
+        seeds: args.seeds.clone().map_or(Vec::new(), |seeds| seeds.0),
+        sets: args.sets.clone(),
+        metrics: args.metrics.clone(),
+    };
+    let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
+    let name = folder.strip_suffix("/compare").unwrap_or(&folder);
+    let prepared = prepare(name, &sources, &choice)?;
+    // Better told now than after the work.
+    may_hold_comparison(&out, name).map_err(|error| Failure::Machine(error.to_string()))?;
+    let watcher = Mutex::new(Counter::new(0));
+    let compared = prepared.run(&|done, of| {
+        // A panic elsewhere ends the process anyway; its count may as well be shown.
+        watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
+    });
+    watcher.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    let comparison = compared?;
+    let written = write_folder(&out, &comparison.files());
+    print(&match args.format {
+        CompareFormat::Text => comparison.text(),
+        CompareFormat::Json => comparison.json(),
+        CompareFormat::Markdown => comparison.markdown(),
+    })?;
+    // The numbers are told even when they could not be kept.
+    written.map_err(|error| Failure::Machine(error.to_string()))?;
+    complain(&format!("results in {}\n", out.display()))
+}
+
+/// The folder that all of them are in, or of a single one its own.
+fn filed_under(names: &[&str]) -> String {
+    let parent = |name: &str| name.rsplit_once('/').map(|(parent, _)| parent.to_string());
+    match names {
+        [one] => format!("{one}/compare"),
+        [first, others @ ..] => {
+            let shared = parent(first).filter(|first| others.iter().all(|other| parent(other).as_ref() == Some(first)));
+            shared.unwrap_or_else(|| "compare".into())
+        }
+        [] => "compare".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_range_or_a_list() {
+        assert_eq!(seeds("0..3").unwrap().0, [0, 1, 2]);
+        assert_eq!(seeds("7, 5").unwrap().0, [7, 5]);
+        for wrong in ["", "3..3", "1..", "a", "1,1", "0..99999"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn results_lie_where_the_files_do() {
+        assert_eq!(filed_under(&["hybi/a", "hybi/b"]), "hybi");
+        assert_eq!(filed_under(&["failover"]), "failover/compare");
+        assert_eq!(filed_under(&["hybi/a"]), "hybi/a/compare");
+        assert_eq!(filed_under(&["a", "b"]), "compare");
+        assert_eq!(filed_under(&["hybi/a", "b"]), "compare");
+    }
+}

@@ -1,0 +1,374 @@
+//! Runs side by side: one table of all, one for what each scenario asks, a chart for each, and what it takes to make them
+//! again.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::shown::shown;
+use super::{FORMAT_VERSION, number};
+use crate::chart::{self, Bars, Cell, Column};
+use crate::metrics::Value;
+
+/// What is shown of every run unless somebody says otherwise.
+pub const METRICS: [&str; 6] = [
+    "sessions.opened",
+    "sessions.open_at_end",
+    "attempts.total",
+    "attempts.failed",
+    "time_to_open.p50",
+    "time_to_open.p99",
+];
+
+/// Runs of some scenarios and their variants, with the same seeds.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// What it is filed under.
+    pub name: String,
+    /// What the table of all runs shows.
+    pub metrics: Vec<String>,
+    /// A scenario each.
+    pub parts: Vec<Part>,
+}
+
+/// One scenario and its variants.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// What its own table and chart show.
+    pub metrics: Vec<String>,
+    /// The variants that were run.
+    pub rows: Vec<Row>,
+}
+
+/// One variant of a scenario.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The variant's name; of the file as it is written, what the file calls that.
+    pub name: String,
+    /// The variant; none for the file as it is written.
+    pub variant: Option<String>,
+    /// The resolved scenario, with the first seed.
+    pub resolved: String,
+    /// A run for each seed.
+    pub runs: Vec<Run>,
+}
+
+/// One run, as far as it is compared.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// The digest of all its events.
+    pub digest: String,
+    /// Its metrics, by path: those of the table of all, then those of its part. Those that it does not have are left out.
+    pub values: Vec<(String, Value)>,
+}
+
+/// What several seeds came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The least.
+    pub least: Value,
+    /// The one in the middle (of an even number, the lower of the two).
+    pub median: Value,
+    /// The largest.
+    pub largest: Value,
+}
+
+impl Row {
+    /// A metric over the row's seeds; none where a run does not have it.
+    pub fn spread(&self, path: &str) -> Option<Spread> {
+        let of_run = |run: &Run| run.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value);
+        let mut values: Vec<Value> = self.runs.iter().filter_map(of_run).collect();
+        values.sort_by(|a, b| rank(*a).total_cmp(&rank(*b)));
+        let (least, largest) = (*values.first()?, *values.last()?);
+        Some(Spread { least, median: values[(values.len() - 1) / 2], largest })
+    }
+}
+
+impl Spread {
+    fn shown(&self) -> String {
+        let middle = shown(self.median);
+        match self.least == self.largest {
+            true => middle,
+            false => format!("{middle} [{} … {}]", shown(self.least), shown(self.largest)),
+        }
+    }
+}
+
+/// Where a value stands among others: no time at all is infinite, no ratio is less than any.
+fn rank(value: Value) -> f64 {
+    match value {
+        Value::Duration(length) => length.map_or(f64::INFINITY, |length| length.as_secs_f64()),
+        Value::Count(count) => count as f64,
+        Value::Part { count, of } => count as f64 / of.max(1) as f64,
+        Value::Ratio(ratio) => ratio.unwrap_or(-1.0),
+    }
+}
+
+impl Comparison {
+    /// Every file of the comparison's folder: its name and its bytes.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = vec![
+            ("compare.json".to_string(), self.json().into_bytes()),
+            ("compare.csv".to_string(), self.csv().into_bytes()),
+            ("compare.md".to_string(), self.page().into_bytes()),
+        ];
+        let charts = self.parts.iter().map(|part| (self.chart_of(part), part.chart().into_bytes()));
+        files.extend(charts);
+        files
+    }
+
+    /// The tables, as text for a terminal.
+    pub fn text(&self) -> String {
+        let tables = self.tables().into_iter().map(|table| table.aligned());
+        tables.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The tables, in Markdown.
+    pub fn markdown(&self) -> String {
+        let tables = self.tables().into_iter().map(|table| table.markdown());
+        tables.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Tables and charts, in Markdown.
+    fn page(&self) -> String {
+        let mut tables = self.tables().into_iter();
+        let mut text = format!("# {}\n\n", self.name);
+        let seeds: Vec<u64> =
+            self.rows().next().map(|row| row.runs.iter().map(|run| run.seed).collect()).unwrap_or_default();
+        let of = match seeds.as_slice() {
+            [] | [_] => "each run once",
+            _ => "medians over the seeds, with the least and the largest in brackets where they differ",
+        };
+        let _ = writeln!(text, "Written by `shakedown compare`; {of}.\n");
+        if let Some(all) = tables.next() {
+            text += &all.markdown();
+        }
+        for part in &self.parts {
+            let _ = write!(text, "\n## {}: {}\n\n", part.scenario, part.title);
+            if part.metrics != self.metrics
+                && let Some(table) = tables.next()
+            {
+                let _ = writeln!(text, "{}", table.markdown());
+            }
+            let _ = writeln!(text, "![{}]({})", part.title, self.chart_of(part));
+        }
+        text
+    }
+
+    /// The file of a part's chart.
+    fn chart_of(&self, part: &Part) -> String {
+        let own = part.scenario.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('/'));
+        format!("{}.svg", own.unwrap_or(&part.scenario).replace('/', "-"))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.parts.iter().flat_map(|part| &part.rows)
+    }
+
+    /// One of all runs, and one for each scenario that asks for metrics of its own.
+    fn tables(&self) -> Vec<Table> {
+        let mut all = Table::new("scenario", &self.metrics);
+        for part in &self.parts {
+            for row in &part.rows {
+                all.row(&part.scenario, row, &self.metrics);
+            }
+        }
+        let own = self.parts.iter().filter(|part| part.metrics != self.metrics).map(|part| {
+            let mut table = Table::new("scenario", &part.metrics);
+            part.rows.iter().for_each(|row| table.row(&part.scenario, row, &part.metrics));
+            table
+        });
+        let own: Vec<Table> = own.collect();
+        std::iter::once(all).chain(own).collect()
+    }
+
+    /// What was run, and every value of every run.
+    pub fn json(&self) -> String {
+        let row = |row: &Row| {
+            let runs = row.runs.iter().map(|run| {
+                let values: Map<String, Json> =
+                    run.values.iter().map(|(path, value)| (path.clone(), measured(*value))).collect();
+                json!({ "seed": run.seed, "digest": run.digest, "values": values })
+            });
+            json!({
+                "name": row.name,
+                "variant": row.variant,
+                "scenario_toml": row.resolved,
+                "runs": runs.collect::<Vec<_>>(),
+            })
+        };
+        let part = |part: &Part| {
+            json!({
+                "scenario": part.scenario,
+                "title": part.title,
+                "metrics": part.metrics,
+                "rows": part.rows.iter().map(row).collect::<Vec<_>>(),
+            })
+        };
+        let document = json!({
+            "format_version": FORMAT_VERSION,
+            "comparison": self.name,
+            "driver": "sim",
+            "version": env!("CARGO_PKG_VERSION"),
+            "metrics": self.metrics,
+            "parts": self.parts.iter().map(part).collect::<Vec<_>>(),
+        });
+        let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers can be written");
+        text.push('\n');
+        text
+    }
+
+    /// One line per run and metric.
+    fn csv(&self) -> String {
+        let mut text = String::from("scenario,variant,seed,metric,value,of\n");
+        for part in &self.parts {
+            for (row, run) in part.rows.iter().flat_map(|row| row.runs.iter().map(move |run| (row, run))) {
+                for (path, value) in &run.values {
+                    let unit = if matches!(value, Value::Duration(_)) { "_ms" } else { "" };
+                    let of = if let Value::Part { of, .. } = value { of.to_string() } else { String::new() };
+                    let value = match number(*value) {
+                        Json::Null => String::new(),
+                        value => value.to_string(),
+                    };
+                    let _ = writeln!(text, "{},{},{},{path}{unit},{value},{of}", part.scenario, row.name, run.seed);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// A value with its unit.
+fn measured(value: Value) -> Json {
+    match value {
+        Value::Duration(_) => json!({ "ms": number(value) }),
+        Value::Count(count) => json!({ "count": count }),
+        Value::Part { count, of } => json!({ "count": count, "of": of }),
+        Value::Ratio(ratio) => json!({ "ratio": ratio }),
+    }
+}
+
+impl Part {
+    /// Its chart.
+    fn chart(&self) -> String {
+        let column = |path: &String| Column {
+            name: path.clone(),
+            whole: self.rows.iter().any(|row| {
+                row.spread(path).is_some_and(|spread| matches!(spread.median, Value::Part { .. } | Value::Ratio(_)))
+            }),
+            cells: self.rows.iter().map(|row| cell(row.spread(path))).collect(),
+        };
+        let bars = Bars {
+            title: &self.title,
+            subtitle: &self.scenario,
+            rows: self.rows.iter().map(|row| row.name.clone()).collect(),
+            columns: self.metrics.iter().map(column).collect(),
+        };
+        chart::bars(&bars)
+    }
+}
+
+fn cell(spread: Option<Spread>) -> Cell {
+    let Some(spread) = spread else { return Cell::default() };
+    let endless = matches!(spread.median, Value::Duration(None));
+    let value = |value: Value| Some(rank(value)).filter(|rank| rank.is_finite() && *rank >= 0.0);
+    Cell {
+        value: value(spread.median),
+        range: value(spread.least).zip(value(spread.largest)).filter(|(least, largest)| least < largest),
+        shown: shown(spread.median),
+        endless,
+    }
+}
+
+/// A table of text.
+struct Table {
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(first: &str, metrics: &[String]) -> Table {
+        let head = [first, "variant"].map(String::from).into_iter().chain(metrics.iter().cloned());
+        Table { head: head.collect(), rows: Vec::new() }
+    }
+
+    fn row(&mut self, scenario: &str, row: &Row, metrics: &[String]) {
+        let cells = metrics.iter().map(|path| row.spread(path).map_or(String::new(), |spread| spread.shown()));
+        self.rows.push([scenario.to_string(), row.name.clone()].into_iter().chain(cells).collect());
+    }
+
+    fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let mut text = line(&self.head);
+        text += &format!("|---|---{}|\n", "|--:".repeat(self.head.len() - 2));
+        self.rows.iter().for_each(|row| text += &line(row));
+        text
+    }
+
+    fn aligned(&self) -> String {
+        let all = || std::iter::once(&self.head).chain(&self.rows);
+        let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let mut text = String::new();
+        for row in all() {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let space = " ".repeat(width - cell.chars().count());
+                // Names to the left, numbers to the right.
+                line += &if column < 2 { format!("{cell}{space}  ") } else { format!("{space}{cell}  ") };
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Nanos;
+
+    fn row(values: &[Option<u64>]) -> Row {
+        let run = |(seed, ms): (u64, &Option<u64>)| Run {
+            seed,
+            digest: "00".into(),
+            values: vec![("outage.p99".into(), Value::Duration(ms.map(Nanos::from_millis)))],
+        };
+        let runs = (0..).zip(values).map(run).collect();
+        Row { name: "a".into(), variant: None, resolved: String::new(), runs }
+    }
+
+    #[test]
+    fn several_seeds_have_a_median_and_a_range_and_never_is_the_longest() {
+        let spread = row(&[Some(30), None, Some(10), Some(20)]).spread("outage.p99").unwrap();
+        assert_eq!(spread.shown(), "20.0 ms [10.0 ms … –]");
+        assert_eq!(row(&[Some(5), Some(5)]).spread("outage.p99").unwrap().shown(), "5.00 ms");
+        assert_eq!(row(&[Some(5)]).spread("outage.p50"), None);
+    }
+
+    #[test]
+    fn who_does_not_have_a_metric_leaves_its_cell_empty() {
+        let part = Part {
+            scenario: "hybi/x".into(),
+            title: "X".into(),
+            metrics: vec!["outage.p99".into(), "servers.front.forwarded".into()],
+            rows: vec![row(&[Some(5)])],
+        };
+        let comparison = Comparison { name: "hybi".into(), metrics: vec!["outage.p99".into()], parts: vec![part] };
+        assert_eq!(
+            comparison.markdown(),
+            "| scenario | variant | outage.p99 |\n|---|---|--:|\n| hybi/x | a | 5.00 ms |\n\n\
+             | scenario | variant | outage.p99 | servers.front.forwarded |\n|---|---|--:|--:|\n| hybi/x | a | 5.00 ms |  |\n"
+        );
+        let names: Vec<String> = comparison.files().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["compare.json", "compare.csv", "compare.md", "x.svg"]);
+        assert!(comparison.csv().ends_with("hybi/x,a,0,outage.p99_ms,5.0,\n"), "{}", comparison.csv());
+    }
+}

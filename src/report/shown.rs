@@ -1,0 +1,48 @@
+//! Values for readers.
+
+use crate::metrics::Value;
+use crate::time::human;
+
+/// A value for readers; `–` where there is none.
+pub fn shown(value: Value) -> String {
+    match value {
+        Value::Duration(Some(length)) => human(length),
+        Value::Count(count) => grouped(count),
+        Value::Part { count, of } if of > 0 => {
+            format!("{} ({})", grouped(count), percent(count as f64 / of as f64))
+        }
+        Value::Ratio(Some(ratio)) => percent(ratio),
+        Value::Duration(None) | Value::Ratio(None) | Value::Part { .. } => "–".into(),
+    }
+}
+
+/// Never rounds up to a hundred.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let rounded = (percent * 100.0).floor() / 100.0;
+    format!("{rounded} %")
+}
+
+/// `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_shares_never_round_up_to_all() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([1.0, 0.999_999, 0.5].map(percent), ["100 %", "99.99 %", "50 %"]);
+    }
+}
