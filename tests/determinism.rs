@@ -50,6 +50,8 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("tls-storm", None, 1),
     ("tls-storm", Some("shared-keys"), 1),
     ("access-link", None, 1),
+    ("hybi/pinned", None, 1),
+    ("hybi/redirect", Some("final-response"), 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

@@ -10,13 +10,18 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 18] = [
+const COMMITTED: [&str; 23] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/cache-restart.toml"),
     include_str!("../../scenarios/dns-failover.toml"),
     include_str!("../../scenarios/failover.toml"),
+    include_str!("../../scenarios/hybi/authentication.toml"),
+    include_str!("../../scenarios/hybi/pinned.toml"),
+    include_str!("../../scenarios/hybi/proxy.toml"),
+    include_str!("../../scenarios/hybi/redirect.toml"),
+    include_str!("../../scenarios/hybi/unknown-destination.toml"),
     include_str!("../../scenarios/l4-versus-redirect/l4-nat.toml"),
     include_str!("../../scenarios/l4-versus-redirect/l4-terminate.toml"),
     include_str!("../../scenarios/l4-versus-redirect/redirect.toml"),

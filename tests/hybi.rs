@@ -1,0 +1,179 @@
+//! The answer to the mail of 2011: what `docs/hybi.md` says is what the committed comparison says, and that is of the
+//! scenarios as they are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shakedown::scenario::{Overrides, Scenario};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The tables of a Markdown text: the header, then the rows.
+fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
+    let mut tables: Vec<Vec<Vec<String>>> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let row = line.strip_prefix("| ").and_then(|line| line.strip_suffix('|'));
+        match row {
+            Some(row) => {
+                if !std::mem::replace(&mut inside, true) {
+                    tables.push(Vec::new());
+                }
+                let cells = row.split('|').map(|cell| cell.trim().to_string()).collect();
+                tables.last_mut().unwrap().push(cells);
+            }
+            None => inside = inside && line.starts_with("|--"),
+        }
+    }
+    tables
+}
+
+/// Every cell of the committed comparison: by scenario, variant and metric.
+fn committed() -> BTreeMap<(String, String, String), String> {
+    let mut cells = BTreeMap::new();
+    for table in tables(&read("results/hybi/compare.md")) {
+        let [head, rows @ ..] = table.as_slice() else { continue };
+        for row in rows {
+            for (metric, cell) in head.iter().zip(row).skip(2) {
+                cells.insert((row[0].clone(), row[1].clone(), metric.clone()), cell.clone());
+            }
+        }
+    }
+    assert!(cells.len() > 200, "{}", cells.len());
+    cells
+}
+
+#[test]
+fn the_document_says_what_the_comparison_says() {
+    let cells = committed();
+    let mut compared = 0;
+    for table in tables(&read("docs/hybi.md")) {
+        let [head, rows @ ..] = table.as_slice() else { continue };
+        // A table's first heading is the scenario that it is of.
+        let scenario = head[0].trim_matches('`');
+        assert!(scenario.starts_with("hybi/"), "{head:?}");
+        for row in rows {
+            let variant = row[0].trim_matches('`');
+            for (metric, cell) in head.iter().zip(row).skip(1) {
+                let key = (scenario.to_string(), variant.to_string(), metric.trim_matches('`').to_string());
+                assert_eq!(cells.get(&key), Some(cell), "{key:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
+/// The numbers in a text: digits with what may be between them, and a unit or a per cent sign behind.
+fn numbers(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let chars: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    while at < chars.len() {
+        if !chars[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        let inside = |at: usize| {
+            chars[at].is_ascii_digit()
+                || (matches!(chars[at], '.' | ',') && chars.get(at + 1).is_some_and(char::is_ascii_digit))
+        };
+        while at < chars.len() && inside(at) {
+            at += 1;
+        }
+        // A number within a word is a name's: `l4`, `rfc-6455`.
+        let alone = start == 0 || !(chars[start - 1].is_alphanumeric() || chars[start - 1] == '-');
+        if alone {
+            found.push(chars[start..at].iter().collect());
+        }
+    }
+    found
+}
+
+/// What stands beside measurements: the years, sections and statuses that the page speaks of.
+const NAMES: [&str; 20] = [
+    "RFC 6455",
+    "RFC 7616",
+    "RFC 7617",
+    "RFC 2817",
+    "RFC 8441",
+    "RFC 9110",
+    "section 1.3",
+    "section 4.1",
+    "section 4.2.2",
+    "section 15.2",
+    "11 February 2011",
+    "question 1",
+    "question 2",
+    "question 3",
+    "question 4",
+    "question 5",
+    "draft -05",
+    "draft -13",
+    "HTTP/1.1",
+    "HTTP/2",
+];
+
+#[test]
+fn every_figure_in_its_text_is_in_a_table_or_in_a_scenario() {
+    let page = read("docs/hybi.md");
+    let mut known: Vec<String> =
+        tables(&page).into_iter().flatten().flatten().flat_map(|cell| numbers(&cell)).collect();
+    for file in scenarios() {
+        known.extend(numbers(&fs::read_to_string(file).unwrap().replace('_', "")));
+    }
+    // Statuses of HTTP.
+    known.extend(["101", "200", "307", "401", "407", "503"].map(String::from));
+    let mut text: String = page.lines().filter(|line| !line.starts_with('|')).map(|line| format!("{line} ")).collect();
+    for name in NAMES {
+        text = text.replace(name, "");
+    }
+    for number in numbers(&text) {
+        let plain = number.replace(',', "");
+        let is_known = known.iter().any(|own| own.replace(',', "") == plain);
+        // Lists are numbered, and a few things are counted.
+        let counts = plain.len() == 1;
+        assert!(is_known || counts, "{number} is in no table of docs/hybi.md and in no scenario of scenarios/hybi/");
+    }
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(root().join("scenarios/hybi")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_comparison_is_of_the_scenarios_as_they_are() {
+    let recorded: serde_json::Value = serde_json::from_str(&read("results/hybi/compare.json")).unwrap();
+    let mut rows = 0;
+    for file in scenarios() {
+        let name = format!("hybi/{}", file.file_stem().unwrap().to_str().unwrap());
+        let text = fs::read_to_string(&file).unwrap();
+        let load = |variant: Option<&String>| {
+            let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
+            Scenario::load(&name, &name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+        };
+        let written = load(None);
+        let part = recorded["parts"].as_array().unwrap().iter().find(|part| part["scenario"] == name.as_str());
+        let part = part.unwrap_or_else(|| panic!("{name} is not in the comparison"));
+        let of_part = part["rows"].as_array().unwrap();
+        assert_eq!(of_part.len(), 1 + written.variants.len(), "{name}");
+        for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants.iter().map(Some))) {
+            let resolved = if variant.is_some() { load(variant).resolved() } else { written.resolved() };
+            assert_eq!(row["scenario_toml"], resolved.as_str(), "{name} {variant:?}: compare it again");
+            rows += 1;
+        }
+    }
+    let all = recorded["parts"].as_array().unwrap().iter().map(|part| part["rows"].as_array().unwrap().len());
+    assert_eq!(all.sum::<usize>(), rows, "the comparison has scenarios that are gone");
+}
