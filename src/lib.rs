@@ -78,3 +78,5 @@ pub mod scenario;
 pub mod server;
 pub mod time;
 pub mod tls;
+
+pub use explore::hunt::assert_all as hunt;

@@ -187,6 +187,13 @@ pub struct Loss {
     pub back: Share,
 }
 
+impl Loss {
+    /// The same each way.
+    pub fn both(share: Share) -> Loss {
+        Loss { forward: share, back: share }
+    }
+}
+
 impl Default for Loss {
     fn default() -> Loss {
         Loss { forward: Share(0.0), back: Share(0.0) }

@@ -117,6 +117,8 @@ pub enum Purpose {
     ProxyClientNonce = 90,
     /// How much a client is drawn to a redirect's target.
     RedirectHash = 110,
+    /// Random faults.
+    Chaos = 120,
 }
 
 /// The 128 bits of one draw.

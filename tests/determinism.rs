@@ -35,6 +35,7 @@ fn events(scenario: &Scenario) -> Vec<Event> {
 
 /// Scenario, variant, seed. The golden file has their digests; tests run in debug, `shakedown verify` in release.
 const GOLDEN: &[(&str, Option<&str>, u64)] = &[
+    ("chaos", None, 1),
     ("dns-failover", None, 1),
     ("dns-failover", Some("browsers"), 1),
     ("failover", None, 1),

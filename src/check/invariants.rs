@@ -1,40 +1,421 @@
-//! Invariants: what must hold in every run, whatever its scenario expects.
+//! Invariants: what must hold in every run, whatever the scenario expects.
+//!
+//! Checked from events alone, beside the metrics. Each has a name, a sentence, and the moment that broke it.
 
-/// What no run may do. `found` is how often each thing that should not be was found, by name; `known` says whether some
-/// client of the run is known for it. A line for each invariant that broke.
+use serde::{Deserialize, Serialize};
+
+use crate::client;
+use crate::event::{Event, Kind};
+use crate::record::Recorder;
+use crate::server;
+use crate::time::{Nanos, Timestamp, human};
+
+/// `[invariants]`: the bounds that only the scenario can state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// So long after the last fault began or healed, every session that wants a connection has one.
+    pub open_within: Nanos,
+}
+
+/// What must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// Time never goes backward, and no event is skipped.
+    MonotoneTime,
+    /// No session is open twice.
+    OneOpenConnection,
+    /// Nothing happens to a session after its end.
+    EndIsFinal,
+    /// No server lets in who has not shown the credentials that it demands.
+    Authentication,
+    /// Nothing is found that no client of the run is known for.
+    KnownFindings,
+    /// After the last fault and the stated bound, every session that wants a connection has one.
+    Liveness,
+    /// After the same, a server's connections are those of the sessions that think so.
+    Conservation,
+}
+
+impl Invariant {
+    /// Every invariant.
+    pub const ALL: [Invariant; 7] = [
+        Invariant::MonotoneTime,
+        Invariant::OneOpenConnection,
+        Invariant::EndIsFinal,
+        Invariant::Authentication,
+        Invariant::KnownFindings,
+        Invariant::Liveness,
+        Invariant::Conservation,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Invariant::MonotoneTime => "monotone-time",
+            Invariant::OneOpenConnection => "one-open-connection",
+            Invariant::EndIsFinal => "end-is-final",
+            Invariant::Authentication => "authentication",
+            Invariant::KnownFindings => "known-findings",
+            Invariant::Liveness => "liveness",
+            Invariant::Conservation => "conservation",
+        }
+    }
+
+    /// What it says.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Invariant::MonotoneTime => "time never goes backward, and no event is skipped",
+            Invariant::OneOpenConnection => "no session has two open connections",
+            Invariant::EndIsFinal => "nothing happens to a session after its end",
+            Invariant::Authentication => "no server lets in who has not shown the credentials that it demands",
+            Invariant::KnownFindings => "nothing is found that no client of the run is known for",
+            Invariant::Liveness => "every session that wants a connection has one, so long after the last fault",
+            Invariant::Conservation => {
+                "a server's connections are those of the sessions that think so, so long after the last fault"
+            }
+        }
+    }
+}
+
+/// An invariant that broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The session concerned, if it is one: its client group's number, and its own there.
+    pub session: Option<(u16, u32)>,
+    /// What was seen.
+    pub what: String,
+}
+
+/// What was found in a run that should not be, by name and how often, held against what its clients are known for.
 ///
 /// What a client is known for can only break an expectation: a scenario is free to ask what comes of it. What none is
-/// known for is a slip of the scenario, or of this program. What a server does, or a session that is open twice, never is.
-pub fn broken(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool) -> Vec<String> {
-    let line = |(name, count): &(&'static str, u64)| match *name {
-        _ if *count == 0 => None,
-        "accepted_without_credentials" => {
-            Some(format!("{name}: {count}: a server let in who had not shown the credentials that it demands"))
-        }
-        "opened_twice" => Some(format!("{name}: {count}: a session opened that was open")),
-        name if known(name) => None,
-        name => {
-            let word = name.replace('_', "-");
-            Some(format!("{name}: {count}: no client of the run is known for it (known_findings = [\"{word}\"])"))
-        }
+/// known for is a slip of the scenario, or of this program. What a server does never is.
+pub fn findings(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool, end: Timestamp) -> Vec<Violation> {
+    let violation = |(name, count): &(&'static str, u64)| {
+        let (invariant, what) = match *name {
+            _ if *count == 0 => return None,
+            "accepted_without_credentials" => (Invariant::Authentication, format!("{name}: {count}")),
+            // Seen as it happens, with the session.
+            "opened_twice" => return None,
+            name if known(name) => return None,
+            name => {
+                let word = name.replace('_', "-");
+                (
+                    Invariant::KnownFindings,
+                    format!("{name}: {count}; a client known for it says known_findings = [\"{word}\"]"),
+                )
+            }
+        };
+        Some(Violation { invariant, at: end, session: None, what })
     };
-    found.iter().filter_map(line).collect()
+    found.iter().filter_map(violation).collect()
+}
+
+/// One session, as far as this needs it.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    group: u16,
+    /// Where it is open.
+    server: u16,
+    index: u32,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Wants,
+    Open,
+    Over,
+}
+
+/// One server's connections by its own account and by that of the clients, and how far they are apart at least since
+/// all should be quiet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Balance {
+    accepted: i64,
+    open: i64,
+    /// Attempts that are under way there.
+    under_way: i64,
+    /// The fewest connections that no session accounts for, and the fewest sessions without a connection, at any moment
+    /// since.
+    surplus: Option<i64>,
+    deficit: Option<i64>,
+}
+
+/// Watches a run.
+#[derive(Debug)]
+pub struct Invariants {
+    last: Timestamp,
+    events: u64,
+    lives: Vec<Life>,
+    /// Attempts by session: the server that each goes to.
+    attempts: Vec<u32>,
+    servers: Vec<Balance>,
+    /// When all has to be quiet; `NEVER` where nobody said so.
+    quiet: Timestamp,
+    /// Of each invariant, the first time it broke.
+    broken: [Option<Violation>; Invariant::ALL.len()],
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Invariants {
+    /// For a run with so many sessions and servers. `quiet`: from when on sessions have connections, if the scenario says
+    /// so.
+    pub fn new(sessions: usize, servers: usize, quiet: Option<Timestamp>) -> Invariants {
+        let counts = quiet.is_some();
+        Invariants {
+            last: Timestamp::ZERO,
+            events: 0,
+            lives: Vec::with_capacity(sessions),
+            attempts: Vec::with_capacity(if counts { sessions } else { 0 }),
+            // Who is not asked need not count.
+            servers: vec![Balance::default(); if counts { servers } else { 0 }],
+            quiet: quiet.unwrap_or(Timestamp::NEVER),
+            broken: Default::default(),
+        }
+    }
+
+    /// What broke, at the run's end. `waiting`: the sessions without a usable connection, and since when, in any order.
+    pub fn finish(
+        mut self,
+        end: Timestamp,
+        within: Nanos,
+        waiting: impl Iterator<Item = (u32, Timestamp)>,
+        name: impl Fn(u32) -> String,
+    ) -> Vec<Violation> {
+        if self.quiet <= end {
+            let mut late = 0;
+            let mut first: Option<(Timestamp, u32)> = None;
+            for (session, since) in waiting {
+                let wants = self.lives.get(session as usize).is_some_and(|life| life.state != State::Over);
+                if wants && since.max(self.quiet - within) + within <= end {
+                    late += 1;
+                    first = first.min(Some((since, session))).or(Some((since, session)));
+                }
+            }
+            if let Some((since, session)) = first {
+                let what = format!(
+                    "{late} without a connection at the end; the first since {}",
+                    human(since.since(Timestamp::ZERO))
+                );
+                self.breaks(Invariant::Liveness, end, Some(session), what);
+            }
+            for (number, server) in self.servers.clone().into_iter().enumerate() {
+                let what = match (server.surplus, server.deficit) {
+                    (Some(more), _) if more > 0 => {
+                        format!("{} holds {more} connections that no session knows of", name(number as u32))
+                    }
+                    (_, Some(more)) if more > 0 => format!(
+                        "{more} sessions think they are open on {}, which does not know them",
+                        name(number as u32)
+                    ),
+                    _ => continue,
+                };
+                self.breaks(Invariant::Conservation, end, None, what);
+            }
+        }
+        self.broken.into_iter().flatten().collect()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn breaks(&mut self, invariant: Invariant, at: Timestamp, session: Option<u32>, what: String) {
+        let session = session.and_then(|session| self.lives.get(session as usize)).map(|life| (life.group, life.index));
+        self.broken[invariant as usize].get_or_insert(Violation { invariant, at, session, what });
+    }
+
+    fn session(&mut self, at: Timestamp, session: u32, event: client::Event) {
+        let number = session as usize;
+        if let client::Event::Scheduled { group, index } = event {
+            let fresh = Life { group, server: 0, index, state: State::Wants };
+            match self.lives.get_mut(number) {
+                // A closed-loop user's next one.
+                Some(life) => *life = fresh,
+                None => self.lives.push(fresh),
+            }
+            return;
+        }
+        let Some(life) = self.lives.get_mut(number) else { return };
+        if life.state == State::Over {
+            return self.breaks(Invariant::EndIsFinal, at, Some(session), format!("{event:?} came after the end"));
+        }
+        match event {
+            client::Event::Opened { endpoint, .. } => {
+                let twice = std::mem::replace(&mut life.state, State::Open) == State::Open;
+                life.server = endpoint as u16;
+                if twice {
+                    self.breaks(Invariant::OneOpenConnection, at, Some(session), "it opened while it was open".into());
+                }
+                self.balance(endpoint, |balance| balance.open += 1);
+                self.attempt(session, NOWHERE);
+            }
+            client::Event::Lost { .. } => {
+                life.state = State::Wants;
+                let server = u32::from(life.server);
+                self.balance(server, |balance| balance.open -= 1);
+            }
+            client::Event::Ended | client::Event::GaveUp => {
+                let was_open = std::mem::replace(&mut life.state, State::Over) == State::Open;
+                let server = u32::from(life.server);
+                if was_open {
+                    self.balance(server, |balance| balance.open -= 1);
+                }
+                self.attempt(session, NOWHERE);
+            }
+            client::Event::AttemptStarted { endpoint, .. } => self.attempt(session, endpoint),
+            client::Event::AttemptFailed { .. } | client::Event::Redirected { .. } => self.attempt(session, NOWHERE),
+            _ => {}
+        }
+    }
+
+    /// A session's attempt goes to a server, or is over.
+    fn attempt(&mut self, session: u32, to: u32) {
+        if self.servers.is_empty() {
+            return;
+        }
+        if self.attempts.len() <= session as usize {
+            self.attempts.resize(session as usize + 1, NOWHERE);
+        }
+        let from = std::mem::replace(&mut self.attempts[session as usize], to);
+        self.balance(from, |balance| balance.under_way -= 1);
+        self.balance(to, |balance| balance.under_way += 1);
+    }
+
+    #[inline]
+    fn balance(&mut self, server: u32, change: impl FnOnce(&mut Balance)) {
+        if let Some(balance) = self.servers.get_mut(server as usize) {
+            change(balance);
+        }
+    }
+
+    /// How far the two accounts of a server are apart at this moment.
+    fn settle(&mut self, server: u32) {
+        self.balance(server, |balance| {
+            let surplus = (balance.accepted - balance.open - balance.under_way).max(0);
+            let deficit = (balance.open - balance.accepted).max(0);
+            balance.surplus = Some(balance.surplus.map_or(surplus, |least| least.min(surplus)));
+            balance.deficit = Some(balance.deficit.map_or(deficit, |least| least.min(deficit)));
+        });
+    }
+}
+
+impl Recorder for Invariants {
+    #[inline]
+    fn record(&mut self, event: &Event) {
+        if event.at < self.last || event.seq != self.events {
+            let what =
+                format!("event {} at {} came after event {} at {}", event.seq, event.at.0, self.events, self.last.0);
+            self.breaks(Invariant::MonotoneTime, event.at, None, what);
+        }
+        // What has been so until now counts for the time since the last event.
+        if event.at > self.last && self.last >= self.quiet {
+            (0..self.servers.len() as u32).for_each(|server| self.settle(server));
+        }
+        self.last = event.at;
+        self.events = event.seq + 1;
+        match event.kind {
+            Kind::Session(session, kind) => self.session(event.at, session, kind),
+            Kind::Server(server, kind) if !self.servers.is_empty() => match kind {
+                server::Event::Accepted { .. } => self.balance(server, |balance| balance.accepted += 1),
+                server::Event::Closed { .. } => self.balance(server, |balance| balance.accepted -= 1),
+                _ => {}
+            },
+            // The process and all that it held are gone.
+            Kind::Fault(_, crate::fault::Event::Began { server, kind }) if kind.takes_down() && !kind.revives() => {
+                self.balance(server, |balance| balance.accepted = 0);
+            }
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{End, Event as Session};
+
+    /// Feeds events a millisecond apart; the run ends a second later.
+    fn broken(quiet: Option<u64>, events: &[Kind], waiting: &[u32]) -> Vec<(Invariant, String)> {
+        let ms = |n: u64| Timestamp::ZERO + Nanos::from_millis(n);
+        let mut watch = Invariants::new(4, 2, quiet.map(ms));
+        for (seq, kind) in (0..).zip(events) {
+            watch.record(&Event { at: ms(seq), seq, kind: *kind });
+        }
+        let waiting = waiting.iter().map(|session| (*session, ms(1)));
+        let found = watch.finish(ms(events.len() as u64 + 1000), Nanos::from_millis(10), waiting, |n| format!("s-{n}"));
+        found.into_iter().map(|violation| (violation.invariant, violation.what)).collect()
+    }
+
+    fn session(event: Session) -> Kind {
+        Kind::Session(0, event)
+    }
+
+    const SCHEDULED: Session = Session::Scheduled { group: 0, index: 0 };
+    const OPENED: Session = Session::Opened { connection: 1, endpoint: 0 };
 
     #[test]
-    fn what_is_known_of_a_client_breaks_nothing_and_the_rest_does() {
-        let found = |name| broken(&[(name, 3)], |known| known == "credentials_leaked");
-        assert_eq!(found("credentials_leaked"), Vec::<String>::new());
-        assert_eq!(
-            found("accept_unverified"),
-            ["accept_unverified: 3: no client of the run is known for it (known_findings = [\"accept-unverified\"])"]
-        );
-        // Nobody may be known for these.
-        assert_eq!(broken(&[("accepted_without_credentials", 1), ("opened_twice", 1)], |_| true).len(), 2);
-        assert_eq!(broken(&[("accepted_without_credentials", 0), ("redirect_loop", 0)], |_| false).len(), 0);
+    fn what_is_well_breaks_nothing() {
+        let lost = Session::Lost { connection: 1, end: End::Fin };
+        let events = [SCHEDULED, OPENED, lost, OPENED, Session::Ended, SCHEDULED, OPENED].map(session);
+        assert_eq!(broken(None, &events, &[]), []);
+    }
+
+    #[test]
+    fn a_session_is_open_once_and_ends_once() {
+        let found = broken(None, &[SCHEDULED, OPENED, OPENED].map(session), &[]);
+        assert_eq!(found[0].0, Invariant::OneOpenConnection);
+        let found = broken(None, &[SCHEDULED, Session::GaveUp, OPENED].map(session), &[]);
+        assert_eq!(found[0].0, Invariant::EndIsFinal);
+    }
+
+    #[test]
+    fn who_waits_too_long_breaks_liveness_unless_it_gave_up() {
+        assert_eq!(broken(Some(20), &[SCHEDULED].map(session), &[0])[0].0, Invariant::Liveness);
+        assert_eq!(broken(None, &[SCHEDULED].map(session), &[0]), []);
+        assert_eq!(broken(Some(20), &[SCHEDULED, Session::GaveUp].map(session), &[0]), []);
+        assert_eq!(broken(Some(90_000), &[SCHEDULED].map(session), &[0]), [], "the run ends before");
+    }
+
+    #[test]
+    fn connections_and_sessions_must_agree_once_it_is_quiet() {
+        let accepted = Kind::Server(0, server::Event::Accepted { connection: 0 });
+        let closed = Kind::Server(0, server::Event::Closed { connection: 0 });
+        let (start, open, end) = (session(SCHEDULED), session(OPENED), session(Session::Ended));
+        assert_eq!(broken(Some(1), &[start, accepted, open, end, closed, start], &[]), []);
+        let leaked = broken(Some(1), &[start, accepted, open, closed, accepted, accepted, start], &[]);
+        assert!(leaked.is_empty(), "at one moment they agreed: {leaked:?}");
+        let leaked = broken(Some(4), &[start, accepted, accepted, open, start, start], &[]);
+        assert_eq!(leaked, [(Invariant::Conservation, "s-0 holds 1 connections that no session knows of".into())]);
+        let half_open = broken(Some(1), &[start, open, start, start], &[]);
+        assert_eq!(half_open[0].0, Invariant::Conservation);
+    }
+
+    #[test]
+    fn what_a_client_is_known_for_breaks_nothing_and_the_rest_does() {
+        let found = |name| {
+            let all = findings(&[(name, 3)], |known| known == "credentials_leaked", Timestamp::ZERO);
+            all.into_iter().map(|violation| violation.invariant).collect::<Vec<_>>()
+        };
+        assert_eq!(found("credentials_leaked"), []);
+        assert_eq!(found("accept_unverified"), [Invariant::KnownFindings]);
+        // Nobody may be known for this.
+        assert_eq!(found("accepted_without_credentials"), [Invariant::Authentication]);
+        assert_eq!(findings(&[("redirect_loop", 0)], |_| false, Timestamp::ZERO), []);
+    }
+
+    #[test]
+    fn time_goes_forward() {
+        let mut watch = Invariants::new(1, 1, None);
+        for (at, seq) in [(5, 0), (4, 1)] {
+            watch.record(&Event { at: Timestamp(at), seq, kind: session(SCHEDULED) });
+        }
+        let found = watch.finish(Timestamp(9), Nanos(1), std::iter::empty(), |_| String::new());
+        assert_eq!(found[0].invariant, Invariant::MonotoneTime);
     }
 }

@@ -1,6 +1,8 @@
 //! Expectations: what a scenario says must come out, held against the [`Summary`].
 
-mod invariants;
+pub mod invariants;
+
+pub use invariants::{Invariant, Invariants, Violation, findings};
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +12,6 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::metrics::{Summary, Value};
 use crate::quantity::Share;
 use crate::time::Nanos;
-
-pub use invariants::broken;
 
 /// `"< 250ms"`, `">= 99%"`, `"== 0"`: a comparison with a quantity.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod hunt;
 mod live;
 mod profiles;
 mod progress;
@@ -52,6 +53,7 @@ Examples:
   shakedown replay scenarios/failover.toml --session players-17
   shakedown sweep scenarios/failover.toml --seeds 0..1000
   shakedown profiles --explain chromium
+  shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
   shakedown verify results/ --models
 
 Exit codes:
@@ -100,6 +102,9 @@ enum Command {
     /// Run a scenario's clients against real servers
     #[command(after_help = LOAD_EXAMPLES)]
     Load(live::LoadArgs),
+    /// Run seed after seed until something breaks, and shrink it to the smallest scenario that still does
+    #[command(after_help = HUNT_EXAMPLES)]
+    Hunt(hunt::HuntArgs),
     /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -158,6 +163,15 @@ Examples:
 
 Results go to results/SCENARIO/sweep-FROM-UNTIL: summary.json, runs.csv, runs.jsonl, latency.hlog and charts. While it
 runs, rows are kept in a folder that ends in -partial. Threads, interruptions and shares change nothing of what comes out.";
+
+const HUNT_EXAMPLES: &str = "\
+Examples:
+  shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
+  shakedown hunt scenarios/chaos.toml --seeds 0..1000 --set chaos.faults=5
+
+What breaks is an invariant or an expectation. The lowest seed that breaks something is found and shrunk, whatever the
+number of threads; repro-DIGEST.toml in results/SCENARIO/hunt-FROM-UNTIL fails by itself, with the life of the session
+concerned beside it.";
 
 const MERGE_EXAMPLES: &str = "\
 Examples:
@@ -314,6 +328,7 @@ pub fn run() -> ExitCode {
         Command::Merge(args) => sweep::merge(&args),
         Command::Serve(args) => live::serve(&args),
         Command::Load(args) => live::load(&args),
+        Command::Hunt(args) => hunt::hunt(&args),
         Command::Verify(args) => verify::verify(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

@@ -34,12 +34,13 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let written = write_folder(&folder, &files);
     if loud {
         say(&text::summary(&scenario, &finished.measured))?;
+        say(&text::violations(&scenario, &finished.violations))?;
         say(&text::verdicts(&finished.verdicts))?;
     } else if !finished.held() {
+        say(&text::violations(&scenario, &finished.violations))?;
         let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
         say(&text::verdicts(&broken))?;
     }
-    say(&text::invariants(&finished.broken))?;
     // The numbers are told even when they could not be kept.
     if args.output.format == Format::Json {
         print(&report::summary(&run))?;

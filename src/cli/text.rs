@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::check::Verdict;
+use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
 use crate::explore::{Finished, Visit};
 use crate::fault::Target;
@@ -95,7 +95,8 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str)
         };
         let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
     }
-    for (name, fault) in file.faults.iter().filter(|_| servers) {
+    let drawn = scenario.drawn.iter().map(|(name, fault)| (name, fault));
+    for (name, fault) in file.faults.iter().chain(drawn).filter(|_| servers) {
         let target = match &fault.target {
             Target::Name(name) => name.clone(),
             Target::Between(between) => {
@@ -238,6 +239,24 @@ fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
     std::iter::once(label.to_string()).chain(cells).collect()
 }
 
+/// The invariants that broke.
+pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> String {
+    let mut text = String::new();
+    for violation in violations {
+        let invariant = violation.invariant;
+        let session = violation.session.map(|session| format!(" ({})", scenario.session_name(session)));
+        let _ = writeln!(
+            text,
+            "BROKEN  {}: {}{}\n        {}",
+            invariant.name(),
+            violation.what,
+            session.unwrap_or_default(),
+            invariant.sentence()
+        );
+    }
+    text
+}
+
 /// What the expectations said.
 pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
     let mut text = String::new();
@@ -250,11 +269,6 @@ pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The invariants that broke.
-pub(super) fn invariants(broken: &[String]) -> String {
-    broken.iter().map(|line| format!("BROKEN  invariant {line}\n")).collect()
 }
 
 /// Where the output lies, and what the run cost on the wall clock.

@@ -86,8 +86,8 @@ pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
     may_make_way(folder, identity(header.as_bytes()).as_ref())
 }
 
-/// The files that say what a folder holds: a run, a sweep, or a comparison.
-const HEADERS: [&str; 3] = ["run.json", "sweep.json", "compare.json"];
+/// The files that say what a folder holds: a run, a sweep, a comparison, or what a hunt found.
+const HEADERS: [&str; 4] = ["run.json", "sweep.json", "compare.json", "hunt.json"];
 
 /// Whose run it is: scenario, driver and seed, or seeds; of a comparison, its name and nothing else.
 #[derive(PartialEq)]
@@ -99,7 +99,7 @@ fn identity(run: &[u8]) -> Option<Identity> {
     if let Some(name) = key("comparison") {
         return Some(Identity(name, "comparison".into(), serde_json::Value::Null));
     }
-    Some(Identity(key("scenario")?, key("driver")?, key("seed").or_else(|| key("seeds"))?))
+    Some(Identity(key("scenario")?, key("driver")?, key("seeds").or_else(|| key("seed"))?))
 }
 
 fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::limits;
 use super::once::{Finished, Progress};
 use super::visitors::{Visit, Visitors};
-use crate::check::{self, judge};
+use crate::check::{Invariants, findings, judge};
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
@@ -203,11 +203,13 @@ pub fn live(
     ready: impl FnOnce(&[SocketAddr]),
     mut watch: impl FnMut(Progress) -> bool,
 ) -> Result<Live, LiveError> {
-    let mut recorder = (Metrics::new(scenario.layout()), Visitors::new(scenario.servers.len()));
+    // Bounds of time are not held against a real machine's.
+    let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
+    let mut recorder = (Metrics::new(scenario.layout()), (Visitors::new(scenario.servers.len()), invariants));
     let end = Timestamp::ZERO + scenario.file.duration;
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
-    let (metrics, visitors) = recorder;
+    let (metrics, (visitors, invariants)) = recorder;
     let mut measured = metrics.finish(ended.at);
     // What the scenario's own clients and servers would have done is not measured where they do not play.
     let is_played = |path: &str| match setup.part {
@@ -219,13 +221,15 @@ pub fn live(
     let judged = |path: &str| setup.part != Part::Servers && is_played(path);
     let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
     let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
-    let broken = check::broken(&measured.findings, |finding| scenario.file.is_known(finding));
+    let mut violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
+    let known = |finding: &str| scenario.file.is_known(finding);
+    violations.extend(findings(&measured.findings, known, ended.at));
     let finished = Finished {
         driver: driver_name(setup.part),
         digest: String::new(),
         measured,
         verdicts,
-        broken,
+        violations,
         events: ended.events,
         // Servers that are asked to end have done what they should.
         partial: ended.partial && setup.part != Part::Servers,

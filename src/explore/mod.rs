@@ -3,6 +3,7 @@
 
 mod compare;
 mod folder;
+pub mod hunt;
 mod limits;
 pub mod live;
 pub mod models;

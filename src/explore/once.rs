@@ -1,12 +1,13 @@
 //! One run of the simulator, watched while it goes on.
 
-use crate::check::{self, Verdict, judge};
+use crate::check::{Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
+use crate::fault::Side;
 use crate::metrics::{Measured, Metrics};
 use crate::record::Digest;
 use crate::report::Run;
 use crate::scenario::Scenario;
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
 /// Items worked through between two looks at the watcher: about 10 ms.
 const STRIDE: u64 = 50_000;
@@ -33,8 +34,8 @@ pub struct Finished {
     pub measured: Measured,
     /// How the expectations fared.
     pub verdicts: Vec<Verdict>,
-    /// The invariants that broke, a line each.
-    pub broken: Vec<String>,
+    /// The invariants that broke.
+    pub violations: Vec<Violation>,
     /// How many events there were.
     pub events: u64,
     /// True when the watcher ended the run.
@@ -51,21 +52,26 @@ impl Finished {
             digest: Some(self.digest.as_str()).filter(|digest| !digest.is_empty()),
             measured: &self.measured,
             verdicts: &self.verdicts,
-            broken: &self.broken,
+            violations: &self.violations,
             partial: self.partial,
         }
     }
 
-    /// Whether every expectation and every invariant held.
+    /// Whether every invariant and every expectation held.
     pub fn held(&self) -> bool {
-        self.broken.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
+        self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
     }
 }
 
 /// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning
 /// false.
 pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Finished {
-    let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
+    let quiet = scenario.quiet_from();
+    // Where servers have other connections than one for each session, nobody can tell whose is missing.
+    let alone = !scenario.file.has_streams() && scenario.sides().iter().all(|side| matches!(side, Side::Clients(_)));
+    let servers = if alone { scenario.servers.len() } else { 0 };
+    let invariants = Invariants::new(scenario.sessions() as usize, servers, quiet.map(|(from, _)| from));
+    let mut recorder = (Digest::default(), (Metrics::new(scenario.layout()), invariants));
     let mut simulation = Simulation::new(scenario);
     let end = Timestamp::ZERO + scenario.file.duration;
     let mut partial = false;
@@ -76,14 +82,23 @@ pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Fin
             break;
         }
     }
-    let (digest, metrics) = recorder;
+    let (digest, (metrics, invariants)) = recorder;
+    let within = quiet.map_or(Nanos::ZERO, |(_, within)| within);
+    let name = |server: u32| scenario.servers[server as usize].name.clone();
+    let mut violations = match partial {
+        // What would have come is not known.
+        true => Vec::new(),
+        false => invariants.finish(simulation.now(), within, metrics.waiting(), name),
+    };
     let measured = metrics.finish(simulation.now());
+    let known = |finding: &str| scenario.file.is_known(finding);
+    violations.extend(findings(&measured.findings, known, simulation.now()));
     Finished {
         driver: "sim",
         digest: digest.to_string(),
-        broken: check::broken(&measured.findings, |finding| scenario.file.is_known(finding)),
         verdicts: judge(scenario.expectations(), &measured.summary),
         measured,
+        violations,
         events: simulation.events(),
         partial,
     }

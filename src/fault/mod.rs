@@ -1,5 +1,8 @@
 //! The fault timeline: what breaks, where, when, and for how long.
 
+mod chaos;
+
+pub use chaos::{Chaos, DRAWN};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
@@ -77,6 +80,30 @@ pub struct Repeat {
 }
 
 impl Config {
+    /// A fault that never heals, with none of the keys that only some kinds have.
+    pub fn new(kind: Kind, target: Target, at: Nanos) -> Config {
+        Config {
+            kind,
+            target,
+            at,
+            one_way: false,
+            duration: None,
+            factor: None,
+            loss: None,
+            add: None,
+            bandwidth: None,
+            queue: None,
+            to: None,
+            code: None,
+            over: None,
+            at_a_time: None,
+            gap: None,
+            drain: None,
+            with: None,
+            repeat: None,
+        }
+    }
+
     /// What happens to the target: of a flap, what it flaps with.
     pub fn strikes_with(&self) -> Kind {
         match self.kind {

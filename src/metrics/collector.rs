@@ -207,6 +207,15 @@ impl Metrics {
         Measured { summary, findings, series: self.series, faults, latencies, groups: names.zip(of_groups).collect() }
     }
 
+    /// Sessions that want to be open and are not, or whose path is dead: and since when, in order of their numbers.
+    pub fn waiting(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        let waits = |(_, life): &(u32, &Life)| life.wants && life.path != Path::Usable;
+        (0..).zip(&self.lives).filter(waits).map(|(session, life)| match self.outages.get(session).since {
+            Timestamp::NEVER => (session, life.scheduled),
+            since => (session, since),
+        })
+    }
+
     /// Which latencies there are.
     fn latencies(&self) -> std::ops::Range<usize> {
         0..if self.layout.tls { TLS + 1 } else { TLS }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Run;
 use crate::metrics::Value;
+use crate::time::Timestamp;
 
 /// The version of both documents' form.
 pub const FORMAT_VERSION: u32 = 1;
@@ -50,8 +51,16 @@ pub(super) fn summary(run: &Run<'_>) -> String {
         })
         .collect();
     document.insert("expectations".into(), Json::Array(expectations));
-    if !run.broken.is_empty() {
-        document.insert("invariants_broken".into(), json!(run.broken));
+    if !run.violations.is_empty() {
+        let broken = run.violations.iter().map(|violation| {
+            json!({
+                "invariant": violation.invariant.name(),
+                "at_ms": violation.at.since(Timestamp::ZERO).as_millis_f64(),
+                "session": violation.session.map(|session| run.scenario.session_name(session)),
+                "what": violation.what,
+            })
+        });
+        document.insert("invariants_broken".into(), Json::Array(broken.collect()));
     }
     for metric in &run.measured.summary.metrics {
         let (parents, name) = metric.path.rsplit_once('.').unwrap_or(("", &metric.path));

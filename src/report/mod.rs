@@ -7,7 +7,7 @@ mod series;
 mod shown;
 
 use crate::chart;
-use crate::check::Verdict;
+use crate::check::{Verdict, Violation};
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
@@ -31,8 +31,8 @@ pub struct Run<'a> {
     pub measured: &'a Measured,
     /// How the expectations fared.
     pub verdicts: &'a [Verdict],
-    /// The invariants that broke, a line each.
-    pub broken: &'a [String],
+    /// The invariants that broke.
+    pub violations: &'a [Violation],
     /// True when it was interrupted before its end.
     pub partial: bool,
 }

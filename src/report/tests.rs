@@ -38,7 +38,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
         digest: Some("00"),
         measured: &measured,
         verdicts: &verdicts,
-        broken: &[],
+        violations: &[],
         partial: false,
     };
     check(&run)

@@ -426,12 +426,14 @@ pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) 
 
 /// Every expectation must be of a metric that this scenario has, in its unit.
 pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    if scenario.file.expect.is_empty() {
+    if scenario.file.expect.is_empty() && scenario.file.sometimes.is_empty() {
         return Ok(());
     }
     let summary = metrics(scenario);
-    for (path, list) in &scenario.file.expect {
-        let place = format!("expect.{}", segment(path));
+    let all = scenario.file.expect.iter().map(|(path, list)| ("expect", path, list));
+    let all = all.chain(scenario.file.sometimes.iter().map(|(path, list)| ("sometimes", path, list)));
+    for (table, path, list) in all {
+        let place = format!("{table}.{}", segment(path));
         let Some(value) = summary.get(path) else {
             let known = summary.metrics.iter().map(|metric| metric.path.as_str());
             let problem = tree.problem_at_key(&place, format!("no metric is named {}", ticked(path)));
@@ -518,3 +520,60 @@ fn valid_path(value: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests;
+
+/// Random faults: who is struck, with what, and when.
+pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let run = scenario.file.duration;
+    if let Some(invariants) = scenario.file.invariants
+        && invariants.open_within == Nanos::ZERO
+        && tree.has("invariants.open_within")
+    {
+        return Err(tree.problem("invariants.open_within", "nobody opens in no time at all"));
+    }
+    let Some(chaos) = &scenario.file.chaos else { return Ok(()) };
+    let wrong = |key: &str, message: String| Err(tree.problem(&format!("chaos.{key}"), message));
+    for (number, target) in chaos.targets.iter().enumerate() {
+        if scenario.members(target).is_none() {
+            let place = format!("chaos.targets.{number}");
+            let known = scenario.file.servers.keys().map(String::as_str);
+            let problem = tree.problem(&place, format!("no server or server group is named {}", ticked(target)));
+            return Err(match nearest(target, known) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem,
+            });
+        }
+    }
+    if chaos.targets.is_empty() {
+        return wrong("targets", "no targets: name at least one server group".into());
+    }
+    if chaos.kinds.is_empty() {
+        return wrong("kinds", "no kinds: leave `kinds` out for all of them".into());
+    }
+    if let Some(number) = chaos.kinds.iter().position(|kind| !crate::fault::DRAWN.contains(kind)) {
+        let known = crate::fault::DRAWN.map(crate::fault::Kind::name).join(", ");
+        let message = format!("faults of kind {} are not drawn at random", chaos.kinds[number].name());
+        let problem = tree.problem(&format!("chaos.kinds.{number}"), message);
+        return Err(problem.with_help(format!("one of {known}")));
+    }
+    let most = MAX_DRAWN.min((MAX_FAULTS - scenario.file.faults.len()) as u32);
+    if !(1..=most).contains(&chaos.faults) {
+        return wrong("faults", format!("{} faults: from 1 to {most}", chaos.faults));
+    }
+    let until = chaos.quiet_from(run);
+    if until > run || chaos.from >= until {
+        let message = format!("faults from {} to {until}, in a run of {run}", chaos.from);
+        return wrong(if tree.has("chaos.until") { "until" } else { "from" }, message);
+    }
+    distribution("chaos.lasting", &chaos.lasting, tree)?;
+    if let Some(name) = scenario.file.faults.keys().find(|name| name.starts_with("chaos-")) {
+        let problem = tree.problem_at_key(
+            &format!("faults.{}", segment(name)),
+            "names that begin with `chaos-` are those of faults drawn at random".to_string(),
+        );
+        return Err(problem.with_help("give it another name"));
+    }
+    Ok(())
+}
+
+/// The most faults that are drawn at random.
+const MAX_DRAWN: u32 = 32;

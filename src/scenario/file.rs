@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::check::Expectations;
+use crate::check::{Expectations, invariants};
 use crate::handshake::Mode;
 use crate::network::dns;
 use crate::rng::Seed;
@@ -41,6 +41,12 @@ pub struct File {
     /// Faults, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub faults: IndexMap<String, fault::Config>,
+    /// Faults drawn at random, anew for each seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<fault::Chaos>,
+    /// Bounds on what must hold in every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invariants: Option<invariants::Config>,
     /// What the summary measures.
     #[serde(default)]
     pub measure: Measure,
@@ -50,6 +56,9 @@ pub struct File {
     /// What must come out, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub expect: IndexMap<String, Expectations>,
+    /// What must come out in at least one run of a sweep or a hunt, by metric.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub sometimes: IndexMap<String, Expectations>,
 }
 
 /// Groups with the keys that mean something to each.
@@ -134,6 +143,11 @@ impl File {
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
         if self.has_streams() {
             self.servers.values_mut().for_each(server::Config::fill_in_streams);
+        }
+        if let Some(chaos) = &mut self.chaos {
+            let until = *chaos.until.get_or_insert(chaos.quiet_from(self.duration));
+            let open_within = Nanos(self.duration.0.saturating_sub(until.0));
+            self.invariants.get_or_insert(invariants::Config { open_within });
         }
         let tls = self.has_tls();
         for client in self.clients.values_mut() {

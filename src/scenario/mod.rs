@@ -29,7 +29,7 @@ use crate::metrics::{GroupLayout, Layout, ServerLayout};
 use crate::network::Routes;
 use crate::rng::Seed;
 use crate::server::{BehaviorConfig, Names, ServerKind};
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
 /// What the command line changes about a scenario.
 #[derive(Debug, Clone, Default)]
@@ -51,12 +51,14 @@ pub struct Scenario {
     pub file: File,
     /// Every server, by number.
     pub servers: Vec<ServerEntry>,
-    /// Every fault, by number, with its targets found.
+    /// Every fault, by number, with its targets found: those of the file, then those drawn at random.
     pub faults: Vec<Fault>,
     /// What is shown of it beside others.
     pub compare: Compare,
     /// The names of its variants, in the order of the file.
     pub variants: Vec<String>,
+    /// The faults that `[chaos]` drew with this seed.
+    pub drawn: Vec<(String, crate::fault::Config)>,
     /// Which link lies between a client group, or a server that calls others, and a server.
     pub routes: Routes,
 }
@@ -130,6 +132,7 @@ impl Scenario {
             file,
             servers,
             faults: Vec::new(),
+            drawn: Vec::new(),
             compare,
             variants: Vec::new(),
             routes,
@@ -138,8 +141,19 @@ impl Scenario {
         check::names(&scenario, &tree)?;
         places::check_zones(&scenario, &tree)?;
         scenario.routes = places::routes(&scenario, &tree)?;
+        check::chaos(&scenario, &tree)?;
+        if let Some(chaos) = &scenario.file.chaos {
+            let targets = chaos.targets.iter().flat_map(|name| scenario.members(name).unwrap_or_default());
+            let mut targets: Vec<u32> = targets.map(|target| target.0).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            let names: Vec<String> =
+                targets.iter().map(|server| scenario.servers[*server as usize].name.clone()).collect();
+            scenario.drawn = chaos.draw(scenario.file.seed, &names, scenario.file.duration);
+        }
         let mut faults = Vec::new();
-        for (name, config) in &scenario.file.faults {
+        let drawn = scenario.drawn.iter().map(|(name, config)| (name, config));
+        for (name, config) in scenario.file.faults.iter().chain(drawn) {
             let members = match &config.target {
                 Target::Name(name) => scenario.members(name).or_else(|| scenario.servers_in(name)),
                 Target::Some(some) => scenario.members(&some.group),
@@ -248,6 +262,30 @@ impl Scenario {
         toml::to_string(&self.file).expect("a file that was read can be written")
     }
 
+    /// The same scenario with what `[chaos]` drew written out: it runs to the same digest, and every fault can be read
+    /// and changed.
+    pub fn written_out(&self) -> File {
+        let mut file = self.file.clone();
+        file.chaos = None;
+        file.faults.extend(self.drawn.iter().cloned());
+        file
+    }
+
+    /// When sessions without a connection break an invariant: so long after the last fault began or healed. `None` where
+    /// the scenario states no bound.
+    pub fn quiet_from(&self) -> Option<(Timestamp, Nanos)> {
+        let within = self.file.invariants?.open_within;
+        let strikes = self.faults.iter().flat_map(|fault| &fault.strikes);
+        let changes = strikes.flat_map(|strike| [Some(strike.begins), strike.heals]).flatten();
+        Some((changes.max().unwrap_or(Timestamp::ZERO) + within, within))
+    }
+
+    /// What must come out in at least one of many runs, with its metric's path.
+    pub fn sometimes(&self) -> impl Iterator<Item = (&str, Expectation)> {
+        let all = self.file.sometimes.iter();
+        all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
+    }
+
     /// 32 hex digits that tell resolved scenarios apart.
     pub fn hash(&self) -> String {
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(self.resolved().as_bytes()))
@@ -328,6 +366,12 @@ impl Scenario {
     /// Whether a run of it has a metric of this name.
     pub fn has_metric(&self, path: &str) -> bool {
         check::metrics(self).get(path).is_some()
+    }
+
+    /// What a session is called: its client group's name and its number there.
+    pub fn session_name(&self, (group, index): (u16, u32)) -> String {
+        let group = self.file.clients.get_index(group.into()).map_or("", |(name, _)| name);
+        format!("{group}-{index}")
     }
 
     /// Sessions that all client groups have together.

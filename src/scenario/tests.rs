@@ -10,11 +10,12 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 23] = [
+const COMMITTED: [&str; 24] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
     include_str!("../../scenarios/cache-restart.toml"),
+    include_str!("../../scenarios/chaos.toml"),
     include_str!("../../scenarios/dns-failover.toml"),
     include_str!("../../scenarios/failover.toml"),
     include_str!("../../scenarios/hybi/authentication.toml"),
@@ -320,8 +321,8 @@ fn every_seed_resolves() {
 
 #[test]
 fn what_is_not_written_is_what_the_types_say() {
-    let Scenario { name, file, servers, faults, routes, compare: _, variants: _ } = load(LEAST);
-    assert_eq!(name, "fleet");
+    let Scenario { name, file, servers, faults, routes, drawn, compare: _, variants: _ } = load(LEAST);
+    assert_eq!((name.as_str(), drawn.len()), ("fleet", 0));
     assert_eq!(file.seed, Seed(1));
     assert_eq!(file.network.one_way, Distribution::Constant(Nanos::from_millis(20)));
     assert_eq!(file.network.jitter, Distribution::Constant(Nanos::ZERO));

@@ -36,7 +36,7 @@ pub struct Figures {
     pub digest: String,
     /// How many events there were.
     pub events: u64,
-    /// The metrics whose expectations, or whose invariants, broke.
+    /// The invariants that broke, and the metrics whose expectations did.
     pub broken: Vec<String>,
     /// Every metric under its path with its unit; none where it has no value.
     pub metrics: IndexMap<String, Option<f64>>,
@@ -57,9 +57,8 @@ impl Row {
         let mut broken: Vec<String> =
             finished.verdicts.iter().filter(|verdict| !verdict.held).map(|verdict| verdict.path.clone()).collect();
         broken.dedup();
-        // An invariant is told by what it is about, as its metric is named.
-        let invariants = finished.broken.iter().filter_map(|line| line.split(':').next());
-        broken.extend(invariants.map(|name| format!("findings.{name}")));
+        let invariants = finished.violations.iter().map(|violation| violation.invariant.name().to_string());
+        broken.splice(0..0, invariants);
         let figures = Figures {
             digest: finished.digest.clone(),
             events: finished.events,

@@ -1,0 +1,180 @@
+//! Hunting: seed after seed until something breaks, and then the smallest scenario that still breaks it.
+
+mod shrink;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::once::{Finished, once};
+use crate::check::Invariant;
+use crate::scenario::{Overrides, Problem, Scenario};
+
+pub use shrink::{Shrunk, shrink};
+
+/// What broke in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// What must always hold.
+    Invariant(Invariant),
+    /// What the scenario expects of a metric.
+    Expectation(String),
+    /// What the caller asserts, with what it said.
+    Assertion(String),
+    /// A bug in Shakedown: the run came to no end.
+    Panic(String),
+}
+
+impl Broken {
+    /// The first thing that broke: invariants come before expectations.
+    pub fn of(finished: &Finished) -> Option<Broken> {
+        let invariant = finished.violations.first().map(|violation| Broken::Invariant(violation.invariant));
+        let verdict = finished.verdicts.iter().find(|verdict| !verdict.held);
+        invariant.or_else(|| verdict.map(|verdict| Broken::Expectation(verdict.path.clone())))
+    }
+
+    /// Whether it broke in this run too.
+    pub fn again(&self, finished: &Finished) -> bool {
+        match self {
+            Broken::Invariant(invariant) => {
+                finished.violations.iter().any(|violation| violation.invariant == *invariant)
+            }
+            Broken::Expectation(path) => finished.verdicts.iter().any(|verdict| !verdict.held && verdict.path == *path),
+            Broken::Assertion(_) | Broken::Panic(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Invariant(invariant) => write!(f, "{}: {}", invariant.name(), invariant.sentence()),
+            Broken::Expectation(path) => write!(f, "the expectation of {path}"),
+            Broken::Assertion(what) => f.write_str(what),
+            Broken::Panic(what) => write!(f, "a bug in Shakedown: {what}"),
+        }
+    }
+}
+
+/// What a hunt came to.
+#[derive(Debug)]
+pub struct Hunted {
+    /// The lowest seed that broke something, and what.
+    pub found: Option<(u64, Broken)>,
+    /// Seeds that were run, those after the one found left out.
+    pub runs: u64,
+    /// Seeds with which the scenario is impossible.
+    pub impossible: u64,
+    /// What must happen at least once and never did.
+    pub never: Vec<String>,
+    /// Whether it was ended before its last seed without having found anything.
+    pub ended: bool,
+}
+
+/// Runs that are looked at together, per thread: the lowest of them that breaks is the one found, so that threads change
+/// nothing.
+const TOGETHER: usize = 4;
+
+/// Runs seed after seed until `check` says that something broke. `watch` is told how many seeds are done, also within a
+/// run, and ends the hunt by returning false.
+pub fn hunt(
+    scenario: &(dyn Fn(u64) -> Result<Scenario, Problem> + Sync),
+    seeds: Range<u64>,
+    check: &(dyn Fn(&Finished) -> Option<Broken> + Sync),
+    watch: &(dyn Fn(u64) -> bool + Sync),
+) -> Hunted {
+    let mut hunted = Hunted { found: None, runs: 0, impossible: 0, never: Vec::new(), ended: false };
+    let mut never: Option<BTreeSet<String>> = None;
+    let block = (rayon::current_num_threads() * TOGETHER) as u64;
+    let mut from = seeds.start;
+    while from < seeds.end {
+        let until = seeds.end.min(from.saturating_add(block));
+        let done = from - seeds.start;
+        let one = |seed: u64| -> Option<Ran> {
+            let Ok(scenario) = scenario(seed) else { return Some(Ran::Impossible) };
+            let sometimes = |finished: &Finished| {
+                let summary = &finished.measured.summary;
+                let wanted = scenario.sometimes();
+                let missed = wanted.filter(|(path, what)| !summary.get(path).is_some_and(|value| what.holds(value)));
+                missed.map(|(path, what)| format!("{path} {what}")).collect()
+            };
+            match catch_unwind(AssertUnwindSafe(|| once(&scenario, |_| watch(done)))) {
+                Ok(finished) if finished.partial => None,
+                Ok(finished) => Some(Ran::Done(check(&finished), sometimes(&finished))),
+                Err(panic) => {
+                    let text = panic.downcast_ref::<String>().cloned();
+                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+                    Some(Ran::Done(Some(Broken::Panic(text.unwrap_or_default())), BTreeSet::new()))
+                }
+            }
+        };
+        let runs: Vec<Option<Ran>> =
+            (0..(until - from) as u32).into_par_iter().with_max_len(1).map(|n| one(from + u64::from(n))).collect();
+        for (seed, ran) in (from..).zip(runs) {
+            match ran {
+                None => {
+                    hunted.ended = true;
+                    break;
+                }
+                Some(Ran::Impossible) => hunted.impossible += 1,
+                Some(Ran::Done(broken, missed)) => {
+                    never = Some(never.map_or(missed.clone(), |never| never.intersection(&missed).cloned().collect()));
+                    if let Some(broken) = broken {
+                        hunted.found = Some((seed, broken));
+                    }
+                }
+            }
+            hunted.runs += 1;
+            if hunted.found.is_some() {
+                break;
+            }
+        }
+        if hunted.ended || hunted.found.is_some() || !watch(until - seeds.start) {
+            hunted.ended |= hunted.found.is_none() && until < seeds.end;
+            break;
+        }
+        from = until;
+    }
+    hunted.never = never.unwrap_or_default().into_iter().collect();
+    hunted
+}
+
+/// How one seed's run came out.
+enum Ran {
+    Impossible,
+    Done(Option<Broken>, BTreeSet<String>),
+}
+
+/// Runs the scenario in a file with every seed of a range, over all cores, and panics at the lowest for which an
+/// invariant breaks or `assertion` says what is wrong: with the line that replays it. For use in `#[test]`.
+///
+/// # Panics
+/// When a seed breaks something, or the file can't be read.
+pub fn assert_all(
+    file: impl AsRef<Path>,
+    seeds: Range<u64>,
+    assertion: impl Fn(&Finished) -> Result<(), String> + Sync,
+) {
+    let file = file.as_ref();
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("can't read {shown}: {error}"));
+    let name = file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+    let scenario = |seed| Scenario::load(&shown, &name, &text, &Overrides { seed: Some(seed), ..Overrides::default() });
+    if let Err(problem) = scenario(seeds.start) {
+        panic!("{problem}");
+    }
+    let check = |finished: &Finished| {
+        let invariant = finished
+            .violations
+            .first()
+            .map(|violation| Broken::Assertion(format!("{}: {}", violation.invariant.name(), violation.what)));
+        invariant.or_else(|| assertion(finished).err().map(Broken::Assertion))
+    };
+    if let Some((seed, broken)) = hunt(&scenario, seeds, &check, &|_| true).found {
+        panic!("seed {seed}: {broken}\nreplay it: shakedown run {shown} --seed {seed}");
+    }
+}
