@@ -40,6 +40,12 @@ health = { every = "5s", timeout = "2s", fall = 3, rise = 2 }
 [proxies.corporate]
 credentials = { user = "alice", password = "secret" }
 
+[chaos]
+targets = ["gateway"]
+
+[invariants]
+open_within = "10s"
+
 [dns.game]
 to = "gateway"
 health = { every = "5s" }

@@ -244,6 +244,9 @@ fn failures(plan: &Plan, summary: &SweepSummary, scenario: Option<&Path>) -> Str
         if let Some(variant) = &plan.variant {
             again.push_str(&format!(" --variant {variant}"));
         }
+        for set in &plan.sets {
+            again.push_str(&format!(" --set '{set}'"));
+        }
         for (path, value) in &cell.set {
             again.push_str(&format!(" --set '{path}={value}'"));
         }

@@ -35,8 +35,8 @@ pub struct Plan {
     /// Which share of the runs is this process's.
     pub shard: Shard,
     axes: Vec<Axis>,
-    /// Whether keys were overridden besides.
-    sets: bool,
+    /// The keys that were overridden besides, as `--set` takes them.
+    pub sets: Vec<String>,
 }
 
 /// One run of a sweep.
@@ -79,7 +79,7 @@ impl Plan {
             Ok(Cell { set, toml: scenario.resolved(), scenario })
         };
         let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;
-        let (variant, sets) = (overrides.variant.clone(), !overrides.sets.is_empty());
+        let (variant, sets) = (overrides.variant.clone(), overrides.sets.clone());
         Ok(Plan { name: name.to_string(), variant, cells, seeds, shard, axes, sets })
     }
 
@@ -152,7 +152,7 @@ impl Plan {
             seeds,
             shard: document["shard"].as_str().map_or(Ok(Shard::WHOLE), str::parse)?,
             axes: Vec::new(),
-            sets: false,
+            sets: Vec::new(),
         })
     }
 
@@ -163,7 +163,7 @@ impl Plan {
         if let Some(variant) = &self.variant {
             name.push_str(&format!("-{variant}"));
         }
-        if self.sets || !self.axes.is_empty() {
+        if !self.sets.is_empty() || !self.axes.is_empty() {
             let all: String = self.cells.iter().map(|cell| cell.toml.as_str()).collect();
             let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()));
             name.push_str(&format!("-{}", &hash[..8]));

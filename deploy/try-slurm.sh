@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Holds deploy/sweep.sbatch to what it promises, on a cluster of one node on loopback: a sweep as an array job of four
+# shares, one of which is killed and requeued, merges to the very files of one undisturbed sweep.
+#
+#   deploy/try-slurm.sh [path to the shakedown binary]
+#
+# Needs root on Debian: installs slurm-wlm and munge where they are missing. Everything else lives in a temporary folder, and
+# only processes that it started are ended.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+repository=$PWD
+SHAKEDOWN=$(realpath "${1:-target/release/shakedown}")
+export SHAKEDOWN
+
+if ! command -v slurmctld munged > /dev/null; then
+    apt-get install -y --no-install-recommends slurm-wlm munge
+fi
+
+place=$(mktemp -d /tmp/try-slurm.XXXXXX)
+chmod 755 "$place"
+started=()
+finish() {
+    for process in "${started[@]}"; do kill "$process" 2> /dev/null || true; done
+    wait 2> /dev/null || true
+    rm -rf "$place"
+}
+trap finish EXIT
+
+# Credentials of the cluster's own, so that the machine's are left alone.
+mkdir -p "$place/munge" "$place/state" "$place/spool"
+chmod 711 "$place/munge"
+dd if=/dev/urandom of="$place/munge/key" bs=1024 count=1 status=none
+chmod 600 "$place/munge/key"
+munged --foreground --force --key-file="$place/munge/key" --socket="$place/munge/socket" \
+    --pid-file="$place/munge/pid" --log-file="$place/munge/log" --seed-file="$place/munge/seed" > /dev/null 2>&1 &
+started+=($!)
+
+node=$(hostname -s)
+cat > "$place/slurm.conf" << CONF
+ClusterName=try
+SlurmctldHost=$node(127.0.0.1)
+SlurmctldPort=16817
+SlurmdPort=16818
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$place/munge/socket
+CryptoType=crypto/munge
+StateSaveLocation=$place/state
+SlurmdSpoolDir=$place/spool
+SlurmctldPidFile=$place/slurmctld.pid
+SlurmdPidFile=$place/slurmd.pid
+SlurmctldLogFile=$place/slurmctld.log
+SlurmdLogFile=$place/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_min_interval=1000
+MailProg=/bin/true
+ReturnToService=2
+NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=2000 State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+export SLURM_CONF=$place/slurm.conf
+slurmctld -D -f "$SLURM_CONF" > /dev/null 2>&1 &
+started+=($!)
+slurmd -D -f "$SLURM_CONF" -N "$node" > /dev/null 2>&1 &
+started+=($!)
+for _ in $(seq 60); do
+    if [ "$(sinfo --noheader --format=%T 2> /dev/null)" = idle ]; then break; fi
+    sleep 1
+done
+state=$(sinfo --noheader --format=%T || true)
+if [ "$state" != idle ]; then
+    echo "the cluster did not come up: ${state:-no answer}" >&2
+    tail -n 5 "$place"/slurm*.log >&2
+    exit 3
+fi
+
+cd "$place"
+scenario=$repository/scenarios/failover.toml
+seeds=0..120
+small=(--set clients.players.count=500 --quiet)
+rows() { cat results/failover/*-shard-2-of-4-partial/rows.jsonl 2> /dev/null | wc -l; }
+
+echo "one undisturbed sweep"
+"$SHAKEDOWN" sweep "$scenario" --seeds $seeds --out whole "${small[@]}" || [ $? -eq 1 ]
+
+echo "the same as an array job"
+job=$(sbatch --parsable --array=0-3 --cpus-per-task=1 --mem=200M --output="$place/task-%a.out" \
+    "$repository/deploy/sweep.sbatch" "$scenario" $seeds "${small[@]}")
+for _ in $(seq 600); do
+    if [ "$(rows)" -ge 3 ]; then break; fi
+    sleep 0.05
+done
+echo "task 2 has $(rows) of 30 rows: killed and requeued"
+scontrol requeue "${job}_2"
+# Who was requeued is held back for a while, unless told.
+for _ in $(seq 240); do
+    scontrol release "${job}_2" 2> /dev/null || true
+    if [ -z "$(squeue --noheader --jobs="$job" 2> /dev/null)" ]; then break; fi
+    scontrol update JobId="${job}_2" StartTime=now 2> /dev/null || true
+    sleep 0.5
+done
+cat "$place"/task-*.out
+
+"$SHAKEDOWN" merge results/failover/*-shard-*-of-4 --out merged > /dev/null || [ $? -eq 1 ]
+diff -r whole merged
+echo "the merged sweep is the undisturbed one, byte for byte"
