@@ -1,11 +1,16 @@
 //! The answer to the mail of 2011: what `docs/hybi.md` says is what the committed comparison says, and that is of the
 //! scenarios as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use shakedown::driver;
+use shakedown::metrics::{Metrics, Value};
+use shakedown::profile::profiles;
+use shakedown::record::Digest;
 use shakedown::scenario::{Overrides, Scenario};
+use shakedown::time::Timestamp;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -35,10 +40,15 @@ fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
     tables
 }
 
-/// Every cell of the committed comparison: by scenario, variant and metric.
+/// What the page quotes, and the scenarios that it is of: those of the mail, and one that belongs beside them.
+const COMPARISONS: [(&str, &str); 2] =
+    [("results/hybi", "scenarios/hybi"), ("results/shared-connections/compare", "scenarios/shared-connections.toml")];
+
+/// Every cell of the committed comparisons: by scenario, variant and metric.
 fn committed() -> BTreeMap<(String, String, String), String> {
     let mut cells = BTreeMap::new();
-    for table in tables(&read("results/hybi/compare.md")) {
+    let tables = COMPARISONS.iter().flat_map(|(results, _)| tables(&read(&format!("{results}/compare.md"))));
+    for table in tables {
         let [head, rows @ ..] = table.as_slice() else { continue };
         for row in rows {
             for (metric, cell) in head.iter().zip(row).skip(2) {
@@ -58,10 +68,13 @@ fn the_document_says_what_the_comparison_says() {
         let [head, rows @ ..] = table.as_slice() else { continue };
         // A table's first heading is the scenario that it is of.
         let scenario = head[0].trim_matches('`');
-        assert!(scenario.starts_with("hybi/"), "{head:?}");
         for row in rows {
             let variant = row[0].trim_matches('`');
             for (metric, cell) in head.iter().zip(row).skip(1) {
+                // No metric: `who_opens_is_as_the_document_says` is about that column.
+                if metric == WHO {
+                    continue;
+                }
                 let key = (scenario.to_string(), variant.to_string(), metric.trim_matches('`').to_string());
                 assert_eq!(cells.get(&key), Some(cell), "{key:?}");
                 compared += 1;
@@ -69,6 +82,53 @@ fn the_document_says_what_the_comparison_says() {
         }
     }
     assert!(compared > 100, "{compared}");
+}
+
+/// The heading of a column that names the client groups of which all sessions opened.
+const WHO: &str = "who";
+
+#[test]
+fn who_opens_is_as_the_document_says() {
+    let (name, recorded) = ("hybi/fleet", recorded("results/hybi"));
+    let part = part(&recorded, name);
+    let page = tables(&read("docs/hybi.md"));
+    let [head, rows @ ..] = page.iter().find(|table| table[0][0].trim_matches('`') == name).unwrap().as_slice() else {
+        panic!("no table");
+    };
+    let column = head.iter().position(|heading| heading == WHO).unwrap();
+    assert_eq!(rows.len(), part.len(), "each deployment has its row");
+    for (recorded, row) in part.iter().zip(rows) {
+        assert_eq!(recorded["name"], row[0].trim_matches('`'));
+        let overrides = Overrides { variant: recorded["variant"].as_str().map(String::from), ..Overrides::default() };
+        let scenario = Scenario::load(name, name, &read("scenarios/hybi/fleet.toml"), &overrides).unwrap();
+        let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
+        driver::run(&scenario, &mut recorder);
+        assert_eq!(recorded["runs"][0]["digest"], recorder.0.to_string(), "{}: compare it again", row[0]);
+        let summary = recorder.1.finish(Timestamp::ZERO + scenario.file.duration).summary;
+        let (mut who, mut not) = (Vec::new(), Vec::new());
+        for client in scenario.file.clients.keys() {
+            match summary.get(&format!("clients.{client}.sessions.opened")) {
+                Some(Value::Part { count: 0, .. }) => not.push(format!("`{client}`")),
+                Some(Value::Part { count, of }) if count == of => who.push(format!("`{client}`")),
+                other => panic!("{client}: {other:?}: all or none, as all are alike"),
+            }
+        }
+        let said = match (who.len(), not.len()) {
+            (_, 0) => "all".into(),
+            (0, _) => "nobody".into(),
+            (some, less) if some > less => format!("all but {}", not.join(", ")),
+            _ => who.join(", "),
+        };
+        assert_eq!(said, row[column], "{}", row[0]);
+    }
+}
+
+#[test]
+fn the_fleet_is_of_every_real_client() {
+    let scenario = Scenario::load("x", "x", &read("scenarios/hybi/fleet.toml"), &Overrides::default()).unwrap();
+    let fleet: BTreeSet<String> = scenario.file.clients.keys().cloned().collect();
+    let real = profiles().into_keys().filter(|name| !["rfc6455", "ideal"].contains(&name.as_str()));
+    assert_eq!(fleet, real.collect());
 }
 
 /// The numbers in a text: digits with what may be between them, and a unit or a per cent sign behind.
@@ -127,7 +187,7 @@ fn every_figure_in_its_text_is_in_a_table_or_in_a_scenario() {
     let page = read("docs/hybi.md");
     let mut known: Vec<String> =
         tables(&page).into_iter().flatten().flatten().flat_map(|cell| numbers(&cell)).collect();
-    for file in scenarios() {
+    for file in COMPARISONS.iter().flat_map(|(_, path)| scenarios(path)) {
         known.extend(numbers(&fs::read_to_string(file).unwrap().replace('_', "")));
     }
     // Statuses of HTTP.
@@ -141,39 +201,54 @@ fn every_figure_in_its_text_is_in_a_table_or_in_a_scenario() {
         let is_known = known.iter().any(|own| own.replace(',', "") == plain);
         // Lists are numbered, and a few things are counted.
         let counts = plain.len() == 1;
-        assert!(is_known || counts, "{number} is in no table of docs/hybi.md and in no scenario of scenarios/hybi/");
+        assert!(is_known || counts, "{number} is in no table of docs/hybi.md and in no scenario that it is of");
     }
 }
 
-fn scenarios() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(root().join("scenarios/hybi")).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The scenarios of a path: that one, or those of a folder.
+fn scenarios(path: &str) -> Vec<PathBuf> {
+    let path = root().join(path);
+    if path.is_file() {
+        return vec![path];
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
+fn recorded(results: &str) -> serde_json::Value {
+    serde_json::from_str(&read(&format!("{results}/compare.json"))).unwrap()
+}
+
+/// The rows of a scenario in a recorded comparison.
+fn part<'a>(recorded: &'a serde_json::Value, name: &str) -> &'a [serde_json::Value] {
+    let part = recorded["parts"].as_array().unwrap().iter().find(|part| part["scenario"] == name);
+    part.unwrap_or_else(|| panic!("{name} is not in the comparison"))["rows"].as_array().unwrap()
+}
+
 #[test]
-fn the_comparison_is_of_the_scenarios_as_they_are() {
-    let recorded: serde_json::Value = serde_json::from_str(&read("results/hybi/compare.json")).unwrap();
-    let mut rows = 0;
-    for file in scenarios() {
-        let name = format!("hybi/{}", file.file_stem().unwrap().to_str().unwrap());
-        let text = fs::read_to_string(&file).unwrap();
-        let load = |variant: Option<&String>| {
-            let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
-            Scenario::load(&name, &name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
-        };
-        let written = load(None);
-        let part = recorded["parts"].as_array().unwrap().iter().find(|part| part["scenario"] == name.as_str());
-        let part = part.unwrap_or_else(|| panic!("{name} is not in the comparison"));
-        let of_part = part["rows"].as_array().unwrap();
-        assert_eq!(of_part.len(), 1 + written.variants.len(), "{name}");
-        for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants.iter().map(Some))) {
-            let resolved = if variant.is_some() { load(variant).resolved() } else { written.resolved() };
-            assert_eq!(row["scenario_toml"], resolved.as_str(), "{name} {variant:?}: compare it again");
-            rows += 1;
+fn the_comparisons_are_of_the_scenarios_as_they_are() {
+    for (results, path) in COMPARISONS {
+        let recorded = recorded(results);
+        let mut rows = 0;
+        for file in scenarios(path) {
+            let name = file.strip_prefix(root().join("scenarios")).unwrap().with_extension("");
+            let name = name.to_str().unwrap();
+            let text = fs::read_to_string(&file).unwrap();
+            let load = |variant: Option<&String>| {
+                let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
+                Scenario::load(name, name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+            };
+            let written = load(None);
+            let of_part = part(&recorded, name);
+            assert_eq!(of_part.len(), 1 + written.variants.len(), "{name}");
+            for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants.iter().map(Some))) {
+                let resolved = if variant.is_some() { load(variant).resolved() } else { written.resolved() };
+                assert_eq!(row["scenario_toml"], resolved.as_str(), "{name} {variant:?}: compare it again");
+                rows += 1;
+            }
         }
+        let all = recorded["parts"].as_array().unwrap().iter().map(|part| part["rows"].as_array().unwrap().len());
+        assert_eq!(all.sum::<usize>(), rows, "the comparison has scenarios that are gone");
     }
-    let all = recorded["parts"].as_array().unwrap().iter().map(|part| part["rows"].as_array().unwrap().len());
-    assert_eq!(all.sum::<usize>(), rows, "the comparison has scenarios that are gone");
 }

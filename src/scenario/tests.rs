@@ -10,7 +10,7 @@ use crate::rng::Distribution;
 use crate::server::Behaviors;
 use crate::time::Nanos;
 
-const COMMITTED: [&str; 24] = [
+const COMMITTED: [&str; 26] = [
     include_str!("../../scenarios/access-link.toml"),
     include_str!("../../scenarios/backlog-overflow.toml"),
     include_str!("../../scenarios/black-hole.toml"),
@@ -19,6 +19,7 @@ const COMMITTED: [&str; 24] = [
     include_str!("../../scenarios/dns-failover.toml"),
     include_str!("../../scenarios/failover.toml"),
     include_str!("../../scenarios/hybi/authentication.toml"),
+    include_str!("../../scenarios/hybi/fleet.toml"),
     include_str!("../../scenarios/hybi/pinned.toml"),
     include_str!("../../scenarios/hybi/proxy.toml"),
     include_str!("../../scenarios/hybi/redirect.toml"),
@@ -31,6 +32,7 @@ const COMMITTED: [&str; 24] = [
     include_str!("../../scenarios/redirect.toml"),
     include_str!("../../scenarios/rolling-deploy.toml"),
     include_str!("../../scenarios/session-loss.toml"),
+    include_str!("../../scenarios/shared-connections.toml"),
     include_str!("../../scenarios/storm.toml"),
     include_str!("../../scenarios/thundering-herd.toml"),
     include_str!("../../scenarios/tls-storm.toml"),
