@@ -312,7 +312,15 @@ fn who_is_not_there_is_not_drawn() {
             "error: `players` is no session: a session's name is its group's and its number",
         ),
         (&["--session", "players-1", "--failed"], 2, "cannot be used with"),
-        (&[], 2, "required"),
+        (&[], 2, "a session is required"),
+        (&["--slowest", "--kind", "opened"], 2, "give --format jsonl"),
+        (&["--format", "jsonl", "--kind", "opend"], 2, "no kind of event is named `opend`: the nearest is `opened`"),
+        (
+            &["--format", "jsonl", "--server", "gatway-0"],
+            2,
+            "no server is named `gatway-0`: the nearest is `gateway-0`",
+        ),
+        (&["--format", "jsonl", "--from", "5"], 2, "invalid value"),
         (&["--slowest", "--count", "2", "--format", "svg"], 2, "error: a picture is of one session"),
         (&["--failed"], 1, "no session to draw: every attempt of every session came off"),
         (&["--redirected"], 1, "no session to draw: no session followed a redirect"),
@@ -496,4 +504,70 @@ fn a_comparison_is_verified_like_a_run_and_takes_no_other_place() {
     let output = run(place.path(), &[&PAIR[..], &["--out", "results/duo/plain/sim-1"]].concat());
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("a run of \"duo/plain\""), "{}", text(&output.stderr));
+}
+
+/// The lines of a file or an output, each a JSON object.
+fn lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn events_are_written_on_demand_and_printed_by_replay() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let file = file.to_str().unwrap();
+    let plain = run(place.path(), &small("run", file, &["--out", "plain", "--quiet"]));
+    let output = run(place.path(), &small("run", file, &["--events", "--check-determinism", "--out", "there"]));
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+    assert!(printed.ends_with(&text(&plain.stdout)), "the digest is another: {printed}");
+    let written = fs::read_to_string(place.path().join("there/events.jsonl")).unwrap();
+    let all = lines(&written);
+    let told = printed.lines().find_map(|line| line.strip_prefix("deterministic: ")).unwrap();
+    assert!(told.replace(',', "").starts_with(&format!("{} events", all.len())), "{told}");
+    for (number, line) in all.iter().enumerate() {
+        assert_eq!(line["seq"], number);
+        assert!(shakedown::replay::KINDS.contains(&line["kind"].as_str().unwrap()), "{line}");
+    }
+    assert!(!place.path().join("plain/events.jsonl").exists());
+    assert_eq!(names(place.path()), ["plain", "there"], "nothing is left beside them");
+
+    let replay = |more: &[&str]| {
+        let output = run(place.path(), &small("replay", file, &[&["--format", "jsonl"], more].concat()));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(replay(&[]), written);
+    let chosen = |wanted: &dyn Fn(&serde_json::Value) -> bool| {
+        written
+            .lines()
+            .zip(&all)
+            .filter(|(_, line)| wanted(line))
+            .map(|(text, _)| format!("{text}\n"))
+            .collect::<String>()
+    };
+    let of_17 = replay(&["--session", "players-17"]);
+    assert_eq!(of_17, chosen(&|line| line["session"] == "players-17"));
+    assert!(of_17.contains("\"kind\":\"attempt_started\",\"connection\":1,\"server\":\"gateway-"), "{of_17}");
+    let refused = replay(&["--server", "gateway-0", "--kind", "attempt_started", "--from", "20s", "--until", "20.5s"]);
+    assert!(!refused.is_empty());
+    assert_eq!(
+        refused,
+        chosen(&|line| {
+            let at = line["at_ns"].as_u64().unwrap();
+            line["kind"] == "attempt_started"
+                && line["server"] == "gateway-0"
+                && (20_000_000_000..20_500_000_000).contains(&at)
+        })
+    );
+    let fault = replay(&["--kind", "fault_began"]);
+    assert!(
+        fault.starts_with("{\"at_ms\":20000,\"at_ns\":20000000000,\"seq\":")
+            && fault.ends_with(
+                "\"layer\":\"fault\",\"fault\":\"gateway-dies\",\"kind\":\"fault_began\",\"what\":\"crash\",\"server\":\"gateway-0\"}\n"
+            ),
+        "{fault}"
+    );
+    let real = run(place.path(), &["run", file, "--driver", "tokio", "--events"]);
+    assert_eq!(real.status.code(), Some(2));
 }

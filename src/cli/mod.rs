@@ -87,7 +87,7 @@ enum Command {
     /// Print the real clients that a scenario may name: what each makes of answers
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(profiles::ProfilesArgs),
-    /// Draw sessions' lives as ladder diagrams
+    /// Draw sessions' lives as ladder diagrams, or print events
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
     /// Run a scenario with many seeds, and vary keys, over all cores
@@ -115,6 +115,7 @@ Examples:
   shakedown run scenarios/failover.toml
   shakedown run scenarios/failover.toml --set network.one_way=5ms --set 'clients.players.hold=\"10s\"'
   shakedown run scenarios/storm.toml --set clients.players.count=1000000 --out /tmp/storm
+  shakedown run scenarios/failover.toml --events --check-determinism
   shakedown run scenarios/redirect.toml --driver tokio --set clients.players.count=300
 
 Quantities carry their unit: durations ns, us, ms, s, m, h; rates 500/s; shares 30%.
@@ -149,6 +150,7 @@ Examples:
   shakedown replay scenarios/failover.toml --seed 7 --failed --count 3
   shakedown replay scenarios/redirect.toml --redirected
   shakedown replay scenarios/black-hole.toml --slowest --format svg > slowest.svg
+  shakedown replay scenarios/failover.toml --format jsonl --server gateway-0 --from 19s --until 21s
 
 Sessions are counted from 0 in their group. The run is made again, so whatever changes it (--seed, --variant, --set)
 must be given as it was.";
@@ -212,6 +214,12 @@ struct RunArgs {
     /// What gives clients and servers a network and a clock
     #[arg(long, value_enum, default_value_t = Driver::Sim)]
     driver: Driver,
+    /// Write every event to events.jsonl, too: docs/replay.md
+    #[arg(long)]
+    events: bool,
+    /// Make the run twice, and name the first event that differs
+    #[arg(long)]
+    check_determinism: bool,
     #[command(flatten)]
     output: OutputArgs,
 }

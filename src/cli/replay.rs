@@ -4,8 +4,9 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, ScenarioArgs, print};
 use crate::explore;
-use crate::replay::{Ladder, Which, svg, text};
+use crate::replay::{Filter, KINDS, Ladder, Which, svg, text};
 use crate::scenario::{Scenario, nearest};
+use crate::time::Nanos;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -19,10 +20,29 @@ pub(super) struct ReplayArgs {
     /// How to draw
     #[arg(long, value_enum, default_value_t = Drawing::Text)]
     format: Drawing,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Which events `--format jsonl` prints: those that pass all that is given.
+#[derive(Debug, Args)]
+struct FilterArgs {
+    /// With jsonl: events at this server, or of this group's, or that name it (can be repeated)
+    #[arg(long = "server", value_name = "NAME")]
+    servers: Vec<String>,
+    /// With jsonl: events of this kind, such as attempt_failed (can be repeated)
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+    /// With jsonl: events at this time or later: 19s, 19.5s, 19500ms
+    #[arg(long, value_name = "TIME")]
+    from: Option<Nanos>,
+    /// With jsonl: events before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Nanos>,
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = false, multiple = false)]
 struct PickArgs {
     /// This session: its group and its number there, from 0
     #[arg(long, value_name = "GROUP-N")]
@@ -44,6 +64,8 @@ enum Drawing {
     Text,
     /// A picture; of one session
     Svg,
+    /// Events, a line of JSON each; of all sessions unless some are picked
+    Jsonl,
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
@@ -55,8 +77,16 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         super::complain(&format!("{what}\n"))?;
         Err(Failure::Broken)
     };
+    let filter = filter(&scenario, args)?;
     let sessions = match &args.pick {
         PickArgs { session: Some(name), .. } => vec![named(&scenario, name)?],
+        PickArgs { failed: false, redirected: false, slowest: false, .. } if args.format == Drawing::Jsonl => {
+            return print_events(&scenario, filter);
+        }
+        PickArgs { failed: false, redirected: false, slowest: false, .. } => {
+            let which = "a session is required: give --session GROUP-N, --failed, --slowest or --redirected";
+            return Err(Failure::Input(format!("error: {which}")));
+        }
         pick => {
             let (which, what) = match pick {
                 PickArgs { failed: true, .. } => (Which::Failed, "every attempt of every session came off"),
@@ -70,6 +100,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
             found
         }
     };
+    if args.format == Drawing::Jsonl {
+        return print_events(&scenario, Filter { sessions: Some(sessions), ..filter });
+    }
     let traces = explore::trace(&scenario, &sessions);
     if traces.is_empty() {
         return none("no session to draw: the run ends before it starts".into());
@@ -81,10 +114,54 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         }
         print(&match args.format {
             Drawing::Text => text(&ladder),
-            Drawing::Svg => svg(&ladder),
+            Drawing::Svg | Drawing::Jsonl => svg(&ladder),
         })?;
     }
     Ok(())
+}
+
+fn print_events(scenario: &Scenario, filter: Filter) -> Result<(), Failure> {
+    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    super::written(explore::events(scenario, filter, out))
+}
+
+/// What is asked for, with servers and kinds looked up.
+fn filter(scenario: &Scenario, args: &ReplayArgs) -> Result<Filter, Failure> {
+    let FilterArgs { servers, kinds, from, until } = &args.filter;
+    let any = !servers.is_empty() || !kinds.is_empty() || from.is_some() || until.is_some();
+    if any && args.format != Drawing::Jsonl {
+        let message = "error: --server, --kind, --from and --until choose among events: give --format jsonl, too";
+        return Err(Failure::Input(message.into()));
+    }
+    let mut wanted = Vec::new();
+    for name in servers {
+        let of_it = scenario.servers.iter().enumerate().filter(|(_, server)| {
+            server.name == *name || server.name.rsplit_once('-').is_some_and(|(group, _)| group == name)
+        });
+        let before = wanted.len();
+        wanted.extend(of_it.map(|(number, _)| number as u32));
+        if wanted.len() == before {
+            return Err(unknown("server", name, scenario.servers.iter().map(|server| server.name.as_str())));
+        }
+    }
+    if let Some(kind) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(unknown("kind of event", kind, KINDS.iter().copied()));
+    }
+    Ok(Filter {
+        sessions: None,
+        servers: Some(wanted).filter(|wanted| !wanted.is_empty()),
+        kinds: Some(kinds.clone()).filter(|kinds| !kinds.is_empty()),
+        from: *from,
+        until: *until,
+    })
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
+    let help = match nearest(name, known.clone()) {
+        Some(near) => format!("the nearest is `{near}`"),
+        None => format!("there is `{}`", known.take(80).collect::<Vec<_>>().join("`, `")),
+    };
+    Failure::Input(format!("error: no {what} is named `{name}`: {help}"))
 }
 
 /// The session that a name means: `players-17` is number 17 of the group `players`.

@@ -4,18 +4,24 @@ use std::path::PathBuf;
 
 use super::progress::{Watcher, catch_interrupts};
 use super::{Driver, Failure, Format, RunArgs, ScenarioArgs, complain, live, print, text};
-use crate::explore::{may_hold, once, write_folder};
+use crate::explore::{PreparedFile, Twin, may_hold, once, once_with, write_folder_with};
+use crate::replay::{Filter, Lines};
 use crate::report;
 use crate::scenario::Scenario;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let scenario = args.scenario.load()?;
     if args.driver == Driver::Tokio {
+        if args.events || args.check_determinism {
+            let message =
+                "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";
+            return Err(Failure::Input(message.into()));
+        }
         return live::both(&scenario, args);
     }
     let mut folder = args.output.out.clone().unwrap_or_else(|| default_folder(&scenario, &args.scenario, "sim"));
     // Better told now than after the work.
-    may_hold(&folder, &scenario).map_err(|error| Failure::Machine(error.to_string()))?;
+    may_hold(&folder, &scenario).map_err(machine)?;
     let loud = !args.output.quiet;
     let say = |text: &str| say(args.output.format, text);
     if loud {
@@ -23,15 +29,32 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
     catch_interrupts();
     let mut watcher = Watcher::new(args.output.quiet);
-    let finished = once(&scenario, |progress| watcher.watch(progress));
+    let (finished, difference, events) = match (args.events, args.check_determinism) {
+        (false, false) => (once(&scenario, |progress| watcher.watch(progress)), None, None),
+        (events, twice) => {
+            let prepared =
+                events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
+            let out = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
+            let lines = out.map(|out| Lines::new(&scenario, Filter::default(), out));
+            let mut extra = (lines, twice.then(|| Twin::new(&scenario)));
+            let finished = once_with(&scenario, &mut extra, |progress| watcher.watch(progress));
+            let (lines, twin) = extra;
+            lines
+                .map(Lines::finish)
+                .transpose()
+                .map_err(|error| machine(format!("can't write the events: {error}")))?;
+            let difference = twin.and_then(|twin| twin.finish(finished.partial));
+            (finished, difference, prepared)
+        }
+    };
     let took = watcher.finish();
     let run = finished.run(&scenario, args.scenario.variant.as_deref());
     if finished.partial {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         folder.set_file_name(format!("{name}-partial"));
     }
-    let files = report::files(&run).map_err(|error| Failure::Machine(error.to_string()))?;
-    let written = write_folder(&folder, &files);
+    let files = report::files(&run).map_err(machine)?;
+    let written = write_folder_with(&folder, &files, events);
     if loud {
         say(&text::summary(&scenario, &finished.measured))?;
         say(&text::violations(&scenario, &finished.violations))?;
@@ -41,11 +64,18 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
         say(&text::verdicts(&broken))?;
     }
+    match &difference {
+        Some(difference) => say(&difference.to_string())?,
+        None if args.check_determinism && loud => {
+            say(&format!("deterministic: {} events, twice the same\n", report::grouped(finished.events)))?;
+        }
+        None => {}
+    }
     // The numbers are told even when they could not be kept.
     if args.output.format == Format::Json {
         print(&report::summary(&run))?;
     }
-    written.map_err(|error| Failure::Machine(error.to_string()))?;
+    written.map_err(machine)?;
     if loud {
         say(&text::footer(&folder, took, &finished, scenario.sessions()))?;
     }
@@ -54,7 +84,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         complain(&format!("interrupted at {} of virtual time\n", crate::time::human(finished_at(&finished))))?;
         return Err(Failure::Interrupted);
     }
-    if finished.held() { Ok(()) } else { Err(Failure::Broken) }
+    if finished.held() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
+}
+
+fn machine(error: impl ToString) -> Failure {
+    Failure::Machine(error.to_string())
 }
 
 fn finished_at(finished: &crate::explore::Finished) -> crate::time::Nanos {

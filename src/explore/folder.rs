@@ -33,15 +33,62 @@ pub enum FolderError {
 /// # Errors
 /// [`FolderError`]; the folder is then as it was before.
 pub fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
+    write_folder_with(folder, files, None)
+}
+
+/// A file too long for memory, written beside the folder that it is for. It is gone when this is.
+#[derive(Debug)]
+pub struct PreparedFile {
+    /// What it will be called.
+    name: &'static str,
+    file: tempfile::NamedTempFile,
+}
+
+impl PreparedFile {
+    /// An empty file beside `folder`.
+    ///
+    /// # Errors
+    /// [`FolderError`] when the machine refuses.
+    pub fn beside(folder: &Path, name: &'static str) -> Result<PreparedFile, FolderError> {
+        let parent = parent(folder);
+        let failed = |source| FolderError::Io { path: parent.to_path_buf(), source };
+        fs::create_dir_all(parent).map_err(failed)?;
+        let file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(parent).map_err(failed)?;
+        Ok(PreparedFile { name, file })
+    }
+
+    /// What it is written with.
+    ///
+    /// # Errors
+    /// [`FolderError`] when the machine refuses.
+    pub fn writer(&self) -> Result<io::BufWriter<fs::File>, FolderError> {
+        let failed = |source| FolderError::Io { path: self.file.path().to_path_buf(), source };
+        Ok(io::BufWriter::with_capacity(1 << 20, self.file.reopen().map_err(failed)?))
+    }
+}
+
+fn parent(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The same with a file that is written already.
+///
+/// # Errors
+/// [`FolderError`]; the folder is then as it was before.
+pub fn write_folder_with(
+    folder: &Path,
+    files: &[(String, Vec<u8>)],
+    prepared: Option<PreparedFile>,
+) -> Result<(), FolderError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| FolderError::Io { path, source }
     };
     may_replace(folder, files)?;
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent(folder);
     fs::create_dir_all(parent).map_err(failed(parent))?;
     let fresh = tempfile::Builder::new().prefix(".shakedown-").tempdir_in(parent).map_err(failed(parent))?;
     // tempfile makes private folders; results are for everyone who may read the parent.
@@ -50,6 +97,15 @@ pub fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Fo
     for (name, bytes) in files {
         let path = contents.join(name);
         fs::write(&path, bytes).map_err(failed(&path))?;
+    }
+    if let Some(PreparedFile { name, file }) = prepared {
+        let path = contents.join(name);
+        // It was private, as temporary files are: the others' permissions are for it too.
+        if let Some((like, _)) = files.first() {
+            let permissions = fs::metadata(contents.join(like)).map_err(failed(&path))?.permissions();
+            fs::set_permissions(file.path(), permissions).map_err(failed(&path))?;
+        }
+        file.persist(&path).map_err(|error| FolderError::Io { path, source: error.error })?;
     }
     if folder.exists() {
         fs::rename(folder, fresh.path().join("old")).map_err(failed(folder))?;

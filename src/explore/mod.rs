@@ -10,12 +10,16 @@ pub mod models;
 mod once;
 mod replay;
 pub mod sweep;
+mod twin;
 mod verify;
 mod visitors;
 
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
-pub use folder::{FolderError, may_hold, may_hold_comparison, may_hold_sweep, write_folder};
-pub use once::{Finished, Progress, once};
-pub use replay::{find, trace};
+pub use folder::{
+    FolderError, PreparedFile, may_hold, may_hold_comparison, may_hold_sweep, write_folder, write_folder_with,
+};
+pub use once::{Finished, Progress, once, once_with};
+pub use replay::{events, find, trace};
+pub use twin::{Difference, Twin};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 pub use visitors::Visit;

@@ -4,7 +4,7 @@ use crate::check::{Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
 use crate::fault::Side;
 use crate::metrics::{Measured, Metrics};
-use crate::record::Digest;
+use crate::record::{Digest, Recorder};
 use crate::report::Run;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -65,13 +65,18 @@ impl Finished {
 
 /// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning
 /// false.
-pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Finished {
+pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Finished {
+    once_with(scenario, &mut (), watch)
+}
+
+/// The same, and every event goes to `extra` too.
+pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Finished {
     let quiet = scenario.quiet_from();
     // Where servers have other connections than one for each session, nobody can tell whose is missing.
     let alone = !scenario.file.has_streams() && scenario.sides().iter().all(|side| matches!(side, Side::Clients(_)));
     let servers = if alone { scenario.servers.len() } else { 0 };
     let invariants = Invariants::new(scenario.sessions() as usize, servers, quiet.map(|(from, _)| from));
-    let mut recorder = (Digest::default(), (Metrics::new(scenario.layout()), invariants));
+    let mut recorder = ((Digest::default(), (Metrics::new(scenario.layout()), invariants)), extra);
     let mut simulation = Simulation::new(scenario);
     let end = Timestamp::ZERO + scenario.file.duration;
     let mut partial = false;
@@ -82,7 +87,7 @@ pub fn once(scenario: &Scenario, mut watch: impl FnMut(Progress) -> bool) -> Fin
             break;
         }
     }
-    let (digest, (metrics, invariants)) = recorder;
+    let ((digest, (metrics, invariants)), _) = recorder;
     let within = quiet.map_or(Nanos::ZERO, |(_, within)| within);
     let name = |server: u32| scenario.servers[server as usize].name.clone();
     let mut violations = match partial {

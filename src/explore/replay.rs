@@ -1,8 +1,11 @@
 //! Runs made to look at a few sessions.
 
+use std::io::{self, Write};
+
 use crate::driver;
 use crate::driver::sim::Simulation;
-use crate::replay::{Finder, Listener, Trace, Which};
+use crate::record::Recorder;
+use crate::replay::{Filter, Finder, Lines, Listener, Trace, Which};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 
@@ -20,4 +23,22 @@ pub fn trace(scenario: &Scenario, sessions: &[(u16, u32)]) -> Vec<Trace> {
     let mut listener = Listener::new(sessions);
     let messages = simulation.finish_and_tell(&mut listener);
     listener.traces(&messages, Timestamp::ZERO + scenario.file.duration)
+}
+
+/// Items worked through between two looks at whether anybody still reads.
+const STRIDE: u64 = 10_000;
+
+/// Runs a scenario and writes its events as lines of JSON, those that pass the filter.
+///
+/// # Errors
+/// When they can't be written; the run ends then.
+pub fn events(scenario: &Scenario, filter: Filter, out: impl Write) -> io::Result<()> {
+    let mut lines = Lines::new(scenario, filter, out);
+    run_while(scenario, &mut lines, |lines| !lines.failed());
+    lines.finish().map(drop)
+}
+
+fn run_while<R: Recorder>(scenario: &Scenario, recorder: &mut R, goes_on: impl Fn(&R) -> bool) {
+    let mut simulation = Simulation::new(scenario);
+    while simulation.advance(recorder, STRIDE) && goes_on(recorder) {}
 }

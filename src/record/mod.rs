@@ -28,6 +28,15 @@ impl<R: Recorder + ?Sized> Recorder for &mut R {
     }
 }
 
+/// Takes them if it is there.
+impl<R: Recorder> Recorder for Option<R> {
+    fn record(&mut self, event: &Event) {
+        if let Some(recorder) = self {
+            recorder.record(event);
+        }
+    }
+}
+
 /// Keeps every event: for tests and for reading a small run.
 impl Recorder for Vec<Event> {
     fn record(&mut self, event: &Event) {

@@ -1,16 +1,21 @@
-//! One session's life as a ladder diagram, drawn from its events and from what went over the wire.
+//! One session's life as a ladder diagram, drawn from its events and from what went over the wire; and a run's events as
+//! lines of JSON.
 //!
 //! A first run finds the sessions ([`Finder`]), a second one listens to them ([`Trace`]); both are the same run. What is
 //! drawn of a message is its request or status line, or its frames: header fields, where credentials are, never are.
 
+mod events;
 mod find;
+mod kinds;
 mod label;
 mod ladder;
 mod svg;
 mod text;
 mod trace;
 
+pub use events::{Filter, Lines, Names};
 pub use find::{Finder, Which};
+pub use kinds::KINDS;
 pub use ladder::{End, Ladder, Row};
 pub use svg::svg;
 pub use text::text;
