@@ -95,6 +95,11 @@ impl Partial {
         self.0.extend_from_slice(bytes);
         &self.0
     }
+
+    /// What was kept.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl From<Vec<u8>> for Partial {
@@ -128,9 +133,11 @@ pub fn reason(status: u16) -> &'static str {
         103 => "Early Hints",
         200 => "OK",
         204 => "No Content",
+        300 => "Multiple Choices",
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
+        304 => "Not Modified",
         307 => "Temporary Redirect",
         308 => "Permanent Redirect",
         400 => "Bad Request",

@@ -78,7 +78,7 @@ impl Connections {
         self.partials.insert(c.0, Partial::from(bytes.into()));
     }
 
-    pub fn has_partial(&self, c: ConnectionId) -> bool {
-        self.partials.contains_key(&c.0)
+    pub fn partial(&self, c: ConnectionId) -> Option<&[u8]> {
+        self.partials.get(&c.0).map(Partial::bytes)
     }
 }

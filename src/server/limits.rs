@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::Working;
 use super::{Event, Reason, Turn};
+use crate::handshake::server::read_request;
 use crate::machine::{ConnectionId, How};
 use crate::quantity::Rate;
 use crate::rng::Identity;
@@ -162,7 +163,9 @@ impl Server {
             self.limits.timeouts.pop_front();
             let c = ConnectionId(connection);
             out.event(Event::TimedOut { connection });
-            match self.connections.has_partial(c) {
+            // One whose whole request is there waits for TLS that it was offered, and could not read HTTP.
+            let partly = |bytes: &[u8]| !matches!(read_request(bytes), Ok(Some(_)));
+            match self.connections.partial(c).is_some_and(partly) {
                 true => self.reject(c, 408, None, out),
                 false => self.close(c, How::Fin, out),
             }

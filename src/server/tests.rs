@@ -1243,6 +1243,20 @@ fn a_server_with_tls_takes_an_offer_and_insists_on_one() {
     let actions = bench.give(Input::Secured(c, false));
     assert!(actions.contains(&Output::Event(Event::Answered { connection: 0, status: 200, served: Nanos::ZERO })));
     assert!(bench.sent.starts_with(b"HTTP/1.1 200 OK\r\nSec-WebSocket-Accept: "));
+    // It can say no more by HTTP before that.
+    for greets in [false, true] {
+        let mut bench = Bench::new("service_time = '0s'\ntls = '1.3'\ntls_cost = '0s'\nhandshake_timeout = '1s'");
+        bench.accept(0);
+        bench.received(0, offer.clone());
+        let switched = bench.sent.len();
+        if greets {
+            bench.give(Input::Hello(c, false));
+        }
+        let actions = bench.wake();
+        assert!(actions.contains(&Output::Event(Event::TimedOut { connection: 0 })), "{actions:?}");
+        assert!(actions.contains(&Output::Close(c, How::Fin)), "{actions:?}");
+        assert_eq!(bench.sent.len(), switched, "{:?}", String::from_utf8_lossy(&bench.sent));
+    }
     for (request, status) in
         [(&request(Mode::Upgrade, "/")[..], "426 Upgrade Required\r\n"), (b"nonsense\r\n\r\n", "400 Bad Request\r\n")]
     {
