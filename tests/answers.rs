@@ -94,12 +94,26 @@ fn each_answer_has_its_outcome_at_its_time() {
             "redirected",
             at_once,
         ),
+        // No redirect that anybody follows by itself.
+        ("{ kind = 'redirect', path = '/x', status = 300 }".into(), "rejected", at_once),
+        ("{ kind = 'redirect', path = '/x', status = 304 }".into(), "rejected", at_once),
     ] {
         let summary = run(&behavior, ONCE);
         assert_eq!(count(&summary, &format!("attempts.{outcome}")), 1, "{behavior}");
         assert_eq!(nanos(&summary, "attempt_latency.max"), time, "{behavior}");
         let redirected = u64::from(outcome == "redirected");
         assert_eq!(count(&summary, "attempts.total"), 1 + redirected, "{behavior}");
+    }
+}
+
+#[test]
+fn the_status_that_opens_is_no_other() {
+    let accept = "{ kind = 'accept', answer = { status = 200 } }";
+    // No 101, so the server closes; 200 is what a complete transaction ends in.
+    for (mode, outcome) in [("upgrade", "rejected"), ("upgrade-strict", "rejected"), ("final-response", "opened")] {
+        let summary = run(accept, &format!("{ONCE}\nmode = '{mode}'"));
+        assert_eq!(count(&summary, &format!("attempts.{outcome}")), 1, "{mode}");
+        assert_eq!(count(&summary, "lost.total"), 0, "{mode}");
     }
 }
 
@@ -131,7 +145,7 @@ fn what_cannot_be_is_refused() {
     for (behavior, says) in [
         (
             "{ kind = 'stall', answer = { padding = 1 } }",
-            "`answer` belongs to kind = \"accept\", \"redirect\" or \"reject\"",
+            "`answer` belongs to kind = \"accept\", \"redirect\", \"reject\" or \"challenge\"",
         ),
         ("{ kind = 'stall', delivery = { cut = 1 } }", "`delivery` belongs to kind"),
         ("{ kind = 'reject', close = { after = '1s', code = 1000 } }", "`close` belongs to kind = \"accept\" only"),

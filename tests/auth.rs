@@ -2,6 +2,8 @@
 
 use shakedown::driver;
 use shakedown::event::Event;
+use shakedown::handshake::server::write_challenge;
+use shakedown::http::auth::Challenge;
 use shakedown::metrics::{Metrics, Summary, Value};
 use shakedown::record::Recorder;
 use shakedown::scenario::{Overrides, Problem, Scenario};
@@ -116,6 +118,35 @@ fn wrong_credentials_fail_once_and_count_as_unauthorized() {
         let summary = run(&behavior, &format!("{wrong}\n{ONCE}"));
         assert_eq!(count(&summary, "sessions.opened"), 1, "{behavior}");
         assert_eq!(count(&summary, "findings.accepted_without_credentials"), 1);
+    }
+}
+
+#[test]
+fn a_challenge_may_be_said_in_a_way_of_its_own() {
+    let behavior = |manner: &str| format!("{{ kind = 'challenge', {CREDENTIALS}, {manner} }}");
+    let mut head = Vec::new();
+    write_challenge(&mut head, &Challenge::Basic { realm: "shakedown".into() }, false);
+    // 40 ms to the first byte of the 401; it closes, and the answer takes another connection.
+    let (asked, whole) = (40_000_000, head.len() as u64);
+    for (manner, to_open) in [
+        ("delivery = { bytes = 1, every = '1ms' }".to_string(), asked + (whole - 1) * 1_000_000 + asked),
+        (format!("delivery = {{ cut = {whole} }}"), 2 * asked),
+        ("answer = { interim = [103], padding = 1000 }".into(), 2 * asked),
+        ("answer = { body = { bytes = 500, framing = 'chunked' } }".into(), 2 * asked),
+    ] {
+        let summary = run(&behavior(&manner), &format!("{CREDENTIALS}\n{ONCE}"));
+        assert_eq!(count(&summary, "attempts.challenged"), 1, "{manner}");
+        assert_eq!(nanos(&summary, "time_to_open.max"), Some(to_open), "{manner}");
+    }
+    for (manner, outcome) in [
+        (format!("delivery = {{ cut = {} }}", whole - 1), "closed"),
+        ("delivery = { cut = 40, then = 'reset' }".into(), "reset"),
+        ("delivery = { cut = 40, then = 'silence' }".into(), "handshake_timeout"),
+        ("answer = { padding = 20000 }".into(), "invalid"),
+    ] {
+        let summary = run(&behavior(&manner), &format!("{CREDENTIALS}\n{ONCE}"));
+        assert_eq!(count(&summary, &format!("attempts.{outcome}")), 1, "{manner}");
+        assert_eq!(count(&summary, "attempts.total"), 1, "{manner}");
     }
 }
 
@@ -286,6 +317,7 @@ fn what_contradicts_is_refused() {
         ("{ kind = 'challenge', credentials = { user = 'a' } }", "", "password"),
         ("{ kind = 'accept' }", "auth = 'first'", "`auth` means nothing without `credentials`"),
         ("{ kind = 'accept' }", "credentials_across_origins = true", "means nothing without `credentials`"),
+        ("{ kind = 'challenge', CREDENTIALS, keep_alive = true, delivery = { cut = 9 } }", "", "keeps its connection"),
         ("[{ kind = 'accept' }, { kind = 'challenge', CREDENTIALS }]", "", "never shown"),
     ] {
         let told = told(&behavior.replace("CREDENTIALS", CREDENTIALS), clients);

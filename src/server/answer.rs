@@ -54,7 +54,8 @@ impl Server {
             None => out.transmit(c, |bytes| said = self.say(cx, choice, done, bytes)),
             Some(_) => said = self.say(cx, choice, done, &mut kept),
         }
-        if let Some(status) = manner.and_then(|manner| manner.answer.status).filter(|_| said.opens) {
+        let other = manner.and_then(|manner| manner.answer.status).filter(|status| *status != said.status);
+        if let Some(status) = other.filter(|_| said.opens) {
             said = Said { status, ..Said::default() };
         }
         let Said { status, opens, keep } = said;

@@ -48,7 +48,7 @@ impl Demand {
             },
             realm: config.realm.clone().unwrap_or_else(|| REALM.into()),
             nonce_lifetime: config.nonce_lifetime.unwrap_or(NONCE_LIFETIME),
-            keep_alive: config.keep_alive.unwrap_or(true),
+            keep_alive: config.keep_alive.unwrap_or(config.is_plain()),
             verify: config.verify.unwrap_or(true),
         }
     }
@@ -182,8 +182,8 @@ impl Server {
         served: Nanos,
         out: &mut Outputs,
     ) {
-        let behavior = cx.plan.behaviors.get(asked.behavior as usize);
-        let Some(Choice::Challenge(demand)) = behavior.map(|behavior| &behavior.choice) else { return };
+        let Some(behavior) = cx.plan.behaviors.get(asked.behavior as usize) else { return };
+        let Choice::Challenge(demand) = &behavior.choice else { return };
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
             return self.close(c, How::Fin, out);
@@ -195,16 +195,22 @@ impl Server {
             (true, None) => 401,
             (true, Some(_)) => 407,
         };
-        if fits {
-            let challenge = demand.challenge(|| self.nonce(cx, now), asked.verdict == Verdict::Stale);
-            out.transmit(c, |bytes| match status {
-                407 => tunnel::write_challenge(bytes, &challenge, keep),
-                _ => write_challenge(bytes, &challenge, keep),
-            });
-        } else {
-            out.transmit(c, |bytes| write_rejection(bytes, status, None));
+        let challenge = demand.challenge(|| self.nonce(cx, now), asked.verdict == Verdict::Stale);
+        let write = |bytes: &mut Vec<u8>| match status {
+            400 => write_rejection(bytes, status, None),
+            407 => tunnel::write_challenge(bytes, &challenge, keep),
+            _ => write_challenge(bytes, &challenge, keep),
+        };
+        let answered = Event::Answered { connection: c.0, status, served };
+        if let Some(manner) = &behavior.manner {
+            let mut bytes = Vec::new();
+            write(&mut bytes);
+            out.event(answered);
+            self.deliver(now, c, manner, (bytes, true, false), out);
+            return self.schedule(cx, out);
         }
-        out.event(Event::Answered { connection: c.0, status, served });
+        out.transmit(c, write);
+        out.event(answered);
         if keep {
             self.connections.turn(c, State::Reading);
             self.end_transaction(c, out);

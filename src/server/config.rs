@@ -412,6 +412,11 @@ pub struct BehaviorConfig {
 }
 
 impl BehaviorConfig {
+    /// Whether its answers are as they should be, and sent in one piece.
+    pub(super) fn is_plain(&self) -> bool {
+        self.answer.is_none() && self.delivery.is_none()
+    }
+
     /// Makes the defaults visible that mean something only beside other keys.
     fn fill_in(&mut self) {
         if let Some(delivery) = self.delivery.as_mut().filter(|delivery| delivery.cut.is_some()) {
@@ -428,7 +433,8 @@ impl BehaviorConfig {
             self.nonce_lifetime.get_or_insert(NONCE_LIFETIME);
         }
         self.realm.get_or_insert_with(|| REALM.into());
-        self.keep_alive.get_or_insert(true);
+        let plain = self.is_plain();
+        self.keep_alive.get_or_insert(plain);
         self.verify.get_or_insert(true);
     }
 }

@@ -70,11 +70,14 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
         return Err(tree.problem_at_key(&at(key), format!("`{key}` belongs to kind = \"{kinds}\" only")));
     }
     if let Some(status) = behavior.status {
-        let fits = if redirect { [301, 302, 303, 307, 308].contains(&status) } else { (200..=599).contains(&status) };
-        if !fits {
-            let known = if redirect { "301, 302, 303, 307 or 308" } else { "200 to 599" };
-            return wrong("status", format!("status {status}: it must be {known}"));
+        let known = if redirect { 300..=399 } else { 200..=599 };
+        if !known.contains(&status) {
+            return wrong("status", format!("status {status}: it must be {} to {}", known.start(), known.end()));
         }
+    }
+    if behavior.keep_alive == Some(true) && (behavior.answer.is_some() || behavior.delivery.is_some()) {
+        let message = "an answer that keeps its connection is sent as it should be";
+        return Err(tree.problem(&at("keep_alive"), message).with_help("leave out `answer` and `delivery`, or this"));
     }
     if let Some(after) = behavior.retry_after
         && (after.0 % 1_000_000_000 != 0 || after > Nanos::from_secs(u64::from(u32::MAX)))
@@ -137,10 +140,6 @@ pub(super) fn credentials(path: &str, login: &Login, tree: &Tree) -> Result<(), 
 fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let wrong = |key: &str, message: &str| Err(tree.problem(&at(key), message));
-    if behavior.keep_alive == Some(true) && (behavior.answer.is_some() || behavior.delivery.is_some()) {
-        let message = "a redirect that keeps its connection is sent as it should be";
-        return Err(tree.problem(&at("keep_alive"), message).with_help("leave out `answer` and `delivery`, or this"));
-    }
     let form = behavior.location.unwrap_or_default();
     if !form.leads() {
         let elsewhere = [

@@ -10,15 +10,15 @@ const MAX_BYTES: u32 = 1_000_000;
 /// Checks how a behavior's answers differ from what they should be.
 pub(super) fn check(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
     let accept = behavior.kind == Kind::Accept;
-    let answers = accept || matches!(behavior.kind, Kind::Redirect | Kind::Reject);
+    let answers = accept || matches!(behavior.kind, Kind::Redirect | Kind::Reject | Kind::Challenge);
     let garbage = behavior.kind == Kind::Garbage;
     let given = [
-        ("answer", behavior.answer.is_some(), answers, "\"accept\", \"redirect\" or \"reject\""),
+        ("answer", behavior.answer.is_some(), answers, "\"accept\", \"redirect\", \"reject\" or \"challenge\""),
         (
             "delivery",
             behavior.delivery.is_some(),
             answers || garbage,
-            "\"accept\", \"redirect\", \"reject\" or \"garbage\"",
+            "\"accept\", \"redirect\", \"reject\", \"challenge\" or \"garbage\"",
         ),
         ("close", behavior.close.is_some(), accept, "\"accept\""),
     ];
@@ -69,7 +69,7 @@ fn says(answer: &AnswerConfig, behavior: &BehaviorConfig, path: &str, tree: &Tre
         ("extension", answer.extension.is_some(), accept, "kind = \"accept\""),
         ("first_frame", answer.first_frame.is_some(), accept, "kind = \"accept\""),
         ("versions", !answer.versions.is_empty(), of_versions, "kind = \"reject\" with status = 426"),
-        ("body", answer.body.is_some(), !accept, "kind = \"redirect\" or \"reject\""),
+        ("body", answer.body.is_some(), !accept, "kind = \"redirect\", \"reject\" or \"challenge\""),
     ];
     if let Some((key, .., kinds)) = given.iter().find(|(_, given, fits, _)| *given && !fits) {
         return Err(tree.problem_at_key(&at(key), format!("`{key}` belongs to {kinds} only")));

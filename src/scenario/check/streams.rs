@@ -17,7 +17,7 @@ pub(super) fn client(name: &str, client: &Config, tree: &Tree) -> Result<(), Pro
     }
     if client.connect_gate && shares {
         let message = "over HTTP/2, sessions of a process share a connection: there is no line to wait in";
-        return Err(tree.problem(&at("connect_gate"), message).with_help("leave connect_gate out"));
+        return Err(tree.problem(&at("connect_gate"), message).with_help("write connect_gate = false"));
     }
     if client.proxy.is_some() && shares {
         let message = "HTTP/2 through a forward proxy is not simulated";

@@ -1282,11 +1282,11 @@ fn a_behavior_must_not_contradict_itself() {
     9 | behavior = { kind = "redirect", to = "gateway", location = "relative" }
       |                                                            ^^^^^^^^^^
     "#);
-    assert_snapshot!(refused(REDIRECT, r#"{ kind = "redirect", to = "gateway", status = 304 }"#), @r#"
-    error: status 304: it must be 301, 302, 303, 307 or 308
+    assert_snapshot!(refused(REDIRECT, r#"{ kind = "redirect", to = "gateway", status = 400 }"#), @r#"
+    error: status 400: it must be 300 to 399
      --> fleet.toml:9:58
       |
-    9 | behavior = { kind = "redirect", to = "gateway", status = 304 }
+    9 | behavior = { kind = "redirect", to = "gateway", status = 400 }
       |                                                          ^^^
     "#);
     assert_snapshot!(refused(r#"kind = "reject""#, r#"kind = "reject", status = 101"#), @r#"
