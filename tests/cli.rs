@@ -571,3 +571,57 @@ fn events_are_written_on_demand_and_printed_by_replay() {
     let real = run(place.path(), &["run", file, "--driver", "tokio", "--events"]);
     assert_eq!(real.status.code(), Some(2));
 }
+
+#[test]
+fn a_run_is_written_as_a_trace_for_perfetto() {
+    let file = scenario("failover");
+    let traced = |more: &[&str]| {
+        let arguments = [&["--format", "perfetto"], more].concat();
+        let output = run(Path::new("."), &small("replay", file.to_str().unwrap(), &arguments));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let trace: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        trace["traceEvents"].as_array().unwrap().clone()
+    };
+    let events = traced(&["--session", "players-17"]);
+    let with = |phase: &str, name: &str| -> Vec<&serde_json::Value> {
+        events
+            .iter()
+            .filter(|event| event["ph"] == phase && event["name"].as_str().unwrap().starts_with(name))
+            .collect()
+    };
+    // The fault is a slice from 20 s on, for 15 s.
+    let [begins] = with("b", "gateway-dies: crash of gateway-0")[..] else { panic!("no fault") };
+    let [ends] = with("e", "gateway-dies: crash of gateway-0")[..] else { panic!("no end") };
+    assert_eq!((&begins["ts"], &ends["ts"]), (&20_000_000.into(), &35_000_000.into()));
+    assert_eq!(begins["id"], ends["id"]);
+    // Work takes 250 us, and a worker does one thing after the other.
+    let work = with("X", "101");
+    assert!(work.len() >= 600, "{}", work.len());
+    let mut free = std::collections::BTreeMap::new();
+    for slice in &work {
+        let number = |key: &str| (slice[key].as_f64().unwrap() * 1e3).round() as u64;
+        let track = (number("pid"), number("tid"));
+        let before = free.insert(track, number("ts") + number("dur"));
+        assert!(before.is_none_or(|end| end <= number("ts")), "{slice}");
+    }
+    // The session's attempt holds its connect and its handshake.
+    let [attempt, connect, handshake] = ["attempt at ", "connect", "handshake"].map(|name| with("X", name)[0]);
+    let span = |slice: &serde_json::Value| {
+        let at = slice["ts"].as_f64().unwrap();
+        (at, at + slice["dur"].as_f64().unwrap())
+    };
+    assert_eq!(attempt["tid"], 1);
+    let near = |a: f64, b: f64| (a - b).abs() < 0.002;
+    assert!(near(span(attempt).0, span(connect).0) && near(span(connect).1, span(handshake).0));
+    assert!(near(span(handshake).1, span(attempt).1));
+    assert_eq!(with("M", "thread_name").iter().filter(|event| event["args"]["name"] == "players-17").count(), 1);
+    // Counters end where nothing is busy and nobody waits.
+    for name in ["busy workers", "waiting"] {
+        let last: std::collections::BTreeMap<u64, i64> = with("C", name)
+            .iter()
+            .map(|event| (event["pid"].as_u64().unwrap(), event["args"]["value"].as_i64().unwrap()))
+            .collect();
+        assert!(last.values().all(|value| *value == 0), "{name}: {last:?}");
+    }
+    assert!(traced(&[]).iter().all(|event| event["pid"] != 2));
+}

@@ -87,7 +87,7 @@ enum Command {
     /// Print the real clients that a scenario may name: what each makes of answers
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(profiles::ProfilesArgs),
-    /// Draw sessions' lives as ladder diagrams, or print events
+    /// Draw sessions' lives as ladder diagrams, or write captures and events
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
     /// Run a scenario with many seeds, and vary keys, over all cores
@@ -150,6 +150,8 @@ Examples:
   shakedown replay scenarios/failover.toml --seed 7 --failed --count 3
   shakedown replay scenarios/redirect.toml --redirected
   shakedown replay scenarios/black-hole.toml --slowest --format svg > slowest.svg
+  shakedown replay scenarios/failover.toml --failed --format pcapng > failed.pcapng
+  shakedown replay scenarios/failover.toml --failed --format perfetto > failover.json
   shakedown replay scenarios/failover.toml --format jsonl --server gateway-0 --from 19s --until 21s
 
 Sessions are counted from 0 in their group. The run is made again, so whatever changes it (--seed, --variant, --set)

@@ -1,10 +1,13 @@
 //! `shakedown replay`.
 
+use std::io::{IsTerminal, Write};
+
 use clap::{Args, ValueEnum};
 
 use super::{Failure, ScenarioArgs, print};
 use crate::explore;
-use crate::replay::{Filter, KINDS, Ladder, Which, svg, text};
+use crate::handshake::Mode;
+use crate::replay::{Filter, KINDS, Ladder, Which, pcapng, svg, text};
 use crate::scenario::{Scenario, nearest};
 use crate::time::Nanos;
 
@@ -66,6 +69,10 @@ enum Drawing {
     Svg,
     /// Events, a line of JSON each; of all sessions unless some are picked
     Jsonl,
+    /// A capture of what their connections carried, for Wireshark and tshark
+    Pcapng,
+    /// A trace for ui.perfetto.dev: faults, servers with their queues and workers, the sessions that are picked
+    Perfetto,
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
@@ -82,6 +89,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         PickArgs { session: Some(name), .. } => vec![named(&scenario, name)?],
         PickArgs { failed: false, redirected: false, slowest: false, .. } if args.format == Drawing::Jsonl => {
             return print_events(&scenario, filter);
+        }
+        PickArgs { failed: false, redirected: false, slowest: false, .. } if args.format == Drawing::Perfetto => {
+            return print_perfetto(&scenario, &[]);
         }
         PickArgs { failed: false, redirected: false, slowest: false, .. } => {
             let which = "a session is required: give --session GROUP-N, --failed, --slowest or --redirected";
@@ -103,19 +113,38 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     if args.format == Drawing::Jsonl {
         return print_events(&scenario, Filter { sessions: Some(sessions), ..filter });
     }
+    if args.format == Drawing::Perfetto {
+        return print_perfetto(&scenario, &sessions);
+    }
     let traces = explore::trace(&scenario, &sessions);
     if traces.is_empty() {
         return none("no session to draw: the run ends before it starts".into());
+    }
+    if args.format == Drawing::Pcapng {
+        if let Some(trace) =
+            traces.iter().find(|trace| scenario.file.clients[usize::from(trace.group)].mode == Mode::ExtendedConnect)
+        {
+            let (group, _) = scenario.file.clients.get_index(usize::from(trace.group)).expect("its group");
+            let message = format!(
+                "error: `{group}` speaks HTTP/2, of which there are no captures: its frames are simulated, HPACK is not"
+            );
+            return Err(Failure::Input(message));
+        }
+        if std::io::stdout().is_terminal() {
+            return Err(Failure::Input(
+                "error: a capture is not for a terminal: redirect it, `> session.pcapng`".into(),
+            ));
+        }
+        let capture = pcapng(&scenario, args.scenario.variant.as_deref(), &traces);
+        return super::written(std::io::stdout().write_all(&capture));
     }
     for (number, trace) in traces.iter().enumerate() {
         let ladder = Ladder::new(&scenario, args.scenario.variant.as_deref(), trace);
         if number > 0 {
             print("\n\n")?;
         }
-        print(&match args.format {
-            Drawing::Text => text(&ladder),
-            Drawing::Svg | Drawing::Jsonl => svg(&ladder),
-        })?;
+        let draw = if args.format == Drawing::Svg { svg } else { text };
+        print(&draw(&ladder))?;
     }
     Ok(())
 }
@@ -123,6 +152,11 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
 fn print_events(scenario: &Scenario, filter: Filter) -> Result<(), Failure> {
     let out = std::io::BufWriter::new(std::io::stdout().lock());
     super::written(explore::events(scenario, filter, out))
+}
+
+fn print_perfetto(scenario: &Scenario, sessions: &[(u16, u32)]) -> Result<(), Failure> {
+    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    super::written(explore::perfetto(scenario, sessions, out))
 }
 
 /// What is asked for, with servers and kinds looked up.

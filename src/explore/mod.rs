@@ -19,7 +19,7 @@ pub use folder::{
     FolderError, PreparedFile, may_hold, may_hold_comparison, may_hold_sweep, write_folder, write_folder_with,
 };
 pub use once::{Finished, Progress, once, once_with};
-pub use replay::{events, find, trace};
+pub use replay::{events, find, perfetto, trace};
 pub use twin::{Difference, Twin};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 pub use visitors::Visit;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::driver;
 use crate::driver::sim::Simulation;
 use crate::record::Recorder;
-use crate::replay::{Filter, Finder, Lines, Listener, Trace, Which};
+use crate::replay::{Filter, Finder, Lines, Listener, Perfetto, Trace, Which};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 
@@ -36,6 +36,16 @@ pub fn events(scenario: &Scenario, filter: Filter, out: impl Write) -> io::Resul
     let mut lines = Lines::new(scenario, filter, out);
     run_while(scenario, &mut lines, |lines| !lines.failed());
     lines.finish().map(drop)
+}
+
+/// Runs a scenario and writes it as a trace for Perfetto, with a track for each of these sessions.
+///
+/// # Errors
+/// When it can't be written; the run ends then.
+pub fn perfetto(scenario: &Scenario, sessions: &[(u16, u32)], out: impl Write) -> io::Result<()> {
+    let mut trace = Perfetto::new(scenario, sessions, out);
+    run_while(scenario, &mut trace, |trace| !trace.failed());
+    trace.finish(Timestamp::ZERO + scenario.file.duration)
 }
 
 fn run_while<R: Recorder>(scenario: &Scenario, recorder: &mut R, goes_on: impl Fn(&R) -> bool) {

@@ -46,17 +46,21 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn group(&self, group: u16) -> &str {
+    pub(super) fn group(&self, group: u16) -> &str {
         self.scenario.file.clients.get_index(usize::from(group)).map_or("?", |(name, _)| name.as_str())
     }
 
     /// A server, or a DNS name, which come after them.
-    fn endpoint(&self, number: u32) -> &str {
+    pub(super) fn endpoint(&self, number: u32) -> &str {
         let servers = &self.scenario.servers;
         match servers.get(number as usize) {
             Some(server) => &server.name,
             None => self.dns(number as usize - servers.len()),
         }
+    }
+
+    pub(super) fn fault(&self, number: u16) -> &str {
+        &self.scenario.faults[usize::from(number)].name
     }
 
     fn dns(&self, number: usize) -> &str {
@@ -84,7 +88,7 @@ impl<'a> Names<'a> {
             }
             Kind::Fault(fault, _) => {
                 line.text("layer", "fault");
-                line.text("fault", &self.scenario.faults[usize::from(fault)].name);
+                line.text("fault", self.fault(fault));
             }
             Kind::Dns(name, _) => {
                 line.text("layer", "dns");

@@ -4,19 +4,23 @@
 //! A first run finds the sessions ([`Finder`]), a second one listens to them ([`Trace`]); both are the same run. What is
 //! drawn of a message is its request or status line, or its frames: header fields, where credentials are, never are.
 
+mod capture;
 mod events;
 mod find;
 mod kinds;
 mod label;
 mod ladder;
+mod perfetto;
 mod svg;
 mod text;
 mod trace;
 
+pub use capture::pcapng;
 pub use events::{Filter, Lines, Names};
 pub use find::{Finder, Which};
 pub use kinds::KINDS;
 pub use ladder::{End, Ladder, Row};
+pub use perfetto::Perfetto;
 pub use svg::svg;
 pub use text::text;
 pub use trace::{Listener, Trace};

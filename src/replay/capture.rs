@@ -1,0 +1,382 @@
+//! What sessions' connections carried as a capture file (pcapng), as it would have been taken at the clients' interfaces.
+//!
+//! What a client sends is there when it leaves, every transmission of it, whatever becomes of it; what it is sent is there
+//! when it arrives. Acknowledgement numbers are those of what had arrived. Bare acknowledgements are not simulated; those
+//! that a client's kernel sends at once are written all the same, as TCP is not to be read without them.
+//!
+//! The format: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>.
+
+use std::collections::BTreeMap;
+
+use etherparse::{PacketBuilder, TcpOptionElement};
+
+use super::trace::Trace;
+use crate::record::{Fate, Flag, Message, Party};
+use crate::scenario::Scenario;
+use crate::time::Timestamp;
+use crate::tls::Flight;
+
+/// The most that one segment carries: what Ethernet leaves to it.
+const MSS: usize = 1_460;
+/// Never filled, as receivers read at once.
+const WINDOW: u16 = u16::MAX;
+const TTL: u8 = 64;
+
+/// TLS records (RFC 8446 section 5.1): a header, and behind what is sealed its type and a tag of 16 bytes.
+const RECORD: usize = 5;
+const SEAL: usize = 17;
+const APPLICATION_DATA: u8 = 23;
+/// The longest.
+const RECORD_MAX: usize = 1 << 14;
+
+/// Writes the capture.
+pub fn pcapng(scenario: &Scenario, variant: Option<&str>, traces: &[Trace]) -> Vec<u8> {
+    let mut file = File::default();
+    let variant = variant.map_or(String::new(), |variant| format!(", variant {variant}"));
+    file.begin(&format!("{}, seed {}{variant}: {}", scenario.name, scenario.file.seed.0, scenario.file.title));
+    let mut names = BTreeMap::new();
+    let mut packets = Vec::new();
+    for trace in traces {
+        for flow in flows(scenario, trace) {
+            let (group, _) = scenario.file.clients.get_index(usize::from(trace.group)).expect("its group");
+            names.insert(flow.client, format!("{group}-{}", trace.index));
+            names.insert(flow.server, scenario.servers[flow.to as usize].name.clone());
+            flow.packets(trace.end, &mut packets);
+        }
+    }
+    file.names(&names);
+    packets.sort_by_key(|packet| packet.at);
+    for packet in &packets {
+        file.packet(packet);
+    }
+    file.0
+}
+
+/// One TCP connection of a client.
+struct Flow<'a> {
+    client: [u8; 4],
+    server: [u8; 4],
+    /// The server's number.
+    to: u32,
+    ports: (u16, u16),
+    /// Initial sequence numbers, the client's and the server's.
+    initial: [u32; 2],
+    pieces: Vec<Piece<'a>>,
+}
+
+/// A message with its place in the byte stream.
+struct Piece<'a> {
+    message: &'a Message,
+    from_client: bool,
+    /// Counted from the initial sequence number.
+    begins: u32,
+    ends: u32,
+    payload: Vec<u8>,
+}
+
+/// A packet, and what is to be said of it.
+struct Packet {
+    at: Timestamp,
+    bytes: Vec<u8>,
+    comment: Option<String>,
+}
+
+/// The connections that a session's client made, in order.
+fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
+    let mut flows: Vec<(u32, Flow<'a>)> = Vec::new();
+    for message in &trace.messages {
+        let (from_client, to) = match (message.from, message.to) {
+            (Party::Client, Party::Server(server)) => (true, server),
+            (Party::Server(server), Party::Client) => (false, server),
+            // Behind a balancer, which a client does not see.
+            _ => continue,
+        };
+        if message.flag == Flag::Syn && from_client {
+            let port = 49_152 + (flows.len() % 16_384) as u16;
+            let flow = Flow {
+                client: address([172, 16, 0, 0], message.session),
+                server: address([10, 0, 0, 0], to),
+                to,
+                ports: (port, 0),
+                initial: [clock(message.transmissions[0].left), 0],
+                pieces: Vec::new(),
+            };
+            flows.push((message.connection, flow));
+        }
+        let known = flows.iter_mut().rev().find(|(number, flow)| *number == message.connection && flow.to == to);
+        if let Some((_, flow)) = known {
+            flow.add(message, from_client);
+        }
+    }
+    for (_, flow) in &mut flows {
+        flow.ports.1 = flow.port(scenario);
+    }
+    flows.into_iter().map(|(_, flow)| flow).collect()
+}
+
+/// The address with this number in a network.
+fn address(network: [u8; 4], number: u32) -> [u8; 4] {
+    (u32::from_be_bytes(network) + 1 + number).to_be_bytes()
+}
+
+/// Initial sequence numbers count 4 µs (RFC 9293 section 3.4.1).
+fn clock(at: Timestamp) -> u32 {
+    (at.0 / 4_000) as u32
+}
+
+impl<'a> Flow<'a> {
+    fn add(&mut self, message: &'a Message, from_client: bool) {
+        let payload = if message.flag == Flag::Data { self.payload(message) } else { Vec::new() };
+        let last = self.pieces.iter().rev().find(|piece| piece.from_client == from_client);
+        let begins = last.map_or(0, |piece| piece.ends);
+        let length = match message.flag {
+            Flag::Syn | Flag::SynAck | Flag::Fin => 1,
+            Flag::Data => payload.len() as u32,
+            Flag::Rst => 0,
+        };
+        if message.flag == Flag::SynAck {
+            self.initial[1] = clock(message.transmissions[0].left);
+        }
+        self.pieces.push(Piece { message, from_client, begins, ends: begins.wrapping_add(length), payload });
+    }
+
+    /// Whether TLS has begun.
+    fn is_secure(&self) -> bool {
+        self.pieces.iter().any(|piece| Flight::read(&piece.message.bytes).is_some())
+    }
+
+    /// What is on the wire: what is sealed has no content here, as there is no cryptography.
+    fn payload(&self, message: &Message) -> Vec<u8> {
+        if Flight::read(&message.bytes).is_some() {
+            let mut bytes = message.bytes[..RECORD].to_vec();
+            bytes.resize(message.payload, 0);
+            // A handshake message's type and length.
+            let kind = message.bytes[RECORD];
+            let [_, high, middle, low] = ((message.payload - RECORD - 4) as u32).to_be_bytes();
+            let kind = match kind {
+                1 | 2 => kind,
+                // ClientKeyExchange, and NewSessionTicket.
+                3 => 16,
+                _ => 4,
+            };
+            bytes[RECORD..RECORD + 4].copy_from_slice(&[kind, high, middle, low]);
+            return bytes;
+        }
+        if !self.is_secure() {
+            return message.bytes.clone();
+        }
+        let mut bytes = Vec::new();
+        for part in message.bytes.chunks(RECORD_MAX) {
+            let [high, low] = ((part.len() + SEAL) as u16).to_be_bytes();
+            bytes.extend([APPLICATION_DATA, 3, 3, high, low]);
+            bytes.resize(bytes.len() + part.len() + SEAL, 0);
+        }
+        bytes
+    }
+
+    /// 443 where TLS comes first; else a proxy's or HTTP's.
+    fn port(&self, scenario: &Scenario) -> u16 {
+        let first = self.pieces.iter().find(|piece| piece.message.flag == Flag::Data);
+        let group = scenario.file.servers.get_index(scenario.servers[self.to as usize].group);
+        match first {
+            Some(piece) if Flight::read(&piece.message.bytes).is_some() => 443,
+            _ if group.is_some_and(|(name, _)| scenario.file.proxies.contains_key(name)) => 3_128,
+            _ => 80,
+        }
+    }
+
+    /// How far one side had all that the other sent, at a moment; `None` before anything came.
+    fn arrived(&self, from_client: bool, at: Timestamp) -> Option<u32> {
+        let there = |piece: &&Piece<'_>| {
+            let fate = piece.message.transmissions.iter().map(|sent| sent.fate);
+            fate.into_iter().any(|fate| matches!(fate, Fate::Arrived(then) if then <= at))
+        };
+        let pieces = self.pieces.iter().filter(|piece| piece.from_client == from_client);
+        pieces.take_while(there).last().map(|piece| piece.ends)
+    }
+
+    fn packets(&self, end: Timestamp, packets: &mut Vec<Packet>) {
+        // When, whether it leaves (what arrives comes first: it may be what is answered), its piece, which transmission.
+        let mut order = Vec::new();
+        for (place, piece) in self.pieces.iter().enumerate() {
+            for (number, sent) in piece.message.transmissions.iter().enumerate() {
+                match (piece.from_client, sent.fate) {
+                    (true, _) => order.push((sent.left, true, place, number)),
+                    // Without any latency there is no telling from times.
+                    (false, Fate::Arrived(at)) => order.push((at, at == sent.left, place, number)),
+                    (false, _) => {}
+                }
+            }
+        }
+        order.retain(|(at, ..)| *at <= end);
+        order.sort();
+        let mut acknowledged = None;
+        let mut reset = false;
+        for (i, &(at, _, place, number)) in order.iter().enumerate() {
+            let piece = &self.pieces[place];
+            self.segments(piece, at, number, packets);
+            reset |= piece.message.flag == Flag::Rst;
+            let arrived = self.arrived(false, at);
+            if piece.from_client {
+                if piece.message.flag != Flag::Syn {
+                    acknowledged = arrived;
+                }
+                continue;
+            }
+            let more = order[i + 1..].iter().take_while(|(then, ..)| *then == at);
+            let said_anyway = more.clone().any(|(_, _, other, _)| self.pieces[*other].from_client);
+            let last_now = !more.clone().any(|(_, _, other, _)| !self.pieces[*other].from_client);
+            if !reset && !said_anyway && last_now && arrived.is_some() && arrived != acknowledged {
+                acknowledged = arrived;
+                let mut sent = self.pieces.iter().filter(|piece| piece.from_client);
+                let sent = sent.rfind(|piece| piece.message.transmissions[0].left <= at);
+                packets.push(self.packet(
+                    at,
+                    true,
+                    sent.map_or(0, |piece| piece.ends),
+                    arrived,
+                    Flag::Data,
+                    (&[], false),
+                ));
+            }
+        }
+    }
+
+    /// One transmission of a piece, in as many segments as it takes.
+    fn segments(&self, piece: &Piece<'_>, at: Timestamp, number: usize, packets: &mut Vec<Packet>) {
+        let message = piece.message;
+        let sent = message.transmissions[number];
+        let knows = if piece.from_client { at } else { sent.left };
+        let acknowledges = self.arrived(!piece.from_client, knows);
+        let parts: Vec<&[u8]> = if piece.payload.is_empty() { vec![&[]] } else { piece.payload.chunks(MSS).collect() };
+        let mut begins = piece.begins;
+        for (left, part) in (0..parts.len()).rev().zip(parts) {
+            let mut packet = self.packet(at, piece.from_client, begins, acknowledges, message.flag, (part, left == 0));
+            let repeated = (number > 0).then(|| format!("transmission {}", number + 1));
+            let fate = match sent.fate {
+                Fate::Lost => Some("lost on its way".to_string()),
+                Fate::Unanswered => Some("nobody answers".to_string()),
+                Fate::Arrived(_) | Fate::UnderWay => None,
+            };
+            let said: Vec<String> = repeated.into_iter().chain(fate).collect();
+            packet.comment = Some(said.join(", ")).filter(|said| !said.is_empty());
+            packets.push(packet);
+            begins = begins.wrapping_add(part.len() as u32);
+        }
+    }
+
+    fn packet(
+        &self,
+        at: Timestamp,
+        from_client: bool,
+        begins: u32,
+        acknowledges: Option<u32>,
+        flag: Flag,
+        (payload, push): (&[u8], bool),
+    ) -> Packet {
+        let [own, other] = if from_client { self.initial } else { [self.initial[1], self.initial[0]] };
+        let (from, to) = if from_client { (self.client, self.server) } else { (self.server, self.client) };
+        let (near, far) = if from_client { self.ports } else { (self.ports.1, self.ports.0) };
+        let mut builder = PacketBuilder::ipv4(from, to, TTL).tcp(near, far, own.wrapping_add(begins), WINDOW);
+        // All but a first SYN acknowledges something.
+        if flag != Flag::Syn
+            && let Some(end) = acknowledges
+        {
+            builder = builder.ack(other.wrapping_add(end));
+        }
+        builder = match flag {
+            Flag::Syn | Flag::SynAck => builder
+                .syn()
+                .options(&[TcpOptionElement::MaximumSegmentSize(MSS as u16)])
+                .expect("one option of four bytes"),
+            Flag::Fin => builder.fin(),
+            Flag::Rst => builder.rst(),
+            Flag::Data if push => builder.psh(),
+            Flag::Data => builder,
+        };
+        let mut bytes = Vec::with_capacity(builder.size(payload.len()));
+        builder.write(&mut bytes, payload).expect("a vector takes what fits into a packet");
+        Packet { at, bytes, comment: None }
+    }
+}
+
+/// A capture file's blocks, little-endian.
+#[derive(Default)]
+struct File(Vec<u8>);
+
+impl File {
+    fn block(&mut self, kind: u32, body: &[u8]) {
+        let length = (body.len() + 12) as u32;
+        self.0.extend(kind.to_le_bytes());
+        self.0.extend(length.to_le_bytes());
+        self.0.extend(body);
+        self.0.extend(length.to_le_bytes());
+    }
+
+    /// Section header and interface: raw IP packets, times in nanoseconds since the run began.
+    fn begin(&mut self, comment: &str) {
+        const RAW_IP: u16 = 101;
+        let mut section = Vec::new();
+        section.extend(0x1A2B_3C4D_u32.to_le_bytes());
+        section.extend(1_u16.to_le_bytes());
+        section.extend(0_u16.to_le_bytes());
+        // The section's length is not told.
+        section.extend(u64::MAX.to_le_bytes());
+        option(&mut section, 1, comment.as_bytes());
+        option(&mut section, 4, concat!("shakedown ", env!("CARGO_PKG_VERSION")).as_bytes());
+        option(&mut section, 0, &[]);
+        self.block(0x0A0D_0D0A, &section);
+        let mut interface = Vec::new();
+        interface.extend(RAW_IP.to_le_bytes());
+        interface.extend(0_u16.to_le_bytes());
+        // No limit to what is kept of a packet.
+        interface.extend(0_u32.to_le_bytes());
+        option(&mut interface, 2, b"clients");
+        // Ten to the minus nine.
+        option(&mut interface, 9, &[9]);
+        option(&mut interface, 0, &[]);
+        self.block(1, &interface);
+    }
+
+    /// Name resolution.
+    fn names(&mut self, names: &BTreeMap<[u8; 4], String>) {
+        const IPV4: u16 = 1;
+        let mut body = Vec::new();
+        for (address, name) in names {
+            let value = [&address[..], name.as_bytes(), &[0]].concat();
+            option(&mut body, IPV4, &value);
+        }
+        option(&mut body, 0, &[]);
+        self.block(4, &body);
+    }
+
+    /// An enhanced packet.
+    fn packet(&mut self, packet: &Packet) {
+        let length = packet.bytes.len() as u32;
+        let mut body = Vec::new();
+        body.extend(0_u32.to_le_bytes());
+        body.extend(((packet.at.0 >> 32) as u32).to_le_bytes());
+        body.extend((packet.at.0 as u32).to_le_bytes());
+        body.extend(length.to_le_bytes());
+        body.extend(length.to_le_bytes());
+        padded(&mut body, &packet.bytes);
+        if let Some(comment) = &packet.comment {
+            option(&mut body, 1, comment.as_bytes());
+            option(&mut body, 0, &[]);
+        }
+        self.block(6, &body);
+    }
+}
+
+/// An option, or a record of names, which are written alike: a code, a length, the value.
+fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+    body.extend(code.to_le_bytes());
+    body.extend((value.len() as u16).to_le_bytes());
+    padded(body, value);
+}
+
+/// To a multiple of four bytes.
+fn padded(body: &mut Vec<u8>, bytes: &[u8]) {
+    body.extend(bytes);
+    body.resize(body.len().next_multiple_of(4), 0);
+}
