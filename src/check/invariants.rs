@@ -100,8 +100,6 @@ pub fn findings(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool, end
         let (invariant, what) = match *name {
             _ if *count == 0 => return None,
             "accepted_without_credentials" => (Invariant::Authentication, format!("{name}: {count}")),
-            // Seen as it happens, with the session.
-            "opened_twice" => return None,
             name if known(name) => return None,
             name => {
                 let word = name.replace('_', "-");
@@ -145,6 +143,21 @@ struct Balance {
     /// since.
     surplus: Option<i64>,
     deficit: Option<i64>,
+    /// Since when the counts are what they are.
+    since: Timestamp,
+}
+
+impl Balance {
+    /// The counts were what they are until now.
+    fn settle(&mut self, now: Timestamp, quiet: Timestamp) {
+        if now > self.since && now > quiet {
+            let surplus = (self.accepted - self.open - self.under_way).max(0);
+            let deficit = (self.open - self.accepted).max(0);
+            self.surplus = Some(self.surplus.map_or(surplus, |least| least.min(surplus)));
+            self.deficit = Some(self.deficit.map_or(deficit, |least| least.min(deficit)));
+        }
+        self.since = now;
+    }
 }
 
 /// Watches a run.
@@ -206,7 +219,8 @@ impl Invariants {
                 );
                 self.breaks(Invariant::Liveness, end, Some(session), what);
             }
-            for (number, server) in self.servers.clone().into_iter().enumerate() {
+            for (number, mut server) in self.servers.clone().into_iter().enumerate() {
+                server.settle(end, self.quiet);
                 let what = match (server.surplus, server.deficit) {
                     (Some(more), _) if more > 0 => {
                         format!("{} holds {more} connections that no session knows of", name(number as u32))
@@ -252,30 +266,32 @@ impl Invariants {
                 if twice {
                     self.breaks(Invariant::OneOpenConnection, at, Some(session), "it opened while it was open".into());
                 }
-                self.balance(endpoint, |balance| balance.open += 1);
-                self.attempt(session, NOWHERE);
+                self.balance(at, endpoint, |balance| balance.open += 1);
+                self.attempt(at, session, NOWHERE);
             }
             client::Event::Lost { .. } => {
                 life.state = State::Wants;
                 let server = u32::from(life.server);
-                self.balance(server, |balance| balance.open -= 1);
+                self.balance(at, server, |balance| balance.open -= 1);
             }
             client::Event::Ended | client::Event::GaveUp => {
                 let was_open = std::mem::replace(&mut life.state, State::Over) == State::Open;
                 let server = u32::from(life.server);
                 if was_open {
-                    self.balance(server, |balance| balance.open -= 1);
+                    self.balance(at, server, |balance| balance.open -= 1);
                 }
-                self.attempt(session, NOWHERE);
+                self.attempt(at, session, NOWHERE);
             }
-            client::Event::AttemptStarted { endpoint, .. } => self.attempt(session, endpoint),
-            client::Event::AttemptFailed { .. } | client::Event::Redirected { .. } => self.attempt(session, NOWHERE),
+            client::Event::AttemptStarted { endpoint, .. } => self.attempt(at, session, endpoint),
+            client::Event::AttemptFailed { .. } | client::Event::Redirected { .. } => {
+                self.attempt(at, session, NOWHERE)
+            }
             _ => {}
         }
     }
 
     /// A session's attempt goes to a server, or is over.
-    fn attempt(&mut self, session: u32, to: u32) {
+    fn attempt(&mut self, at: Timestamp, session: u32, to: u32) {
         if self.servers.is_empty() {
             return;
         }
@@ -283,25 +299,16 @@ impl Invariants {
             self.attempts.resize(session as usize + 1, NOWHERE);
         }
         let from = std::mem::replace(&mut self.attempts[session as usize], to);
-        self.balance(from, |balance| balance.under_way -= 1);
-        self.balance(to, |balance| balance.under_way += 1);
+        self.balance(at, from, |balance| balance.under_way -= 1);
+        self.balance(at, to, |balance| balance.under_way += 1);
     }
 
     #[inline]
-    fn balance(&mut self, server: u32, change: impl FnOnce(&mut Balance)) {
+    fn balance(&mut self, at: Timestamp, server: u32, change: impl FnOnce(&mut Balance)) {
         if let Some(balance) = self.servers.get_mut(server as usize) {
+            balance.settle(at, self.quiet);
             change(balance);
         }
-    }
-
-    /// How far the two accounts of a server are apart at this moment.
-    fn settle(&mut self, server: u32) {
-        self.balance(server, |balance| {
-            let surplus = (balance.accepted - balance.open - balance.under_way).max(0);
-            let deficit = (balance.open - balance.accepted).max(0);
-            balance.surplus = Some(balance.surplus.map_or(surplus, |least| least.min(surplus)));
-            balance.deficit = Some(balance.deficit.map_or(deficit, |least| least.min(deficit)));
-        });
     }
 }
 
@@ -313,22 +320,18 @@ impl Recorder for Invariants {
                 format!("event {} at {} came after event {} at {}", event.seq, event.at.0, self.events, self.last.0);
             self.breaks(Invariant::MonotoneTime, event.at, None, what);
         }
-        // What has been so until now counts for the time since the last event.
-        if event.at > self.last && self.last >= self.quiet {
-            (0..self.servers.len() as u32).for_each(|server| self.settle(server));
-        }
         self.last = event.at;
         self.events = event.seq + 1;
         match event.kind {
             Kind::Session(session, kind) => self.session(event.at, session, kind),
             Kind::Server(server, kind) if !self.servers.is_empty() => match kind {
-                server::Event::Accepted { .. } => self.balance(server, |balance| balance.accepted += 1),
-                server::Event::Closed { .. } => self.balance(server, |balance| balance.accepted -= 1),
+                server::Event::Accepted { .. } => self.balance(event.at, server, |balance| balance.accepted += 1),
+                server::Event::Closed { .. } => self.balance(event.at, server, |balance| balance.accepted -= 1),
                 _ => {}
             },
             // The process and all that it held are gone.
             Kind::Fault(_, crate::fault::Event::Began { server, kind }) if kind.takes_down() && !kind.revives() => {
-                self.balance(server, |balance| balance.accepted = 0);
+                self.balance(event.at, server, |balance| balance.accepted = 0);
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::{Counter, catch_interrupts, interrupted};
+use super::run::machine;
 use super::{Failure, print, read, stem};
 use crate::explore::hunt::{Broken, Hunted, Shrunk, hunt as search, shrink};
 use crate::explore::sweep::Seeds;
@@ -42,10 +43,6 @@ pub(super) struct HuntArgs {
     /// Print what was found only
     #[arg(long)]
     quiet: bool,
-}
-
-fn machine(error: impl std::fmt::Display) -> Failure {
-    Failure::Machine(error.to_string())
 }
 
 pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {

@@ -87,7 +87,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     if finished.held() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
 }
 
-fn machine(error: impl ToString) -> Failure {
+pub(super) fn machine(error: impl ToString) -> Failure {
     Failure::Machine(error.to_string())
 }
 

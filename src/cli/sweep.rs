@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::Args;
 
 use super::progress::{Counter, catch_interrupts, interrupted};
+use super::run::{machine, say};
 use super::text::Table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
@@ -61,10 +62,6 @@ pub(super) struct MergeArgs {
     /// Write the whole sweep into this folder, instead of beside the first share
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-fn machine(error: impl std::fmt::Display) -> Failure {
-    Failure::Machine(error.to_string())
 }
 
 pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
@@ -262,14 +259,6 @@ fn failures(plan: &Plan, summary: &SweepSummary, scenario: Option<&Path>) -> Str
         }
     }
     text
-}
-
-/// Text for people: on standard output, or on standard error when JSON has that for itself.
-fn say(format: Format, text: &str) -> Result<(), Failure> {
-    match format {
-        Format::Text => print(text),
-        Format::Json => complain(text),
-    }
 }
 
 #[cfg(test)]

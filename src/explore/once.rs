@@ -1,5 +1,7 @@
 //! One run of the simulator, watched while it goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::check::{Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
 use crate::fault::Side;
@@ -61,6 +63,15 @@ impl Finished {
     pub fn held(&self) -> bool {
         self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
     }
+}
+
+/// As [`once`], with a panic as an error: a bug that one seed of many meets must not lose the others.
+pub(super) fn guarded(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Result<Finished, String> {
+    catch_unwind(AssertUnwindSafe(|| once(scenario, watch))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        text.unwrap_or_else(|| "panic".into())
+    })
 }
 
 /// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning

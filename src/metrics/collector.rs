@@ -69,8 +69,6 @@ pub struct Metrics {
     ends: [u64; End::NAMES.len()],
     /// Accepted without credentials, and then by [`Finding`]: within the window, and in the whole run.
     found: [[u64; FINDINGS]; 2],
-    /// Sessions that opened while they were open.
-    opened_twice: u64,
     /// Heartbeats answered.
     heartbeats: u64,
     detection_time: Latency,
@@ -145,7 +143,6 @@ impl Metrics {
             secured: [0; 2],
             ends: [0; End::NAMES.len()],
             found: [[0; FINDINGS]; 2],
-            opened_twice: 0,
             heartbeats: 0,
             detection_time: Latency::default(),
             outage: Latency::default(),
@@ -196,7 +193,7 @@ impl Metrics {
         });
         let latencies: Vec<_> = latencies.collect();
         let summary = self.summarize(&latencies);
-        let findings = self.findings(1).chain([("opened_twice", self.opened_twice)]).collect();
+        let findings = self.findings(1).collect();
         let names = self.layout.groups.iter().map(|group| group.name.clone());
         let count = latencies.len();
         let of_groups =
@@ -458,7 +455,6 @@ impl Metrics {
         self.lives[session as usize].server = server as u16;
         let between = self.between(session);
         let life = &mut self.lives[session as usize];
-        self.opened_twice += u64::from(life.path != Path::None);
         let group = &mut self.groups[life.group as usize];
         if self.window.contains(began) {
             group.latencies[HANDSHAKE].record(now.since(life.connected));

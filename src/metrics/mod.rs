@@ -25,8 +25,7 @@ pub use summary::{Metric, PERCENTILES, Summary, Value};
 pub struct Measured {
     /// The table of metrics.
     pub summary: Summary,
-    /// What should not be, and how often it was, over the whole run: findings by name, and `opened_twice`, the sessions that
-    /// opened while they were open.
+    /// What should not be, by name, and how often it was over the whole run.
     pub findings: Vec<(&'static str, u64)>,
     /// The same per interval.
     pub series: Series,

@@ -562,7 +562,8 @@ pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     let until = chaos.quiet_from(run);
     if until > run || chaos.from >= until {
         let message = format!("faults from {} to {until}, in a run of {run}", chaos.from);
-        return wrong(if tree.has("chaos.until") { "until" } else { "from" }, message);
+        let key = if tree.has("chaos.until") { "chaos.until" } else { "chaos.from" };
+        return Err(tree.problem(key, message).with_help("faults end before the run does, and begin before they end"));
     }
     distribution("chaos.lasting", &chaos.lasting, tree)?;
     if let Some(name) = scenario.file.faults.keys().find(|name| name.starts_with("chaos-")) {

@@ -5,12 +5,11 @@ mod shrink;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::once::{Finished, once};
+use super::once::{Finished, guarded};
 use crate::check::Invariant;
 use crate::scenario::{Overrides, Problem, Scenario};
 
@@ -102,14 +101,10 @@ pub fn hunt(
                 let missed = wanted.filter(|(path, what)| !summary.get(path).is_some_and(|value| what.holds(value)));
                 missed.map(|(path, what)| format!("{path} {what}")).collect()
             };
-            match catch_unwind(AssertUnwindSafe(|| once(&scenario, |_| watch(done)))) {
+            match guarded(&scenario, |_| watch(done)) {
                 Ok(finished) if finished.partial => None,
                 Ok(finished) => Some(Ran::Done(check(&finished), sometimes(&finished))),
-                Err(panic) => {
-                    let text = panic.downcast_ref::<String>().cloned();
-                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-                    Some(Ran::Done(Some(Broken::Panic(text.unwrap_or_default())), BTreeSet::new()))
-                }
+                Err(panic) => Some(Ran::Done(Some(Broken::Panic(panic)), BTreeSet::new())),
             }
         };
         let runs: Vec<Option<Ran>> =

@@ -13,7 +13,6 @@ mod seeds;
 mod spread;
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,7 +28,7 @@ pub use seeds::{Seeds, Shard};
 pub use spread::Spread;
 
 use super::folder::{FolderError, write_folder};
-use super::once::once;
+use super::once::guarded;
 
 /// Why a sweep came to no end.
 #[derive(Debug, thiserror::Error)]
@@ -92,15 +91,10 @@ fn one(plan: &Plan, point: Point, go_on: &dyn Fn() -> bool) -> Option<Row> {
         Ok(scenario) => scenario,
         Err(problem) => return Some(error(problem.to_string())),
     };
-    // A bug that one seed meets must not lose the others.
-    match catch_unwind(AssertUnwindSafe(|| once(&scenario, |_| go_on()))) {
+    match guarded(&scenario, |_| go_on()) {
         Ok(finished) if finished.partial => None,
         Ok(finished) => Some(Row::new(point.cell, point.seed, &finished)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-            Some(error(format!("a bug in Shakedown: {}", text.unwrap_or_else(|| "panic".into()))))
-        }
+        Err(panic) => Some(error(format!("a bug in Shakedown: {panic}"))),
     }
 }
 

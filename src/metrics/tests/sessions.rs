@@ -422,20 +422,3 @@ fn a_run_without_a_moment_in_its_window_measures_nothing() {
     assert_eq!(ratio(&measured, "servers.gateway.utilisation"), None);
     assert_eq!(count(&measured, "sessions.scheduled"), 0);
 }
-
-#[test]
-fn a_session_that_opens_while_it_is_open_is_found() {
-    let opened_twice = |feed: Feed| feed.finish().findings.iter().find(|(name, _)| *name == "opened_twice").unwrap().1;
-    let mut feed = Feed::new(layout(2));
-    feed.all_open(2, 0);
-    feed.lost(10, 0);
-    feed.open_at_once(20, 0, 1);
-    feed.ended(30, 0);
-    feed.scheduled(40, 0);
-    feed.open_at_once(50, 0, 1);
-    assert_eq!(opened_twice(feed), 0);
-    let mut feed = Feed::new(layout(1));
-    feed.all_open(1, 0);
-    feed.open_at_once(10, 0, 1);
-    assert_eq!(opened_twice(feed), 1);
-}
