@@ -28,8 +28,8 @@ const FLOORS: &[&[&str]] = &[
 /// Only these may read a clock or touch the file system.
 const WORLDLY: &[&str] = &["explore", "cli"];
 
-/// Real sockets and the real clock are here, and may be named nowhere else; the rest holds here as well.
-const LIVE: (&str, &[&str]) = ("driver/live", &["Instant", "std::net", "tokio"]);
+/// Real sockets, the real clock and turmoil's are here, and may be named nowhere else; the rest holds here as well.
+const LIVE: (&str, &[&str]) = ("driver/live", &["Instant", "SystemTime", "std::net", "tokio", "turmoil"]);
 
 /// What no other room may name.
 const BANNED: &[(&str, &str)] = &[

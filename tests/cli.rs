@@ -573,6 +573,43 @@ fn events_are_written_on_demand_and_printed_by_replay() {
 }
 
 #[test]
+#[cfg(feature = "turmoil")]
+fn a_run_over_turmoil_is_the_same_in_every_process() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let file = file.to_str().unwrap();
+    let smaller = [
+        "clients.players.count=60",
+        "clients.players.arrive={evenly_over='300ms'}",
+        "faults.gateway-dies.at='500ms'",
+        "faults.gateway-dies.for='500ms'",
+        "duration='2s'",
+        "expect={ 'sessions.never_opened' = '== 0%' }",
+    ];
+    let sets: Vec<&str> = smaller.iter().flat_map(|set| ["--set", *set]).collect();
+    let runs = ["one", "other"].map(|folder| {
+        let arguments = [&["run", file, "--driver", "turmoil", "--events", "--out", folder], &sets[..]].concat();
+        let output = run(place.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+        let folder = place.path().join(folder);
+        names(&folder).into_iter().map(|name| fs::read(folder.join(name)).unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(runs[0], runs[1]);
+    let document = fs::read(place.path().join("one/run.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    assert_eq!((&document["driver"], &document["deterministic"]), (&"turmoil".into(), &true.into()));
+    assert!(document["deviations"][0].as_str().unwrap().contains("one way"), "{document}");
+    // It can be verified, and nothing else replaces it.
+    let verified = run(place.path(), &["verify", "one"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stdout));
+    let simulated = run(place.path(), &[&["run", file, "--out", "one"], &sets[..]].concat());
+    assert_eq!(simulated.status.code(), Some(3));
+    let lossy = run(place.path(), &["run", file, "--driver", "turmoil", "--set", "network.loss='1%'"]);
+    assert_eq!(lossy.status.code(), Some(2));
+    assert!(text(&lossy.stderr).contains("network.loss: "), "{}", text(&lossy.stderr));
+}
+
+#[test]
 fn a_run_is_written_as_a_trace_for_perfetto() {
     let file = scenario("failover");
     let traced = |more: &[&str]| {

@@ -47,7 +47,7 @@ pub(super) struct LoadArgs {
 impl From<LiveError> for Failure {
     fn from(error: LiveError) -> Failure {
         match error {
-            LiveError::Refused(_) | LiveError::Target(_) => Failure::Input(error.to_string()),
+            LiveError::Refused { .. } | LiveError::Target(_) => Failure::Input(error.to_string()),
             LiveError::Limits(_) | LiveError::Io(_) => Failure::Machine(error.to_string()),
         }
     }

@@ -244,6 +244,9 @@ struct OutputArgs {
 enum Driver {
     /// The simulator: virtual time, the same run every time
     Sim,
+    /// The same machines over turmoil's TCP, on virtual time
+    #[cfg(feature = "turmoil")]
+    Turmoil,
     /// Real sockets on loopback, and the real clock
     Tokio,
 }

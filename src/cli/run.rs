@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::progress::{Watcher, catch_interrupts};
 use super::{Driver, Failure, Format, RunArgs, ScenarioArgs, complain, live, print, text};
-use crate::explore::{PreparedFile, Twin, may_hold, once, once_with, write_folder_with};
+use crate::explore::{Finished, PreparedFile, Progress, Twin, may_hold, once_with, write_folder_with};
+use crate::record::Recorder;
 use crate::replay::{Filter, Lines};
 use crate::report;
 use crate::scenario::Scenario;
@@ -19,25 +20,31 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         }
         return live::both(&scenario, args);
     }
-    let mut folder = args.output.out.clone().unwrap_or_else(|| default_folder(&scenario, &args.scenario, "sim"));
+    let driver = args.driver.name();
+    let mut folder = args.output.out.clone().unwrap_or_else(|| default_folder(&scenario, &args.scenario, driver));
     // Better told now than after the work.
-    may_hold(&folder, &scenario).map_err(machine)?;
+    may_hold(&folder, &scenario, driver).map_err(machine)?;
     let loud = !args.output.quiet;
     let say = |text: &str| say(args.output.format, text);
     if loud {
-        say(&text::headline(&scenario, args.scenario.variant.as_deref(), "sim"))?;
+        say(&text::headline(&scenario, args.scenario.variant.as_deref(), driver))?;
     }
     catch_interrupts();
     let mut watcher = Watcher::new(args.output.quiet);
     let (finished, difference, events) = match (args.events, args.check_determinism) {
-        (false, false) => (once(&scenario, |progress| watcher.watch(progress)), None, None),
+        (false, false) => (args.driver.run(&scenario, &mut (), |progress| watcher.watch(progress))?, None, None),
+        (_, true) if args.driver != Driver::Sim => {
+            let message =
+                "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
+            return Err(Failure::Input(message.into()));
+        }
         (events, twice) => {
             let prepared =
                 events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
             let out = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
             let lines = out.map(|out| Lines::new(&scenario, Filter::default(), out));
             let mut extra = (lines, twice.then(|| Twin::new(&scenario)));
-            let finished = once_with(&scenario, &mut extra, |progress| watcher.watch(progress));
+            let finished = args.driver.run(&scenario, &mut extra, |progress| watcher.watch(progress))?;
             let (lines, twin) = extra;
             lines
                 .map(Lines::finish)
@@ -85,6 +92,31 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         return Err(Failure::Interrupted);
     }
     if finished.held() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
+}
+
+impl Driver {
+    fn name(self) -> &'static str {
+        match self {
+            Driver::Sim => "sim",
+            #[cfg(feature = "turmoil")]
+            Driver::Turmoil => "turmoil",
+            Driver::Tokio => "tokio",
+        }
+    }
+
+    /// A deterministic run.
+    fn run(
+        self,
+        scenario: &Scenario,
+        extra: &mut impl Recorder,
+        watch: impl FnMut(Progress) -> bool,
+    ) -> Result<Finished, Failure> {
+        match self {
+            #[cfg(feature = "turmoil")]
+            Driver::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
+            _ => Ok(once_with(scenario, extra, watch)),
+        }
+    }
 }
 
 pub(super) fn machine(error: impl ToString) -> Failure {

@@ -1,6 +1,7 @@
 //! Drivers give the machines a network and a clock, and turn what happens into events.
 //!
-//! [`sim`] is the event-driven simulator: virtual time, exact replay. [`live`] plays the same machines on real sockets.
+//! [`sim`] is the event-driven simulator: virtual time, exact replay. [`live`] plays the same machines on real sockets, and
+//! over turmoil's.
 
 mod cast;
 pub mod live;

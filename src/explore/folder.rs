@@ -118,12 +118,12 @@ pub fn write_folder_with(
     Ok(())
 }
 
-/// Whether a simulated run of this scenario could be written to `folder`.
+/// Whether a driver's run of this scenario could be written to `folder`.
 ///
 /// # Errors
 /// [`FolderError`] when something else lies there, or something that can't be read.
-pub fn may_hold(folder: &Path, scenario: &Scenario) -> Result<(), FolderError> {
-    may_make_way(folder, Some(&Identity(scenario.name.clone().into(), "sim".into(), scenario.file.seed.0.into())))
+pub fn may_hold(folder: &Path, scenario: &Scenario, driver: &str) -> Result<(), FolderError> {
+    may_make_way(folder, Some(&Identity(scenario.name.clone().into(), driver.into(), scenario.file.seed.0.into())))
 }
 
 /// Whether a comparison of this name could be written to `folder`.

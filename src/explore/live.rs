@@ -23,9 +23,14 @@ pub const PATIENCE: Nanos = Nanos::from_secs(60);
 /// Why a live run did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    /// The scenario asks for what real sockets can't do; a line each.
-    #[error("error: this scenario can't be played on real sockets:\n{}", list(.0))]
-    Refused(Vec<String>),
+    /// The scenario asks for what can't be done there; a line each.
+    #[error("error: this scenario can't be played {place}:\n{}", list(keys))]
+    Refused {
+        /// Where.
+        place: &'static str,
+        /// What it asks for, and why not.
+        keys: Vec<String>,
+    },
     /// A target is missing, or is none.
     #[error("error: {0}")]
     Target(String),
@@ -158,7 +163,7 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
 fn refuse(scenario: &Scenario, part: Part) -> Result<(), LiveError> {
     match live::refused(scenario, part) {
         found if found.is_empty() => Ok(()),
-        found => Err(LiveError::Refused(found)),
+        keys => Err(LiveError::Refused { place: "on real sockets", keys }),
     }
 }
 
@@ -233,6 +238,7 @@ pub fn live(
         events: ended.events,
         // Servers that are asked to end have done what they should.
         partial: ended.partial && setup.part != Part::Servers,
+        deviations: Vec::new(),
     };
     let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
     Ok(Live { finished, visits, not_judged, behind: ended.behind, over_limit: ended.over_limit })

@@ -10,6 +10,8 @@ pub mod models;
 mod once;
 mod replay;
 pub mod sweep;
+#[cfg(feature = "turmoil")]
+pub mod turmoil;
 mod twin;
 mod verify;
 mod visitors;

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::check::{Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
+use crate::event::Event;
 use crate::fault::Side;
 use crate::metrics::{Measured, Metrics};
 use crate::record::{Digest, Recorder};
@@ -42,6 +43,8 @@ pub struct Finished {
     pub events: u64,
     /// True when the watcher ended the run.
     pub partial: bool,
+    /// In what the driver differs from the simulator, a sentence each.
+    pub deviations: Vec<String>,
 }
 
 impl Finished {
@@ -56,6 +59,7 @@ impl Finished {
             verdicts: &self.verdicts,
             violations: &self.violations,
             partial: self.partial,
+            deviations: &self.deviations,
         }
     }
 
@@ -82,12 +86,7 @@ pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Finishe
 
 /// The same, and every event goes to `extra` too.
 pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Finished {
-    let quiet = scenario.quiet_from();
-    // Where servers have other connections than one for each session, nobody can tell whose is missing.
-    let alone = !scenario.file.has_streams() && scenario.sides().iter().all(|side| matches!(side, Side::Clients(_)));
-    let servers = if alone { scenario.servers.len() } else { 0 };
-    let invariants = Invariants::new(scenario.sessions() as usize, servers, quiet.map(|(from, _)| from));
-    let mut recorder = ((Digest::default(), (Metrics::new(scenario.layout()), invariants)), extra);
+    let mut recorder = (Observers::new(scenario), extra);
     let mut simulation = Simulation::new(scenario);
     let end = Timestamp::ZERO + scenario.file.duration;
     let mut partial = false;
@@ -98,24 +97,60 @@ pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl
             break;
         }
     }
-    let ((digest, (metrics, invariants)), _) = recorder;
-    let within = quiet.map_or(Nanos::ZERO, |(_, within)| within);
-    let name = |server: u32| scenario.servers[server as usize].name.clone();
-    let mut violations = match partial {
-        // What would have come is not known.
-        true => Vec::new(),
-        false => invariants.finish(simulation.now(), within, metrics.waiting(), name),
-    };
-    let measured = metrics.finish(simulation.now());
-    let known = |finding: &str| scenario.file.is_known(finding);
-    violations.extend(findings(&measured.findings, known, simulation.now()));
-    Finished {
-        driver: "sim",
-        digest: digest.to_string(),
-        verdicts: judge(scenario.expectations(), &measured.summary),
-        measured,
-        violations,
-        events: simulation.events(),
-        partial,
+    recorder.0.finish(scenario, "sim", simulation.now(), simulation.events(), partial)
+}
+
+/// What every deterministic run is observed by.
+pub(super) struct Observers((Digest, (Metrics, Invariants)));
+
+impl Recorder for Observers {
+    #[inline]
+    fn record(&mut self, event: &Event) {
+        self.0.record(event);
+    }
+}
+
+impl Observers {
+    /// Nothing has happened yet.
+    pub fn new(scenario: &Scenario) -> Observers {
+        let quiet = scenario.quiet_from();
+        // Where servers have other connections than one for each session, nobody can tell whose is missing.
+        let alone =
+            !scenario.file.has_streams() && scenario.sides().iter().all(|side| matches!(side, Side::Clients(_)));
+        let servers = if alone { scenario.servers.len() } else { 0 };
+        let invariants = Invariants::new(scenario.sessions() as usize, servers, quiet.map(|(from, _)| from));
+        Observers((Digest::default(), (Metrics::new(scenario.layout()), invariants)))
+    }
+
+    /// What it all came to, at a moment.
+    pub fn finish(
+        self,
+        scenario: &Scenario,
+        driver: &'static str,
+        now: Timestamp,
+        events: u64,
+        partial: bool,
+    ) -> Finished {
+        let (digest, (metrics, invariants)) = self.0;
+        let within = scenario.quiet_from().map_or(Nanos::ZERO, |(_, within)| within);
+        let name = |server: u32| scenario.servers[server as usize].name.clone();
+        let mut violations = match partial {
+            // What would have come is not known.
+            true => Vec::new(),
+            false => invariants.finish(now, within, metrics.waiting(), name),
+        };
+        let measured = metrics.finish(now);
+        let known = |finding: &str| scenario.file.is_known(finding);
+        violations.extend(findings(&measured.findings, known, now));
+        Finished {
+            driver,
+            digest: digest.to_string(),
+            verdicts: judge(scenario.expectations(), &measured.summary),
+            measured,
+            violations,
+            events,
+            partial,
+            deviations: Vec::new(),
+        }
     }
 }

@@ -90,16 +90,18 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     };
     let (digest, version) = (text("digest")?, text("version")?);
     let driver = text("driver")?;
-    if driver != "sim" {
-        return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified"));
-    }
     let source = format!("{}: scenario_toml", folder.join("run.json").display());
     let scenario = match Scenario::load(&source, &text("scenario")?, &text("scenario_toml")?, &Overrides::default()) {
         Ok(scenario) => scenario,
         // It ran once: what is different is what scenarios may say.
         Err(problem) => return Ok(vec![problem.to_string()]),
     };
-    let finished = once(&scenario, |_| true);
+    let finished = match driver.as_str() {
+        "sim" => once(&scenario, |_| true),
+        #[cfg(feature = "turmoil")]
+        "turmoil" => super::turmoil::once_with(&scenario, &mut (), |_| true).map_err(|error| error.to_string())?,
+        _ => return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified")),
+    };
     let variant = recorded["variant"].as_str();
     let run = finished.run(&scenario, variant);
     let mut differences = Vec::new();

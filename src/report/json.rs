@@ -11,7 +11,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// What ran, so that it can run again.
 pub(super) fn run(run: &Run<'_>) -> String {
-    let document = json!({
+    let mut document = json!({
         "format_version": FORMAT_VERSION,
         "scenario": run.scenario.name,
         "title": run.scenario.file.title,
@@ -25,6 +25,9 @@ pub(super) fn run(run: &Run<'_>) -> String {
         "scenario_hash": run.scenario.hash(),
         "scenario_toml": run.scenario.resolved(),
     });
+    if !run.deviations.is_empty() {
+        document["deviations"] = json!(run.deviations);
+    }
     pretty(&document)
 }
 

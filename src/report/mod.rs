@@ -35,6 +35,8 @@ pub struct Run<'a> {
     pub violations: &'a [Violation],
     /// True when it was interrupted before its end.
     pub partial: bool,
+    /// In what the driver differs from the simulator.
+    pub deviations: &'a [String],
 }
 
 /// Every file of the run's folder: its name and its bytes.

@@ -40,6 +40,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
         verdicts: &verdicts,
         violations: &[],
         partial: false,
+        deviations: &[],
     };
     check(&run)
 }

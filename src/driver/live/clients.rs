@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::engine::{Due, Engine};
 use super::lines::{Line, LineId, Parcel};
-use super::net::Net;
+use super::net::{Net, Place};
 use super::wire::Wire;
 use super::{Part, tls};
 use crate::client::{self, Group, Session};
@@ -132,8 +132,8 @@ impl<N: Net> Engine<N> {
                 Output::Transmit(c, len) => {
                     let part = sent..sent + len as usize;
                     sent = part.end;
-                    if let Some(wire) = self.near_wire(session, c) {
-                        wire.send(&bytes[part]);
+                    if let Some(id) = self.line_of(session, c) {
+                        self.transmit(id, Way::ToServer, &bytes[part]);
                     }
                 }
                 Output::Close(c, how) => self.close_client(session, c, how),
@@ -174,10 +174,6 @@ impl<N: Net> Engine<N> {
         lines.iter().find(|(number, _)| *number == c.0).map(|(_, line)| *line)
     }
 
-    fn near_wire(&self, session: u32, c: ConnectionId) -> Option<Wire> {
-        self.lines.get(&self.line_of(session, c)?)?.to_client.wire.clone()
-    }
-
     /// A session connects: its SYN leaves.
     fn open(&mut self, session: u32, client_number: u32, EndpointId(server): EndpointId) {
         let machine = &self.sessions[session as usize].machine;
@@ -196,6 +192,7 @@ impl<N: Net> Engine<N> {
             line.to_server.one_way = self.links.one_way(route, Way::ToServer, host, there);
             line.to_client.one_way = self.links.one_way(route, Way::ToClient, host, there);
         }
+        line.exact = self.is_exact(server);
         let id = self.add_line(line);
         self.sessions[session as usize].lines.push((client_number, id));
         let at = self.arrival_of(id, Way::ToServer);
@@ -206,6 +203,7 @@ impl<N: Net> Engine<N> {
     fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
         let Some(id) = self.line_of(session, c) else { return };
         self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+        self.say_closed(id, how);
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_client(how);
         }
@@ -225,9 +223,12 @@ impl<N: Net> Engine<N> {
     /// A SYN is at the host it is for, which has power and is within reach: the kernels do the rest.
     pub(super) fn connect(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let server = line.server;
+        let (server, exact) = (line.server, line.exact);
         let wire = Wire::default();
         line.to_client.wire = Some(wire.clone());
+        if exact && let Some(from) = self.net.host(Place::Client(id.0)) {
+            self.carried.entry((server, from)).or_default().push_back(id);
+        }
         let Some(&to) = self.places.get(&server) else {
             // Nobody said where it is.
             return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
@@ -239,7 +240,7 @@ impl<N: Net> Engine<N> {
         let secure = self.directory.secure(EndpointId(server)).then(|| self.tls.clone()).flatten();
         let name = tls::host(self.directory.authority(EndpointId(server)));
         let (net, me) = (Rc::clone(&self.net), self.me.clone());
-        let task = tokio::task::spawn_local(async move {
+        let task = self.net.spawn(Place::Client(id.0), async move {
             let bound = |address| {
                 if let Some(engine) = me.upgrade() {
                     engine.borrow_mut().bound(id, address);
@@ -259,6 +260,9 @@ impl<N: Net> Engine<N> {
                     engine.borrow_mut().read(id, Way::ToClient, news);
                 }
             };
+            if exact {
+                return wire.carry_all(stream, tell).await;
+            }
             let Some(tls) = secure else { return wire.carry(stream, tell).await };
             let secured = tls.connect(&name, stream, wire.ended()).await;
             let Some(engine) = me.upgrade().filter(|_| !wire.is_ended()) else { return };
@@ -272,7 +276,7 @@ impl<N: Net> Engine<N> {
             }
         });
         if let Some(line) = self.lines.get_mut(&id) {
-            line.connecting = Some(task.abort_handle());
+            line.connecting = task;
         }
     }
 
@@ -286,8 +290,11 @@ impl<N: Net> Engine<N> {
 
     fn connected(&mut self, id: LineId) {
         self.now = self.net.now();
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.connecting = None;
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.connecting = None;
+        if line.exact {
+            line.carried = true;
+            return self.landed(id, Way::ToClient);
         }
         self.deliver(id, Way::ToClient, Parcel::Connected);
     }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
@@ -127,6 +127,14 @@ pub(super) struct Engine<N: Net> {
     pub strangers: u64,
     /// Connections of hosts without power.
     pub silent: Vec<(u32, Wire)>,
+    /// Connects in virtual time that their servers' hosts are about to see, by server and client host, in order.
+    pub carried: BTreeMap<(u32, IpAddr), VecDeque<LineId>>,
+    /// Servers that are none of the run's own, in virtual time.
+    pub foreign: BTreeSet<u32>,
+    /// The most by which anything came later in virtual time than it should.
+    pub late: Nanos,
+    /// Something was sent since this was asked last.
+    pub stirred: bool,
 }
 
 impl<N: Net> Engine<N> {
@@ -183,11 +191,15 @@ impl<N: Net> Engine<N> {
             over_limit: 0,
             strangers: 0,
             silent: Vec::new(),
+            carried: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            late: Nanos::ZERO,
+            stirred: false,
         })
     }
 
     /// Opens the servers, and writes down what the scenario fixes beforehand.
-    pub fn begin(&mut self, me: &Shared<N>, scenario: &Scenario, listeners: Vec<N::Listener>) {
+    pub fn begin(&mut self, me: &Shared<N>, scenario: &Scenario, listeners: Vec<Option<N::Listener>>) {
         self.me = Rc::downgrade(me);
         for (listener, entry) in listeners.into_iter().zip(&scenario.servers) {
             self.servers.push(ServerSlot::new(scenario, entry, listener));
@@ -228,7 +240,7 @@ impl<N: Net> Engine<N> {
             if due.min(arrival) > now {
                 break;
             }
-            self.now = self.net.now();
+            self.now = if N::VIRTUAL { due.min(arrival).max(self.now) } else { self.net.now() };
             if arrival < due {
                 self.arrive();
             } else if let Some(Reverse((_, _, item))) = self.due.pop() {

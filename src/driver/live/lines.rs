@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use super::Part;
 use super::engine::{Due, Engine};
 use super::net::Net;
+use super::timed::Sent;
 use super::wire::{News, Wire};
 use crate::event::Kind;
 use crate::fault::Side;
@@ -51,7 +52,12 @@ pub(super) struct Lane {
     parcels: VecDeque<(Timestamp, Parcel)>,
     bytes: usize,
     /// The timer of what met a partition.
-    stalled: Option<Rto>,
+    pub stalled: Option<Rto>,
+    /// What is on its way in virtual time: when it arrives is known when it leaves.
+    pub sent: VecDeque<(Timestamp, Sent)>,
+    /// What the network underneath has brought of it, and whether that has ended.
+    pub inbox: VecDeque<u8>,
+    pub ended: bool,
 }
 
 impl Lane {
@@ -67,6 +73,10 @@ impl Lane {
 pub(super) enum ServerEnd {
     /// Its process has not heard of it.
     None,
+    /// In virtual time: the SYN is answered, and the process will hear of it by the first bytes.
+    HalfOpen,
+    /// There too: in the accept queue of a process that hangs.
+    Queued,
     /// Its number there.
     Accepted(u32),
     Closed,
@@ -85,9 +95,20 @@ pub(super) struct Line {
     /// Where it comes from, as servers see it.
     pub host: Identity,
     pub address: Option<SocketAddr>,
-    opened: Timestamp,
-    syns: usize,
+    pub opened: Timestamp,
+    /// How often the SYN was repeated.
+    pub syns: usize,
     messages: u64,
+    /// Both ends are the run's own, in virtual time.
+    pub exact: bool,
+    /// There: the connection underneath was asked for, and is up.
+    pub asked: bool,
+    pub carried: bool,
+    /// There: the client's end is up, and how long that took if no SYN was repeated.
+    pub client_up: bool,
+    pub round_trip: Option<Nanos>,
+    /// What of it a hung process has not read.
+    pub held: u32,
     pub client_closed: bool,
     pub server_end: ServerEnd,
     pub to_server: Lane,
@@ -108,6 +129,12 @@ impl Line {
             opened: now,
             syns: 0,
             messages: 0,
+            exact: false,
+            asked: false,
+            carried: false,
+            client_up: false,
+            round_trip: None,
+            held: 0,
             client_closed: false,
             server_end: ServerEnd::None,
             to_server: Lane::default(),
@@ -127,6 +154,10 @@ impl Line {
     pub fn close_client(&mut self, how: How) {
         self.client_closed = true;
         self.to_client.clear();
+        if self.exact {
+            // What was sent before is carried still.
+            return self.to_client.wire.iter().for_each(|wire| wire.close(How::Fin));
+        }
         if let Some(task) = self.connecting.take() {
             task.abort();
         }
@@ -138,6 +169,9 @@ impl Line {
     /// The server's end is: at once, where its process is killed.
     pub fn close_server(&mut self, how: Option<How>) {
         self.server_end = ServerEnd::Closed;
+        if self.exact {
+            return self.to_server.wire.iter().for_each(|wire| wire.close(How::Fin));
+        }
         let unread = !self.to_server.parcels.is_empty();
         self.to_server.clear();
         if let Some(wire) = self.to_server.wire.take() {
@@ -169,9 +203,12 @@ impl<N: Net> Engine<N> {
     /// Forgets a line that nobody will hear of again.
     pub(super) fn settle(&mut self, id: LineId) {
         let Some(line) = self.lines.get(&id) else { return };
+        if line.exact {
+            return self.settle_exact(id);
+        }
         let server_done = match line.server_end {
             ServerEnd::Closed => true,
-            ServerEnd::Accepted(_) => false,
+            ServerEnd::Accepted(_) | ServerEnd::HalfOpen | ServerEnd::Queued => false,
             // Where the socket is up, its server is about to accept it.
             ServerEnd::None => self.part != Part::Both || line.address.is_none() || line.to_server.wire.is_none(),
         };
@@ -211,13 +248,13 @@ impl<N: Net> Engine<N> {
     }
 
     /// The side of the scenario's links that a line's client is on.
-    fn side(&self, id: LineId) -> Option<Side> {
+    pub(super) fn side(&self, id: LineId) -> Option<Side> {
         let (session, _) = self.lines.get(&id)?.session?;
         Some(Side::Clients(self.sessions[session as usize].machine.group()))
     }
 
     /// Whether a partition keeps what goes this way from arriving.
-    fn is_cut(&self, id: LineId, way: Way) -> bool {
+    pub(super) fn is_cut(&self, id: LineId, way: Way) -> bool {
         if self.partitions.is_empty() {
             return false;
         }
@@ -233,6 +270,9 @@ impl<N: Net> Engine<N> {
         let Some(line) = self.lines.get(&id) else { return };
         let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
         let powered = self.part != Part::Both || self.servers[server as usize].host.powered();
+        if line.exact {
+            return self.syn_exact(id);
+        }
         if powered && !self.is_cut(id, Way::ToServer) {
             return self.connect(id);
         }
@@ -252,6 +292,9 @@ impl<N: Net> Engine<N> {
     /// A socket has news.
     pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
         self.now = self.net.now();
+        if self.lines.get(&id).is_some_and(|line| line.exact) {
+            return self.read_exact(id, way, news);
+        }
         let News::Received(bytes) = news else {
             return self.deliver(id, way, if matches!(news, News::Eof) { Parcel::Eof } else { Parcel::Reset });
         };
@@ -303,6 +346,9 @@ impl<N: Net> Engine<N> {
 
     /// Whatever has arrived at the end of a line is taken in.
     pub(super) fn arrived(&mut self, id: LineId, way: Way) {
+        if self.lines.get(&id).is_some_and(|line| line.exact) {
+            return self.landed(id, way);
+        }
         loop {
             let now = self.now;
             let Some(line) = self.lines.get_mut(&id) else { return };
@@ -336,10 +382,10 @@ impl<N: Net> Engine<N> {
     }
 
     /// It meets a partition: its sender's kernel will send it again.
-    fn stall(&mut self, id: LineId, way: Way) {
+    pub(super) fn stall(&mut self, id: LineId, way: Way) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let round_trip = Nanos(line.to_server.one_way.0 + line.to_client.one_way.0);
-        let rto = Rto::new((line.syns == 0).then_some(round_trip));
+        let ways = Nanos(line.to_server.one_way.0 + line.to_client.one_way.0);
+        let rto = Rto::new(if line.exact { line.round_trip } else { (line.syns == 0).then_some(ways) });
         line.lane(way).stalled = Some(rto);
         let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
         self.record(Kind::Network(server, Event::Stalled { session, to_server: way == Way::ToServer }));
@@ -347,11 +393,11 @@ impl<N: Net> Engine<N> {
     }
 
     pub(super) fn retransmitted(&mut self, id: LineId, way: Way) {
-        let cut = self.is_cut(id, way);
+        let cut = self.is_cut(id, way) || self.is_dark(id, way);
         let Some(line) = self.lines.get_mut(&id) else { return };
         let lane = line.lane(way);
         let Some(rto) = lane.stalled else { return };
-        if cut && !lane.parcels.is_empty() {
+        if cut && !(lane.parcels.is_empty() && lane.sent.is_empty()) {
             lane.stalled = Some(rto.doubled());
             return self.push(self.now + rto.doubled().length(), Due::Retransmission { line: id, way });
         }

@@ -14,7 +14,10 @@ mod net;
 mod refuse;
 mod servers;
 mod sockets;
+mod timed;
 mod tls;
+#[cfg(feature = "turmoil")]
+pub mod turmoil;
 mod wire;
 
 use std::cell::RefCell;
@@ -135,7 +138,7 @@ async fn play<N: Net>(
             let backlog = scenario.file.servers[server.group].backlog;
             let listener = net.listen(SocketAddr::new(setup.bind, 0), backlog).await?;
             addresses.push(N::address(&listener)?);
-            listeners.push(listener);
+            listeners.push(Some(listener));
         }
     }
     let directory = directory(scenario, setup, &addresses);

@@ -5,11 +5,25 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
 
 use crate::time::Timestamp;
 
+/// On whose host something runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A session's, by the number of its connection.
+    Client(u64),
+    /// A server's.
+    Server(u32),
+}
+
 /// Listeners, connections and a clock.
 pub trait Net: 'static {
+    /// Whether time stands still while the loop works: then what happens has the very moment that it was due at, what is
+    /// sent arrives at the very moment that its way ends, and the kernels' part is played, too (`timed.rs`).
+    const VIRTUAL: bool = false;
+
     /// A connection.
     type Stream: Transport;
     /// A listening port.
@@ -17,6 +31,14 @@ pub trait Net: 'static {
 
     /// Time since the run began.
     fn now(&self) -> Timestamp;
+
+    /// Starts a task on a host; the handle is missing where it can't be ended from outside.
+    fn spawn(&self, place: Place, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle>;
+
+    /// The address of a host, where it is known beforehand.
+    fn host(&self, _: Place) -> Option<IpAddr> {
+        None
+    }
 
     /// Waits for a moment; wakes up early at no one's loss.
     fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()>;

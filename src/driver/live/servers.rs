@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::engine::{Due, Engine};
 use super::lines::{Line, LineId, Parcel, ServerEnd};
-use super::net::Net;
+use super::net::{Net, Place};
+use super::timed::Held;
 use super::wire::Wire;
 use crate::event::Kind;
 use crate::fault;
@@ -50,6 +51,8 @@ pub(super) struct ServerSlot<N: Net> {
     wake: Timestamp,
     missed_wake: bool,
     asks: Vec<Ask>,
+    /// What has arrived at a hung process in virtual time, in order.
+    pub held: Vec<Held>,
     /// Its lines, by its numbers for them, and numbers that may be used again.
     pub accepted: Vec<LineId>,
     pub free: Vec<u32>,
@@ -63,7 +66,7 @@ pub(super) struct ServerSlot<N: Net> {
 }
 
 impl<N: Net> ServerSlot<N> {
-    pub fn new(scenario: &Scenario, entry: &ServerEntry, listener: N::Listener) -> ServerSlot<N> {
+    pub fn new(scenario: &Scenario, entry: &ServerEntry, listener: Option<N::Listener>) -> ServerSlot<N> {
         let config = &scenario.file.servers[entry.group];
         ServerSlot {
             machine: Server::default(),
@@ -74,9 +77,10 @@ impl<N: Net> ServerSlot<N> {
             wake: Timestamp::NEVER,
             missed_wake: false,
             asks: Vec::new(),
+            held: Vec::new(),
             accepted: Vec::new(),
             free: Vec::new(),
-            listener: Some(Rc::new(listener)),
+            listener: listener.map(Rc::new),
             accepting: None,
             drained_by: None,
             pauses: config.pauses.as_ref().map(|pauses| {
@@ -98,6 +102,10 @@ impl<N: Net> ServerSlot<N> {
 
     /// The port is closed.
     pub fn stop_listening(&mut self) {
+        if N::VIRTUAL {
+            // Its host says so (`timed.rs`); what carries the bytes stays.
+            return;
+        }
         self.stop_accepting();
         self.listener = None;
     }
@@ -117,15 +125,24 @@ impl<N: Net> ServerSlot<N> {
 impl<N: Net> Engine<N> {
     /// The port is open and connections are accepted, unless they should not be.
     pub(super) fn listen_again(&mut self, server: u32) {
+        if N::VIRTUAL {
+            return;
+        }
         let slot = &mut self.servers[server as usize];
         slot.stop_accepting();
         if slot.host.process() != Process::Running || slot.host.syn() == SynAnswer::Refused {
             return;
         }
+        self.accept_all(server);
+    }
+
+    /// The port is open, and whatever comes is accepted.
+    pub(super) fn accept_all(&mut self, server: u32) {
+        let slot = &self.servers[server as usize];
         let (me, net, backlog) = (self.me.clone(), Rc::clone(&self.net), slot.backlog);
         let Some(&place) = self.places.get(&server) else { return };
         let open = slot.listener.clone();
-        let task = tokio::task::spawn_local(async move {
+        let task = self.net.spawn(Place::Server(server), async move {
             let listener = match open {
                 Some(listener) => listener,
                 None => match listen(&*net, place, backlog).await {
@@ -154,14 +171,14 @@ impl<N: Net> Engine<N> {
                 }
             }
         });
-        self.servers[server as usize].accepting = Some(task.abort_handle());
+        self.servers[server as usize].accepting = task;
     }
 
     /// The kernel has completed a connection.
     fn came_in(&mut self, server: u32, stream: N::Stream, peer: SocketAddr) {
         self.now = self.net.now();
-        let id = match self.by_address.get(&peer) {
-            Some(id) => *id,
+        let id = match self.by_address.get(&peer).copied().or_else(|| self.next_carried(server, peer.ip())) {
+            Some(id) => id,
             None => {
                 if self.lines.len() >= self.connections_max {
                     self.over_limit += 1;
@@ -177,16 +194,21 @@ impl<N: Net> Engine<N> {
         let wire = Wire::default();
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.to_server.wire = Some(wire.clone());
-        let me = self.me.clone();
-        tokio::task::spawn_local(async move {
+        if line.exact && line.server_end == ServerEnd::Closed {
+            wire.close(How::Fin);
+        }
+        let (exact, me) = (line.exact, self.me.clone());
+        self.net.spawn(Place::Server(server), async move {
             let tell = |news: super::wire::News<'_>| {
                 if let Some(engine) = me.upgrade() {
                     engine.borrow_mut().read(id, Way::ToServer, news);
                 }
             };
-            wire.carry(stream, tell).await;
+            if exact { wire.carry_all(stream, tell).await } else { wire.carry(stream, tell).await }
         });
-        self.deliver(id, Way::ToServer, Parcel::Accepted);
+        if !exact {
+            self.deliver(id, Way::ToServer, Parcel::Accepted);
+        }
     }
 
     /// The process accepts a connection.
@@ -213,7 +235,10 @@ impl<N: Net> Engine<N> {
         }
         slot.wake = Timestamp::NEVER;
         if slot.host.process() == Process::Hung {
-            slot.missed_wake = true;
+            match N::VIRTUAL {
+                true => slot.held.push(Held::Wake),
+                false => slot.missed_wake = true,
+            }
             return;
         }
         self.server_input(server, Input::Wake);
@@ -250,9 +275,7 @@ impl<N: Net> Engine<N> {
                     let part = sent..sent + len as usize;
                     sent = part.end;
                     let id = self.servers[server as usize].accepted[c.0 as usize];
-                    if let Some(wire) = self.lines.get(&id).and_then(|line| line.to_server.wire.as_ref()) {
-                        wire.send(&bytes[part]);
-                    }
+                    self.transmit(id, Way::ToClient, &bytes[part]);
                 }
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => {
@@ -273,6 +296,7 @@ impl<N: Net> Engine<N> {
         let slot = &mut self.servers[server as usize];
         let id = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
+        self.say_closed_by_server(id, how);
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_server(Some(how));
         }
@@ -312,8 +336,14 @@ impl<N: Net> Engine<N> {
         }
         slot.replace(Server::default());
         slot.stop_listening();
+        if N::VIRTUAL {
+            self.lose_lines(server, kernel_lives);
+        }
         let of_server = |(id, line): (&LineId, &Line)| {
-            let alive = line.server == server && line.server_end != ServerEnd::Closed && line.to_server.wire.is_some();
+            let alive = !line.exact
+                && line.server == server
+                && line.server_end != ServerEnd::Closed
+                && line.to_server.wire.is_some();
             alive.then_some(*id)
         };
         let lines: Vec<LineId> = self.lines.iter().filter_map(of_server).collect();
@@ -363,6 +393,7 @@ impl<N: Net> Engine<N> {
             self.server_input(server, Input::Wake);
         }
         self.answer_asks(server);
+        self.go_on(server);
         self.hold_all(server, false);
         self.listen_again(server);
         let of_server = |(id, line): (&LineId, &Line)| (line.server == server).then_some(*id);
@@ -371,7 +402,7 @@ impl<N: Net> Engine<N> {
     }
 
     fn hold_all(&mut self, server: u32, held: bool) {
-        for line in self.lines.values().filter(|line| line.server == server) {
+        for line in self.lines.values().filter(|line| line.server == server && !line.exact) {
             if let Some(wire) = &line.to_server.wire {
                 wire.hold(held);
             }

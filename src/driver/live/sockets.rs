@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::net::{Net, Transport};
+use super::net::{Net, Place, Transport};
 use crate::time::Timestamp;
 
 /// The machine's own network.
@@ -33,6 +33,10 @@ impl Net for Sockets {
 
     fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn spawn(&self, _: Place, task: impl Future<Output = ()> + 'static) -> Option<tokio::task::AbortHandle> {
+        Some(tokio::task::spawn_local(task).abort_handle())
     }
 
     async fn sleep_until(&self, at: Timestamp) {

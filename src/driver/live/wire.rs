@@ -130,6 +130,56 @@ impl Wire {
         }
     }
 
+    /// Carries bytes both ways until both ends have ended, and whatever was sent before an end: who hears of what, and when,
+    /// is decided elsewhere.
+    pub async fn carry_all<S: Transport>(&self, mut stream: S, mut tell: impl FnMut(News<'_>)) {
+        let (mut eof, mut shut) = (false, false);
+        std::future::poll_fn(|cx| self.poll_all(cx, &mut stream, &mut eof, &mut shut, &mut tell)).await;
+    }
+
+    fn poll_all<S: Transport>(
+        &self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+        eof: &mut bool,
+        shut: &mut bool,
+        tell: &mut impl FnMut(News<'_>),
+    ) -> Poll<()> {
+        loop {
+            let mut state = self.0.borrow_mut();
+            if state.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                state.waker = Some(cx.waker().clone());
+            }
+            let State { unsent, sent, .. } = &mut *state;
+            while *sent < unsent.len() {
+                match Pin::new(&mut *stream).poll_write(cx, &unsent[*sent..]) {
+                    Poll::Ready(Ok(len)) if len > 0 => *sent += len,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => break,
+                }
+            }
+            if *sent == unsent.len() {
+                (state.sent, state.unsent) = (0, emptied(std::mem::take(&mut state.unsent)));
+                if state.end.is_some() && !*shut {
+                    *shut = Pin::new(&mut *stream).poll_shutdown(cx).is_ready();
+                }
+            }
+            drop(state);
+            if *eof {
+                return if *shut { Poll::Ready(()) } else { Poll::Pending };
+            }
+            let mut room = [MaybeUninit::uninit(); CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut room);
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk)) {
+                Ok(()) if !chunk.filled().is_empty() => tell(News::Received(chunk.filled())),
+                _ => {
+                    *eof = true;
+                    tell(News::Eof);
+                }
+            }
+        }
+    }
+
     fn poll<S: Transport>(
         &self,
         cx: &mut Context<'_>,

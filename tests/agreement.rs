@@ -1,0 +1,421 @@
+//! One scenario, two drivers: over turmoil, every session lives the life that it lives in the simulator.
+#![cfg(feature = "turmoil")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use shakedown::client;
+use shakedown::driver::live::turmoil;
+use shakedown::event::{Event, Kind};
+use shakedown::explore::turmoil::once_with;
+use shakedown::explore::{Finished, once};
+use shakedown::scenario::{Overrides, Scenario};
+use shakedown::time::{Nanos, Timestamp};
+
+/// By how much a time may differ between the drivers: not at all, as nothing in these scenarios takes a way that is
+/// shorter than turmoil's steps ([`turmoil::SHORTEST_WAY`]). The connect's round trip, which turmoil makes a one-way trip,
+/// and its ticks are deviations that the driver makes up for (`deviations` in run.json).
+const ALLOWANCE: Nanos = Nanos::ZERO;
+
+enum Plan {
+    /// Both drivers run it, made smaller by these overrides.
+    Both(&'static [&'static str]),
+    /// turmoil does not, for what this key asks.
+    Refused(&'static str),
+}
+use Plan::{Both, Refused};
+
+/// Every committed scenario.
+const COMMITTED: &[(&str, Plan)] = &[
+    ("access-link", Refused("servers.gateway.access_link")),
+    (
+        "backlog-overflow",
+        Both(&[
+            "clients.players.count=300",
+            "clients.players.arrive={evenly_over='1500ms'}",
+            "servers.gateway.backlog=20",
+            "faults.stopped.at='600ms'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "black-hole",
+        Both(&[
+            "clients.players.count=90",
+            "clients.players.arrive={evenly_over='1200ms'}",
+            "clients.players.heartbeat={every='1s',timeout='500ms'}",
+            "clients.players.connect_timeout='1s'",
+            "faults.dark.at='600ms'",
+            "faults.dark.for='3s'",
+            "duration='8s'",
+        ]),
+    ),
+    ("cache-restart", Refused("servers.gateway.calls")),
+    ("chaos", Both(&["duration='45s'"])),
+    ("dns-failover", Refused("dns")),
+    (
+        "failover",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='500ms'}",
+            "faults.gateway-dies.at='1s'",
+            "faults.gateway-dies.for='1500ms'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "hybi/authentication",
+        Both(&[
+            "clients.users.count=200",
+            "clients.users.arrive={poisson={rate='200/s'}}",
+            "measure.until='2s'",
+            "duration='10s'",
+        ]),
+    ),
+    (
+        "hybi/fleet",
+        Both(&[
+            "clients.chromium.count=12",
+            "clients.ws.count=12",
+            "clients.ws-follow-redirects.count=12",
+            "clients.undici.count=12",
+            "clients.node20.count=12",
+            "clients.websockets.count=12",
+            "clients.websocket-client.count=12",
+            "clients.aiohttp.count=12",
+            "clients.tokio-tungstenite.count=12",
+            "clients.tungstenite.count=12",
+            "clients.fastwebsockets.count=12",
+            "clients.reqwest-websocket.count=12",
+            "clients.websocat.count=12",
+            "clients.java.count=12",
+            "clients.java-follow.count=12",
+            "duration='10s'",
+        ]),
+    ),
+    (
+        "hybi/pinned",
+        Both(&[
+            "clients.players.count=120",
+            "clients.players.hold={exponential={mean='1s'}}",
+            "servers.gateway.transactions_max=20",
+            "duration='5s'",
+        ]),
+    ),
+    ("hybi/proxy", Refused("proxies.corporate")),
+    (
+        "hybi/redirect",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='1s'}",
+            "clients.players.heartbeat={every='1s',timeout='500ms'}",
+            "servers.front.behavior.report_every='200ms'",
+            "faults.gateway-dies.at='1500ms'",
+            "faults.gateway-dies.for='2s'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "hybi/unknown-destination",
+        Both(&[
+            "clients.applications.count=150",
+            "clients.applications.arrive={evenly_over='1s'}",
+            "servers.old.leaves_at='2s'",
+            "servers.old.leaves_over='1s'",
+            "servers.new.joins_at='2s'",
+            "duration='6s'",
+        ]),
+    ),
+    ("l4-versus-redirect/l4-nat", Refused("servers.front.kind")),
+    ("l4-versus-redirect/l4-terminate", Refused("servers.front.kind")),
+    (
+        "l4-versus-redirect/redirect",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='1s'}",
+            "clients.players.heartbeat={every='1s',timeout='500ms'}",
+            "servers.front.behavior.report_every='300ms'",
+            "faults.gateway-dies.at='1500ms'",
+            "faults.gateway-dies.for='2s'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "metastable",
+        Both(&[
+            "clients.steady.count=400",
+            "clients.steady.hosts=40",
+            "clients.spike.count=100",
+            "clients.spike.hosts=20",
+            "clients.spike.start='500ms'",
+            "clients.spike.arrive={evenly_over='100ms'}",
+            "servers.gateway.workers=1",
+            "duration='5s'",
+        ]),
+    ),
+    ("overload", Both(&["clients.players.count=600", "servers.gateway.workers=1", "duration='8s'"])),
+    (
+        "redirect",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='900ms'}",
+            "faults.gateway-dies.at='1s'",
+            "faults.gateway-dies.for='1s'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "rolling-deploy",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='1s'}",
+            "clients.players.heartbeat={every='2s',timeout='1s'}",
+            "servers.gateway.count=3",
+            "faults.deploy.at='1500ms'",
+            "faults.deploy.drain='1s'",
+            "faults.deploy.for='500ms'",
+            "faults.deploy.gap='250ms'",
+            "duration='9s'",
+        ]),
+    ),
+    (
+        "session-loss",
+        Both(&[
+            "clients.players.count=200",
+            "clients.players.arrive={evenly_over='1s'}",
+            "servers.gateway.count=12",
+            "faults.gone.at='2s'",
+            "duration='8s'",
+        ]),
+    ),
+    ("shared-connections", Refused("clients.players.mode")),
+    ("storm", Both(&["clients.players.count=300", "clients.players.arrive={evenly_over='1s'}", "duration='2s'"])),
+    (
+        "thundering-herd",
+        Both(&[
+            "clients.players.count=400",
+            "clients.players.arrive={evenly_over='1s'}",
+            "servers.gateway.count=4",
+            "faults.gateway-lost.at='1500ms'",
+            "duration='6s'",
+        ]),
+    ),
+    ("tls-storm", Refused("servers.gateway.tls")),
+    (
+        "zone-loss",
+        Both(&[
+            "clients.players.count=150",
+            "clients.players.arrive={evenly_over='800ms'}",
+            "clients.players.heartbeat={every='1s',timeout='500ms'}",
+            "clients.players.connect_timeout='1s'",
+            "faults.zone-dark.at='1s'",
+            "faults.zone-dark.for='3s'",
+            "duration='8s'",
+        ]),
+    ),
+];
+
+fn scenarios(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(scenarios(&path));
+        } else if path.extension().is_some_and(|ending| ending == "toml") {
+            let inside: PathBuf = path.strip_prefix("scenarios").unwrap().with_extension("");
+            found.insert(inside.to_str().unwrap().to_string());
+        }
+    }
+    found
+}
+
+fn load(name: &str, sets: &[&str], seed: Option<u64>) -> Scenario {
+    let text = std::fs::read_to_string(format!("scenarios/{name}.toml")).unwrap();
+    let sets = sets.iter().map(ToString::to_string).collect();
+    Scenario::load(name, name, &text, &Overrides { sets, seed, ..Overrides::default() })
+        .unwrap_or_else(|problem| panic!("{name}: {problem}"))
+}
+
+/// Every event of a run, and what the run came to: in the simulator, and over turmoil.
+fn both(scenario: &Scenario) -> [(Vec<Event>, Finished); 2] {
+    let mut ours: Vec<Event> = Vec::new();
+    let finished = shakedown::explore::once_with(scenario, &mut ours, |_| true);
+    let mut theirs: Vec<Event> = Vec::new();
+    let other = once_with(scenario, &mut theirs, |_| true).unwrap();
+    [(ours, finished), (theirs, other)]
+}
+
+type Lives = BTreeMap<u32, Vec<(Timestamp, client::Event)>>;
+
+fn lives(events: &[Event]) -> Lives {
+    let mut all = Lives::new();
+    for event in events {
+        if let Kind::Session(session, what) = event.kind {
+            all.entry(session).or_default().push((event.at, what));
+        }
+    }
+    all
+}
+
+/// The first session, and its first event, that the two runs do not have alike.
+fn first_difference(scenario: &Scenario, ours: &Lives, theirs: &Lives) -> Option<String> {
+    let none = Vec::new();
+    let sessions: BTreeSet<&u32> = ours.keys().chain(theirs.keys()).collect();
+    for session in sessions {
+        let (one, other) = (ours.get(session).unwrap_or(&none), theirs.get(session).unwrap_or(&none));
+        for number in 0..one.len().max(other.len()) {
+            let same = match (one.get(number), other.get(number)) {
+                (Some((at, what)), Some((when, happened))) => {
+                    what == happened && when.since(*at).max(at.since(*when)) <= ALLOWANCE
+                }
+                _ => false,
+            };
+            if !same {
+                let show = |event: Option<&(Timestamp, client::Event)>| {
+                    event.map_or("nothing".into(), |(at, what)| format!("{what:?} at {} ns", at.0))
+                };
+                let name = one.iter().chain(other).find_map(|(_, what)| match what {
+                    client::Event::Scheduled { group, index } => Some(scenario.session_name((*group, *index))),
+                    _ => None,
+                });
+                let name = name.unwrap_or_else(|| format!("session {session}"));
+                let (ours, theirs) = (show(one.get(number)), show(other.get(number)));
+                return Some(format!("{name}, event {number}: simulated {ours}; over turmoil {theirs}"));
+            }
+        }
+    }
+    None
+}
+
+/// Everything that is not a session's, however events of one moment are ordered.
+fn rest(events: &[Event]) -> BTreeMap<String, u32> {
+    let mut all = BTreeMap::new();
+    for event in events.iter().filter(|event| !matches!(event.kind, Kind::Session(..))) {
+        *all.entry(format!("{} {:?}", event.at.0, event.kind)).or_default() += 1;
+    }
+    all
+}
+
+#[test]
+fn every_committed_scenario_tells_the_same_story_over_turmoil_or_is_refused() {
+    let names: BTreeSet<String> = COMMITTED.iter().map(|(name, _)| (*name).to_string()).collect();
+    assert_eq!(names, scenarios(Path::new("scenarios")), "which scenarios both drivers run is held here");
+    for (name, plan) in COMMITTED {
+        let sets = match plan {
+            Refused(key) => {
+                let refused = turmoil::refused(&load(name, &[], None));
+                assert!(refused.iter().any(|line| line.starts_with(key)), "{name}: {refused:?}");
+                continue;
+            }
+            Both(sets) => sets,
+        };
+        assert_eq!(turmoil::refused(&load(name, &[], None)), Vec::<String>::new(), "{name} as it is");
+        let scenario = load(name, sets, None);
+        let [(ours, simulated), (theirs, carried)] = both(&scenario);
+        let (ours, theirs, others) = (lives(&ours), lives(&theirs), [rest(&ours), rest(&theirs)]);
+        if let Some(difference) = first_difference(&scenario, &ours, &theirs) {
+            panic!("{name}: {difference}");
+        }
+        for (event, count) in &others[0] {
+            assert_eq!(others[1].get(event), Some(count), "{name}: {event}");
+        }
+        assert_eq!(others[0].len(), others[1].len(), "{name}");
+        assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics, "{name}");
+        let series = |finished: &Finished| format!("{:?}", finished.measured.series);
+        assert_eq!(series(&simulated), series(&carried), "{name}");
+        assert_eq!(simulated.violations, carried.violations, "{name}");
+        assert!(!carried.deviations.is_empty() && carried.driver == "turmoil");
+        let most = ours.values().map(Vec::len).max();
+        assert!(most > Some(3), "{name}: nothing happens in it");
+    }
+}
+
+/// Kolmogorov and Smirnov's distance between two samples, and what it is below with probability 0.999 if both come from
+/// one distribution (Smirnov 1948, asymptotic).
+fn distance(mut one: Vec<u64>, mut other: Vec<u64>) -> (f64, f64) {
+    one.sort_unstable();
+    other.sort_unstable();
+    let share = |sample: &[u64], x: u64| sample.partition_point(|y| *y <= x) as f64 / sample.len() as f64;
+    let points = one.iter().chain(&other);
+    let most = points.map(|x| (share(&one, *x) - share(&other, *x)).abs()).fold(0.0, f64::max);
+    let (n, m) = (one.len() as f64, other.len() as f64);
+    (most, 1.949 * ((n + m) / (n * m)).sqrt())
+}
+
+/// When each session first opened, after its schedule.
+fn times_to_open(lives: &Lives) -> Vec<u64> {
+    let open = |life: &Vec<(Timestamp, client::Event)>| {
+        let opened = life.iter().find(|(_, what)| matches!(what, client::Event::Opened { .. }))?;
+        Some(opened.0.since(life[0].0).0)
+    };
+    lives.values().filter_map(open).collect()
+}
+
+#[test]
+fn random_ways_are_drawn_from_one_distribution_by_both_drivers() {
+    // On other seeds, so that nothing is equal by the draws' being the same.
+    let sets = [
+        "clients.players.count=150",
+        "clients.players.arrive={evenly_over='300ms'}",
+        "duration='700ms'",
+        "faults.gateway-dies.at='650ms'",
+        "faults.gateway-dies.for='10ms'",
+    ];
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for seed in 1..=4 {
+        let mut events: Vec<Event> = Vec::new();
+        shakedown::driver::run(&load("failover", &sets, Some(seed)), &mut events);
+        ours.extend(times_to_open(&lives(&events)));
+        let mut events: Vec<Event> = Vec::new();
+        turmoil::run(&load("failover", &sets, Some(100 + seed)), &mut events, |_| true).unwrap();
+        theirs.extend(times_to_open(&lives(&events)));
+    }
+    let shifted: Vec<u64> = ours.iter().map(|time| time + time / 4).collect();
+    let (found, bound) = distance(ours.clone(), theirs);
+    assert!(found < bound, "{found} >= {bound}");
+    let (found, bound) = distance(ours, shifted);
+    assert!(found > bound, "a quarter more is seen: {found} <= {bound}");
+}
+
+#[test]
+fn runs_over_turmoil_are_the_same_twice() {
+    let sets = [
+        "clients.players.count=100",
+        "clients.players.arrive={evenly_over='500ms'}",
+        "duration='1500ms'",
+        "faults.gateway-dies.at='800ms'",
+        "faults.gateway-dies.for='200ms'",
+    ];
+    let scenario = load("chaos", &[], None);
+    assert!(!scenario.faults.is_empty());
+    let scenario = load("failover", &sets, None);
+    let run = || once_with(&scenario, &mut (), |_| true).unwrap();
+    let (one, other) = (run(), run());
+    assert_eq!((one.events, &one.digest), (other.events, &other.digest));
+    assert_eq!(one.digest.len(), 32);
+    assert_eq!(one.measured.summary.metrics, once(&scenario, |_| true).measured.summary.metrics);
+}
+
+#[test]
+fn what_turmoil_cannot_do_is_refused_with_all_of_it() {
+    let sets = [
+        "network.loss='1%'",
+        "network.one_way='900us'",
+        "servers.gateway.access_link={ up='1Gbit/s', down='1Gbit/s' }",
+        "clients.players.nat=2",
+        "faults.gateway-dies.kind='lossy'",
+        "faults.gateway-dies.loss='2%'",
+        "faults.gateway-dies.target={ from='players', to='gateway-1' }",
+    ];
+    let scenario = load("redirect", &sets, None);
+    let problem = once_with(&scenario, &mut (), |_| true).unwrap_err().to_string();
+    for key in [
+        "network.loss: ",
+        "network.one_way: ",
+        "servers.gateway.access_link: ",
+        "clients.players.nat: ",
+        "faults.gateway-dies.kind: ",
+    ] {
+        assert!(problem.contains(key), "{key} is missing in {problem}");
+    }
+}
