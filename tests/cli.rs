@@ -437,7 +437,11 @@ fn compare_puts_scenarios_and_their_variants_side_by_side() {
         assert!(tables.contains(line), "{line}: {tables}");
     }
     let folder = place.path().join("results/duo");
-    assert_eq!(names(&folder), ["compare.csv", "compare.json", "compare.md", "plain.svg", "varied.svg"]);
+    let overlays = ["overlay-open.svg", "overlay-percentiles.svg"];
+    assert_eq!(
+        names(&folder),
+        [&["compare.csv", "compare.json", "compare.md"][..], &overlays, &["plain.svg", "varied.svg"]].concat()
+    );
     let page = fs::read_to_string(folder.join("compare.md")).unwrap();
     assert!(page.contains("![A one with a variant](varied.svg)"), "{page}");
     // The same again, as JSON: the same files.
@@ -455,7 +459,7 @@ fn compare_takes_seeds_variants_and_metrics() {
     let output = run(place.path(), &[&PAIR[..], &choice].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines: Vec<String> = text(&output.stdout).lines().map(String::from).collect();
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines.len(), 2, "one choice has no league: {lines:?}");
     assert!(lines[1].starts_with("duo/varied  final"), "{lines:?}");
     let csv = fs::read_to_string(place.path().join("some/compare.csv")).unwrap();
     let seeds: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.split(',').nth(2)).collect();
@@ -471,6 +475,53 @@ fn compare_takes_seeds_variants_and_metrics() {
         assert_eq!(output.status.code(), Some(2), "{choice:?}");
         assert!(text(&output.stderr).contains(says), "{choice:?}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    let file = "scenarios/duo/plain.toml";
+    let grid = ["--grid", "network.one_way=20ms,30ms,20ms", "--by", "time_to_open.p50", "--seeds", "0..4"];
+    let output = run(place.path(), &[&["compare", file], &grid[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let league = text(&output.stdout);
+    for says in [
+        "Sorted by time_to_open.p50 (lower is better), 4 seeds, the same for all",
+        "no difference shown between one_way=20ms and one_way=20ms in time_to_open.p50: the same with each of 4 seeds.",
+        "one_way=20ms has a lower time_to_open.p50 than one_way=30ms: by 40.0 ms (95 % between",
+    ] {
+        assert!(league.contains(says), "{says}: {league}");
+    }
+    let folder = place.path().join("results/duo/plain/compare");
+    assert!(names(&folder).contains(&"overlay-spread.svg".to_string()), "{:?}", names(&folder));
+    assert_eq!(run(place.path(), &["verify", "results"]).status.code(), Some(0));
+    let document: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("compare.json")).unwrap()).unwrap();
+    let league: shakedown::report::League = serde_json::from_value(document["league"].clone()).unwrap();
+    assert_eq!((league.standings[2].place, league.standings[1].place), (3, 1));
+    // The same from folders: two sweeps, of which nothing is run again, and they verify like what was run.
+    for (one_way, out) in [("20ms", "fast"), ("30ms", "slow")] {
+        let set = format!("network.one_way={one_way}");
+        let args = ["sweep", file, "--seeds", "0..4", "--set", &set, "--out", out, "--quiet"];
+        assert_eq!(run(place.path(), &args).status.code(), Some(0));
+    }
+    let args = ["compare", "slow", "fast", "--by", "time_to_open.p50", "--out", "results/folders", "--format", "json"];
+    let output = run(place.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let folders: serde_json::Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let names_of = |of: &serde_json::Value| of["league"]["standings"][0]["name"].as_str().unwrap().to_string();
+    assert_eq!((names_of(&folders), names_of(&document)), ("as-written #2".into(), "one_way=20ms".into()));
+    let difference = |of: &serde_json::Value, pair: usize| of["league"]["pairs"][pair]["metrics"][0]["typical"].clone();
+    assert_eq!(difference(&folders, 0), difference(&document, 1));
+    let output = run(place.path(), &["verify", "results"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert_eq!(run(place.path(), &["run", file, "--seed", "1", "--quiet", "--out", "one"]).status.code(), Some(0));
+    let output = run(place.path(), &["compare", "one", "slow"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("in time_to_open.p99: 1 seed can't tell"), "{}", text(&output.stdout));
+    let output = run(place.path(), &["compare", "one", "scenarios"]);
+    assert!(text(&output.stderr).contains("scenarios: no finished run"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -661,4 +712,47 @@ fn a_run_is_written_as_a_trace_for_perfetto() {
         assert!(last.values().all(|value| *value == 0), "{name}: {last:?}");
     }
     assert!(traced(&[]).iter().all(|event| event["pid"] != 2));
+}
+
+#[test]
+fn capacity_finds_a_knee_writes_a_folder_and_is_verified() {
+    let place = tempfile::tempdir().unwrap();
+    let even = "format = 1\ntitle = \"Even\"\nduration = \"30s\"\n[network]\none_way = \"1ms\"\n[servers.gateway]\nworkers = 1\n\
+                service_time = \"10ms\"\n[clients.players]\ncount = 900\narrive = { evenly_over = \"10s\" }\n\
+                endpoints = [\"gateway\"]\n";
+    fs::write(place.path().join("even.toml"), even).unwrap();
+    let args = ["capacity", "even.toml", "--vary", "clients.players.count", "--slo", "handshake_latency.max <= 12ms"];
+    let output = run(place.path(), &[&args[..], &["--seeds", "2"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("holds handshake_latency.max <= 12ms up to 1,000 players"),
+        "{}",
+        text(&output.stdout)
+    );
+    let folder = place.path().join("results/even/capacity-clients-players-count");
+    assert_eq!(names(&folder), ["capacity.csv", "capacity.json", "capacity.md", "capacity.svg"]);
+    let output = run(place.path(), &["verify", "results"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("same        results/even/capacity-clients-players-count"));
+    let whole = fs::read_to_string(folder.join("capacity.csv")).unwrap();
+    fs::write(folder.join("capacity.csv"), whole.replacen("1000,2,2", "1000,1,2", 1)).unwrap();
+    assert_eq!(run(place.path(), &["verify", "results"]).status.code(), Some(1));
+    // Another key's search, or a run, takes another place.
+    let output = run(place.path(), &["run", "even.toml", "--quiet", "--out", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let collapse = ["capacity", "even.toml", "--collapse", "--seeds", "1", "--slo", "handshake_latency.max < 1s"];
+    let sides = ["--width", "clients.players.arrive.evenly_over=5s,10s", "--depth", "clients.players.count=500,2000"];
+    let output = run(place.path(), &[&collapse[..], &sides, &["--format", "markdown"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("| 2,000 | 1/1 | 1/1 |"), "{}", text(&output.stdout));
+    for (more, says) in [
+        (vec!["--vary", "clients.players.endpoints"], "no single number"),
+        (vec!["--vary", "clients.players.count", "--from", "9", "--to", "3"], "--from must be below --to"),
+        (vec!["--vary", "clients.players.count", "--slo", "sessions.open < 5"], "no metric of this scenario"),
+    ] {
+        let args = [&["capacity", "even.toml", "--slo", "time_to_open.p50 < 1s"][..], &more].concat();
+        let output = run(place.path(), &args);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(says), "{more:?}: {}", text(&output.stderr));
+    }
 }

@@ -55,6 +55,7 @@ pub fn picture(measured: &Measured) -> Picture {
         description: "Attempts per second over time, stacked by how they came out.",
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("attempts per second", highest, false),
+        right: None,
         layers: if highest > 0.0 { layers } else { Vec::new() },
         keys,
         marks: over_time::faults(&measured.faults),

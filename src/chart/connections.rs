@@ -26,6 +26,7 @@ pub fn picture(measured: &Measured) -> Picture {
         description: "How many accepted connections each server has, over time.",
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("connections", f64::from(largest), true),
+        right: None,
         layers,
         keys,
         marks: over_time::faults(&measured.faults),

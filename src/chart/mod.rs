@@ -7,8 +7,10 @@
 mod attempts;
 mod axis;
 mod bars;
+mod capacity;
 mod connections;
 mod dash;
+mod heatmap;
 mod labels;
 mod latency;
 mod number;
@@ -25,9 +27,11 @@ mod thin;
 mod transactions;
 
 pub use bars::{Bars, Cell, Column, bars};
+pub use capacity::{Knee, LoadCurve, LoadPoint};
+pub use heatmap::{Heatmap, heatmap as draw_heatmap};
 pub use sweep::{Band, Curve};
 
-use crate::metrics::Measured;
+use crate::metrics::{Latency, Measured};
 
 /// Every chart of a run, as (file name, SVG). `title` is the scenario's; what a chart shows is its own title.
 pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
@@ -40,6 +44,16 @@ pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
     ];
     let transactions = transactions::picture(measured).map(|picture| ("transactions.svg", picture));
     charts.into_iter().chain(transactions).map(|(name, picture)| (name, render::svg(title, &picture))).collect()
+}
+
+/// A latency by percentile, one line for each label: which choice is faster, and for whom.
+pub fn draw_percentiles(title: &str, latency: &str, choices: &[(String, &Latency)]) -> String {
+    render::svg(title, &percentiles::of_choices(latency, choices))
+}
+
+/// How a fleet bears its load.
+pub fn draw_capacity(curve: &LoadCurve<'_>) -> String {
+    render::svg(curve.title, &capacity::picture(curve))
 }
 
 /// The charts of many runs: sessions open over time, and the spread of a metric. `title` is the scenario's.

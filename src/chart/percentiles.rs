@@ -6,8 +6,9 @@ use super::axis::{Axis, log, quantile};
 use super::number::percent;
 use super::picture::{Key, Layer, Mark, Picture, Point, Swatch};
 use super::style::{BLUE, GREEN, PURPLE, VERMILLION};
+use super::sweep::COLORS as CHOICES;
 use super::thin::thin;
-use crate::metrics::Measured;
+use crate::metrics::{Latency, Measured};
 use crate::time::Nanos;
 
 /// Colour and width, from back to front: where lines fall together, the wider ones behind still show.
@@ -15,14 +16,28 @@ const STYLES: [(RGBColor, f64); 4] = [(BLUE, 4.0), (VERMILLION, 2.8), (GREEN, 1.
 /// A bucket is five pixels wide; a curve that only rises keeps two points of each.
 const BUCKETS: usize = 160;
 
-/// The chart.
+/// The chart of a run.
 pub fn picture(measured: &Measured) -> Picture {
-    let curves: Vec<_> = measured.latencies.iter().map(|(name, of)| (*name, of, of.curve())).collect();
-    let y = Axis::log("latency", curves.iter().flat_map(|(_, _, curve)| curve.iter().map(|(_, value)| *value)));
-    let most = curves.iter().filter(|(_, _, curve)| !curve.is_empty()).map(|(_, of, _)| of.count()).max();
+    let latencies = measured.latencies.iter().map(|(name, of)| (*name, of));
+    curves("latency", latencies.zip(STYLES.into_iter().cycle()))
+}
+
+/// The same latency of several choices.
+pub fn of_choices(name: &str, choices: &[(String, &Latency)]) -> Picture {
+    let styles = CHOICES.into_iter().cycle().map(|color| (color, 2.0));
+    curves(name, choices.iter().map(|(label, of)| (label.as_str(), *of)).zip(styles))
+}
+
+type Styled<'a> = ((&'a str, &'a Latency), (RGBColor, f64));
+
+fn curves<'a>(name: &str, latencies: impl Iterator<Item = Styled<'a>>) -> Picture {
+    let curves: Vec<_> = latencies.map(|((name, of), style)| (name, of, of.curve(), style)).collect();
+    let y = Axis::log(name, curves.iter().flat_map(|(_, _, curve, _)| curve.iter().map(|(_, value)| *value)));
+    let most = curves.iter().filter(|(_, _, curve, _)| !curve.is_empty()).map(|(_, of, ..)| of.count()).max();
 
     let (mut layers, mut dots, mut keys, mut marks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for ((name, of, curve), (color, width)) in curves.iter().zip(STYLES.into_iter().cycle()) {
+    for (name, of, curve, (color, width)) in &curves {
+        let (color, width) = (*color, *width);
         if of.count() == 0 {
             continue;
         }
@@ -46,6 +61,7 @@ pub fn picture(measured: &Measured) -> Picture {
         description: "The latency that a share of all values does not exceed. Lines end where values never came to their end.",
         x: Axis::percentile(most.unwrap_or(0)),
         y,
+        right: None,
         layers,
         keys,
         marks,

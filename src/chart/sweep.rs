@@ -28,7 +28,7 @@ pub struct Curve {
 
 /// Cells that are drawn: more can't be told apart.
 const CELLS: usize = 8;
-const COLORS: [RGBColor; CELLS] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BROWN, GREY];
+pub const COLORS: [RGBColor; CELLS] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BROWN, GREY];
 
 fn key(label: &str, one: &str, color: RGBColor) -> Key {
     let label = if label.is_empty() { one.to_string() } else { label.to_string() };
@@ -60,6 +60,7 @@ pub fn open(bands: &[Band]) -> Picture {
         description: "How many sessions are open over time: the median over the seeds as a line, from the fewest to the most as an area.",
         x: Axis::time(points().map(|point| point.0).max().unwrap_or(Timestamp::ZERO)),
         y: Axis::count("sessions", points().map(|point| f64::from(point.3)).fold(0.0, f64::max), true),
+        right: None,
         layers: areas,
         keys,
         marks: Vec::new(),
@@ -97,6 +98,7 @@ pub fn spread(metric: &str, curves: &[Curve]) -> Picture {
         description: "The value that a share of the runs does not exceed. Lines end where runs have no value.",
         x: Axis::share("share of the runs (%)"),
         y,
+        right: None,
         layers,
         keys,
         marks: Vec::new(),

@@ -7,23 +7,39 @@ use clap::{Args, ValueEnum};
 
 use super::progress::Counter;
 use super::{Failure, complain, print, stem};
-use crate::explore::{Choice, Source, may_hold_comparison, prepare, write_folder};
+use crate::explore::sweep::Axis;
+use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
+use crate::report::{Better, Order};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   shakedown compare scenarios/hybi/*.toml
   shakedown compare scenarios/failover.toml --seeds 0..10 --metric outage.p99 --metric attempts.total
   shakedown compare scenarios/l4-versus-redirect/*.toml --variants as-written --format markdown
+  shakedown compare scenarios/failover.toml --by outage.p99 \\
+      --grid clients.players.retry.policy=full-jitter,equal-jitter,exponential
+  shakedown compare results/redirect/sim-1 results/redirect/tokio-1-1
+  shakedown compare results/failover/sweep-0-100 results/failover/sweep-0-100-no-jitter --by outage.p99
 
 Each file is run as it is written and in every variant, all with the same seeds: a table of all runs, and for each file one
-of the metrics that it asks for with [compare] metrics = [...]. Several seeds give medians, with their range.
-Results go to results/NAME, where NAME is the folder that the files share, or results/SCENARIO/compare.";
+of the metrics that it asks for with [compare] metrics = [...]. Several seeds give medians, with their range, and a league
+table: what is better, by how much, and what no difference was shown of. Folders of finished runs and sweeps are not run
+again. Results go to results/NAME, where NAME is the folder that the files share, or results/SCENARIO/compare.";
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// The scenario files
+    /// The scenario files, or the folders of finished runs and sweeps
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Sort by this metric and say for each two whether they differ in it; ten seeds, 0..10, unless --seeds says otherwise
+    #[arg(long, value_name = "PATH")]
+    by: Option<String>,
+    /// Which value of --by is better; what its name says unless given: more opened sessions, less of most else
+    #[arg(long, value_name = "lower|higher", value_parser = better, requires = "by")]
+    better: Option<Better>,
+    /// Vary a key over several values, a row for each; several of these make every combination (can be repeated)
+    #[arg(long = "grid", value_name = "PATH=VALUE,VALUE")]
+    grid: Vec<Axis>,
     /// Run only these variants; the file as it is written is as-written, or what its [compare] base says
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     variants: Vec<String>,
@@ -57,6 +73,16 @@ enum CompareFormat {
 #[derive(Debug, Clone)]
 struct Seeds(Vec<u64>);
 
+fn better(text: &str) -> Result<Better, String> {
+    match text {
+        "lower" => Ok(Better::Lower),
+        "higher" => Ok(Better::Higher),
+        _ => Err("lower or higher".into()),
+    }
+}
+
+/// Seeds where something is to be decided and nobody said how many.
+const SEEDS: std::ops::Range<u64> = 0..10;
 /// The most seeds.
 const MAX_SEEDS: u64 = 10_000;
 
@@ -90,8 +116,19 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
         Ok(Source { shown, name: stem(path), text })
     };
-    let sources = args.files.iter().map(source).collect::<Result<Vec<Source>, Failure>>()?;
-    let mut names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = args.files.iter().cloned().partition(|path| path.is_dir());
+    if !folders.is_empty()
+        && (args.seeds.is_some() || !args.sets.is_empty() || !args.grid.is_empty())
+        && files.is_empty()
+    {
+        return Err(Failure::Input(
+            "error: --seeds, --set and --grid are for scenarios: finished runs are as they are".into(),
+        ));
+    }
+    let sources = files.iter().map(source).collect::<Result<Vec<Source>, Failure>>()?;
+    let recorded = recorded(&folders).map_err(|error| Failure::Input(format!("error: {error}")))?;
+    let names = sources.iter().map(|source| source.name.as_str());
+    let mut names: Vec<&str> = names.chain(recorded.iter().map(|part| part.scenario.as_str())).collect();
     let folder = filed_under(&names);
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -99,13 +136,19 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     }
     let choice = Choice {
         variants: args.variants.clone(),
-        seeds: args.seeds.clone().map_or(Vec::new(), |seeds| seeds.0),
+        seeds: match (&args.seeds, &args.by) {
+            (Some(seeds), _) => seeds.0.clone(),
+            (None, Some(_)) => SEEDS.collect(),
+            (None, None) => Vec::new(),
+        },
         sets: args.sets.clone(),
         metrics: args.metrics.clone(),
+        axes: args.grid.clone(),
+        by: args.by.clone().map(|metric| Order { better: args.better.unwrap_or_else(|| Better::of(&metric)), metric }),
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
     let name = folder.strip_suffix("/compare").unwrap_or(&folder);
-    let prepared = prepare(name, &sources, &choice)?;
+    let prepared = prepare(name, &sources, recorded, &choice)?;
     // Better told now than after the work.
     may_hold_comparison(&out, name).map_err(|error| Failure::Machine(error.to_string()))?;
     let watcher = Mutex::new(Counter::new(0));

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit codes out.
 
+mod capacity;
 mod check;
 mod compare;
 mod hunt;
@@ -52,6 +53,7 @@ Examples:
   shakedown compare scenarios/l4-versus-redirect/*.toml
   shakedown replay scenarios/failover.toml --session players-17
   shakedown sweep scenarios/failover.toml --seeds 0..1000
+  shakedown capacity scenarios/overload.toml --vary clients.players.arrive.rate --slo 'handshake_latency.p99 < 250ms'
   shakedown profiles --explain chromium
   shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
   shakedown verify results/ --models
@@ -93,6 +95,9 @@ enum Command {
     /// Run a scenario with many seeds, and vary keys, over all cores
     #[command(after_help = SWEEP_EXAMPLES)]
     Sweep(sweep::SweepArgs),
+    /// Find the highest load that holds an objective, the fewest servers that do, or the triggers a fleet does not survive
+    #[command(after_help = capacity::EXAMPLES)]
+    Capacity(capacity::CapacityArgs),
     /// Put the shares of a sweep together that ran in several places
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(sweep::MergeArgs),
@@ -338,6 +343,7 @@ pub fn run() -> ExitCode {
         Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args),
+        Command::Capacity(args) => capacity::capacity(&args),
         Command::Merge(args) => sweep::merge(&args),
         Command::Serve(args) => live::serve(&args),
         Command::Load(args) => live::load(&args),

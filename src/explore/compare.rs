@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::once::once;
+use super::once::{Finished, once};
+use super::sweep::{Axis, cells, label};
 use super::verify::first_difference;
-use crate::report::{Comparison, Part, Row, comparison};
+use crate::metrics::Value;
+use crate::report::comparison::{LINES, Lines, SIM, latency_of};
+use crate::report::{Comparison, Order, Part, Row, comparison};
 use crate::scenario::{Overrides, Problem, Scenario};
 
 /// A scenario file that is to be compared.
@@ -34,26 +37,35 @@ pub struct Choice {
     pub sets: Vec<String>,
     /// The metrics of the one table; none given: [`comparison::METRICS`], and for each scenario its own.
     pub metrics: Vec<String>,
+    /// Keys that are varied: a row for each combination of values, instead of the variants unless those are asked for.
+    pub axes: Vec<Axis>,
+    /// What the league table is sorted by; none: by the comparison's own order, where there are several seeds.
+    pub by: Option<Order>,
 }
 
-/// Reads everything, and says what would be run: the runs themselves are still to be made.
+/// Reads everything, and says what would be run: the runs themselves are still to be made, except those that are
+/// `recorded`.
 ///
 /// # Errors
 /// The first [`Problem`]: a file that is wrong, a variant or a metric that nobody has.
-pub fn prepare(name: &str, sources: &[Source], choice: &Choice) -> Result<Prepared, Problem> {
+pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Choice) -> Result<Prepared, Problem> {
     let mut parts = Vec::new();
     let mut scenarios = Vec::new();
     for source in sources {
-        let load = |variant: Option<&String>| {
-            let overrides =
-                Overrides { seed: choice.seeds.first().copied(), variant: variant.cloned(), sets: choice.sets.clone() };
+        let load = |variant: Option<&String>, more: &[String]| {
+            let sets = choice.sets.iter().chain(more).cloned().collect();
+            let overrides = Overrides { seed: choice.seeds.first().copied(), variant: variant.cloned(), sets };
             Scenario::load(&source.shown, &source.name, &source.text, &overrides)
         };
-        let written = load(None)?;
+        let written = load(None, &[])?;
         let base = written.compare.base.clone();
         let base = [(base.unwrap_or_else(|| AS_WRITTEN.into()), None)];
         let variants = written.variants.iter().map(|name| (name.clone(), Some(name.clone())));
-        let wanted = |name: &String| choice.variants.is_empty() || choice.variants.contains(name);
+        // What varies a key does so in the file as it is written, unless variants are asked for.
+        let wanted = |name: &String, is_base: bool| match choice.variants.is_empty() {
+            true => is_base || choice.axes.is_empty(),
+            false => choice.variants.contains(name),
+        };
         let mut part = Part {
             scenario: source.name.clone(),
             title: written.file.title.clone(),
@@ -64,10 +76,19 @@ pub fn prepare(name: &str, sources: &[Source], choice: &Choice) -> Result<Prepar
             },
             rows: Vec::new(),
         };
-        for (name, variant) in base.into_iter().chain(variants).filter(|(name, _)| wanted(name)) {
-            let scenario = if variant.is_some() { load(variant.as_ref())? } else { written.clone() };
-            part.rows.push(Row { name, variant, resolved: scenario.resolved(), runs: Vec::new() });
-            scenarios.push(scenario);
+        for (name, variant) in base.into_iter().chain(variants).filter(|(name, of)| wanted(name, of.is_none())) {
+            for cell in cells(&choice.axes) {
+                let more: Vec<String> = cell.iter().map(|(path, value)| format!("{path}={value}")).collect();
+                let scenario =
+                    if variant.is_none() && cell.is_empty() { written.clone() } else { load(variant.as_ref(), &more)? };
+                let name = match (cell.is_empty(), variant.is_some()) {
+                    (true, _) => name.clone(),
+                    (false, false) => label(&cell),
+                    (false, true) => format!("{name} {}", label(&cell)),
+                };
+                part.rows.push(row(name, variant.clone(), &scenario));
+                scenarios.push(scenario);
+            }
         }
         if !part.rows.is_empty() {
             parts.push(part);
@@ -79,22 +100,52 @@ pub fn prepare(name: &str, sources: &[Source], choice: &Choice) -> Result<Prepar
         let help = format!("the file as it is written is `{AS_WRITTEN}`, or what [compare] calls it");
         return Err(Problem::new(message).with_help(help));
     }
-    let known = |path: &String| scenarios.iter().any(|scenario| scenario.has_metric(path));
-    if let Some(missing) = choice.metrics.iter().find(|path| !known(path)) {
+    let of_scenarios = |path: &String| scenarios.iter().any(|scenario| scenario.has_metric(path));
+    let of_runs = |path: &String| {
+        let runs = recorded.iter().flat_map(|part| &part.rows).flat_map(|row| &row.runs);
+        runs.flat_map(|run| &run.values).any(|(own, _)| own == path)
+    };
+    let by = choice.by.iter().map(|order| &order.metric);
+    let known = |path: &&String| of_scenarios(path) || of_runs(path);
+    if let Some(missing) = choice.metrics.iter().chain(by).find(|path| !known(path)) {
         let problem = Problem::new(format!("no metric is named `{missing}`"));
         return Err(problem.with_help("`shakedown run` prints every metric's name with --format json"));
     }
-    let metrics = match choice.metrics.as_slice() {
-        [] => comparison::METRICS.map(String::from).into(),
+    let mut metrics = match choice.metrics.as_slice() {
+        [] => comparison::METRICS.map(String::from).to_vec(),
         asked => asked.to_vec(),
     };
-    let comparison = Comparison { name: name.into(), metrics, parts };
+    // What decides is shown.
+    if let Some(order) = choice.by.as_ref().filter(|order| !metrics.contains(&order.metric)) {
+        metrics.insert(0, order.metric.clone());
+        for part in parts.iter_mut().filter(|part| part.metrics == metrics[1..]) {
+            part.metrics = metrics.clone();
+        }
+    }
     let of_row = |scenario: &Scenario| match choice.seeds.as_slice() {
         [] => vec![scenario.file.seed.0],
         seeds => seeds.to_vec(),
     };
-    let seeds = scenarios.iter().map(of_row).collect();
-    Ok(Prepared { comparison, seeds })
+    let mut seeds: Vec<Vec<u64>> = scenarios.iter().map(of_row).collect();
+    for mut part in recorded {
+        for run in part.rows.iter_mut().flat_map(|row| &mut row.runs) {
+            // In the order in which a run would have them.
+            let value = |path: &String| run.values.iter().find(|(own, _)| own == path).cloned();
+            run.values = metrics.iter().filter_map(value).collect();
+            run.unmeasured.retain(|path| metrics.contains(path));
+        }
+        part.metrics = metrics.clone();
+        seeds.extend(part.rows.iter().map(|_| Vec::new()));
+        parts.push(part);
+    }
+    let comparison = Comparison { name: name.into(), metrics, parts, by: choice.by.clone() };
+    Ok(Prepared { comparison, seeds, drawn: true })
+}
+
+/// A row without its runs.
+fn row(name: String, variant: Option<String>, scenario: &Scenario) -> Row {
+    let resolved = scenario.resolved();
+    Row { name, variant, resolved, driver: SIM.into(), runs: Vec::new(), lines: None }
 }
 
 /// What a file as it is written is called, unless it says.
@@ -106,6 +157,8 @@ pub struct Prepared {
     comparison: Comparison,
     /// Of each row.
     seeds: Vec<Vec<u64>>,
+    /// Whether there are charts of all rows, if these are few enough.
+    drawn: bool,
 }
 
 impl Prepared {
@@ -114,35 +167,80 @@ impl Prepared {
     /// # Errors
     /// What is wrong with a resolved scenario, which would be a bug.
     pub fn run(self, watch: &(dyn Fn(usize, usize) + Sync)) -> Result<Comparison, Problem> {
-        let Prepared { mut comparison, seeds } = self;
+        let Prepared { mut comparison, seeds, drawn } = self;
         let rows: Vec<(&Part, &Row)> =
             comparison.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row))).collect();
         let all: Vec<(usize, u64)> =
             seeds.iter().enumerate().flat_map(|(row, seeds)| seeds.iter().map(move |seed| (row, *seed))).collect();
         let done = AtomicUsize::new(0);
+        let drawn = drawn && rows.len() <= LINES && rows.iter().all(|(_, row)| row.runs.is_empty());
+        let latency = comparison.order();
+        let latency = latency_of(&latency.metric);
         let run = |(number, seed): &(usize, u64)| {
             let (part, row) = rows[*number];
             let overrides = Overrides { seed: Some(*seed), ..Overrides::default() };
             let scenario = Scenario::load("the resolved scenario", &part.scenario, &row.resolved, &overrides)?;
             let finished = once(&scenario, |_| true);
             let own = part.metrics.iter().filter(|path| !comparison.metrics.contains(path));
-            let value = |path: &String| Some((path.clone(), finished.measured.summary.get(path)?));
-            let values = comparison.metrics.iter().chain(own).filter_map(value).collect();
+            let run = measured(&finished, *seed, comparison.metrics.iter().chain(own));
+            let lines = drawn.then(|| lines(finished, latency));
             watch(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
-            Ok(comparison::Run { seed: *seed, digest: finished.digest, values })
+            Ok((run, lines))
         };
         let runs = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
         let mut rows: Vec<&mut Row> = comparison.parts.iter_mut().flat_map(|part| &mut part.rows).collect();
-        for ((row, _), run) in all.iter().zip(runs) {
+        for ((row, _), (run, lines)) in all.iter().zip(runs) {
             rows[*row].runs.push(run);
+            if let Some(lines) = lines {
+                let all = rows[*row].lines.get_or_insert_default();
+                all.ends = lines.ends;
+                all.open.extend(lines.open);
+                all.latency.merge(&lines.latency);
+            }
         }
         Ok(comparison)
+    }
+}
+
+/// A run's values of these metrics.
+fn measured<'a>(finished: &Finished, seed: u64, metrics: impl Iterator<Item = &'a String>) -> comparison::Run {
+    let summary = &finished.measured.summary;
+    let values: Vec<(String, Value)> = metrics.filter_map(|path| Some((path.clone(), summary.get(path)?))).collect();
+    let unmeasured = unmeasured(&values, |path| summary.get(path));
+    comparison::Run { seed, digest: finished.digest.clone(), values, unmeasured }
+}
+
+/// Which durations have no value because there was nothing to measure.
+pub(super) fn unmeasured(values: &[(String, Value)], get: impl Fn(&str) -> Option<Value>) -> Vec<String> {
+    let nothing = |path: &&String| {
+        let count = path.rsplit_once('.').and_then(|(of, _)| get(&format!("{of}.count")));
+        matches!(count, Some(Value::Count(0)))
+    };
+    let none = values.iter().filter(|(_, value)| *value == Value::Duration(None)).map(|(path, _)| path);
+    none.filter(nothing).cloned().collect()
+}
+
+/// What a run's lines are drawn from.
+fn lines(finished: Finished, latency: &str) -> Lines {
+    let measured = finished.measured;
+    let mut latencies = measured.latencies.into_iter();
+    Lines {
+        ends: measured.series.ends,
+        open: vec![measured.series.sessions_open],
+        latency: latencies.find(|(name, _)| *name == latency).map(|(_, of)| of).unwrap_or_default(),
     }
 }
 
 /// Whether a folder holds a comparison.
 pub(super) fn is_comparison(folder: &Path) -> bool {
     folder.join("compare.json").exists()
+}
+
+/// Whether a comparison has runs that can't be had again: those of real sockets.
+pub(super) fn is_unrepeatable(folder: &Path) -> bool {
+    let recorded = fs::read(folder.join("compare.json")).unwrap_or_default();
+    let recorded: Option<serde_json::Value> = serde_json::from_slice(&recorded).ok();
+    recorded.is_some_and(|recorded| recorded["deterministic"] == false)
 }
 
 /// Makes a recorded comparison again: what differs, a line each.
@@ -194,8 +292,9 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
             list(value, key)?.into_iter().map(|text| text.as_str().map(String::from).ok_or(Unreadable::Form(key)));
         texts.collect::<Result<Vec<String>, Unreadable>>()
     };
-    let mut comparison =
-        Comparison { name: text(recorded, "comparison")?, metrics: texts(recorded, "metrics")?, parts: Vec::new() };
+    let by = serde_json::from_value(recorded["league"]["by"].clone()).ok();
+    let (name, metrics) = (text(recorded, "comparison")?, texts(recorded, "metrics")?);
+    let mut comparison = Comparison { name, metrics, parts: Vec::new(), by };
     let mut seeds = Vec::new();
     for part in list(recorded, "parts")? {
         let name = text(&part, "scenario")?;
@@ -209,10 +308,10 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
             let of_runs = of_runs.collect::<Result<Vec<u64>, Unreadable>>()?;
             seeds.push(of_runs);
             let variant = row["variant"].as_str().map(String::from);
-            rows.push(Row { name: text(&row, "name")?, variant, resolved: scenario.resolved(), runs: Vec::new() });
+            rows.push(self::row(text(&row, "name")?, variant, &scenario));
         }
         let (title, metrics) = (text(&part, "title")?, texts(&part, "metrics")?);
         comparison.parts.push(Part { scenario: name, title, metrics, rows });
     }
-    Ok(Prepared { comparison, seeds })
+    Ok(Prepared { comparison, seeds, drawn: recorded["lines"] != false })
 }

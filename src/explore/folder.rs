@@ -134,6 +134,14 @@ pub fn may_hold_comparison(folder: &Path, name: &str) -> Result<(), FolderError>
     may_make_way(folder, Some(&Identity(name.into(), "comparison".into(), serde_json::Value::Null)))
 }
 
+/// Whether a search for the capacity of this scenario by this key could be written to `folder`.
+///
+/// # Errors
+/// [`FolderError`] when something else lies there, or something that can't be read.
+pub fn may_hold_capacity(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderError> {
+    may_replace(folder, files)
+}
+
 /// Whether the sweep with this header could be written to `folder`.
 ///
 /// # Errors
@@ -142,8 +150,8 @@ pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
     may_make_way(folder, identity(header.as_bytes()).as_ref())
 }
 
-/// The files that say what a folder holds: a run, a sweep, a comparison, or what a hunt found.
-const HEADERS: [&str; 4] = ["run.json", "sweep.json", "compare.json", "hunt.json"];
+/// The files that say what a folder holds: a run, a sweep, a comparison, what a hunt found, or a search for capacity.
+const HEADERS: [&str; 5] = ["run.json", "sweep.json", "compare.json", "hunt.json", "capacity.json"];
 
 /// Whose run it is: scenario, driver and seed, or seeds; of a comparison, its name and nothing else.
 #[derive(PartialEq)]
@@ -154,6 +162,11 @@ fn identity(run: &[u8]) -> Option<Identity> {
     let key = |name: &str| run.get(name).cloned();
     if let Some(name) = key("comparison") {
         return Some(Identity(name, "comparison".into(), serde_json::Value::Null));
+    }
+    if let Some(kind) = key("capacity") {
+        let asked = key("question").or_else(|| key("scenario"))?;
+        let name = asked.get("scenario").cloned().unwrap_or(asked);
+        return Some(Identity(name, kind, "any seed".into()));
     }
     Some(Identity(key("scenario")?, key("driver")?, key("seeds").or_else(|| key("seed"))?))
 }

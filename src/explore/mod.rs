@@ -1,6 +1,7 @@
 //! Runs made for a purpose: one run into a folder, live runs, runs side by side, runs that listen to a few sessions,
 //! committed runs held against new ones, and runs with known answers.
 
+pub mod capacity;
 mod compare;
 mod folder;
 pub mod hunt;
@@ -8,6 +9,7 @@ mod limits;
 pub mod live;
 pub mod models;
 mod once;
+mod recorded;
 mod replay;
 pub mod sweep;
 #[cfg(feature = "turmoil")]
@@ -18,9 +20,11 @@ mod visitors;
 
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
 pub use folder::{
-    FolderError, PreparedFile, may_hold, may_hold_comparison, may_hold_sweep, write_folder, write_folder_with,
+    FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, write_folder,
+    write_folder_with,
 };
 pub use once::{Finished, Progress, once, once_with};
+pub use recorded::{RecordedError, recorded};
 pub use replay::{events, find, perfetto, trace};
 pub use twin::{Difference, Twin};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

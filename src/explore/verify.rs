@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::compare;
 use super::once::once;
+use super::{capacity, compare};
 use crate::report;
 use crate::scenario::{Overrides, Scenario};
 
@@ -36,8 +36,9 @@ pub enum Verdict {
 /// When `place` itself can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    if (FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place)) || compare::is_comparison(place)
-    {
+    let is_run = FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place);
+    let is_comparison = compare::is_comparison(place) && !compare::is_unrepeatable(place);
+    if is_run || is_comparison || is_search(place) {
         found.push(place.to_path_buf());
     }
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -68,9 +69,23 @@ fn is_unrepeatable(folder: &Path) -> bool {
     run.is_some_and(|run| run["partial"] == true || run["deterministic"] == false)
 }
 
+/// Whether a folder holds a search for capacity that came to its end.
+fn is_search(folder: &Path) -> bool {
+    let found = fs::read(folder.join("capacity.json")).ok();
+    let found = found.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    // One that can't be read was one, too.
+    folder.join("capacity.json").exists() && found.is_none_or(|found| found["partial"] != true)
+}
+
 /// Runs a recorded run again and compares digest, `summary.json` and `series.csv`; of a comparison, all that is no chart.
 pub fn verify(folder: &Path) -> Verified {
-    let differences = if compare::is_comparison(folder) { compare::differences(folder) } else { differences(folder) };
+    let differences = if compare::is_comparison(folder) {
+        compare::differences(folder)
+    } else if is_search(folder) {
+        capacity::differences(folder)
+    } else {
+        differences(folder)
+    };
     let verdict = match differences {
         Ok(differences) if differences.is_empty() => Verdict::Same,
         Ok(differences) => Verdict::Different(differences),

@@ -5,10 +5,12 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::league::{League, Order, league};
 use super::shown::shown;
 use super::{FORMAT_VERSION, number};
-use crate::chart::{self, Bars, Cell, Column};
-use crate::metrics::Value;
+use crate::chart::{self, Band, Bars, Cell, Column, Curve};
+use crate::metrics::{Latency, Value};
+use crate::time::Timestamp;
 
 /// What is shown of every run unless somebody says otherwise.
 pub const METRICS: [&str; 6] = [
@@ -29,6 +31,8 @@ pub struct Comparison {
     pub metrics: Vec<String>,
     /// A scenario each.
     pub parts: Vec<Part>,
+    /// What the league table is sorted by; none: there is one of several seeds only, sorted by [`Comparison::order`].
+    pub by: Option<Order>,
 }
 
 /// One scenario and its variants.
@@ -53,9 +57,27 @@ pub struct Row {
     pub variant: Option<String>,
     /// The resolved scenario, with the first seed.
     pub resolved: String,
+    /// Which driver ran it.
+    pub driver: String,
     /// A run for each seed.
     pub runs: Vec<Run>,
+    /// What its lines in the charts of all are drawn from; none where it was read from a folder, or there are too many.
+    pub lines: Option<Lines>,
 }
+
+/// What a row's lines are drawn from.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    /// Where each interval ends.
+    pub ends: Vec<Timestamp>,
+    /// Sessions open at each, of each seed.
+    pub open: Vec<Vec<u32>>,
+    /// A latency of all seeds together: that of the metric that the table is sorted by, or `time_to_open`.
+    pub latency: Latency,
+}
+
+/// More rows than this can't be told apart in one chart.
+pub const LINES: usize = 8;
 
 /// One run, as far as it is compared.
 #[derive(Debug, Clone)]
@@ -66,6 +88,8 @@ pub struct Run {
     pub digest: String,
     /// Its metrics, by path: those of the table of all, then those of its part. Those that it does not have are left out.
     pub values: Vec<(String, Value)>,
+    /// Those durations of them that have no value because there was nothing to measure, and not because it never came.
+    pub unmeasured: Vec<String>,
 }
 
 /// What several seeds came to.
@@ -120,19 +144,90 @@ impl Comparison {
         ];
         let charts = self.parts.iter().map(|part| (self.chart_of(part), part.chart().into_bytes()));
         files.extend(charts);
+        files.extend(self.overlays());
         files
     }
 
-    /// The tables, as text for a terminal.
+    /// The tables, as text for a terminal; before them what they come to.
     pub fn text(&self) -> String {
+        let league = self.league().map(|league| {
+            let verdicts: String = league.pairs.iter().map(|pair| format!("{}\n", pair.verdict)).collect();
+            format!("{}{}\n\n{verdicts}", Table::of_league(&league).aligned(), league.note())
+        });
         let tables = self.tables().into_iter().map(|table| table.aligned());
-        tables.collect::<Vec<_>>().join("\n")
+        league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
-    /// The tables, in Markdown.
+    /// The tables, in Markdown; before them what they come to.
     pub fn markdown(&self) -> String {
+        let league = self.league().map(|league| {
+            let verdicts: String = league.pairs.iter().map(|pair| format!("- {}\n", pair.verdict)).collect();
+            format!("{}\n{}\n\n{verdicts}", Table::of_league(&league).markdown(), league.note())
+        });
         let tables = self.tables().into_iter().map(|table| table.markdown());
-        tables.collect::<Vec<_>>().join("\n")
+        league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Which choice is better: where that was asked, or there are several seeds to tell.
+    pub fn league(&self) -> Option<League> {
+        let several = self.rows().any(|row| row.runs.len() > 1);
+        if self.by.is_none() && !several { None } else { league(self, &self.order()) }
+    }
+
+    /// What the league table is sorted by.
+    pub fn order(&self) -> Order {
+        let usual = "time_to_open.p99".to_string();
+        let metric = if self.metrics.contains(&usual) { usual } else { self.metrics.first().cloned().unwrap_or(usual) };
+        let better = super::league::Better::of(&metric);
+        self.by.clone().unwrap_or(Order { metric, better })
+    }
+
+    /// The charts in which all rows share their axes.
+    fn overlays(&self) -> Vec<(String, Vec<u8>)> {
+        let rows: Vec<(String, &Row)> = self
+            .parts
+            .iter()
+            .flat_map(|part| part.rows.iter().map(move |row| (part, row)))
+            .map(|(part, row)| {
+                let several = self.parts.len() > 1;
+                (if several { format!("{} {}", part.scenario, row.name) } else { row.name.clone() }, row)
+            })
+            .collect();
+        if rows.len() < 2 || rows.iter().any(|(_, row)| row.lines.is_none()) {
+            return Vec::new();
+        }
+        let order = self.order();
+        let bands: Vec<Band> =
+            rows.iter().filter_map(|(label, row)| Some(row.lines.as_ref()?.band(label.clone()))).collect();
+        let several = rows.iter().any(|(_, row)| row.runs.len() > 1);
+        let curves = rows.iter().map(|(label, row)| {
+            let of = |run: &Run| match run.values.iter().find(|(path, _)| *path == order.metric)?.1 {
+                Value::Duration(length) => length.map(|length| length.as_millis_f64()),
+                _ => None,
+            };
+            Curve { label: label.clone(), values: row.runs.iter().map(of).collect() }
+        });
+        let curves: Vec<Curve> = curves.collect();
+        let is_duration = rows.iter().flat_map(|(_, row)| &row.runs).any(|run| {
+            run.values.iter().any(|(path, value)| *path == order.metric && matches!(value, Value::Duration(_)))
+        });
+        let title = match self.parts.as_slice() {
+            [one] => one.title.clone(),
+            _ => self.name.clone(),
+        };
+        let latencies: Vec<(String, &Latency)> =
+            rows.iter().filter_map(|(label, row)| Some((label.clone(), &row.lines.as_ref()?.latency))).collect();
+        let mut files = vec![(
+            "overlay-percentiles.svg".to_string(),
+            chart::draw_percentiles(&title, latency_of(&order.metric), &latencies).into_bytes(),
+        )];
+        for (name, svg) in chart::draw_sweep(&title, &bands, &order.metric, &curves) {
+            if name == "open.svg" || (several && is_duration) {
+                files.push((format!("overlay-{name}"), svg.into_bytes()));
+            }
+        }
+        files.sort();
+        files
     }
 
     /// Tables and charts, in Markdown.
@@ -146,6 +241,11 @@ impl Comparison {
             _ => "medians over the seeds, with the least and the largest in brackets where they differ",
         };
         let _ = writeln!(text, "Written by `shakedown compare`; {of}.\n");
+        if let Some(league) = self.league() {
+            text += &format!("{}\n{}\n\n", Table::of_league(&league).markdown(), league.note());
+            league.pairs.iter().for_each(|pair| text += &format!("- {}\n", pair.verdict));
+            text.push('\n');
+        }
         if let Some(all) = tables.next() {
             text += &all.markdown();
         }
@@ -158,6 +258,11 @@ impl Comparison {
             }
             let _ = writeln!(text, "![{}]({})", part.title, self.chart_of(part));
         }
+        let overlays = self.overlays();
+        if !overlays.is_empty() {
+            text += "\n## All in one\n\n";
+            overlays.iter().for_each(|(name, _)| text += &format!("![{name}]({name})\n"));
+        }
         text
     }
 
@@ -167,7 +272,7 @@ impl Comparison {
         format!("{}.svg", own.unwrap_or(&part.scenario).replace('/', "-"))
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.parts.iter().flat_map(|part| &part.rows)
     }
 
@@ -196,12 +301,16 @@ impl Comparison {
                     run.values.iter().map(|(path, value)| (path.clone(), measured(*value))).collect();
                 json!({ "seed": run.seed, "digest": run.digest, "values": values })
             });
-            json!({
+            let mut document = json!({
                 "name": row.name,
                 "variant": row.variant,
                 "scenario_toml": row.resolved,
                 "runs": runs.collect::<Vec<_>>(),
-            })
+            });
+            if row.driver != SIM {
+                document["driver"] = json!(row.driver);
+            }
+            document
         };
         let part = |part: &Part| {
             json!({
@@ -211,14 +320,25 @@ impl Comparison {
                 "rows": part.rows.iter().map(row).collect::<Vec<_>>(),
             })
         };
-        let document = json!({
+        let repeatable = self.rows().all(|row| row.driver == SIM);
+        let mut document = json!({
             "format_version": FORMAT_VERSION,
             "comparison": self.name,
-            "driver": "sim",
+            "driver": if repeatable { SIM } else { "mixed" },
             "version": env!("CARGO_PKG_VERSION"),
             "metrics": self.metrics,
             "parts": self.parts.iter().map(part).collect::<Vec<_>>(),
         });
+        if !repeatable {
+            document["deterministic"] = json!(false);
+        }
+        // Rows that were read from folders have no lines, and get none when they are made again.
+        if self.rows().count() <= LINES && self.rows().any(|row| row.lines.is_none()) {
+            document["lines"] = json!(false);
+        }
+        if let Some(league) = self.league() {
+            document["league"] = serde_json::to_value(league).expect("strings and numbers can be written");
+        }
         let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers can be written");
         text.push('\n');
         text
@@ -241,6 +361,31 @@ impl Comparison {
             }
         }
         text
+    }
+}
+
+/// The driver whose runs can be had again.
+pub const SIM: &str = "sim";
+
+/// The latency that a metric is of: `time_to_open`, unless it names another.
+pub fn latency_of(metric: &str) -> &str {
+    metric.rsplit_once('.').map(|(of, _)| of).filter(|of| LATENCIES.contains(of)).unwrap_or(LATENCIES[0])
+}
+
+/// Those that every run keeps whole.
+const LATENCIES: [&str; 3] = ["time_to_open", "handshake_latency", "attempt_latency"];
+
+impl Lines {
+    /// The median over the seeds, and from the fewest to the most.
+    fn band(&self, label: String) -> Band {
+        let at = |number: usize| {
+            let mut counts: Vec<u32> = self.open.iter().filter_map(|open| open.get(number).copied()).collect();
+            counts.sort_unstable();
+            let middle = counts.get(counts.len() / 2).copied().unwrap_or(0);
+            let (least, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+            (self.ends[number], least, middle, most)
+        };
+        Band { label, points: (0..self.ends.len()).map(at).collect() }
     }
 }
 
@@ -298,6 +443,11 @@ impl Table {
         Table { head: head.collect(), rows: Vec::new() }
     }
 
+    fn of_league(league: &League) -> Table {
+        let (head, rows) = league.table();
+        Table { head, rows }
+    }
+
     fn row(&mut self, scenario: &str, row: &Row, metrics: &[String]) {
         let cells = metrics.iter().map(|path| row.spread(path).map_or(String::new(), |spread| spread.shown()));
         self.rows.push([scenario.to_string(), row.name.clone()].into_iter().chain(cells).collect());
@@ -340,9 +490,10 @@ mod tests {
             seed,
             digest: "00".into(),
             values: vec![("outage.p99".into(), Value::Duration(ms.map(Nanos::from_millis)))],
+            unmeasured: Vec::new(),
         };
         let runs = (0..).zip(values).map(run).collect();
-        Row { name: "a".into(), variant: None, resolved: String::new(), runs }
+        Row { name: "a".into(), variant: None, resolved: String::new(), driver: SIM.into(), runs, lines: None }
     }
 
     #[test]
@@ -361,7 +512,8 @@ mod tests {
             metrics: vec!["outage.p99".into(), "servers.front.forwarded".into()],
             rows: vec![row(&[Some(5)])],
         };
-        let comparison = Comparison { name: "hybi".into(), metrics: vec!["outage.p99".into()], parts: vec![part] };
+        let comparison =
+            Comparison { name: "hybi".into(), metrics: vec!["outage.p99".into()], parts: vec![part], by: None };
         assert_eq!(
             comparison.markdown(),
             "| scenario | variant | outage.p99 |\n|---|---|--:|\n| hybi/x | a | 5.00 ms |\n\n\

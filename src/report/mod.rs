@@ -1,8 +1,12 @@
 //! What a run leaves behind: the bytes of every file in its folder. Pure: who calls writes them.
 
+pub mod capacity;
+pub mod collapse;
 pub mod comparison;
 mod hlog;
 mod json;
+pub mod league;
+pub mod paired;
 mod series;
 mod shown;
 
@@ -14,6 +18,7 @@ use crate::scenario::Scenario;
 pub use comparison::{Comparison, Part, Row};
 pub use hlog::histogram_log;
 pub use json::{FORMAT_VERSION, number};
+pub use league::{Better, League, Order};
 pub use shown::{grouped, percent, shown};
 
 /// A finished run.

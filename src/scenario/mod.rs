@@ -25,7 +25,7 @@ use crate::client;
 use crate::fault::{Fault, Kind, Side, Target};
 use crate::http::Directory;
 use crate::machine::EndpointId;
-use crate::metrics::{GroupLayout, Layout, ServerLayout};
+use crate::metrics::{GroupLayout, Layout, ServerLayout, Summary};
 use crate::network::Routes;
 use crate::rng::Seed;
 use crate::server::{BehaviorConfig, Names, ServerKind};
@@ -366,6 +366,11 @@ impl Scenario {
     /// Whether a run of it has a metric of this name.
     pub fn has_metric(&self, path: &str) -> bool {
         check::metrics(self).get(path).is_some()
+    }
+
+    /// Every metric that a run of it has, of nothing measured.
+    pub fn metrics(&self) -> Summary {
+        check::metrics(self)
     }
 
     /// What a session is called: its client group's name and its number there.

@@ -23,6 +23,7 @@ use crate::record::Recorder;
 use crate::scenario::{Overrides, Scenario};
 
 pub use document::document;
+pub(super) use queueing::erlang_c;
 pub use statistics::Estimate;
 pub use table::{json, table};
 

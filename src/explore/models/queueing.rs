@@ -16,7 +16,7 @@ pub(super) fn erlang_b(c: u32, a: f64) -> f64 {
 }
 
 /// Of requests to `c` workers that are busy for the share `rho`, those that wait (Erlang C).
-pub(super) fn erlang_c(c: u32, rho: f64) -> f64 {
+pub fn erlang_c(c: u32, rho: f64) -> f64 {
     let refused = erlang_b(c, f64::from(c) * rho);
     refused / (1.0 - rho * (1.0 - refused))
 }

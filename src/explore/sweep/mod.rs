@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 pub use files::{CellSummary, SweepSummary, headline_metrics};
-pub use grid::{Axis, label};
+pub use grid::{Axis, cells, label};
 pub use journal::{Journal, JournalError};
 pub use merge::{MergeError, merge};
 pub use plan::{Plan, Point};

@@ -1,0 +1,169 @@
+//! How a fleet bears its load: latency, what fails and what gets through, with the knee marked.
+
+use super::axis::{Axis, log};
+use super::number::{nice_step, tick};
+use super::picture::{Key, Layer, Mark, Picture, Point, Swatch};
+use super::style::{BLACK, BLUE, GREEN, GREY, INK, PURPLE, VERMILLION};
+use crate::time::Nanos;
+
+/// One load.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadPoint {
+    /// The value of what is varied.
+    pub value: f64,
+    /// The median latency in milliseconds; none: for ever.
+    pub p50: Option<f64>,
+    /// The 99th percentile.
+    pub p99: Option<f64>,
+    /// The share that failed, from 0 to 1.
+    pub failed: f64,
+    /// The share of the offered load that gets through in its time.
+    pub goodput: f64,
+}
+
+/// The last load that holds.
+#[derive(Debug)]
+pub struct Knee {
+    /// Where.
+    pub value: f64,
+    /// The ends of its confidence interval.
+    pub low: f64,
+    /// The upper one.
+    pub high: f64,
+    /// What it says.
+    pub label: String,
+}
+
+/// A curve of loads.
+#[derive(Debug)]
+pub struct LoadCurve<'a> {
+    /// What it is about.
+    pub title: &'a str,
+    /// The key that is varied.
+    pub vary: &'a str,
+    /// Which latency.
+    pub latency: &'a str,
+    /// The loads, in order.
+    pub points: Vec<LoadPoint>,
+    /// The knee, if it was found.
+    pub knee: Option<Knee>,
+    /// What the latency must not exceed, in milliseconds.
+    pub bound: Option<f64>,
+    /// The model that has a closed form; empty: none has.
+    pub model: &'a str,
+    /// Value, median and 99th percentile by that.
+    pub closed: &'a [(f64, Option<f64>, Option<f64>)],
+}
+
+fn nanos(ms: f64) -> Nanos {
+    Nanos((ms * 1e6) as u64)
+}
+
+/// The chart.
+pub fn picture(curve: &LoadCurve<'_>) -> Picture {
+    let points = &curve.points;
+    let simulated = points.iter().flat_map(|point| [point.p50, point.p99]).flatten().chain(curve.bound);
+    let largest = simulated.clone().fold(0.0, f64::max);
+    // What a formula says near saturation would leave no room for the rest.
+    let closed = || curve.closed.iter().flat_map(|(_, p50, p99)| [*p50, *p99]).flatten();
+    let all = simulated.chain(closed().filter(|ms| *ms <= largest * 2.0)).map(nanos);
+    let y = Axis::log(&format!("{} (lines)", curve.latency), all);
+    let (lo, hi) = (points.first().map_or(0.0, |point| point.value), points.last().map_or(1.0, |point| point.value));
+    let (lo, hi) = if hi > lo { (lo, hi) } else { (lo - 0.5, lo + 0.5) };
+    let height = |share: f64| y.lo + share * (y.hi - y.lo);
+    let line = |of: fn(&LoadPoint) -> Option<f64>| -> Vec<Vec<Point>> {
+        let placed = |point: &LoadPoint| Some((point.value, log(nanos(of(point)?)).max(y.lo)));
+        pieces(points.iter().map(placed))
+    };
+    let (mut layers, mut keys) = (Vec::new(), Vec::new());
+    let mut key = |label: String, color, swatch| keys.push(Key { label, color, swatch });
+    if !points.is_empty() {
+        for (name, of, color) in [
+            ("sessions opened (share of offered)", (|point| point.goodput) as fn(&LoadPoint) -> f64, GREEN),
+            ("failed (share)", |point| point.failed, GREY),
+        ] {
+            let mut outline: Vec<Point> = points.iter().map(|point| (point.value, height(of(point)))).collect();
+            layers.push(Layer::Line { points: outline.clone(), color, width: 1.2 });
+            outline.push((points[points.len() - 1].value, y.lo));
+            outline.push((points[0].value, y.lo));
+            layers.push(Layer::Area { outline, color, opacity: 0.16 });
+            key(name.into(), color, Swatch::Pale);
+        }
+    }
+    if let Some(bound) = curve.bound {
+        let at = log(nanos(bound));
+        layers.push(Layer::Dashes { points: vec![(lo, at), (hi, at)], color: BLACK });
+        key("objective".into(), BLACK, Swatch::Dashes);
+    }
+    for (of, color) in [(0, BLUE), (1, VERMILLION)] {
+        let value = |point: &(f64, Option<f64>, Option<f64>)| if of == 0 { point.1 } else { point.2 };
+        let placed = |point: &(f64, Option<f64>, Option<f64>)| {
+            let at = log(nanos(value(point)?));
+            (at <= y.hi && at >= y.lo && point.0 >= lo && point.0 <= hi).then_some((point.0, at))
+        };
+        for points in pieces(curve.closed.iter().map(placed)) {
+            layers.push(Layer::Dashes { points, color });
+        }
+    }
+    if !curve.closed.is_empty() {
+        key(format!("{} by formula", curve.model), INK, Swatch::Dashes);
+    }
+    for (name, of, color) in
+        [("p50", (|point| point.p50) as fn(&LoadPoint) -> Option<f64>, BLUE), ("p99", |point| point.p99, VERMILLION)]
+    {
+        for points in line(of) {
+            layers.extend(points.iter().map(|at| Layer::Dot { at: *at, color, radius: 2.6 }));
+            layers.push(Layer::Line { points, color, width: 2.2 });
+        }
+        key(format!("{}.{name}", curve.latency), color, Swatch::Line);
+    }
+    let marks = curve.knee.iter().map(|knee| Mark {
+        name: knee.label.clone(),
+        from: knee.low.max(lo),
+        until: knee.high.min(hi).max(knee.low.max(lo)),
+        color: PURPLE,
+    });
+    Picture {
+        title: "Capacity",
+        description: "Latency (lines, left) and the shares that open and that fail (areas, right, 0 to 100 %) against what is varied. The marked stretch is where the objective ceases to hold, with 95 % confidence.",
+        x: values(curve.vary, lo, hi),
+        right: (!points.is_empty()).then(|| shares(&y)),
+        y,
+        layers,
+        keys,
+        marks: marks.collect(),
+    }
+}
+
+/// The runs of points that are there.
+fn pieces(points: impl Iterator<Item = Option<Point>>) -> Vec<Vec<Point>> {
+    let mut pieces = vec![Vec::new()];
+    for point in points {
+        match (point, pieces.last_mut()) {
+            (Some(point), Some(last)) => last.push(point),
+            _ => pieces.push(Vec::new()),
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// The axis of what is varied.
+fn values(name: &str, lo: f64, hi: f64) -> Axis {
+    let (step, decimals) = nice_step((hi - lo) / 10.0);
+    let first = (lo / step - 1e-9).ceil();
+    let count = ((hi - first * step) / step + 1e-9).max(0.0) as usize + 1;
+    let ticks = (0..count).map(|n| {
+        let at = (first + n as f64) * step;
+        super::axis::Tick { at, label: Some(tick(at, hi, decimals)) }
+    });
+    Axis { name: name.into(), lo, hi, ticks: ticks.collect() }
+}
+
+/// From 0 to 100 % over the whole height.
+fn shares(y: &Axis) -> Axis {
+    let at = |share: f64| y.lo + share * (y.hi - y.lo);
+    let ticks = [0, 25, 50, 75, 100]
+        .map(|percent| super::axis::Tick { at: at(f64::from(percent) / 100.0), label: Some(format!("{percent}%")) });
+    Axis { name: String::new(), lo: y.lo, hi: y.hi, ticks: ticks.into() }
+}

@@ -1,0 +1,241 @@
+//! `shakedown capacity`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Args, ValueEnum};
+
+use super::progress::{Counter, catch_interrupts, interrupted};
+use super::run::machine;
+use super::{Failure, complain, print, read, stem};
+use crate::explore::capacity::{Key, checked, collapse, objective, search};
+use crate::explore::sweep::Seeds;
+use crate::explore::{may_hold_capacity, write_folder};
+use crate::report::capacity::{Capacity, Find, Objective, Outcome, Question};
+use crate::scenario::{Overrides, Scenario};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  shakedown capacity scenarios/overload.toml --vary clients.players.arrive.rate \\
+      --slo 'handshake_latency.p99 < 250ms'
+  shakedown capacity scenarios/failover.toml --vary servers.gateway.count --slo 'outage.p99 < 5s' --seeds 0..20
+  shakedown capacity scenarios/metastable.toml --collapse --seeds 0..10 \\
+      --width clients.spike.arrive.evenly_over=1s..6s --depth clients.spike.count=300..1800
+
+Any key with a number or a quantity can be varied. Where an arrival rate is, the number of sessions grows with it, so that
+they arrive for as long as the file says. Results go to results/SCENARIO/capacity-KEY (or collapse): capacity.json, .csv,
+.md and a chart. Threads change nothing of what comes out.";
+
+#[derive(Debug, Args)]
+pub(super) struct CapacityArgs {
+    /// The scenario file
+    scenario: PathBuf,
+    /// The key whose value is looked for: clients.players.arrive.rate, servers.gateway.count
+    #[arg(long, value_name = "KEY", required_unless_present = "collapse")]
+    vary: Option<String>,
+    /// What must hold (can be repeated; all must): 'handshake_latency.p99 < 250ms'
+    #[arg(long, value_name = "METRIC < BOUND", value_parser = objective, required_unless_present = "collapse")]
+    slo: Vec<Objective>,
+    /// The seeds: how many, or a range such as 0..10
+    #[arg(long, value_name = "N|RANGE", default_value = "10", value_parser = seeds)]
+    seeds: Seeds,
+    /// The least value that is tried; found out unless given
+    #[arg(long, value_name = "VALUE")]
+    from: Option<String>,
+    /// The largest value that is tried; found out unless given
+    #[arg(long, value_name = "VALUE")]
+    to: Option<String>,
+    /// How near each seed's own answer must come, as a share of it; whole numbers are found exactly
+    #[arg(long, value_name = "SHARE", default_value = "1%")]
+    tolerance: crate::quantity::Share,
+    /// Which end of the values that hold is the answer; unless given: the highest of clients' rates and counts, the smallest
+    /// of what servers have, and of anything else what the runs show
+    #[arg(long, value_enum)]
+    find: Option<Wanted>,
+    /// Map which triggers the fleet does not recover from, over --width and --depth; with --slo: what a recovered run holds
+    #[arg(long, requires = "width", requires = "depth", conflicts_with_all = ["vary", "from", "to", "find"])]
+    collapse: bool,
+    /// collapse: how long the trigger is, a key and its values or its range
+    #[arg(long, value_name = "KEY=V,V,…|FROM..TO", requires = "collapse")]
+    width: Option<String>,
+    /// collapse: how strong it is
+    #[arg(long, value_name = "KEY=V,V,…|FROM..TO", requires = "collapse")]
+    depth: Option<String>,
+    /// collapse: how many values a range has
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(2..=50))]
+    steps: u16,
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// How many threads; all cores unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Write the results into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print on standard output; with json and markdown, everything else goes to standard error
+    #[arg(long, value_enum, default_value_t = Printed::Text)]
+    format: Printed,
+    /// Print the verdict only
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Wanted {
+    /// Of a load
+    Highest,
+    /// Of what carries it
+    Smallest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Printed {
+    /// A table and a sentence
+    Text,
+    /// A JSON document
+    Json,
+    /// For a document or a comment
+    Markdown,
+}
+
+/// `10` are the seeds 0 to 9.
+fn seeds(text: &str) -> Result<Seeds, String> {
+    match text.parse::<u64>() {
+        Ok(0) => Err("at least one seed".into()),
+        Ok(count) => Ok(Seeds(0..count)),
+        Err(_) => text.parse(),
+    }
+}
+
+pub(super) fn capacity(args: &CapacityArgs) -> Result<(), Failure> {
+    let (shown, text) = read(&args.scenario)?;
+    let name = stem(&args.scenario);
+    let overrides =
+        Overrides { seed: Some(args.seeds.0.start), variant: args.variant.clone(), sets: args.sets.clone() };
+    let scenario = Scenario::load(&shown, &name, &text, &overrides)?;
+    checked(&scenario, &args.slo)?;
+    match (args.collapse, &args.vary) {
+        (true, _) => map(args, &scenario),
+        (false, Some(vary)) => knee(args, &scenario, vary),
+        // clap asks for one of the two.
+        (false, None) => Err(Failure::Input("error: --vary KEY, or --collapse".into())),
+    }
+}
+
+fn input(what: String) -> Failure {
+    Failure::Input(format!("error: {what}"))
+}
+
+fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str) -> Result<(), Failure> {
+    let resolved = scenario.resolved();
+    let key = Key::find(&resolved, vary).map_err(input)?;
+    let bound = |text: &Option<String>| {
+        text.as_ref().map(|text| key.parse(text).map(|value| key.nearest(value))).transpose().map_err(input)
+    };
+    let (from, to) = (bound(&args.from)?, bound(&args.to)?);
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(input("--from must be below --to".into()));
+    }
+    let find = args.find.map(|find| if find == Wanted::Highest { Find::Highest } else { Find::Smallest });
+    let question = Question {
+        scenario: scenario.name.clone(),
+        title: scenario.file.title.clone(),
+        variant: args.variant.clone(),
+        vary: key.path.clone(),
+        kind: key.kind,
+        slo: args.slo.clone(),
+        seeds: args.seeds.0.clone().collect(),
+        from,
+        to,
+        tolerance: args.tolerance.0,
+        find,
+        scenario_toml: resolved,
+    };
+    let folder = folder(args, scenario, &format!("capacity-{}", key.path.replace('.', "-")));
+    may_hold_capacity(&folder, &Capacity::new(question.clone()).files()).map_err(machine)?;
+    let found = watched(args, |watch| search(question, watch))?;
+    let document = match args.format {
+        Printed::Text if args.quiet => format!("{}\n", found.verdict),
+        Printed::Text => found.text(),
+        Printed::Json => found.json(),
+        Printed::Markdown => found.markdown(),
+    };
+    tell(&folder, &document, &found.files(), found.partial)?;
+    match found.outcome {
+        Outcome::HoldsNowhere => Err(Failure::Broken),
+        _ => Ok(()),
+    }
+}
+
+fn map(args: &CapacityArgs, scenario: &Scenario) -> Result<(), Failure> {
+    let resolved = scenario.resolved();
+    let side = |text: &Option<String>| {
+        collapse::side(&resolved, text.as_deref().unwrap_or_default(), usize::from(args.steps)).map_err(input)
+    };
+    let (width, depth) = (side(&args.width)?, side(&args.depth)?);
+    let seeds = args.seeds.0.clone().collect();
+    let asked = collapse::question(scenario, args.variant.clone(), width, depth, args.slo.clone(), seeds);
+    let folder = folder(args, scenario, "collapse");
+    may_hold_capacity(&folder, &[("capacity.json".into(), asked.json().into_bytes())]).map_err(machine)?;
+    let found = watched(args, |watch| collapse::map(asked, watch))?;
+    let document = match args.format {
+        Printed::Text if args.quiet => format!("{}\n", found.verdict),
+        Printed::Text => found.text(),
+        Printed::Json => found.json(),
+        Printed::Markdown => found.markdown(),
+    };
+    tell(&folder, &document, &found.files(), found.partial)
+}
+
+/// `results/SCENARIO/NAME`, with the variant's name, or part of the scenario's hash where `--set` was used.
+fn folder(args: &CapacityArgs, scenario: &Scenario, name: &str) -> PathBuf {
+    let mut name = name.to_string();
+    if let Some(variant) = &args.variant {
+        name.push_str(&format!("-{variant}"));
+    }
+    if !args.sets.is_empty() {
+        name.push_str(&format!("-{}", &scenario.hash()[..8]));
+    }
+    args.out.clone().unwrap_or_else(|| Path::new("results").join(&scenario.name).join(name))
+}
+
+/// Does the work on so many threads as were asked for, and shows how it goes on.
+fn watched<T: Send>(
+    args: &CapacityArgs,
+    work: impl FnOnce(&(dyn Fn(Option<(usize, usize)>) -> bool + Sync)) -> Result<T, crate::scenario::Problem> + Send,
+) -> Result<T, Failure> {
+    catch_interrupts();
+    let counter = Mutex::new(Counter::new(0));
+    let quiet = args.quiet;
+    let watch = |done: Option<(usize, usize)>| {
+        if let Some((done, of)) = done.filter(|_| !quiet) {
+            // A panic elsewhere ends the process anyway; its count may as well be shown.
+            counter.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
+        }
+        !interrupted()
+    };
+    let jobs = args.jobs.map_or(0, usize::from);
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
+    let found = threads.install(|| work(&watch));
+    counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    Ok(found?)
+}
+
+/// Prints and writes what came out.
+fn tell(folder: &Path, document: &str, files: &[(String, Vec<u8>)], partial: bool) -> Result<(), Failure> {
+    let mut folder = folder.to_path_buf();
+    if partial {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        folder.set_file_name(format!("{name}-partial"));
+    }
+    let written = write_folder(&folder, files);
+    print(document)?;
+    // The numbers are told even when they could not be kept.
+    written.map_err(machine)?;
+    complain(&format!("results in {}\n", folder.display()))?;
+    if partial { Err(Failure::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,185 @@
+//! Which triggers a fleet does not recover from: a map over how long and how strong they are.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::{Key, Watch, checked};
+use crate::check::Expectation;
+use crate::explore::once::once;
+use crate::metrics::Measured;
+use crate::report::FORMAT_VERSION;
+use crate::report::capacity::{Kind, Objective};
+use crate::report::collapse::{Cell, Collapse, Side};
+use crate::report::paired::share_interval;
+use crate::scenario::{Overrides, Problem, Scenario};
+
+/// A run has recovered where sessions have at least this share of the time that they want, over its last tenth.
+const RECOVERED: f64 = 0.5;
+
+/// `KEY=V,V,V` or `KEY=FROM..TO` (with `steps` values): one side of the map.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn side(resolved: &str, text: &str, steps: usize) -> Result<Side, String> {
+    let (path, values) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is no key with its values: KEY=1s,2s,4s or KEY=1s..8s"))?;
+    let key = Key::find(resolved, path.trim())?;
+    let mut found: Vec<f64> = match values.split_once("..") {
+        Some((from, to)) => {
+            let (from, to) = (key.parse(from.trim())?, key.parse(to.trim())?);
+            let parts = steps.max(2) - 1;
+            (0..=parts).map(|n| key.nearest(from + (to - from) * n as f64 / parts as f64)).collect()
+        }
+        None => values.split(',').map(|value| key.parse(value.trim())).collect::<Result<_, _>>()?,
+    };
+    found.sort_by(f64::total_cmp);
+    found.dedup();
+    Ok(Side { key: key.path, kind: key.kind, values: found })
+}
+
+/// What is asked, before it is answered.
+pub fn question(
+    scenario: &Scenario,
+    variant: Option<String>,
+    width: Side,
+    depth: Side,
+    slo: Vec<Objective>,
+    seeds: Vec<u64>,
+) -> Collapse {
+    Collapse {
+        format_version: FORMAT_VERSION,
+        capacity: "collapse".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        scenario: scenario.name.clone(),
+        title: scenario.file.title.clone(),
+        variant,
+        width,
+        depth,
+        slo,
+        seeds,
+        partial: false,
+        verdict: String::new(),
+        cells: Vec::new(),
+        digest: String::new(),
+        scenario_toml: scenario.resolved(),
+    }
+}
+
+/// Runs every trigger with every seed. An interruption leaves what there is, marked as partial.
+///
+/// # Errors
+/// A trigger with which the scenario is impossible.
+pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem> {
+    collapse.version = env!("CARGO_PKG_VERSION").into();
+    let base =
+        Scenario::load("the resolved scenario", &collapse.scenario, &collapse.scenario_toml, &Overrides::default())?;
+    let slo = checked(&base, &collapse.slo)?;
+    let key = |side: &Side| Key::find(&collapse.scenario_toml, &side.key).map_err(Problem::new);
+    let (width, depth) = (key(&collapse.width)?, key(&collapse.depth)?);
+    let mut all = Vec::new();
+    for row in 0..collapse.depth.values.len() {
+        for column in 0..collapse.width.values.len() {
+            all.extend(collapse.seeds.iter().map(|seed| (row, column, *seed)));
+        }
+    }
+    let done = AtomicUsize::new(0);
+    let run = |(row, column, seed): &(usize, usize, u64)| -> Result<Option<(bool, String)>, Problem> {
+        if !watch(None) {
+            return Ok(None);
+        }
+        let mut sets = width.sets(collapse.width.values[*column]);
+        sets.extend(depth.sets(collapse.depth.values[*row]));
+        let overrides = Overrides { seed: Some(*seed), variant: None, sets };
+        let name = "the resolved scenario";
+        let scenario = Scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides)?;
+        let finished = once(&scenario, |_| watch(None));
+        if finished.partial {
+            return Ok(None);
+        }
+        watch(Some((done.fetch_add(1, Ordering::Relaxed) + 1, all.len())));
+        Ok(Some((is_collapsed(&finished.measured, &slo), finished.digest)))
+    };
+    let outcomes = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
+    let mut cells = vec![vec![(0, 0); collapse.width.values.len()]; collapse.depth.values.len()];
+    let mut digest = xxhash_rust::xxh3::Xxh3::new();
+    for ((row, column, _), outcome) in all.iter().zip(&outcomes) {
+        let Some((collapsed, of_run)) = outcome else {
+            collapse.partial = true;
+            continue;
+        };
+        digest.update(of_run.as_bytes());
+        let cell = &mut cells[*row][*column];
+        *cell = (cell.0 + usize::from(*collapsed), cell.1 + 1);
+    }
+    let cell = |(collapsed, seeds): &(usize, usize)| {
+        let (low, high) = share_interval(*collapsed, *seeds);
+        Cell { collapsed: *collapsed, seeds: *seeds, low, high }
+    };
+    collapse.cells = cells.iter().map(|row| row.iter().map(cell).collect()).collect();
+    collapse.digest = format!("{:032x}", digest.digest128());
+    collapse.verdict = verdict(&collapse);
+    Ok(collapse)
+}
+
+/// Whether a run ended without having recovered.
+pub fn is_collapsed(measured: &Measured, slo: &[(String, Expectation)]) -> bool {
+    if !slo.is_empty() {
+        let holds = |(path, expected): &(String, Expectation)| {
+            measured.summary.get(path).is_some_and(|value| expected.holds(value))
+        };
+        return !slo.iter().all(holds);
+    }
+    let series = &measured.series;
+    let last = series.availability.len() / 10;
+    let tail = &series.availability[series.availability.len() - last.max(1).min(series.availability.len())..];
+    // Intervals in which nobody wants anything say nothing: who has no wish left is well.
+    let known: Vec<f64> = tail.iter().flatten().copied().collect();
+    !known.is_empty() && known.iter().sum::<f64>() / (known.len() as f64) < RECOVERED
+}
+
+fn verdict(collapse: &Collapse) -> String {
+    let (width, depth) = (&collapse.width, &collapse.depth);
+    let at = |column: usize, row: usize| {
+        format!("{} at {}", width.kind.shown(width.values[column]), depth.kind.shown(depth.values[row]))
+    };
+    let mut all: Vec<(usize, usize, Cell)> = Vec::new();
+    for (row, cells) in collapse.cells.iter().enumerate() {
+        all.extend(
+            cells.iter().enumerate().filter(|(_, cell)| cell.seeds > 0).map(|(column, cell)| (row, column, *cell)),
+        );
+    }
+    let runs: usize = all.iter().map(|(_, _, cell)| cell.seeds).sum();
+    let collapsed: usize = all.iter().map(|(_, _, cell)| cell.collapsed).sum();
+    let seeds = collapse.seeds.len();
+    let recovers = all.iter().filter(|(_, _, cell)| cell.collapsed == 0).count();
+    let never = all.iter().filter(|(_, _, cell)| cell.collapsed == cell.seeds).count();
+    let mut text = if collapse.partial { "interrupted; so far: ".to_string() } else { String::new() };
+    if all.is_empty() {
+        return text + "no run.";
+    }
+    if collapsed == 0 {
+        let (_, high) = share_interval(0, seeds);
+        return text
+            + &format!(
+                "recovers from every trigger of the map with each of {seeds} seeds (so each collapses at most {} of all seeds, 95 %).",
+                Kind::Share.shown(high)
+            );
+    }
+    // The gentlest trigger that the fleet does not survive: the smallest depth, and there the smallest width.
+    let first =
+        |is: &dyn Fn(&Cell) -> bool| all.iter().find(|(_, _, cell)| is(cell)).map(|(row, column, _)| at(*column, *row));
+    text += &format!(
+        "of {} triggers, {recovers} are recovered from with each of {seeds} seeds, {never} with none, and {} with some ({collapsed} of {runs} runs collapse)",
+        all.len(),
+        all.len() - recovers - never
+    );
+    if let Some(first) = first(&|cell| cell.collapsed > 0) {
+        text += &format!("; the first collapse is with {first}");
+    }
+    if let Some(first) = first(&|cell| cell.collapsed == cell.seeds) {
+        text += &format!(", and every seed collapses from {first}");
+    }
+    text + "."
+}

@@ -1,0 +1,223 @@
+//! Which resource of a fleet fills up first, from what its servers recorded.
+
+use crate::explore::once::Finished;
+use crate::metrics::{Summary, Value};
+use crate::report::capacity::{Kind, Limit};
+use crate::scenario::Scenario;
+use crate::server::ServerKind;
+use crate::time::Timestamp;
+
+/// How full one resource of a group is in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fill {
+    /// The server group.
+    pub group: String,
+    /// The resource.
+    pub resource: &'static str,
+    /// 1 is full; of workers, the busiest member's.
+    pub fill: f64,
+    /// What it turned away or made wait, beyond what waits for a worker anyway.
+    pub turned_away: u64,
+    /// Whether its queue still grew at the end of the arrivals.
+    pub grows: bool,
+}
+
+/// Workers that are this busy have no time left: what comes in addition waits ever longer.
+const BUSY: f64 = 0.95;
+
+fn count(summary: &Summary, path: &str) -> u64 {
+    match summary.get(path) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        _ => 0,
+    }
+}
+
+/// Every resource that has a limit. `first` and `last` are the first and the last arrival.
+pub fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, last: Timestamp) -> Vec<Fill> {
+    let summary = &finished.measured.summary;
+    let mut fills = Vec::new();
+    for (number, (group, config)) in scenario.file.servers.iter().enumerate() {
+        let of = |metric: &str| count(summary, &format!("servers.{group}.{metric}"));
+        let members: Vec<&str> = scenario
+            .servers
+            .iter()
+            .filter(|server| server.group == number)
+            .map(|server| server.name.as_str())
+            .collect();
+        let mut add = |resource, fill: f64, turned_away| {
+            fills.push(Fill { group: group.clone(), resource, fill, turned_away, grows: false });
+        };
+        if config.kind != ServerKind::L4 {
+            let of_members = members.iter().map(|member| busy(finished, member, first, last));
+            add("workers", of_members.fold(0.0, f64::max), 0);
+        }
+        let full = |most: u64, limit: u32| if limit == 0 { 1.0 } else { most as f64 / f64::from(limit) };
+        if let Some(limit) = config.connections_max {
+            add("connections_max", full(of("open_connections_max"), limit), of("connections_full"));
+        }
+        if let Some(limit) = config.transactions_max {
+            let turned_away = of("transactions_full") + of("transactions_awaited");
+            add("transactions_max", full(of("transactions_in_use_max"), limit), turned_away);
+        }
+        if config.accept_rate.is_some() || config.address_rate.is_some() {
+            let over = of("over_rate") + of("held_back");
+            add("accept_rate", if over > 0 { 1.0 } else { 0.0 }, over);
+        }
+        if let Some(limit) = config.queue_max {
+            add("queue_max", full(of("queue_depth_max"), limit), of("queue_full"));
+        }
+        let grows = grows(finished, &members, first, last);
+        fills.iter_mut().filter(|fill| fill.group == *group).for_each(|fill| fill.grows = grows);
+    }
+    fills
+}
+
+/// How busy a member's workers are in the second half of the arrivals; where that is shorter than an interval, over all
+/// that was measured.
+fn busy(finished: &Finished, member: &str, first: Timestamp, last: Timestamp) -> f64 {
+    let measured = &finished.measured;
+    let middle = Timestamp(first.0 + (last.0.saturating_sub(first.0)) / 2);
+    let series = measured.series.servers.iter().find(|server| server.name == member);
+    let within: Vec<f64> = series
+        .into_iter()
+        .flat_map(|server| measured.series.ends.iter().zip(&server.utilisation))
+        .filter(|(end, _)| **end > middle && **end <= last)
+        .map(|(_, busy)| *busy)
+        .collect();
+    match (within.len(), measured.summary.get(&format!("servers.{member}.utilisation"))) {
+        (0, Some(Value::Ratio(Some(busy)))) => busy,
+        (0, _) => 0.0,
+        (count, _) => within.iter().sum::<f64>() / count as f64,
+    }
+}
+
+/// Whether a group's queue is half as long again at the last arrival as it was half-way.
+fn grows(finished: &Finished, members: &[&str], first: Timestamp, last: Timestamp) -> bool {
+    let series = &finished.measured.series;
+    let middle = Timestamp(first.0 + (last.0.saturating_sub(first.0)) / 2);
+    let depth = |at: Timestamp| -> u64 {
+        let number = series.ends.partition_point(|end| *end < at).min(series.ends.len().saturating_sub(1));
+        let of_members = series.servers.iter().filter(|server| members.contains(&server.name.as_str()));
+        of_members.filter_map(|server| server.queue_depth.get(number)).map(|depth| u64::from(*depth)).sum()
+    };
+    let (half, end) = (depth(middle), depth(last));
+    end >= 20 && end * 2 > half * 3
+}
+
+/// One value's fills over all seeds: means, and whether any turned away.
+pub fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let seeds = all.len();
+    (0..first.len())
+        .map(|number| {
+            let of = || all.iter().filter_map(move |fills| fills.get(number));
+            Fill {
+                fill: of().map(|fill| fill.fill).sum::<f64>() / seeds as f64,
+                turned_away: of().map(|fill| fill.turned_away).sum(),
+                grows: of().filter(|fill| fill.grows).count() * 2 > seeds,
+                ..first[number].clone()
+            }
+        })
+        .collect()
+}
+
+/// The resource that stands in the way: `holds` and `fails` are the fills of the last load that holds and of the first
+/// that does not, and `on_the_way` those of every load between the lightest and the failing one, in order.
+pub fn limit(
+    scenario: &Scenario,
+    holds: &[Fill],
+    fails: &[Fill],
+    on_the_way: &[&[Fill]],
+    failed_connects: f64,
+) -> Option<Limit> {
+    // The first load at which a resource is full: it turns away, or its workers have no time left. What follows from
+    // another's being full comes later in the list, or at a higher load.
+    let full = |fill: &Fill| match fill.resource {
+        "workers" => fill.fill >= BUSY,
+        _ => fill.turned_away > 0,
+    };
+    let first_full = |number: usize| on_the_way.iter().position(|fills| fills.get(number).is_some_and(full));
+    let full_ones = (0..fails.len()).filter_map(|number| Some((first_full(number)?, number)));
+    // A queue is full because nobody works it off: workers that are full say more.
+    let symptom = |number: usize| u8::from(fails[number].resource == "queue_max");
+    let earliest = full_ones.min_by_key(|(at, number)| (*at, symptom(*number), *number)).map(|(_, number)| number);
+    let earliest = earliest.map(|number| match fails[number].resource {
+        "queue_max" => (0..fails.len())
+            .find(|other| {
+                let other = &fails[*other];
+                other.resource == "workers" && other.group == fails[number].group && other.fill >= 0.9
+            })
+            .unwrap_or(number),
+        _ => number,
+    });
+    let fullest = || (0..fails.len()).max_by(|a, b| fails[*a].fill.total_cmp(&fails[*b].fill).then(b.cmp(a)));
+    if earliest.is_none() {
+        if failed_connects > 0.01 {
+            let of = scenario.file.servers.keys().next().cloned().unwrap_or_default();
+            let evidence = format!(
+                "{} of the attempts are refused or time out while connecting, and nothing else is full",
+                Kind::Share.shown(failed_connects)
+            );
+            let fill = (0.0, 1.0);
+            return Some(Limit { of, resource: "backlog".into(), fill, evidence, grows: false });
+        }
+        let slack = fullest().is_none_or(|number| fails[number].fill < 0.5);
+        if let Some(of) = limited_link(scenario).filter(|_| slack) {
+            let evidence = "a link has a bandwidth, and no server's resource is half full".to_string();
+            return Some(Limit { of, resource: "link".into(), fill: (0.0, 1.0), evidence, grows: false });
+        }
+    }
+    let number = earliest.or_else(fullest)?;
+    let (fill, before) = (&fails[number], holds.get(number).map_or(0.0, |fill| fill.fill));
+    let evidence = match (fill.resource, fill.turned_away) {
+        ("workers", _) => format!("the busiest member's workers are busy {}", Kind::Share.shown(fill.fill)),
+        (resource, 0) => format!("{resource} is {} full", Kind::Share.shown(fill.fill)),
+        (_, count) => format!("turned away or kept waiting, over all seeds: {}", crate::report::grouped(count)),
+    };
+    Some(Limit {
+        of: fill.group.clone(),
+        resource: fill.resource.into(),
+        fill: (before, fill.fill),
+        evidence,
+        grows: fill.grows && fill.fill >= 0.9,
+    })
+}
+
+/// Where a link has a bandwidth, its key.
+fn limited_link(scenario: &Scenario) -> Option<String> {
+    let file = &scenario.file;
+    let servers = file.servers.iter().filter(|(_, config)| config.access_link.is_some());
+    let clients = file.clients.iter().filter(|(_, config)| config.access_link.is_some());
+    let of = |kind: &str, name: &str| format!("{kind}.{name}.access_link");
+    let links = file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some());
+    let mut all = servers
+        .map(|(name, _)| of("servers", name))
+        .chain(clients.map(|(name, _)| of("clients", name)))
+        .chain(links.map(|(name, _)| format!("network.links.{name}.bandwidth")));
+    all.next()
+}
+
+/// What to change where this is the limit.
+pub fn advice(limit: &Limit) -> String {
+    let of = &limit.of;
+    match limit.resource.as_str() {
+        "workers" => format!(
+            "To change: more members (servers.{of}.count), more workers each (servers.{of}.workers) or less work per handshake \
+             (servers.{of}.service_time)."
+        ),
+        "connections_max" => format!(
+            "To change: a higher servers.{of}.connections_max, more members (servers.{of}.count), or shorter sessions (hold)."
+        ),
+        "transactions_max" => format!(
+            "To change: a higher servers.{of}.transactions_max, or a mode that gives transactions back (final-response)."
+        ),
+        "accept_rate" => format!("To change: a higher servers.{of}.accept_rate, or more members (servers.{of}.count)."),
+        "queue_max" => {
+            format!(
+                "To change: a longer servers.{of}.queue_max, if its clients wait that long; or more workers behind it."
+            )
+        }
+        "backlog" => format!("To change: a larger servers.{of}.backlog, or clients that come less at once."),
+        _ => format!("To change: {of}."),
+    }
+}

@@ -1,0 +1,135 @@
+//! One run of a search, as far as the search asks.
+
+use super::limit::{Fill, fills};
+use crate::check::Expectation;
+use crate::client;
+use crate::event::{Event, Kind};
+use crate::explore::once::{Finished, once_with};
+use crate::metrics::Value;
+use crate::record::Recorder;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, Timestamp};
+
+/// What one run came to.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Whether every objective held.
+    pub holds: bool,
+    /// The digest of all its events.
+    pub digest: String,
+    /// Sessions per second that were scheduled, from the first to the last.
+    pub offered: f64,
+    /// Sessions per second that opened in that time.
+    pub goodput: f64,
+    /// The share of sessions that never opened.
+    pub never_opened: f64,
+    /// The share of attempts that failed.
+    pub refused: f64,
+    /// The latency's median in milliseconds; none: for ever.
+    pub p50: Option<f64>,
+    /// Its 99th percentile.
+    pub p99: Option<f64>,
+    /// The objectives' metrics.
+    pub measured: Vec<Option<f64>>,
+    /// How full which resource is.
+    pub fills: Vec<Fill>,
+}
+
+/// Counts what is scheduled and what opens while sessions still arrive.
+#[derive(Debug)]
+struct Load {
+    from: Timestamp,
+    until: Timestamp,
+    first: Option<Timestamp>,
+    last: Timestamp,
+    scheduled: u64,
+    opened: u64,
+    /// Of those, until the last arrival.
+    opened_in_time: u64,
+}
+
+impl Recorder for Load {
+    fn record(&mut self, event: &Event) {
+        let Kind::Session(_, happened) = event.kind else { return };
+        if event.at < self.from || event.at >= self.until {
+            return;
+        }
+        match happened {
+            client::Event::Scheduled { .. } => {
+                self.first.get_or_insert(event.at);
+                self.last = event.at;
+                self.scheduled += 1;
+                self.opened_in_time = self.opened;
+            }
+            client::Event::Opened { .. } => self.opened += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Runs a scenario; none when `go_on` ended it.
+pub fn sample(
+    scenario: &Scenario,
+    slo: &[(String, Expectation)],
+    latency: &str,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Sample> {
+    let measure = &scenario.file.measure;
+    let mut load = Load {
+        from: Timestamp::ZERO + measure.from,
+        until: Timestamp::ZERO + measure.until.unwrap_or(scenario.file.duration),
+        first: None,
+        last: Timestamp::ZERO,
+        scheduled: 0,
+        opened: 0,
+        opened_in_time: 0,
+    };
+    let finished = once_with(scenario, &mut load, |_| go_on());
+    if finished.partial {
+        return None;
+    }
+    let Finished { measured, digest, .. } = &finished;
+    let get = |path: &str| measured.summary.get(path);
+    let share = |path: &str| match get(path) {
+        Some(Value::Part { count, of }) if of > 0 => count as f64 / of as f64,
+        _ => 0.0,
+    };
+    let ms = |path: &str| match get(path) {
+        Some(Value::Duration(length)) => length.map(|length| length.as_millis_f64()),
+        _ => None,
+    };
+    let span = load.last.since(load.first.unwrap_or(load.last)).as_secs_f64();
+    let per_second = |count: u64| if span > 0.0 { count as f64 / span } else { 0.0 };
+    let number = |value: Value| match value {
+        Value::Duration(length) => length.map(|length| length.as_millis_f64()),
+        Value::Count(count) => Some(count as f64),
+        Value::Part { count, of } => (of > 0).then(|| count as f64 / of as f64),
+        Value::Ratio(ratio) => ratio,
+    };
+    Some(Sample {
+        holds: slo.iter().all(|(path, expected)| get(path).is_some_and(|value| expected.holds(value))),
+        digest: digest.clone(),
+        offered: per_second(load.scheduled.saturating_sub(1)),
+        goodput: per_second(load.opened_in_time),
+        never_opened: share("sessions.never_opened"),
+        refused: share("attempts.failed"),
+        p50: ms(&format!("{latency}.p50")),
+        p99: ms(&format!("{latency}.p99")),
+        measured: slo.iter().map(|(path, _)| get(path).and_then(number)).collect(),
+        fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
+    })
+}
+
+/// Of several runs' values, the one in the middle; what never came is larger than any.
+pub fn median(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let mut values: Vec<f64> = values.map(|value| value.unwrap_or(f64::INFINITY)).collect();
+    values.sort_by(f64::total_cmp);
+    let count = values.len();
+    let (a, b) = (*values.get(count.checked_sub(1)? / 2)?, values[count / 2]);
+    Some(if a == b { a } else { a + (b - a) / 2.0 }).filter(|median| median.is_finite())
+}
+
+/// A time without unit, for comparisons.
+pub fn nanos(seconds: f64) -> Nanos {
+    Nanos((seconds * 1e9) as u64)
+}

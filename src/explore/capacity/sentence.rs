@@ -1,0 +1,162 @@
+//! What a search comes to, in a sentence.
+
+use super::{Runs, limit};
+use crate::report::capacity::{Capacity, Find, Kind, Outcome};
+use crate::report::league::{Unit, magnitude};
+use crate::report::percent;
+use crate::scenario::Scenario;
+
+/// Sessions that never open where the objective holds, beyond which the sentence says so.
+const LEFT_OUT: f64 = 0.005;
+
+/// Fills in the limit, the verdict and the advice.
+pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity) {
+    let question = &capacity.question;
+    let kind = question.kind;
+    let name = thing(&runs.key.path, kind);
+    let shown = |value: f64| format!("{}{name}", kind.shown(value));
+    let seeds = question.seeds.len();
+    let slo: Vec<String> =
+        question.slo.iter().map(|objective| format!("{} {}", objective.metric, objective.expected)).collect();
+    let slo = slo.join(" and ");
+    let ends = || (capacity.points.first(), capacity.points.last());
+    let text = match (capacity.outcome, capacity.value) {
+        (Outcome::Found, Some(value)) => found(runs, capacity, value, &shown, &slo),
+        (Outcome::HoldsThroughout, _) if capacity.find == Find::Smallest => {
+            let least = ends().0.map_or(0.0, |point| point.value);
+            format!("holds {slo} even with {}: the least that was tried.", shown(least))
+        }
+        (Outcome::HoldsThroughout, _) => {
+            let most = capacity.every_seed.unwrap_or(0.0);
+            format!("holds {slo} up to {}, as far as was tried: --to says how far.", shown(most))
+        }
+        (Outcome::HoldsNowhere, _) => {
+            let (low, high) = (ends().0.map_or(0.0, |p| p.value), ends().1.map_or(0.0, |p| p.value));
+            format!("does not hold {slo} anywhere from {} to {} with each of {seeds} seeds.", shown(low), shown(high))
+        }
+        _ => format!("interrupted: {} runs are there, no answer yet.", runs.done.len()),
+    };
+    let fails = if capacity.outcome == Outcome::Found { failing(runs, capacity) } else { None };
+    if let Some((holds, fails)) = capacity.every_seed.zip(fails) {
+        // From the lightest load that was run with all seeds to the first that does not hold.
+        let mut way: Vec<f64> = runs.shared();
+        if capacity.find == Find::Smallest {
+            way.reverse();
+        }
+        let end = way.iter().position(|value| *value == fails).map_or(way.len(), |at| at + 1);
+        let fills: Vec<Vec<limit::Fill>> = way[..end].iter().map(|value| runs.fills(*value)).collect();
+        let fills: Vec<&[limit::Fill]> = fills.iter().map(Vec::as_slice).collect();
+        let failed = capacity.points.iter().find(|point| point.value == fails).map_or(0.0, |point| point.refused);
+        let scenario = runs.scenario(fails, question.seeds[0]).unwrap_or_else(|_| base.clone());
+        capacity.limit = limit::limit(&scenario, &runs.fills(holds), &runs.fills(fails), &fills, failed);
+    }
+    let mut text = text;
+    if let (Some(of), Some(fails)) = (&capacity.limit, fails) {
+        let resource = match of.resource.as_str() {
+            "link" => format!("the link ({})", of.of),
+            resource => format!("{resource} of {}", of.of),
+        };
+        let what =
+            if of.grows { format!("the queue of {} grows without bound", of.of) } else { missed(capacity, fails) };
+        let at = if capacity.find == Find::Highest { "at" } else { "with" };
+        text += &format!("; {at} {} {what}; the limit is {resource} ({}).", shown(fails), of.evidence);
+        capacity.advice = limit::advice(of);
+    } else if capacity.outcome == Outcome::Found {
+        text.push('.');
+    }
+    if let Some(point) = capacity.every_seed.and_then(|at| capacity.points.iter().find(|point| point.value == at))
+        && point.never_opened > LEFT_OUT
+    {
+        text += &format!(
+            " Mind: the objective holds there though {} of the sessions never open; --slo 'sessions.opened >= 99%' would ask for them.",
+            percent(point.never_opened)
+        );
+    }
+    if !capacity.not_monotone.is_empty() {
+        let of = &capacity.not_monotone[0];
+        let how = if of.holds { "holds" } else { "does not hold" };
+        let count = capacity.not_monotone.len();
+        text += &format!(
+            " Not monotone: with seed {} it {how} at {} ({count} such run{}); the answer is the end of the first stretch.",
+            of.seed,
+            shown(of.value),
+            if count == 1 { "" } else { "s" }
+        );
+    }
+    if let Some((model, formula)) = capacity.closed_form.as_ref().and_then(|of| Some((&of.model, of.value?))) {
+        text += &format!(" {model} by its formula: {}.", shown(formula));
+    }
+    capacity.verdict = text;
+}
+
+/// The value from which on no seed holds.
+fn failing(runs: &Runs<'_>, capacity: &Capacity) -> Option<f64> {
+    let ends = capacity.knees.iter().map(|knee| knee.fails);
+    let worst = match capacity.find {
+        Find::Highest => ends.fold(0.0, f64::max),
+        Find::Smallest => ends.fold(f64::INFINITY, f64::min),
+    };
+    runs.held(worst).map(|_| worst)
+}
+
+fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -> String, slo: &str) -> String {
+    let kind = capacity.question.kind;
+    let seeds = capacity.question.seeds.len();
+    let every = capacity.every_seed.unwrap_or(value);
+    let counted = if seeds == 1 { "one seed".to_string() } else { format!("{seeds} seeds") };
+    if kind.is_whole() {
+        let least = match (capacity.low, capacity.high) {
+            (Some(low), Some(high)) if low < high => {
+                format!("; the seeds' own: {} to {}", kind.shown(low), kind.shown(high))
+            }
+            _ => String::new(),
+        };
+        let verb = if capacity.find == Find::Smallest { "holds {} with" } else { "holds {} up to" };
+        let (low, _) = crate::report::paired::share_interval(seeds, seeds);
+        let verb = verb.replace("{}", slo);
+        return format!(
+            "{verb} {} (with each of {counted}, so with at least {} of all seeds, 95 %{least})",
+            shown(value),
+            percent(low)
+        );
+    }
+    let interval = match (capacity.low, capacity.high) {
+        (Some(low), Some(high)) => format!("95 % between {} and {}, ", kind.shown(low), kind.shown(high)),
+        _ => String::new(),
+    };
+    let least = if capacity.find == Find::Smallest { "from" } else { "up to" };
+    let _ = runs;
+    let alone = if seeds == 1 { String::new() } else { format!("; {least} {} with each of them", kind.shown(every)) };
+    let verb = if capacity.find == Find::Smallest { "needs" } else { "holds" };
+    format!("{verb} {} for {slo} ({interval}{counted}{alone})", shown(value))
+}
+
+/// What the objectives' metrics are where they do not hold.
+fn missed(capacity: &Capacity, fails: f64) -> String {
+    let Some(point) = capacity.points.iter().find(|point| point.value == fails) else {
+        return "it does not hold".into();
+    };
+    let all = capacity.question.slo.iter().zip(&point.measured).map(|(objective, value)| {
+        let is_duration = objective.expected.trim_end().ends_with('s');
+        let value = match (value, is_duration) {
+            (None, _) => "never".into(),
+            (Some(value), true) => magnitude(*value, Unit::Ms),
+            (Some(value), false) if objective.expected.ends_with('%') => percent(*value),
+            (Some(value), false) => magnitude(*value, Unit::Count),
+        };
+        format!("{} is {value}", objective.metric)
+    });
+    all.collect::<Vec<_>>().join(" and ")
+}
+
+/// What the values of a key are values of.
+fn thing(path: &str, kind: Kind) -> String {
+    let steps: Vec<&str> = path.split('.').collect();
+    match (&steps[..], kind) {
+        (["clients", _, "arrive", ..], Kind::Rate) => " arriving sessions".replace(" arriving", ""),
+        (["clients", group, "count"], _) => format!(" {group}"),
+        (["servers", group, "count"], _) => format!(" of {group}"),
+        (["servers", group, key], _) => format!(" {} of {group}", key.replace('_', " ")),
+        _ => format!(" ({path})"),
+    }
+}

@@ -1,0 +1,210 @@
+//! Finished runs and sweeps, read from their folders so that they can be compared without being run again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::compare::{AS_WRITTEN, unmeasured};
+use super::sweep::label;
+use crate::metrics::Value;
+use crate::report::comparison::{Part, Row, Run, SIM};
+use crate::scenario::{Overrides, Scenario};
+use crate::time::Nanos;
+
+/// Why a folder can't be compared.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", folder.display())]
+pub struct RecordedError {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// The runs of folders: those of one scenario that differ in nothing but their seed, or in nothing at all where they are
+/// live, are one row. Metrics are all those that the folders have; what a comparison does not show is left out by it.
+///
+/// # Errors
+/// [`RecordedError`] for the first folder that holds neither a run nor a sweep.
+pub fn recorded(folders: &[PathBuf]) -> Result<Vec<Part>, RecordedError> {
+    let mut parts: Vec<Part> = Vec::new();
+    for folder in folders {
+        let failed = |what: String| RecordedError { folder: folder.clone(), what };
+        for (scenario, title, row) in read(folder).map_err(failed)? {
+            let at = parts.iter().position(|part| part.scenario == scenario).unwrap_or_else(|| {
+                parts.push(Part { scenario: scenario.clone(), title, metrics: Vec::new(), rows: Vec::new() });
+                parts.len() - 1
+            });
+            let rows = &mut parts[at].rows;
+            let alike = |other: &&mut Row| other.driver == row.driver && seedless(other) == seedless(&row);
+            match rows.iter_mut().find(alike) {
+                Some(other) => other.runs.extend(row.runs),
+                None => rows.push(row),
+            }
+        }
+    }
+    for row in parts.iter_mut().flat_map(|part| &mut part.rows) {
+        row.runs.sort_by_key(|run| run.seed);
+        // The same run from two folders is one; live ones, which have no digest, are two.
+        row.runs.dedup_by(|a, b| a.seed == b.seed && a.digest == b.digest && !a.digest.is_empty());
+    }
+    for part in &mut parts {
+        name_apart(&mut part.rows);
+    }
+    Ok(parts)
+}
+
+/// The resolved scenario without its seed.
+fn seedless(row: &Row) -> String {
+    row.resolved.lines().filter(|line| !line.starts_with("seed = ")).collect::<Vec<_>>().join("\n")
+}
+
+/// Gives rows of one name the driver, or a number, that tells them apart.
+fn name_apart(rows: &mut [Row]) {
+    let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+    let drivers: Vec<String> = rows.iter().map(|row| row.driver.clone()).collect();
+    for (number, row) in rows.iter_mut().enumerate() {
+        let alike = || (0..names.len()).filter(|other| names[*other] == names[number]);
+        if alike().count() == 1 {
+            continue;
+        }
+        if alike().filter(|other| drivers[*other] == drivers[number]).count() == 1 {
+            row.name = format!("{} ({})", row.name, row.driver);
+        } else {
+            let place = alike().filter(|other| *other < number).count() + 1;
+            row.name = format!("{} #{place}", row.name);
+        }
+    }
+}
+
+fn read(folder: &Path) -> Result<Vec<(String, String, Row)>, String> {
+    let text = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
+    let json = |name: &str| -> Result<Json, String> {
+        serde_json::from_str(&text(name)?).map_err(|error| format!("{name}: {error}"))
+    };
+    if folder.join("run.json").exists() {
+        return Ok(vec![run(&json("run.json")?, &json("summary.json")?)?]);
+    }
+    if folder.join("sweep.json").exists() && folder.join("runs.jsonl").exists() {
+        return sweep(&json("sweep.json")?, &text("runs.jsonl")?);
+    }
+    Err("no finished run (run.json, summary.json) and no finished sweep (sweep.json, runs.jsonl)".into())
+}
+
+fn string(document: &Json, key: &str) -> Result<String, String> {
+    document[key].as_str().map(String::from).ok_or_else(|| format!("no `{key}`"))
+}
+
+fn run(header: &Json, summary: &Json) -> Result<(String, String, Row), String> {
+    if header["partial"] == true {
+        return Err("an interrupted run: what it measured depends on where it ended".into());
+    }
+    let (name, resolved, driver) =
+        (string(header, "scenario")?, string(header, "scenario_toml")?, string(header, "driver")?);
+    let seed = header["seed"].as_u64().ok_or("no `seed`")?;
+    let variant = header["variant"].as_str().map(String::from);
+    let kinds = kinds(&name, &resolved)?;
+    let mut flat = Map::new();
+    flatten("", summary, &mut flat);
+    let digest = header["digest"].as_str().unwrap_or_default().to_string();
+    let row = Row {
+        name: variant.clone().unwrap_or_else(|| AS_WRITTEN.into()),
+        variant,
+        resolved,
+        driver,
+        runs: vec![values(seed, digest, &kinds, &flat)],
+        lines: None,
+    };
+    Ok((name, string(header, "title")?, row))
+}
+
+fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String> {
+    let (name, title) = (string(header, "scenario")?, string(header, "title")?);
+    let variant = header["variant"].as_str().map(String::from);
+    let mut cells = Vec::new();
+    for cell in header["cells"].as_array().ok_or("no `cells`")? {
+        let resolved = string(cell, "scenario_toml")?;
+        let set = cell["set"].as_object().cloned().unwrap_or_default();
+        let labels: Vec<(String, String)> =
+            set.iter().map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string())).collect();
+        let base = variant.clone().unwrap_or_else(|| AS_WRITTEN.into());
+        let row_name = if set.is_empty() { base } else { label(&labels) };
+        let kinds = kinds(&name, &resolved)?;
+        let row = Row {
+            name: row_name,
+            variant: variant.clone(),
+            resolved,
+            driver: SIM.into(),
+            runs: Vec::new(),
+            lines: None,
+        };
+        cells.push((set, kinds, row));
+    }
+    for (number, line) in rows.lines().enumerate() {
+        let row: Json = serde_json::from_str(line).map_err(|error| format!("runs.jsonl:{}: {error}", number + 1))?;
+        // A seed with which the scenario is impossible has no figures.
+        let (Some(metrics), Some(seed)) = (row["metrics"].as_object(), row["seed"].as_u64()) else { continue };
+        let set = row["set"].as_object().cloned().unwrap_or_default();
+        let found = cells.iter_mut().find(|(own, ..)| *own == set);
+        let (_, kinds, own) = found.ok_or_else(|| format!("runs.jsonl:{}: of no cell", number + 1))?;
+        own.runs.push(values(seed, string(&row, "digest")?, kinds, metrics));
+    }
+    Ok(cells.into_iter().map(|(_, _, row)| (name.clone(), title.clone(), row)).collect())
+}
+
+/// Every metric of a scenario, which says what a number is the number of.
+fn kinds(name: &str, resolved: &str) -> Result<Vec<(String, Value)>, String> {
+    let scenario = Scenario::load("scenario_toml", name, resolved, &Overrides::default())
+        .map_err(|problem| problem.to_string())?;
+    Ok(scenario.metrics().metrics.into_iter().map(|metric| (metric.path, metric.value)).collect())
+}
+
+/// Every leaf of a summary under its path.
+fn flatten(path: &str, value: &Json, all: &mut Map<String, Json>) {
+    match value.as_object() {
+        Some(table) => {
+            for (key, value) in table {
+                flatten(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value, all);
+            }
+        }
+        None => drop(all.insert(path.to_string(), value.clone())),
+    }
+}
+
+/// A run's values: every metric that it has.
+fn values(seed: u64, digest: String, kinds: &[(String, Value)], numbers: &Map<String, Json>) -> Run {
+    // A sweep writes all its numbers as fractions.
+    let count = |path: &str| numbers.get(path).and_then(Json::as_f64).map(|count| count as u64);
+    let value = |(path, kind): &(String, Value)| {
+        let value = match kind {
+            Value::Duration(_) => {
+                let ms = numbers.get(&format!("{path}_ms"))?;
+                Value::Duration(ms.as_f64().map(|ms| Nanos((ms * 1e6 + 0.5) as u64)))
+            }
+            Value::Count(_) => Value::Count(count(path)?),
+            Value::Part { .. } => match whole(path).and_then(|whole| count(&whole)) {
+                Some(of) => Value::Part { count: count(path)?, of },
+                None => Value::Count(count(path)?),
+            },
+            Value::Ratio(_) => Value::Ratio(numbers.get(path)?.as_f64()),
+        };
+        Some((path.clone(), value))
+    };
+    let values: Vec<(String, Value)> = kinds.iter().filter_map(value).collect();
+    let unmeasured = unmeasured(&values, |path| count(path).map(Value::Count));
+    Run { seed, digest, values, unmeasured }
+}
+
+/// The metric that a count is a part of.
+fn whole(path: &str) -> Option<String> {
+    let (group, name) = path.rsplit_once('.')?;
+    let of = match (group.rsplit('.').next()?, name) {
+        ("sessions", _) => "scheduled",
+        ("attempts" | "lost", _) => "total",
+        (_, "open_again") => "affected",
+        (_, "affected") => return Some("sessions.scheduled".into()),
+        _ => return None,
+    };
+    Some(format!("{group}.{of}"))
+}

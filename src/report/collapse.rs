@@ -1,0 +1,169 @@
+//! Which triggers a fleet does not recover from.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::capacity::{Kind, Objective};
+use super::grouped;
+use crate::chart::{self, Heatmap};
+
+/// A key of the trigger and the values that it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The key.
+    pub key: String,
+    /// What kind of quantity it is.
+    pub kind: Kind,
+    /// Its values, in order.
+    pub values: Vec<f64>,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Collapse {
+    /// The version of this form.
+    pub format_version: u32,
+    /// `collapse`.
+    pub capacity: String,
+    /// The version of Shakedown.
+    pub version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// The variant that was asked for.
+    pub variant: Option<String>,
+    /// How long the trigger is.
+    pub width: Side,
+    /// How strong.
+    pub depth: Side,
+    /// What must hold of a run that recovered; none: of its last tenth, availability is at least a half.
+    pub slo: Vec<Objective>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// True when it was interrupted.
+    pub partial: bool,
+    /// What came out, in a sentence.
+    pub verdict: String,
+    /// A row for each depth, a cell for each width.
+    pub cells: Vec<Vec<Cell>>,
+    /// 32 hex digits over the digests of all runs.
+    pub digest: String,
+    /// The resolved scenario as it is written.
+    pub scenario_toml: String,
+}
+
+/// One trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// With how many seeds the fleet did not recover.
+    pub collapsed: usize,
+    /// Of how many.
+    pub seeds: usize,
+    /// The share of them may be as small as this (Wilson, 95 %).
+    pub low: f64,
+    /// Or as large.
+    pub high: f64,
+}
+
+impl Collapse {
+    /// Every file of its folder: its name and its bytes.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        vec![
+            ("capacity.json".into(), self.json().into_bytes()),
+            ("capacity.csv".into(), self.csv().into_bytes()),
+            ("capacity.md".into(), self.markdown().into_bytes()),
+            ("collapse.svg".into(), self.chart().into_bytes()),
+        ]
+    }
+
+    /// All of it.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("strings and numbers can be written");
+        format!("{text}\n")
+    }
+
+    /// The deepest first, as on the chart.
+    fn table(&self) -> Vec<Vec<String>> {
+        let corner = format!("{} \\ {}", self.depth.key, self.width.key);
+        let head = std::iter::once(corner).chain(self.width.values.iter().map(|value| self.width.kind.shown(*value)));
+        let rows = self.depth.values.iter().zip(&self.cells).rev().map(|(depth, cells)| {
+            let cells = cells.iter().map(|cell| format!("{}/{}", cell.collapsed, cell.seeds));
+            std::iter::once(self.depth.kind.shown(*depth)).chain(cells).collect()
+        });
+        std::iter::once(head.collect()).chain(rows).collect()
+    }
+
+    /// The map as text, and what it comes to.
+    pub fn text(&self) -> String {
+        let rows = self.table();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+        let mut text = String::new();
+        for row in &rows {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
+            text += &format!("{}\n", cells.collect::<Vec<_>>().join("  "));
+        }
+        let _ = writeln!(text, "\n{}", self.verdict);
+        text
+    }
+
+    /// The same as a page.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# {}: collapse\n\n{}\n\n", self.scenario, self.title);
+        let _ = writeln!(
+            text,
+            "Written by `shakedown capacity --collapse`: with how many of {} seeds the fleet does not recover. Not \
+             recovered: {}.\n\n**{}**\n",
+            grouped(self.seeds.len() as u64),
+            self.criterion(),
+            self.verdict
+        );
+        for (number, row) in self.table().iter().enumerate() {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+            if number == 0 {
+                let _ = writeln!(text, "|{}", "--:|".repeat(row.len()));
+            }
+        }
+        let _ = writeln!(text, "\nDigest of all runs: {}.\n\n![The map](collapse.svg)", self.digest);
+        text
+    }
+
+    /// What counts as collapsed.
+    pub fn criterion(&self) -> String {
+        match self.slo.as_slice() {
+            [] => "availability below 50 % over the last tenth of the run".into(),
+            all => {
+                let all = all.iter().map(|objective| format!("{} {}", objective.metric, objective.expected));
+                format!("not {}", all.collect::<Vec<_>>().join(" and "))
+            }
+        }
+    }
+
+    /// One line per trigger.
+    fn csv(&self) -> String {
+        let mut text = format!("{},{},collapsed,seeds,share_low,share_high\n", self.width.key, self.depth.key);
+        for (depth, cells) in self.depth.values.iter().zip(&self.cells) {
+            for (width, cell) in self.width.values.iter().zip(cells) {
+                let Cell { collapsed, seeds, low, high } = cell;
+                let _ = writeln!(text, "{width},{depth},{collapsed},{seeds},{low},{high}");
+            }
+        }
+        text
+    }
+
+    /// The map as a chart.
+    pub fn chart(&self) -> String {
+        let share = |cell: &Cell| (cell.seeds > 0).then(|| cell.collapsed as f64 / cell.seeds as f64);
+        chart::draw_heatmap(&Heatmap {
+            title: "Share of seeds that do not recover",
+            subtitle: &format!("{}: {}", self.scenario, self.title),
+            across: &self.width.key,
+            columns: self.width.values.iter().map(|value| self.width.kind.shown(*value)).collect(),
+            upward: &self.depth.key,
+            rows: self.depth.values.iter().map(|value| self.depth.kind.shown(*value)).collect(),
+            cells: self.cells.iter().map(|row| row.iter().map(share).collect()).collect(),
+        })
+    }
+}

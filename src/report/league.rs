@@ -1,0 +1,541 @@
+//! Which of several choices is better, as far as their seeds can tell.
+
+use serde::{Deserialize, Serialize};
+
+use super::comparison::{Comparison, Row, Run};
+use super::grouped;
+use super::paired::{Difference, Method, holm};
+use crate::metrics::Value;
+use crate::time::{Nanos, human};
+
+/// A difference is shown where it would be rarer than this if there were none.
+pub const LEVEL: f64 = 0.05;
+/// Of more choices than this, each is held against the first of the table only.
+const ALL_PAIRS: usize = 6;
+
+/// Which value of a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// The lower one.
+    Lower,
+    /// The higher one.
+    Higher,
+}
+
+impl Better {
+    /// What a metric's name says: more sessions open and more availability are better, and less of anything else.
+    pub fn of(path: &str) -> Better {
+        const HIGHER: [&str; 7] =
+            ["opened", "open_at_end", "open_again", "answered", "fairness", "forwarded", "tunnels"];
+        let last = path.rsplit('.').next().unwrap_or(path);
+        if HIGHER.contains(&last) || path.split('.').any(|step| step == "availability") {
+            Better::Higher
+        } else {
+            Better::Lower
+        }
+    }
+}
+
+/// What a league table is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The metric.
+    pub metric: String,
+    /// Which value of it comes first.
+    pub better: Better,
+}
+
+/// What the numbers of a metric are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Milliseconds; without a value: never.
+    Ms,
+    /// How many.
+    Count,
+    /// A share, from 0 to 1.
+    Share,
+}
+
+/// A table of choices, the best first, and what can be said about each two of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct League {
+    /// What it is sorted by.
+    pub by: Order,
+    /// What its numbers are.
+    pub unit: Unit,
+    /// The most seeds that a choice was run with.
+    pub seeds: usize,
+    /// The choices.
+    pub standings: Vec<Standing>,
+    /// Each two of them; of many, each with the first one.
+    pub pairs: Vec<Pair>,
+}
+
+/// One choice's place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// One more than choices that are shown to be better: those that nothing tells apart share a place.
+    pub place: usize,
+    /// The scenario, or the folder.
+    pub scenario: String,
+    /// The variant.
+    pub variant: String,
+    /// What the table calls it: as little of both as tells it from the others.
+    pub name: String,
+    /// The median over the seeds; none: infinite.
+    pub median: Option<f64>,
+    /// The mean; none where a seed has no value.
+    pub mean: Option<f64>,
+    /// How many seeds have a value, be it infinite.
+    pub seeds: usize,
+    /// With how many of them it is infinite: it never came.
+    pub never: usize,
+}
+
+/// Two choices held against each other, on the same seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The better placed.
+    pub first: String,
+    /// The other.
+    pub second: String,
+    /// What can be said, in a sentence.
+    pub verdict: String,
+    /// Whether the metric that the table is sorted by shows a difference.
+    pub shown: bool,
+    /// How the second differs from the first, metric by metric: the one that the table is sorted by comes first.
+    pub metrics: Vec<MetricDifference>,
+}
+
+/// How two choices differ in one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricDifference {
+    /// The metric.
+    pub metric: String,
+    /// What its numbers are.
+    pub unit: Unit,
+    /// The difference.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Its probability after Holm's correction for all pairs of this metric.
+    pub p_corrected: Option<f64>,
+    /// Whether that is below [`LEVEL`].
+    pub shown: bool,
+}
+
+/// One choice with what it measured.
+struct Contestant<'a> {
+    name: String,
+    scenario: &'a str,
+    row: &'a Row,
+}
+
+impl Contestant<'_> {
+    /// Seeds and values of a metric; runs in which there was nothing to measure are left out.
+    fn values(&self, path: &str, unit: Unit) -> Vec<(u64, f64)> {
+        self.row.runs.iter().filter_map(|run| Some((run.seed, number(run, path, unit)?))).collect()
+    }
+}
+
+fn value(run: &Run, path: &str) -> Option<Value> {
+    run.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value)
+}
+
+/// A run's value as a number that can be compared; infinite where it never came, none where nothing was measured.
+fn number(run: &Run, path: &str, unit: Unit) -> Option<f64> {
+    match (value(run, path)?, unit) {
+        (Value::Duration(Some(length)), Unit::Ms) => Some(length.as_millis_f64()),
+        (Value::Duration(None), Unit::Ms) => (!run.unmeasured.iter().any(|own| own == path)).then_some(f64::INFINITY),
+        (Value::Count(count) | Value::Part { count, .. }, Unit::Count) => Some(count as f64),
+        (Value::Part { count, of }, Unit::Share) => (of > 0).then(|| count as f64 / of as f64),
+        (Value::Ratio(ratio), Unit::Share) => ratio,
+        _ => None,
+    }
+}
+
+/// What a metric's numbers are, if all runs that have it agree.
+fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
+    let runs = || comparison.rows().flat_map(|row| &row.runs);
+    let values = || runs().filter_map(|run| value(run, path));
+    let whole = |value| matches!(value, Value::Part { .. } | Value::Ratio(_));
+    match values().next()? {
+        Value::Duration(_) => Some(Unit::Ms),
+        _ if values().all(whole) => Some(Unit::Share),
+        _ => Some(Unit::Count),
+    }
+}
+
+/// The table; nothing where there are not two choices, or none of them has the metric.
+pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
+    let contestants = contestants(comparison);
+    let unit_of_order = unit(comparison, &order.metric)?;
+    if contestants.len() < 2 {
+        return None;
+    }
+    let mut metrics: Vec<(&str, Unit)> = vec![(&order.metric, unit_of_order)];
+    for path in &comparison.metrics {
+        if let Some(unit) = unit(comparison, path).filter(|_| metrics.iter().all(|(known, _)| known != path)) {
+            metrics.push((path, unit));
+        }
+    }
+    let mut standings: Vec<(usize, Standing)> = contestants
+        .iter()
+        .map(|contestant| {
+            let mut values: Vec<f64> =
+                contestant.values(&order.metric, unit_of_order).into_iter().map(|(_, value)| value).collect();
+            values.sort_by(f64::total_cmp);
+            let never = values.iter().filter(|value| value.is_infinite()).count();
+            let middle = |from: usize| values.get(from).copied();
+            let count = values.len();
+            let median = middle(count.saturating_sub(1) / 2)
+                .zip(middle(count / 2))
+                .map(|(a, b)| if a == b { a } else { a + (b - a) / 2.0 });
+            let mean = (count > 0 && never == 0).then(|| values.iter().sum::<f64>() / count as f64);
+            Standing {
+                place: 1,
+                scenario: contestant.scenario.to_string(),
+                variant: contestant.row.name.clone(),
+                name: contestant.name.clone(),
+                median: median.filter(|median| median.is_finite()),
+                mean,
+                seeds: count,
+                never,
+            }
+        })
+        .enumerate()
+        .collect();
+    // Nothing measured comes last; of those that never came, the one that most seeds lack.
+    let rank = |standing: &Standing| {
+        let value = match (standing.seeds, standing.median) {
+            (0, _) => return (2, 0.0, 0),
+            (_, None) => f64::INFINITY,
+            (_, Some(median)) => standing.mean.unwrap_or(median),
+        };
+        let signed = if order.better == Better::Higher { -value } else { value };
+        (u8::from(standing.median.is_none()), signed, standing.never)
+    };
+    standings.sort_by(|(_, a), (_, b)| {
+        let (a, b) = (rank(a), rank(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2))
+    });
+    let order_of: Vec<usize> = standings.iter().map(|(number, _)| *number).collect();
+    let mut standings: Vec<Standing> = standings.into_iter().map(|(_, standing)| standing).collect();
+    let all: Vec<(usize, usize)> =
+        (0..order_of.len()).flat_map(|first| (first + 1..order_of.len()).map(move |second| (first, second))).collect();
+    let mut pairs: Vec<Pair> = all
+        .iter()
+        .map(|(first, second)| Pair {
+            first: standings[*first].name.clone(),
+            second: standings[*second].name.clone(),
+            verdict: String::new(),
+            shown: false,
+            metrics: Vec::new(),
+        })
+        .collect();
+    for (path, unit) in metrics {
+        let differences: Vec<Option<Difference>> = all
+            .iter()
+            .map(|(first, second)| {
+                difference(&contestants[order_of[*first]], &contestants[order_of[*second]], path, unit)
+            })
+            .collect();
+        let tested: Vec<f64> = differences.iter().flatten().filter_map(|difference| difference.p).collect();
+        let mut corrected = holm(&tested).into_iter();
+        for (pair, difference) in pairs.iter_mut().zip(differences) {
+            let Some(difference) = difference else { continue };
+            let p_corrected = difference.p.and_then(|_| corrected.next());
+            let shown = p_corrected.is_some_and(|p| p <= LEVEL);
+            pair.metrics.push(MetricDifference { metric: path.to_string(), unit, difference, p_corrected, shown });
+        }
+    }
+    for (pair, (first, second)) in pairs.iter_mut().zip(&all) {
+        let found = pair.metrics.iter().find(|of| of.metric == order.metric);
+        pair.shown = found.is_some_and(|of| of.shown);
+        pair.verdict = verdict(pair, order, found, all.len());
+        // What is shown to be worse stands behind.
+        if let Some(of) = found.filter(|of| of.shown) {
+            let worse = (of.difference.direction() > 0.0) == (order.better == Better::Lower);
+            standings[if worse { *second } else { *first }].place += 1;
+        }
+    }
+    if order_of.len() > ALL_PAIRS {
+        pairs.truncate(order_of.len() - 1);
+    }
+    let seeds = standings.iter().map(|standing| standing.seeds).max().unwrap_or(0);
+    Some(League { by: order.clone(), unit: unit_of_order, seeds, standings, pairs })
+}
+
+fn contestants(comparison: &Comparison) -> Vec<Contestant<'_>> {
+    let rows = || comparison.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row)));
+    let name = |scenario: &str, row: &Row| {
+        let short = scenario.rsplit('/').next().unwrap_or(scenario);
+        if comparison.parts.len() == 1 {
+            row.name.clone()
+        } else if rows().filter(|(part, _)| part.scenario == scenario).count() == 1 {
+            short.to_string()
+        } else {
+            format!("{short} {}", row.name)
+        }
+    };
+    rows().map(|(part, row)| Contestant { name: name(&part.scenario, row), scenario: &part.scenario, row }).collect()
+}
+
+/// How the second differs from the first: seed by seed where they share any.
+fn difference(first: &Contestant, second: &Contestant, path: &str, unit: Unit) -> Option<Difference> {
+    let (a, b) = (first.values(path, unit), second.values(path, unit));
+    // Several live runs with one seed count as one: their mean.
+    let of = |values: &[(u64, f64)], seed: u64| {
+        let own: Vec<f64> = values.iter().filter(|(other, _)| *other == seed).map(|(_, value)| *value).collect();
+        (!own.is_empty()).then(|| own.iter().sum::<f64>() / own.len() as f64)
+    };
+    let mut seeds: Vec<u64> = a.iter().map(|(seed, _)| *seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let pairs: Vec<(f64, f64)> = seeds.iter().filter_map(|seed| Some((of(&a, *seed)?, of(&b, *seed)?))).collect();
+    if pairs.is_empty() {
+        let values = |all: &[(u64, f64)]| all.iter().map(|(_, value)| *value).collect::<Vec<f64>>();
+        return Difference::unpaired(&values(&a), &values(&b));
+    }
+    Difference::paired(&pairs)
+}
+
+/// What can be said about a pair.
+fn verdict(pair: &Pair, order: &Order, found: Option<&MetricDifference>, pairs: usize) -> String {
+    let (first, second, metric) = (&pair.first, &pair.second, &order.metric);
+    let Some(of) = found else {
+        return format!("{first} and {second} can't be compared in {metric}: one of them has no value.");
+    };
+    let difference = &of.difference;
+    let seeds = if difference.seeds == 1 { "1 seed".to_string() } else { format!("{} seeds", difference.seeds) };
+    let typical = difference.typical.map(|typical| signed(typical, of.unit));
+    let interval = interval(difference, of.unit);
+    let Some(p) = difference.p else {
+        let by = typical.map_or(String::new(), |typical| format!(" (here {typical})"));
+        return format!("no difference shown between {first} and {second} in {metric}: {seeds} can't tell{by}.");
+    };
+    if !of.shown {
+        let mut text = format!("no difference shown between {first} and {second} in {metric}");
+        if difference.larger + difference.smaller == 0 && difference.method != Method::Welch {
+            return format!("{text}: the same with each of {seeds}.");
+        }
+        match (typical, interval) {
+            (Some(typical), Some(interval)) => text += &format!(": {typical}, {interval}, {seeds}"),
+            (Some(typical), None) => text += &format!(": {typical}, {seeds}"),
+            (None, _) => {
+                text +=
+                    &format!(": larger with {} and smaller with {} of {seeds}", difference.larger, difference.smaller);
+            }
+        }
+        if p <= LEVEL {
+            let p_corrected = of.p_corrected.unwrap_or(1.0);
+            text +=
+                &format!("; alone it would be (p = {p:.3}), but not as one of {pairs} pairs (p = {p_corrected:.2})");
+        }
+        return text + ".";
+    }
+    // The better one is the sentence's subject.
+    let larger = difference.direction() > 0.0;
+    let is_better = larger == (order.better == Better::Higher);
+    let (better, other) = if is_better { (second, first) } else { (first, second) };
+    let word = if order.better == Better::Higher { "higher" } else { "lower" };
+    let with = match difference.method {
+        Method::Welch => format!("{seeds}, none of them shared"),
+        _ => format!("in {} of {seeds}", difference.larger.max(difference.smaller)),
+    };
+    match typical {
+        Some(_) => {
+            let by = magnitude(difference.typical.unwrap_or(0.0), of.unit);
+            let share = difference.relative.map(|share| share.abs()).filter(|share| *share >= 0.0005);
+            let share = share.map_or(String::new(), |share| format!(", {:.1} % of that of {first}", share * 100.0));
+            let mut ends = [difference.low, difference.high].map(|end| end.map(f64::abs));
+            ends.sort_by(|a, b| a.unwrap_or(f64::INFINITY).total_cmp(&b.unwrap_or(f64::INFINITY)));
+            let interval = match ends.map(|end| end.map(|end| magnitude(end, of.unit))) {
+                [Some(low), Some(high)] => format!(" (95 % between {low} and {high}{share})"),
+                [Some(low), None] => format!(" (95 % at least {low}{share})"),
+                _ => String::new(),
+            };
+            format!("{better} has a {word} {metric} than {other}: by {by}{interval}, {with}.")
+        }
+        None => format!("{better} has a {word} {metric} than {other}, which mostly never comes to one: {with}."),
+    }
+}
+
+/// `95 % between -1.20 s and 0.30 s`.
+fn interval(difference: &Difference, unit: Unit) -> Option<String> {
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => Some(format!("95 % between {} and {}", signed(low, unit), signed(high, unit))),
+        (Some(low), None) => Some(format!("95 % at least {}", signed(low, unit))),
+        (None, Some(high)) => Some(format!("95 % at most {}", signed(high, unit))),
+        (None, None) => None,
+    }
+}
+
+/// A number of a metric for readers.
+pub fn magnitude(value: f64, unit: Unit) -> String {
+    let value = value.abs();
+    match unit {
+        Unit::Ms => human(Nanos((value * 1e6 + 0.5) as u64)),
+        Unit::Count if value.fract() == 0.0 => grouped(value as u64),
+        Unit::Count if value >= 100.0 => grouped((value + 0.5) as u64),
+        Unit::Count => format!("{value:.1}"),
+        Unit::Share => format!("{:.2} points", value * 100.0),
+    }
+}
+
+/// The same with its sign.
+pub fn signed(value: f64, unit: Unit) -> String {
+    let sign = if value < 0.0 { "-" } else { "+" };
+    format!("{}{}", if value == 0.0 { "" } else { sign }, magnitude(value, unit))
+}
+
+/// A value of the table for readers.
+fn standing(value: Option<f64>, unit: Unit) -> String {
+    match (value, unit) {
+        (None, _) => "never".into(),
+        (Some(value), Unit::Share) => format!("{:.2} %", value * 100.0),
+        (Some(value), unit) => magnitude(value, unit),
+    }
+}
+
+impl League {
+    /// Place, name and values of each, then what can be said: rows of a table.
+    pub fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let metric = &self.by.metric;
+        let head = ["place", "", &format!("{metric}, median"), "mean", "never", "against the first"].map(String::from);
+        let first = self.standings.first().map_or("", |standing| &standing.name);
+        let rows = self.standings.iter().enumerate().map(|(number, of)| {
+            let pair = self.pairs.iter().find(|pair| pair.first == first && pair.second == of.name);
+            let against = pair.and_then(|pair| pair.metrics.iter().find(|of| of.metric == *metric)).map(|of| {
+                let typical = of.difference.typical.map_or("for ever".into(), |typical| signed(typical, of.unit));
+                let end = |end: Option<f64>| end.map_or("–".into(), |end| signed(end, of.unit));
+                let mark = if of.shown { "" } else { " (not shown)" };
+                match (of.difference.low, of.difference.high) {
+                    (None, None) => format!("{typical}{mark}"),
+                    (low, high) => format!("{typical} [{} … {}]{mark}", end(low), end(high)),
+                }
+            });
+            let measured = of.seeds > 0;
+            vec![
+                of.place.to_string(),
+                of.name.clone(),
+                if measured { standing(of.median, self.unit) } else { "–".into() },
+                of.mean.map_or("–".into(), |mean| standing(Some(mean), self.unit)),
+                format!("{}/{}", of.never, of.seeds),
+                if number == 0 { String::new() } else { against.unwrap_or("–".into()) },
+            ]
+        });
+        (head.into(), rows.collect())
+    }
+
+    /// How the table was made, in a line.
+    pub fn note(&self) -> String {
+        let word = if self.by.better == Better::Higher { "higher" } else { "lower" };
+        if self.seeds < 2 {
+            return format!(
+                "Sorted by {} ({word} is better), one seed each: of other seeds that says nothing. --seeds 0..10 would.",
+                self.by.metric
+            );
+        }
+        let choices = self.standings.len();
+        let pairs = choices * (choices - 1) / 2;
+        let corrected = if pairs > 1 { format!(", Holm's correction for {pairs} pairs") } else { String::new() };
+        format!(
+            "Sorted by {} ({word} is better), {} seeds, the same for all; differences within seeds with their 95 % confidence \
+             interval, shown at 5 %{corrected}. Who shares a place is not told apart.",
+            self.by.metric, self.seeds
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::comparison::{Part, SIM};
+
+    /// A choice whose runs have these values, in milliseconds; none: it never came.
+    fn row(name: &str, values: &[Option<u64>]) -> Row {
+        let run = |(seed, ms): (u64, &Option<u64>)| Run {
+            seed,
+            digest: "00".into(),
+            values: vec![("outage.p99".into(), Value::Duration(ms.map(Nanos::from_millis)))],
+            unmeasured: Vec::new(),
+        };
+        let runs = (0..).zip(values).map(run).collect();
+        Row { name: name.into(), variant: None, resolved: String::new(), driver: SIM.into(), runs, lines: None }
+    }
+
+    fn of(rows: Vec<Row>) -> League {
+        let metrics = vec!["outage.p99".to_string()];
+        let part = Part { scenario: "a".into(), title: "A".into(), metrics: metrics.clone(), rows };
+        let by = Order { metric: metrics[0].clone(), better: Better::Lower };
+        league(&Comparison { name: "a".into(), metrics, parts: vec![part], by: None }, &by).unwrap()
+    }
+
+    const TEN: [Option<u64>; 10] =
+        [Some(10), Some(12), Some(9), Some(11), Some(10), Some(13), Some(8), Some(10), Some(11), Some(12)];
+
+    #[test]
+    fn the_best_comes_first_and_who_is_not_told_apart_shares_a_place() {
+        let slower = TEN.map(|ms| ms.map(|ms| ms * 2 + ms % 3));
+        let alike = [10, 11, 10, 11, 11, 12, 9, 9, 12, 11].map(Some);
+        let league = of(vec![row("slow", &slower), row("one", &TEN), row("other", &alike)]);
+        let places: Vec<(&str, usize)> = league.standings.iter().map(|of| (of.name.as_str(), of.place)).collect();
+        assert_eq!(places, [("one", 1), ("other", 1), ("slow", 3)]);
+        let verdicts: Vec<&str> = league.pairs.iter().map(|pair| pair.verdict.as_str()).collect();
+        assert!(verdicts[0].starts_with("no difference shown between one and other in outage.p99: "), "{verdicts:?}");
+        assert!(verdicts[1].starts_with("one has a lower outage.p99 than slow: by "), "{verdicts:?}");
+        assert!(verdicts[1].ends_with("in 10 of 10 seeds."), "{verdicts:?}");
+        assert!(league.pairs[1].shown && !league.pairs[0].shown);
+    }
+
+    #[test]
+    fn what_mostly_never_comes_is_behind_and_said_to_be() {
+        let mut never = [None; 10];
+        never[3] = Some(11);
+        let league = of(vec![row("hopeless", &never), row("one", &TEN)]);
+        assert_eq!(league.standings[1].name, "hopeless");
+        assert_eq!((league.standings[1].never, league.standings[1].median), (9, None));
+        let verdict = &league.pairs[0].verdict;
+        assert_eq!(
+            verdict,
+            "one has a lower outage.p99 than hopeless, which mostly never comes to one: in 9 of 10 seeds."
+        );
+    }
+
+    #[test]
+    fn few_seeds_and_many_pairs_show_nothing() {
+        let league = of(vec![row("a", &[Some(5)]), row("b", &[Some(50)])]);
+        let verdict = &league.pairs[0].verdict;
+        assert!(
+            verdict.starts_with("no difference shown between a and b in outage.p99: 1 seed can't tell"),
+            "{verdict}"
+        );
+        assert!(league.note().contains("of other seeds that says nothing"));
+        let same = of(vec![row("a", &TEN), row("b", &TEN)]);
+        assert!(same.pairs[0].verdict.contains("the same with each of 10 seeds"), "{:?}", same.pairs);
+        // p = 0.025 alone, and four of ten pairs: nothing.
+        let luck = [Some(11), Some(12), Some(11), Some(11), Some(12), Some(13), Some(9), Some(10), Some(11), Some(13)];
+        let more = |name: &str, by: u64| row(name, &TEN.map(|ms| ms.map(|ms| ms + by)));
+        let many = of(vec![row("one", &TEN), row("luck", &luck), more("x", 0), more("y", 0), more("z", 0)]);
+        let pair = many.pairs.iter().find(|pair| pair.second == "luck").unwrap();
+        assert!(pair.metrics[0].difference.p.unwrap() < LEVEL && !pair.shown, "{pair:?}");
+        assert!(pair.verdict.contains("but not as one of 10 pairs"), "{}", pair.verdict);
+        let eleven: Vec<Row> = (0..8).map(|n| more(&format!("m{n}"), n * 100)).collect();
+        assert_eq!(of(eleven).pairs.len(), 7, "of many, each with the first");
+    }
+
+    #[test]
+    fn names_say_which_value_is_better() {
+        for (path, better) in [
+            ("sessions.opened", Better::Higher),
+            ("availability.mean", Better::Higher),
+            ("time_to_open.p99", Better::Lower),
+            ("attempts.failed", Better::Lower),
+            ("sessions.never_opened", Better::Lower),
+        ] {
+            assert_eq!(Better::of(path), better, "{path}");
+        }
+    }
+}
