@@ -55,9 +55,11 @@ fn a_run_prints_its_numbers_and_writes_its_folder() {
     let files = [
         "attempts.svg",
         "connections.svg",
+        "exemplars.jsonl",
         "latency.hlog",
         "latency.svg",
         "percentiles.svg",
+        "report.html",
         "run.json",
         "series.csv",
         "sessions.svg",
@@ -96,6 +98,104 @@ fn a_folder_is_the_same_from_run_to_run() {
     for name in names(&folder("a")) {
         assert!(fs::read(folder("a").join(&name)).unwrap() == fs::read(folder("b").join(&name)).unwrap(), "{name}");
     }
+}
+
+/// The sessions of `exemplars.jsonl`: names, and what they are examples of.
+fn exemplars(folder: &Path) -> Vec<(String, Vec<String>)> {
+    let lines = fs::read_to_string(folder.join("exemplars.jsonl")).unwrap();
+    let exemplar = |line: &str| {
+        let one: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(!one["ladder"].as_array().unwrap().is_empty() && !one["events"].as_array().unwrap().is_empty());
+        let why = one["why"].as_array().unwrap().iter().map(|why| why.as_str().unwrap().to_string()).collect();
+        (one["session"].as_str().unwrap().to_string(), why)
+    };
+    lines.lines().map(exemplar).collect()
+}
+
+#[test]
+fn the_slowest_and_some_failed_sessions_are_kept_with_their_ladders() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let file = file.to_str().unwrap();
+    assert!(run(place.path(), &small("run", file, &["--quiet", "--out", "a"])).status.success());
+    let kept = exemplars(&place.path().join("a"));
+    let whys: Vec<&str> = kept.iter().flat_map(|(_, why)| why).map(String::as_str).collect();
+    assert_eq!(whys, ["slowest", "slowest", "slowest", "refused"]);
+    // The same sessions as replay finds.
+    let slowest = run(place.path(), &small("replay", file, &["--slowest"]));
+    let first = format!("{} of failover, seed 1", kept[0].0);
+    assert!(text(&slowest.stdout).starts_with(&first), "{first}");
+    assert!(run(place.path(), &small("run", file, &["--quiet", "--out", "b", "--no-exemplars"])).status.success());
+    assert!(!place.path().join("b/exemplars.jsonl").exists());
+}
+
+#[test]
+fn a_report_is_made_again_from_the_recorded_files_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("redirect");
+    assert!(run(place.path(), &small("run", file.to_str().unwrap(), &["--quiet", "--out", "there"])).status.success());
+    let page = place.path().join("there/report.html");
+    let first = fs::read(&page).unwrap();
+    assert!(first.len() > 40_000 && first.len() < 2_000_000, "{}", first.len());
+    // Neither the pictures nor the page that was there, nor the scenario's file.
+    for name in names(&place.path().join("there")) {
+        if name.ends_with(".svg") || name == "report.html" || name == "latency.hlog" {
+            fs::remove_file(place.path().join("there").join(name)).unwrap();
+        }
+    }
+    let output = run(place.path(), &["report", "there"]);
+    assert_eq!(text(&output.stdout), format!("{}\n", Path::new("there").join("report.html").display()));
+    assert!(fs::read(&page).unwrap() == first, "the page differs");
+    let html = String::from_utf8(first).unwrap();
+    for part in
+        ["<!doctype html>", "<h1>", "data-chart=\"sessions\"", "data-exemplar=\"0\"", "shakedown run ", "seed 1"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    let nothing = run(place.path(), &["report", "."]);
+    assert_eq!(nothing.status.code(), Some(3));
+    assert!(text(&nothing.stderr).contains("no result of a run, a sweep, a comparison"), "{}", text(&nothing.stderr));
+}
+
+#[test]
+fn a_run_is_a_document_for_other_programs() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let file = file.to_str().unwrap();
+    let broken = ["--set", "expect={\"time_to_open.p99\"=\"< 1ms\"}", "--out", "there", "--format"];
+    for (format, begins) in [
+        ("markdown", "### One of three gateways dies under 10,000 players: **broken**"),
+        ("csv", "metric,value\nsessions.scheduled,600\n"),
+        (
+            "junit",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"shakedown\" tests=\"2\" failures=\"1\"",
+        ),
+        ("openmetrics", "# TYPE shakedown_sessions_open gauge\n"),
+        ("json", "{\n  \"format_version\": 1"),
+    ] {
+        let printed = run(place.path(), &small("run", file, &[&broken[..], &[format]].concat()));
+        assert_eq!(printed.status.code(), Some(1), "{}", text(&printed.stderr));
+        let printed = text(&printed.stdout);
+        assert!(printed.starts_with(begins), "{printed}");
+        let again = run(place.path(), &["report", "there", "--format", format]);
+        assert_eq!(text(&again.stdout), printed, "{format}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_who_asks() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("failover");
+    let args = small("run", file.to_str().unwrap(), &["--no-exemplars", "--out", "there"]);
+    let printed = |more: &[&str], no_color: &str| {
+        let mut command = shakedown(&[&args[..], more].concat());
+        text(&command.current_dir(place.path()).env("NO_COLOR", no_color).output().unwrap().stdout)
+    };
+    assert!(!printed(&[], "").contains('\u{1b}'), "no terminal, no colour");
+    let colored = printed(&["--color", "always"], "1");
+    assert!(colored.contains("\u{1b}[32mheld  \u{1b}[0m"), "{colored}");
+    assert!(!printed(&["--color", "never"], "").contains('\u{1b}'));
+    assert!(colored.contains("the lowest in each column of "), "{colored}");
 }
 
 #[test]
@@ -263,9 +363,25 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
 }
 
 #[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
+    let mut child =
+        shakedown(&args).current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    // The first may be answered by a folder, if it is quicker than the second; both end with 130.
+    for _ in 0..2 {
+        Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!place.path().join("long").exists());
+}
+
+#[test]
 fn help_is_as_committed() {
     let help = |args: &[&str]| text(&run(Path::new("."), args).stdout);
-    let commands = ["run", "check", "compare", "profiles", "replay", "serve", "load", "verify"];
+    let commands = ["run", "check", "compare", "profiles", "replay", "report", "serve", "load", "verify"];
     let all = std::iter::once(help(&["--help"])).chain(commands.map(|command| help(&[command, "--help"])));
     insta::assert_snapshot!("help", all.collect::<Vec<_>>().join("\n----\n"));
 }
@@ -440,7 +556,8 @@ fn compare_puts_scenarios_and_their_variants_side_by_side() {
     let overlays = ["overlay-open.svg", "overlay-percentiles.svg"];
     assert_eq!(
         names(&folder),
-        [&["compare.csv", "compare.json", "compare.md"][..], &overlays, &["plain.svg", "varied.svg"]].concat()
+        [&["compare.csv", "compare.json", "compare.md"][..], &overlays, &["plain.svg", "report.html", "varied.svg"]]
+            .concat()
     );
     let page = fs::read_to_string(folder.join("compare.md")).unwrap();
     assert!(page.contains("![A one with a variant](varied.svg)"), "{page}");
@@ -730,7 +847,7 @@ fn capacity_finds_a_knee_writes_a_folder_and_is_verified() {
         text(&output.stdout)
     );
     let folder = place.path().join("results/even/capacity-clients-players-count");
-    assert_eq!(names(&folder), ["capacity.csv", "capacity.json", "capacity.md", "capacity.svg"]);
+    assert_eq!(names(&folder), ["capacity.csv", "capacity.json", "capacity.md", "capacity.svg", "report.html"]);
     let output = run(place.path(), &["verify", "results"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("same        results/even/capacity-clients-players-count"));

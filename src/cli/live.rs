@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::progress::{Watcher, catch_interrupts};
-use super::run::{default_folder, say};
-use super::{Failure, Format, OutputArgs, RunArgs, ScenarioArgs, complain, print, text};
+use super::run::{command, default_folder, say};
+use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, text};
 use crate::driver::live::{Part, Setup};
 use crate::explore::live::{self, Live, LiveError};
 use crate::explore::write_folder;
@@ -77,7 +77,7 @@ fn tell(scenario: &Scenario, args: &ServeArgs, addresses: &[SocketAddr]) -> Resu
     let names = scenario.servers.iter().map(|server| &server.name);
     let mut document = Map::new();
     for (name, address) in names.zip(addresses) {
-        say(args.output.format, &format!("{name} listens on {address}\n"))?;
+        say(args.output.text(), &format!("{name} listens on {address}\n"))?;
         document.insert(name.clone(), json!(address.to_string()));
     }
     let Some(file) = &args.ports else { return Ok(()) };
@@ -107,7 +107,7 @@ fn play(
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), Failure> {
     let driver = live::driver_name(setup.part);
-    let say = |text: &str| say(output.format, text);
+    let say = |text: &str| say(output.text(), text);
     let variant = args.variant.as_deref();
     if !output.quiet {
         say(&text::headline(scenario, variant, driver))?;
@@ -122,7 +122,9 @@ fn play(
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         folder.set_file_name(format!("{name}-partial"));
     }
-    let run = finished.run(scenario, variant);
+    let again = command("run", args, &["--driver tokio".into()]);
+    let mut run = finished.run(scenario, variant);
+    run.command = Some(&again).filter(|_| setup.part == Part::Both).map(String::as_str);
     let mut files = report::files(&run).map_err(|error| Failure::Machine(error.to_string()))?;
     if setup.part == Part::Servers {
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
@@ -138,9 +140,7 @@ fn play(
         let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
         say(&text::verdicts(&broken))?;
     }
-    if output.format == Format::Json {
-        print(&report::summary(&run))?;
-    }
+    output.format.print(&files)?;
     written.map_err(|error| Failure::Machine(error.to_string()))?;
     if not_judged > 0 && setup.part == Part::Clients && !output.quiet {
         say(&format!("not judged: {not_judged} expectations about what was not played\n"))?;

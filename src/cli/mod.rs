@@ -8,8 +8,10 @@ mod live;
 mod profiles;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod sweep;
+mod terminal;
 mod text;
 mod verify;
 
@@ -56,6 +58,7 @@ Examples:
   shakedown capacity scenarios/overload.toml --vary clients.players.arrive.rate --slo 'handshake_latency.p99 < 250ms'
   shakedown profiles --explain chromium
   shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
+  shakedown report results/failover/sim-1
   shakedown verify results/ --models
 
 Exit codes:
@@ -71,6 +74,9 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "shakedown", version, after_help = EXAMPLES)]
 struct Cli {
+    /// When to colour what is printed
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: terminal::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -110,6 +116,9 @@ enum Command {
     /// Run seed after seed until something breaks, and shrink it to the smallest scenario that still does
     #[command(after_help = HUNT_EXAMPLES)]
     Hunt(hunt::HuntArgs),
+    /// Make report.html of a result folder again, or print its run as another document; nothing runs
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
     /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -227,6 +236,9 @@ struct RunArgs {
     /// Make the run twice, and name the first event that differs
     #[arg(long)]
     check_determinism: bool,
+    /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
+    #[arg(long)]
+    no_exemplars: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -237,12 +249,19 @@ struct OutputArgs {
     /// Write the results into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What to print on standard output; with json, everything else goes to standard error
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// What to print on standard output; with another than text, everything else goes to standard error
+    #[arg(long, value_enum, default_value_t = report::Document::Text)]
+    format: report::Document,
     /// Print broken expectations and the digest only
     #[arg(long)]
     quiet: bool,
+}
+
+impl OutputArgs {
+    /// Where text for people goes.
+    fn text(&self) -> Format {
+        if self.format == report::Document::Text { Format::Text } else { Format::Json }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -336,7 +355,9 @@ fn stem(path: &Path) -> String {
 
 /// Parses the arguments, does what they say, and returns the exit code.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let Cli { color, command } = Cli::parse();
+    color.decide();
+    let done = match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Compare(args) => compare::compare(&args),
@@ -348,6 +369,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => live::serve(&args),
         Command::Load(args) => live::load(&args),
         Command::Hunt(args) => hunt::hunt(&args),
+        Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

@@ -64,7 +64,10 @@ impl Watcher {
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
             let percent = progress.now.0 as f64 / progress.end.0 as f64 * 100.0;
-            eprintln!("{percent:3.0} %  {virtual_time} of {} · {rate:.1} M events/s", human(Nanos(progress.end.0)));
+            // As if the rest took as long: runs are seldom as even as that.
+            let left = elapsed.as_secs_f64() * (100.0 / percent.max(1e-3) - 1.0);
+            let end = human(Nanos(progress.end.0));
+            eprintln!("{percent:3.0} %  {virtual_time} of {end} · {rate:.1} M events/s · {left:.0} s left");
         }
         true
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::progress::{Watcher, catch_interrupts};
 use super::{Driver, Failure, Format, RunArgs, ScenarioArgs, complain, live, print, text};
-use crate::explore::{Finished, PreparedFile, Progress, Twin, may_hold, once_with, write_folder_with};
+use crate::explore::{Finished, PreparedFile, Progress, Twin, exemplars, may_hold, once_with, write_folder_with};
 use crate::record::Recorder;
-use crate::replay::{Filter, Lines};
+use crate::replay::{Chooser, Exemplar, Filter, Lines};
 use crate::report;
 use crate::scenario::Scenario;
 
@@ -25,14 +25,15 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     // Better told now than after the work.
     may_hold(&folder, &scenario, driver).map_err(machine)?;
     let loud = !args.output.quiet;
-    let say = |text: &str| say(args.output.format, text);
+    let say = |text: &str| say(args.output.text(), text);
     if loud {
         say(&text::headline(&scenario, args.scenario.variant.as_deref(), driver))?;
     }
     catch_interrupts();
     let mut watcher = Watcher::new(args.output.quiet);
+    let mut chooser = Chooser::default();
     let (finished, difference, events) = match (args.events, args.check_determinism) {
-        (false, false) => (args.driver.run(&scenario, &mut (), |progress| watcher.watch(progress))?, None, None),
+        (false, false) => (args.driver.run(&scenario, &mut chooser, |progress| watcher.watch(progress))?, None, None),
         (_, true) if args.driver != Driver::Sim => {
             let message =
                 "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
@@ -43,9 +44,9 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
                 events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
             let out = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
             let lines = out.map(|out| Lines::new(&scenario, Filter::default(), out));
-            let mut extra = (lines, twice.then(|| Twin::new(&scenario)));
+            let mut extra = ((lines, twice.then(|| Twin::new(&scenario))), &mut chooser);
             let finished = args.driver.run(&scenario, &mut extra, |progress| watcher.watch(progress))?;
-            let (lines, twin) = extra;
+            let ((lines, twin), _) = extra;
             lines
                 .map(Lines::finish)
                 .transpose()
@@ -55,12 +56,25 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         }
     };
     let took = watcher.finish();
-    let run = finished.run(&scenario, args.scenario.variant.as_deref());
-    if finished.partial {
+    // What is heard is the simulator's wire.
+    let listens = args.driver == Driver::Sim && !args.no_exemplars && !finished.partial;
+    let chosen = if !listens { Vec::new() } else { chooser.chosen() };
+    let exemplars = look_again(&scenario, &chosen, args);
+    // The run came to its end, and its folder does not have all that it would have.
+    let impatient = !chosen.is_empty() && exemplars.is_none();
+    let flags: Vec<String> = match args.driver {
+        Driver::Sim => Vec::new(),
+        other => vec![format!("--driver {}", other.name())],
+    };
+    let command = command("run", &args.scenario, &flags);
+    let mut run = finished.run(&scenario, args.scenario.variant.as_deref());
+    run.command = Some(&command);
+    if finished.partial || impatient {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         folder.set_file_name(format!("{name}-partial"));
     }
-    let files = report::files(&run).map_err(machine)?;
+    let mut files = report::files(&run).map_err(machine)?;
+    files.extend(exemplars.map(|lines| (EXEMPLARS.to_string(), lines)));
     let written = write_folder_with(&folder, &files, events);
     if loud {
         say(&text::summary(&scenario, &finished.measured))?;
@@ -79,9 +93,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         None => {}
     }
     // The numbers are told even when they could not be kept.
-    if args.output.format == Format::Json {
-        print(&report::summary(&run))?;
-    }
+    args.output.format.print(&files)?;
     written.map_err(machine)?;
     if loud {
         say(&text::footer(&folder, took, &finished, scenario.sessions()))?;
@@ -89,6 +101,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     say(&format!("digest {}\n", finished.digest))?;
     if finished.partial {
         complain(&format!("interrupted at {} of virtual time\n", crate::time::human(finished_at(&finished))))?;
+        return Err(Failure::Interrupted);
+    }
+    if impatient {
+        complain("interrupted while sessions were looked at again: there is no exemplars.jsonl\n")?;
         return Err(Failure::Interrupted);
     }
     if finished.held() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
@@ -119,12 +135,47 @@ impl Driver {
     }
 }
 
+/// The sessions that are kept as examples of a run.
+const EXEMPLARS: &str = "exemplars.jsonl";
+
+/// Makes the run again for the sessions that are examples. None when there are none, or nobody wants to wait for them.
+fn look_again(scenario: &Scenario, chosen: &[Exemplar], args: &RunArgs) -> Option<Vec<u8>> {
+    if chosen.is_empty() {
+        return None;
+    }
+    let mut watcher = Watcher::new(args.output.quiet);
+    let lines = exemplars(scenario, chosen, |progress| watcher.watch(progress));
+    watcher.finish();
+    lines
+}
+
 pub(super) fn machine(error: impl ToString) -> Failure {
     Failure::Machine(error.to_string())
 }
 
 fn finished_at(finished: &crate::explore::Finished) -> crate::time::Nanos {
     finished.measured.series.ends.last().map_or(crate::time::Nanos::ZERO, |end| crate::time::Nanos(end.0))
+}
+
+/// The command line that makes the same run, without where its results go.
+pub(super) fn command(name: &str, args: &ScenarioArgs, flags: &[String]) -> String {
+    let mut words = vec!["shakedown".to_string(), name.into(), args.scenario.display().to_string()];
+    words.extend(args.seed.map(|seed| format!("--seed {seed}")));
+    words.extend(args.variant.iter().map(|variant| format!("--variant {}", word(variant))));
+    words.extend(args.sets.iter().map(|set| format!("--set {}", word(set))));
+    words[2] = word(&words[2]);
+    words.extend(flags.iter().cloned());
+    words.join(" ")
+}
+
+/// A word as a shell reads it.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// `results/SCENARIO/DRIVER-SEED`, with the variant's name, or part of the scenario's hash where `--set` was used.
@@ -144,5 +195,23 @@ pub(super) fn say(format: Format, text: &str) -> Result<(), Failure> {
     match format {
         Format::Text => print(text),
         Format::Json => complain(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_copied_into_a_shell() {
+        let args = ScenarioArgs {
+            scenario: "my scenarios/a.toml".into(),
+            seed: Some(7),
+            variant: Some("no-jitter".into()),
+            sets: vec!["clients.a.count=5".into(), "title=\"it's\"".into()],
+        };
+        let expected = "shakedown run 'my scenarios/a.toml' --seed 7 --variant no-jitter --set clients.a.count=5 \
+                        --set 'title=\"it'\\''s\"'";
+        assert_eq!(command("run", &args, &[]), expected);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use super::terminal::{availability, bad, good};
 use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
 use crate::explore::{Finished, Visit};
@@ -155,6 +156,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         "\navailable  {} of the time that sessions wanted to be open",
         value(summary, "availability.mean")
     );
+    text.push_str(&availability(measured));
     let mut latencies = Table::new(&["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
     for name in ["time_to_open", "tls_latency", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
         if number(summary, &format!("{name}.count")) > 0 {
@@ -247,7 +249,8 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
         let session = violation.session.map(|session| format!(" ({})", scenario.session_name(session)));
         let _ = writeln!(
             text,
-            "BROKEN  {}: {}{}\n        {}",
+            "{}  {}: {}{}\n        {}",
+            bad("BROKEN"),
             invariant.name(),
             violation.what,
             session.unwrap_or_default(),
@@ -261,7 +264,7 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
 pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
     let mut text = String::new();
     for verdict in verdicts {
-        let word = if verdict.held { "held  " } else { "BROKEN" };
+        let word = if verdict.held { good("held  ") } else { bad("BROKEN") };
         let measured = shown(verdict.measured);
         let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
     }

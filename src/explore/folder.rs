@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::report::page::{PAGE, PageError, READ, Recorded, page};
 use crate::scenario::Scenario;
 
 /// Why a folder was not written.
@@ -98,6 +99,11 @@ pub fn write_folder_with(
         let path = contents.join(name);
         fs::write(&path, bytes).map_err(failed(&path))?;
     }
+    // Whatever can be told as a page is; a share of a sweep, or what a hunt found, can't.
+    if let Ok(page) = page(Recorded(files)) {
+        let path = contents.join(PAGE);
+        fs::write(&path, page).map_err(failed(&path))?;
+    }
     if let Some(PreparedFile { name, file }) = prepared {
         let path = contents.join(name);
         // It was private, as temporary files are: the others' permissions are for it too.
@@ -116,6 +122,42 @@ pub fn write_folder_with(
         return Err(FolderError::Io { path: folder.to_path_buf(), source });
     }
     Ok(())
+}
+
+/// The files of a result folder that reports are made from.
+///
+/// # Errors
+/// When one can't be read; those that are not there are left out.
+pub fn report_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut files = Vec::new();
+    for name in READ {
+        let path = folder.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => files.push((name.to_string(), bytes)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(format!("can't read {}: {error}", path.display())),
+        }
+    }
+    Ok(files)
+}
+
+/// Makes a result folder's page from its recorded files, in place of the one that may be there. Returns where it is.
+///
+/// # Errors
+/// What is missing, or why it can't be written.
+pub fn rewrite_page(folder: &Path) -> Result<PathBuf, String> {
+    let files = report_files(folder)?;
+    let page = page(Recorded(&files)).map_err(|error: PageError| format!("{}: {error}", folder.display()))?;
+    let path = folder.join(PAGE);
+    let failed = |error: io::Error| format!("can't write {}: {error}", path.display());
+    let fresh = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(failed)?;
+    fs::write(fresh.path(), page).map_err(failed)?;
+    // It was private, as temporary files are: the others' permissions are for it too.
+    if let Some(like) = files.first().and_then(|(name, _)| fs::metadata(folder.join(name)).ok()) {
+        fs::set_permissions(fresh.path(), like.permissions()).map_err(failed)?;
+    }
+    fresh.persist(&path).map_err(|error| failed(error.error))?;
+    Ok(path)
 }
 
 /// Whether a driver's run of this scenario could be written to `folder`.

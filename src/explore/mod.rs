@@ -20,12 +20,12 @@ mod visitors;
 
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
 pub use folder::{
-    FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, write_folder,
-    write_folder_with,
+    FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, report_files,
+    rewrite_page, write_folder, write_folder_with,
 };
 pub use once::{Finished, Progress, once, once_with};
 pub use recorded::{RecordedError, recorded};
-pub use replay::{events, find, perfetto, trace};
+pub use replay::{events, exemplars, find, perfetto, trace};
 pub use twin::{Difference, Twin};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 pub use visitors::Visit;

@@ -60,6 +60,7 @@ impl Finished {
             violations: &self.violations,
             partial: self.partial,
             deviations: &self.deviations,
+            command: None,
         }
     }
 

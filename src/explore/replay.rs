@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
+use super::once::Progress;
 use crate::driver;
 use crate::driver::sim::Simulation;
 use crate::record::Recorder;
-use crate::replay::{Filter, Finder, Lines, Listener, Perfetto, Trace, Which};
+use crate::replay;
+use crate::replay::{Exemplar, Filter, Finder, Lines, Listener, Perfetto, Rest, Trace, Which};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 
@@ -23,6 +25,34 @@ pub fn trace(scenario: &Scenario, sessions: &[(u16, u32)]) -> Vec<Trace> {
     let mut listener = Listener::new(sessions);
     let messages = simulation.finish_and_tell(&mut listener);
     listener.traces(&messages, Timestamp::ZERO + scenario.file.duration)
+}
+
+/// The same for examples: the bytes of `exemplars.jsonl`. None when the watcher, which is shown the progress now and then,
+/// ended the run by returning false.
+pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut(Progress) -> bool) -> Option<Vec<u8>> {
+    let sessions: Vec<(u16, u32)> = chosen.iter().map(|exemplar| (exemplar.group, exemplar.index)).collect();
+    let first = chosen.iter().map(|exemplar| exemplar.from).min().unwrap_or(Timestamp::ZERO);
+    let end = Timestamp::ZERO + scenario.file.duration;
+    let mut simulation = Simulation::new(scenario);
+    let mut recorder = (Listener::new(&sessions), Rest::new(chosen));
+    let mut watched =
+        |simulation: &Simulation| watch(Progress { now: simulation.now(), end, events: simulation.events() });
+    // Listening costs: not before there is something to hear.
+    while simulation.advance_before(&mut (), first, STRIDE) {
+        if !watched(&simulation) {
+            return None;
+        }
+    }
+    simulation.listen(sessions.iter().copied());
+    let mut cut = false;
+    while !cut && simulation.advance_and_hear(&mut recorder, STRIDE) {
+        if !watched(&simulation) {
+            return None;
+        }
+        cut = recorder.1.has_come(simulation.now());
+    }
+    let traces = recorder.0.traces(&simulation.heard(), simulation.now());
+    Some(replay::exemplars(scenario, chosen, &traces, cut).into_bytes())
 }
 
 /// Items worked through between two looks at whether anybody still reads.

@@ -34,6 +34,12 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Is told who a session is, without those before it.
+    pub(super) fn tell(&mut self, session: u32, who: (u16, u32)) {
+        self.sessions.resize(session as usize + 1, (u16::MAX, u32::MAX));
+        self.sessions[session as usize] = who;
+    }
+
     /// A session by the driver's number: client group, and number in it.
     pub fn who(&self, session: u32) -> Option<(u16, u32)> {
         self.sessions.get(session as usize).copied()

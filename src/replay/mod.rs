@@ -6,6 +6,7 @@
 
 mod capture;
 mod events;
+mod exemplars;
 mod find;
 mod kinds;
 mod label;
@@ -17,6 +18,7 @@ mod trace;
 
 pub use capture::pcapng;
 pub use events::{Filter, Lines, Names};
+pub use exemplars::{Chooser, Exemplar, Rest, exemplars};
 pub use find::{Finder, Which};
 pub use kinds::KINDS;
 pub use ladder::{End, Ladder, Row};

@@ -11,6 +11,12 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// What ran, so that it can run again.
 pub(super) fn run(run: &Run<'_>) -> String {
+    let ms = |at: Timestamp| at.since(Timestamp::ZERO).as_millis_f64();
+    let windows = run
+        .measured
+        .faults
+        .iter()
+        .map(|fault| json!({ "name": fault.name, "from_ms": ms(fault.from), "until_ms": fault.until.map(ms) }));
     let mut document = json!({
         "format_version": FORMAT_VERSION,
         "scenario": run.scenario.name,
@@ -22,6 +28,8 @@ pub(super) fn run(run: &Run<'_>) -> String {
         "partial": run.partial,
         "version": env!("CARGO_PKG_VERSION"),
         "digest": run.digest,
+        "command": run.command,
+        "faults": windows.collect::<Vec<_>>(),
         "scenario_hash": run.scenario.hash(),
         "scenario_toml": run.scenario.resolved(),
     });

@@ -3,9 +3,11 @@
 pub mod capacity;
 pub mod collapse;
 pub mod comparison;
+pub mod formats;
 mod hlog;
 mod json;
 pub mod league;
+pub mod page;
 pub mod paired;
 mod series;
 mod shown;
@@ -42,6 +44,8 @@ pub struct Run<'a> {
     pub partial: bool,
     /// In what the driver differs from the simulator.
     pub deviations: &'a [String],
+    /// The command that makes the same run, without where its results go.
+    pub command: Option<&'a str>,
 }
 
 /// Every file of the run's folder: its name and its bytes.

@@ -41,6 +41,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
         violations: &[],
         partial: false,
         deviations: &[],
+        command: None,
     };
     check(&run)
 }

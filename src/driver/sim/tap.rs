@@ -3,6 +3,7 @@
 //! Nothing listens unless [`Simulation::listen`] was called, and what listens decides nothing. A message is noted when it
 //! is sent; what becomes of it is read off the items that the queue gives out, before they are dealt with.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::{ClientEnd, ServerEnd, Who};
@@ -116,7 +117,26 @@ impl Simulation {
     /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
     /// carried, in the order in which it was sent.
     pub fn finish_and_tell<R: Recorder>(&mut self, recorder: &mut R) -> Vec<Message> {
-        while self.work(recorder, u64::MAX, Simulation::hear) {}
+        while self.advance_and_hear(recorder, u64::MAX) {}
+        self.heard()
+    }
+
+    /// As [`Simulation::advance`], and listens.
+    pub fn advance_and_hear<R: Recorder>(&mut self, recorder: &mut R, budget: u64) -> bool {
+        self.work(recorder, budget, Simulation::hear)
+    }
+
+    /// Works through at most `budget` items before the first session that is scheduled at this moment or later. False
+    /// when there are no more.
+    pub fn advance_before<R: Recorder>(&mut self, recorder: &mut R, scheduled: Timestamp, budget: u64) -> bool {
+        (0..budget).all(|_| {
+            let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
+            arrival < scheduled && self.advance(recorder, 1)
+        })
+    }
+
+    /// What the chosen sessions' connections carried, in the order in which it was sent.
+    pub fn heard(&mut self) -> Vec<Message> {
         let mut messages = self.tap.take().map_or_else(Vec::new, |tap| tap.messages);
         messages.sort_by_key(|message| message.transmissions[0].left);
         messages

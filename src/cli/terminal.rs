@@ -1,0 +1,140 @@
+//! Colour where a reader sees it, and a chart of characters.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+
+use crate::metrics::Measured;
+use crate::report::percent;
+use crate::time::{Nanos, Timestamp, human};
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+static COLORED: AtomicBool = AtomicBool::new(false);
+
+impl Color {
+    /// Decides it for this process.
+    pub fn decide(self) {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let colored = match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                !is_set("NO_COLOR") && !dumb && std::io::stdout().is_terminal()
+            }
+        };
+        COLORED.store(colored, Ordering::Relaxed);
+    }
+}
+
+/// Something that is well.
+pub(super) fn good(text: &str) -> String {
+    painted("32", text)
+}
+
+/// Something that is not.
+pub(super) fn bad(text: &str) -> String {
+    painted("1;31", text)
+}
+
+/// Something less important.
+pub(super) fn faint(text: &str) -> String {
+    painted("2", text)
+}
+
+fn painted(code: &str, text: &str) -> String {
+    if COLORED.load(Ordering::Relaxed) { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+}
+
+/// The columns of a chart.
+const WIDTH: usize = 60;
+const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Faults below the chart, at most.
+const FAULTS: usize = 4;
+
+/// Availability over time, the lowest in each column, and below it when which fault was on. Nothing where nobody ever
+/// wanted to be open.
+pub(super) fn availability(measured: &Measured) -> String {
+    let series = &measured.series;
+    let Some(end) = series.ends.last().filter(|end| end.0 > 0) else { return String::new() };
+    let width = WIDTH.min(series.ends.len());
+    let mut columns: Vec<Option<f64>> = vec![None; width];
+    let mut lowest: Option<(f64, Timestamp)> = None;
+    for (row, (at, value)) in series.ends.iter().zip(&series.availability).enumerate() {
+        let Some(value) = *value else { continue };
+        let column = &mut columns[row * width / series.ends.len()];
+        *column = Some(column.map_or(value, |known| known.min(value)));
+        if lowest.is_none_or(|(known, _)| value < known) {
+            lowest = Some((value, *at));
+        }
+    }
+    let Some((least, at)) = lowest else { return String::new() };
+    // Full means all of the time: what is less is seen to be less.
+    let block = |share: f64| if share >= 1.0 { BLOCKS[8] } else { BLOCKS[1 + (share.max(0.0) * 7.0) as usize] };
+    let line: String = columns.iter().map(|column| column.map_or(' ', block)).collect();
+    let each = human(Nanos(end.0 / width as u64));
+    let title = format!(
+        "           the lowest in each column of {each}, from 0 to 100 %; of all {}, in the interval up to {}",
+        percent(least),
+        human(at.since(Timestamp::ZERO))
+    );
+    let mut text = format!("{title}\n{}{line}{}\n", faint("           ▕"), faint("▏"));
+    for fault in measured.faults.iter().take(FAULTS) {
+        let place = |at: Timestamp| (at.0 as u128 * width as u128 / end.0 as u128) as usize;
+        let from = place(fault.from).min(width - 1);
+        let until = fault.until.map_or(width, place).clamp(from + 1, width);
+        let line: String = (0..width).map(|column| if (from..until).contains(&column) { '▔' } else { ' ' }).collect();
+        text += &format!("            {} {}\n", bad(&line), fault.name);
+    }
+    if measured.faults.len() > FAULTS {
+        text += &format!("            and {} more faults\n", measured.faults.len() - FAULTS);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{FaultWindow, Series};
+
+    #[test]
+    fn a_dip_is_seen_however_many_intervals_share_its_column() {
+        let second = |n: u64| Timestamp(n * 1_000_000_000);
+        let mut series = Series { ends: (1..=120).map(second).collect(), ..Series::default() };
+        series.availability = vec![Some(1.0); 120];
+        series.availability[0] = None;
+        series.availability[1] = None;
+        series.availability[40] = Some(0.0);
+        series.availability[43] = Some(0.999);
+        series.availability[60] = Some(0.5);
+        let faults = vec![FaultWindow { name: "dies".into(), from: second(40), until: Some(second(42)) }];
+        let measured = Measured { series, faults, ..Measured::default() };
+        let full = |count: usize| "█".repeat(count);
+        let expected = format!(
+            "           the lowest in each column of 2.00 s, from 0 to 100 %; of all 0 %, in the interval up to 41.0 s\n           ▕ {}▁▇{}▄{}▏\n            {}▔{} dies\n",
+            full(19),
+            full(8),
+            full(29),
+            " ".repeat(20),
+            " ".repeat(39),
+        );
+        assert_eq!(availability(&measured), expected);
+    }
+
+    #[test]
+    fn nothing_to_show_is_no_chart() {
+        assert_eq!(availability(&Measured::default()), "");
+    }
+}

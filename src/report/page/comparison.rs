@@ -1,0 +1,237 @@
+//! The page of a comparison.
+
+use serde_json::{Value as Json, json};
+
+use super::cells::{Cell, covered};
+use super::html::{Mood, Page};
+use super::{PageError, Recorded};
+use crate::report::{grouped, percent};
+
+pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
+    let document = files.json("compare.json")?;
+    let empty = Vec::new();
+    let parts = document["parts"].as_array().unwrap_or(&empty);
+    let name = document["comparison"].as_str().unwrap_or_default();
+    let rows = || parts.iter().flat_map(rows_of);
+    let seeds: Vec<String> = rows().next().into_iter().flat_map(runs_of).map(|run| run["seed"].to_string()).collect();
+    let below = format!(
+        "comparison of {} · {} {}",
+        counted(rows().count(), "choice"),
+        if seeds.len() == 1 { "seed" } else { "seeds" },
+        shortened(&seeds)
+    );
+    let mut page = Page::new(name, &below);
+    league(&mut page, &document["league"]);
+    let metrics = names(&document["metrics"]);
+    page.heading("All choices");
+    if seeds.len() > 1 {
+        page.note("Each figure: the median over the seeds, and from the least to the largest.");
+    }
+    let all = parts.iter().flat_map(|part| rows_of(part).map(move |row| (part, row)));
+    table(&mut page, "All choices", all, &metrics);
+    for (number, part) in parts.iter().enumerate() {
+        let text = |key: &str| part[key].as_str().unwrap_or_default();
+        page.heading(&format!("{}: {}", text("scenario"), text("title")));
+        let own = names(&part["metrics"]);
+        if own != metrics {
+            table(&mut page, text("scenario"), rows_of(part).map(|row| (part, row)), &own);
+        }
+        for (nth, metric) in own.iter().enumerate() {
+            page.chart(&format!("bars-{number}-{nth}"), metric, "", bars(part, metric));
+        }
+    }
+    again(&mut page, parts, &document);
+    Ok(page)
+}
+
+/// Which choice is better, where several seeds can tell.
+fn league(page: &mut Page, league: &Json) {
+    let list = |key: &str| league[key].as_array().into_iter().flatten();
+    let (metric, unit) =
+        (league["by"]["metric"].as_str().unwrap_or_default(), league["unit"].as_str().unwrap_or_default());
+    let Some(first) = list("pairs").next() else { return };
+    let mood = if first["shown"] == true { Mood::Good } else { Mood::Open };
+    page.verdict(mood, first["verdict"].as_str().unwrap_or_default());
+    page.heading(&format!("League table by {metric}"));
+    let suffix = if unit == "ms" {
+        "_ms"
+    } else if unit == "share" {
+        "availability"
+    } else {
+        ""
+    };
+    let rows: Vec<Vec<Cell>> = list("standings")
+        .map(|one| {
+            let figure = |key: &str| match one[key].as_f64() {
+                None if key == "median" && unit == "ms" => Cell::text("never"),
+                value => Cell::of_many(suffix, value),
+            };
+            vec![
+                Cell::metric("place", &one["place"]),
+                Cell::text(one["name"].as_str().unwrap_or_default()),
+                figure("median"),
+                figure("mean"),
+                Cell::metric("seeds", &one["seeds"]),
+                Cell::metric("never", &one["never"]),
+            ]
+        })
+        .collect();
+    let columns =
+        [("place", false), ("choice", true), ("median", false), ("mean", false), ("seeds", false), ("never", false)];
+    page.table("League table", &columns, &rows);
+    let pairs: Vec<Vec<Cell>> = list("pairs")
+        .map(|pair| {
+            let text = |key: &str| Cell::text(pair[key].as_str().unwrap_or_default());
+            let difference = &pair["metrics"][0];
+            let figure = |key: &str| match difference[key].as_f64() {
+                None => Cell::text("–"),
+                // Durations know no sign.
+                Some(below) if below < 0.0 => {
+                    let cell = Cell::of_many(suffix, Some(-below));
+                    Cell { text: format!("−{}", cell.text), value: Some(below), ..cell }
+                }
+                value => Cell::of_many(suffix, value),
+            };
+            let number = |key: &str| match difference[key].as_f64() {
+                None => Cell::text("–"),
+                Some(value) => Cell { text: format!("{value:.3}"), value: Some(value), ..Cell::default() },
+            };
+            vec![
+                text("first"),
+                text("second"),
+                figure("typical"),
+                figure("low"),
+                figure("high"),
+                number("effect"),
+                number("p_corrected"),
+                text("verdict"),
+            ]
+        })
+        .collect();
+    let columns = [
+        ("first", true),
+        ("second", true),
+        ("difference", false),
+        ("95 % from", false),
+        ("to", false),
+        ("effect", false),
+        ("p (Holm)", false),
+        ("what can be said", true),
+    ];
+    page.table("Each two choices", &columns, &pairs);
+}
+
+fn rows_of(part: &Json) -> impl Iterator<Item = &Json> {
+    part["rows"].as_array().into_iter().flatten()
+}
+
+fn runs_of(row: &Json) -> impl Iterator<Item = &Json> {
+    row["runs"].as_array().into_iter().flatten()
+}
+
+fn names(list: &Json) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_string).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// `1, 2, 3 … 100`.
+fn shortened(seeds: &[String]) -> String {
+    match seeds {
+        [first, second, third, .., last] if seeds.len() > 6 => format!("{first}, {second}, {third} … {last}"),
+        _ => seeds.join(", "),
+    }
+}
+
+/// A recorded value: how it ranks, and how it reads. What never came is the largest.
+fn value(of: &Json) -> Option<(f64, String)> {
+    if let Some(ms) = of.get("ms") {
+        let cell = Cell::metric("_ms", ms);
+        return Some((ms.as_f64().unwrap_or(f64::INFINITY), cell.text));
+    }
+    if let Some(count) = of.get("count").and_then(Json::as_u64) {
+        return Some(match of.get("of").and_then(Json::as_u64).filter(|all| *all > 0) {
+            Some(all) => {
+                let share = count as f64 / all as f64;
+                (share, format!("{} ({})", grouped(count), percent(share)))
+            }
+            None => (count as f64, grouped(count)),
+        });
+    }
+    let ratio = of.get("ratio")?;
+    Some(ratio.as_f64().map_or((-1.0, "–".into()), |ratio| (ratio, percent(ratio))))
+}
+
+/// A metric over a row's seeds: the least, the one in the middle, the largest.
+fn spread(row: &Json, metric: &str) -> Option<[(f64, String); 3]> {
+    let mut values: Vec<(f64, String)> = runs_of(row).filter_map(|run| value(run["values"].get(metric)?)).collect();
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (least, largest) = (values.first()?.clone(), values.last()?.clone());
+    Some([least, values[(values.len() - 1) / 2].clone(), largest])
+}
+
+fn table<'a>(page: &mut Page, name: &str, rows: impl Iterator<Item = (&'a Json, &'a Json)>, metrics: &[String]) {
+    let rows: Vec<Vec<Cell>> = rows
+        .map(|(part, row)| {
+            let text = |place: &Json, key: &str| Cell::text(place[key].as_str().unwrap_or_default());
+            let cells = metrics.iter().map(|metric| match spread(row, metric) {
+                None => Cell::text(""),
+                Some([least, middle, largest]) => {
+                    let text = match least.0 == largest.0 {
+                        true => middle.1,
+                        false => format!("{} [{} … {}]", middle.1, least.1, largest.1),
+                    };
+                    Cell { text, value: Some(middle.0).filter(|value| value.is_finite()), ..Cell::default() }
+                }
+            });
+            [text(part, "scenario"), text(row, "name")].into_iter().chain(cells).collect()
+        })
+        .collect();
+    let columns: Vec<(&str, bool)> = [("scenario", true), ("variant", true)]
+        .into_iter()
+        .chain(metrics.iter().map(|metric| (metric.as_str(), false)))
+        .collect();
+    page.table(name, &columns, &rows);
+}
+
+fn bars(part: &Json, metric: &str) -> Json {
+    let mut whole = false;
+    let rows = rows_of(part).map(|row| {
+        let name = &row["name"];
+        let first = runs_of(row).next().map(|run| &run["values"][metric]);
+        whole |= first.is_some_and(|value| value.get("ratio").is_some() || value.get("of").is_some());
+        let Some([least, middle, largest]) = spread(row, metric) else {
+            return json!({ "name": name, "value": null, "low": null, "high": null, "shown": "" });
+        };
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite() && *value >= 0.0);
+        let range = finite(least.0).zip(finite(largest.0)).filter(|(least, largest)| least < largest);
+        let told = format!("{} (from {} to {})", middle.1, least.1, largest.1);
+        json!({
+            "name": name,
+            "value": finite(middle.0),
+            "low": range.map(|(least, _)| least),
+            "high": range.map(|(_, largest)| largest),
+            "endless": middle.0.is_infinite(),
+            "shown": if middle.0.is_infinite() { "never".into() } else { middle.1 },
+            "told": told,
+        })
+    });
+    let rows: Vec<Json> = rows.collect();
+    json!({ "whole": whole, "rows": rows })
+}
+
+fn again(page: &mut Page, parts: &[Json], document: &Json) {
+    page.heading("Run it again");
+    let files = parts.iter().map(|part| format!(" scenarios/{}.toml", part["scenario"].as_str().unwrap_or_default()));
+    let seeds = parts.first().and_then(|part| rows_of(part).next()).into_iter().flat_map(runs_of);
+    let seeds: Vec<String> = seeds.map(|run| run["seed"].to_string()).collect();
+    page.command(&format!("shakedown compare{} --seeds {}", files.collect::<String>(), seeds.join(",")));
+    page.note(&format!("version {}", document["version"].as_str().unwrap_or_default()));
+    for (part, row) in parts.iter().flat_map(|part| rows_of(part).map(move |row| (part, row))) {
+        let text = |place: &Json, key: &str| place[key].as_str().unwrap_or_default().to_string();
+        let name = format!("{}, {}: the scenario with every default", text(part, "scenario"), text(row, "name"));
+        page.folded_text(&name, &covered(&text(row, "scenario_toml")));
+    }
+}

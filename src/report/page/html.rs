@@ -1,0 +1,234 @@
+//! HTML, escaped, and put together.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::cells::Cell;
+
+const CSS: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// A page that grows.
+#[derive(Debug)]
+pub(super) struct Page {
+    title: String,
+    html: String,
+    charts: Map<String, Json>,
+    /// What charts share.
+    data: Map<String, Json>,
+    /// Whether the latest element is a chart, so that the next one stands beside it.
+    in_charts: bool,
+}
+
+/// How a headline verdict looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Good,
+    Bad,
+    /// Nothing was asked, or nothing can be said.
+    Open,
+}
+
+/// The head of a column, and whether it holds text.
+pub(super) type Column<'a> = (&'a str, bool);
+
+/// A text that is no markup.
+pub(super) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '\n' | '\t' => html.push(c),
+            c if c.is_control() => html.push('\u{FFFD}'),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
+impl Page {
+    /// A page with its headline, and a line below it.
+    pub fn new(title: &str, below: &str) -> Page {
+        let mut page = Page {
+            title: title.to_string(),
+            html: String::new(),
+            charts: Map::new(),
+            data: Map::new(),
+            in_charts: false,
+        };
+        let _ = write!(
+            page.html,
+            "<header><div><h1>{}</h1><p class=\"faded\">{}</p></div>\
+             <button type=\"button\" class=\"theme\">Theme</button></header>\n<main>\n",
+            escaped(title),
+            escaped(below)
+        );
+        page
+    }
+
+    fn add(&mut self, html: &str) {
+        if std::mem::take(&mut self.in_charts) {
+            self.html.push_str("</div>\n");
+        }
+        self.html.push_str(html);
+    }
+
+    /// What came out, in a sentence.
+    pub fn verdict(&mut self, mood: Mood, text: &str) {
+        let class = match mood {
+            Mood::Good => "",
+            Mood::Bad => " bad",
+            Mood::Open => " open",
+        };
+        self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", escaped(text)));
+    }
+
+    pub fn heading(&mut self, text: &str) {
+        self.add(&format!("<h2>{}</h2>\n", escaped(text)));
+    }
+
+    pub fn note(&mut self, text: &str) {
+        self.add(&format!("<p class=\"note\">{}</p>\n", escaped(text)));
+    }
+
+    /// Names and values.
+    pub fn tiles(&mut self, tiles: &[(String, String)]) {
+        let tile = |(name, value): &(String, String)| {
+            format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value))
+        };
+        let tiles: String = tiles.iter().map(tile).collect();
+        self.add(&format!("<dl class=\"tiles\">{tiles}</dl>\n"));
+    }
+
+    /// What charts share.
+    pub fn share(&mut self, name: &str, value: Json) {
+        self.data.insert(name.into(), value);
+    }
+
+    fn figure(&mut self, attribute: &str, title: &str, note: &str, inside: &str) {
+        if !self.in_charts {
+            self.html.push_str("<div class=\"charts\">\n");
+            self.in_charts = true;
+        }
+        let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>", escaped(note)) };
+        let _ = writeln!(
+            self.html,
+            "<figure{attribute}><figcaption><h3>{}</h3>{note}</figcaption>{inside}</figure>",
+            escaped(title)
+        );
+    }
+
+    /// A chart, which the script draws.
+    pub fn chart(&mut self, id: &str, title: &str, note: &str, mut chart: Json) {
+        chart["title"] = json!(title);
+        self.charts.insert(id.into(), chart);
+        let without = "<noscript>This chart is drawn by the page's script; the folder has it as SVG.</noscript>";
+        self.figure(&format!(" data-chart=\"{}\"", escaped(id)), title, note, without);
+    }
+
+    /// A picture that was drawn before.
+    pub fn picture(&mut self, title: &str, note: &str, svg: &[u8]) {
+        let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, svg);
+        let image = format!("<img alt=\"{}\" src=\"data:image/svg+xml;base64,{data}\">", escaped(title));
+        self.figure("", title, note, &image);
+    }
+
+    /// A table that sorts.
+    pub fn table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
+        self.add(&table(name, columns, rows));
+    }
+
+    /// The same, behind a line that opens it.
+    pub fn folded_table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
+        let table = table(name, columns, rows);
+        self.add(&format!("<details><summary>{}</summary>{table}</details>\n", escaped(name)));
+    }
+
+    /// A command to copy.
+    pub fn command(&mut self, command: &str) {
+        let html = format!(
+            "<div class=\"command\"><pre>{}</pre><button type=\"button\">Copy</button></div>\n",
+            escaped(command)
+        );
+        self.add(&html);
+    }
+
+    /// A text as it is, behind a line that opens it.
+    pub fn folded_text(&mut self, name: &str, text: &str) {
+        let html = format!(
+            "<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n",
+            escaped(name),
+            escaped(text)
+        );
+        self.add(&html);
+    }
+
+    /// A session's ladder, behind a line that opens it; the first is open.
+    pub fn ladder(&mut self, number: usize, session: &str, what: &str) {
+        let open = if number == 0 { " open" } else { "" };
+        let html = format!(
+            "<details data-exemplar=\"{number}\"{open}><summary>{} <span>{}</span></summary>\
+             <div class=\"ladder scroll\" tabindex=\"0\" role=\"group\" aria-label=\"ladder of {0}\"></div></details>\n",
+            escaped(session),
+            escaped(what)
+        );
+        self.add(&html);
+    }
+
+    /// The whole page.
+    pub fn finish(mut self) -> String {
+        let footer = format!(
+            "</main>\n<footer>Written by shakedown {}. This page loads nothing from anywhere; \
+             <code>shakedown report FOLDER</code> makes it again from the recorded files.</footer>\n\
+             <div id=\"live\" class=\"sr\" aria-live=\"polite\"></div>\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        self.add(&footer);
+        self.data.insert("charts".into(), Json::Object(self.charts));
+        // Within a script, `</script>` would end it whatever the quotes around it say.
+        let data = Json::Object(self.data).to_string().replace('<', "\\u003c");
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src \
+             'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
+             <link rel=\"icon\" href=\"data:,\">\n\
+             <title>{}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n{}\
+             <script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+            escaped(&self.title),
+            self.html,
+        )
+    }
+}
+
+fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
+    let mut html = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\"><table class=\"data\">\
+         <caption class=\"sr\">{0}</caption><thead><tr>",
+        escaped(name)
+    );
+    for (column, is_text) in columns {
+        let class = if *is_text { " class=\"text\"" } else { "" };
+        let _ = write!(html, "<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", escaped(column));
+    }
+    html.push_str("</tr></thead><tbody>\n");
+    for row in rows {
+        html.push_str("<tr>");
+        for (cell, (_, is_text)) in row.iter().zip(columns) {
+            let mut classes = Vec::new();
+            classes.extend(is_text.then_some("text"));
+            classes.extend(cell.class);
+            let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
+            let value = cell.value.map_or(String::new(), |value| format!(" data-v=\"{value}\""));
+            let _ = write!(html, "<td{class}{value}>{}</td>", escaped(&cell.text));
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}

@@ -1,0 +1,422 @@
+//! The page of a run.
+
+use serde_json::{Value as Json, json};
+
+use super::cells::{Cell, at, covered, metric};
+use super::html::{Mood, Page};
+use super::series::{Series, color, line, number};
+use super::{PageError, Recorded};
+use crate::report::{grouped, percent};
+use crate::time::{Nanos, human};
+
+/// Rows of a table of servers, and of all metrics, at most.
+const ROWS: usize = 1_000;
+
+pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
+    let (run, summary) = (files.json("run.json")?, files.json("summary.json")?);
+    let text = |key: &str| run[key].as_str().unwrap_or_default();
+    let exemplars = files.lines("exemplars.jsonl")?;
+    let mut below = format!("{} · driver {} · seed {}", text("scenario"), text("driver"), run["seed"]);
+    if let Some(variant) = run["variant"].as_str() {
+        below += &format!(" · variant {variant}");
+    }
+    let mut page = Page::new(text("title"), &below);
+    let (mood, sentence) = verdict(&run, &summary);
+    page.verdict(mood, &sentence);
+    page.tiles(&tiles(&summary));
+    expectations(&mut page, &summary);
+    let windows = run["faults"].as_array().cloned().unwrap_or_default();
+    page.share("faults", windows.iter().map(window).collect());
+    page.heading("Charts");
+    let series = Series::read(files.text("series.csv")?)?;
+    if series.together > 1 {
+        page.note(&format!(
+            "Each point stands for {} intervals: counts added up, the worst latency, availability and queue, the last of what is open.",
+            series.together
+        ));
+    }
+    page.share("times", series.times());
+    for chart in series.charts() {
+        page.chart(&chart.id, &chart.title, &chart.note, chart.chart);
+    }
+    if let Some(chart) = percentiles(&summary) {
+        let note = "The latency that a share of all values does not exceed. A line that ends early has values that never came to their end.";
+        page.chart("percentiles", "Latency by percentile", note, chart);
+    }
+    faults(&mut page, &windows, &summary);
+    latencies(&mut page, &summary);
+    groups(&mut page, &summary);
+    servers(&mut page, &summary);
+    sessions(&mut page, &exemplars);
+    page.share("exemplars", exemplars.iter().map(drawn).collect());
+    again(&mut page, &run);
+    all_metrics(&mut page, &summary);
+    Ok(page)
+}
+
+/// What of an exemplar is drawn.
+fn drawn(exemplar: &Json) -> Json {
+    json!({ "session": exemplar["session"], "hosts": exemplar["hosts"], "ladder": exemplar["ladder"] })
+}
+
+fn window(window: &Json) -> Json {
+    json!({ "name": window["name"], "from": window["from_ms"], "until": window["until_ms"] })
+}
+
+fn verdict(run: &Json, summary: &Json) -> (Mood, String) {
+    let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
+    let (expectations, invariants) = (list("expectations"), list("invariants_broken"));
+    let broken: Vec<&Json> = expectations.iter().filter(|one| one["held"] != true).collect();
+    let count = |path: &str| metric(summary, path).map_or("–".into(), |cell| cell.text);
+    let figures = format!(
+        "{} of {} sessions opened, {} open at the end, availability {}.",
+        count("sessions.opened"),
+        count("sessions.scheduled"),
+        count("sessions.open_at_end"),
+        count("availability.mean")
+    );
+    if run["partial"] == true {
+        return (Mood::Open, format!("Interrupted before its end, and judged by nothing: {figures}"));
+    }
+    if !invariants.is_empty() || !broken.is_empty() {
+        let mut said: Vec<String> = invariants
+            .iter()
+            .map(|one| one["invariant"].as_str().unwrap_or_default().replace('_', " "))
+            .take(3)
+            .collect();
+        said.extend(broken.iter().take(3).map(|one| {
+            let path = one["metric"].as_str().unwrap_or_default();
+            format!("{path} is {}, expected {}", measured(one, summary), one["expected"].as_str().unwrap_or_default())
+        }));
+        let what = match (invariants.len(), broken.len()) {
+            (0, broken) => format!("{broken} of {} expectations broke", expectations.len()),
+            (invariants, 0) => format!("{invariants} invariants broke"),
+            (invariants, broken) => {
+                format!("{invariants} invariants and {broken} of {} expectations broke", expectations.len())
+            }
+        };
+        return (Mood::Bad, format!("{what}: {}. {figures}", said.join("; ")));
+    }
+    match expectations.len() {
+        0 => (Mood::Open, format!("Nothing was expected of this run. {figures}")),
+        1 => (Mood::Good, format!("The one expectation held. {figures}")),
+        all => (Mood::Good, format!("All {all} expectations held. {figures}")),
+    }
+}
+
+/// What was measured where something was expected.
+fn measured(expectation: &Json, summary: &Json) -> String {
+    let path = expectation["metric"].as_str().unwrap_or_default();
+    let value = &expectation["measured"];
+    let unit = if metric(summary, path).is_some() && at(summary, path).is_null() { "_ms" } else { "" };
+    let cell = Cell::metric(&format!("{path}{unit}"), value);
+    // Counts of sessions are parts of those that were scheduled.
+    let whole = path.rsplit_once("sessions.").map(|(before, _)| format!("{before}sessions.scheduled"));
+    let whole = whole.filter(|whole| whole != path).and_then(|whole| at(summary, &whole).as_u64());
+    match (value.as_u64(), whole) {
+        (Some(count), Some(of)) if of > 0 => format!("{} ({})", cell.text, percent(count as f64 / of as f64)),
+        _ => cell.text,
+    }
+}
+
+fn tiles(summary: &Json) -> Vec<(String, String)> {
+    let wanted = [
+        ("sessions", "sessions.scheduled"),
+        ("opened", "sessions.opened"),
+        ("open at the end", "sessions.open_at_end"),
+        ("availability", "availability.mean"),
+        ("attempts", "attempts.total"),
+        ("attempts failed", "attempts.failed"),
+        ("handshake p99", "handshake_latency.p99"),
+        ("time to open p99", "time_to_open.p99"),
+        ("sessions lost", "lost.total"),
+        ("outage p99", "outage.p99"),
+    ];
+    let outages = at(summary, "outage.count").as_u64().unwrap_or(0);
+    let tile = |(name, path): (&str, &str)| {
+        if path.starts_with("outage") && outages == 0 {
+            return None;
+        }
+        metric(summary, path).map(|cell| (name.to_string(), cell.text))
+    };
+    wanted.into_iter().filter_map(tile).collect()
+}
+
+fn expectations(page: &mut Page, summary: &Json) {
+    let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
+    let invariants = list("invariants_broken");
+    if !invariants.is_empty() {
+        page.heading("Broken invariants");
+        let rows: Vec<Vec<Cell>> = invariants
+            .iter()
+            .map(|one| {
+                let text = |key: &str| one[key].as_str().unwrap_or("–");
+                vec![
+                    Cell::text(text("invariant")).class("broken"),
+                    Cell::metric("at_ms", &one["at_ms"]),
+                    Cell::text(text("session")),
+                    Cell::text(text("what")),
+                ]
+            })
+            .collect();
+        page.table(
+            "Broken invariants",
+            &[("invariant", true), ("at", false), ("session", true), ("what", true)],
+            &rows,
+        );
+    }
+    let expectations = list("expectations");
+    if expectations.is_empty() {
+        return;
+    }
+    page.heading("Expectations");
+    let rows: Vec<Vec<Cell>> = expectations
+        .iter()
+        .map(|one| {
+            let held = one["held"] == true;
+            let measured = Cell { text: measured(one, summary), value: one["measured"].as_f64(), ..Cell::default() };
+            vec![
+                Cell::text(if held { "held" } else { "BROKEN" }).class(if held { "held" } else { "broken" }),
+                Cell::text(one["metric"].as_str().unwrap_or_default()),
+                Cell::text(one["expected"].as_str().unwrap_or_default()),
+                measured,
+            ]
+        })
+        .collect();
+    let columns = [("", true), ("metric", true), ("expected", true), ("measured", false)];
+    page.table("Expectations", &columns, &rows);
+}
+
+/// The latencies of all groups together, as far as the summary has percentiles.
+fn percentiles(summary: &Json) -> Option<Json> {
+    let names = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency", "outage", "detection_time"];
+    let shares = [("min", 0.0), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999), ("p99_99", 0.9999)];
+    let mut most = 0;
+    let lines = names.iter().enumerate().filter_map(|(nth, name)| {
+        let count = summary[name]["count"].as_u64().filter(|count| *count > 0)?;
+        let last = 1.0 - 0.5 / count as f64;
+        let (mut xs, mut ys) = (Vec::new(), Vec::new());
+        let known = shares.iter().copied().filter(|(_, share)| *share < last);
+        for (statistic, share) in known.chain([("max", last)]) {
+            if let Some(value) = summary[name][format!("{statistic}_ms")].as_f64() {
+                xs.push(json!(share));
+                ys.push(Some(value));
+            }
+        }
+        if ys.is_empty() {
+            return None;
+        }
+        most = most.max(count);
+        let mut line = line(&name.replace('_', " "), color(nth), "line", &ys);
+        line["x"] = Json::Array(xs);
+        Some(line)
+    });
+    let lines: Vec<Json> = lines.collect();
+    if lines.is_empty() {
+        return None;
+    }
+    // Two counts for each nine: the last value stands in the middle of what is left.
+    let nines = libm::log10(2.0 * most as f64).max(1.1);
+    Some(json!({
+        "x": { "type": "percentile", "most": number(nines) },
+        "y": { "type": "ms", "name": "latency" },
+        "dots": true,
+        "series": lines,
+    }))
+}
+
+fn faults(page: &mut Page, windows: &[Json], summary: &Json) {
+    if windows.is_empty() {
+        return;
+    }
+    page.heading("Faults");
+    let rows: Vec<Vec<Cell>> = windows
+        .iter()
+        .map(|window| {
+            let name = window["name"].as_str().unwrap_or_default();
+            let of = |key: &str| {
+                let cells = &summary["faults"][name];
+                cells.get(key).map_or(Cell::text(""), |value| Cell::metric(key, value))
+            };
+            let until = if window["until_ms"].is_null() {
+                Cell::text("the end")
+            } else {
+                Cell::metric("until_ms", &window["until_ms"])
+            };
+            vec![
+                Cell::text(name),
+                Cell::metric("from_ms", &window["from_ms"]),
+                until,
+                of("affected"),
+                of("open_again"),
+                of("recovery_time_ms"),
+            ]
+        })
+        .collect();
+    let columns = [
+        ("fault", true),
+        ("from", false),
+        ("until", false),
+        ("took down", false),
+        ("open again", false),
+        ("recovery time", false),
+    ];
+    page.table("Faults", &columns, &rows);
+}
+
+const STATISTICS: [(&str, &str); 9] = [
+    ("count", "count"),
+    ("min", "min_ms"),
+    ("mean", "mean_ms"),
+    ("p50", "p50_ms"),
+    ("p90", "p90_ms"),
+    ("p99", "p99_ms"),
+    ("p99.9", "p99_9_ms"),
+    ("p99.99", "p99_99_ms"),
+    ("max", "max_ms"),
+];
+
+fn latencies(page: &mut Page, summary: &Json) {
+    let is_latency = |value: &Json| value.get("p99_ms").is_some() && value["count"].as_u64().is_some_and(|n| n > 0);
+    let all = summary.as_object().into_iter().flatten().filter(|(_, value)| is_latency(value));
+    let rows: Vec<Vec<Cell>> = all
+        .map(|(name, value)| {
+            let cells = STATISTICS.iter().map(|(_, key)| Cell::metric(key, &value[*key]));
+            std::iter::once(Cell::text(name.replace('_', " "))).chain(cells).collect()
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.heading("Latencies");
+    let columns: Vec<(&str, bool)> =
+        std::iter::once(("latency", true)).chain(STATISTICS.iter().map(|(name, _)| (*name, false))).collect();
+    page.table("Latencies", &columns, &rows);
+}
+
+/// A table of the things below a key: columns without any value are left out.
+fn things(page: &mut Page, title: &str, things: &Json, columns: &[(&str, &str)]) {
+    let Some(all) = things.as_object().filter(|all| !all.is_empty()) else { return };
+    let columns: Vec<&(&str, &str)> =
+        columns.iter().filter(|(_, path)| all.values().any(|thing| !at(thing, path).is_null())).collect();
+    let row = |(name, thing): (&String, &Json)| {
+        let cell = |(_, path): &&(&str, &str)| match at(thing, path) {
+            Json::Null => Cell::text(""),
+            value => Cell::metric(path, value),
+        };
+        std::iter::once(Cell::text(name.clone())).chain(columns.iter().map(cell)).collect()
+    };
+    let rows: Vec<Vec<Cell>> = all.iter().take(ROWS).map(row).collect();
+    page.heading(title);
+    let head: Vec<(&str, bool)> =
+        std::iter::once(("name", true)).chain(columns.iter().map(|(name, _)| (*name, false))).collect();
+    page.table(title, &head, &rows);
+    if all.len() > ROWS {
+        page.note(&format!("{} more are in summary.json.", grouped((all.len() - ROWS) as u64)));
+    }
+}
+
+fn groups(page: &mut Page, summary: &Json) {
+    let columns = [
+        ("sessions", "sessions.scheduled"),
+        ("opened", "sessions.opened"),
+        ("never opened", "sessions.never_opened"),
+        ("gave up", "sessions.failed"),
+        ("ended", "sessions.ended"),
+        ("open at end", "sessions.open_at_end"),
+        ("time to open p50", "time_to_open.p50_ms"),
+        ("time to open p99", "time_to_open.p99_ms"),
+        ("time to open max", "time_to_open.max_ms"),
+        ("handshake p50", "handshake_latency.p50_ms"),
+        ("handshake p99", "handshake_latency.p99_ms"),
+        ("handshake max", "handshake_latency.max_ms"),
+    ];
+    things(page, "Client groups", &summary["clients"], &columns);
+}
+
+fn servers(page: &mut Page, summary: &Json) {
+    let columns = [
+        ("arrivals", "arrivals"),
+        ("opened", "opened"),
+        ("wasted", "wasted"),
+        ("open max", "open_connections_max"),
+        ("transactions max", "transactions_in_use_max"),
+        ("queue max", "queue_depth_max"),
+        ("queue wait p50", "queue_wait.p50_ms"),
+        ("queue wait p99", "queue_wait.p99_ms"),
+        ("queue wait max", "queue_wait.max_ms"),
+        ("utilisation", "utilisation"),
+        ("fairness", "fairness"),
+    ];
+    things(page, "Servers, by group and one by one", &summary["servers"], &columns);
+    let names = [("lookups", "lookups"), ("answers", "answers"), ("records taken out", "withdrawn")];
+    things(page, "DNS names", &summary["dns"], &names);
+}
+
+fn sessions(page: &mut Page, exemplars: &[Json]) {
+    if exemplars.is_empty() {
+        return;
+    }
+    page.heading("Sessions to look at");
+    page.note("The slowest to open, and the first that failed in each way. Times are seconds since the session's scheduled start.");
+    for (number, exemplar) in exemplars.iter().enumerate() {
+        let why = exemplar["why"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let mut what: Vec<String> = why.map(|why| why.replace('_', " ")).collect();
+        what.push(match exemplar["time_to_open_ns"].as_u64() {
+            Some(ns) => format!("open after {}", human(Nanos(ns))),
+            None => "not open".into(),
+        });
+        what.push(format!("scheduled at {}", human(Nanos(exemplar["scheduled_ns"].as_u64().unwrap_or(0)))));
+        page.ladder(number, exemplar["session"].as_str().unwrap_or_default(), &what.join(" · "));
+    }
+}
+
+fn again(page: &mut Page, run: &Json) {
+    page.heading("Run it again");
+    let text = |key: &str| run[key].as_str().unwrap_or_default();
+    if let Some(command) = run["command"].as_str() {
+        page.command(&covered(command));
+    }
+    let mut facts = vec![
+        ("seed".to_string(), run["seed"].to_string()),
+        ("driver".into(), text("driver").into()),
+        ("version".into(), text("version").into()),
+        ("scenario's hash".into(), text("scenario_hash").into()),
+    ];
+    match run["digest"].as_str() {
+        Some(digest) => facts.push(("digest of all events".into(), digest.into())),
+        None => facts.push(("digest".into(), "none: real runs differ".into())),
+    }
+    let line: Vec<String> = facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    page.note(&line.join(" · "));
+    for deviation in run["deviations"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        page.note(&format!("This driver differs from the simulator: {deviation}"));
+    }
+    let toml = covered(text("scenario_toml"));
+    let title = if toml == text("scenario_toml") {
+        "The scenario with every default (runs to the same digest)"
+    } else {
+        "The scenario with every default; credentials are covered here, run.json has them"
+    };
+    page.folded_text(title, &toml);
+}
+
+/// Every metric that has no table of its own.
+fn all_metrics(page: &mut Page, summary: &Json) {
+    let mut rows = Vec::new();
+    let own = ["expectations", "invariants_broken", "servers", "clients", "format_version", "seed"];
+    for (key, value) in summary.as_object().into_iter().flatten().filter(|(key, _)| !own.contains(&key.as_str())) {
+        if value.is_object() {
+            leaves(key, value, &mut rows);
+        }
+    }
+    rows.truncate(ROWS);
+    page.folded_table("Every metric of the whole run", &[("metric", true), ("value", false)], &rows);
+}
+
+fn leaves(path: &str, value: &Json, rows: &mut Vec<Vec<Cell>>) {
+    match value.as_object() {
+        Some(object) => object.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, rows)),
+        None => rows.push(vec![Cell::text(path.trim_end_matches("_ms")), Cell::metric(path, value)]),
+    }
+}

@@ -1,0 +1,312 @@
+//! `series.csv` as charts over time.
+
+use serde_json::{Value as Json, json};
+
+use super::PageError;
+
+/// More rows than this are put together: no screen shows them apart.
+const ROWS: usize = 1_200;
+/// More servers than this are shown as a range, and those that stand apart.
+const SERVERS: usize = 10;
+const APART: usize = 4;
+const COLORS: [&str; 10] =
+    ["blue", "vermillion", "green", "purple", "orange", "sky", "brown", "olive", "crimson", "grey"];
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Series {
+    /// Where intervals end, in ms.
+    times: Vec<f64>,
+    columns: Vec<(String, Vec<Option<f64>>)>,
+    /// How many intervals were put together.
+    pub together: usize,
+}
+
+/// A chart with its title and what to say about it.
+pub(super) struct Chart {
+    pub id: String,
+    pub title: String,
+    pub note: String,
+    pub chart: Json,
+}
+
+/// What becomes of an interval's value when intervals are put together.
+fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
+    let known = || values.iter().flatten().copied();
+    let metric = name.rsplit('.').next().unwrap_or_default();
+    if name.starts_with("attempts.") || metric == "arrivals" {
+        return Some(known().sum());
+    }
+    match metric {
+        "open_lowest" | "availability" => known().min_by(f64::total_cmp),
+        "queue_depth" | "utilisation" | "transactions_in_use" => known().max_by(f64::total_cmp),
+        _ if metric.ends_with("_ms") => known().max_by(f64::total_cmp),
+        _ => values.last().copied().flatten(),
+    }
+}
+
+impl Series {
+    pub fn read(text: &str) -> Result<Series, PageError> {
+        let bad = |what: String| PageError::Unreadable("series.csv", what);
+        let mut lines = text.lines();
+        let head: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut columns: Vec<(String, Vec<Option<f64>>)> =
+            head.iter().map(|name| (name.to_string(), Vec::new())).collect();
+        for (number, line) in lines.enumerate() {
+            let mut count = 0;
+            for (cell, (_, column)) in line.split(',').zip(&mut columns) {
+                let value = match cell {
+                    "" => None,
+                    cell => Some(cell.parse().map_err(|_| bad(format!("line {}: `{cell}`", number + 2)))?),
+                };
+                column.push(value);
+                count += 1;
+            }
+            if count != head.len() {
+                return Err(bad(format!("line {}: {count} columns of {}", number + 2, head.len())));
+            }
+        }
+        if columns.first().is_none_or(|(name, _)| name != "t_ms") {
+            return Err(bad("no t_ms".into()));
+        }
+        let times: Vec<f64> = columns.remove(0).1.into_iter().map(|time| time.unwrap_or(0.0)).collect();
+        Ok(Series { times, columns, together: 1 }.shortened())
+    }
+
+    /// Fewer rows where there are too many; and the rest of an interval at the end would make a peak of a single attempt.
+    fn shortened(mut self) -> Series {
+        let rows = self.times.len();
+        let together = rows.div_ceil(ROWS).max(1);
+        let mut ends: Vec<usize> = (1..=rows).filter(|end| end % together == 0 || *end == rows).collect();
+        let length =
+            |from: usize, until: usize| self.times[until - 1] - if from == 0 { 0.0 } else { self.times[from - 1] };
+        if let [.., before, last] = ends[..]
+            && length(before, last) < length(0, ends[0]) / 2.0
+        {
+            ends.remove(ends.len() - 2);
+        }
+        let spans = || std::iter::once(0).chain(ends.iter().copied()).zip(ends.iter().copied());
+        for (name, column) in &mut self.columns {
+            let name = name.clone();
+            *column = spans().map(|(from, until)| join(&name, &column[from..until])).collect();
+        }
+        self.times = ends.iter().map(|end| self.times[end - 1]).collect();
+        Series { together, ..self }
+    }
+
+    pub fn times(&self) -> Json {
+        self.times.iter().map(|time| number(*time)).collect()
+    }
+
+    fn end(&self) -> f64 {
+        self.times.last().copied().unwrap_or(0.0)
+    }
+
+    fn column(&self, name: &str) -> Option<&[Option<f64>]> {
+        self.columns.iter().find(|(own, _)| own == name).map(|(_, values)| values.as_slice())
+    }
+
+    fn names<'a>(&'a self, before: &'a str, after: &'a str) -> impl Iterator<Item = &'a str> {
+        self.columns.iter().filter_map(move |(name, _)| name.strip_prefix(before)?.strip_suffix(after))
+    }
+
+    /// Counts of intervals as counts per second.
+    fn per_second(&self, values: &[Option<f64>]) -> Vec<Option<f64>> {
+        let begins = std::iter::once(0.0).chain(self.times.iter().copied());
+        let lengths = begins.zip(&self.times).map(|(from, until)| (until - from) / 1e3);
+        values.iter().zip(lengths).map(|(value, length)| value.map(|value| value / length.max(1e-9))).collect()
+    }
+
+    fn over_time(&self, y: (&str, &str), lines: Vec<Json>) -> Json {
+        json!({
+            "x": { "type": "time", "end": self.end() },
+            "y": { "type": y.0, "name": y.1 },
+            "marks": true,
+            "series": lines,
+        })
+    }
+
+    /// All charts that have something to show.
+    pub fn charts(&self) -> Vec<Chart> {
+        let mut charts = vec![self.sessions(), self.availability(), self.attempts()];
+        charts.push(self.latency("handshake_latency", "Handshake latency", "From TCP up to open, per interval."));
+        charts.push(self.latency("time_to_open", "Time to open", "From the scheduled start to open, per interval."));
+        let servers = [
+            ("open_connections", "Open connections per server", "count", "connections"),
+            ("arrivals", "Requests per second and server", "rate", "requests per second"),
+            ("queue_depth", "Longest queue per server", "count", "requests waiting"),
+            ("utilisation", "Busy workers per server", "share", "share of the workers' time"),
+            ("transactions_in_use", "HTTP transactions in use per server", "count", "transactions"),
+            ("open_streams", "HTTP/2 streams per server", "count", "streams"),
+        ];
+        charts.extend(servers.map(|(metric, title, kind, name)| self.servers(metric, title, (kind, name))));
+        charts.into_iter().flatten().collect()
+    }
+
+    fn sessions(&self) -> Option<Chart> {
+        let (open, lowest, wanted) =
+            (self.column("sessions.open")?, self.column("sessions.open_lowest")?, self.column("sessions.wanted")?);
+        let lines = vec![
+            line("open", "blue", "area", open),
+            line("wanted", "black", "dash", wanted),
+            line("lowest", "sky", "line", lowest),
+        ];
+        let chart = self.over_time(("count", "sessions"), lines);
+        let note = "Sessions open at each interval's end, the fewest at any moment of it, and how many want to be.";
+        Some(Chart { id: "sessions".into(), title: "Sessions open".into(), note: note.into(), chart })
+    }
+
+    fn availability(&self) -> Option<Chart> {
+        let values = self.column("availability").filter(|values| values.iter().flatten().any(|_| true))?;
+        let chart = self.over_time(("share", "availability"), vec![line("availability", "green", "line", values)]);
+        let note = "Time that sessions were usable, of the time that they wanted to be.";
+        Some(Chart { id: "availability".into(), title: "Availability".into(), note: note.into(), chart })
+    }
+
+    fn attempts(&self) -> Option<Chart> {
+        let outcomes = self.names("attempts.", "").filter_map(|name| {
+            let values = self.column(&format!("attempts.{name}"))?;
+            values.iter().flatten().any(|value| *value > 0.0).then(|| (name, self.per_second(values)))
+        });
+        let lines: Vec<Json> = outcomes
+            .map(|(name, values)| line(&name.replace('_', " "), outcome_color(name), "stack", &values))
+            .collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let chart = self.over_time(("rate", "attempts per second"), lines);
+        let note = "Attempts per second by how they came out, stacked.";
+        Some(Chart { id: "attempts".into(), title: "Attempts by outcome".into(), note: note.into(), chart })
+    }
+
+    fn latency(&self, metric: &str, title: &str, note: &str) -> Option<Chart> {
+        let styles = [("max", "vermillion"), ("p99", "orange"), ("p90", "sky"), ("p50", "blue")];
+        let lines: Vec<Json> = styles
+            .iter()
+            .filter_map(|(statistic, color)| {
+                Some(line(statistic, color, "line", self.column(&format!("{metric}.{statistic}_ms"))?))
+            })
+            .collect();
+        let has_any = self.column(&format!("{metric}.max_ms"))?.iter().flatten().any(|_| true);
+        if !has_any {
+            return None;
+        }
+        let mut chart = self.over_time(("ms", "latency"), lines);
+        chart["mid"] = json!(true);
+        Some(Chart { id: metric.into(), title: title.into(), note: note.into(), chart })
+    }
+
+    fn servers(&self, metric: &str, title: &str, y: (&str, &str)) -> Option<Chart> {
+        let after = format!(".{metric}");
+        let all = self.names("servers.", &after).filter_map(|name| {
+            let values = self.column(&format!("servers.{name}{after}"))?;
+            let values = if metric == "arrivals" { self.per_second(values) } else { values.to_vec() };
+            Some((name, values))
+        });
+        let all: Vec<(&str, Vec<Option<f64>>)> = all.collect();
+        if !all.iter().any(|(_, values)| values.iter().flatten().any(|value| *value > 0.0)) {
+            return None;
+        }
+        let (lines, note) = if all.len() <= SERVERS {
+            let lines = all.iter().zip(COLORS).map(|((name, values), color)| line(name, color, "line", values));
+            (lines.collect(), String::new())
+        } else {
+            many(&all)
+        };
+        let chart = self.over_time(y, lines);
+        Some(Chart { id: format!("servers-{metric}"), title: title.into(), note, chart })
+    }
+}
+
+/// The range and the middle of many servers, and those that were farthest from the middle altogether.
+fn many(all: &[(&str, Vec<Option<f64>>)]) -> (Vec<Json>, String) {
+    let rows = all.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+    let (mut low, mut middle, mut high) = (Vec::new(), Vec::new(), Vec::new());
+    for row in 0..rows {
+        let mut values: Vec<f64> =
+            all.iter().map(|(_, values)| values.get(row).copied().flatten().unwrap_or(0.0)).collect();
+        values.sort_by(f64::total_cmp);
+        low.push(values.first().copied());
+        middle.push(values.get(values.len() / 2).copied());
+        high.push(values.last().copied());
+    }
+    let away = |values: &[Option<f64>]| -> f64 {
+        let apart = values.iter().zip(&middle);
+        apart.map(|(value, middle)| (value.unwrap_or(0.0) - middle.unwrap_or(0.0)).abs()).sum()
+    };
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|a, b| away(&all[*b].1).total_cmp(&away(&all[*a].1)));
+    let mut range = line(&format!("range of {} servers", all.len()), "sky", "range", &high);
+    range["low"] = low.iter().map(|value| value.map_or(Json::Null, number)).collect();
+    let mut lines = vec![range, line("median", "blue", "line", &middle)];
+    for (at, color) in order.into_iter().take(APART).zip(&COLORS[1..]) {
+        lines.push(line(all[at].0, color, "line", &all[at].1));
+    }
+    (lines, format!("The range over all servers, and the {APART} that were farthest from the middle."))
+}
+
+/// A line of a chart.
+pub(super) fn line(name: &str, color: &str, style: &str, values: &[Option<f64>]) -> Json {
+    let values: Vec<Json> = values.iter().map(|value| value.map_or(Json::Null, number)).collect();
+    json!({ "name": name, "color": color, "style": style, "y": values })
+}
+
+/// A number with no more decimals than a chart shows; whole ones without any.
+pub(super) fn number(value: f64) -> Json {
+    let rounded = (value * 1e4).round() / 1e4;
+    if rounded.fract() == 0.0 && rounded.abs() < 9e15 { json!(rounded as i64) } else { json!(rounded) }
+}
+
+pub(super) fn color(number: usize) -> &'static str {
+    COLORS[number % COLORS.len()]
+}
+
+fn outcome_color(name: &str) -> &'static str {
+    match name {
+        "opened" => "green",
+        "redirected" => "sky",
+        "rejected" => "orange",
+        "refused" => "vermillion",
+        "connect_timeout" => "purple",
+        "handshake_timeout" => "yellow",
+        "reset" => "black",
+        "closed" => "grey",
+        "invalid" => "blue",
+        "bad_redirect" => "brown",
+        "unresolved" => "olive",
+        "challenged" => "lilac",
+        "unauthorized" => "crimson",
+        "proxy_challenged" => "aqua",
+        "proxy_unauthorized" => "navy",
+        _ => "sand",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_intervals_become_fewer_and_nothing_is_lost() {
+        let mut text = String::from("t_ms,sessions.open,sessions.open_lowest,attempts.opened,time_to_open.p99_ms\n");
+        for n in 1..=3_001 {
+            text += &format!("{n},{n},{},1,{}\n", 5_000 - n, if n == 1_000 { "77" } else { "" });
+        }
+        let series = Series::read(&text).unwrap();
+        assert_eq!((series.together, series.times.len()), (3, 1_000));
+        assert_eq!(series.times.last(), Some(&3_001.0));
+        let column = |name: &str| series.column(name).unwrap().to_vec();
+        assert_eq!(column("attempts.opened").into_iter().flatten().sum::<f64>(), 3_001.0);
+        assert_eq!(column("sessions.open")[0], Some(3.0));
+        assert_eq!(column("sessions.open_lowest")[0], Some(4_997.0));
+        assert_eq!(column("time_to_open.p99_ms").into_iter().flatten().collect::<Vec<_>>(), [77.0]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_told() {
+        let error = Series::read("t_ms,a\n1,x\n").unwrap_err().to_string();
+        assert_eq!(error, "series.csv: line 2: `x`");
+        assert!(Series::read("a,b\n").is_err());
+        assert!(Series::read("t_ms,a\n1\n").unwrap_err().to_string().contains("1 columns of 2"));
+    }
+}

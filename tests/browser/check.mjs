@@ -1,0 +1,145 @@
+// Uses report.html as a reader would: node check.mjs PAGE..., named by the folders that they are in.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const shots = process.env.SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || undefined, args: ['--no-sandbox'] });
+let checks = 0;
+const check = (condition, what) => { assert.ok(condition, what); checks++; };
+
+const open = async (path, options) => {
+  const context = await browser.newContext({ offline: true, reducedMotion: 'reduce', ...options });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('console', message => { if (['error', 'warning'].includes(message.type())) wrong.push(message.text()); });
+  page.on('pageerror', error => wrong.push(String(error)));
+  page.on('request', request => { if (!/^(file|data):/.test(request.url())) wrong.push(`loads ${request.url()}`); });
+  await page.goto(pathToFileURL(resolve(path)).href);
+  return { context, page, wrong };
+};
+
+// Every chart is there, with something in it.
+const drawn = async (page, name) => {
+  const figures = page.locator('figure[data-chart]');
+  const count = await figures.count();
+  check(count > 0, `${name}: charts`);
+  const marks = await figures.evaluateAll(all => all.map(one => [one.dataset.chart, one.querySelectorAll('svg path, svg rect').length]));
+  for (const [chart, number] of marks) check(number > 0, `${name}: ${chart} is empty`);
+  return count;
+};
+
+const hovered = async (page, name) => {
+  const plot = page.locator('figure[data-chart] .plot').first();
+  await plot.scrollIntoViewIfNeeded();
+  const box = await plot.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
+  const tip = plot.locator('.tip');
+  check(await tip.isVisible(), `${name}: no values under the pointer`);
+  check(/\d/.test(await tip.innerText()), `${name}: values without a number`);
+  const place = await tip.boundingBox();
+  check(place.x >= 0 && place.x + place.width <= page.viewportSize().width + 1, `${name}: values beyond the page's edge`);
+  await page.mouse.move(2, 2);
+  check(!(await tip.isVisible()), `${name}: values stay`);
+};
+
+// The cursor is in every chart over time, values stand in their legends.
+const linked = async (page) => {
+  const plot = page.locator('figure[data-chart=sessions] .plot');
+  await plot.focus();
+  for (const key of ['Home', 'ArrowRight', 'ArrowRight', 'End', 'ArrowLeft']) await page.keyboard.press(key);
+  check(await plot.locator('.tip').isVisible(), 'the keyboard moves the cursor');
+  check(/open/.test(await page.locator('#live').innerText()), 'the cursor is told to those who do not see it');
+  const cursors = await page.locator('figure[data-chart] g.cursor').evaluateAll(all => all.filter(one => one.childElementCount > 0).length);
+  check(cursors >= 5, `linked cursors: ${cursors}`);
+  check(/\d/.test(await page.locator('figure[data-chart=attempts] .legend b').first().innerText()), 'values in the legend');
+  await page.keyboard.press('Escape');
+  check(!(await plot.locator('.tip').isVisible()), 'Escape takes it away');
+};
+
+const toggled = async (page, name) => {
+  const figure = page.locator('figure[data-chart]:has(.legend button:nth-child(2))').first();
+  const paths = () => figure.locator('svg path').count();
+  const before = await paths(), button = figure.locator('.legend button').first();
+  await button.click();
+  check(await button.getAttribute('aria-pressed') === 'false', `${name}: the legend's button is not pressed`);
+  check(await paths() < before, `${name}: the line stays`);
+  await button.click();
+  check(await paths() === before, `${name}: the line does not come back`);
+};
+
+const sorted = async (page, name) => {
+  const table = page.locator('table.data:has(tbody tr:nth-child(2)):has(td[data-v])').first();
+  const column = await table.evaluate(one => [...one.tBodies[0].rows[0].cells].findIndex(cell => cell.dataset.v !== undefined));
+  const head = table.locator('th').nth(column);
+  const values = () => table.evaluate((one, column) => [...one.tBodies[0].rows].map(row => row.cells[column].dataset.v).filter(value => value !== undefined).map(Number), column);
+  const ordered = (all, sign) => all.every((value, n) => n === 0 || (value - all[n - 1]) * sign >= 0);
+  await head.locator('button').click();
+  check(await head.getAttribute('aria-sort') === 'descending' && ordered(await values(), -1), `${name}: largest first`);
+  await head.locator('button').focus();
+  await page.keyboard.press('Enter');
+  check(await head.getAttribute('aria-sort') === 'ascending' && ordered(await values(), 1), `${name}: smallest first`);
+};
+
+const themed = async (page, name, scheme) => {
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const bright = color => color.match(/\d+/g).slice(0, 3).reduce((sum, one) => sum + Number(one), 0) > 380;
+  const first = await paper();
+  check(bright(first) === (scheme === 'light'), `${name}: the system's theme, ${scheme}, is ${first}`);
+  await page.locator('button.theme').click();
+  check(bright(await paper()) !== bright(first), `${name}: the other theme`);
+  await page.locator('button.theme').click();
+  check(await paper() === first, `${name}: and back`);
+};
+
+for (const path of process.argv.slice(2)) {
+  const name = basename(dirname(path));
+  let charts;
+  for (const scheme of ['light', 'dark']) {
+    for (const width of [1280, 480]) {
+      const { context, page, wrong } = await open(path, { colorScheme: scheme, viewport: { width, height: 900 } });
+      const what = `${name} ${scheme} ${width}`;
+      charts = await drawn(page, what);
+      const room = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      check(room[0] <= room[1], `${what}: wider than the window: ${room}`);
+      await hovered(page, what);
+      await themed(page, what, scheme);
+      if (width === 1280 && scheme === 'light') {
+        if (await page.locator('.legend button').count()) await toggled(page, what);
+        await sorted(page, what);
+        if (name === 'run') {
+          await linked(page);
+          check(await page.locator('details[data-exemplar] .ladder svg').count() === 1, 'the first ladder is open');
+          await page.locator('details[data-exemplar] summary').nth(1).click();
+          await page.locator('details[data-exemplar] .ladder svg').nth(1).waitFor();
+          check(await page.locator('#data').evaluate(one => one.textContent.length) > 1000, 'data');
+        }
+        // Everything that can be used can be reached.
+        const unreachable = await page.evaluate(() => [...document.querySelectorAll('button, summary, .legend ~ .plot, .scroll, details pre')].filter(one => one.tabIndex < 0).length);
+        check(unreachable === 0, `${what}: ${unreachable} can't be reached by keyboard`);
+      }
+      await page.evaluate(() => scrollTo(0, 0));
+      if (shots) await page.screenshot({ path: `${shots}/${name}-${scheme}-${width}.png`, fullPage: true });
+      assert.deepEqual(wrong, [], what);
+      await context.close();
+    }
+  }
+  const { context, page, wrong } = await open(path, { colorScheme: 'dark', viewport: { width: 800, height: 1100 } });
+  await page.emulateMedia({ media: 'print' });
+  const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  check(paper === 'rgb(255, 255, 255)', `${name}: paper is white, whatever the theme: ${paper}`);
+  const pdf = await page.pdf({ format: 'A4', printBackground: false });
+  check(pdf.length > 10_000, `${name}: prints`);
+  if (shots) {
+    await page.screenshot({ path: `${shots}/${name}-print.png`, fullPage: true });
+    (await import('node:fs')).writeFileSync(`${shots}/${name}.pdf`, pdf);
+  }
+  assert.deepEqual(wrong, [], `${name} in print`);
+  await context.close();
+  console.log(`${name}: ${charts} charts, well in both themes, at 1280 and 480, and in print`);
+}
+await browser.close();
+console.log(`tests/browser: ${checks} checks held`);
