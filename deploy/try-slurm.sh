@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds deploy/sweep.sbatch to what it promises, on a cluster of one node on loopback: a sweep as an array job of four
-# shares, one of which is killed and requeued, merges to the very files of one undisturbed sweep.
+# Holds deploy/shakedown.sbatch to what it promises, on a cluster of one node on loopback: a sweep, and then a hunt, as an
+# array job of four shares, one of which is killed and requeued, merges to the very files of one undisturbed one.
 #
 #   deploy/try-slurm.sh [path to the shakedown binary]
 #
@@ -79,32 +79,53 @@ if [ "$state" != idle ]; then
 fi
 
 cd "$place"
-scenario=$repository/scenarios/failover.toml
-seeds=0..120
-small=(--set clients.players.count=500 --quiet)
-rows() { cat results/failover/*-shard-2-of-4-partial/rows.jsonl 2> /dev/null | wc -l; }
 
-echo "one undisturbed sweep"
-"$SHAKEDOWN" sweep "$scenario" --seeds $seeds --out whole "${small[@]}" || [ $? -eq 1 ]
+# as_array_job NAME RUNS COMMAND SCENARIO SEEDS [OPTION...]: in one piece; then as four tasks, the third of which is killed and
+# requeued once RUNS says that it has done something but not all; then both compared.
+as_array_job() {
+    local name=$1 runs=$2 command=$3 scenario=$4 seeds=$5 job partial left
+    shift 5
+    mkdir "$name"
+    cd "$name"
+    partial="results/$(basename "$scenario" .toml)/$command-${seeds/../-}*-shard-2-of-4-partial"
 
-echo "the same as an array job"
-job=$(sbatch --parsable --array=0-3 --cpus-per-task=1 --mem=200M --output="$place/task-%a.out" \
-    "$repository/deploy/sweep.sbatch" "$scenario" $seeds "${small[@]}")
-for _ in $(seq 600); do
-    if [ "$(rows)" -ge 3 ]; then break; fi
-    sleep 0.05
-done
-echo "task 2 has $(rows) of 30 rows: killed and requeued"
-scontrol requeue "${job}_2"
-# Who was requeued is held back for a while, unless told.
-for _ in $(seq 240); do
-    scontrol release "${job}_2" 2> /dev/null || true
-    if [ -z "$(squeue --noheader --jobs="$job" 2> /dev/null)" ]; then break; fi
-    scontrol update JobId="${job}_2" StartTime=now 2> /dev/null || true
-    sleep 0.5
-done
-cat "$place"/task-*.out
+    echo "$name: in one piece"
+    "$SHAKEDOWN" "$command" "$scenario" --seeds "$seeds" --out whole "$@" || [ $? -eq 1 ]
 
-"$SHAKEDOWN" merge results/failover/*-shard-*-of-4 --out merged > /dev/null || [ $? -eq 1 ]
-diff -r whole merged
-echo "the merged sweep is the undisturbed one, byte for byte"
+    echo "$name: as an array job"
+    job=$(sbatch --parsable --array=0-3 --cpus-per-task=1 --mem=200M --output="task-%a.out" \
+        "$repository/deploy/shakedown.sbatch" "$command" "$scenario" "$seeds" "$@")
+    for _ in $(seq 1200); do
+        if [ "$($runs "$partial")" -ge 3 ]; then break; fi
+        sleep 0.05
+    done
+    echo "$name: task 2 has done $($runs "$partial") runs: killed and requeued"
+    scontrol requeue "${job}_2"
+    # Who was requeued is held back for a while, unless told.
+    for _ in $(seq 600); do
+        scontrol release "${job}_2" 2> /dev/null || true
+        # An answer that all are over; a busy controller may give none.
+        if left=$(squeue --noheader --jobs="$job" 2> /dev/null) && [ -z "$left" ]; then break; fi
+        scontrol update JobId="${job}_2" StartTime=now 2> /dev/null || true
+        sleep 0.5
+    done
+    cat task-*.out
+
+    "$SHAKEDOWN" merge results/*/*-shard-*-of-4 --out merged || [ $? -eq 1 ]
+    diff -r whole merged
+    echo "$name: what was merged is what came out in one piece, byte for byte"
+    echo
+    cd ..
+}
+# Of how many runs a share has kept something so far. $1 is a pattern: the folder's name has a hash in it.
+# shellcheck disable=SC2086
+rows() { cat $1/rows.jsonl 2> /dev/null | wc -l; }
+# shellcheck disable=SC2086
+seen() { grep -ohE '"runs": [0-9]+' $1/hunt.json 2> /dev/null | grep -oE '[0-9]+' || echo 0; }
+
+scenarios=$repository/scenarios
+as_array_job sweep rows sweep "$scenarios/failover.toml" 0..120 --set clients.players.count=500 --quiet
+# One that finds nothing.
+as_array_job hunt seen hunt "$scenarios/chaos.toml" 0..3000
+# One that finds something late: that the gateways are never hit so that nobody is lost.
+as_array_job find seen hunt "$scenarios/chaos.toml" 0..3000 --set 'expect."lost.total"="> 0"'

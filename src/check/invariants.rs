@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conservation::{Conservation, Missing};
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::record::Recorder;
-use crate::server;
 use crate::time::{Nanos, Timestamp, human};
 
 /// `[invariants]`: the bounds that only the scenario can state.
@@ -72,7 +72,7 @@ impl Invariant {
             Invariant::KnownFindings => "nothing is found that no client of the run is known for",
             Invariant::Liveness => "every session that wants a connection has one, so long after the last fault",
             Invariant::Conservation => {
-                "a server's connections are those of the sessions that think so, so long after the last fault"
+                "a server's connections are those that others have with it, so long after the last fault"
             }
         }
     }
@@ -118,8 +118,6 @@ pub fn findings(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool, end
 #[derive(Debug, Clone, Copy)]
 struct Life {
     group: u16,
-    /// Where it is open.
-    server: u16,
     index: u32,
     state: State,
 }
@@ -131,67 +129,43 @@ enum State {
     Over,
 }
 
-/// One server's connections by its own account and by that of the clients, and how far they are apart at least since
-/// all should be quiet.
-#[derive(Debug, Clone, Copy, Default)]
-struct Balance {
-    accepted: i64,
-    open: i64,
-    /// Attempts that are under way there.
-    under_way: i64,
-    /// The fewest connections that no session accounts for, and the fewest sessions without a connection, at any moment
-    /// since.
-    surplus: Option<i64>,
-    deficit: Option<i64>,
-    /// Since when the counts are what they are.
-    since: Timestamp,
-}
-
-impl Balance {
-    /// The counts were what they are until now.
-    fn settle(&mut self, now: Timestamp, quiet: Timestamp) {
-        if now > self.since && now > quiet {
-            let surplus = (self.accepted - self.open - self.under_way).max(0);
-            let deficit = (self.open - self.accepted).max(0);
-            self.surplus = Some(self.surplus.map_or(surplus, |least| least.min(surplus)));
-            self.deficit = Some(self.deficit.map_or(deficit, |least| least.min(deficit)));
-        }
-        self.since = now;
-    }
-}
-
 /// Watches a run.
 #[derive(Debug)]
 pub struct Invariants {
     last: Timestamp,
     events: u64,
     lives: Vec<Life>,
-    /// Attempts by session: the server that each goes to.
-    attempts: Vec<u32>,
-    servers: Vec<Balance>,
+    /// Absent where nobody said when all has to be quiet: who is not asked need not count.
+    conservation: Option<Box<Conservation>>,
     /// When all has to be quiet; `NEVER` where nobody said so.
     quiet: Timestamp,
     /// Of each invariant, the first time it broke.
     broken: [Option<Violation>; Invariant::ALL.len()],
 }
 
-const NOWHERE: u32 = u32::MAX;
-
 impl Invariants {
     /// For a run with so many sessions and servers. `quiet`: from when on sessions have connections, if the scenario says
     /// so.
     pub fn new(sessions: usize, servers: usize, quiet: Option<Timestamp>) -> Invariants {
-        let counts = quiet.is_some();
         Invariants {
             last: Timestamp::ZERO,
             events: 0,
             lives: Vec::with_capacity(sessions),
-            attempts: Vec::with_capacity(if counts { sessions } else { 0 }),
-            // Who is not asked need not count.
-            servers: vec![Balance::default(); if counts { servers } else { 0 }],
+            conservation: quiet.map(|quiet| Box::new(Conservation::new(servers, quiet))),
             quiet: quiet.unwrap_or(Timestamp::NEVER),
             broken: Default::default(),
         }
+    }
+
+    /// The servers that are forward proxies, and which client groups come by them.
+    #[must_use]
+    pub fn with_proxies(
+        mut self,
+        proxies: impl Iterator<Item = u32>,
+        groups: impl Iterator<Item = bool>,
+    ) -> Invariants {
+        self.conservation = self.conservation.map(|accounts| Box::new(accounts.with_proxies(proxies, groups)));
+        self
     }
 
     /// What broke, at the run's end. `waiting`: the sessions without a usable connection, and since when, in any order.
@@ -219,17 +193,12 @@ impl Invariants {
                 );
                 self.breaks(Invariant::Liveness, end, Some(session), what);
             }
-            for (number, mut server) in self.servers.clone().into_iter().enumerate() {
-                server.settle(end, self.quiet);
-                let what = match (server.surplus, server.deficit) {
-                    (Some(more), _) if more > 0 => {
-                        format!("{} holds {more} connections that no session knows of", name(number as u32))
-                    }
-                    (_, Some(more)) if more > 0 => format!(
-                        "{more} sessions think they are open on {}, which does not know them",
-                        name(number as u32)
-                    ),
-                    _ => continue,
+            let missing = self.conservation.take().map_or_else(Vec::new, |accounts| accounts.finish(end));
+            for Missing { server, count, surplus } in missing {
+                let name = name(server);
+                let what = match surplus {
+                    true => format!("{name} holds {count} connections that nobody else knows of"),
+                    false => format!("{count} sessions think they are open on {name}, which does not know them"),
                 };
                 self.breaks(Invariant::Conservation, end, None, what);
             }
@@ -247,7 +216,7 @@ impl Invariants {
     fn session(&mut self, at: Timestamp, session: u32, event: client::Event) {
         let number = session as usize;
         if let client::Event::Scheduled { group, index } = event {
-            let fresh = Life { group, server: 0, index, state: State::Wants };
+            let fresh = Life { group, index, state: State::Wants };
             match self.lives.get_mut(number) {
                 // A closed-loop user's next one.
                 Some(life) => *life = fresh,
@@ -259,55 +228,20 @@ impl Invariants {
         if life.state == State::Over {
             return self.breaks(Invariant::EndIsFinal, at, Some(session), format!("{event:?} came after the end"));
         }
+        let group = life.group;
         match event {
-            client::Event::Opened { endpoint, .. } => {
+            client::Event::Opened { .. } => {
                 let twice = std::mem::replace(&mut life.state, State::Open) == State::Open;
-                life.server = endpoint as u16;
                 if twice {
                     self.breaks(Invariant::OneOpenConnection, at, Some(session), "it opened while it was open".into());
                 }
-                self.balance(at, endpoint, |balance| balance.open += 1);
-                self.attempt(at, session, NOWHERE);
             }
-            client::Event::Lost { .. } => {
-                life.state = State::Wants;
-                let server = u32::from(life.server);
-                self.balance(at, server, |balance| balance.open -= 1);
-            }
-            client::Event::Ended | client::Event::GaveUp => {
-                let was_open = std::mem::replace(&mut life.state, State::Over) == State::Open;
-                let server = u32::from(life.server);
-                if was_open {
-                    self.balance(at, server, |balance| balance.open -= 1);
-                }
-                self.attempt(at, session, NOWHERE);
-            }
-            client::Event::AttemptStarted { endpoint, .. } => self.attempt(at, session, endpoint),
-            client::Event::AttemptFailed { .. } | client::Event::Redirected { .. } => {
-                self.attempt(at, session, NOWHERE)
-            }
+            client::Event::Lost { .. } => life.state = State::Wants,
+            client::Event::Ended | client::Event::GaveUp => life.state = State::Over,
             _ => {}
         }
-    }
-
-    /// A session's attempt goes to a server, or is over.
-    fn attempt(&mut self, at: Timestamp, session: u32, to: u32) {
-        if self.servers.is_empty() {
-            return;
-        }
-        if self.attempts.len() <= session as usize {
-            self.attempts.resize(session as usize + 1, NOWHERE);
-        }
-        let from = std::mem::replace(&mut self.attempts[session as usize], to);
-        self.balance(at, from, |balance| balance.under_way -= 1);
-        self.balance(at, to, |balance| balance.under_way += 1);
-    }
-
-    #[inline]
-    fn balance(&mut self, at: Timestamp, server: u32, change: impl FnOnce(&mut Balance)) {
-        if let Some(balance) = self.servers.get_mut(server as usize) {
-            balance.settle(at, self.quiet);
-            change(balance);
+        if let Some(accounts) = &mut self.conservation {
+            accounts.session(at, session, group, event);
         }
     }
 }
@@ -324,16 +258,11 @@ impl Recorder for Invariants {
         self.events = event.seq + 1;
         match event.kind {
             Kind::Session(session, kind) => self.session(event.at, session, kind),
-            Kind::Server(server, kind) if !self.servers.is_empty() => match kind {
-                server::Event::Accepted { .. } => self.balance(event.at, server, |balance| balance.accepted += 1),
-                server::Event::Closed { .. } => self.balance(event.at, server, |balance| balance.accepted -= 1),
-                _ => {}
-            },
-            // The process and all that it held are gone.
-            Kind::Fault(_, crate::fault::Event::Began { server, kind }) if kind.takes_down() && !kind.revives() => {
-                self.balance(event.at, server, |balance| balance.accepted = 0);
+            kind => {
+                if let Some(accounts) = &mut self.conservation {
+                    accounts.record(event.at, kind);
+                }
             }
-            _ => {}
         }
     }
 }
@@ -342,6 +271,7 @@ impl Recorder for Invariants {
 mod tests {
     use super::*;
     use crate::client::{End, Event as Session};
+    use crate::server;
 
     /// Feeds events a millisecond apart; the run ends a second later.
     fn broken(quiet: Option<u64>, events: &[Kind], waiting: &[u32]) -> Vec<(Invariant, String)> {
@@ -394,7 +324,7 @@ mod tests {
         let leaked = broken(Some(1), &[start, accepted, open, closed, accepted, accepted, start], &[]);
         assert!(leaked.is_empty(), "at one moment they agreed: {leaked:?}");
         let leaked = broken(Some(4), &[start, accepted, accepted, open, start, start], &[]);
-        assert_eq!(leaked, [(Invariant::Conservation, "s-0 holds 1 connections that no session knows of".into())]);
+        assert_eq!(leaked, [(Invariant::Conservation, "s-0 holds 1 connections that nobody else knows of".into())]);
         let half_open = broken(Some(1), &[start, open, start, start], &[]);
         assert_eq!(half_open[0].0, Invariant::Conservation);
     }

@@ -1,5 +1,6 @@
 //! Expectations: what a scenario says must come out, held against the [`Summary`].
 
+mod conservation;
 pub mod invariants;
 
 pub use invariants::{Invariant, Invariants, Violation, findings};

@@ -1,21 +1,24 @@
 //! `shakedown hunt`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::json;
 
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::machine;
-use super::{Failure, print, read, stem};
-use crate::explore::hunt::{Broken, Hunted, Shrunk, hunt as search, shrink};
-use crate::explore::sweep::Seeds;
-use crate::explore::{self, write_folder};
+use super::share::ShareArgs;
+use super::sweep::with_ending;
+use super::{Failure, complain, print, read, stem};
+use crate::explore::hunt::{
+    Broken, Checkpoint, FILE, Found, Hunted, Merged, Shrunk, Tally, document, hunt as search, shrink,
+};
+use crate::explore::sweep::{Plan, Point, Seeds, Shard};
+use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{Ladder, Which, text};
 use crate::report::grouped;
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::{Overrides, Problem, Scenario};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -37,6 +40,11 @@ pub(super) struct HuntArgs {
     /// How many threads; all cores unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Go on with a hunt that was ended or interrupted
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    share: ShareArgs,
     /// Write what was found into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -45,39 +53,41 @@ pub(super) struct HuntArgs {
     quiet: bool,
 }
 
+/// Between two times that it is kept how far a hunt has come.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
 pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {
-    let (shown, file) = read(&args.scenario)?;
+    let (shown, text) = read(&args.scenario)?;
+    let overrides = Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone() };
+    let shard = args.share.shard()?;
     let name = stem(&args.scenario);
-    let load = |seed: u64| {
-        let overrides = Overrides { seed: Some(seed), variant: args.variant.clone(), sets: args.sets.clone() };
-        Scenario::load(&shown, &name, &file, &overrides)
-    };
-    let first = load(args.seeds.0.start)?;
-    let of = args.seeds.0.end - args.seeds.0.start;
+    let plan = Plan::new(&shown, &name, &text, &overrides, Vec::new(), args.seeds.clone(), shard)?;
+    let folder =
+        args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&name).join(plan.folder_name("hunt")));
+    may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
+    let partial = with_ending(&folder, "-partial");
+    let (checkpoint, tally) = Checkpoint::open(&partial, &plan, args.resume).map_err(machine)?;
     if !args.quiet {
-        let chaos = first.file.chaos.as_ref();
-        let chaos = chaos.map_or(String::new(), |chaos| format!(" · up to {} random faults each", chaos.faults));
-        print(&format!("{name}: {}\nseeds {} · {} runs at most{chaos}\n", first.file.title, args.seeds, grouped(of)))?;
+        print(&headline(&plan, tally.runs))?;
     }
     catch_interrupts();
-    let started = Instant::now();
-    let late = || args.time.is_some_and(|time| started.elapsed().as_nanos() >= u128::from(time.0));
-    let counter = Mutex::new(Counter::new(0));
-    let watch = |done: u64| {
-        if !args.quiet {
-            counter.lock().unwrap_or_else(PoisonError::into_inner).watch(done as usize, of as usize);
+    let load = |seed: u64| plan.scenario(Point { cell: 0, seed });
+    let hunted = searched(args, &plan, &load, &checkpoint, tally)?;
+    let Hunted { found, tally, ended } = hunted;
+    let Some((seed, broken)) = found else {
+        if ended {
+            checkpoint.write(&tally).map_err(machine)?;
+            print(&nothing(&tally, plan.runs()))?;
+            complain(&format!("ended: what was seen is in {}; go on with --resume\n", partial.display()))?;
+            return if interrupted() { Err(Failure::Interrupted) } else { Ok(()) };
         }
-        !interrupted() && !late()
+        write_folder(&folder, &[(FILE.into(), document(&plan, &tally, None).into_bytes())]).map_err(machine)?;
+        checkpoint.remove();
+        print(&nothing(&tally, plan.runs()))?;
+        // What never happened here may have happened in another share.
+        return if shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
-    let threads =
-        rayon::ThreadPoolBuilder::new().num_threads(args.jobs.map_or(0, usize::from)).build().map_err(machine)?;
-    let hunted = threads.install(|| search(&load, args.seeds.0.clone(), &Broken::of, &watch));
-    counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
-    let Some((seed, broken)) = &hunted.found else { return nothing(args, &hunted, of) };
     print(&format!("\nseed {seed} breaks {broken}\nreplay it: shakedown run {shown}{} --seed {seed}\n", again(args)))?;
-    if let Broken::Panic(_) = broken {
-        return Err(Failure::Machine("that is a bug in Shakedown: please report it with the line above".into()));
-    }
     let mut steps = 0;
     let mut step = |what: &str| {
         steps += 1;
@@ -86,47 +96,119 @@ pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {
         }
         !interrupted()
     };
-    let Some(shrunk) = shrink(&load(*seed)?, broken, &mut step) else {
-        return Err(Failure::Machine("written out, the scenario does not break it again: a bug in Shakedown".into()));
+    let shrunk = match &broken {
+        // There is nothing to try again that would come to an end.
+        Broken::Panic(_) => None,
+        _ => shrink(&load(seed)?, &broken, &mut step),
     };
-    let folder = args.out.clone().unwrap_or_else(|| {
-        let variant = args.variant.as_ref().map_or(String::new(), |variant| format!("-{variant}"));
-        let name = format!("hunt-{}-{}{variant}", args.seeds.0.start, args.seeds.0.end);
-        PathBuf::from("results").join(&first.name).join(name)
-    });
-    let repro = format!("repro-{}", &shrunk.finished.digest[..8]);
-    let files = vec![
-        (format!("{repro}.toml"), shrunk.toml.clone().into_bytes()),
-        (format!("{repro}.txt"), ladder(&shrunk).into_bytes()),
-        ("hunt.json".into(), document(args, &name, *seed, broken, &shrunk).into_bytes()),
-    ];
-    write_folder(&folder, &files).map_err(machine)?;
-    if !args.quiet {
-        print(&told(&shrunk))?;
+    let found = Found::new(seed, broken.to_string(), shrunk.as_ref());
+    let mut files = vec![(FILE.to_string(), document(&plan, &tally, Some(&found)).into_bytes())];
+    if let (Some(shrunk), Some(repro)) = (&shrunk, found.repro()) {
+        files.push((format!("{repro}.toml"), shrunk.toml.clone().into_bytes()));
+        files.push((format!("{repro}.txt"), ladder(shrunk).into_bytes()));
     }
-    print(&format!("it fails by itself: shakedown run {}\n", folder.join(format!("{repro}.toml")).display()))?;
-    Err(if shrunk.done { Failure::Broken } else { Failure::Interrupted })
+    write_folder(&folder, &files).map_err(machine)?;
+    checkpoint.remove();
+    if let Some(shrunk) = shrunk.as_ref().filter(|_| !args.quiet) {
+        print(&told(shrunk))?;
+    }
+    ends(&found, &folder)
+}
+
+/// Looks for a seed that breaks something, and keeps how far it has come.
+fn searched(
+    args: &HuntArgs,
+    plan: &Plan,
+    load: &(dyn Fn(u64) -> Result<Scenario, Problem> + Sync),
+    checkpoint: &Checkpoint,
+    tally: Tally,
+) -> Result<Hunted, Failure> {
+    let started = Instant::now();
+    let late = || args.time.is_some_and(|time| started.elapsed().as_nanos() >= u128::from(time.0));
+    let counter = Mutex::new((Counter::new(tally.runs as usize), started));
+    let watch = |tally: &Tally| {
+        let mut all = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counter, kept) = &mut *all;
+        if !args.quiet {
+            counter.watch(tally.runs as usize, plan.runs() as usize);
+        }
+        if kept.elapsed() >= KEEP_EVERY {
+            *kept = Instant::now();
+            // If it can't be kept, less is: the hunt goes on.
+            if let Err(error) = checkpoint.write(tally) {
+                eprintln!("{error}");
+            }
+        }
+        !interrupted() && !late()
+    };
+    let threads =
+        rayon::ThreadPoolBuilder::new().num_threads(args.jobs.map_or(0, usize::from)).build().map_err(machine)?;
+    let left = plan.points().map(|point| point.seed).skip(tally.runs as usize);
+    let hunted = threads.install(|| search(load, left, tally, &Broken::of, &watch));
+    counter.into_inner().unwrap_or_else(PoisonError::into_inner).0.finish();
+    Ok(hunted)
+}
+
+/// What shares of a hunt came to together.
+pub(super) fn merged(merged: &Merged) -> Result<(), Failure> {
+    let Merged { plan, tally, found, folder } = merged;
+    match found {
+        None => {
+            print(&nothing(tally, plan.runs()))?;
+            happened(tally, plan.runs())
+        }
+        Some(found) => {
+            print(&format!("seed {} breaks {}\n", found.seed, found.broken))?;
+            ends(found, folder)
+        }
+    }
+}
+
+fn headline(plan: &Plan, before: u64) -> String {
+    let title = plan.cells.first().map_or("", |cell| cell.scenario.file.title.as_str());
+    let mut parts = vec![format!("seeds {}", plan.seeds), format!("{} runs at most", grouped(plan.runs()))];
+    if plan.shard != Shard::WHOLE {
+        parts.push(format!("share {}", plan.shard));
+    }
+    if let Some(chaos) = plan.cells.first().and_then(|cell| cell.scenario.file.chaos.as_ref()) {
+        parts.push(format!("up to {} random faults each", chaos.faults));
+    }
+    if before > 0 {
+        parts.push(format!("{} of them done before", grouped(before)));
+    }
+    format!("{}: {title}\n{}\n", plan.name, parts.join(" · "))
 }
 
 /// No seed broke anything.
-fn nothing(args: &HuntArgs, hunted: &Hunted, of: u64) -> Result<(), Failure> {
-    let impossible = match hunted.impossible {
+fn nothing(tally: &Tally, of: u64) -> String {
+    let impossible = match tally.impossible.len() as u64 {
         0 => String::new(),
         many => format!(", {} of them impossible", grouped(many)),
     };
-    print(&format!("nothing broke in {} of {} runs{impossible}\n", grouped(hunted.runs), grouped(of)))?;
-    if interrupted() {
-        return Err(Failure::Interrupted);
-    }
-    for never in &hunted.never {
+    format!("nothing broke in {} of {} runs{impossible}\n", grouped(tally.runs), grouped(of))
+}
+
+/// Whether a hunt that found nothing has exercised what it was to.
+fn happened(tally: &Tally, of: u64) -> Result<(), Failure> {
+    for never in tally.never() {
         print(&format!("NEVER   {never}: it must happen in at least one run\n"))?;
     }
-    if hunted.runs == hunted.impossible {
+    if tally.impossible.len() as u64 == of {
         return Err(Failure::Machine("no run could be made".into()));
     }
-    // A hunt that was ended early may not have come to it yet.
-    let ended = hunted.ended && args.time.is_some();
-    if hunted.never.is_empty() || ended { Ok(()) } else { Err(Failure::Broken) }
+    if tally.never().next().is_none() { Ok(()) } else { Err(Failure::Broken) }
+}
+
+/// How a hunt that found something ends.
+fn ends(found: &Found, folder: &Path) -> Result<(), Failure> {
+    let Some(repro) = found.repro() else {
+        return Err(Failure::Machine(format!(
+            "seed {} comes to no end, or does not break it again when written out: a bug in Shakedown, please report it",
+            found.seed
+        )));
+    };
+    print(&format!("it fails by itself: shakedown run {}\n", folder.join(format!("{repro}.toml")).display()))?;
+    Err(if found.shrunk { Failure::Broken } else { Failure::Interrupted })
 }
 
 /// The options that a replay needs too.
@@ -164,21 +246,4 @@ fn ladder(shrunk: &Shrunk) -> String {
     let traces = explore::trace(&shrunk.scenario, &sessions);
     let ladder = |trace| text(&Ladder::new(&shrunk.scenario, None, trace));
     traces.first().map_or_else(|| "no session started\n".into(), ladder)
-}
-
-fn document(args: &HuntArgs, name: &str, seed: u64, broken: &Broken, shrunk: &Shrunk) -> String {
-    let document = json!({
-        "format_version": crate::report::FORMAT_VERSION,
-        "scenario": name,
-        "driver": "sim",
-        "seeds": args.seeds.to_string(),
-        "variant": args.variant,
-        "seed": seed,
-        "broken": broken.to_string(),
-        "digest": shrunk.finished.digest,
-        "steps": shrunk.steps,
-        "runs": shrunk.runs,
-    });
-    let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
-    format!("{text}\n")
 }

@@ -5,11 +5,13 @@ mod check;
 mod compare;
 mod hunt;
 mod live;
+mod merge;
 mod profiles;
 mod progress;
 mod replay;
 mod report;
 mod run;
+mod share;
 mod sweep;
 mod terminal;
 mod text;
@@ -104,9 +106,9 @@ enum Command {
     /// Find the highest load that holds an objective, the fewest servers that do, or the triggers a fleet does not survive
     #[command(after_help = capacity::EXAMPLES)]
     Capacity(capacity::CapacityArgs),
-    /// Put the shares of a sweep together that ran in several places
+    /// Put the shares of a sweep or a hunt together that ran in several places
     #[command(after_help = MERGE_EXAMPLES)]
-    Merge(sweep::MergeArgs),
+    Merge(merge::MergeArgs),
     /// Open a scenario's servers as real listeners, for any client
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(live::ServeArgs),
@@ -186,6 +188,8 @@ const HUNT_EXAMPLES: &str = "\
 Examples:
   shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
   shakedown hunt scenarios/chaos.toml --seeds 0..1000 --set chaos.faults=5
+  shakedown hunt scenarios/chaos.toml --seeds 0..100000 --resume
+  shakedown hunt scenarios/chaos.toml --seeds 0..100000 --shard 3/16
 
 What breaks is an invariant or an expectation. The lowest seed that breaks something is found and shrunk, whatever the
 number of threads; repro-DIGEST.toml in results/SCENARIO/hunt-FROM-UNTIL fails by itself, with the life of the session
@@ -193,7 +197,8 @@ concerned beside it.";
 
 const MERGE_EXAMPLES: &str = "\
 Examples:
-  shakedown merge results/failover/sweep-0-1000-shard-*";
+  shakedown merge results/failover/sweep-0-1000-shard-*
+  shakedown merge results/chaos/hunt-0-100000-shard-*";
 
 const PROFILES_EXAMPLES: &str = "\
 Examples:
@@ -365,7 +370,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Capacity(args) => capacity::capacity(&args),
-        Command::Merge(args) => sweep::merge(&args),
+        Command::Merge(args) => merge::merge(&args),
         Command::Serve(args) => live::serve(&args),
         Command::Load(args) => live::load(&args),
         Command::Hunt(args) => hunt::hunt(&args),

@@ -1,4 +1,4 @@
-//! `shakedown sweep` and `shakedown merge`.
+//! `shakedown sweep`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::{machine, say};
+use super::share::ShareArgs;
 use super::text::Table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
@@ -37,12 +38,8 @@ pub(super) struct SweepArgs {
     /// Go on with a sweep that was interrupted
     #[arg(long)]
     resume: bool,
-    /// Run one share of several only, counted from 0/16; array jobs of Slurm say so themselves
-    #[arg(long, value_name = "I/N", conflicts_with = "shards")]
-    shard: Option<Shard>,
-    /// How many shares there are, where JOB_COMPLETION_INDEX (Kubernetes) or AWS_BATCH_JOB_ARRAY_INDEX says which is this
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    shards: Option<u64>,
+    #[command(flatten)]
+    share: ShareArgs,
     /// Write the results into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -54,23 +51,14 @@ pub(super) struct SweepArgs {
     quiet: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct MergeArgs {
-    /// The folders of all shares
-    #[arg(required = true)]
-    folders: Vec<PathBuf>,
-    /// Write the whole sweep into this folder, instead of beside the first share
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
-
 pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
     let overrides = Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone() };
-    let shard = shard(args.shard, args.shards, |name| std::env::var(name).ok()).map_err(Failure::Input)?;
+    let shard = args.share.shard()?;
     let name = stem(&args.scenario);
     let plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;
-    let folder = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name()));
+    let folder =
+        args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name("sweep")));
     may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
     let partial = with_ending(&folder, "-partial");
     let (journal, rows) = Journal::open(&partial, &plan, args.resume).map_err(machine)?;
@@ -90,7 +78,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     if !all? {
         let rows = journal.rows().map_err(machine)?.len();
-        let of = plan.points().count();
+        let of = plan.runs();
         complain(&format!("interrupted: {rows} of {of} runs are in {}; go on with --resume\n", partial.display()))?;
         return Err(Failure::Interrupted);
     }
@@ -98,58 +86,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     report(&plan, &summary, &folder, args.format, args.quiet, Some(&args.scenario))
 }
 
-pub(super) fn merge(args: &MergeArgs) -> Result<(), Failure> {
-    let (plan, summary, folder) = sweep::merge(&args.folders, args.out.clone()).map_err(machine)?;
-    report(&plan, &summary, &folder, Format::Text, false, None)
-}
-
-/// Which share this process is to run.
-fn shard(
-    given: Option<Shard>,
-    shards: Option<u64>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Shard, String> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    let number = |name: &str| {
-        let value = variable(name);
-        value
-            .map(|text| {
-                text.trim()
-                    .parse::<u64>()
-                    .map_err(|_| format!("error: {name} is `{text}`: a whole number was expected"))
-            })
-            .transpose()
-    };
-    let slurm = number("SLURM_ARRAY_TASK_ID")?.zip(number("SLURM_ARRAY_TASK_COUNT")?);
-    let (index, of) = match slurm {
-        Some((task, of)) => {
-            let (first, step) =
-                (number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0), number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1));
-            (task.checked_sub(first).map(|task| task / step.max(1)), of)
-        }
-        None => {
-            let (kubernetes, aws) = (number("JOB_COMPLETION_INDEX")?, number("AWS_BATCH_JOB_ARRAY_INDEX")?);
-            match (kubernetes.or(aws), shards) {
-                (Some(index), Some(of)) => (Some(index), of),
-                (Some(_), None) => {
-                    return Err("error: this is one of several jobs (JOB_COMPLETION_INDEX or AWS_BATCH_JOB_ARRAY_INDEX is set): say of how many with --shards N, or --shard 0/1 to run all".into());
-                }
-                (None, Some(_)) => {
-                    return Err("error: --shards needs JOB_COMPLETION_INDEX or AWS_BATCH_JOB_ARRAY_INDEX to say which share this is: give --shard I/N".into());
-                }
-                (None, None) => return Ok(Shard::WHOLE),
-            }
-        }
-    };
-    match index {
-        Some(index) if index < of => Ok(Shard { index, of }),
-        _ => Err(format!("error: this job's number does not lie within its {of} shares: give --shard I/N")),
-    }
-}
-
-fn with_ending(folder: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(folder: &Path, ending: &str) -> PathBuf {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     folder.with_file_name(format!("{name}{ending}"))
 }
@@ -158,7 +95,7 @@ fn headline(plan: &Plan, done: usize) -> String {
     let title = plan.cells.first().map_or("", |cell| cell.scenario.file.title.as_str());
     let count =
         |count: usize, one: &str| format!("{} {one}{}", grouped(count as u64), if count == 1 { "" } else { "s" });
-    let mut parts = vec![format!("seeds {}", plan.seeds), count(plan.points().count(), "run")];
+    let mut parts = vec![format!("seeds {}", plan.seeds), count(plan.runs() as usize, "run")];
     if plan.cells.len() > 1 {
         parts.insert(1, count(plan.cells.len(), "cell"));
     }
@@ -171,7 +108,7 @@ fn headline(plan: &Plan, done: usize) -> String {
     format!("{}: {title}\n{}\n\n", plan.name, parts.join(" · "))
 }
 
-fn report(
+pub(super) fn report(
     plan: &Plan,
     summary: &SweepSummary,
     folder: &Path,
@@ -259,30 +196,4 @@ fn failures(plan: &Plan, summary: &SweepSummary, scenario: Option<&Path>) -> Str
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(variables: &[(&str, &str)], given: Option<Shard>, shards: Option<u64>) -> Result<Shard, String> {
-        let lookup =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
-        shard(given, shards, lookup)
-    }
-
-    #[test]
-    fn array_jobs_say_which_share_they_are() {
-        let slurm = [("SLURM_ARRAY_TASK_ID", "7"), ("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_ARRAY_TASK_MIN", "5")];
-        assert_eq!(found(&slurm, None, None), Ok(Shard { index: 2, of: 3 }));
-        assert_eq!(found(&slurm, Some(Shard { index: 0, of: 2 }), None), Ok(Shard { index: 0, of: 2 }));
-        let kubernetes = [("JOB_COMPLETION_INDEX", "3")];
-        assert_eq!(found(&kubernetes, None, Some(16)), Ok(Shard { index: 3, of: 16 }));
-        assert!(found(&kubernetes, None, None).unwrap_err().contains("--shards N"));
-        assert!(found(&kubernetes, None, Some(3)).unwrap_err().contains("does not lie within"));
-        assert_eq!(found(&[("AWS_BATCH_JOB_ARRAY_INDEX", "0")], None, Some(2)), Ok(Shard { index: 0, of: 2 }));
-        assert_eq!(found(&[], None, None), Ok(Shard::WHOLE));
-        assert!(found(&[], None, Some(4)).is_err());
-        assert!(found(&[("SLURM_ARRAY_TASK_ID", "x"), ("SLURM_ARRAY_TASK_COUNT", "3")], None, None).is_err());
-    }
 }

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::check::{Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
 use crate::event::Event;
-use crate::fault::Side;
 use crate::metrics::{Measured, Metrics};
 use crate::record::{Digest, Recorder};
 use crate::report::Run;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ServerEntry};
+use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 
 /// Items worked through between two looks at the watcher: about 10 ms.
@@ -115,11 +115,11 @@ impl Observers {
     /// Nothing has happened yet.
     pub fn new(scenario: &Scenario) -> Observers {
         let quiet = scenario.quiet_from();
-        // Where servers have other connections than one for each session, nobody can tell whose is missing.
-        let alone =
-            !scenario.file.has_streams() && scenario.sides().iter().all(|side| matches!(side, Side::Clients(_)));
-        let servers = if alone { scenario.servers.len() } else { 0 };
-        let invariants = Invariants::new(scenario.sessions() as usize, servers, quiet.map(|(from, _)| from));
+        let (servers, groups) = (&scenario.servers, &scenario.file.clients);
+        let is_proxy = |server: &ServerEntry| scenario.file.servers[server.group].kind == ServerKind::Proxy;
+        let proxies = (0..).zip(servers).filter(|(_, server)| is_proxy(server)).map(|(number, _)| number);
+        let invariants = Invariants::new(scenario.sessions() as usize, servers.len(), quiet.map(|(from, _)| from))
+            .with_proxies(proxies, groups.values().map(|group| group.proxy.is_some()));
         Observers((Digest::default(), (Metrics::new(scenario.layout()), invariants)))
     }
 

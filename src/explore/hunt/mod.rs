@@ -1,8 +1,9 @@
 //! Hunting: seed after seed until something breaks, and then the smallest scenario that still breaks it.
 
+mod merge;
+mod record;
 mod shrink;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -10,9 +11,11 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::once::{Finished, guarded};
-use crate::check::Invariant;
+use crate::check::{Expectation, Invariant};
 use crate::scenario::{Overrides, Problem, Scenario};
 
+pub use merge::{Merged, merge};
+pub use record::{Checkpoint, FILE, Found, Tally, document};
 pub use shrink::{Shrunk, shrink};
 
 /// What broke in a run.
@@ -64,12 +67,8 @@ impl fmt::Display for Broken {
 pub struct Hunted {
     /// The lowest seed that broke something, and what.
     pub found: Option<(u64, Broken)>,
-    /// Seeds that were run, those after the one found left out.
-    pub runs: u64,
-    /// Seeds with which the scenario is impossible.
-    pub impossible: u64,
-    /// What must happen at least once and never did.
-    pub never: Vec<String>,
+    /// What was seen up to there.
+    pub tally: Tally,
     /// Whether it was ended before its last seed without having found anything.
     pub ended: bool,
 }
@@ -78,70 +77,67 @@ pub struct Hunted {
 /// nothing.
 const TOGETHER: usize = 4;
 
-/// Runs seed after seed until `check` says that something broke. `watch` is told how many seeds are done, also within a
-/// run, and ends the hunt by returning false.
+/// Runs seed after seed, which must go upward, until `check` says that something broke. `tally` is what was seen of the
+/// seeds before. `watch` is told what was seen so far, also within a run, and ends the hunt by returning false.
 pub fn hunt(
     scenario: &(dyn Fn(u64) -> Result<Scenario, Problem> + Sync),
-    seeds: Range<u64>,
+    seeds: impl IntoIterator<Item = u64>,
+    tally: Tally,
     check: &(dyn Fn(&Finished) -> Option<Broken> + Sync),
-    watch: &(dyn Fn(u64) -> bool + Sync),
+    watch: &(dyn Fn(&Tally) -> bool + Sync),
 ) -> Hunted {
-    let mut hunted = Hunted { found: None, runs: 0, impossible: 0, never: Vec::new(), ended: false };
-    let mut never: Option<BTreeSet<String>> = None;
-    let block = (rayon::current_num_threads() * TOGETHER) as u64;
-    let mut from = seeds.start;
-    while from < seeds.end {
-        let until = seeds.end.min(from.saturating_add(block));
-        let done = from - seeds.start;
+    let mut hunted = Hunted { found: None, tally, ended: false };
+    let block = rayon::current_num_threads() * TOGETHER;
+    let mut seeds = seeds.into_iter().peekable();
+    while hunted.found.is_none() && seeds.peek().is_some() {
+        let together: Vec<u64> = seeds.by_ref().take(block).collect();
+        let tally = &hunted.tally;
         let one = |seed: u64| -> Option<Ran> {
             let Ok(scenario) = scenario(seed) else { return Some(Ran::Impossible) };
             let sometimes = |finished: &Finished| {
                 let summary = &finished.measured.summary;
-                let wanted = scenario.sometimes();
-                let missed = wanted.filter(|(path, what)| !summary.get(path).is_some_and(|value| what.holds(value)));
-                missed.map(|(path, what)| format!("{path} {what}")).collect()
+                let holds = |path: &str, what: Expectation| summary.get(path).is_some_and(|value| what.holds(value));
+                scenario.sometimes().map(|(path, what)| (format!("{path} {what}"), holds(path, what))).collect()
             };
-            match guarded(&scenario, |_| watch(done)) {
+            match guarded(&scenario, |_| watch(tally)) {
                 Ok(finished) if finished.partial => None,
                 Ok(finished) => Some(Ran::Done(check(&finished), sometimes(&finished))),
-                Err(panic) => Some(Ran::Done(Some(Broken::Panic(panic)), BTreeSet::new())),
+                Err(panic) => Some(Ran::Done(Some(Broken::Panic(panic)), Vec::new())),
             }
         };
-        let runs: Vec<Option<Ran>> =
-            (0..(until - from) as u32).into_par_iter().with_max_len(1).map(|n| one(from + u64::from(n))).collect();
-        for (seed, ran) in (from..).zip(runs) {
+        let runs: Vec<Option<Ran>> = together.par_iter().with_max_len(1).map(|seed| one(*seed)).collect();
+        for (seed, ran) in together.into_iter().zip(runs) {
             match ran {
                 None => {
                     hunted.ended = true;
-                    break;
+                    return hunted;
                 }
-                Some(Ran::Impossible) => hunted.impossible += 1,
-                Some(Ran::Done(broken, missed)) => {
-                    never = Some(never.map_or(missed.clone(), |never| never.intersection(&missed).cloned().collect()));
-                    if let Some(broken) = broken {
-                        hunted.found = Some((seed, broken));
+                Some(Ran::Impossible) => hunted.tally.impossible.push(seed),
+                Some(Ran::Done(broken, sometimes)) => {
+                    for (what, happened) in sometimes {
+                        let first = hunted.tally.sometimes.entry(what).or_default();
+                        *first = first.or(happened.then_some(seed));
                     }
+                    hunted.found = broken.map(|broken| (seed, broken));
                 }
             }
-            hunted.runs += 1;
+            hunted.tally.runs += 1;
             if hunted.found.is_some() {
                 break;
             }
         }
-        if hunted.ended || hunted.found.is_some() || !watch(until - seeds.start) {
-            hunted.ended |= hunted.found.is_none() && until < seeds.end;
+        if hunted.found.is_none() && !watch(&hunted.tally) {
+            hunted.ended = seeds.peek().is_some();
             break;
         }
-        from = until;
     }
-    hunted.never = never.unwrap_or_default().into_iter().collect();
     hunted
 }
 
-/// How one seed's run came out.
+/// How one seed's run came out: what broke, and what of `[sometimes]` happened.
 enum Ran {
     Impossible,
-    Done(Option<Broken>, BTreeSet<String>),
+    Done(Option<Broken>, Vec<(String, bool)>),
 }
 
 /// Runs the scenario in a file with every seed of a range, over all cores, and panics at the lowest for which an
@@ -169,7 +165,7 @@ pub fn assert_all(
             .map(|violation| Broken::Assertion(format!("{}: {}", violation.invariant.name(), violation.what)));
         invariant.or_else(|| assertion(finished).err().map(Broken::Assertion))
     };
-    if let Some((seed, broken)) = hunt(&scenario, seeds, &check, &|_| true).found {
+    if let Some((seed, broken)) = hunt(&scenario, seeds, Tally::default(), &check, &|_| true).found {
         panic!("seed {seed}: {broken}\nreplay it: shakedown run {shown} --seed {seed}");
     }
 }

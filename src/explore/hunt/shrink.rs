@@ -1,7 +1,7 @@
 //! From a scenario that breaks something to the smallest that still does.
 //!
-//! Greedy: every reduction is tried in a fixed order and kept when the same check breaks, until none is kept in a whole
-//! round (delta debugging: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002). No
+//! Greedy: every reduction is tried in a fixed order and kept when the same check breaks, from the first again once one
+//! was kept, until none is kept (delta debugging: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002). No
 //! clock and no thread has a say in it: the same scenario always shrinks to the same one in the same steps.
 
 use toml::{Table, Value};
@@ -58,29 +58,28 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     let mut smallest = try_run(&table)?;
     prune(&mut table, &smallest.0, &load);
     let (mut steps, mut done) = (Vec::new(), true);
-    'rounds: loop {
+    let mut next = 0;
+    'all: while let Some(reduction) = REDUCTIONS.get(next) {
         let before = steps.len();
-        for reduction in REDUCTIONS {
-            // A reduction that was kept is tried again at once: there may be more to take.
-            let mut at = 0;
-            while let Some((what, smaller)) = reduction(&table).into_iter().nth(at) {
-                if runs.get() >= RUNS || !watch(&what) {
-                    done = false;
-                    break 'rounds;
+        // A reduction that was kept is tried again at once: there may be more to take.
+        let mut at = 0;
+        while let Some((what, smaller)) = reduction(&table).into_iter().nth(at) {
+            if runs.get() >= RUNS || !watch(&what) {
+                done = false;
+                break 'all;
+            }
+            match try_run(&smaller) {
+                Some(found) => {
+                    (table, smallest) = (smaller, found);
+                    steps.push(what);
+                    at = 0;
                 }
-                match try_run(&smaller) {
-                    Some(found) => {
-                        (table, smallest) = (smaller, found);
-                        steps.push(what);
-                        at = 0;
-                    }
-                    None => at += 1,
-                }
+                None => at += 1,
             }
         }
-        if steps.len() == before {
-            break;
-        }
+        // What one took away may be what an earlier one needs: without this server, fewer sessions will do. That comes
+        // before anything later gets in its way.
+        next = if steps.len() > before && next > 0 { 0 } else { next + 1 };
     }
     let (scenario, finished) = smallest;
     let seed = scenario.file.seed.0;
@@ -174,8 +173,23 @@ fn fewer_sessions(table: &Table) -> Reduced {
     counts(table, "clients")
 }
 
+/// Faults that strike a server which is not there any more go with it.
 fn fewer_servers(table: &Table) -> Reduced {
-    counts(table, "servers")
+    let mut all = counts(table, "servers");
+    for (_, smaller) in &mut all {
+        let gone = |target: &str| {
+            let (group, number) = target.rsplit_once('-')?;
+            let count = smaller.get("servers")?.get(group)?.get("count").map_or(Some(1), Value::as_integer)?;
+            Some(number.parse::<i64>().ok()? >= count)
+        };
+        let strikes = |name: &String| smaller.get("faults")?.get(name)?.get("target")?.as_str();
+        let idle: Vec<String> =
+            entries(smaller, "faults").into_iter().filter(|name| strikes(name).and_then(gone) == Some(true)).collect();
+        for name in idle {
+            remove(smaller, &["faults".to_string(), name]);
+        }
+    }
+    all
 }
 
 fn fewer_faults(table: &Table) -> Reduced {

@@ -16,8 +16,8 @@ pub const ROWS: &str = "rows.jsonl";
 /// Why a sweep's rows can't be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// An unfinished sweep lies there.
-    #[error("{} holds an unfinished sweep with {rows} of its runs: go on with --resume, or remove it", folder.display())]
+    /// An unfinished sweep or hunt lies there.
+    #[error("{} is unfinished, with {rows} of its runs: go on with --resume, or remove it", folder.display())]
     Unfinished {
         /// The folder.
         folder: PathBuf,
@@ -25,7 +25,7 @@ pub enum JournalError {
         rows: usize,
     },
     /// Something else was swept there.
-    #[error("{} holds another sweep: {what}", folder.display())]
+    #[error("{} holds another sweep or hunt: {what}", folder.display())]
     Other {
         /// The folder.
         folder: PathBuf,

@@ -23,7 +23,7 @@ pub enum MergeError {
         what: String,
     },
     /// Shares of different sweeps.
-    #[error("{} and {} are no shares of one sweep: {what}", a.display(), b.display())]
+    #[error("{} and {} do not belong together: {what}", a.display(), b.display())]
     Different {
         /// One.
         a: PathBuf,
@@ -63,7 +63,9 @@ struct Share {
 fn share(folder: &Path) -> Result<Share, MergeError> {
     let no = |what: String| MergeError::NoShare { folder: folder.to_path_buf(), what };
     let header = fs::read_to_string(folder.join(HEADER)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => no(format!("no share of a sweep: it has no {HEADER}")),
+        io::ErrorKind::NotFound => {
+            no(format!("no share of a sweep or of a hunt: it has no {HEADER}, and no hunt.json"))
+        }
         _ => no(format!("{HEADER}: {error}")),
     })?;
     let plan = Plan::from_header(&header).map_err(|what| no(format!("{HEADER}: {what}")))?;
@@ -84,6 +86,49 @@ fn share(folder: &Path) -> Result<Share, MergeError> {
     Ok(Share { folder: folder.to_path_buf(), plan, rows })
 }
 
+/// What these folders are shares of, if they are all of them; and where it goes: its own name beside the first share
+/// unless `folder` says otherwise.
+///
+/// # Errors
+/// [`MergeError`] where a share is missing, there twice, or of something else.
+pub fn whole(shares: &[(&Path, &Plan)], folder: Option<PathBuf>) -> Result<(Plan, PathBuf), MergeError> {
+    let Some((beside, first)) = shares.first() else { return Err(MergeError::Missing("every share".into())) };
+    let different =
+        |other: &Path, what| Err(MergeError::Different { a: beside.to_path_buf(), b: other.to_path_buf(), what });
+    for (other, plan) in &shares[1..] {
+        let (ours, theirs) = (first.whole().header(), plan.whole().header());
+        if ours != theirs {
+            return different(other, difference(&theirs, &ours));
+        }
+        if plan.shard.of != first.shard.of {
+            return different(other, format!("one is {}, the other {}", first.shard, plan.shard));
+        }
+    }
+    let of = first.shard.of;
+    let mut missing = Vec::new();
+    for index in 0..of {
+        let found: Vec<&Path> =
+            shares.iter().filter(|(_, plan)| plan.shard.index == index).map(|(folder, _)| *folder).collect();
+        match found[..] {
+            [] => missing.push(format!("share {index}/{of}")),
+            [_] => {}
+            [a, b, ..] => {
+                let (a, b) = (a.to_path_buf(), b.to_path_buf());
+                return Err(MergeError::Twice { shard: Shard { index, of }, a, b });
+            }
+        }
+    }
+    if !missing.is_empty() {
+        return Err(MergeError::Missing(missing.join(", ")));
+    }
+    let place = folder.unwrap_or_else(|| {
+        let name = beside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (name, _) = name.split_once("-shard-").unwrap_or(("merged", ""));
+        beside.with_file_name(name)
+    });
+    Ok((first.whole(), place))
+}
+
 /// Puts every share of a sweep together: the very files that one sweep would have written. `folder` is where they go;
 /// the sweep's own name beside the first share unless given.
 ///
@@ -91,40 +136,7 @@ fn share(folder: &Path) -> Result<Share, MergeError> {
 /// [`MergeError`]; nothing is written then.
 pub fn merge(folders: &[PathBuf], folder: Option<PathBuf>) -> Result<(Plan, SweepSummary, PathBuf), MergeError> {
     let shares = folders.iter().map(|folder| share(folder)).collect::<Result<Vec<_>, _>>()?;
-    let Some(first) = shares.first() else { return Err(MergeError::Missing("every share".into())) };
-    for other in &shares[1..] {
-        let (ours, theirs) = (first.plan.whole().header(), other.plan.whole().header());
-        if ours != theirs {
-            let (a, b) = (first.folder.clone(), other.folder.clone());
-            return Err(MergeError::Different { a, b, what: difference(&theirs, &ours) });
-        }
-        if other.plan.shard.of != first.plan.shard.of {
-            let what = format!("one is {}, the other {}", first.plan.shard, other.plan.shard);
-            return Err(MergeError::Different { a: first.folder.clone(), b: other.folder.clone(), what });
-        }
-    }
-    let of = first.plan.shard.of;
-    let mut missing = Vec::new();
-    for index in 0..of {
-        let found: Vec<&Share> = shares.iter().filter(|share| share.plan.shard.index == index).collect();
-        match found[..] {
-            [] => missing.push(format!("share {index}/{of}")),
-            [_] => {}
-            [a, b, ..] => {
-                let shard = Shard { index, of };
-                return Err(MergeError::Twice { shard, a: a.folder.clone(), b: b.folder.clone() });
-            }
-        }
-    }
-    if !missing.is_empty() {
-        return Err(MergeError::Missing(missing.join(", ")));
-    }
-    let plan = first.plan.whole();
-    let place = folder.unwrap_or_else(|| {
-        let name = first.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let whole = name.split("-shard-").next().unwrap_or_default().to_string();
-        first.folder.with_file_name(if whole.is_empty() { plan.folder_name() } else { whole })
-    });
+    let (plan, place) = whole(&shares.iter().map(|share| (&*share.folder, &share.plan)).collect::<Vec<_>>(), folder)?;
     let rows = shares.into_iter().flat_map(|share| share.rows).collect();
     let (summary, files) = files::of(&plan, rows);
     write_folder(&place, &files)?;

@@ -20,7 +20,9 @@ use rayon::prelude::*;
 
 pub use files::{CellSummary, SweepSummary, headline_metrics};
 pub use grid::{Axis, cells, label};
+pub(in crate::explore) use journal::difference;
 pub use journal::{Journal, JournalError};
+pub(in crate::explore) use merge::whole;
 pub use merge::{MergeError, merge};
 pub use plan::{Plan, Point};
 pub use row::{Outcome, Row};
@@ -66,7 +68,7 @@ pub fn run(
     watch: &(dyn Fn(Option<Done>) -> bool + Sync),
 ) -> Result<bool, SweepError> {
     let have: BTreeSet<(usize, u64)> = rows.iter().map(|row| (row.cell, row.seed)).collect();
-    let all = plan.points().count();
+    let all = plan.runs() as usize;
     let missing: Vec<Point> = plan.points().filter(|point| !have.contains(&(point.cell, point.seed))).collect();
     let done = AtomicUsize::new(all - missing.len());
     let jobs = jobs.unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What a sweep runs.
+//! What a sweep runs, or a hunt.
 
 use serde_json::json;
 
@@ -104,14 +104,26 @@ impl Plan {
         Plan { shard: Shard::WHOLE, ..self.clone() }
     }
 
+    /// How many runs this share has.
+    pub fn runs(&self) -> u64 {
+        let all = (self.seeds.0.end - self.seeds.0.start).saturating_mul(self.cells.len() as u64);
+        all / self.shard.of + u64::from(self.shard.index < all % self.shard.of)
+    }
+
     /// `sweep.json`: what tells this sweep from any other.
     pub fn header(&self) -> String {
+        let text = serde_json::to_string_pretty(&self.header_json()).expect("a document of strings can be written");
+        format!("{text}\n")
+    }
+
+    /// The same, before it is a text.
+    pub fn header_json(&self) -> serde_json::Value {
         let cells = self.cells.iter().map(|cell| {
             let set: serde_json::Map<_, _> =
                 cell.set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
             json!({ "set": set, "scenario_hash": cell.scenario.hash(), "scenario_toml": cell.toml })
         });
-        let document = json!({
+        json!({
             "format_version": FORMAT_VERSION,
             "scenario": self.name,
             "title": self.cells.first().map(|cell| &cell.scenario.file.title),
@@ -121,9 +133,7 @@ impl Plan {
             "shard": (self.shard != Shard::WHOLE).then(|| self.shard.to_string()),
             "version": env!("CARGO_PKG_VERSION"),
             "cells": cells.collect::<Vec<_>>(),
-        });
-        let text = serde_json::to_string_pretty(&document).expect("a document of strings can be written");
-        format!("{text}\n")
+        })
     }
 
     /// The plan that a header was written from.
@@ -138,9 +148,9 @@ impl Plan {
         let mut cells = Vec::new();
         for cell in document["cells"].as_array().ok_or("no `cells`")? {
             let toml = cell["scenario_toml"].as_str().ok_or("a cell without `scenario_toml`")?;
-            let overrides = Overrides { seed: Some(seeds.0.start), ..Overrides::default() };
-            let scenario =
-                Scenario::load("scenario_toml", name, toml, &overrides).map_err(|error| error.to_string())?;
+            // Its seed is one with which it is possible.
+            let scenario = Scenario::load("scenario_toml", name, toml, &Overrides::default());
+            let scenario = scenario.map_err(|error| error.to_string())?;
             let set = cell["set"].as_object().into_iter().flatten();
             let set = set.map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string()));
             cells.push(Cell { set: set.collect(), toml: toml.to_string(), scenario });
@@ -157,9 +167,9 @@ impl Plan {
     }
 
     /// What its folder is called: `sweep-0-1000`, with the variant, with part of a hash where anything was overridden,
-    /// and with the share.
-    pub fn folder_name(&self) -> String {
-        let mut name = format!("sweep-{}-{}", self.seeds.0.start, self.seeds.0.end);
+    /// and with the share. A hunt's begins with `hunt`.
+    pub fn folder_name(&self, kind: &str) -> String {
+        let mut name = format!("{kind}-{}-{}", self.seeds.0.start, self.seeds.0.end);
         if let Some(variant) = &self.variant {
             name.push_str(&format!("-{variant}"));
         }
