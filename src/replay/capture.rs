@@ -11,10 +11,13 @@ use std::collections::BTreeMap;
 use etherparse::{PacketBuilder, TcpOptionElement};
 
 use super::trace::Trace;
+use crate::handshake::Mode;
+use crate::machine::EndpointId;
 use crate::record::{Fate, Flag, Message, Party};
 use crate::scenario::Scenario;
+use crate::server::ServerKind;
 use crate::time::Timestamp;
-use crate::tls::Flight;
+use crate::tls::{self, Flight};
 
 /// The most that one segment carries: what Ethernet leaves to it.
 const MSS: usize = 1_460;
@@ -59,6 +62,8 @@ struct Flow<'a> {
     /// The server's number.
     to: u32,
     ports: (u16, u16),
+    /// Which TLS the server speaks, if it does.
+    tls: tls::Version,
     /// Initial sequence numbers, the client's and the server's.
     initial: [u32; 2],
     pieces: Vec<Piece<'a>>,
@@ -98,6 +103,7 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
                 server: address([10, 0, 0, 0], to),
                 to,
                 ports: (port, 0),
+                tls: scenario.tls(EndpointId(to)),
                 initial: [clock(message.transmissions[0].left), 0],
                 pieces: Vec::new(),
             };
@@ -108,8 +114,9 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
             flow.add(message, from_client);
         }
     }
+    let offers_tls = scenario.file.clients[usize::from(trace.group)].mode == Mode::TlsUpgrade;
     for (_, flow) in &mut flows {
-        flow.ports.1 = flow.port(scenario);
+        flow.ports.1 = flow.port(scenario, offers_tls);
     }
     flows.into_iter().map(|(_, flow)| flow).collect()
 }
@@ -147,20 +154,8 @@ impl<'a> Flow<'a> {
 
     /// What is on the wire: what is sealed has no content here, as there is no cryptography.
     fn payload(&self, message: &Message) -> Vec<u8> {
-        if Flight::read(&message.bytes).is_some() {
-            let mut bytes = message.bytes[..RECORD].to_vec();
-            bytes.resize(message.payload, 0);
-            // A handshake message's type and length.
-            let kind = message.bytes[RECORD];
-            let [_, high, middle, low] = ((message.payload - RECORD - 4) as u32).to_be_bytes();
-            let kind = match kind {
-                1 | 2 => kind,
-                // ClientKeyExchange, and NewSessionTicket.
-                3 => 16,
-                _ => 4,
-            };
-            bytes[RECORD..RECORD + 4].copy_from_slice(&[kind, high, middle, low]);
-            return bytes;
+        if let Some(flight) = Flight::read(&message.bytes) {
+            return self.flight(flight, &message.bytes[..RECORD], message.payload);
         }
         if !self.is_secure() {
             return without_credentials(&message.bytes);
@@ -174,13 +169,54 @@ impl<'a> Flow<'a> {
         bytes
     }
 
-    /// 443 where TLS comes first; else a proxy's or HTTP's.
-    fn port(&self, scenario: &Scenario) -> u16 {
+    /// A flight of a TLS handshake: one message that fills the record, with whatever else it consists of as padding
+    /// (RFC 7685), or as the content of a message that no one reads without keys.
+    fn flight(&self, flight: Flight, record: &[u8], length: usize) -> Vec<u8> {
+        const NEWEST: [u8; 2] = [3, 4];
+        const OLDER: [u8; 2] = [3, 3];
+        let (kind, hello): (u8, &[u8]) = match (flight, self.tls) {
+            // No earlier session; two cipher suites; no compression.
+            (Flight::ClientHello { .. }, _) => (1, &[0, 0, 4, 0x13, 0x01, 0xc0, 0x2b, 1, 0]),
+            (Flight::ServerHello { .. }, tls::Version::V1_3) => (2, &[0, 0x13, 0x01, 0]),
+            (Flight::ServerHello { .. }, _) => (2, &[0, 0xc0, 0x2b, 0]),
+            // ClientKeyExchange, and NewSessionTicket.
+            (Flight::ClientFinished, _) => (16, &[]),
+            (Flight::ServerFinished { .. }, _) => (4, &[]),
+        };
+        let mut bytes = record.to_vec();
+        let [_, high, middle, low] = ((length - RECORD - 4) as u32).to_be_bytes();
+        bytes.extend([kind, high, middle, low]);
+        if !hello.is_empty() {
+            // The version that all can read, and a random number.
+            bytes.extend(OLDER);
+            bytes.extend([0; 32]);
+            bytes.extend(hello);
+            // supported_versions (RFC 8446 section 4.2.1), and padding.
+            let versions = match (kind, self.tls) {
+                (1, _) => [&[0, 43, 0, 5, 4][..], &NEWEST, &OLDER].concat(),
+                (_, tls::Version::V1_3) => [&[0, 43, 0, 2][..], &NEWEST].concat(),
+                _ => Vec::new(),
+            };
+            let left = length - RECORD - 4 - 34 - hello.len() - 2;
+            bytes.extend((left as u16).to_be_bytes());
+            let padding = left - versions.len() - 4;
+            bytes.extend(versions);
+            bytes.extend([0, 21]);
+            bytes.extend((padding as u16).to_be_bytes());
+        }
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    /// A proxy's, HTTPS's where TLS comes first or would have, else HTTP's.
+    fn port(&self, scenario: &Scenario, offers_tls: bool) -> u16 {
         let first = self.pieces.iter().find(|piece| piece.message.flag == Flag::Data);
-        let group = scenario.file.servers.get_index(scenario.servers[self.to as usize].group);
+        let is_proxy = scenario.file.servers[scenario.servers[self.to as usize].group].kind == ServerKind::Proxy;
         match first {
+            _ if is_proxy => 3_128,
             Some(piece) if Flight::read(&piece.message.bytes).is_some() => 443,
-            _ if group.is_some_and(|(name, _)| scenario.file.proxies.contains_key(name)) => 3_128,
+            // A connection that came to nothing.
+            None if !self.tls.is_none() && !offers_tls => 443,
             _ => 80,
         }
     }

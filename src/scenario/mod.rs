@@ -30,6 +30,7 @@ use crate::network::Routes;
 use crate::rng::Seed;
 use crate::server::{BehaviorConfig, Names, ServerKind};
 use crate::time::{Nanos, Timestamp};
+use crate::tls::Version;
 
 /// What the command line changes about a scenario.
 #[derive(Debug, Clone, Default)]
@@ -210,13 +211,18 @@ impl Scenario {
         EndpointId((self.servers.len() + number) as u32)
     }
 
-    /// Whether clients of a server must speak TLS: a balancer passes on what those behind it speak.
+    /// Whether clients of a server must speak TLS.
     fn has_tls(&self, server: EndpointId) -> bool {
+        !self.tls(server).is_none()
+    }
+
+    /// Which TLS clients of a server must speak: a balancer passes on what those behind it speak.
+    pub fn tls(&self, server: EndpointId) -> Version {
         let config = &self.file.servers[self.servers[server.0 as usize].group];
         let behind = config.to.as_deref().and_then(|to| self.members(to)).and_then(|members| members.first().copied());
         match behind {
-            Some(behind) if behind != server => self.has_tls(behind),
-            _ => !config.tls.is_none(),
+            Some(behind) if behind != server => self.tls(behind),
+            _ => config.tls,
         }
     }
 
