@@ -192,7 +192,10 @@ fn tls_is_sealed_and_names_are_in_the_file() {
     let holds = |capture: &[u8], wanted: &[u8]| capture.windows(wanted.len()).any(|bytes| bytes == wanted);
     assert!(holds(&plain, b"GET /chat HTTP/1.1\r\n") && !holds(&tls, b"GET /chat"));
     assert!(holds(&plain, b"\xac\x10\x00\x01players-0\0") && holds(&plain, b"\x0a\x00\x00\x01gateway-0\0"));
-    let Some(lines) = decoded(&tls, &["tls.record.content_type", "tls.handshake.type", "tls.record.opaque_type"]) else { return };
+    let Some(lines) = decoded(&tls, &["tls.record.content_type", "tls.handshake.type", "tls.record.opaque_type"])
+    else {
+        return;
+    };
     assert!(lines.iter().any(|line| line.starts_with("22|1")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("23")), "{lines:#?}");
 }

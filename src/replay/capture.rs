@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use etherparse::{PacketBuilder, TcpOptionElement};
 
 use super::trace::Trace;
+use crate::client::Event;
+use crate::event::Kind;
 use crate::handshake::Mode;
 use crate::machine::EndpointId;
 use crate::record::{Fate, Flag, Message, Party};
@@ -103,7 +105,7 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
                 server: address([10, 0, 0, 0], to),
                 to,
                 ports: (port, 0),
-                tls: scenario.tls(EndpointId(to)),
+                tls: scenario.tls(EndpointId(reached(trace, message.connection).unwrap_or(to))),
                 initial: [clock(message.transmissions[0].left), 0],
                 pieces: Vec::new(),
             };
@@ -119,6 +121,14 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
         flow.ports.1 = flow.port(scenario, offers_tls);
     }
     flows.into_iter().map(|(_, flow)| flow).collect()
+}
+
+/// The server that a connection is to reach, be it by a proxy or not.
+fn reached(trace: &Trace, number: u32) -> Option<u32> {
+    trace.events.iter().find_map(|event| match event.kind {
+        Kind::Session(_, Event::AttemptStarted { connection, endpoint }) if connection == number => Some(endpoint),
+        _ => None,
+    })
 }
 
 /// The address with this number in a network.
