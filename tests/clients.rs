@@ -54,9 +54,10 @@ fn case(name: &str) -> Case {
         "101-http10" => answer("http = '1.0'"),
         "101-hdr-70k-one" => answer("padding = 70000"),
         "101-hdr-70k-many" => answer("padding = 70000, padding_fields = 700"),
-        "101-unasked-extension" => answer("extension = 'permessage-deflate'"),
+        "101-unasked-extension" => answer("extension = 'x-unasked'"),
         "101-unasked-subprotocol" => answer("subprotocol = 'chat'"),
-        "101-split-1-byte" => delivery("bytes = 1"),
+        // Without a pause between them, loopback would join them.
+        "101-split-1-byte" => delivery("bytes = 1, every = '1ms'"),
         "drip-header" => {
             "{ kind = 'accept', answer = { padding = 1000 }, delivery = { bytes = 1, every = '1s' } }".into()
         }
@@ -147,6 +148,50 @@ fn scenario(profile: &str, name: &str) -> Scenario {
     }
     Scenario::load("x", "x", &text, &Overrides::default())
         .unwrap_or_else(|problem| panic!("{profile} {name}: {problem}"))
+}
+
+/// What `tests/peers` serve to real clients: a server for each case that loopback can play, and where it redirects to.
+fn peers() -> String {
+    let mut text = String::from(
+        "# One server for each answer to the opening handshake in tests/data/clients.csv, for real clients (tests/peers/run): how\n\
+         # do they take it, and is that what their profiles say? A silent host is not among them, as loopback always answers.\n\
+         # Written by tests/clients.rs (UPDATE_GOLDEN=1).\n\
+         format = 1\ntitle = \"Answers to the opening handshake\"\nduration = \"10m\"\n",
+    );
+    let mut faults = String::new();
+    let names: std::collections::BTreeSet<_> = rows().into_iter().map(|row| row["case"]).collect();
+    for name in names {
+        let Case { gateway, fault, .. } = case(name);
+        if fault.ends_with("off") {
+            continue;
+        }
+        let behavior = gateway.replace("'alt'", &format!("'alt-{name}'")).replace("'gateway'", &format!("'case-{name}'"));
+        let mut server = |name: String, behavior: &str| {
+            let _ = write!(text, "\n[servers.{name}]\nservice_time = \"0s\"\n{behavior}");
+        };
+        server(format!("case-{name}"), &format!("behavior = {behavior}\n").replace('\'', "\""));
+        if behavior != gateway && gateway.contains("'alt'") {
+            server(format!("alt-{name}"), "");
+        }
+        if !fault.is_empty() {
+            let target = if fault == "alt" { "alt" } else { "case" };
+            let _ = write!(
+                faults,
+                "\n[faults.dead-{name}]\nkind = \"crash\"\ntarget = \"{target}-{name}\"\nat = \"0s\"\n"
+            );
+        }
+    }
+    // A scenario has clients; `serve` plays none.
+    text + &faults + "\n[clients.nobody]\ncount = 1\narrive = \"at_once\"\nendpoints = [\"case-101-ok\"]\n"
+}
+
+#[test]
+fn real_clients_are_asked_the_same() {
+    let (file, text) = ("tests/peers/answers.toml", peers());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(file, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), text, "UPDATE_GOLDEN=1 writes it");
 }
 
 /// How a session came out, and when, in seconds; its requests, by what they say of credentials; its connections.

@@ -1,0 +1,71 @@
+// `node clients.mjs ws|ws-follow-redirects|undici|node20|chromium CASES SECONDS`: asks every case of a file at once and
+// prints `CASE OUTCOME` lines.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+
+const [which, file, seconds] = process.argv.slice(2);
+const cases = JSON.parse(readFileSync(file, "utf8"));
+// Packages are installed beside the build, not beside this file.
+const require = createRequire(process.env.PEERS_MODULES);
+const field = { Authorization: "Basic " + Buffer.from("aladdin:open sesame").toString("base64") };
+
+// What both kinds of interface have: an event for either outcome.
+function ask(open, { credentials }) {
+  return new Promise((resolve) => {
+    const socket = open(credentials === "header" ? field : {});
+    socket.addEventListener("open", () => resolve("open"));
+    socket.addEventListener("error", () => resolve("error"));
+    socket.addEventListener("close", () => resolve("error"));
+  });
+}
+
+// So many at a time.
+async function print(client, atOnce = cases.length) {
+  const late = () => new Promise((resolve) => setTimeout(resolve, seconds * 1000, "pending"));
+  const one = async (of) => console.log(of.case, await Promise.race([client(of).catch(() => "error"), late()]));
+  const queue = cases.values();
+  const worker = async () => {
+    for (const of of queue) await one(of);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+// What a client throws past its own events ends no other case.
+process.on("uncaughtException", () => {});
+process.on("unhandledRejection", () => {});
+
+if (which === "chromium") {
+  const { chromium } = require("playwright-core");
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+  const page = await browser.newPage();
+  // A page of an origin that may send credentials: one without an origin of its own has them left out.
+  const pages = createServer((_, response) => response.end("<title>Peers</title>"));
+  await new Promise((resolve) => pages.listen(0, "127.0.0.1", resolve));
+  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+  // Its WebSocket takes no header fields. More of them at once would meet its throttle, which waits for seconds.
+  await print(
+    ({ url }) =>
+    page.evaluate(
+      (url) =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(url);
+          socket.onopen = () => resolve("open");
+          socket.onclose = () => resolve("error");
+        }),
+      url,
+    ),
+    6,
+  );
+  await browser.close();
+} else if (which === "undici") {
+  const { WebSocket } = require("undici");
+  await print((of) => ask((headers) => new WebSocket(of.url, { headers }), of));
+} else if (which === "node20") {
+  await print((of) => ask(() => new WebSocket(of.url), of));
+} else {
+  const { WebSocket } = require("ws");
+  const followRedirects = which === "ws-follow-redirects";
+  await print((of) => ask((headers) => new WebSocket(of.url, { headers, followRedirects }), of));
+}
+process.exit(0);
