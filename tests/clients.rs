@@ -165,7 +165,8 @@ fn peers() -> String {
         if fault.ends_with("off") {
             continue;
         }
-        let behavior = gateway.replace("'alt'", &format!("'alt-{name}'")).replace("'gateway'", &format!("'case-{name}'"));
+        let behavior =
+            gateway.replace("'alt'", &format!("'alt-{name}'")).replace("'gateway'", &format!("'case-{name}'"));
         let mut server = |name: String, behavior: &str| {
             let _ = write!(text, "\n[servers.{name}]\nservice_time = \"0s\"\n{behavior}");
         };
@@ -175,10 +176,8 @@ fn peers() -> String {
         }
         if !fault.is_empty() {
             let target = if fault == "alt" { "alt" } else { "case" };
-            let _ = write!(
-                faults,
-                "\n[faults.dead-{name}]\nkind = \"crash\"\ntarget = \"{target}-{name}\"\nat = \"0s\"\n"
-            );
+            let _ =
+                write!(faults, "\n[faults.dead-{name}]\nkind = \"crash\"\ntarget = \"{target}-{name}\"\nat = \"0s\"\n");
         }
     }
     // A scenario has clients; `serve` plays none.

@@ -587,3 +587,147 @@ fn hostile_peers_cost_little_and_take_nothing_down() {
     assert!(said.contains("connections") && said.contains("431"), "{said}");
     assert!(place.path().join("results/storm").read_dir().unwrap().count() == 1);
 }
+
+/// A program that is a server, in the form of this very test: it opens handshakes and answers pings.
+#[test]
+#[ignore = "the server of another test, which starts it"]
+fn a_program() {
+    let Ok(port) = std::env::var("PORT") else { return };
+    println!("{} started", std::env::var("SHAKEDOWN_SERVER").unwrap());
+    let listener = TcpListener::bind((LOOPBACK, port.parse().unwrap())).unwrap();
+    for stream in listener.incoming() {
+        spawn(move || {
+            let mut stream = stream.unwrap();
+            let (mut asked, mut chunk) = (Vec::new(), [0; 4096]);
+            loop {
+                let len = stream.read(&mut chunk).unwrap_or(0);
+                if len == 0 {
+                    return;
+                }
+                asked.extend_from_slice(&chunk[..len]);
+                if let Ok(Some((request, _))) = read_request(&asked) {
+                    let mut answer = Vec::new();
+                    write_open(&mut answer, request.upgrade, &request.key.accept());
+                    stream.write_all(&answer).unwrap();
+                    break;
+                }
+            }
+            let mut head = [0; 6];
+            while stream.read_exact(&mut head).is_ok() {
+                let mut payload = vec![0; usize::from(head[1] & 0x7f)];
+                let _ = stream.read_exact(&mut payload);
+                payload.iter_mut().zip(head[2..].iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+                if head[0] != 0x89 || stream.write_all(&[&[0x8a, payload.len() as u8][..], &payload].concat()).is_err()
+                {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+const PROGRAMS: &str = r#"
+format = 1
+title = "Two programs, one killed and one stopped"
+duration = "5s"
+[network]
+one_way = "20ms"
+[servers.crashed]
+COMMAND
+[servers.hung]
+COMMAND
+[clients.of_crashed]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["crashed"]
+heartbeat = { every = "300ms", timeout = "300ms" }
+handshake_timeout = "2s"
+retry = { policy = "fixed", base = "300ms" }
+[clients.of_hung]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["hung"]
+heartbeat = { every = "300ms", timeout = "300ms" }
+handshake_timeout = "2s"
+retry = { policy = "fixed", base = "300ms" }
+[faults.dies]
+kind = "crash"
+target = "crashed"
+at = "1s"
+for = "1s"
+[faults.stops]
+kind = "hang"
+target = "hung"
+at = "1s"
+for = "1s"
+"#;
+
+fn load_programs(text: &str) -> Result<Scenario, String> {
+    let own = std::env::current_exe().unwrap();
+    let command = format!("command = ['{}', '--exact', 'a_program', '--ignored', '--nocapture']", own.display());
+    let overrides = Overrides { programs: true, ..Overrides::default() };
+    Scenario::load("programs", "programs", &text.replace("COMMAND", &command), &overrides).map_err(|e| e.to_string())
+}
+
+#[test]
+fn programs_are_killed_stopped_and_started_as_servers_are() {
+    let scenario = load_programs(PROGRAMS).unwrap();
+    assert_eq!(scenario.resolved().matches("a_program").count(), 2);
+    let (setup, outputs) = live::both_with_programs(&scenario, true).unwrap();
+    let mut events: Vec<Event> = Vec::new();
+    let ended = driver::run(&scenario, &setup, &mut events, |_| {}, |_| true).unwrap();
+    assert_eq!(ended.died, [], "neither ended by itself");
+    let lives = sequences(&events);
+    assert_eq!(lives.len(), 6);
+    for (session, life) in &lives {
+        let has = |what: &str| life.iter().filter(|kind| kind.starts_with(what)).count();
+        assert!(has("Opened") >= 2, "session {session} does not come back: {life:?}");
+        // A killed process's kernel says FIN; a stopped one's says nothing, and completes connects.
+        let (lost, refused) = if *session < 3 { ("Lost Fin", true) } else { ("Lost Heartbeat", false) };
+        assert!(has(lost) >= 1, "session {session}: no {lost} in {life:?}");
+        assert_eq!(has("AttemptFailed Refused") > 0, refused, "session {session}: {life:?}");
+    }
+    // SYN, SYN-ACK, request and answer take 20 ms each, whoever serves.
+    for (session, time) in times_to_open(&events) {
+        assert!(time >= 80_000_000, "session {session} opened in {time} ns: sooner than light allows");
+    }
+    let logs: BTreeMap<_, _> = outputs.files().into_iter().collect();
+    let starts = |name: &str| {
+        String::from_utf8_lossy(&logs[&format!("{name}-0.log")]).matches(&format!("{name}-0 started")).count()
+    };
+    assert_eq!((starts("crashed"), starts("hung")), (2, 1));
+}
+
+#[test]
+fn programs_are_started_only_where_that_is_allowed_and_means_something() {
+    let scenario = load_programs(PROGRAMS).unwrap();
+    let refused = live::both(&scenario).unwrap_err().to_string();
+    assert!(refused.contains("`crashed-0` is a program") && refused.contains("--allow-commands"), "{refused}");
+    let simulated = Scenario::load("x", "x", &PROGRAMS.replace("COMMAND", "command = ['x']"), &Overrides::default());
+    let simulated = simulated.unwrap_err().to_string();
+    assert!(simulated.contains("`crashed` is a program, and needs real sockets"), "{simulated}");
+    let served = live::servers(&mut load_programs(PROGRAMS).unwrap(), LOOPBACK).unwrap_err().to_string();
+    assert!(served.contains("servers.crashed.command: a program listens by itself"), "{served}");
+    let refused = load_programs(&PROGRAMS.replace("kind = \"hang\"", "kind = \"power-off\"")).unwrap();
+    let refused = live::both_with_programs(&refused, true).unwrap_err().to_string();
+    assert!(refused.contains("faults.stops: a program's kernel lives on"), "{refused}");
+    for (wrong, says) in [
+        ("command = []", "no program"),
+        ("command = ['x']\nworkers = 2", "`workers` means nothing beside `command`"),
+        ("command = ['x']\nbehavior = { kind = 'reject' }", "`behavior` means nothing beside `command`"),
+    ] {
+        let refused = load_programs(&PROGRAMS.replacen("COMMAND", wrong, 1)).unwrap_err();
+        assert!(refused.contains(says), "{refused}");
+    }
+    // One that does not start ends the run before it begins.
+    let gone = load_programs(&PROGRAMS.replacen("COMMAND", "command = ['/nowhere/to/be/found']", 1)).unwrap();
+    let (setup, _) = live::both_with_programs(&gone, true).unwrap();
+    let error = driver::run(&gone, &setup, &mut Vec::new(), |_| {}, |_| true).unwrap_err().to_string();
+    assert!(error.contains("crashed-0 can't be started"), "{error}");
+    let brief = load_programs(&PROGRAMS.replacen("COMMAND", "command = ['false']", 1)).unwrap();
+    let (setup, _) = live::both_with_programs(&brief, true).unwrap();
+    let error = driver::run(&brief, &setup, &mut Vec::new(), |_| {}, |_| true).unwrap_err().to_string();
+    assert!(error.contains("crashed-0 ended (exit status: 1) before it listened"), "{error}");
+}

@@ -114,8 +114,12 @@ fn seeds(text: &str) -> Result<Seeds, String> {
 pub(super) fn capacity(args: &CapacityArgs) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
     let name = stem(&args.scenario);
-    let overrides =
-        Overrides { seed: Some(args.seeds.0.start), variant: args.variant.clone(), sets: args.sets.clone() };
+    let overrides = Overrides {
+        seed: Some(args.seeds.0.start),
+        variant: args.variant.clone(),
+        sets: args.sets.clone(),
+        ..Overrides::default()
+    };
     let scenario = Scenario::load(&shown, &name, &text, &overrides)?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {

@@ -3,7 +3,7 @@
 use super::{CheckArgs, Failure, print};
 
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let scenario = args.scenario.load()?;
+    let scenario = args.scenario.load_with_programs()?;
     let text =
         if args.resolved { scenario.resolved() } else { format!("{} is fine\n", args.scenario.scenario.display()) };
     print(&text)

@@ -11,6 +11,7 @@ use super::run::{command, default_folder, say};
 use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, text};
 use crate::driver::live::{Part, Setup};
 use crate::explore::live::{self, Live, LiveError};
+use crate::explore::programs::Outputs;
 use crate::explore::write_folder;
 use crate::report;
 use crate::scenario::Scenario;
@@ -58,15 +59,15 @@ const BEHIND: Nanos = Nanos::from_millis(50);
 
 /// `run --driver tokio`.
 pub(super) fn both(scenario: &Scenario, args: &RunArgs) -> Result<(), Failure> {
-    let setup = live::both(scenario)?;
-    play(scenario, &setup, &args.scenario, &args.output, |_| {})
+    let (setup, outputs) = live::both_with_programs(scenario, args.allow_commands)?;
+    play(scenario, &setup, &outputs, &args.scenario, &args.output, |_| {})
 }
 
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let mut scenario = args.scenario.load()?;
+    let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
     let mut told = Ok(());
-    let played = play(&scenario, &setup, &args.scenario, &args.output, |addresses| {
+    let played = play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, |addresses| {
         told = tell(&scenario, args, addresses);
     });
     told.and(played)
@@ -91,17 +92,18 @@ fn tell(scenario: &Scenario, args: &ServeArgs, addresses: &[SocketAddr]) -> Resu
 }
 
 pub(super) fn load(args: &LoadArgs) -> Result<(), Failure> {
-    let mut scenario = args.scenario.load()?;
+    let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
-    play(&scenario, &setup, &args.scenario, &args.output, |_| {})
+    play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, |_| {})
 }
 
 fn play(
     scenario: &Scenario,
     setup: &Setup,
+    outputs: &Outputs,
     args: &ScenarioArgs,
     output: &OutputArgs,
     ready: impl FnOnce(&[SocketAddr]),
@@ -116,7 +118,14 @@ fn play(
     let mut watcher = Watcher::new(output.quiet || setup.part == Part::Servers);
     let played = live::live(scenario, setup, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
-    let Live { finished, visits, not_judged, behind, over_limit } = played?;
+    let Live { finished, visits, not_judged, behind, over_limit, died } = match played {
+        Ok(live) => live,
+        Err(error) => {
+            // What a program that did not start had to say is lost otherwise.
+            complain(&outputs.last_lines())?;
+            return Err(error.into());
+        }
+    };
     let mut folder = output.out.clone().unwrap_or_else(|| live::next_folder(&default_folder(scenario, args, driver)));
     if finished.partial {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -130,6 +139,7 @@ fn play(
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
         files.push(("visits.json".into(), visits_json(scenario, &visits).into_bytes()));
     }
+    files.extend(outputs.files());
     let written = write_folder(&folder, &files);
     if setup.part == Part::Servers {
         say(&text::visits(scenario, &visits))?;
@@ -150,6 +160,10 @@ fn play(
             "WARNING: a session started {} after its schedule, as this machine was busy; what it waited is counted\n",
             human(behind)
         ))?;
+    }
+    for (server, status) in &died {
+        let name = &scenario.servers[*server as usize].name;
+        complain(&format!("WARNING: {name}'s program ended by itself ({status}): see {name}.log\n"))?;
     }
     if over_limit > 0 {
         complain(&format!(

@@ -244,6 +244,9 @@ struct RunArgs {
     /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
     #[arg(long)]
     no_exemplars: bool,
+    /// Start the programs that the scenario's servers are (--driver tokio)
+    #[arg(long)]
+    allow_commands: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -314,10 +317,19 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 impl ScenarioArgs {
-    /// Reads and checks the scenario.
+    /// Reads and checks the scenario, for a simulation.
     fn load(&self) -> Result<Scenario, Failure> {
+        self.load_for(false)
+    }
+
+    /// Reads and checks the scenario, in which servers may be programs.
+    fn load_with_programs(&self) -> Result<Scenario, Failure> {
+        self.load_for(true)
+    }
+
+    fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
         let (shown, text) = read(&self.scenario)?;
-        let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone() };
+        let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone(), programs };
         Ok(Scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
     }
 }

@@ -11,8 +11,9 @@ use crate::report;
 use crate::scenario::Scenario;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
-    let scenario = args.scenario.load()?;
-    if args.driver == Driver::Tokio {
+    let real = args.driver == Driver::Tokio;
+    let scenario = if real { args.scenario.load_with_programs()? } else { args.scenario.load()? };
+    if real {
         if args.events || args.check_determinism {
             let message =
                 "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";

@@ -54,7 +54,12 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
     for source in sources {
         let load = |variant: Option<&String>, more: &[String]| {
             let sets = choice.sets.iter().chain(more).cloned().collect();
-            let overrides = Overrides { seed: choice.seeds.first().copied(), variant: variant.cloned(), sets };
+            let overrides = Overrides {
+                seed: choice.seeds.first().copied(),
+                variant: variant.cloned(),
+                sets,
+                ..Overrides::default()
+            };
             Scenario::load(&source.shown, &source.name, &source.text, &overrides)
         };
         let written = load(None, &[])?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::limits;
 use super::once::{Finished, Progress};
+use super::programs::{self, Outputs};
 use super::visitors::{Visit, Visitors};
 use crate::check::{Invariants, findings, judge};
 use crate::driver::live::{self, Address, Part, Setup};
@@ -59,6 +60,8 @@ pub struct Live {
     pub behind: Nanos,
     /// Connections that were closed at once, as there were too many.
     pub over_limit: u64,
+    /// Programs that ended by themselves, by their servers' numbers, and how.
+    pub died: Vec<(u32, String)>,
 }
 
 /// The name of a part, which its results are filed under.
@@ -75,13 +78,23 @@ pub fn driver_name(part: Part) -> &'static str {
 /// # Errors
 /// [`LiveError`], before anything was opened.
 pub fn both(scenario: &Scenario) -> Result<Setup, LiveError> {
+    both_with_programs(scenario, false).map(|(setup, _)| setup)
+}
+
+/// The same where servers may be programs: they are started only if that is `allowed`, as a scenario may come from anyone.
+/// What they print goes to the outputs.
+///
+/// # Errors
+/// [`LiveError`], before anything was opened or started.
+pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
     refuse(scenario, Part::Both)?;
     let sessions = scenario.sessions();
     // Both ends of each, and some that linger.
     let fixed = scenario.servers.len() as u64 * 2;
     let most = limits::descriptors(sessions * 2 + sessions / 4, fixed).map_err(LiveError::Limits)?;
     let sources = limits::sources(sessions, limits::ports()).map_err(LiveError::Limits)?;
-    Ok(Setup { sources, ..setup(Part::Both, most) })
+    let (programs, outputs) = programs::ready(scenario, allowed)?;
+    Ok((Setup { sources, programs, ..setup(Part::Both, most) }, outputs))
 }
 
 /// Makes a live run of the servers ready.
@@ -175,6 +188,7 @@ fn setup(part: Part, connections_max: u64) -> Setup {
         targets: BTreeMap::new(),
         connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
         insecure: false,
+        programs: BTreeMap::new(),
     }
 }
 
@@ -222,6 +236,16 @@ pub fn live(
         Part::Servers => path.starts_with("servers.") && !path.ends_with(".opened") && !path.ends_with(".fairness"),
         Part::Clients => !["servers.", "faults.", "dns."].iter().any(|group| path.starts_with(group)),
     };
+    // Programs say nothing of what they do.
+    let programs: Vec<String> = setup
+        .programs
+        .keys()
+        .map(|server| &scenario.servers[*server as usize])
+        .flat_map(|entry| [Some(entry.name.as_str()), group_name(scenario, entry.group)])
+        .flatten()
+        .map(|name| format!("servers.{name}."))
+        .collect();
+    let is_played = |path: &str| is_played(path) && !programs.iter().any(|program| path.starts_with(program));
     measured.summary.metrics.retain(|metric| is_played(&metric.path));
     let judged = |path: &str| setup.part != Part::Servers && is_played(path);
     let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
@@ -241,7 +265,11 @@ pub fn live(
         deviations: Vec::new(),
     };
     let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
-    Ok(Live { finished, visits, not_judged, behind: ended.behind, over_limit: ended.over_limit })
+    Ok(Live { finished, visits, not_judged, behind: ended.behind, over_limit: ended.over_limit, died: ended.died })
+}
+
+fn group_name(scenario: &Scenario, group: usize) -> Option<&str> {
+    scenario.file.servers.get_index(group).map(|(name, _)| name.as_str())
 }
 
 /// `PREFIX-1`, or with the next number that nothing has: no live run replaces another.

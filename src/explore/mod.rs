@@ -9,6 +9,7 @@ mod limits;
 pub mod live;
 pub mod models;
 mod once;
+pub mod programs;
 mod recorded;
 mod replay;
 pub mod sweep;

@@ -176,6 +176,14 @@ fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Resul
     behavior::check(name, &server.behavior.0, run, tree)
 }
 
+/// Checks that all servers are played: a program can't be.
+pub(super) fn no_programs(file: &File, tree: &Tree) -> Result<(), Problem> {
+    let Some((name, _)) = file.servers.iter().find(|(_, server)| server.command.is_some()) else { return Ok(()) };
+    let message = format!("`{name}` is a program, and needs real sockets");
+    let help = "run it on real sockets, with --allow-commands: docs/real-sockets.md";
+    Err(tree.problem_at_key(&format!("servers.{name}.command"), message).with_help(help))
+}
+
 /// Checks the members that all groups have together; the largest group is blamed.
 fn total<'a>(
     what: &str,

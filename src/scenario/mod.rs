@@ -41,6 +41,8 @@ pub struct Overrides {
     pub variant: Option<String>,
     /// `--set`, in order; applied after the variant.
     pub sets: Vec<String>,
+    /// Whether servers may be programs: only where there are real sockets.
+    pub programs: bool,
 }
 
 /// A checked scenario.
@@ -93,7 +95,12 @@ impl Scenario {
         for variant in variants {
             let mut varied = tree.clone();
             varied.apply_variant(variant)?;
-            all.push(Scenario::resolve(name, varied, &written, &Overrides::default())?);
+            all.push(Scenario::resolve(
+                name,
+                varied,
+                &written,
+                &Overrides { programs: overrides.programs, ..Overrides::default() },
+            )?);
         }
         if overrides.variant.is_none() {
             check::compared(&scenario, &all, &written)?;
@@ -118,6 +125,9 @@ impl Scenario {
         // No part of a run.
         let compare = std::mem::take(&mut file.compare);
         check::file(&file, &tree)?;
+        if !overrides.programs {
+            check::no_programs(&file, &tree)?;
+        }
         file.adopt_proxies();
         let servers = file
             .servers

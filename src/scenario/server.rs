@@ -6,9 +6,35 @@ use crate::rng::Distribution;
 use crate::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, ServerKind, WhenFull};
 use crate::time::Nanos;
 
+/// What may stand beside `command`: the rest says what a program does by itself.
+const BESIDE_COMMAND: [&str; 3] = ["command", "count", "zone"];
+
+/// Checks a group whose members are programs.
+fn command(name: &str, server: &Config, command: &[String], tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if command.first().is_none_or(String::is_empty) {
+        let help = "write command = [\"node\", \"server.js\"]: a program and its arguments";
+        return Err(tree.problem(&at("command"), "no program").with_help(help));
+    }
+    let mut plain = Config::default();
+    plain.fill_in();
+    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let plain = table(&plain);
+    for (key, value) in table(server) {
+        if !BESIDE_COMMAND.contains(&key.as_str()) && plain.get(&key) != Some(&value) {
+            let message = format!("`{key}` means nothing beside `command`: what a program does is its own affair");
+            return Err(tree.problem(&at(&key), message).with_help(format!("leave {key} out")));
+        }
+    }
+    Ok(())
+}
+
 /// Checks the limits of a group at `servers.NAME`.
 pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
+    if let Some(program) = &server.command {
+        command(name, server, program, tree)?;
+    }
     let needs = [
         ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
         ("queue_full", server.queue_full.is_some(), "queue_max", server.queue_max.is_some()),

@@ -53,6 +53,10 @@ pub struct Config {
     /// l4 that terminates: its connections to one server at most, as each takes a port (28,232 unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<u32>,
+    /// The program that each member is, with its arguments, on real sockets alone: it answers as it likes, and no other
+    /// key says how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
     /// Handshakes that a member works on at the same time.
@@ -173,6 +177,7 @@ impl Default for Config {
             on_down: None,
             connect_timeout: None,
             ports: None,
+            command: None,
             count: 1,
             workers: 4,
             service_time: Nanos(250_000).into(),

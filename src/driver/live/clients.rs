@@ -185,6 +185,7 @@ impl<N: Net> Engine<N> {
         let mut line = Line::new(self.now, server, identity, host);
         line.session = Some((session, client_number));
         line.client = client;
+        line.of_program = self.is_program(server);
         if self.part == Part::Both {
             let route = self.links.route(group, server);
             let there = self.servers[server as usize].identity;
@@ -204,6 +205,9 @@ impl<N: Net> Engine<N> {
         let Some(id) = self.line_of(session, c) else { return };
         self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
         self.say_closed(id, how);
+        if self.close_later(id, how) {
+            return;
+        }
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_client(how);
         }

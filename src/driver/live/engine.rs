@@ -13,6 +13,7 @@ use super::clients::{GroupSlot, SessionSlot};
 use super::events::Events;
 use super::lines::{Line, LineId};
 use super::net::Net;
+use super::programs::{Program, Running};
 use super::servers::{ServerSlot, Step};
 use super::tls::Tls;
 use super::wire::Wire;
@@ -135,6 +136,10 @@ pub(super) struct Engine<N: Net> {
     pub late: Nanos,
     /// Something was sent since this was asked last.
     pub stirred: bool,
+    /// Servers that are programs, those that run, and those that ended by themselves.
+    pub programs: BTreeMap<u32, Program>,
+    pub running: BTreeMap<u32, Running>,
+    pub died: Vec<(u32, String)>,
 }
 
 impl<N: Net> Engine<N> {
@@ -183,6 +188,9 @@ impl<N: Net> Engine<N> {
             sources: setup.sources.clone(),
             next_source: 0,
             connections_max: setup.connections_max,
+            programs: setup.programs.clone(),
+            running: BTreeMap::new(),
+            died: Vec::new(),
             tls: if secure { Some(Tls::new(setup.insecure)?) } else { None },
             client_outputs: None,
             server_outputs: None,
@@ -293,6 +301,7 @@ impl<N: Net> Engine<N> {
     /// Everything is over: tasks find nobody to ask.
     pub fn end(&mut self) {
         self.me = Weak::new();
+        self.end_programs();
         for server in &mut self.servers {
             server.stop_listening();
         }

@@ -39,6 +39,8 @@ pub(super) enum Parcel {
     Bytes(Vec<u8>),
     Eof,
     Reset,
+    /// A client's end, on its way to a program.
+    Closed(How),
 }
 
 /// One direction.
@@ -50,7 +52,7 @@ pub(super) struct Lane {
     /// The latest arrival: nothing overtakes what left before it.
     last: Timestamp,
     parcels: VecDeque<(Timestamp, Parcel)>,
-    bytes: usize,
+    pub bytes: usize,
     /// The timer of what met a partition.
     pub stalled: Option<Rto>,
     /// What is on its way in virtual time: when it arrives is known when it leaves.
@@ -61,6 +63,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Whether something is on its way.
+    pub fn waits(&self) -> bool {
+        !self.parcels.is_empty()
+    }
+
     /// Nobody hears of it any more.
     fn clear(&mut self) {
         self.parcels.clear();
@@ -111,6 +118,8 @@ pub(super) struct Line {
     pub held: u32,
     pub client_closed: bool,
     pub server_end: ServerEnd,
+    /// Its server is a program, and has the other socket.
+    pub of_program: bool,
     pub to_server: Lane,
     pub to_client: Lane,
     pub connecting: Option<tokio::task::AbortHandle>,
@@ -137,6 +146,7 @@ impl Line {
             held: 0,
             client_closed: false,
             server_end: ServerEnd::None,
+            of_program: false,
             to_server: Lane::default(),
             to_client: Lane::default(),
             connecting: None,
@@ -208,6 +218,7 @@ impl<N: Net> Engine<N> {
         }
         let server_done = match line.server_end {
             ServerEnd::Closed => true,
+            _ if line.of_program => line.program_is_done(),
             ServerEnd::Accepted(_) | ServerEnd::HalfOpen | ServerEnd::Queued => false,
             // Where the socket is up, its server is about to accept it.
             ServerEnd::None => self.part != Part::Both || line.address.is_none() || line.to_server.wire.is_none(),
@@ -324,7 +335,7 @@ impl<N: Net> Engine<N> {
         self.put(id, way, arrives, parcel);
     }
 
-    fn put(&mut self, id: LineId, way: Way, arrives: Timestamp, parcel: Parcel) {
+    pub(super) fn put(&mut self, id: LineId, way: Way, arrives: Timestamp, parcel: Parcel) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let lane = line.lane(way);
         lane.parcels.push_back((arrives, parcel));
@@ -336,10 +347,13 @@ impl<N: Net> Engine<N> {
     }
 
     /// Whether what arrives is not taken in: a partition is before it, or its process does not run.
-    fn is_blocked(&self, id: LineId, way: Way) -> bool {
+    pub(super) fn is_blocked(&self, id: LineId, way: Way) -> bool {
         let hung = || {
             let line = self.lines.get(&id);
-            line.is_some_and(|line| self.servers[line.server as usize].host.process() == Process::Hung)
+            // A program's own kernel takes in what comes meanwhile.
+            line.is_some_and(|line| {
+                !line.of_program && self.servers[line.server as usize].host.process() == Process::Hung
+            })
         };
         self.is_cut(id, way) || (way == Way::ToServer && hung())
     }
@@ -409,6 +423,7 @@ impl<N: Net> Engine<N> {
     fn take_in(&mut self, id: LineId, way: Way, bytes: &[u8]) {
         let Some(line) = self.lines.get(&id) else { return };
         match (way, line.server_end, line.session) {
+            (Way::ToServer, ..) if line.of_program => self.arrived_at_program(id, bytes),
             (Way::ToServer, ServerEnd::Accepted(number), _) => {
                 self.server_input(line.server, Input::Received(ConnectionId(number), bytes));
             }
@@ -440,7 +455,7 @@ impl<N: Net> Engine<N> {
                 self.forget_client(id);
                 self.session_input(session, Input::Reset(c));
             }
-            Parcel::Accepted | Parcel::Bytes(_) => {}
+            Parcel::Accepted | Parcel::Bytes(_) | Parcel::Closed(_) => {}
         }
     }
 
@@ -448,6 +463,7 @@ impl<N: Net> Engine<N> {
         let Some(line) = self.lines.get(&id) else { return };
         let server = line.server;
         match (parcel, line.server_end) {
+            (Parcel::Closed(how), _) => self.closed_at_program(id, *how),
             (Parcel::Accepted, ServerEnd::None) => self.accept(id),
             (Parcel::Eof, ServerEnd::Accepted(number)) => self.server_input(server, Input::Eof(ConnectionId(number))),
             (Parcel::Reset, ServerEnd::Accepted(number)) => {

@@ -11,6 +11,7 @@ mod events;
 mod faults;
 mod lines;
 mod net;
+mod programs;
 mod refuse;
 mod servers;
 mod sockets;
@@ -26,6 +27,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+pub use programs::Program;
 pub use refuse::refused;
 
 use crate::http::Directory;
@@ -62,6 +64,8 @@ pub struct Setup {
     pub connections_max: usize,
     /// Whether certificates are taken for what they say.
     pub insecure: bool,
+    /// Servers that are programs, by number.
+    pub programs: BTreeMap<u32, Program>,
 }
 
 /// Where a server is.
@@ -85,7 +89,7 @@ pub struct Progress {
 }
 
 /// What a live run came to, besides its events.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     /// When.
     pub at: Timestamp,
@@ -97,6 +101,8 @@ pub struct Ended {
     pub behind: Nanos,
     /// Connections that were closed at once, as there were too many.
     pub over_limit: u64,
+    /// Programs that ended by themselves, by number, and how.
+    pub died: Vec<(u32, String)>,
 }
 
 /// Plays a scenario's part on real sockets, to its end. `ready` is told where the servers listen, by number; `watch` is
@@ -111,11 +117,12 @@ pub fn run(
     ready: impl FnOnce(&[SocketAddr]),
     watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
+    let running = programs::start(&setup.programs)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     let ended = local.block_on(&runtime, async {
         let net = Rc::new(Sockets::new()?);
-        play(net, scenario, setup, recorder, ready, watch).await
+        play(net, scenario, setup, running, recorder, ready, watch).await
     });
     // Connections end with their tasks.
     drop(local);
@@ -127,6 +134,7 @@ async fn play<N: Net>(
     net: Rc<N>,
     scenario: &Scenario,
     setup: &Setup,
+    running: BTreeMap<u32, programs::Running>,
     recorder: &mut impl Recorder,
     ready: impl FnOnce(&[SocketAddr]),
     mut watch: impl FnMut(Progress) -> bool,
@@ -134,7 +142,12 @@ async fn play<N: Net>(
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     if setup.part != Part::Clients {
-        for server in &scenario.servers {
+        for (number, server) in (0..).zip(&scenario.servers) {
+            if let Some(program) = setup.programs.get(&number) {
+                addresses.push(program.address);
+                listeners.push(None);
+                continue;
+            }
             let backlog = scenario.file.servers[server.group].backlog;
             let listener = net.listen(SocketAddr::new(setup.bind, 0), backlog).await?;
             addresses.push(N::address(&listener)?);
@@ -148,7 +161,8 @@ async fn play<N: Net>(
     };
     ready(&addresses);
     let end = Timestamp::ZERO + scenario.file.duration;
-    let engine = Engine::new(Rc::clone(&net), scenario, setup, directory, places)?;
+    let mut engine = Engine::new(Rc::clone(&net), scenario, setup, directory, places)?;
+    engine.running = running;
     let shared: Shared<N> = Rc::new(RefCell::new(engine));
     shared.borrow_mut().begin(&shared, scenario, listeners);
     let mut partial = false;
@@ -186,7 +200,8 @@ async fn play<N: Net>(
     engine.events.finish(at, recorder);
     let (behind, over_limit) = (engine.behind, engine.over_limit);
     engine.end();
-    Ok(Ended { at, events: engine.events.flushed(), partial, behind, over_limit })
+    let died = std::mem::take(&mut engine.died);
+    Ok(Ended { at, events: engine.events.flushed(), partial, behind, over_limit, died })
 }
 
 /// How often the watcher looks.

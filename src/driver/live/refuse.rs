@@ -15,6 +15,10 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         }
     };
     let file = &scenario.file;
+    let is_program = |server: u32| {
+        let entry = scenario.servers.get(server as usize);
+        entry.is_some_and(|entry| file.servers[entry.group].command.is_some())
+    };
     if part == Part::Both {
         let loss = |loss: &crate::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
         refuse(loss(&file.network.loss), "network.loss".into(), "loopback loses nothing");
@@ -38,6 +42,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
                     continue;
                 }
             }
+            let listens = part == Part::Servers && server.command.is_some();
+            refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
             refuse(!server.tls.is_none(), at("tls"), "servers have no certificate: TLS is for clients, by `load`");
             refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
             let reset = server.backlog_overflow == Overflow::Reset;
@@ -55,6 +61,17 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
                 _ => continue,
             };
             refuse(true, format!("faults.{name}.kind"), why);
+        }
+        for fault in scenario.faults.iter().filter(|_| part == Part::Both) {
+            let strikes = fault.strikes.iter().filter(|strike| strike.servers.iter().any(|server| is_program(*server)));
+            let why = strikes.into_iter().find_map(|strike| match strike.kind {
+                Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
+                Kind::Slow | Kind::Drain => {
+                    Some("what a program does is its own affair: crash kills it, and hang stops it")
+                }
+                _ => None,
+            });
+            refuse(why.is_some(), format!("faults.{}", fault.name), why.unwrap_or_default());
         }
     }
     if part != Part::Servers {

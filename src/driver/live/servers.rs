@@ -125,7 +125,7 @@ impl<N: Net> ServerSlot<N> {
 impl<N: Net> Engine<N> {
     /// The port is open and connections are accepted, unless they should not be.
     pub(super) fn listen_again(&mut self, server: u32) {
-        if N::VIRTUAL {
+        if N::VIRTUAL || self.is_program(server) {
             return;
         }
         let slot = &mut self.servers[server as usize];
@@ -328,6 +328,9 @@ impl<N: Net> Engine<N> {
 
     /// The process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
     pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
+        if self.is_program(server) {
+            return self.kill_program(server);
+        }
         let slot = &mut self.servers[server as usize];
         if kernel_lives {
             slot.host.crash();
@@ -363,6 +366,9 @@ impl<N: Net> Engine<N> {
 
     /// A process is started, be it that its host boots first.
     pub(super) fn start_process(&mut self, server: u32) {
+        if self.is_program(server) {
+            return self.start_program(server);
+        }
         let slot = &mut self.servers[server as usize];
         slot.host.start();
         slot.replace(Server::started(self.now));
@@ -377,6 +383,9 @@ impl<N: Net> Engine<N> {
 
     /// The process is stopped: nothing is read, nothing accepted.
     pub(super) fn hang(&mut self, server: u32) {
+        if self.is_program(server) {
+            return self.stop_program(server);
+        }
         self.servers[server as usize].host.hang();
         self.servers[server as usize].stop_accepting();
         self.hold_all(server, true);
@@ -384,6 +393,9 @@ impl<N: Net> Engine<N> {
 
     /// One of the things that stopped a process is over.
     pub(super) fn release(&mut self, server: u32) {
+        if self.is_program(server) {
+            return self.continue_program(server);
+        }
         let slot = &mut self.servers[server as usize];
         slot.host.go_on();
         if slot.host.process() != Process::Running {

@@ -46,6 +46,9 @@ impl<N: Net> Engine<N> {
     /// Sends bytes over a line.
     pub(super) fn transmit(&mut self, id: LineId, way: Way, bytes: &[u8]) {
         let Some(line) = self.lines.get(&id) else { return };
+        if line.of_program {
+            return self.transmit_to_program(id, bytes);
+        }
         let exact = line.exact;
         let wire = match way {
             Way::ToServer => &line.to_client.wire,

@@ -193,6 +193,7 @@ pub fn run(
         targets: BTreeMap::new(),
         connections_max: usize::MAX,
         insecure: false,
+        programs: BTreeMap::new(),
     };
     let engine = Engine::new(Rc::clone(&net), scenario, &setup, scenario.directory(), places)?;
     let shared: Shared<Turmoil> = Rc::new(RefCell::new(engine));

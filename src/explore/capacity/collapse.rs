@@ -91,7 +91,7 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         }
         let mut sets = width.sets(collapse.width.values[*column]);
         sets.extend(depth.sets(collapse.depth.values[*row]));
-        let overrides = Overrides { seed: Some(*seed), variant: None, sets };
+        let overrides = Overrides { seed: Some(*seed), variant: None, sets, ..Overrides::default() };
         let name = "the resolved scenario";
         let scenario = Scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides)?;
         let finished = once(&scenario, |_| watch(None));

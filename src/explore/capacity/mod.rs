@@ -104,7 +104,8 @@ impl From<Problem> for Stop {
 impl Runs<'_> {
     fn scenario(&self, value: f64, seed: u64) -> Result<Scenario, Problem> {
         let question = self.question;
-        let overrides = Overrides { seed: Some(seed), variant: None, sets: self.key.sets(value) };
+        let overrides =
+            Overrides { seed: Some(seed), variant: None, sets: self.key.sets(value), ..Overrides::default() };
         Scenario::load("the resolved scenario", &question.scenario, &question.scenario_toml, &overrides)
     }
 

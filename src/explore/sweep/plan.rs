@@ -65,7 +65,12 @@ impl Plan {
         let cell = |set: Vec<(String, String)>| {
             let more = set.iter().map(|(path, value)| format!("{path}={value}"));
             let sets = overrides.sets.iter().cloned().chain(more).collect();
-            let mut overrides = Overrides { seed: Some(seeds.0.start), variant: overrides.variant.clone(), sets };
+            let mut overrides = Overrides {
+                seed: Some(seeds.0.start),
+                variant: overrides.variant.clone(),
+                sets,
+                ..Overrides::default()
+            };
             let mut scenario = Scenario::load(source_name, name, text, &overrides);
             // Where faults draw the same target, a seed may be impossible: that is no reason to refuse the others.
             for seed in seeds.0.clone().skip(1).take(FIRST_SEEDS) {
