@@ -58,7 +58,8 @@ const KEEP_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
-    let overrides = Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
+    let overrides =
+        Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
     let shard = args.share.shard()?;
     let name = stem(&args.scenario);
     let plan = Plan::new(&shown, &name, &text, &overrides, Vec::new(), args.seeds.clone(), shard)?;

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit codes out.
 
+mod calibrate;
 mod capacity;
 mod check;
 mod compare;
@@ -115,6 +116,9 @@ enum Command {
     /// Run a scenario's clients against real servers
     #[command(after_help = LOAD_EXAMPLES)]
     Load(live::LoadArgs),
+    /// Measure what this machine adds on real sockets, and write it as a variant of a scenario
+    #[command(after_help = calibrate::EXAMPLES)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Run seed after seed until something breaks, and shrink it to the smallest scenario that still does
     #[command(after_help = HUNT_EXAMPLES)]
     Hunt(hunt::HuntArgs),
@@ -385,6 +389,7 @@ pub fn run() -> ExitCode {
         Command::Merge(args) => merge::merge(&args),
         Command::Serve(args) => live::serve(&args),
         Command::Load(args) => live::load(&args),
+        Command::Calibrate(args) => calibrate::command(&args),
         Command::Hunt(args) => hunt::hunt(&args),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),

@@ -12,7 +12,7 @@ use crate::time::{Nanos, human};
 /// How often Ctrl-C was pressed.
 static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 
-/// From now on the first Ctrl-C asks for an end, and the second ends the process.
+/// From now on the first Ctrl-C, SIGTERM or SIGHUP asks for an end, and the second ends the process.
 pub(super) fn catch_interrupts() {
     // Fails only when a handler is set already: then that one serves.
     let _ = ctrlc::set_handler(|| {

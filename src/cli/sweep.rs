@@ -53,7 +53,8 @@ pub(super) struct SweepArgs {
 
 pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
-    let overrides = Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
+    let overrides =
+        Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
     let shard = args.share.shard()?;
     let name = stem(&args.scenario);
     let plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;

@@ -1,6 +1,7 @@
 //! Runs made for a purpose: one run into a folder, live runs, runs side by side, runs that listen to a few sessions,
 //! committed runs held against new ones, and runs with known answers.
 
+pub mod calibrate;
 pub mod capacity;
 mod compare;
 mod folder;
