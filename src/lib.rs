@@ -49,7 +49,7 @@
 //! | input | [scenario] | how it is run |
 //! | motion | [driver] | what is made of the events |
 //! | output | [chart], [replay], [report] | files and clocks |
-//! | use | [explore], [cli] | – |
+//! | use | [explore], `lab`, [cli] | – |
 
 pub mod chart;
 pub mod check;
@@ -63,6 +63,8 @@ pub mod frame;
 pub mod h2;
 pub mod handshake;
 pub mod http;
+#[cfg(feature = "turmoil")]
+pub mod lab;
 pub mod load;
 pub mod machine;
 pub mod metrics;

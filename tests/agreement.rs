@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use futures_util::StreamExt;
 use shakedown::client;
 use shakedown::driver::live::turmoil;
 use shakedown::event::{Event, Kind};
 use shakedown::explore::turmoil::once_with;
 use shakedown::explore::{Finished, once};
+use shakedown::lab::{self, Lab};
+use shakedown::metrics::Value;
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::time::{Nanos, Timestamp};
 
@@ -418,4 +422,189 @@ fn what_turmoil_cannot_do_is_refused_with_all_of_it() {
     ] {
         assert!(problem.contains(key), "{key} is missing in {problem}");
     }
+}
+
+#[path = "../examples/own_code.rs"]
+mod own_code;
+
+#[test]
+fn a_loop_over_seeds_finds_the_planted_bug_and_one_seed_replays_it() {
+    let (seed, broken) = lab::hunt(0..40, || own_code::failover(false)).expect("a seed shows the bug");
+    assert!(broken.contains("its session was forgotten while it played"), "{broken}");
+    let again = own_code::failover(false).unwrap().seed(seed).run().unwrap();
+    let once_more = own_code::failover(false).unwrap().seed(seed).run().unwrap();
+    assert!(!again.held() && again.to_string() == broken);
+    assert_eq!((&again.finished.digest, &again.told), (&once_more.finished.digest, &once_more.told));
+    assert!(again.count("moves") > 100 && lab::SEEDED);
+    let mended = own_code::failover(true).unwrap().seed(seed).run().unwrap();
+    assert!(mended.held(), "{mended}");
+    // The run is measured, although nobody in it is Shakedown's.
+    assert!(matches!(mended.metric("faults.gateway-dies.affected"), Some(Value::Part { count, .. }) if count > 3));
+    assert!(matches!(mended.metric("attempts.refused"), Some(Value::Part { count, .. }) if count > 0));
+}
+
+/// A server that nobody here wrote: whatever tungstenite makes of a connection.
+async fn tungstenite_server(cx: lab::ServerContext) -> lab::Result {
+    let listener = cx.listener().await?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let reporter = cx.reporter();
+        tokio::spawn(async move {
+            let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+            reporter.count("accepted");
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+    }
+}
+
+const STRUCK: &str = r#"
+format = 1
+title = "One fault for each server"
+duration = "4500ms"
+[invariants]
+open_within = "2s"
+[network]
+one_way = "5ms"
+[servers.off]
+service_time = "0s"
+[servers.cut]
+service_time = "0s"
+[servers.hung]
+service_time = "0s"
+[servers.restarted]
+service_time = "0s"
+[clients.of_off]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["off"]
+heartbeat = { every = "200ms", timeout = "200ms" }
+retry = { policy = "fixed", base = "2s" }
+[clients.of_cut]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["cut"]
+heartbeat = { every = "200ms", timeout = "200ms" }
+retry = { policy = "fixed", base = "2s" }
+[clients.of_hung]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["hung"]
+heartbeat = { every = "600ms", timeout = "600ms" }
+[clients.of_restarted]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["restarted"]
+retry = { policy = "fixed", base = "500ms" }
+[faults.off]
+kind = "power-off"
+target = "off"
+at = "1s"
+for = "1s"
+[faults.cut]
+kind = "partition"
+target = "cut"
+at = "1s"
+for = "1s"
+[faults.hung]
+kind = "hang"
+target = "hung"
+at = "1s"
+for = "500ms"
+[faults.restarted]
+kind = "crash"
+target = "restarted"
+at = "1s"
+for = "200ms"
+"#;
+
+/// What happened to each session, without the times.
+fn stories(lives: &Lives) -> BTreeMap<u32, Vec<String>> {
+    // How many pings were answered in time may differ by one at the end.
+    let told = |what: &client::Event| !matches!(what, client::Event::HeartbeatAnswered { .. });
+    let story = |life: &Vec<(Timestamp, client::Event)>| {
+        life.iter().filter(|(_, what)| told(what)).map(|(_, what)| format!("{what:?}")).collect()
+    };
+    lives.iter().map(|(session, life)| (*session, story(life))).collect()
+}
+
+#[test]
+fn a_program_of_the_users_is_struck_by_faults_as_our_servers_are() {
+    let mut lab = Lab::from_text("struck", STRUCK).unwrap();
+    for group in ["off", "cut", "hung", "restarted"] {
+        lab = lab.server(group, tungstenite_server);
+    }
+    let mut theirs: Vec<Event> = Vec::new();
+    let outcome = lab.run_with(&mut theirs).unwrap();
+    assert!(outcome.held(), "{outcome}");
+    let mut ours: Vec<Event> = Vec::new();
+    shakedown::driver::run(&outcome.scenario, &mut ours);
+    let (ours, theirs) = (lives(&ours), lives(&theirs));
+    assert_eq!(stories(&ours), stories(&theirs));
+    assert!(outcome.count("accepted") >= 12 + 3 + 3);
+    // Every message between one of ours and one of theirs waits for turmoil's steps, no longer.
+    for (session, life) in &ours {
+        let opened = |life: &Vec<(Timestamp, client::Event)>| {
+            life.iter().find(|(_, what)| matches!(what, client::Event::Opened { .. })).unwrap().0
+        };
+        let late = opened(&theirs[session]).since(opened(life));
+        assert!(late <= Nanos::from_millis(8) && opened(&theirs[session]) >= opened(life), "{late:?}");
+    }
+    // What is measured at the servers' own end is not known.
+    assert_eq!(outcome.metric("servers.off.arrivals"), None);
+    let place = tempfile::tempdir().unwrap();
+    outcome.write(place.path().join("struck")).unwrap();
+    let run = std::fs::read_to_string(place.path().join("struck/run.json")).unwrap();
+    assert!(run.contains("programs of the user's own play cut, hung, off, restarted"), "{run}");
+}
+
+#[test]
+fn a_client_of_the_users_meets_our_servers_and_our_faults() {
+    let client = |mut cx: lab::ClientContext| async move {
+        loop {
+            let server = cx.endpoints()[0].clone();
+            if let Ok(stream) = cx.connect(&server).await {
+                match tokio_tungstenite::client_async(format!("ws://{server}/"), stream).await {
+                    Ok((mut socket, _)) => {
+                        cx.opened();
+                        while let Some(Ok(_)) = socket.next().await {}
+                        cx.lost(lab::End::Fin);
+                    }
+                    Err(_) => cx.failed(lab::Failure::Closed),
+                }
+            }
+            cx.retry_after(Duration::from_millis(500)).await;
+        }
+    };
+    let lab = Lab::from_text("struck", STRUCK).unwrap().client("of_restarted", client);
+    let mut theirs: Vec<Event> = Vec::new();
+    let outcome = lab.run_with(&mut theirs).unwrap();
+    assert!(outcome.held(), "{outcome}");
+    let mut ours: Vec<Event> = Vec::new();
+    shakedown::driver::run(&outcome.scenario, &mut ours);
+    let (ours, theirs) = (lives(&ours), lives(&theirs));
+    assert_eq!(stories(&ours), stories(&theirs));
+    // Those that Shakedown plays do not notice that others are not its own.
+    let others = |lives: &Lives| {
+        lives.iter().filter(|(session, _)| **session < 9).map(|(_, life)| life.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&ours), others(&theirs));
+    let counts = |outcome: &Finished| outcome.measured.summary.get("clients.of_restarted.sessions.open_at_end");
+    assert_eq!(counts(&outcome.finished), counts(&once(&outcome.scenario, |_| true)));
+}
+
+#[test]
+fn what_a_program_cannot_be_asked_for_is_refused() {
+    let text = std::fs::read_to_string("scenarios/rolling-deploy.toml").unwrap();
+    let lab = Lab::from_text("rolling-deploy", &text).unwrap().set("network.loss='1%'");
+    let lab = lab.server("gateway", tungstenite_server).server("gatewy", tungstenite_server);
+    let problem = lab.run().unwrap_err().to_string();
+    for part in ["network.loss: ", "gatewy: the scenario has no server group", "faults.deploy: a program of your own"] {
+        assert!(problem.contains(part), "{part} is missing in {problem}");
+    }
+    let failing = Lab::from_text("struck", STRUCK).unwrap().server("off", |_| async { Err("no disk".into()) });
+    assert_eq!(failing.run().unwrap_err().to_string(), "off-0: no disk");
 }

@@ -22,11 +22,12 @@ const FLOORS: &[&[&str]] = &[
     &["chart"],
     &["replay", "report"],
     &["explore"],
+    &["lab"],
     &["cli"],
 ];
 
 /// Only these may read a clock or touch the file system.
-const WORLDLY: &[&str] = &["explore", "cli"];
+const WORLDLY: &[&str] = &["explore", "lab", "cli"];
 
 /// Real sockets, the real clock and turmoil's are here, and may be named nowhere else; the rest holds here as well.
 const LIVE: (&str, &[&str]) = ("driver/live", &["Instant", "SystemTime", "std::net", "tokio", "turmoil"]);

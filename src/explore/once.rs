@@ -87,7 +87,7 @@ pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Finishe
 
 /// The same, and every event goes to `extra` too.
 pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Finished {
-    let mut recorder = (Observers::new(scenario), extra);
+    let mut recorder = (Observers::new(scenario, true), extra);
     let mut simulation = Simulation::new(scenario);
     let end = Timestamp::ZERO + scenario.file.duration;
     let mut partial = false;
@@ -112,14 +112,15 @@ impl Recorder for Observers {
 }
 
 impl Observers {
-    /// Nothing has happened yet.
-    pub fn new(scenario: &Scenario) -> Observers {
+    /// Nothing has happened yet. Whoever does not play `all` of the scenario can't hold servers against clients.
+    pub fn new(scenario: &Scenario, all: bool) -> Observers {
         let quiet = scenario.quiet_from();
         let (servers, groups) = (&scenario.servers, &scenario.file.clients);
         let is_proxy = |server: &ServerEntry| scenario.file.servers[server.group].kind == ServerKind::Proxy;
         let proxies = (0..).zip(servers).filter(|(_, server)| is_proxy(server)).map(|(number, _)| number);
         let invariants = Invariants::new(scenario.sessions() as usize, servers.len(), quiet.map(|(from, _)| from))
             .with_proxies(proxies, groups.values().map(|group| group.proxy.is_some()));
+        let invariants = if all { invariants } else { invariants.without_accounts() };
         Observers((Digest::default(), (Metrics::new(scenario.layout()), invariants)))
     }
 

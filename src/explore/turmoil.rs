@@ -3,7 +3,7 @@
 use super::live::LiveError;
 use super::once::{Finished, Observers, Progress};
 use crate::driver::live;
-use crate::driver::live::turmoil::{self, Ended, TICK};
+use crate::driver::live::turmoil::{self, Ended, Programs, TICK, Told};
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp, human};
@@ -16,29 +16,57 @@ use crate::time::{Nanos, Timestamp, human};
 pub fn once_with(
     scenario: &Scenario,
     extra: &mut impl Recorder,
-    mut watch: impl FnMut(Progress) -> bool,
+    watch: impl FnMut(Progress) -> bool,
 ) -> Result<Finished, LiveError> {
-    let keys = turmoil::refused(scenario);
+    with_programs(scenario, &Programs::default(), extra, watch).map(|(finished, _)| finished)
+}
+
+/// The same with programs of the user's in the place of some groups, and what they told. What those groups would have
+/// been measured by at their own end is not known, and what is expected of it not judged.
+///
+/// # Errors
+/// As [`once_with`], or when a server's program fails.
+pub fn with_programs(
+    scenario: &Scenario,
+    programs: &Programs,
+    extra: &mut impl Recorder,
+    mut watch: impl FnMut(Progress) -> bool,
+) -> Result<(Finished, Told), LiveError> {
+    let keys = turmoil::refused_with(scenario, programs);
     if !keys.is_empty() {
         return Err(LiveError::Refused { place: "over turmoil", keys });
     }
     let end = Timestamp::ZERO + scenario.file.duration;
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
-    let mut recorder = (Observers::new(scenario), extra);
-    let ended = turmoil::run(scenario, &mut recorder, watch)?;
+    let mut recorder = (Observers::new(scenario, programs.servers.is_empty() && programs.clients.is_empty()), extra);
+    let (ended, told) = turmoil::run_with(scenario, programs, &mut recorder, watch)?;
     let Ended { at, events, partial, late } = ended;
     let mut finished = recorder.0.finish(scenario, "turmoil", at, events, partial);
-    finished.deviations = deviations(late);
-    Ok(finished)
+    finished.deviations = deviations(late, programs);
+    let of_program = |path: &str| {
+        let group = path.strip_prefix("servers.").and_then(|rest| rest.split('.').next());
+        group.is_some_and(|group| programs.servers.contains_key(group))
+    };
+    finished.measured.summary.metrics.retain(|metric| !of_program(&metric.path));
+    finished.verdicts.retain(|verdict| !of_program(&verdict.path));
+    Ok((finished, told))
 }
 
 /// In what a run over turmoil differs from one in the simulator.
-pub fn deviations(late: Nanos) -> Vec<String> {
+fn deviations(late: Nanos, programs: &Programs) -> Vec<String> {
     let mut all = vec![format!(
         "connections are turmoil's, which moves what is under way once in {}: a connect takes it one way, where TCP takes \
          a round trip, so connects, ways and partitions are played between the connections and the machines",
         human(TICK)
     )];
+    if !programs.servers.is_empty() || !programs.clients.is_empty() {
+        let groups: Vec<&str> = programs.servers.keys().chain(programs.clients.keys()).map(String::as_str).collect();
+        all.push(format!(
+            "programs of the user's own play {}: their timers have whole milliseconds, what they say and hear \
+             waits for turmoil's steps, and hanging holds up their connections, not their timers",
+            groups.join(", ")
+        ));
+    }
     if late > Nanos::ZERO {
         all.push(format!("ways shorter than turmoil's steps: something came {} late", human(late)));
     }

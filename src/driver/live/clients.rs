@@ -73,7 +73,8 @@ impl<N: Net> Engine<N> {
             None => drop(PeekMut::pop(due)),
         }
         let slot = &mut self.groups[group as usize];
-        let machine = Session::new(group as u16, slot.next_index);
+        let index = slot.next_index;
+        let machine = Session::new(group as u16, index);
         slot.next_index += 1;
         if slot.hosts.is_empty() && slot.plan.remembers_answers() {
             slot.names.push(client::Names::default());
@@ -81,6 +82,10 @@ impl<N: Net> Engine<N> {
         let session = self.sessions.len() as u32;
         self.sessions.push(SessionSlot { machine, wake: Timestamp::NEVER, lines: Vec::new() });
         self.behind = self.behind.max(self.now.since(scheduled));
+        if self.net.plays(group as u16, index, session) {
+            let began = client::Event::Scheduled { group: group as u16, index };
+            return self.events.push(scheduled, Kind::Session(session, began));
+        }
         self.start(session, scheduled);
     }
 
@@ -185,7 +190,6 @@ impl<N: Net> Engine<N> {
         let mut line = Line::new(self.now, server, identity, host);
         line.session = Some((session, client_number));
         line.client = client;
-        line.of_program = self.is_program(server);
         if self.part == Part::Both {
             let route = self.links.route(group, server);
             let there = self.servers[server as usize].identity;
@@ -194,6 +198,7 @@ impl<N: Net> Engine<N> {
             line.to_client.one_way = self.links.one_way(route, Way::ToClient, host, there);
         }
         line.exact = self.is_exact(server);
+        line.of_program = self.is_program(server) || (N::VIRTUAL && !line.exact);
         let id = self.add_line(line);
         self.sessions[session as usize].lines.push((client_number, id));
         let at = self.arrival_of(id, Way::ToServer);

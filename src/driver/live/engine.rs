@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::clients::{GroupSlot, SessionSlot};
 use super::events::Events;
-use super::lines::{Line, LineId};
+use super::lines::{Line, LineId, Parcel};
 use super::net::Net;
 use super::programs::{Program, Running};
 use super::servers::{ServerSlot, Step};
@@ -132,6 +132,8 @@ pub(super) struct Engine<N: Net> {
     pub carried: BTreeMap<(u32, IpAddr), VecDeque<LineId>>,
     /// Servers that are none of the run's own, in virtual time.
     pub foreign: BTreeSet<u32>,
+    /// What they said since this was looked at last.
+    pub said: Vec<(LineId, Parcel)>,
     /// The most by which anything came later in virtual time than it should.
     pub late: Nanos,
     /// Something was sent since this was asked last.
@@ -201,6 +203,7 @@ impl<N: Net> Engine<N> {
             silent: Vec::new(),
             carried: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            said: Vec::new(),
             late: Nanos::ZERO,
             stirred: false,
         })

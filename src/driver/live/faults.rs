@@ -1,7 +1,7 @@
 //! Faults on the real clock.
 
 use super::engine::Engine;
-use super::net::Net;
+use super::net::{Act, Net};
 use super::servers::Ask;
 use crate::event::Kind as EventKind;
 use crate::fault::{Cut, Event, Kind};
@@ -30,6 +30,7 @@ impl<N: Net> Engine<N> {
         }
         if kind == Kind::Partition {
             self.partitions.push(fault);
+            self.net.happened(Act::Parted { fault, parted: true });
             self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
             self.latency_faults.push(fault);
@@ -55,6 +56,7 @@ impl<N: Net> Engine<N> {
         }
         if kind == Kind::Partition {
             self.partitions.retain(|active| *active != fault);
+            self.net.happened(Act::Parted { fault, parted: false });
             self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
             self.latency_faults.retain(|active| *active != fault);

@@ -276,6 +276,13 @@ impl<N: Net> Engine<N> {
         })
     }
 
+    /// Whether a partition lies between a client group and a server.
+    #[cfg(feature = "turmoil")]
+    pub(super) fn parts(&self, group: u16, server: u32) -> bool {
+        let cut = |fault: &u32| self.faults[*fault as usize].between(Side::Clients(group), server).is_some();
+        self.partitions.iter().any(cut)
+    }
+
     /// A SYN comes to its host: silence, or whatever the kernels make of it.
     pub(super) fn syn(&mut self, id: LineId) {
         let Some(line) = self.lines.get(&id) else { return };
@@ -285,6 +292,11 @@ impl<N: Net> Engine<N> {
             return self.syn_exact(id);
         }
         if powered && !self.is_cut(id, Way::ToServer) {
+            // Nobody else would say so for a program that is not there.
+            if N::VIRTUAL && self.servers[server as usize].host.process() == Process::Dead {
+                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
+                return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
+            }
             return self.connect(id);
         }
         self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
@@ -303,9 +315,22 @@ impl<N: Net> Engine<N> {
     /// A socket has news.
     pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
         self.now = self.net.now();
-        if self.lines.get(&id).is_some_and(|line| line.exact) {
-            return self.read_exact(id, way, news);
+        match self.lines.get(&id) {
+            Some(line) if line.exact => return self.read_exact(id, way, news),
+            Some(line) if N::VIRTUAL && line.of_program => {
+                let parcel = match news {
+                    News::Received(bytes) => Parcel::Bytes(bytes.to_vec()),
+                    News::Eof => Parcel::Eof,
+                    News::Reset => Parcel::Reset,
+                };
+                return self.said.push((id, parcel));
+            }
+            _ => {}
         }
+        self.read_at_once(id, way, news);
+    }
+
+    fn read_at_once(&mut self, id: LineId, way: Way, news: News<'_>) {
         let News::Received(bytes) = news else {
             return self.deliver(id, way, if matches!(news, News::Eof) { Parcel::Eof } else { Parcel::Reset });
         };
@@ -322,6 +347,22 @@ impl<N: Net> Engine<N> {
             wire.hold(true);
         }
         self.put(id, way, arrives, Parcel::Bytes(bytes.to_vec()));
+    }
+
+    /// What programs of the user's have said meanwhile is heard, line by line: a process that dies drops its tasks in an
+    /// order that hangs on how many tasks there ever were.
+    #[cfg(feature = "turmoil")]
+    pub(super) fn hear(&mut self) {
+        let mut said = std::mem::take(&mut self.said);
+        said.sort_by_key(|(id, _)| *id);
+        for (id, parcel) in said {
+            let news = match &parcel {
+                Parcel::Bytes(bytes) => News::Received(bytes),
+                Parcel::Eof => News::Eof,
+                _ => News::Reset,
+            };
+            self.read_at_once(id, Way::ToClient, news);
+        }
     }
 
     /// Something leaves for the end of a line.

@@ -18,6 +18,19 @@ pub enum Place {
     Server(u32),
 }
 
+/// What happens to a server's host, or between hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// The process is gone, with its kernel's knowledge of it or without.
+    Lost { server: u32, kernel_lives: bool },
+    /// It is started anew.
+    Started { server: u32 },
+    /// It is stopped, or goes on.
+    Hung { server: u32, hung: bool },
+    /// The links that a fault is about are cut, or whole again.
+    Parted { fault: u32, parted: bool },
+}
+
 /// Listeners, connections and a clock.
 pub trait Net: 'static {
     /// Whether time stands still while the loop works: then what happens has the very moment that it was due at, what is
@@ -34,6 +47,14 @@ pub trait Net: 'static {
 
     /// Starts a task on a host; the handle is missing where it can't be ended from outside.
     fn spawn(&self, place: Place, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle>;
+
+    /// Told of what happens, for programs that are none of the run's own.
+    fn happened(&self, _: Act) {}
+
+    /// Whether a program that is none of the run's own plays a session, which has just arrived.
+    fn plays(&self, _group: u16, _index: u32, _session: u32) -> bool {
+        false
+    }
 
     /// The address of a host, where it is known beforehand.
     fn host(&self, _: Place) -> Option<IpAddr> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::engine::{Due, Engine};
 use super::lines::{Line, LineId, Parcel, ServerEnd};
-use super::net::{Net, Place};
+use super::net::{Act, Net, Place};
 use super::timed::Held;
 use super::wire::Wire;
 use crate::event::Kind;
@@ -339,6 +339,7 @@ impl<N: Net> Engine<N> {
         }
         slot.replace(Server::default());
         slot.stop_listening();
+        self.net.happened(Act::Lost { server, kernel_lives });
         if N::VIRTUAL {
             self.lose_lines(server, kernel_lives);
         }
@@ -372,6 +373,7 @@ impl<N: Net> Engine<N> {
         let slot = &mut self.servers[server as usize];
         slot.host.start();
         slot.replace(Server::started(self.now));
+        self.net.happened(Act::Started { server });
         self.silent.retain(|(of, wire)| {
             if *of == server {
                 wire.forget();
@@ -389,6 +391,7 @@ impl<N: Net> Engine<N> {
         self.servers[server as usize].host.hang();
         self.servers[server as usize].stop_accepting();
         self.hold_all(server, true);
+        self.net.happened(Act::Hung { server, hung: true });
     }
 
     /// One of the things that stopped a process is over.
@@ -401,7 +404,9 @@ impl<N: Net> Engine<N> {
         if slot.host.process() != Process::Running {
             return;
         }
-        if std::mem::take(&mut slot.missed_wake) {
+        let missed_wake = std::mem::take(&mut slot.missed_wake);
+        self.net.happened(Act::Hung { server, hung: false });
+        if missed_wake {
             self.server_input(server, Input::Wake);
         }
         self.answer_asks(server);

@@ -6,7 +6,10 @@
 //! played between the connections and the machines, as on real sockets (`lines.rs`); of what goes between two ends of the
 //! run's own, the moment of arrival is kept to the nanosecond (`timed.rs`).
 
-use std::cell::{Cell, RefCell};
+mod programs;
+mod refuse;
+
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,16 +22,19 @@ use tokio::task::AbortHandle;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::engine::{Engine, Shared};
-use super::net::{Net, Place, Transport};
+use super::net::{Act, Net, Place, Transport};
 use super::{Part, Progress, Setup};
-use crate::fault::Kind;
-use crate::network;
-use crate::quantity::Loss;
+use crate::fault::Side;
+use crate::network::Way;
 use crate::record::Recorder;
-use crate::rng::{Distribution, Varying};
+use crate::rng::Identity;
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
+
+pub use programs::{ClientContext, ClientProgram, Programs, Reporter, Result, ServerContext, ServerProgram, Told};
+pub use refuse::{refused, refused_with};
+
+use programs::Stage;
 
 /// How often turmoil moves what is under way. Below 1 ms it would lose time, as tokio's timers have whole ones.
 pub const TICK: Nanos = Nanos::from_millis(1);
@@ -41,6 +47,10 @@ const SESSIONS_PER_HOST: u64 = 2_000;
 /// Hosts for clients at most, and for servers; beyond, several share one.
 const CLIENT_HOSTS: u64 = 24;
 const SERVER_HOSTS: usize = 8;
+/// Where the user's clients have their own ways to each server, servers do not share before there are so many.
+const SERVER_HOSTS_APART: usize = 32;
+/// Hosts for the sessions of a group that a program of the user's plays.
+const PROGRAM_HOSTS: u32 = 4;
 /// Ports that a host has for connects, and those that servers listen on.
 const PORTS: std::ops::RangeInclusive<u16> = 1_024..=65_535;
 const FIRST_PORT: u16 = 80;
@@ -71,18 +81,27 @@ impl Inbox {
     }
 }
 
+/// A turmoil host that starts what it is given.
+type Host = (IpAddr, Rc<Inbox>);
+
 /// turmoil's network, as the loop sees it.
 pub(super) struct Turmoil {
     now: Cell<Timestamp>,
-    clients: Vec<(IpAddr, Rc<Inbox>)>,
-    servers: Vec<(IpAddr, Rc<Inbox>)>,
+    clients: Vec<Host>,
+    /// By the servers' numbers; those of programs have nothing to start.
+    servers: Vec<Host>,
+    /// Hosts of the client groups that programs play.
+    played: BTreeMap<u16, Vec<Host>>,
+    acts: RefCell<Vec<Act>>,
+    /// Sessions of those groups that have arrived: group, number in it, and number.
+    arrived: RefCell<Vec<(u16, u32, u32)>>,
 }
 
 impl Turmoil {
-    fn at(&self, place: Place) -> &(IpAddr, Rc<Inbox>) {
+    fn at(&self, place: Place) -> &Host {
         match place {
             Place::Client(number) => &self.clients[(number % self.clients.len() as u64) as usize],
-            Place::Server(number) => &self.servers[number as usize % self.servers.len()],
+            Place::Server(number) => &self.servers[number as usize],
         }
     }
 }
@@ -99,6 +118,18 @@ impl Net for Turmoil {
     fn spawn(&self, place: Place, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle> {
         self.at(place).1.put(Box::pin(task));
         None
+    }
+
+    fn happened(&self, act: Act) {
+        self.acts.borrow_mut().push(act);
+    }
+
+    fn plays(&self, group: u16, index: u32, session: u32) -> bool {
+        let plays = self.played.contains_key(&group);
+        if plays {
+            self.arrived.borrow_mut().push((group, index, session));
+        }
+        plays
     }
 
     fn host(&self, place: Place) -> Option<IpAddr> {
@@ -152,40 +183,29 @@ const LOOK: u64 = 64;
 /// Plays a scenario over turmoil's TCP, to its end.
 ///
 /// # Errors
-/// When turmoil has no more ports, or a task fails.
+/// When turmoil fails.
 pub fn run(
     scenario: &Scenario,
     recorder: &mut impl Recorder,
-    mut watch: impl FnMut(Progress) -> bool,
+    watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
-    let sessions = scenario.sessions();
-    let mut sim = turmoil::Builder::new()
-        .epoch(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
-        .rng_seed(scenario.file.seed.0)
-        .tick_duration(Duration::from_nanos(TICK.0))
-        .simulation_duration(Duration::MAX)
-        .min_message_latency(Duration::ZERO)
-        .max_message_latency(Duration::ZERO)
-        .ephemeral_ports(PORTS)
-        // A full one would end the process.
-        .tcp_capacity(usize::try_from(sessions).unwrap_or(usize::MAX).saturating_mul(4).clamp(1 << 12, 1 << 24))
-        .build();
-    let mut start = |name: String| {
-        let inbox = Rc::new(Inbox::default());
-        sim.client(name.as_str(), Rc::clone(&inbox).start_all());
-        (sim.lookup(name.as_str()), inbox)
-    };
-    // What clients send is read by servers within the step, as they come after them.
-    let clients = sessions.div_ceil(SESSIONS_PER_HOST).clamp(1, CLIENT_HOSTS);
-    let clients: Vec<_> = (0..clients).map(|number| start(format!("clients-{number}"))).collect();
-    let servers = scenario.servers.len().clamp(1, SERVER_HOSTS);
-    let servers: Vec<_> = (0..servers).map(|number| start(format!("servers-{number}"))).collect();
-    let net = Rc::new(Turmoil { now: Cell::new(Timestamp::ZERO), clients, servers });
-    let places = (0..scenario.servers.len() as u32).map(|server| {
-        let (host, _) = net.at(Place::Server(server));
-        (server, SocketAddr::new(*host, FIRST_PORT + server as u16))
-    });
-    let places: BTreeMap<u32, SocketAddr> = places.collect();
+    run_with(scenario, &Programs::default(), recorder, watch).map(|(ended, _)| ended)
+}
+
+/// The same with programs of the user's in the place of some groups.
+///
+/// # Errors
+/// When turmoil fails, or a server's program does.
+pub fn run_with(
+    scenario: &Scenario,
+    programs: &Programs,
+    recorder: &mut impl Recorder,
+    mut watch: impl FnMut(Progress) -> bool,
+) -> io::Result<(Ended, Told)> {
+    let stage = Rc::new(OnceCell::new());
+    let mut theater = Theater::new(scenario, programs, &stage);
+    let net = Rc::clone(&theater.net);
+    let places = theater.places.iter().map(|(_, number, place)| (*number, *place)).collect();
     let setup = Setup {
         part: Part::Both,
         bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -195,13 +215,24 @@ pub fn run(
         insecure: false,
         programs: BTreeMap::new(),
     };
-    let engine = Engine::new(Rc::clone(&net), scenario, &setup, scenario.directory(), places)?;
+    let mut engine = Engine::new(Rc::clone(&net), scenario, &setup, scenario.directory(), places)?;
+    engine.foreign = theater.foreign.keys().copied().collect();
     let shared: Shared<Turmoil> = Rc::new(RefCell::new(engine));
-    let listeners = scenario.servers.iter().map(|_| None).collect();
-    shared.borrow_mut().begin(&shared, scenario, listeners);
+    let names = theater.places.iter().map(|(name, number, place)| (name.clone(), (*number, *place)));
+    let stage = stage.get_or_init(|| Stage {
+        engine: Rc::clone(&shared),
+        told: Default::default(),
+        said: Default::default(),
+        servers: Rc::new(names.collect()),
+    });
+    shared.borrow_mut().begin(&shared, scenario, scenario.servers.iter().map(|_| None).collect());
     for server in 0..scenario.servers.len() as u32 {
-        shared.borrow_mut().accept_all(server);
+        if !theater.foreign.contains_key(&server) {
+            shared.borrow_mut().accept_all(server);
+        }
     }
+    theater.set_ways(scenario, &shared.borrow());
+    let alone = theater.foreign.is_empty() && net.played.is_empty();
     let end = Timestamp::ZERO + scenario.file.duration;
     let mut partial = false;
     let mut step = 0;
@@ -212,11 +243,14 @@ pub fn run(
             break;
         }
         net.now.set(now);
-        if under_way > 0 {
-            under_way -= 1;
-            sim.step().map_err(|error| io::Error::other(error.to_string()))?;
+        // Programs have timers of their own.
+        if under_way > 0 || !alone {
+            under_way = under_way.saturating_sub(1);
+            theater.sim.step().map_err(|error| io::Error::other(error.to_string()))?;
         }
         let mut engine = shared.borrow_mut();
+        engine.hear();
+        stage.record(&mut engine);
         let until = (now + TICK).min(end);
         while engine.turn(Timestamp(until.0 - 1)) < until {}
         if std::mem::take(&mut engine.stirred) {
@@ -226,93 +260,203 @@ pub fn run(
         if let Some(trouble) = engine.trouble.take() {
             return Err(trouble);
         }
+        for act in net.acts.take() {
+            theater.act(act, &engine);
+        }
+        drop(engine);
+        for (group, index, session) in net.arrived.take() {
+            theater.start_session(scenario, programs, stage, group, index, session);
+        }
         step += 1;
-        if step.is_multiple_of(LOOK) && !watch(Progress { now, events: engine.events.flushed() }) {
+        if step.is_multiple_of(LOOK) && !watch(Progress { now, events: shared.borrow().events.flushed() }) {
             partial = true;
             break;
         }
     }
     let mut engine = shared.borrow_mut();
+    stage.record(&mut engine);
     let at = if partial { net.now() } else { end };
     engine.events.finish(at, recorder);
     let ended = Ended { at, events: engine.events.flushed(), partial, late: engine.late };
     engine.end();
-    Ok(ended)
+    let told = std::mem::take(&mut *stage.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    Ok((ended, told))
 }
 
-/// Whether ways are shorter than turmoil can keep them. Of those that have no least, a few may be: those come late, and
-/// by how much is told.
-fn short(way: &Distribution) -> bool {
-    let least = match way {
-        Distribution::Constant(length) => *length,
-        Distribution::Varying(Varying::Uniform { min, .. }) => *min,
-        Distribution::Varying(Varying::Exponential { .. }) => Nanos::ZERO,
-        Distribution::Varying(Varying::Normal { mean, deviation }) => Nanos(mean.0.saturating_sub(3 * deviation.0)),
-        Distribution::Varying(Varying::Lognormal { median, .. }) => *median,
-        Distribution::Varying(Varying::Quantiles(points)) => points.values().min().copied().unwrap_or(Nanos::ZERO),
-    };
-    least < SHORTEST_WAY
+/// turmoil's simulation, and who has which host in it.
+struct Theater {
+    sim: turmoil::Sim<'static>,
+    net: Rc<Turmoil>,
+    /// Every server: its name, number and address.
+    places: Vec<(String, u32, SocketAddr)>,
+    /// The servers that programs play, with their hosts' names.
+    foreign: BTreeMap<u32, String>,
+    /// Every host.
+    hosts: Vec<IpAddr>,
 }
 
-/// Every key of a scenario that can't be played over turmoil, and why.
-pub fn refused(scenario: &Scenario) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut refuse = |given: bool, path: String, why: &str| {
-        if given {
-            found.push(format!("{path}: {why}"));
-        }
-    };
-    const LOSES_NOTHING: &str = "turmoil repeats nothing, so that what it loses is lost for good";
-    const NO_LIMIT: &str = "turmoil's links have no bandwidth";
-    const TOO_SHORT: &str = "ways below 2 ms are beneath turmoil's ticks of 1 ms";
-    let file = &scenario.file;
-    let loss = |loss: &Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
-    refuse(loss(&file.network.loss), "network.loss".into(), LOSES_NOTHING);
-    refuse(short(&file.network.one_way), "network.one_way".into(), TOO_SHORT);
-    let retries = file.network.data_retries != network::Config::default().data_retries;
-    refuse(retries, "network.data_retries".into(), "no kernel gives up here");
-    for (name, link) in &file.network.links {
-        let at = |key: &str| format!("network.links.{name}.{key}");
-        refuse(link.loss.as_ref().is_some_and(loss), at("loss"), LOSES_NOTHING);
-        refuse(link.bandwidth.is_some(), at("bandwidth"), NO_LIMIT);
-        refuse(link.one_way.as_ref().is_some_and(short), at("one_way"), TOO_SHORT);
-    }
-    refuse(!file.dns.is_empty(), "dns".into(), "turmoil's names have one address for ever");
-    for (name, server) in &file.servers {
-        let at = |key: &str| format!("servers.{name}.{key}");
-        match server.kind {
-            ServerKind::Websocket => {}
-            ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
-            ServerKind::Proxy => {
-                refuse(true, format!("proxies.{name}"), "proxies are played in the simulator only");
-                continue;
+impl Theater {
+    fn new(scenario: &Scenario, programs: &Programs, stage: &Rc<OnceCell<Stage>>) -> Theater {
+        let groups = scenario.file.clients.iter().filter(|(name, _)| !programs.clients.contains_key(*name));
+        let sessions: u64 = groups.map(|(_, group)| u64::from(group.count)).sum();
+        let mut sim = turmoil::Builder::new()
+            .epoch(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+            .rng_seed(scenario.file.seed.0)
+            .tick_duration(Duration::from_nanos(TICK.0))
+            .simulation_duration(Duration::MAX)
+            .min_message_latency(Duration::ZERO)
+            .max_message_latency(Duration::ZERO)
+            .ephemeral_ports(PORTS)
+            // A full one would end the process.
+            .tcp_capacity(
+                usize::try_from(scenario.sessions()).unwrap_or(usize::MAX).saturating_mul(4).clamp(1 << 12, 1 << 24),
+            )
+            .build();
+        let mut hosts = Vec::new();
+        let mut start = |sim: &mut turmoil::Sim<'static>, name: String| -> Host {
+            let inbox = Rc::new(Inbox::default());
+            sim.client(name.as_str(), Rc::clone(&inbox).start_all());
+            let host = sim.lookup(name.as_str());
+            hosts.push(host);
+            (host, inbox)
+        };
+        // What clients send is read by servers within the step, as those come after them.
+        let clients = sessions.div_ceil(SESSIONS_PER_HOST).clamp(1, CLIENT_HOSTS);
+        let clients = (0..clients).map(|number| start(&mut sim, format!("shakedown-clients-{number}"))).collect();
+        let mut played = BTreeMap::new();
+        for (group, (name, config)) in (0..).zip(&scenario.file.clients) {
+            if programs.clients.contains_key(name) {
+                let hosts = (0..config.count.min(PROGRAM_HOSTS)).map(|number| format!("{name}-host-{number}"));
+                played.insert(group, hosts.map(|host| start(&mut sim, host)).collect());
             }
         }
-        refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
-        refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
-        refuse(server.access_link.is_some(), at("access_link"), NO_LIMIT);
-    }
-    let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.strikes);
-    let drawn = drawn.map(|strike| ("chaos.kinds".to_string(), strike.kind));
-    let written = file.faults.iter().map(|(name, fault)| (format!("faults.{name}.kind"), fault.strikes_with()));
-    for (key, kind) in written.chain(drawn) {
-        let why = match kind {
-            Kind::Lossy => LOSES_NOTHING,
-            Kind::Bandwidth => NO_LIMIT,
-            Kind::Backlog => "the accept queue keeps its size",
-            Kind::DnsOutage => "turmoil's names have one address for ever",
-            _ => continue,
+        let most = if programs.clients.is_empty() { SERVER_HOSTS } else { SERVER_HOSTS_APART };
+        let is_program = |group: usize| {
+            let group = scenario.file.servers.get_index(group);
+            group.is_some_and(|(name, _)| programs.servers.contains_key(name))
         };
-        refuse(true, key, why);
-    }
-    for (name, client) in &file.clients {
-        let at = |key: &str| format!("clients.{name}.{key}");
-        if let Some(why) = client.mode.simulated_only() {
-            refuse(true, at("mode"), why);
+        let own = scenario.servers.iter().filter(|server| !is_program(server.group)).count();
+        let shared: Vec<Host> =
+            (0..own.min(most)).map(|number| start(&mut sim, format!("shakedown-servers-{number}"))).collect();
+        let (mut servers, mut places, mut foreign) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (number, server) in (0..).zip(&scenario.servers) {
+            let group = scenario.file.servers.get_index(server.group).map(|(name, _)| name);
+            let program = group.and_then(|group| programs.servers.get(group));
+            let (host, port) = match program {
+                None => (shared[number as usize % shared.len()].clone(), FIRST_PORT + number as u16),
+                Some(program) => {
+                    let (name, program, stage) = (server.name.clone(), Rc::clone(program), Rc::clone(stage));
+                    sim.host(server.name.as_str(), move || {
+                        let (name, program, stage) = (name.clone(), Rc::clone(&program), Rc::clone(&stage));
+                        async move {
+                            let Some(stage) = stage.get().cloned() else { return Ok(()) };
+                            let cx = ServerContext { stage, name: name.clone(), port: FIRST_PORT };
+                            program(cx).await.map_err(|error| format!("{name}: {error}").into())
+                        }
+                    });
+                    foreign.insert(number, server.name.clone());
+                    ((sim.lookup(server.name.as_str()), Rc::default()), FIRST_PORT)
+                }
+            };
+            places.push((server.name.clone(), number, SocketAddr::new(host.0, port)));
+            servers.push(host);
         }
-        refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
-        refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
-        refuse(client.access_link.is_some(), at("access_link"), NO_LIMIT);
+        hosts.extend(foreign.values().map(|name| sim.lookup(name.as_str())));
+        let net = Turmoil {
+            now: Cell::new(Timestamp::ZERO),
+            clients,
+            servers,
+            played,
+            acts: RefCell::default(),
+            arrived: RefCell::default(),
+        };
+        Theater { sim, net: Rc::new(net), places, foreign, hosts }
     }
-    found
+
+    /// Between the hosts of the user's clients and the servers', turmoil itself takes the time that the way takes.
+    fn set_ways(&self, scenario: &Scenario, engine: &Engine<Turmoil>) {
+        for (group, hosts) in &self.net.played {
+            for (number, (host, _)) in (0..).zip(hosts) {
+                for (server, (there, _)) in (0..).zip(&self.net.servers) {
+                    let route = engine.links.route(*group, server);
+                    let identity = engine.servers[server as usize].identity;
+                    let from = host_identity(scenario, *group, number);
+                    let way = engine.links.one_way(route, Way::ToServer, from, identity);
+                    self.sim.set_link_latency(*host, *there, Duration::from_nanos(way.0));
+                }
+            }
+        }
+    }
+
+    /// Something happens to hosts, or between them.
+    fn act(&mut self, act: Act, engine: &Engine<Turmoil>) {
+        let others = |own: IpAddr| self.hosts.iter().copied().filter(move |host| *host != own);
+        match act {
+            Act::Lost { server, kernel_lives } => {
+                let Some(name) = self.foreign.get(&server) else { return };
+                let own = self.sim.lookup(name.as_str());
+                if !kernel_lives {
+                    others(own).for_each(|host| self.sim.partition(own, host));
+                }
+                self.sim.crash(name.as_str());
+            }
+            Act::Started { server } => {
+                let Some(name) = self.foreign.get(&server) else { return };
+                let own = self.sim.lookup(name.as_str());
+                others(own).for_each(|host| self.sim.repair(own, host));
+                self.sim.bounce(name.as_str());
+            }
+            Act::Hung { server, hung } => {
+                let Some(name) = self.foreign.get(&server) else { return };
+                let own = self.sim.lookup(name.as_str());
+                for host in others(own) {
+                    if hung { self.sim.hold(own, host) } else { self.sim.release(own, host) }
+                }
+            }
+            Act::Parted { fault, parted } => {
+                for (group, hosts) in &self.net.played {
+                    for (server, (there, _)) in (0..).zip(&self.net.servers) {
+                        let cut = engine.faults[fault as usize].between(Side::Clients(*group), server);
+                        for (host, _) in hosts.iter().filter(|_| cut.is_some()) {
+                            if parted { self.sim.hold(*host, *there) } else { self.sim.release(*host, *there) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A session that a program plays has arrived.
+    fn start_session(
+        &self,
+        scenario: &Scenario,
+        programs: &Programs,
+        stage: &Stage,
+        group: u16,
+        index: u32,
+        session: u32,
+    ) {
+        let Some((name, config)) = scenario.file.clients.get_index(group.into()) else { return };
+        let (Some(program), Some(hosts)) = (programs.clients.get(name), self.net.played.get(&group)) else { return };
+        let number = index % hosts.len() as u32;
+        let endpoints = config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default());
+        let endpoints = endpoints.filter_map(|endpoint| scenario.servers.get(endpoint.0 as usize));
+        let endpoints: Vec<String> = endpoints.map(|server| server.name.clone()).collect();
+        let name = scenario.session_name((group, index));
+        let host = host_identity(scenario, group, number);
+        let cx = ClientContext::new(stage.clone(), (session, group, index), name, endpoints, host);
+        let reporter = cx.reporter();
+        let program = program(cx);
+        hosts[number as usize].1.put(Box::pin(async move {
+            if let Err(error) = program.await {
+                reporter.fail(error);
+            }
+        }));
+    }
+}
+
+/// What the ways of a host of the user's clients are drawn by.
+fn host_identity(scenario: &Scenario, group: u16, number: u32) -> Identity {
+    let name = scenario.file.clients.get_index(group.into()).map_or("", |(name, _)| name);
+    Identity::group(&format!("{name}/programs")).nth(number.into())
 }

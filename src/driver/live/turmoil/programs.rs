@@ -1,21 +1,21 @@
 //! The user's own programs among a scenario's servers and clients: what they are given, and what they tell.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::super::engine::Shared;
+use super::super::engine::{Engine, Shared};
 use super::Turmoil;
 use crate::client::{End, Event, Failure};
 use crate::event::Kind;
-use crate::machine::EndpointId;
 use crate::network::{self, SynAnswer, Way};
 use crate::rng::{Identity, Purpose};
 use crate::time::{Nanos, Timestamp};
@@ -51,9 +51,23 @@ pub struct Told {
 #[derive(Clone)]
 pub(super) struct Stage {
     pub engine: Shared<Turmoil>,
-    pub told: Rc<RefCell<Told>>,
-    /// Every server's and every name's address, by name.
-    pub addresses: Rc<BTreeMap<String, SocketAddr>>,
+    pub told: Arc<Mutex<Told>>,
+    /// The events of sessions that they told since the last step.
+    pub said: Rc<RefCell<Vec<(Timestamp, u32, Kind)>>>,
+    /// Every server's number and address, by its name.
+    pub servers: Rc<BTreeMap<String, (u32, SocketAddr)>>,
+}
+
+impl Stage {
+    /// Records what programs told. What they told at one moment is put in order of sessions: which of them was woken first
+    /// may hang on the order in which a dead process's tasks were dropped, and that on how many tasks there ever were.
+    pub fn record(&self, engine: &mut Engine<Turmoil>) {
+        let mut said = self.said.take();
+        said.sort_by_key(|(at, session, _)| (*at, *session));
+        for (at, _, kind) in said {
+            engine.events.push(at, kind);
+        }
+    }
 }
 
 /// The virtual time, as a program's host has it.
@@ -62,13 +76,31 @@ fn now() -> Timestamp {
     Timestamp(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
-impl Stage {
-    fn count(&self, what: &str) {
-        *self.told.borrow_mut().counts.entry(what.to_string()).or_default() += 1;
+/// Tells what a program noticed, from any task of its host.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    name: String,
+    told: Arc<Mutex<Told>>,
+}
+
+impl Reporter {
+    pub(super) fn new(name: &str, stage: &Stage) -> Reporter {
+        Reporter { name: name.to_string(), told: Arc::clone(&stage.told) }
     }
 
-    fn fail(&self, who: String, what: &impl Display) {
-        self.told.borrow_mut().failures.push((now(), who, what.to_string()));
+    /// Counts something: see the outcome's `counts`.
+    pub fn count(&self, what: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told.counts.entry(what.to_string()).or_default() += 1;
+    }
+
+    /// Says that something is as it should not be: the run has not held.
+    pub fn fail(&self, what: impl Display) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // In order of time and name: see `Stage::record`.
+        let failure = (now(), self.name.clone(), what.to_string());
+        let place = told.failures.partition_point(|other| *other <= failure);
+        told.failures.insert(place, failure);
     }
 }
 
@@ -96,7 +128,7 @@ impl ServerContext {
 
     /// The address of a server of the scenario.
     pub fn address(&self, server: &str) -> Option<SocketAddr> {
-        self.stage.addresses.get(server).copied()
+        self.stage.servers.get(server).map(|(_, address)| *address)
     }
 
     /// Virtual time since the run began.
@@ -104,36 +136,55 @@ impl ServerContext {
         Duration::from_nanos(now().0)
     }
 
-    /// Counts something: see the outcome's `counts`.
-    pub fn count(&self, what: &str) {
-        self.stage.count(what);
-    }
-
-    /// Says that something is as it should not be: the run has not held.
-    pub fn fail(&self, what: impl Display) {
-        self.stage.fail(self.name.clone(), &what);
+    /// What tells what was noticed, besides the measures.
+    pub fn reporter(&self) -> Reporter {
+        Reporter::new(&self.name, &self.stage)
     }
 }
 
 /// What a client's program is given: one session, and the words in which it tells what becomes of it. What it tells is
 /// what the run measures, so it should tell all of it.
 pub struct ClientContext {
-    pub(super) stage: Stage,
-    pub(super) session: u32,
-    pub(super) group: u16,
-    pub(super) index: u32,
-    pub(super) name: String,
-    pub(super) endpoints: Rc<[String]>,
+    stage: Stage,
+    session: u32,
+    group: u16,
+    index: u32,
+    name: String,
+    endpoints: Vec<String>,
     /// The connection of the last attempt, and the server that it went to.
-    pub(super) connection: u32,
-    pub(super) endpoint: u32,
-    pub(super) attempting: bool,
-    pub(super) open: bool,
-    pub(super) drawn: u64,
-    pub(super) host: Identity,
+    connection: u32,
+    endpoint: u32,
+    attempting: bool,
+    open: bool,
+    drawn: Cell<u64>,
+    host: Identity,
 }
 
 impl ClientContext {
+    pub(super) fn new(
+        stage: Stage,
+        (session, group, index): (u32, u16, u32),
+        name: String,
+        endpoints: Vec<String>,
+        host: Identity,
+    ) -> ClientContext {
+        let (connection, endpoint, attempting, open, drawn) = (0, 0, false, false, Cell::new(0));
+        ClientContext {
+            stage,
+            session,
+            group,
+            index,
+            name,
+            endpoints,
+            connection,
+            endpoint,
+            attempting,
+            open,
+            drawn,
+            host,
+        }
+    }
+
     /// The session's name, such as `players-17`.
     pub fn name(&self) -> &str {
         &self.name
@@ -155,11 +206,11 @@ impl ClientContext {
     }
 
     /// A random number from the scenario's seed: another at each call, and the same in each run.
-    pub fn random(&mut self) -> u64 {
-        self.drawn += 1;
+    pub fn random(&self) -> u64 {
+        self.drawn.set(self.drawn.get() + 1);
         let seed = self.stage.engine.borrow().seed;
         let actor = Identity::group("programs").nth(u64::from(self.group) << 32 | u64::from(self.index));
-        seed.draw(actor, Purpose::Endpoint, self.drawn).below(u64::MAX)
+        seed.draw(actor, Purpose::Endpoint, self.drawn.get()).below(u64::MAX)
     }
 
     fn tell(&self, event: Event) {
@@ -167,7 +218,7 @@ impl ClientContext {
     }
 
     fn tell_at(&self, at: Timestamp, kind: Kind) {
-        self.stage.engine.borrow_mut().events.push(at, kind);
+        self.stage.said.borrow_mut().push((at, self.session, kind));
     }
 
     /// Connects to a server of the scenario: an attempt has begun. It takes a round trip.
@@ -175,9 +226,7 @@ impl ClientContext {
     /// # Errors
     /// When the server's host refuses (nobody listens), or does not answer for as long as a kernel tries.
     pub async fn connect(&mut self, server: &str) -> io::Result<TcpStream> {
-        let number = self.stage.engine.borrow().directory.find(server);
-        let address = self.stage.addresses.get(server).copied();
-        let (Some(EndpointId(number)), Some(address)) = (number, address) else {
+        let Some((number, address)) = self.stage.servers.get(server).copied() else {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{server}` is no server of the scenario")));
         };
         if std::mem::take(&mut self.attempting) {
@@ -271,13 +320,8 @@ impl ClientContext {
         self.tell(Event::Ended);
     }
 
-    /// Counts something: see the outcome's `counts`.
-    pub fn count(&self, what: &str) {
-        self.stage.count(what);
-    }
-
-    /// Says that something is as it should not be: the run has not held.
-    pub fn fail(&self, what: impl Display) {
-        self.stage.fail(self.name.clone(), &what);
+    /// What tells what was noticed, besides the measures.
+    pub fn reporter(&self) -> Reporter {
+        Reporter::new(&self.name, &self.stage)
     }
 }

@@ -1,0 +1,243 @@
+//! A user's own async code in a scenario: their server, or their client, among ours.
+//!
+//! The code uses turmoil's TCP, which looks like tokio's, on virtual time. Everyone else in the scenario is played by
+//! Shakedown, and so are faults; the run is measured as any other, and the same seed is the same run.
+//!
+//! ```no_run
+//! use shakedown::lab::Lab;
+//!
+//! # async fn serve(_: turmoil::net::TcpListener) -> std::io::Result<()> { Ok(()) }
+//! let lab = Lab::from_file("scenarios/failover.toml")?
+//!     .set("clients.players.count=50")
+//!     .server("gateway", |cx| async move { Ok(serve(cx.listener().await?).await?) });
+//! let outcome = lab.run()?;
+//! assert!(outcome.held(), "{outcome}");
+//! # Ok::<(), shakedown::lab::LabError>(())
+//! ```
+//!
+//! tokio draws random numbers of its own. They are seeded only under `--cfg tokio_unstable` ([`SEEDED`]), which the
+//! user's own `.cargo/config.toml` has to say: `docs/own-code.md`.
+
+use std::fmt;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Once;
+
+pub use crate::client::{End, Failure};
+pub use crate::driver::live::turmoil::{ClientContext, Reporter, Result, ServerContext, Told};
+
+use crate::driver::live::turmoil::Programs;
+use crate::explore::live::LiveError;
+use crate::explore::turmoil::with_programs;
+use crate::explore::{Finished, FolderError, write_folder};
+use crate::metrics::Value;
+use crate::record::Recorder;
+use crate::report;
+use crate::scenario::{Overrides, Problem, Scenario};
+use crate::time::{Timestamp, human};
+
+/// Whether tokio's own random numbers are seeded, so that the user's code runs the same way each time.
+pub const SEEDED: bool = cfg!(tokio_unstable);
+
+/// Why a run did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The file can't be read.
+    #[error("can't read {0}: {1}")]
+    File(String, std::io::Error),
+    /// The scenario is wrong.
+    #[error("{0}")]
+    Scenario(Box<Problem>),
+    /// The scenario asks for what can't be done here, or a program failed.
+    #[error("{0}")]
+    Run(#[from] LiveError),
+}
+
+/// A scenario, and the programs that take the place of some of its groups.
+#[derive(Clone)]
+pub struct Lab {
+    shown: String,
+    name: String,
+    text: String,
+    overrides: Overrides,
+    programs: Programs,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// As of any run: measures, expectations, invariants, digest.
+    pub finished: Finished,
+    /// What the programs told.
+    pub told: Told,
+    /// What ran, as it ran.
+    pub scenario: Scenario,
+}
+
+impl Lab {
+    /// A scenario from its file.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is no scenario.
+    pub fn from_file(file: impl AsRef<Path>) -> std::result::Result<Lab, LabError> {
+        let shown = file.as_ref().display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| LabError::File(shown.clone(), error))?;
+        let name =
+            file.as_ref().file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+        Lab::new(shown, name, text)
+    }
+
+    /// A scenario from its text.
+    ///
+    /// # Errors
+    /// When it is no scenario.
+    pub fn from_text(name: &str, text: &str) -> std::result::Result<Lab, LabError> {
+        Lab::new(name.to_string(), name.to_string(), text.to_string())
+    }
+
+    fn new(shown: String, name: String, text: String) -> std::result::Result<Lab, LabError> {
+        let lab = Lab { shown, name, text, overrides: Overrides::default(), programs: Programs::default() };
+        lab.scenario()?;
+        Ok(lab)
+    }
+
+    /// Overrides a key, as `--set` does: `clients.players.count=50`.
+    #[must_use]
+    pub fn set(mut self, path_and_value: &str) -> Lab {
+        self.overrides.sets.push(path_and_value.to_string());
+        self
+    }
+
+    /// Takes a variant of the scenario.
+    #[must_use]
+    pub fn variant(mut self, name: &str) -> Lab {
+        self.overrides.variant = Some(name.to_string());
+        self
+    }
+
+    /// Takes this seed instead of the scenario's.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Lab {
+        self.overrides.seed = Some(seed);
+        self
+    }
+
+    /// A program in the place of a server group: started once for each member, on a host of its own, and again after
+    /// every crash.
+    #[must_use]
+    pub fn server<F, Fut>(mut self, group: &str, program: F) -> Lab
+    where
+        F: Fn(ServerContext) -> Fut + 'static,
+        Fut: Future<Output = Result> + 'static,
+    {
+        self.programs.servers.insert(group.to_string(), Rc::new(move |cx| Box::pin(program(cx))));
+        self
+    }
+
+    /// A program in the place of a client group: started for each session when that arrives.
+    #[must_use]
+    pub fn client<F, Fut>(mut self, group: &str, program: F) -> Lab
+    where
+        F: Fn(ClientContext) -> Fut + 'static,
+        Fut: Future<Output = Result> + 'static,
+    {
+        self.programs.clients.insert(group.to_string(), Rc::new(move |cx| Box::pin(program(cx))));
+        self
+    }
+
+    fn scenario(&self) -> std::result::Result<Scenario, LabError> {
+        Scenario::load(&self.shown, &self.name, &self.text, &self.overrides)
+            .map_err(|problem| LabError::Scenario(Box::new(problem)))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// [`LabError`], when the scenario is wrong, asks for what turmoil can't do, or a server's program fails.
+    pub fn run(&self) -> std::result::Result<Outcome, LabError> {
+        self.run_with(&mut ())
+    }
+
+    /// Runs it; every event goes to `recorder`, too.
+    ///
+    /// # Errors
+    /// As [`Lab::run`].
+    pub fn run_with(&self, recorder: &mut impl Recorder) -> std::result::Result<Outcome, LabError> {
+        static WARNED: Once = Once::new();
+        if !SEEDED {
+            WARNED.call_once(|| {
+                eprintln!(
+                    "WARNING: built without --cfg tokio_unstable: tokio's random numbers are not seeded, and the same \
+                           seed need not be the same run (docs/own-code.md)"
+                );
+            });
+        }
+        let scenario = self.scenario()?;
+        let (finished, told) = with_programs(&scenario, &self.programs, recorder, |_| true)?;
+        Ok(Outcome { finished, told, scenario })
+    }
+}
+
+/// The lowest seed of a range with which something breaks, and what: an expectation, an invariant, what a program says
+/// failed, or a panic of one. `lab` is asked for each seed anew, so that nothing that programs share outlives a run.
+pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabError>) -> Option<(u64, String)> {
+    seeds.into_iter().find_map(|seed| {
+        let broken = match catch_unwind(AssertUnwindSafe(|| lab().and_then(|lab| lab.seed(seed).run()))) {
+            Ok(Ok(outcome)) => (!outcome.held()).then(|| outcome.to_string()),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+                Some(format!("a program panicked: {}", text.unwrap_or_default()))
+            }
+        };
+        broken.map(|broken| (seed, broken))
+    })
+}
+
+impl Outcome {
+    /// Whether every expectation and invariant held, and no program said otherwise.
+    pub fn held(&self) -> bool {
+        self.finished.held() && self.told.failures.is_empty()
+    }
+
+    /// How often programs counted something.
+    pub fn count(&self, what: &str) -> u64 {
+        self.told.counts.get(what).copied().unwrap_or(0)
+    }
+
+    /// A measure by its path, as in expectations: `handshake_latency.p99`.
+    pub fn metric(&self, path: &str) -> Option<Value> {
+        self.finished.measured.summary.get(path)
+    }
+
+    /// Writes the run's folder, with charts: as `shakedown run` does.
+    ///
+    /// # Errors
+    /// [`FolderError`], when something else lies there, or the machine refuses.
+    pub fn write(&self, folder: impl AsRef<Path>) -> std::result::Result<(), FolderError> {
+        let folder = folder.as_ref();
+        let run = self.finished.run(&self.scenario, None);
+        let failed = |source| FolderError::Io { path: folder.to_path_buf(), source };
+        write_folder(folder, &report::files(&run).map_err(failed)?)
+    }
+}
+
+/// What broke, a line each; nothing but the seed where nothing did.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.scenario.file.seed.0)?;
+        for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.held) {
+            write!(f, "\nbroken: {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
+        }
+        for violation in &self.finished.violations {
+            write!(f, "\nbroken: {}: {}", violation.invariant.name(), violation.what)?;
+        }
+        for (at, who, what) in &self.told.failures {
+            write!(f, "\n{who} at {}: {what}", human(at.since(Timestamp::ZERO)))?;
+        }
+        Ok(())
+    }
+}
