@@ -35,10 +35,12 @@ const drawn = async (page, name) => {
 const hovered = async (page, name) => {
   const plot = page.locator('figure[data-chart] .plot').first();
   await plot.scrollIntoViewIfNeeded();
-  const box = await plot.boundingBox();
+  // A chart over x shows values anywhere; bars and maps where one is.
+  const own = await plot.evaluate(one => one.previousElementSibling?.classList.contains('legend'));
+  const box = await (own ? plot : plot.locator('svg rect').nth(1)).boundingBox();
   await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
   const tip = plot.locator('.tip');
-  check(await tip.isVisible(), `${name}: no values under the pointer`);
+  check(await tip.isVisible(), `${name}: no values under the pointer, over ${await page.evaluate(() => location.pathname)}`);
   check(/\d/.test(await tip.innerText()), `${name}: values without a number`);
   const place = await tip.boundingBox();
   check(place.x >= 0 && place.x + place.width <= page.viewportSize().width + 1, `${name}: values beyond the page's edge`);

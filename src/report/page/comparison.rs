@@ -29,6 +29,16 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     }
     let all = parts.iter().flat_map(|part| rows_of(part).map(move |row| (part, row)));
     table(&mut page, "All choices", all, &metrics);
+    let overlays = [
+        ("overlay-open.svg", "Sessions open, all choices"),
+        ("overlay-percentiles.svg", "Latency by percentile, all choices"),
+        ("overlay-spread.svg", "Spread over the seeds, all choices"),
+    ];
+    let drawn: Vec<_> = overlays.iter().filter_map(|(name, title)| Some((title, files.bytes(name)?))).collect();
+    if !drawn.is_empty() {
+        page.heading("All in one");
+        drawn.into_iter().for_each(|(title, svg)| page.picture(title, "", svg));
+    }
     for (number, part) in parts.iter().enumerate() {
         let text = |key: &str| part[key].as_str().unwrap_or_default();
         page.heading(&format!("{}: {}", text("scenario"), text("title")));
@@ -223,11 +233,15 @@ fn bars(part: &Json, metric: &str) -> Json {
 }
 
 fn again(page: &mut Page, parts: &[Json], document: &Json) {
-    page.heading("Run it again");
+    // What was compared may have been folders of runs that nobody can have again.
+    let again = document["driver"] == "sim";
+    page.heading(if again { "Run it again" } else { "What was compared" });
     let files = parts.iter().map(|part| format!(" scenarios/{}.toml", part["scenario"].as_str().unwrap_or_default()));
     let seeds = parts.first().and_then(|part| rows_of(part).next()).into_iter().flat_map(runs_of);
     let seeds: Vec<String> = seeds.map(|run| run["seed"].to_string()).collect();
-    page.command(&format!("shakedown compare{} --seeds {}", files.collect::<String>(), seeds.join(",")));
+    if again {
+        page.command(&format!("shakedown compare{} --seeds {}", files.collect::<String>(), seeds.join(",")));
+    }
     page.note(&format!("version {}", document["version"].as_str().unwrap_or_default()));
     for (part, row) in parts.iter().flat_map(|part| rows_of(part).map(move |row| (part, row))) {
         let text = |place: &Json, key: &str| place[key].as_str().unwrap_or_default().to_string();

@@ -21,7 +21,7 @@ pub use cells::covered;
 pub const PAGE: &str = "report.html";
 
 /// The recorded files that a page is made from.
-pub const READ: [&str; 9] = [
+pub const READ: [&str; 12] = [
     "run.json",
     "summary.json",
     "series.csv",
@@ -30,6 +30,9 @@ pub const READ: [&str; 9] = [
     "runs.jsonl",
     "open.svg",
     "compare.json",
+    "overlay-open.svg",
+    "overlay-percentiles.svg",
+    "overlay-spread.svg",
     "capacity.json",
 ];
 

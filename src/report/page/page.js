@@ -320,20 +320,20 @@ class HeatMap {
   }
   redraw() {
     const { columns, rows, cells, x, y } = this.spec, width = Math.max(260, this.plot.clientWidth || 600);
-    const left = Math.max(...rows.map(row => row.length)) * 7.4 + 30, cell = Math.min(90, (width - left - 10) / columns.length), high = 30, height = rows.length * high + 44;
+    const left = Math.max(...rows.map(row => row.length)) * 7.4 + 12, above = 20, cell = Math.min(90, (width - left - 10) / columns.length), high = 30, height = rows.length * high + 44 + above;
     const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
     rows.forEach((row, r) => {
-      draw('text', { x: left - 6, y: r * high + 24, 'text-anchor': 'end' }, svg, row);
+      draw('text', { x: left - 6, y: above + r * high + 24, 'text-anchor': 'end' }, svg, row);
       columns.forEach((column, c) => {
-        const value = cells[r][c], rect = draw('rect', { x: left + c * cell, y: r * high + 5, width: cell - 2, height: high - 2, fill: value === null ? color('faint') : color('vermillion'), 'fill-opacity': value === null ? 1 : 0.06 + 0.9 * value, rx: 2 }, svg);
-        if (value !== null && cell > 34) draw('text', { x: left + c * cell + cell / 2 - 1, y: r * high + 24, 'text-anchor': 'middle', class: 'ink', 'pointer-events': 'none' }, svg, Math.round(value * 100) + ' %');
-        rect.addEventListener('pointerenter', () => { this.tip.hidden = false; this.tip.textContent = `${y} ${row}, ${x} ${column}: ${value === null ? '–' : percent(value)}`; this.tip.style.top = ((r + 1.3) * high / height * 100) + '%'; this.tip.style.left = '40%'; });
+        const value = cells[r][c], rect = draw('rect', { x: left + c * cell, y: above + r * high + 5, width: cell - 2, height: high - 2, fill: value === null ? color('faint') : color('vermillion'), 'fill-opacity': value === null ? 1 : 0.06 + 0.9 * value, rx: 2 }, svg);
+        if (value !== null && cell > 34) draw('text', { x: left + c * cell + cell / 2 - 1, y: above + r * high + 24, 'text-anchor': 'middle', class: 'ink', 'pointer-events': 'none' }, svg, Math.round(value * 100) + ' %');
+        rect.addEventListener('pointerenter', () => { this.tip.hidden = false; this.tip.textContent = `${y} ${row}, ${x} ${column}: ${value === null ? '–' : percent(value)}`; this.tip.style.top = (((r + 1.3) * high + above) / height * 100) + '%'; this.tip.style.left = '8px'; });
         rect.addEventListener('pointerleave', () => { this.tip.hidden = true; });
       });
     });
-    columns.forEach((column, c) => draw('text', { x: left + c * cell + cell / 2, y: rows.length * high + 20, 'text-anchor': 'middle' }, svg, column));
+    columns.forEach((column, c) => draw('text', { x: left + c * cell + cell / 2, y: above + rows.length * high + 20, 'text-anchor': 'middle' }, svg, column));
     draw('text', { x: left + columns.length * cell / 2, y: height - 4, 'text-anchor': 'middle' }, svg, x);
-    draw('text', { x: 12, y: rows.length * high / 2, 'text-anchor': 'middle', transform: `rotate(-90 12 ${rows.length * high / 2})` }, svg, y);
+    draw('text', { x: 2, y: 14 }, svg, y);
     if (this.svg) this.svg.remove();
     this.svg = svg;
     this.plot.insertBefore(svg, this.tip);
