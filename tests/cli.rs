@@ -820,6 +820,36 @@ fn a_run_is_written_as_a_trace_for_perfetto() {
     assert!(near(span(attempt).0, span(connect).0) && near(span(connect).1, span(handshake).0));
     assert!(near(span(handshake).1, span(attempt).1));
     assert_eq!(with("M", "thread_name").iter().filter(|event| event["args"]["name"] == "players-17").count(), 1);
+    // What the Trace Event Format demands of each phase; and the slices of a track, all of which have a name, lie in or
+    // beside each other, as those that overlap are not shown.
+    let mut tracks: std::collections::BTreeMap<(u64, u64), Vec<(u64, u64)>> = std::collections::BTreeMap::new();
+    for event in &events {
+        let keys: &[&str] = match event["ph"].as_str().unwrap() {
+            "M" => &["tid", "args"],
+            "X" => &["tid", "ts", "dur"],
+            "C" => &["ts", "args"],
+            "i" => &["tid", "ts", "s"],
+            "b" | "e" => &["ts", "id", "cat"],
+            other => panic!("{other}"),
+        };
+        assert!(event["pid"].is_u64() && keys.iter().all(|key| !event[key].is_null()), "{event}");
+        if event["ph"] == "X" {
+            let nanos = |key: &str| (event[key].as_f64().unwrap() * 1e3).round() as u64;
+            let track = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
+            tracks.entry(track).or_default().push((nanos("ts"), nanos("ts") + nanos("dur")));
+        }
+    }
+    for ((pid, tid), mut slices) in tracks {
+        let named = |thread: &&&serde_json::Value| thread["pid"] == pid && thread["tid"] == tid;
+        assert_eq!(with("M", "thread_name").iter().filter(named).count(), 1, "{pid}/{tid}");
+        slices.sort_by_key(|(from, until)| (*from, std::cmp::Reverse(*until)));
+        let mut around: Vec<u64> = Vec::new();
+        for (from, until) in slices {
+            around.retain(|end| *end > from);
+            assert!(around.last().is_none_or(|end| until <= *end), "{pid}/{tid}: {from} to {until}");
+            around.push(until);
+        }
+    }
     // Counters end where nothing is busy and nobody waits.
     for name in ["busy workers", "waiting"] {
         let last: std::collections::BTreeMap<u64, i64> = with("C", name)

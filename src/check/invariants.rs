@@ -8,6 +8,7 @@ use super::conservation::{Conservation, Missing};
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::record::Recorder;
+use crate::server;
 use crate::time::{Nanos, Timestamp, human};
 
 /// `[invariants]`: the bounds that only the scenario can state.
@@ -85,17 +86,38 @@ pub struct Violation {
     pub invariant: Invariant,
     /// When it was seen.
     pub at: Timestamp,
+    /// The event that broke it, if it is one: its place among all events of the run, as `seq` in `events.jsonl`.
+    pub event: Option<u64>,
     /// The session concerned, if it is one: its client group's number, and its own there.
     pub session: Option<(u16, u32)>,
     /// What was seen.
     pub what: String,
 }
 
+/// The first time that something was found that should not be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// What: as in metrics.
+    pub name: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// The event's place among all.
+    pub event: u64,
+    /// The session that found it, if one did.
+    pub session: Option<(u16, u32)>,
+}
+
 /// What was found in a run that should not be, by name and how often, held against what its clients are known for.
+/// `firsts`: the events that say so, the first of each.
 ///
 /// What a client is known for can only break an expectation: a scenario is free to ask what comes of it. What none is
 /// known for is a slip of the scenario, or of this program. What a server does never is.
-pub fn findings(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool, end: Timestamp) -> Vec<Violation> {
+pub fn findings(
+    found: &[(&'static str, u64)],
+    known: impl Fn(&str) -> bool,
+    firsts: &[First],
+    end: Timestamp,
+) -> Vec<Violation> {
     let violation = |(name, count): &(&'static str, u64)| {
         let (invariant, what) = match *name {
             _ if *count == 0 => return None,
@@ -109,7 +131,10 @@ pub fn findings(found: &[(&'static str, u64)], known: impl Fn(&str) -> bool, end
                 )
             }
         };
-        Some(Violation { invariant, at: end, session: None, what })
+        let first = firsts.iter().find(|first| first.name == *name);
+        let (at, event, session) =
+            first.map_or((end, None, None), |first| (first.at, Some(first.event), first.session));
+        Some(Violation { invariant, at, event, session, what })
     };
     found.iter().filter_map(violation).collect()
 }
@@ -139,6 +164,8 @@ pub struct Invariants {
     conservation: Option<Box<Conservation>>,
     /// When all has to be quiet; `NEVER` where nobody said so.
     quiet: Timestamp,
+    /// Of what should not be found, the first of each.
+    firsts: Vec<First>,
     /// Of each invariant, the first time it broke.
     broken: [Option<Violation>; Invariant::ALL.len()],
 }
@@ -153,6 +180,7 @@ impl Invariants {
             lives: Vec::with_capacity(sessions),
             conservation: quiet.map(|quiet| Box::new(Conservation::new(servers, quiet))),
             quiet: quiet.unwrap_or(Timestamp::NEVER),
+            firsts: Vec::new(),
             broken: Default::default(),
         }
     }
@@ -197,7 +225,7 @@ impl Invariants {
                     "{late} without a connection at the end; the first since {}",
                     human(since.since(Timestamp::ZERO))
                 );
-                self.breaks(Invariant::Liveness, end, Some(session), what);
+                self.breaks(Invariant::Liveness, end, None, Some(session), what);
             }
             let missing = self.conservation.take().map_or_else(Vec::new, |accounts| accounts.finish(end));
             for Missing { server, count, surplus } in missing {
@@ -206,7 +234,7 @@ impl Invariants {
                     true => format!("{name} holds {count} connections that nobody else knows of"),
                     false => format!("{count} sessions think they are open on {name}, which does not know them"),
                 };
-                self.breaks(Invariant::Conservation, end, None, what);
+                self.breaks(Invariant::Conservation, end, None, None, what);
             }
         }
         self.broken.into_iter().flatten().collect()
@@ -214,12 +242,29 @@ impl Invariants {
 
     #[cold]
     #[inline(never)]
-    fn breaks(&mut self, invariant: Invariant, at: Timestamp, session: Option<u32>, what: String) {
-        let session = session.and_then(|session| self.lives.get(session as usize)).map(|life| (life.group, life.index));
-        self.broken[invariant as usize].get_or_insert(Violation { invariant, at, session, what });
+    fn breaks(&mut self, invariant: Invariant, at: Timestamp, event: Option<u64>, session: Option<u32>, what: String) {
+        let session = session.and_then(|session| self.whose(session));
+        self.broken[invariant as usize].get_or_insert(Violation { invariant, at, event, session, what });
     }
 
-    fn session(&mut self, at: Timestamp, session: u32, event: client::Event) {
+    fn whose(&self, session: u32) -> Option<(u16, u32)> {
+        self.lives.get(session as usize).map(|life| (life.group, life.index))
+    }
+
+    #[cold]
+    fn finds(&mut self, name: &'static str, event: &Event, session: Option<u32>) {
+        if self.firsts.iter().all(|first| first.name != name) {
+            let session = session.and_then(|session| self.whose(session));
+            self.firsts.push(First { name, at: event.at, event: event.seq, session });
+        }
+    }
+
+    /// Of what should not be found, the first of each.
+    pub fn firsts(&self) -> Vec<First> {
+        self.firsts.clone()
+    }
+
+    fn session(&mut self, seq: u64, at: Timestamp, session: u32, event: client::Event) {
         let number = session as usize;
         if let client::Event::Scheduled { group, index } = event {
             let fresh = Life { group, index, state: State::Wants };
@@ -232,14 +277,16 @@ impl Invariants {
         }
         let Some(life) = self.lives.get_mut(number) else { return };
         if life.state == State::Over {
-            return self.breaks(Invariant::EndIsFinal, at, Some(session), format!("{event:?} came after the end"));
+            let what = format!("{event:?} came after the end");
+            return self.breaks(Invariant::EndIsFinal, at, Some(seq), Some(session), what);
         }
         let group = life.group;
         match event {
             client::Event::Opened { .. } => {
                 let twice = std::mem::replace(&mut life.state, State::Open) == State::Open;
                 if twice {
-                    self.breaks(Invariant::OneOpenConnection, at, Some(session), "it opened while it was open".into());
+                    let what = "it opened while it was open".into();
+                    self.breaks(Invariant::OneOpenConnection, at, Some(seq), Some(session), what);
                 }
             }
             client::Event::Lost { .. } => life.state = State::Wants,
@@ -258,13 +305,21 @@ impl Recorder for Invariants {
         if event.at < self.last || event.seq != self.events {
             let what =
                 format!("event {} at {} came after event {} at {}", event.seq, event.at.0, self.events, self.last.0);
-            self.breaks(Invariant::MonotoneTime, event.at, None, what);
+            self.breaks(Invariant::MonotoneTime, event.at, Some(event.seq), None, what);
         }
         self.last = event.at;
         self.events = event.seq + 1;
         match event.kind {
-            Kind::Session(session, kind) => self.session(event.at, session, kind),
+            Kind::Session(session, kind) => {
+                if let client::Event::Found { finding, .. } = kind {
+                    self.finds(finding.name(), event, Some(session));
+                }
+                self.session(event.seq, event.at, session, kind);
+            }
             kind => {
+                if let Kind::Server(_, server::Event::AcceptedWithoutCredentials { .. }) = kind {
+                    self.finds("accepted_without_credentials", event, None);
+                }
                 if let Some(accounts) = &mut self.conservation {
                     accounts.record(event.at, kind);
                 }
@@ -276,8 +331,7 @@ impl Recorder for Invariants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{End, Event as Session};
-    use crate::server;
+    use crate::client::{End, Event as Session, Finding};
 
     /// Feeds events a millisecond apart; the run ends a second later.
     fn broken(quiet: Option<u64>, events: &[Kind], waiting: &[u32]) -> Vec<(Invariant, String)> {
@@ -338,14 +392,27 @@ mod tests {
     #[test]
     fn what_a_client_is_known_for_breaks_nothing_and_the_rest_does() {
         let found = |name| {
-            let all = findings(&[(name, 3)], |known| known == "credentials_leaked", Timestamp::ZERO);
+            let all = findings(&[(name, 3)], |known| known == "credentials_leaked", &[], Timestamp::ZERO);
             all.into_iter().map(|violation| violation.invariant).collect::<Vec<_>>()
         };
         assert_eq!(found("credentials_leaked"), []);
         assert_eq!(found("accept_unverified"), [Invariant::KnownFindings]);
         // Nobody may be known for this.
         assert_eq!(found("accepted_without_credentials"), [Invariant::Authentication]);
-        assert_eq!(findings(&[("redirect_loop", 0)], |_| false, Timestamp::ZERO), []);
+        assert_eq!(findings(&[("redirect_loop", 0)], |_| false, &[], Timestamp::ZERO), []);
+    }
+
+    #[test]
+    fn the_event_that_broke_it_is_told() {
+        let mut watch = Invariants::new(1, 1, None);
+        let found = session(Session::Found { connection: 1, finding: Finding::RedirectLoop });
+        for (seq, kind) in (0..).zip([session(SCHEDULED), session(OPENED), found, found, session(OPENED)]) {
+            watch.record(&Event { at: Timestamp(seq * 10), seq, kind });
+        }
+        let all = findings(&[("redirect_loop", 2)], |_| false, &watch.firsts(), Timestamp(99));
+        assert_eq!((all[0].at, all[0].event, all[0].session), (Timestamp(20), Some(2), Some((0, 0))));
+        let broken = watch.finish(Timestamp(99), Nanos(1), std::iter::empty(), |_| String::new());
+        assert_eq!((broken[0].at, broken[0].event, broken[0].session), (Timestamp(40), Some(4), Some((0, 0))));
     }
 
     #[test]

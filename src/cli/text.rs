@@ -15,7 +15,7 @@ use crate::report::{grouped, shown};
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
-use crate::time::{Nanos, human};
+use crate::time::{Nanos, Timestamp, human};
 
 /// Members of a server group that are shown one by one, at most.
 const MEMBERS_SHOWN: usize = 8;
@@ -246,14 +246,17 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
     let mut text = String::new();
     for violation in violations {
         let invariant = violation.invariant;
+        let event =
+            violation.event.map(|event| format!(", event {event} at {}", human(violation.at.since(Timestamp::ZERO))));
         let session = violation.session.map(|session| format!(" ({})", scenario.session_name(session)));
         let _ = writeln!(
             text,
-            "{}  {}: {}{}\n        {}",
+            "{}  {}: {}{}{}\n        {}",
             bad("BROKEN"),
             invariant.name(),
             violation.what,
             session.unwrap_or_default(),
+            event.unwrap_or_default(),
             invariant.sentence()
         );
     }

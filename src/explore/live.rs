@@ -250,9 +250,10 @@ pub fn live(
     let judged = |path: &str| setup.part != Part::Servers && is_played(path);
     let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
     let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
+    let firsts = invariants.firsts();
     let mut violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
     let known = |finding: &str| scenario.file.is_known(finding);
-    violations.extend(findings(&measured.findings, known, ended.at));
+    violations.extend(findings(&measured.findings, known, &firsts, ended.at));
     let finished = Finished {
         driver: driver_name(setup.part),
         digest: String::new(),

@@ -136,6 +136,7 @@ impl Observers {
         let (digest, (metrics, invariants)) = self.0;
         let within = scenario.quiet_from().map_or(Nanos::ZERO, |(_, within)| within);
         let name = |server: u32| scenario.servers[server as usize].name.clone();
+        let firsts = invariants.firsts();
         let mut violations = match partial {
             // What would have come is not known.
             true => Vec::new(),
@@ -143,7 +144,7 @@ impl Observers {
         };
         let measured = metrics.finish(now);
         let known = |finding: &str| scenario.file.is_known(finding);
-        violations.extend(findings(&measured.findings, known, now));
+        violations.extend(findings(&measured.findings, known, &firsts, now));
         Finished {
             driver,
             digest: digest.to_string(),

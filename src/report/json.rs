@@ -67,6 +67,7 @@ pub(super) fn summary(run: &Run<'_>) -> String {
             json!({
                 "invariant": violation.invariant.name(),
                 "at_ms": violation.at.since(Timestamp::ZERO).as_millis_f64(),
+                "event": violation.event,
                 "session": violation.session.map(|session| run.scenario.session_name(session)),
                 "what": violation.what,
             })
