@@ -7,6 +7,7 @@ mod closed;
 mod document;
 mod herds;
 mod kernels;
+mod knees;
 mod links;
 mod names;
 mod queueing;
@@ -134,6 +135,7 @@ pub fn experiments() -> Vec<Experiment> {
     let parts = [
         queueing::all(),
         kernels::all(),
+        knees::all(),
         links::all(),
         closed::all(),
         names::all(),
