@@ -41,6 +41,8 @@ pub struct LoadCurve<'a> {
     pub title: &'a str,
     /// The key that is varied.
     pub vary: &'a str,
+    /// Whether there is nothing between two whole numbers of it.
+    pub whole: bool,
     /// Which latency.
     pub latency: &'a str,
     /// The loads, in order.
@@ -126,7 +128,7 @@ pub fn picture(curve: &LoadCurve<'_>) -> Picture {
     Picture {
         title: "Capacity",
         description: "Latency (lines, left) and the shares that open and that fail (areas, right, 0 to 100 %) against what is varied. The marked stretch is where the objective ceases to hold, with 95 % confidence.",
-        x: values(curve.vary, lo, hi),
+        x: values(curve.vary, lo, hi, curve.whole),
         right: (!points.is_empty()).then(|| shares(&y)),
         y,
         layers,
@@ -149,8 +151,9 @@ fn pieces(points: impl Iterator<Item = Option<Point>>) -> Vec<Vec<Point>> {
 }
 
 /// The axis of what is varied.
-fn values(name: &str, lo: f64, hi: f64) -> Axis {
-    let (step, decimals) = nice_step((hi - lo) / 10.0);
+fn values(name: &str, lo: f64, hi: f64, whole: bool) -> Axis {
+    let least = (hi - lo) / 10.0;
+    let (step, decimals) = nice_step(if whole { least.max(1.0) } else { least });
     let first = (lo / step - 1e-9).ceil();
     let count = ((hi - first * step) / step + 1e-9).max(0.0) as usize + 1;
     let ticks = (0..count).map(|n| {

@@ -436,6 +436,7 @@ impl Capacity {
         chart::draw_capacity(&LoadCurve {
             title: &format!("{}: {}", self.question.scenario, self.question.title),
             vary: &self.question.vary,
+            whole: self.question.kind.is_whole(),
             latency: self.latency(),
             points: points.collect(),
             knee,

@@ -142,7 +142,11 @@ pub fn is_collapsed(measured: &Measured, slo: &[(String, Expectation)]) -> bool 
 fn verdict(collapse: &Collapse) -> String {
     let (width, depth) = (&collapse.width, &collapse.depth);
     let at = |column: usize, row: usize| {
-        format!("{} at {}", width.kind.shown(width.values[column]), depth.kind.shown(depth.values[row]))
+        let one = |side: &Side, number: usize| {
+            let key = side.key.rsplit('.').next().unwrap_or(&side.key);
+            format!("{key} {}", side.kind.shown(side.values[number]))
+        };
+        format!("{} and {}", one(width, column), one(depth, row))
     };
     let mut all: Vec<(usize, usize, Cell)> = Vec::new();
     for (row, cells) in collapse.cells.iter().enumerate() {

@@ -25,6 +25,9 @@ pub struct Fill {
 /// Workers that are this busy have no time left: what comes in addition waits ever longer.
 const BUSY: f64 = 0.95;
 
+/// What is less full than this is no limit.
+const SLACK: f64 = 0.5;
+
 fn count(summary: &Summary, path: &str) -> u64 {
     match summary.get(path) {
         Some(Value::Count(count) | Value::Part { count, .. }) => count,
@@ -152,19 +155,25 @@ pub fn limit(
     });
     let fullest = || (0..fails.len()).max_by(|a, b| fails[*a].fill.total_cmp(&fails[*b].fill).then(b.cmp(a)));
     if earliest.is_none() {
-        if failed_connects > 0.01 {
+        // What faults refuse says nothing of room.
+        let calm = scenario.file.faults.is_empty() && scenario.drawn.is_empty();
+        if failed_connects > 0.01 && calm {
             let of = scenario.file.servers.keys().next().cloned().unwrap_or_default();
-            let evidence = format!(
-                "{} of the attempts are refused or time out while connecting, and nothing else is full",
-                Kind::Share.shown(failed_connects)
-            );
+            let evidence =
+                format!("{} of the attempts fail, and nothing else is full", Kind::Share.shown(failed_connects));
             let fill = (0.0, 1.0);
             return Some(Limit { of, resource: "backlog".into(), fill, evidence, grows: false });
         }
-        let slack = fullest().is_none_or(|number| fails[number].fill < 0.5);
-        if let Some(of) = limited_link(scenario).filter(|_| slack) {
+        if fullest().is_none_or(|number| fails[number].fill < SLACK) {
             let evidence = "a link has a bandwidth, and no server's resource is half full".to_string();
-            return Some(Limit { of, resource: "link".into(), fill: (0.0, 1.0), evidence, grows: false });
+            let fill = (0.0, 1.0);
+            return limited_link(scenario).map(|of| Limit {
+                of,
+                resource: "link".into(),
+                fill,
+                evidence,
+                grows: false,
+            });
         }
     }
     let number = earliest.or_else(fullest)?;

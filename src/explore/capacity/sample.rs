@@ -100,10 +100,11 @@ pub fn sample(
     };
     let span = load.last.since(load.first.unwrap_or(load.last)).as_secs_f64();
     let per_second = |count: u64| if span > 0.0 { count as f64 / span } else { 0.0 };
-    let number = |value: Value| match value {
+    let number = |value: Value, expected: &Expectation| match value {
         Value::Duration(length) => length.map(|length| length.as_millis_f64()),
         Value::Count(count) => Some(count as f64),
-        Value::Part { count, of } => (of > 0).then(|| count as f64 / of as f64),
+        Value::Part { count, of } if expected.to_string().ends_with('%') => (of > 0).then(|| count as f64 / of as f64),
+        Value::Part { count, .. } => Some(count as f64),
         Value::Ratio(ratio) => ratio,
     };
     Some(Sample {
@@ -115,7 +116,7 @@ pub fn sample(
         refused: share("attempts.failed"),
         p50: ms(&format!("{latency}.p50")),
         p99: ms(&format!("{latency}.p99")),
-        measured: slo.iter().map(|(path, _)| get(path).and_then(number)).collect(),
+        measured: slo.iter().map(|(path, expected)| number(get(path)?, expected)).collect(),
         fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
     })
 }

@@ -1,20 +1,29 @@
 //! What a search comes to, in a sentence.
 
 use super::{Runs, limit};
-use crate::report::capacity::{Capacity, Find, Kind, Outcome};
+use crate::check::Expectation;
+use crate::metrics::Value;
+use crate::report::capacity::{Capacity, Find, Kind, Objective, Outcome};
 use crate::report::league::{Unit, magnitude};
 use crate::report::percent;
 use crate::scenario::Scenario;
+use crate::time::Nanos;
 
 /// Sessions that never open where the objective holds, beyond which the sentence says so.
 const LEFT_OUT: f64 = 0.005;
+
+/// What arrives.
+const SESSIONS: &str = " sessions";
 
 /// Fills in the limit, the verdict and the advice.
 pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity) {
     let question = &capacity.question;
     let kind = question.kind;
     let name = thing(&runs.key.path, kind);
-    let shown = |value: f64| format!("{}{name}", kind.shown(value));
+    let shown = |value: f64| match name.as_str() {
+        SESSIONS => kind.shown(value).replace("/s", " sessions/s"),
+        name => format!("{}{name}", kind.shown(value)),
+    };
     let seeds = question.seeds.len();
     let slo: Vec<String> =
         question.slo.iter().map(|objective| format!("{} {}", objective.metric, objective.expected)).collect();
@@ -61,6 +70,10 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         let at = if capacity.find == Find::Highest { "at" } else { "with" };
         text += &format!("; {at} {} {what}; the limit is {resource} ({}).", shown(fails), of.evidence);
         capacity.advice = limit::advice(of);
+    } else if let Some(fails) = fails {
+        let at = if capacity.find == Find::Highest { "at" } else { "with" };
+        let missed = missed(capacity, fails);
+        text += &format!("; {at} {} {missed}, though no resource of a server is half full.", shown(fails));
     } else if capacity.outcome == Outcome::Found {
         text.push('.');
     }
@@ -84,7 +97,7 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         );
     }
     if let Some((model, formula)) = capacity.closed_form.as_ref().and_then(|of| Some((&of.model, of.value?))) {
-        text += &format!(" {model} by its formula: {}.", shown(formula));
+        text += &format!(" {model} in a steady state, by its formula: {}.", shown(formula));
     }
     capacity.verdict = text;
 }
@@ -136,26 +149,32 @@ fn missed(capacity: &Capacity, fails: f64) -> String {
     let Some(point) = capacity.points.iter().find(|point| point.value == fails) else {
         return "it does not hold".into();
     };
-    let all = capacity.question.slo.iter().zip(&point.measured).map(|(objective, value)| {
-        let is_duration = objective.expected.trim_end().ends_with('s');
-        let value = match (value, is_duration) {
-            (None, _) => "never".into(),
-            (Some(value), true) => magnitude(*value, Unit::Ms),
-            (Some(value), false) if objective.expected.ends_with('%') => percent(*value),
-            (Some(value), false) => magnitude(*value, Unit::Count),
+    let all = capacity.question.slo.iter().zip(&point.measured).filter_map(|(objective, value)| {
+        let Objective { metric, expected } = objective;
+        let (is_duration, is_share) = (expected.ends_with('s'), expected.ends_with('%'));
+        let (measured, shown) = match (value, is_duration) {
+            (None, _) => (Value::Duration(None), "never".into()),
+            (Some(ms), true) => (Value::Duration(Some(Nanos((ms * 1e6 + 0.5) as u64))), magnitude(*ms, Unit::Ms)),
+            (Some(share), false) if is_share => (Value::Ratio(Some(*share)), percent(*share)),
+            (Some(count), false) => (Value::Ratio(Some(*count)), magnitude(*count, Unit::Count)),
         };
-        format!("{} is {value}", objective.metric)
+        let holds = expected.parse::<Expectation>().is_ok_and(|expected| expected.holds(measured));
+        (!holds).then(|| format!("{metric} is {shown}"))
     });
-    all.collect::<Vec<_>>().join(" and ")
+    match all.collect::<Vec<_>>() {
+        // The median seed holds what some do not.
+        none if none.is_empty() => "it does not hold with every seed".into(),
+        all => all.join(" and "),
+    }
 }
 
 /// What the values of a key are values of.
 fn thing(path: &str, kind: Kind) -> String {
     let steps: Vec<&str> = path.split('.').collect();
     match (&steps[..], kind) {
-        (["clients", _, "arrive", ..], Kind::Rate) => " arriving sessions".replace(" arriving", ""),
+        (["clients", _, "arrive", ..], Kind::Rate) => SESSIONS.into(),
         (["clients", group, "count"], _) => format!(" {group}"),
-        (["servers", group, "count"], _) => format!(" of {group}"),
+        (["servers", group, "count"], _) => format!(" × {group}"),
         (["servers", group, key], _) => format!(" {} of {group}", key.replace('_', " ")),
         _ => format!(" ({path})"),
     }

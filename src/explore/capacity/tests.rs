@@ -125,7 +125,11 @@ fn the_knee_of_a_markov_queue_is_where_theory_has_it() {
     assert!((value / 175.0 - 1.0).abs() < 0.1 && high - low < 0.35 * 175.0, "{value}: {low} to {high}");
     // Each seed's gap is as narrow as was asked.
     assert!(capacity.knees.iter().all(|knee| knee.fails - knee.holds <= 0.04 * knee.fails), "{:?}", capacity.knees);
-    assert!(capacity.verdict.contains("M/M/1 by its formula: 175/s"), "{}", capacity.verdict);
+    assert!(
+        capacity.verdict.contains("M/M/1 in a steady state, by its formula: 175 sessions/s"),
+        "{}",
+        capacity.verdict
+    );
     // The rate brings its sessions: they arrive for as long as before.
     let heavy = capacity.points.last().unwrap();
     assert!((heavy.offered / heavy.value - 1.0).abs() < 0.1, "{heavy:?}");
@@ -216,7 +220,7 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
         map.cells.iter().map(|row| row.iter().map(|cell| cell.collapsed).collect()).collect();
     assert_eq!(collapsed, [[0, 0], [3, 3]]);
     assert!(map.verdict.contains("2 are recovered from with each of 3 seeds, 2 with none"), "{}", map.verdict);
-    assert!(map.verdict.contains("every seed collapses from 100 ms at 400"), "{}", map.verdict);
+    assert!(map.verdict.contains("every seed collapses from evenly_over 100 ms and count 400"), "{}", map.verdict);
     let read: crate::report::collapse::Collapse = serde_json::from_str(&map.json()).unwrap();
     assert_eq!(read, map);
     assert!(map.chart().contains("100 %"));
