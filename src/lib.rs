@@ -34,9 +34,54 @@
 //! # Ok::<(), shakedown::scenario::Problem>(())
 //! ```
 //!
+//! # What to call
+//!
+//! - [`scenario::Scenario::load`] reads a scenario; a [`scenario::Problem`] says where one is wrong, and what would be right.
+//! - [`explore::once`] runs one and measures it. [`hunt`] runs many seeds in a test, and panics at the lowest that breaks
+//!   something.
+//! - [`driver::sim::Simulation`] runs one with [`record::Recorder`]s of your own, which see every event:
+//!
+//! ```
+//! use shakedown::driver::sim::Simulation;
+//! use shakedown::event::{Event, Kind};
+//! use shakedown::record::Recorder;
+//! use shakedown::scenario::{Overrides, Scenario};
+//! use shakedown::time::Timestamp;
+//!
+//! /// When something last happened to a session.
+//! struct Last(Timestamp);
+//!
+//! impl Recorder for Last {
+//!     fn record(&mut self, event: &Event) {
+//!         if let Kind::Session(..) = event.kind {
+//!             self.0 = event.at;
+//!         }
+//!     }
+//! }
+//!
+//! # let text = "format = 1\ntitle = \"One gateway\"\nduration = \"5s\"\n[servers.gateway]\n[clients.players]\n\
+//! #             count = 10\nendpoints = \"gateway\"\narrive = { evenly_over = \"1s\" }\n";
+//! let scenario = Scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let (mut simulation, mut last) = (Simulation::new(&scenario), Last(Timestamp::ZERO));
+//! while simulation.advance(&mut last, 1_000) {}
+//! assert!(last.0 > Timestamp::ZERO && last.0 <= simulation.now());
+//! # Ok::<(), shakedown::scenario::Problem>(())
+//! ```
+//!
+//! What is wrong with a scenario is told as the command line tells it:
+//!
+//! ```
+//! use shakedown::scenario::{Overrides, Scenario};
+//!
+//! let problem = Scenario::load("fleet.toml", "fleet", "format = 1\ntilte = \"x\"\n", &Overrides::default()).unwrap_err();
+//! assert!(problem.message().contains("unknown key"), "{problem}");
+//! assert!(problem.help().is_some_and(|help| help.contains("`title`")), "{problem}");
+//! ```
+//!
 //! # The floors of the house
 //!
-//! A room imports rooms of lower floors only; `tests/architecture.rs` holds that. From the ground up:
+//! A room imports rooms of lower floors only; `tests/architecture.rs` holds that. `ARCHITECTURE.md` has a picture. From the
+//! ground up (below all of them lies `shape`, from which types have the JSON Schema that [`scenario::schema`] prints):
 //!
 //! | floor | rooms | what they must not know |
 //! |---|---|---|
@@ -78,6 +123,7 @@ pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod server;
+mod shape;
 pub mod time;
 pub mod tls;
 

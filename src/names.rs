@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::shape::{self, shaped};
+
 /// Reads one name, or a list of them, as a list.
 ///
 /// # Errors
@@ -15,6 +17,11 @@ pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 /// `"gateway"` or `["gateway", "spare-0"]`: servers and groups, expanded in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
+
+shaped!(Names, "Names", |generator| shape::any([
+    generator.subschema_for::<String>(),
+    generator.subschema_for::<Vec<String>>()
+]));
 
 impl Serialize for Names {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

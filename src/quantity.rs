@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::shape::{self, shaped};
 
 /// How often something happens, per second. In files: `"2000/s"`, `"30/m"` or `"1/h"`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -12,17 +15,15 @@ pub struct Rate(pub f64);
 /// What a rate must look like, for error messages.
 pub const RATE_HINT: &str = "a rate, such as \"2000/s\" or \"30/m\"";
 
+/// What a rate may be per, in seconds.
+const RATE_UNITS: [(&str, f64); 3] = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+
 impl FromStr for Rate {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Rate, &'static str> {
         let (number, unit) = text.split_once('/').ok_or(RATE_HINT)?;
-        let seconds = match unit.trim() {
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(RATE_HINT),
-        };
+        let (_, seconds) = RATE_UNITS.iter().find(|(name, _)| *name == unit.trim()).ok_or(RATE_HINT)?;
         let number: f64 = number.trim().replace('_', "").parse().map_err(|_| RATE_HINT)?;
         if !(number.is_finite() && number >= 0.0) {
             return Err(RATE_HINT);
@@ -148,7 +149,9 @@ impl fmt::Display for Bytes {
 
 /// Written and read as text, with a hint for who writes it otherwise.
 macro_rules! as_text {
-    ($type:ident, $hint:expr) => {
+    ($type:ident, $hint:expr, $pattern:expr) => {
+        shaped!($type, stringify!($type), |_generator| shape::text($pattern, $hint));
+
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -173,10 +176,18 @@ macro_rules! as_text {
     };
 }
 
-as_text!(Rate, RATE_HINT);
-as_text!(Share, SHARE_HINT);
-as_text!(Bandwidth, BANDWIDTH_HINT);
-as_text!(Bytes, BYTES_HINT);
+/// What the units of a table look like behind a number.
+fn pattern_of(units: &[(&str, u64)]) -> String {
+    format!("^{}$", shape::number_with(units.iter().map(|(unit, _)| *unit)))
+}
+
+as_text!(Rate, RATE_HINT, {
+    let units: Vec<&str> = RATE_UNITS.iter().map(|(unit, _)| *unit).collect();
+    format!(r"^\s*[+0-9._][-+0-9._eE]*\s*/\s*({})\s*$", units.join("|"))
+});
+as_text!(Share, SHARE_HINT, r"^[+0-9.][-+0-9.eE]*\s*%$");
+as_text!(Bandwidth, BANDWIDTH_HINT, pattern_of(&BIT_UNITS));
+as_text!(Bytes, BYTES_HINT, pattern_of(&BYTE_UNITS));
 
 /// `loss`: the share of messages that are lost, `"1%"` or `{ forward = "1%", back = "0%" }`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -200,7 +211,7 @@ impl Default for Loss {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EachWay {
     #[serde(default = "none")]
@@ -212,6 +223,11 @@ struct EachWay {
 fn none() -> Share {
     Share(0.0)
 }
+
+shaped!(Loss, "Loss", |generator| shape::any([
+    generator.subschema_for::<Share>(),
+    generator.subschema_for::<EachWay>()
+]));
 
 impl Serialize for Loss {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,12 +7,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::shape::{self, shaped};
 use crate::time::Nanos;
 
 /// The one number that a run's randomness comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
@@ -197,7 +199,7 @@ pub enum Distribution {
 }
 
 /// The distributions that vary.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Varying {
     /// Every length between two equally likely.
@@ -353,6 +355,11 @@ impl From<Nanos> for Distribution {
         Distribution::Constant(value)
     }
 }
+
+shaped!(Distribution, "Distribution", |generator| shape::any([
+    generator.subschema_for::<Nanos>(),
+    generator.subschema_for::<Varying>()
+]));
 
 impl Serialize for Distribution {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

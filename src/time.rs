@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::shape;
+
 /// A moment: nanoseconds since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
@@ -95,6 +97,7 @@ impl AddAssign for Nanos {
 /// A timeout as files write it: `"none"` stands for one that never comes.
 pub mod timeout {
     use super::{DURATION_HINT, Nanos};
+    use crate::shape::{self, shaped};
     use serde::{Deserializer, Serialize, Serializer, de};
 
     /// No timeout.
@@ -131,6 +134,11 @@ pub mod timeout {
         }
         deserializer.deserialize_any(Visitor)
     }
+
+    /// What it looks like in a scenario.
+    pub(crate) enum Shape {}
+
+    shaped!(Shape, "Timeout", |generator| shape::any([shape::words(&["none"]), generator.subschema_for::<Nanos>()]));
 
     /// The same where there need not be one.
     pub mod optional {
@@ -220,6 +228,13 @@ impl fmt::Display for Nanos {
         };
         write!(f, "{}{unit}", self.0 / factor)
     }
+}
+
+crate::shape::shaped!(Nanos, "Duration", |_generator| shape::text(format!("^{}$", pattern()), DURATION_HINT));
+
+/// What a duration looks like.
+pub(crate) fn pattern() -> String {
+    shape::number_with(UNITS.iter().map(|(unit, _)| *unit))
 }
 
 impl Serialize for Nanos {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up: a room may import rooms of lower floors only.
 const FLOORS: &[&[&str]] = &[
+    &["shape"],
     &["time", "names"],
     &["quantity"],
     &["rng"],

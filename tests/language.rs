@@ -2,6 +2,7 @@
 //! types know: a scenario with an unknown key, or an unknown word, is refused by naming the known ones.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use shakedown::scenario::{Overrides, Scenario};
 
@@ -196,4 +197,114 @@ fn every_word_is_documented_where_it_belongs() {
             assert!(words.contains(word.as_str()), "docs/scenarios.md, {heading}: nothing about \"{word}\" of {key}");
         }
     }
+}
+
+/// The schema as a validator sees it.
+struct Schema {
+    schemas: boon::Schemas,
+    index: boon::SchemaIndex,
+}
+
+impl Schema {
+    fn new() -> Schema {
+        let mut schemas = boon::Schemas::new();
+        let mut compiler = boon::Compiler::new();
+        let text = serde_json::from_str(&shakedown::scenario::schema()).unwrap();
+        compiler.add_resource("scenario.json", text).unwrap();
+        let index = compiler.compile("scenario.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+        Schema { schemas, index }
+    }
+
+    /// What is wrong with a scenario, if anything.
+    fn problem(&self, text: &str) -> Option<String> {
+        let instance: serde_json::Value = toml::from_str(text).unwrap();
+        self.schemas.validate(&instance, self.index).err().map(|error| format!("{error:#}"))
+    }
+}
+
+fn committed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .flat_map(|path| if path.is_dir() { committed(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_schema_is_committed() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/schema.json");
+    let schema = shakedown::scenario::schema();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &schema).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == schema, "scenarios/schema.json is not what `shakedown schema` prints: UPDATE_GOLDEN=1 writes it");
+}
+
+#[test]
+fn the_schema_takes_every_scenario_and_what_each_resolves_to() {
+    let schema = Schema::new();
+    let files = committed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"));
+    assert!(files.len() >= 26);
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).chain([TABLES.to_string()]);
+    for text in texts {
+        let title = text.lines().find(|line| line.starts_with("title")).unwrap().to_string();
+        assert_eq!(schema.problem(&text), None, "{title}");
+        let base = Scenario::load("x", "x", &text, &Overrides::default()).unwrap();
+        let variants = base.variants.iter().cloned().map(Some).chain([None]);
+        for variant in variants {
+            let overrides = Overrides { variant: variant.clone(), ..Overrides::default() };
+            let resolved = Scenario::load("x", "x", &text, &overrides).unwrap().resolved();
+            assert_eq!(schema.problem(&resolved), None, "{title}, {variant:?}, resolved");
+        }
+    }
+}
+
+/// What is wrong by the types alone, the schema refuses as the parser does.
+#[test]
+fn the_schema_refuses_what_the_parser_refuses() {
+    let schema = Schema::new();
+    for (right, wrong) in [
+        ("format = 1", "format = 2"),
+        ("title = \"Tables\"", ""),
+        ("title = \"Tables\"", "title = 7"),
+        ("duration = \"60s\"", "duration = 60"),
+        ("duration = \"60s\"", "duration = \"60\""),
+        ("duration = \"60s\"", "duration = \"60 sec\""),
+        ("duration = \"60s\"", "duration = \"60s\"\ndurration = \"60s\""),
+        ("[measure]\nfrom", "[measure]\nform"),
+        ("count = 10\nhosts", "cuont = 10\nhosts"),
+        ("count = 10\nhosts", "count = -10\nhosts"),
+        ("count = 10\nhosts", "count = \"10\"\nhosts"),
+        ("endpoints = \"game\"", ""),
+        ("endpoints = \"game\"", "endpoints = [1]"),
+        ("endpoints = \"game\"", "endpoints = \"game\"\npick = \"rnadom\""),
+        ("endpoints = \"game\"", "endpoints = \"game\"\nmode = \"upgarde\""),
+        ("endpoints = \"game\"", "endpoints = \"game\"\nhold = \"ever\""),
+        ("endpoints = \"game\"", "endpoints = \"game\"\npreset = \"nobody\""),
+        ("endpoints = \"game\"", "endpoints = \"game\"\nprofile = \"nobody\""),
+        ("endpoints = \"game\"", "endpoints = \"game\"\nconnect_timeout = \"never\""),
+        ("rate = \"1/s\", burst = 2", "rate = 1, burst = 2"),
+        ("rate = \"1/s\", burst = 2", "rate = \"1/d\", burst = 2"),
+        ("loss = \"10%\"", "loss = \"10\""),
+        ("loss = \"10%\"", "loss = { forth = \"10%\" }"),
+        ("up = \"1Mbit/s\"", "up = \"1MB/s\""),
+        ("kind = \"lossy\"", "kind = \"lousy\""),
+        ("kind = \"lossy\"", ""),
+        ("target = { from = \"players\", to = \"gateway\" }", "target = { from = \"players\" }"),
+        ("kind = \"l4\"", "kind = \"l5\""),
+        ("behavior = { kind = \"serve\" }", "behavior = \"serve\""),
+        ("queue = { deadline = \"1s\" }", "queue = { dead = \"1s\" }"),
+        ("closed_loop = { think", "closed_loop = { thinks"),
+        ("[measure]", "[expect]\n\"sessions.opened\" = \"10\"\n[measure]"),
+        ("[measure]", "[expect]\n\"sessions.opened\" = 10\n[measure]"),
+    ] {
+        assert!(TABLES.contains(right), "{right}");
+        let text = TABLES.replacen(right, wrong, 1);
+        assert!(Scenario::load("x", "x", &text, &Overrides::default()).is_err(), "{wrong}: the parser takes it");
+        assert!(schema.problem(&text).is_some(), "{wrong}: the schema takes it");
+    }
+    assert_eq!(schema.problem(TABLES), None);
 }

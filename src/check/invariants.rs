@@ -2,6 +2,7 @@
 //!
 //! Checked from events alone, beside the metrics. Each has a name, a sentence, and the moment that broke it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conservation::{Conservation, Missing};
@@ -12,8 +13,9 @@ use crate::server;
 use crate::time::{Nanos, Timestamp, human};
 
 /// `[invariants]`: the bounds that only the scenario can state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Invariants")]
 pub struct Config {
     /// So long after the last fault began or healed, every session that wants a connection has one.
     pub open_within: Nanos,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::metrics::{Summary, Value};
 use crate::quantity::Share;
+use crate::shape::{self, shaped};
 use crate::time::Nanos;
 
 /// `"< 250ms"`, `">= 99%"`, `"== 0"`: a comparison with a quantity.
@@ -141,6 +142,12 @@ impl fmt::Display for Expectation {
 /// One expectation of a metric, or several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectations(pub Vec<Expectation>);
+
+shaped!(Expectations, "Expectations", |_generator| {
+    let signs: Vec<&str> = COMPARISONS.iter().map(|(sign, _)| *sign).collect();
+    let one = shape::text(format!(r"^\s*({})\s*[-+0-9._]", signs.join("|")), EXPECTATION_HINT);
+    shape::any([one.clone(), schemars::json_schema!({ "type": "array", "items": one })])
+});
 
 impl Serialize for Expectations {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::event::Finding;
@@ -14,11 +15,13 @@ use crate::load::Arrive;
 use crate::names::one_or_more;
 use crate::network::AccessLink;
 use crate::rng::Distribution;
+use crate::shape::{self, shaped};
 use crate::time::{Nanos, timeout};
 
 /// `[clients.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Clients")]
 pub struct Config {
     /// A real client whose keys this group takes where it has none of its own (docs/clients.md lists them).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +39,7 @@ pub struct Config {
     pub arrive: Arrive,
     /// Server groups and members, expanded in order.
     #[serde(deserialize_with = "one_or_more")]
+    #[schemars(with = "crate::names::Names")]
     pub endpoints: Vec<String>,
     /// Which endpoint a session begins with.
     #[serde(default)]
@@ -51,9 +55,11 @@ pub struct Config {
     pub path: String,
     /// From the first SYN to TCP being up.
     #[serde(default = "default_timeout", with = "timeout")]
+    #[schemars(with = "timeout::Shape")]
     pub connect_timeout: Nanos,
     /// From TCP being up to the complete answer, TLS included.
     #[serde(default = "default_timeout", with = "timeout")]
+    #[schemars(with = "timeout::Shape")]
     pub handshake_timeout: Nanos,
     /// Whether it resumes TLS sessions with the tickets that servers gave it (true unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +112,7 @@ pub struct Config {
     pub proxy_credentials: Option<Login>,
     /// From the start of an attempt to open, hops included; absent: no more than the two above.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "timeout::optional")]
+    #[schemars(with = "Option<timeout::Shape>")]
     pub open_timeout: Option<Nanos>,
     /// Pings that find out that a path is dead; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,7 +166,7 @@ pub struct Config {
 }
 
 /// Ping and pong (RFC 6455 section 5.5.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// From opening, or from one ping, to the next ping.
@@ -170,7 +177,7 @@ pub struct Heartbeat {
 
 /// A circuit breaker (Nygard, "Release It!"): after so many failures in a row a host does not try for a while; then one
 /// session does, and its outcome decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Breaker {
     /// Failed attempts in a row that open it.
@@ -231,7 +238,7 @@ fn default_reconnect() -> bool {
 }
 
 /// Which endpoint a session begins with, and begins again with after it lost an open connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pick {
     /// The first of the list.
@@ -246,7 +253,7 @@ pub enum Pick {
 }
 
 /// Which endpoint a session tries after a failed attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnRetry {
     /// The one that failed (the default of `sticky`).
@@ -277,6 +284,8 @@ pub enum Hold {
     /// For a time, counted from opening.
     For(Distribution),
 }
+
+shaped!(Hold, "Hold", |generator| shape::any([shape::words(&["end"]), generator.subschema_for::<Distribution>()]));
 
 impl Serialize for Hold {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

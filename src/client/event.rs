@@ -1,5 +1,6 @@
 //! What happens in a session's life.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::handshake;
@@ -140,7 +141,7 @@ pub enum Event {
 }
 
 /// What is unsafe, or would go on for ever, in what a session does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// Its credentials were sent to a server that they are not for, as a redirect led there.

@@ -1,9 +1,10 @@
 //! What a client makes of answers that do not open: the words that a scenario has for it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When a client sends its credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
     /// When a 401 asks for them, by the strongest scheme that it offers; from then on with every request to that server.
@@ -21,8 +22,9 @@ pub enum Auth {
 }
 
 /// How a client answers a challenge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "AuthScheme")]
 pub enum Scheme {
     /// RFC 7617.
     Basic,
@@ -31,7 +33,7 @@ pub enum Scheme {
 }
 
 /// The form of a `Location`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// `ws:` or `wss:`.
@@ -61,7 +63,7 @@ impl Form {
 }
 
 /// How often a client draws a new `Sec-WebSocket-Key`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NewKey {
     /// For each connection (RFC 6455 section 4.1, request item 7).
@@ -74,8 +76,9 @@ pub enum NewKey {
 }
 
 /// What a client answers with the same request once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RepeatAfter")]
 pub enum Repeat {
     /// FIN or RST before a byte of an answer.
     Closed,
@@ -84,7 +87,7 @@ pub enum Repeat {
 }
 
 /// Which redirects a client goes by from the beginning next time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remembers {
     /// None: each attempt begins with an endpoint.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::logins::Logins;
 use super::moves::Moves;
 use crate::machine::EndpointId;
+use crate::shape::{self, shaped};
 use crate::time::{Nanos, Timestamp};
 
 /// How long a client process keeps what a lookup said. `getaddrinfo` tells no time to live, so that many clients have
@@ -25,7 +27,7 @@ pub enum DnsCache {
 }
 
 /// `{ min = "60s", max = "10m" }`: at least one of them; both the same for a client that does not know the TTL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// The shortest.
@@ -37,6 +39,9 @@ pub struct Bounds {
 }
 
 impl DnsCache {
+    /// What is written for all but bounds.
+    const WORDS: &[&str] = &["ttl", "forever", "none"];
+
     /// Until when an answer that comes now is kept.
     fn until(self, now: Timestamp, ttl: Nanos) -> Timestamp {
         match self {
@@ -49,6 +54,11 @@ impl DnsCache {
         }
     }
 }
+
+shaped!(DnsCache, "DnsCache", |generator| shape::any([
+    shape::words(DnsCache::WORDS),
+    generator.subschema_for::<Bounds>()
+]));
 
 impl Serialize for DnsCache {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -74,7 +84,7 @@ impl<'de> Deserialize<'de> for DnsCache {
                     "ttl" => Ok(DnsCache::Ttl),
                     "forever" => Ok(DnsCache::Forever),
                     "none" => Ok(DnsCache::None),
-                    _ => Err(E::unknown_variant(text, &["ttl", "forever", "none"])),
+                    _ => Err(E::unknown_variant(text, DnsCache::WORDS)),
                 }
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<DnsCache, A::Error> {

@@ -1,6 +1,7 @@
 //! When to try again. The jitter policies are those of Brooker, "Exponential Backoff And Jitter" (AWS Architecture
 //! Blog, 2015); RFC 6455 section 7.2.3 asks for a random delay before the first reconnect and growing ones after it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Rate, Share};
@@ -8,7 +9,7 @@ use crate::rng::{Bits, Distribution};
 use crate::time::Nanos;
 
 /// How the delay grows from one retry to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// No retry: the first failure is the end.
@@ -48,7 +49,7 @@ impl Policy {
 }
 
 /// The retry policy of a client group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// The shape of the delays.
@@ -95,7 +96,7 @@ pub struct Retry {
 }
 
 /// A token bucket: a retry takes a token, and waits for one where there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// How fast tokens come.

@@ -1,5 +1,6 @@
 //! Random faults: each seed draws its own.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Kind, Target};
@@ -9,7 +10,7 @@ use crate::time::Nanos;
 
 /// `[chaos]`: what may break at random. Each seed enables its own subset of the kinds, so that runs differ in what they
 /// exercise (Groce et al., "Swarm Testing", ISSTA 2012).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
     /// Server groups, or members of them.

@@ -3,16 +3,19 @@
 mod chaos;
 
 pub use chaos::{Chaos, DRAWN};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
 use crate::quantity::{Bandwidth, Bytes, Loss, Share};
 use crate::rng::{Identity, Purpose, Seed};
+use crate::shape::{self, shaped};
 use crate::time::{Nanos, Timestamp};
 
 /// `[faults.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Fault")]
 pub struct Config {
     /// What happens.
     pub kind: Kind,
@@ -69,8 +72,9 @@ pub struct Config {
 }
 
 /// `{ every = "10s", times = 3 }`: the fault happens again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FaultRepeat")]
 pub struct Repeat {
     /// From one beginning to the next.
     pub every: Nanos,
@@ -124,8 +128,9 @@ impl Config {
 }
 
 /// The kinds of faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "FaultKind")]
 pub enum Kind {
     /// The process is killed: its kernel ends idle connections with FIN, those with unread bytes with RST, and refuses
     /// new ones. It is started anew when the fault heals.
@@ -248,7 +253,8 @@ pub enum Target {
 }
 
 /// `{ from = "eu", to = "gateway" }`: zones, client groups, server groups or servers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Between {
     /// One side.
     pub from: String,
@@ -257,7 +263,7 @@ pub struct Between {
 }
 
 /// The tables that a target may be.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Table {
     group: Option<String>,
@@ -268,7 +274,8 @@ struct Table {
 }
 
 /// `{ group = "gateway", share = "30%" }` or `{ group = "gateway", count = 2 }`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SomeOf {
     /// The server group.
     pub group: String,
@@ -279,6 +286,12 @@ pub struct SomeOf {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
 }
+
+shaped!(Target, "Target", |generator| shape::any([
+    generator.subschema_for::<String>(),
+    generator.subschema_for::<Between>(),
+    generator.subschema_for::<SomeOf>()
+]));
 
 impl Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

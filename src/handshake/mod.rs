@@ -13,13 +13,14 @@ pub mod server;
 pub mod tls;
 pub mod tunnel;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use key::{ACCEPT_LEN, Accept, KEY_LEN, Key};
 pub use reading::{Lapse, Reading};
 
 /// What completes a handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// RFC 6455: `101` opens, every other answer is handled per HTTP (section 4.1).

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Answer, Fields, final_answer, read_answer};
@@ -10,7 +11,7 @@ use crate::http;
 use crate::quantity::Bytes;
 
 /// What a client makes of something in an answer that should not be so, or that it need not be able to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lapse {
     /// The attempt fails.
@@ -23,7 +24,7 @@ pub enum Lapse {
 
 /// `reads = { accept_key = "opens" }`: how a client reads answers. As it is by default, it does what RFC 6455 section 4.1
 /// asks of it, within limits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reading {
     /// A `Sec-WebSocket-Accept` that is missing, wrong or doubled.

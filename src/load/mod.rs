@@ -4,6 +4,7 @@
 //! (everything but the closed loop) keep their schedule whatever the servers do: that is what makes their latencies
 //! honest (coordinated omission: Tene, "How NOT to measure latency"; wrk2's README).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Rate;
@@ -11,7 +12,7 @@ use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::{Nanos, Timestamp};
 
 /// How a group of clients arrives.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrive {
     /// Everyone at the group's start.

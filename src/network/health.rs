@@ -1,11 +1,12 @@
 //! Health checks: how often a server is asked whether it is there, and how many answers in a row decide.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Nanos;
 
 /// `{ every = "5s", timeout = "2s", fall = 3, rise = 2 }` (the words are HAProxy's): a check is a TCP connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// From one check to the next; the first is at the run's beginning.

@@ -3,6 +3,7 @@
 //! Checked with `kill -9` and `kill -STOP` on Linux: a killed process leaves a host that refuses, a stopped one a
 //! kernel that completes connects until the accept queue is full (then it is silent, or says RST: [`Overflow`]).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The process that should be listening.
@@ -17,7 +18,7 @@ pub enum Process {
 }
 
 /// What the kernel does with a SYN when the accept queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
     /// Silence: the client's kernel repeats its SYN (Linux's default).

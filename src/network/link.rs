@@ -1,5 +1,6 @@
 //! Links between places: latency, jitter and loss of every pair of hosts that talk, in each direction.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Bandwidth, Bytes, Loss, Share};
@@ -16,7 +17,7 @@ pub enum Way {
 }
 
 /// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
     /// A zone, a client group, a server group, or one server.

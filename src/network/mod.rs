@@ -11,6 +11,7 @@ mod rto;
 mod syn;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Loss;
@@ -25,8 +26,9 @@ pub use rto::Rto;
 pub use syn::{SynRetries, SynSchedule};
 
 /// `[network]`: every link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Network")]
 pub struct Config {
     /// Latency from one host to another, drawn once per pair: a client far away stays far away.
     pub one_way: Distribution,

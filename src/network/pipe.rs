@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::quantity::{Bandwidth, Bytes};
+use crate::shape::{self, shaped};
 use crate::time::Timestamp;
 
 /// `access_link`: what a host is connected to the network by, `"100Mbit/s"` or `{ up, down, queue }`. What is left out
@@ -19,8 +21,9 @@ pub struct AccessLink {
     pub queue: Option<Bytes>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EachDirection")]
 struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     up: Option<Bandwidth>,
@@ -29,6 +32,11 @@ struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queue: Option<Bytes>,
 }
+
+shaped!(AccessLink, "AccessLink", |generator| shape::any([
+    generator.subschema_for::<Bandwidth>(),
+    generator.subschema_for::<Table>()
+]));
 
 impl Serialize for AccessLink {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

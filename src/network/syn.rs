@@ -4,8 +4,10 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::shape::{self, shaped};
 use crate::time::Nanos;
 
 /// `syn_retries`: a kernel's name, or the moments of the SYNs after the first with the moment of giving up at the end.
@@ -18,7 +20,7 @@ pub enum SynRetries {
 }
 
 /// Kernels with a known schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kernel {
     /// Since 6.5: 1, 2, 3, 4, 5, 7, 11, 19, 35, 67 s; fails at 131 s.
@@ -77,6 +79,11 @@ impl SynSchedule {
         self.0.last().copied().unwrap_or_default()
     }
 }
+
+shaped!(SynRetries, "SynRetries", |generator| shape::any([
+    generator.subschema_for::<Kernel>(),
+    generator.subschema_for::<Vec<Nanos>>()
+]));
 
 impl Serialize for SynRetries {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -24,6 +24,8 @@ use crate::rng::{Distribution, Varying};
 use crate::server::{self, Names, ServerKind};
 use crate::time::{Nanos, Timestamp};
 
+/// The version of the language.
+pub(super) const FORMAT: i128 = 1;
 /// The most servers: results have columns for each.
 const MAX_SERVERS: u64 = 10_000;
 /// The most sessions: some 190 bytes each make 19 GB.
@@ -41,9 +43,9 @@ const MAX_SYNS: usize = 100;
 pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
     // Another version of the language may have other keys.
     if let Some(format) = tree.whole_number("format")
-        && format != 1
+        && format != FORMAT
     {
-        let message = format!("format {format} is unknown: this version reads format 1");
+        let message = format!("format {format} is unknown: this version reads format {FORMAT}");
         return Err(tree.problem("format", message));
     }
     // `sessions.opened = "== 100%"`: without its quotes, the name of a metric makes a table.

@@ -1,6 +1,7 @@
 //! The scenario file as it is written.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::check::{Expectations, invariants};
@@ -11,7 +12,7 @@ use crate::time::Nanos;
 use crate::{client, fault, network, server};
 
 /// A scenario file, format 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The version of this language: 1.
@@ -82,7 +83,7 @@ fn default_seed() -> Seed {
 }
 
 /// `[measure]`: the part of the run that the summary counts (the series show all of it), and the series' interval.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Measure {
     /// Where it begins: after the warm-up.
@@ -96,7 +97,7 @@ pub struct Measure {
 }
 
 /// `[compare]`: what `shakedown compare` shows of the scenario.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
     /// What the file as it is written is called beside its variants.

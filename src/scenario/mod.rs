@@ -12,12 +12,14 @@ mod path;
 mod places;
 mod preset;
 mod problem;
+mod schema;
 mod server;
 mod strike;
 mod tree;
 
 pub use file::{Compare, File, Measure};
 pub use problem::{Problem, nearest};
+pub use schema::schema;
 pub use tree::Tree;
 
 use crate::check::Expectation;

@@ -1,5 +1,6 @@
 //! What a server answers: behaviors ready to run, and the choice of a redirect's target.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::challenge::Demand;
@@ -12,7 +13,7 @@ use crate::rng::{Identity, Purpose, Seed};
 use crate::time::Timestamp;
 
 /// The form of a redirect's `Location`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LocationForm {
     /// `ws://gateway-1/chat`; `wss:` where the target has TLS.

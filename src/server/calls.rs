@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::behavior::Choice;
@@ -17,7 +18,7 @@ use crate::rng::{Distribution, Identity, Purpose, Sampler};
 use crate::time::{Nanos, Timestamp};
 
 /// `{ to = "auth", timeout = "1s" }`: another server's answer that a request waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallConfig {
     /// The servers and groups that are called, one of their members each time.
@@ -43,7 +44,7 @@ pub struct CallConfig {
 }
 
 /// `{ attempts = 3, delay = "100ms" }`: when a call that failed is made again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallRetry {
     /// At most so many, the first included.
@@ -53,7 +54,7 @@ pub struct CallRetry {
 }
 
 /// Which member of a group is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PickCalled {
     /// One after the other; callers begin at different ones.

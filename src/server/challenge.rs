@@ -1,5 +1,6 @@
 //! Who is let in: the demand for credentials (RFC 6455 section 4.2.2, item 2; RFC 7617, RFC 7616) and its verdicts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
@@ -15,8 +16,9 @@ use crate::rng::{Identity, Purpose};
 use crate::time::{Nanos, Timestamp};
 
 /// How credentials are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ChallengeScheme")]
 pub enum Scheme {
     /// RFC 7617: as they are.
     #[default]

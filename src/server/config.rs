@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind};
@@ -19,12 +20,14 @@ use crate::names::Names;
 use crate::network::{AccessLink, Health, Overflow};
 use crate::quantity::Share;
 use crate::rng::Distribution;
+use crate::shape::{self, shaped};
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
 /// `[servers.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Servers")]
 pub struct Config {
     /// What its members are.
     #[serde(skip_serializing_if = "ServerKind::is_default")]
@@ -298,7 +301,7 @@ pub struct Membership {
 }
 
 /// `{ for = "10s", factor = 4 }`: how much slower a process is after its start.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WarmUp {
     /// For how long.
@@ -317,6 +320,11 @@ impl Default for Behaviors {
         Behaviors(vec![BehaviorConfig::default()])
     }
 }
+
+shaped!(Behaviors, "Behaviors", |generator| shape::any([
+    generator.subschema_for::<BehaviorConfig>(),
+    generator.subschema_for::<Vec<BehaviorConfig>>()
+]));
 
 impl Serialize for Behaviors {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -347,7 +355,7 @@ impl<'de> Deserialize<'de> for Behaviors {
 }
 
 /// `{ kind = "redirect", to = "gateway", … }`: what a server answers, and when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BehaviorConfig {
     /// Which behavior.
@@ -478,8 +486,9 @@ impl Default for BehaviorConfig {
 }
 
 /// The kinds of behaviors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "BehaviorKind")]
 pub enum Kind {
     /// Completes the handshake.
     Accept,
@@ -513,7 +522,7 @@ impl Kind {
 }
 
 /// Which requests a behavior applies to: all conditions given must hold.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
     /// This share of requests, drawn for each.

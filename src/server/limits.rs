@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::machine::{Context, Outputs, Server, State};
@@ -16,7 +17,7 @@ use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
 /// `{ rate = "500/s", burst = 100 }`: a token bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
     /// How fast it fills.
@@ -26,7 +27,7 @@ pub struct TokenBucket {
 }
 
 /// What becomes of a request over a rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverRate {
     /// Answered at once, at no worker's cost: 503 over the member's rate, 429 with `Retry-After` over an address's.
@@ -39,7 +40,7 @@ pub enum OverRate {
 }
 
 /// What becomes of a request that finds the queue full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueFull {
     /// 503 at once, at no worker's cost.
@@ -52,7 +53,7 @@ pub enum QueueFull {
 }
 
 /// What becomes of a connection past `connections_max`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
     /// Its request is answered 503 at once, at no worker's cost.
@@ -65,7 +66,7 @@ pub enum WhenFull {
 }
 
 /// Which waiting request a worker takes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueOrder {
     /// The one that has waited longest.

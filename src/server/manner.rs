@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
@@ -12,7 +13,7 @@ use crate::machine::{ConnectionId, How};
 use crate::time::{Nanos, Timestamp};
 
 /// What is done to a header field that proves something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flaw {
     /// It has another value.
@@ -24,7 +25,7 @@ pub enum Flaw {
 }
 
 /// The version in a status line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HttpVersion {
     /// HTTP/1.0, in which there is no upgrade (RFC 9110 section 7.8).
     #[serde(rename = "1.0")]
@@ -32,7 +33,7 @@ pub enum HttpVersion {
 }
 
 /// `body = { bytes = 1000, framing = "chunked" }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BodyConfig {
     /// Its length.
@@ -43,7 +44,7 @@ pub struct BodyConfig {
 }
 
 /// How the end of a body is told (RFC 9112 section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
     /// `Content-Length`.
@@ -56,7 +57,7 @@ pub enum Framing {
 }
 
 /// `answer = { accept_key = "wrong" }`: what an answer says besides, or instead of, what it should.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswerConfig {
     /// accept: another status than the one that opens.
@@ -101,7 +102,7 @@ pub struct AnswerConfig {
 }
 
 /// `delivery = { bytes = 1, every = "100ms" }`: how an answer's bytes leave.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliveryConfig {
     /// In writes of so many bytes; absent: in one.
@@ -119,7 +120,7 @@ pub struct DeliveryConfig {
 }
 
 /// What comes after an answer that is cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {
     /// FIN.
@@ -132,7 +133,7 @@ pub enum Then {
 }
 
 /// `close = { after = "2s", code = 1011 }`: what a server does with a connection that it has accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseConfig {
     /// How long it stays open, counted from the answer's last byte.

@@ -1,12 +1,13 @@
 //! Pauses of a process: it stops the world to collect garbage, or its machine is busy elsewhere. Drawn one at a time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::{Nanos, Timestamp};
 
 /// `{ every = "10s", for = "200ms" }`: how often a process pauses, and for how long.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseConfig {
     /// From the beginning of one to that of the next.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::BehaviorConfig;
@@ -11,7 +12,7 @@ use crate::rng::{Identity, Purpose};
 use crate::time::Nanos;
 
 /// How a redirector chooses a member of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PickMember {
     /// One after the other.
@@ -30,7 +31,7 @@ pub enum PickMember {
 }
 
 /// What a redirector's consistent hash is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashBy {
     /// The client's address.

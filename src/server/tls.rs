@@ -1,5 +1,6 @@
 //! A server whose connections begin with TLS: what it costs its workers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
@@ -15,7 +16,7 @@ use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 
 /// Who can read the session tickets that a server gives out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsKeys {
     /// The process that made them: its keys are drawn when it starts, and gone with it.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::machine::{Context, Outputs, Server};
@@ -14,7 +15,7 @@ use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 
 /// What becomes of a request that finds every transaction in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransactionsFull {
     /// It waits in the request queue until one is given back, as where threads or processes are the pool (Apache's

@@ -1,5 +1,6 @@
 //! A DNS name as a scenario writes it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::one_or_more;
@@ -9,11 +10,13 @@ use crate::rng::Distribution;
 use crate::time::Nanos;
 
 /// `[dns.NAME]`: a name with an address record for each of some servers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DnsName")]
 pub struct Config {
     /// Server groups and members that it stands for, expanded in order.
     #[serde(deserialize_with = "one_or_more")]
+    #[schemars(with = "crate::names::Names")]
     pub to: Vec<String>,
     /// Those answered while every one of `to` counts as down; needs `health`.
     #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
@@ -51,7 +54,7 @@ fn default_latency() -> Distribution {
 }
 
 /// The order of the addresses in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// Each answer begins with the next record (RFC 1794; BIND's `cyclic`).
@@ -64,7 +67,7 @@ pub enum Order {
 }
 
 /// `{ ttl = "5m", share = "10%" }`: some resolvers keep every answer at least so long.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MinTtl {
     /// How long.
@@ -79,12 +82,13 @@ fn all() -> Share {
 }
 
 /// `{ at = "30s", to = ["standby"] }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// When.
     pub at: Nanos,
     /// What it stands for from then on.
     #[serde(deserialize_with = "one_or_more")]
+    #[schemars(with = "crate::names::Names")]
     pub to: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! A layer-4 balancer as a scenario writes it, and ready to run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::EndpointId;
@@ -8,7 +9,7 @@ use crate::server::Config;
 use crate::time::Nanos;
 
 /// What the members of a group are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerKind {
     /// They answer opening handshakes.
@@ -34,7 +35,7 @@ impl ServerKind {
 }
 
 /// How a balancer passes connections on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
     /// It rewrites addresses (as Linux IPVS does): the SYN goes on to the chosen server, and whatever that server or
@@ -55,7 +56,7 @@ impl Balance {
 }
 
 /// How a balancer chooses a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PickBackend {
     /// One after the other.
@@ -83,7 +84,7 @@ impl PickBackend {
 }
 
 /// What becomes of the connections through a balancer to a server that its checks find down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnDown {
     /// They stay: only new ones go elsewhere.
@@ -94,7 +95,7 @@ pub enum OnDown {
 }
 
 /// What a health check does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// A TCP connect: what it asks is the server's kernel.

@@ -1,5 +1,6 @@
 //! A forward proxy as a scenario writes it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::auth::{Algorithm, Login};
@@ -11,8 +12,9 @@ use crate::time::Nanos;
 
 /// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Where a key is one of
 /// servers as well, it means the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Proxies")]
 pub struct ProxyConfig {
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
