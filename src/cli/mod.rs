@@ -13,6 +13,8 @@ mod replay;
 mod report;
 mod run;
 mod share;
+mod shell;
+mod start;
 mod sweep;
 mod terminal;
 mod text;
@@ -128,6 +130,21 @@ enum Command {
     /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Write a commented scenario to begin with
+    #[command(after_help = start::INIT_EXAMPLES)]
+    Init(start::InitArgs),
+    /// Show the scenarios of a folder, with the question that each asks
+    #[command(after_help = start::LIST_EXAMPLES)]
+    List(start::ListArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    #[command(after_help = shell::SCHEMA_EXAMPLES)]
+    Schema,
+    /// Print the completions of a shell
+    #[command(after_help = shell::COMPLETIONS_EXAMPLES)]
+    Completions(shell::CompletionsArgs),
+    /// Write man pages
+    #[command(after_help = shell::MAN_EXAMPLES)]
+    Man(shell::ManArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -393,6 +410,11 @@ pub fn run() -> ExitCode {
         Command::Hunt(args) => hunt::hunt(&args),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Init(args) => start::init(&args),
+        Command::List(args) => start::list(&args),
+        Command::Schema => shell::schema(),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     let message = failure.to_string();
@@ -407,3 +429,6 @@ pub fn run() -> ExitCode {
         Failure::Interrupted => 130,
     })
 }
+
+#[cfg(test)]
+mod tests;
