@@ -57,6 +57,7 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
                 continue;
             }
         }
+        refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
         refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
         refuse(server.access_link.is_some(), at("access_link"), NO_LIMIT);
