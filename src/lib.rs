@@ -128,3 +128,8 @@ pub mod time;
 pub mod tls;
 
 pub use explore::hunt::assert_all as hunt;
+
+/// The README's example, compiled with those of the docs.
+#[cfg(all(doctest, feature = "turmoil"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
