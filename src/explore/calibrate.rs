@@ -18,6 +18,8 @@ const PROBE: &str = r#"
 format = 1
 title = "What this machine adds to a handshake"
 duration = "5s"
+[network]
+one_way = "0s"
 [servers.probe]
 service_time = "1ms"
 [clients.probe]
