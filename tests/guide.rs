@@ -3,13 +3,14 @@
 //!
 //! Of a block ```` ```console ````, lines that begin with `$ ` are commands and the others what they print; a line `…` stands
 //! for any lines, and a `…` within a line for anything. Of a block ```` ```sh ````, every line is a command. A command that
-//! fails is an error (a page that wants to show it says `|| echo "exit code $?"`). Blocks of other words are left alone.
+//! fails is an error (a page that wants to show it says `|| echo "exit code $?"`). A block of `sh no-test` or `console no-test`
+//! takes too long, or tools that need not be here; blocks of other languages are left alone.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const PAGES: [&str; 4] = ["first-run", "failover", "reading", "editors"];
+const PAGES: [&str; 7] = ["first-run", "failover", "reading", "editors", "hunting", "replay", "sweeps"];
 
 /// Commands, each with what the page says that it prints, if it says anything.
 fn commands(page: &str) -> Vec<(String, Option<Vec<String>>)> {
