@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const PAGES: [&str; 7] = ["first-run", "failover", "reading", "editors", "hunting", "replay", "sweeps"];
+const PAGES: [&str; 8] = ["first-run", "failover", "reading", "editors", "hunting", "replay", "sweeps", "reports"];
 
 /// Commands, each with what the page says that it prints, if it says anything.
 fn commands(page: &str) -> Vec<(String, Option<Vec<String>>)> {
