@@ -397,7 +397,8 @@ fn runs_over_turmoil_are_the_same_twice() {
     let (one, other) = (run(), run());
     assert_eq!((one.events, &one.digest), (other.events, &other.digest));
     assert_eq!(one.digest.len(), 32);
-    assert_eq!(one.measured.summary.metrics, once(&scenario, |_| true).measured.summary.metrics);
+    // And the same as in the simulator, as no two things happen at one moment here.
+    assert_eq!(one.digest, once(&scenario, |_| true).digest);
 }
 
 #[test]
