@@ -1087,7 +1087,12 @@ proptest! {
             }
             actions
         };
-        prop_assert_eq!(read(&cuts), read(&[]));
+        let (whole, cut) = (read(&[]), read(&cuts));
+        // A connection with bytes behind a redirect is not used again; if they come later, it is, and they are the next
+        // answer.
+        let again = |actions: &[Action]| events(actions).iter().any(|event| matches!(event, Event::AskedAgain { .. }));
+        prop_assume!(again(&whole) || !again(&cut));
+        prop_assert_eq!(cut, whole);
     }
 }
 
