@@ -132,7 +132,7 @@ mod tests {
         let found = measure(&events);
         let us = |times: &[Nanos]| times.iter().map(|time| time.0 / 1000).collect::<Vec<_>>();
         assert_eq!((us(&found.one_way), us(&found.late)), (vec![40, 50], vec![10, 30]));
-        let text = "format = 1\ntitle = 'x'\nduration = '1s'\n[network]\none_way = '5ms'\n[servers.a]\nservice_time = \
+        let text = "format = 1\ntitle = 'x'\nduration = '10s'\n[network]\none_way = '5ms'\n[servers.a]\nservice_time = \
                     '2ms'\n[servers.b]\nservice_time = { exponential = { mean = '1ms' } }\n[clients.c]\ncount = \
                     1\nendpoints = ['a']\n";
         let load = |text: &str, variant: Option<String>| {
