@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::FORMAT_VERSION;
 use super::grouped;
 use super::league::{Unit, magnitude};
+use super::shown::aligned;
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 
 /// What was asked.
@@ -338,14 +339,7 @@ impl Capacity {
 
     /// The verdict and the table, for a terminal.
     pub fn text(&self) -> String {
-        let rows = self.table();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-        let mut text = String::new();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
-            text += &format!("{}\n", cells.collect::<Vec<_>>().join("  "));
-        }
+        let mut text = aligned(&self.table());
         let _ = write!(text, "\n{}\n", self.verdict);
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}", self.advice);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::{Kind, Objective};
 use super::grouped;
+use super::shown::aligned;
 use crate::chart::{self, Heatmap};
 
 /// A key of the trigger and the values that it takes.
@@ -97,14 +98,7 @@ impl Collapse {
 
     /// The map as text, and what it comes to.
     pub fn text(&self) -> String {
-        let rows = self.table();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-        let mut text = String::new();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
-            text += &format!("{}\n", cells.collect::<Vec<_>>().join("  "));
-        }
+        let mut text = aligned(&self.table());
         let _ = writeln!(text, "\n{}", self.verdict);
         text
     }
