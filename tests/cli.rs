@@ -642,6 +642,32 @@ fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
 }
 
 #[test]
+fn a_run_on_real_sockets_stands_beside_the_simulators() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    let file = "scenarios/duo/plain.toml";
+    let sets = ["--set", "duration='600ms'", "--set", "network.one_way='20ms'", "--quiet", "--out"];
+    for (driver, out) in [("sim", "simulated"), ("tokio", "real")] {
+        let output = run(place.path(), &[&["run", file, "--driver", driver], &sets[..], &[out]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    }
+    let args =
+        ["compare", "simulated", "real", "--by", "time_to_open.p50", "--out", "results/both", "--format", "json"];
+    let output = run(place.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let standings = document["league"]["standings"].as_array().unwrap();
+    let names_of: Vec<&str> = standings.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert!(names_of.len() == 2 && names_of.iter().any(|name| name.contains("tokio")), "{names_of:?}");
+    let files = names(&place.path().join("results/both"));
+    for chart in ["overlay-open.svg", "overlay-percentiles.svg"] {
+        assert!(files.iter().any(|name| name == chart), "{files:?}");
+        let chart = fs::read_to_string(place.path().join("results/both").join(chart)).unwrap();
+        assert!(names_of.iter().all(|name| chart.contains(name)), "both are in the legend: {names_of:?}");
+    }
+}
+
+#[test]
 fn a_comparison_is_verified_like_a_run_and_takes_no_other_place() {
     let place = tempfile::tempdir().unwrap();
     pair(place.path());

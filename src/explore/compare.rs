@@ -178,7 +178,8 @@ impl Prepared {
         let all: Vec<(usize, u64)> =
             seeds.iter().enumerate().flat_map(|(row, seeds)| seeds.iter().map(move |seed| (row, *seed))).collect();
         let done = AtomicUsize::new(0);
-        let drawn = drawn && rows.len() <= LINES && rows.iter().all(|(_, row)| row.runs.is_empty());
+        let drawn =
+            drawn && rows.len() <= LINES && rows.iter().all(|(_, row)| row.runs.is_empty() || row.lines.is_some());
         let latency = comparison.order();
         let latency = latency_of(&latency.metric);
         let run = |(number, seed): &(usize, u64)| {
@@ -197,10 +198,7 @@ impl Prepared {
         for ((row, _), (run, lines)) in all.iter().zip(runs) {
             rows[*row].runs.push(run);
             if let Some(lines) = lines {
-                let all = rows[*row].lines.get_or_insert_default();
-                all.ends = lines.ends;
-                all.open.extend(lines.open);
-                all.latency.merge(&lines.latency);
+                rows[*row].lines.get_or_insert_default().absorb(lines);
             }
         }
         Ok(comparison)
@@ -228,11 +226,11 @@ pub(super) fn unmeasured(values: &[(String, Value)], get: impl Fn(&str) -> Optio
 /// What a run's lines are drawn from.
 fn lines(finished: Finished, latency: &str) -> Lines {
     let measured = finished.measured;
-    let mut latencies = measured.latencies.into_iter();
+    let latencies = measured.latencies.into_iter().filter(|(name, _)| *name == latency);
     Lines {
         ends: measured.series.ends,
         open: vec![measured.series.sessions_open],
-        latency: latencies.find(|(name, _)| *name == latency).map(|(_, of)| of).unwrap_or_default(),
+        latencies: latencies.map(|(name, of)| (name.to_string(), of)).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finished runs and sweeps, read from their folders so that they can be compared without being run again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,10 +8,12 @@ use serde_json::{Map, Value as Json};
 
 use super::compare::{AS_WRITTEN, unmeasured};
 use super::sweep::label;
+use crate::metrics::Latency;
 use crate::metrics::Value;
-use crate::report::comparison::{Part, Row, Run, SIM};
+use crate::report::comparison::{LATENCIES, Lines, Part, Row, Run, SIM};
+use crate::report::read_histogram_log;
 use crate::scenario::{Overrides, Scenario};
-use crate::time::Nanos;
+use crate::time::{Nanos, Timestamp};
 
 /// Why a folder can't be compared.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +42,33 @@ pub fn recorded(folders: &[PathBuf]) -> Result<Vec<Part>, RecordedError> {
             let rows = &mut parts[at].rows;
             let alike = |other: &&mut Row| other.driver == row.driver && seedless(other) == seedless(&row);
             match rows.iter_mut().find(alike) {
-                Some(other) => other.runs.extend(row.runs),
+                Some(other) => extend(other, row),
                 None => rows.push(row),
             }
         }
     }
     for row in parts.iter_mut().flat_map(|part| &mut part.rows) {
         row.runs.sort_by_key(|run| run.seed);
-        // The same run from two folders is one; live ones, which have no digest, are two.
-        row.runs.dedup_by(|a, b| a.seed == b.seed && a.digest == b.digest && !a.digest.is_empty());
     }
     for part in &mut parts {
         name_apart(&mut part.rows);
     }
     Ok(parts)
+}
+
+/// Runs of a row that is there. The same run from two folders is one; live ones, which have no digest, are two.
+fn extend(row: &mut Row, other: Row) {
+    let known = |run: &Run| {
+        !run.digest.is_empty() && row.runs.iter().any(|own| own.seed == run.seed && own.digest == run.digest)
+    };
+    let fresh: Vec<Run> = other.runs.into_iter().filter(|run| !known(run)).collect();
+    match (&mut row.lines, other.lines) {
+        _ if fresh.is_empty() => {}
+        (Some(lines), Some(more)) => lines.absorb(more),
+        // What has no lines can't be drawn beside what has.
+        (lines, _) => *lines = None,
+    }
+    row.runs.extend(fresh);
 }
 
 /// The resolved scenario without its seed.
@@ -84,7 +100,10 @@ fn read(folder: &Path) -> Result<Vec<(String, String, Row)>, String> {
         serde_json::from_str(&text(name)?).map_err(|error| format!("{name}: {error}"))
     };
     if folder.join("run.json").exists() {
-        return Ok(vec![run(&json("run.json")?, &json("summary.json")?)?]);
+        let summary = json("summary.json")?;
+        let (scenario, title, row) = run(&json("run.json")?, &summary)?;
+        let lines = lines(&summary, &text("series.csv")?, &text("latency.hlog")?)?;
+        return Ok(vec![(scenario, title, Row { lines: Some(lines), ..row })]);
     }
     if folder.join("sweep.json").exists() && folder.join("runs.jsonl").exists() {
         return sweep(&json("sweep.json")?, &text("runs.jsonl")?);
@@ -117,6 +136,36 @@ fn run(header: &Json, summary: &Json) -> Result<(String, String, Row), String> {
         lines: None,
     };
     Ok((name, string(header, "title")?, row))
+}
+
+/// What a run's lines are drawn from: its series, and its latencies, whose unfinished values the summary counts.
+fn lines(summary: &Json, series: &str, log: &str) -> Result<Lines, String> {
+    let mut rows = series.lines().map(|line| line.split(','));
+    let column = rows.next().and_then(|mut header| header.position(|name| name == "sessions.open"));
+    let column = column.ok_or("series.csv: no column `sessions.open`")?;
+    let mut lines = Lines { open: vec![Vec::new()], ..Lines::default() };
+    for (number, row) in rows.enumerate() {
+        let cells: Vec<&str> = row.collect();
+        let ms = cells.first().and_then(|cell| cell.parse::<f64>().ok());
+        let open = cells.get(column).and_then(|cell| cell.parse().ok());
+        let (Some(ms), Some(open)) = (ms, open) else { return Err(format!("series.csv:{}: no numbers", number + 2)) };
+        lines.ends.push(Timestamp((ms * 1e6 + 0.5) as u64));
+        lines.open[0].push(open);
+    }
+    let log = read_histogram_log(log.as_bytes()).map_err(|what| format!("latency.hlog: {what}"))?;
+    lines.latencies = LATENCIES
+        .into_iter()
+        .map(|name| {
+            let mut latency = Latency::default();
+            // A tag for each client group.
+            let groups = log.iter().filter(|(tag, _)| tag.rsplit_once('.').is_some_and(|(_, own)| own == name));
+            groups.for_each(|(_, of_group)| latency.merge(of_group));
+            let count = summary[name]["count"].as_u64().unwrap_or(0);
+            latency.add_unfinished(count.saturating_sub(latency.count()));
+            (name.to_string(), latency)
+        })
+        .collect::<BTreeMap<_, _>>();
+    Ok(lines)
 }
 
 fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String> {

@@ -174,6 +174,14 @@ impl Latency {
         })
     }
 
+    /// A latency of these values. Its extremes and its sum are as exact as the histogram is.
+    pub fn of(histogram: Histogram<u64>) -> Latency {
+        let sum = histogram
+            .iter_recorded()
+            .map(|step| u128::from(step.value_iterated_to()) * u128::from(step.count_since_last_iteration()));
+        Latency { sum: sum.sum(), min: histogram.min(), max: histogram.max(), histogram, ..Latency::default() }
+    }
+
     /// All finished values.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.histogram

@@ -1,6 +1,7 @@
 //! Runs side by side: one table of all, one for what each scenario asks, a chart for each, and what it takes to make them
 //! again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
@@ -61,7 +62,8 @@ pub struct Row {
     pub driver: String,
     /// A run for each seed.
     pub runs: Vec<Run>,
-    /// What its lines in the charts of all are drawn from; none where it was read from a folder, or there are too many.
+    /// What its lines in the charts of all are drawn from; none where it is a sweep that was read from its folder, or there
+    /// are too many rows.
     pub lines: Option<Lines>,
 }
 
@@ -72,8 +74,8 @@ pub struct Lines {
     pub ends: Vec<Timestamp>,
     /// Sessions open at each, of each seed.
     pub open: Vec<Vec<u32>>,
-    /// A latency of all seeds together: that of the metric that the table is sorted by, or `time_to_open`.
-    pub latency: Latency,
+    /// Latencies of all seeds together, that of the metric that the table is sorted by (or `time_to_open`) among them.
+    pub latencies: BTreeMap<String, Latency>,
 }
 
 /// More rows than this can't be told apart in one chart.
@@ -193,10 +195,11 @@ impl Comparison {
                 (if several { format!("{} {}", part.scenario, row.name) } else { row.name.clone() }, row)
             })
             .collect();
-        if rows.len() < 2 || rows.iter().any(|(_, row)| row.lines.is_none()) {
+        if !(2..=LINES).contains(&rows.len()) || rows.iter().any(|(_, row)| row.lines.is_none()) {
             return Vec::new();
         }
         let order = self.order();
+        let latency = latency_of(&order.metric);
         let bands: Vec<Band> =
             rows.iter().filter_map(|(label, row)| Some(row.lines.as_ref()?.band(label.clone()))).collect();
         let several = rows.iter().any(|(_, row)| row.runs.len() > 1);
@@ -215,11 +218,13 @@ impl Comparison {
             [one] => one.title.clone(),
             _ => self.name.clone(),
         };
-        let latencies: Vec<(String, &Latency)> =
-            rows.iter().filter_map(|(label, row)| Some((label.clone(), &row.lines.as_ref()?.latency))).collect();
+        let latencies: Vec<(String, &Latency)> = rows
+            .iter()
+            .filter_map(|(label, row)| Some((label.clone(), row.lines.as_ref()?.latencies.get(latency)?)))
+            .collect();
         let mut files = vec![(
             "overlay-percentiles.svg".to_string(),
-            chart::draw_percentiles(&title, latency_of(&order.metric), &latencies).into_bytes(),
+            chart::draw_percentiles(&title, latency, &latencies).into_bytes(),
         )];
         for (name, svg) in chart::draw_sweep(&title, &bands, &order.metric, &curves) {
             if name == "open.svg" || (several && is_duration) {
@@ -332,7 +337,7 @@ impl Comparison {
         if !repeatable {
             document["deterministic"] = json!(false);
         }
-        // Rows that were read from folders have no lines, and get none when they are made again.
+        // Sweeps that were read from folders have no lines, and get none when they are made again.
         if self.rows().count() <= LINES && self.rows().any(|row| row.lines.is_none()) {
             document["lines"] = json!(false);
         }
@@ -373,9 +378,18 @@ pub fn latency_of(metric: &str) -> &str {
 }
 
 /// Those that every run keeps whole.
-const LATENCIES: [&str; 3] = ["time_to_open", "handshake_latency", "attempt_latency"];
+pub const LATENCIES: [&str; 3] = ["time_to_open", "handshake_latency", "attempt_latency"];
 
 impl Lines {
+    /// Those of another seed.
+    pub fn absorb(&mut self, other: Lines) {
+        self.ends = other.ends;
+        self.open.extend(other.open);
+        for (name, latency) in other.latencies {
+            self.latencies.entry(name).or_default().merge(&latency);
+        }
+    }
+
     /// The median over the seeds, and from the fewest to the most.
     fn band(&self, label: String) -> Band {
         let at = |number: usize| {

@@ -1,14 +1,19 @@
 //! `latency.hlog`: the latencies as an HdrHistogram interval log (V2, compressed), which other HdrHistogram tools read.
 //! Values are nanoseconds; each line's tag is `GROUP.METRIC`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use hdrhistogram::serialization::interval_log::{
+    IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, LogIteratorError, Tag,
+};
+use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
-use crate::metrics::Measured;
+use crate::metrics::{Latency, Measured};
 use crate::time::{Nanos, Timestamp};
 
 /// The whole log, its lines in order of time.
@@ -34,6 +39,28 @@ pub fn histogram_log<'a>(
 ) -> io::Result<Vec<u8>> {
     let lines: Vec<_> = histograms.map(|(tag, histogram)| (Timestamp::ZERO, tag, length, histogram.clone())).collect();
     written(&lines)
+}
+
+/// The values of each tag in such a log, those of all its intervals together.
+///
+/// # Errors
+/// What is wrong with the log.
+pub fn read_histogram_log(log: &[u8]) -> Result<BTreeMap<String, Latency>, String> {
+    let mut all: BTreeMap<String, Latency> = BTreeMap::new();
+    let mut deserializer = Deserializer::new();
+    let mut values = |line: &IntervalLogHistogram<'_>| {
+        let bytes = STANDARD.decode(line.encoded_histogram()).ok()?;
+        deserializer.deserialize(&mut bytes.as_slice()).ok().map(Latency::of)
+    };
+    for entry in IntervalLogIterator::new(log) {
+        let entry = entry.map_err(|LogIteratorError::ParseError { offset }| format!("no log from byte {offset} on"))?;
+        if let LogEntry::Interval(line) = entry {
+            let start = line.start_timestamp();
+            let values = values(&line).ok_or_else(|| format!("no histogram in the interval from {start:?} on"))?;
+            all.entry(line.tag().map_or("", |tag| tag.as_str()).to_string()).or_default().merge(&values);
+        }
+    }
+    Ok(all)
 }
 
 /// Start, tag, length and values of each line.

@@ -67,6 +67,18 @@ fn the_log_holds_every_value_that_the_summary_counts() {
             names.map(|name| (format!("{group}.{name}"), count))
         });
         assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        // Read back, it says what was measured, to the histogram's thousandth.
+        let read = read_histogram_log(&log).unwrap();
+        let ms = |latency: &crate::metrics::Latency| latency.percentile(99, 100).unwrap().as_millis_f64();
+        for (group, latencies) in &run.measured.groups {
+            for (name, latency) in latencies {
+                let (own, other) = (ms(latency), ms(&read[&format!("{group}.{name}")]));
+                assert!((own / other - 1.0).abs() < 2e-3, "{group}.{name}: {own} and {other}");
+            }
+        }
+        assert_eq!(read_histogram_log(b"nonsense\n").unwrap_err(), "no log from byte 0 on");
+        let wrong = read_histogram_log(b"Tag=a,0.5,1.0,1.0,nonsense\n").unwrap_err();
+        assert_eq!(wrong, "no histogram in the interval from 500ms on");
     });
 }
 
