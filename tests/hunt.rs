@@ -8,6 +8,7 @@ use std::process::Command;
 
 use shakedown::explore::hunt::{Broken, Tally, hunt, shrink};
 use shakedown::explore::once;
+use shakedown::metrics::Value;
 use shakedown::scenario::{Overrides, Problem, Scenario};
 
 fn gallery(name: &str) -> PathBuf {
@@ -142,6 +143,37 @@ fn connections_are_conserved_whatever_is_between() {
     }
 }
 
+/// At every moment some have just gone whom their server still has: others have just come.
+#[test]
+fn ends_all_the_time_are_no_leak() {
+    let text = r#"
+        format = 1
+        title = "A thousand ends a second, a third of them without a goodbye"
+        duration = "8s"
+        [network]
+        one_way = "20ms"
+        [servers.gateway]
+        workers = 400
+        service_time = { exponential = { mean = "20ms" } }
+        [clients.users]
+        count = 400
+        arrive = { closed_loop = { think = { exponential = { mean = "50ms" } } } }
+        endpoints = ["gateway"]
+        hold = { exponential = { mean = "200ms" } }
+        handshake_timeout = "60ms"
+        retry = { policy = "none" }
+        [invariants]
+        open_within = "1s"
+    "#;
+    let finished = once(&load("ends", text, 1).unwrap_or_else(|problem| panic!("{problem}")), |_| true);
+    assert_eq!(finished.violations, []);
+    let count = |name: &str| match finished.measured.summary.get(name) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        other => panic!("{name}: {other:?}"),
+    };
+    assert!(count("attempts.handshake_timeout") > 2_000 && count("sessions.ended") > 4_000);
+}
+
 fn cli(args: &[&str]) -> (Option<i32>, String, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_shakedown")).current_dir(place.path()).args(args).output().unwrap();
@@ -243,6 +275,68 @@ fn what_happens_in_one_share_has_happened() {
         in_shares(place.path(), &[&[file.to_str().unwrap(), "--seeds", "0..18"], &sets[..], &sometimes].concat());
     assert!(code == Some(1) && said.contains("nothing broke in 18 of 18 runs"), "{said}");
     assert!(said.contains("NEVER   hops.max > 1") && !said.contains("lost.total"), "{said}");
+}
+
+#[test]
+fn shares_that_do_not_make_one_hunt_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let file = gallery("half-open-never-found");
+    let run = |args: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_shakedown")).current_dir(place.path()).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    for (seeds, share, out) in
+        [("0..40", "0/2", "a-shard-0"), ("0..40", "1/2", "a-shard-1"), ("0..41", "1/2", "foreign")]
+    {
+        run(&["hunt", file.to_str().unwrap(), "--seeds", seeds, "--shard", share, "--out", out]);
+    }
+    run(&["hunt", file.to_str().unwrap(), "--seeds", "0..1", "--out", "whole"]);
+    let refused = |folders: &[&str], what: &str| {
+        let (code, said) = run(&[&["merge"], folders].concat());
+        assert!(code == Some(3) && said.contains(what), "{folders:?}: {said}");
+        assert!(!place.path().join("a").exists());
+    };
+    refused(&["a-shard-0", "a-shard-1", "a-shard-1"], "share 1/2 is there twice");
+    refused(&["a-shard-0", "foreign"], "seeds");
+    refused(&["a-shard-0", "whole"], "a whole hunt");
+    refused(&["a-shard-0", "nowhere"], "no hunt.json");
+    // Whichever found the lowest was interrupted while it made that smaller.
+    for share in ["a-shard-0", "a-shard-1"] {
+        let file = place.path().join(share).join("hunt.json");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains("\"shrunk\": true"), "{text}");
+        fs::write(file, text.replace("\"shrunk\": true", "\"shrunk\": false")).unwrap();
+    }
+    refused(&["a-shard-0", "a-shard-1"], "go on with --resume");
+}
+
+#[test]
+fn seeds_that_make_no_scenario_are_counted_and_passed_by() {
+    let file = gallery("herd-in-phase");
+    let fault = |name: &str| {
+        let target = "target = { group = \"gateway\", count = 1 }";
+        format!("faults.{name}={{ kind = \"crash\", {target}, at = \"10s\", for = \"5s\" }}")
+    };
+    // Both strike one of three servers at random: where it is the same one, they contradict each other.
+    let sets = [&fault("x"), &fault("y"), "expect.\"servers.gateway.queue_depth_max\"=\">= 0\"", "chaos.faults=1"];
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let hunt =
+        |seeds: &str| cli(&[&["hunt", file.to_str().unwrap(), "--seeds", seeds, "--out", "a"], &sets[..]].concat());
+    let impossible = |place: &Path| {
+        let document: serde_json::Value =
+            serde_json::from_slice(&fs::read(place.join("a/hunt.json")).unwrap()).unwrap();
+        document["impossible"].as_array().unwrap().iter().map(|seed| seed.as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (code, said, place) = hunt("0..12");
+    let all = impossible(place.path());
+    assert!(code == Some(0) && (1..12).contains(&all.len()), "{said}");
+    assert!(said.contains(&format!("nothing broke in 12 of 12 runs, {} of them impossible", all.len())), "{said}");
+    let first = all.iter().find(|seed| !all.contains(&(*seed + 1))).unwrap();
+    let (code, said, place) = hunt(&format!("{first}..{}", first + 2));
+    assert_eq!((code, impossible(place.path())), (Some(0), vec![*first]), "{said}");
+    let (code, said, _place) = hunt(&format!("{first}..{}", first + 1));
+    assert!(code == Some(2) && said.contains("would both hold"), "where there is no other seed: {said}");
 }
 
 #[test]

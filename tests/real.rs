@@ -518,25 +518,53 @@ fn peak(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn hostile_peers_cost_little_and_take_nothing_down() {
-    let place = tempfile::tempdir().unwrap();
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/storm.toml");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_shakedown"))
+/// `serve` with its servers' addresses, once they listen.
+fn served(place: &Path, scenario: &Path) -> (std::process::Child, BTreeMap<String, SocketAddr>) {
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_shakedown"))
         .args(["serve", scenario.to_str().unwrap(), "--ports", "ports.json", "--quiet"])
         .args(["--set", "duration='120s'"])
-        .current_dir(place.path())
+        .current_dir(place)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let ports = place.path().join("ports.json");
+    let ports = place.join("ports.json");
     let began = Instant::now();
     while !ports.exists() {
         assert!(began.elapsed() < Duration::from_secs(20), "no ports were written");
         std::thread::sleep(Duration::from_millis(10));
     }
-    let ports: BTreeMap<String, SocketAddr> = serde_json::from_slice(&std::fs::read(ports).unwrap()).unwrap();
+    let ports = serde_json::from_slice(&std::fs::read(ports).unwrap()).unwrap();
+    (child, ports)
+}
+
+/// Ends it by that signal: its exit code, and what it printed.
+fn ended(mut child: std::process::Child, signal: &str) -> (Option<i32>, String) {
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+#[cfg(unix)]
+fn whoever_ends_a_process_by_its_usual_signal_gets_the_summary() {
+    let place = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/storm.toml");
+    let (child, ports) = served(place.path(), &scenario);
+    assert!(ask(&mut connect(*ports.values().next().unwrap())).starts_with("HTTP/1.1 101 "));
+    let (code, said) = ended(child, "-TERM");
+    assert!(code == Some(0) && said.contains("connections"), "{code:?}: {said}");
+    let folders: Vec<_> = place.path().join("results/storm").read_dir().unwrap().map(|f| f.unwrap().path()).collect();
+    assert!(folders.len() == 1 && folders[0].join("summary.json").exists(), "{folders:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn hostile_peers_cost_little_and_take_nothing_down() {
+    let place = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/storm.toml");
+    let (child, ports) = served(place.path(), &scenario);
     let gateway = *ports.values().next().unwrap();
     assert!(ask(&mut connect(gateway)).starts_with("HTTP/1.1 101 "));
     let before = peak(child.id());
@@ -579,11 +607,8 @@ fn hostile_peers_cost_little_and_take_nothing_down() {
     let grown = peak(child.id()) - before;
     assert!(grown < 32 << 10, "it took {grown} KiB");
     drop((silent, liars));
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    let (code, said) = ended(child, "-INT");
+    assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("connections") && said.contains("431"), "{said}");
     assert!(place.path().join("results/storm").read_dir().unwrap().count() == 1);
 }

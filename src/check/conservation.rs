@@ -6,7 +6,9 @@
 //! hosts, which no event shows: there the streams on them are counted instead.
 //!
 //! What is under way when it is looked at would seem to be missing at one end, so what counts is what is missing at every
-//! moment of the quiet.
+//! moment of the quiet. Where sessions end all the time something always is; but each of them has begun, too, and a
+//! beginning is longer under way (a round trip until the server has it, and another until the session thinks it is open)
+//! than an end, so that those who begin outweigh those who end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
