@@ -13,6 +13,7 @@ use shakedown::explore::turmoil::once_with;
 use shakedown::explore::{Finished, once};
 use shakedown::lab::{self, Lab};
 use shakedown::metrics::Value;
+use shakedown::network;
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::time::{Nanos, Timestamp};
 
@@ -31,7 +32,7 @@ use Plan::{Both, Refused};
 
 /// Every committed scenario.
 const COMMITTED: &[(&str, Plan)] = &[
-    ("access-link", Refused("servers.gateway.access_link")),
+    ("access-link", Refused("servers.gateway.tls")),
     (
         "backlog-overflow",
         Both(&[
@@ -334,6 +335,82 @@ fn every_committed_scenario_tells_the_same_story_over_turmoil_or_is_refused() {
     }
 }
 
+const NARROW: &str = r#"
+format = 1
+title = "Limits of bandwidth everywhere, with faults on top of them"
+duration = "9s"
+[network]
+one_way = { uniform = { min = "4ms", max = "30ms" } }
+jitter = { uniform = { min = "0s", max = "3ms" } }
+[network.links.sea]
+from = "far"
+to = "gateway"
+bandwidth = "300kbit/s"
+queue = "2KB"
+[servers.gateway]
+count = 2
+service_time = "1ms"
+access_link = { up = "200kbit/s", down = "300kbit/s", queue = "1KB" }
+[clients.near]
+count = 60
+arrive = { evenly_over = "800ms" }
+endpoints = ["gateway"]
+heartbeat = { every = "700ms", timeout = "600ms" }
+access_link = { up = "100kbit/s", down = "200kbit/s" }
+hosts = 10
+handshake_timeout = "3s"
+retry = { policy = "fixed", base = "500ms" }
+[clients.far]
+count = 40
+arrive = "at_once"
+endpoints = ["gateway"]
+hold = "4s"
+retry = { policy = "fixed", base = "700ms" }
+[faults.squeeze]
+kind = "bandwidth"
+target = { from = "near", to = "gateway-1" }
+at = "500ms"
+for = "2s"
+bandwidth = "20kbit/s"
+queue = "500B"
+[faults.crash]
+kind = "crash"
+target = "gateway-0"
+at = "3s"
+for = "500ms"
+[faults.off]
+kind = "power-off"
+target = "gateway-1"
+at = "4500ms"
+for = "1s"
+[faults.apart]
+kind = "partition"
+target = "far"
+at = "6s"
+for = "300ms"
+[faults.hung]
+kind = "hang"
+target = "gateway-0"
+at = "7s"
+for = "400ms"
+"#;
+
+#[test]
+fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
+    let scenario = Scenario::load("narrow", "narrow", NARROW, &Overrides::default()).unwrap();
+    assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
+    let [(ours, simulated), (theirs, carried)] = both(&scenario);
+    let [one, other] = [&ours, &theirs].map(|events| lives(events));
+    if let Some(difference) = first_difference(&scenario, &one, &other) {
+        panic!("{difference}");
+    }
+    assert_eq!(rest(&ours), rest(&theirs));
+    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics);
+    let dropped = |event: &&Event| matches!(event.kind, Kind::Network(_, network::Event::QueueFull { .. }));
+    let dropped = ours.iter().filter(dropped).count();
+    assert!(dropped > 50, "{dropped}");
+}
+
 /// Kolmogorov and Smirnov's distance between two samples, and what it is below with probability 0.999 if both come from
 /// one distribution (Smirnov 1948, asymptotic).
 fn distance(mut one: Vec<u64>, mut other: Vec<u64>) -> (f64, f64) {
@@ -406,7 +483,7 @@ fn what_turmoil_cannot_do_is_refused_with_all_of_it() {
     let sets = [
         "network.loss='1%'",
         "network.one_way='900us'",
-        "servers.gateway.access_link={ up='1Gbit/s', down='1Gbit/s' }",
+        "servers.gateway.tls='1.3'",
         "clients.players.nat=2",
         "faults.gateway-dies.kind='lossy'",
         "faults.gateway-dies.loss='2%'",
@@ -417,7 +494,7 @@ fn what_turmoil_cannot_do_is_refused_with_all_of_it() {
     for key in [
         "network.loss: ",
         "network.one_way: ",
-        "servers.gateway.access_link: ",
+        "servers.gateway.tls: ",
         "clients.players.nat: ",
         "faults.gateway-dies.kind: ",
     ] {

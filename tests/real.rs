@@ -15,6 +15,7 @@ use shakedown::event::{Event, Kind};
 use shakedown::explore::live::{self, Live};
 use shakedown::handshake::server::{read_request, write_open};
 use shakedown::metrics::Value;
+use shakedown::network;
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
 
@@ -224,16 +225,95 @@ at = "1s"
     }
 }
 
+/// Whose access links and links are narrow, and whose queues are short.
+const NARROW: &str = r#"
+format = 1
+title = "Handshakes that are bound by bandwidth"
+duration = "2s"
+[network]
+one_way = "5ms"
+syn_retries = ["100ms", "200ms", "400ms", "800ms", "10s"]
+[network.links.sea]
+from = "far"
+to = "open"
+bandwidth = "200kbit/s"
+[servers.narrow]
+service_time = "0s"
+access_link = { down = "200kbit/s" }
+[servers.short]
+service_time = "0s"
+access_link = { up = "200kbit/s", queue = "300B" }
+[servers.open]
+service_time = "0s"
+[clients.herd]
+count = 20
+arrive = "at_once"
+endpoints = ["narrow"]
+[clients.dropped]
+count = 20
+arrive = "at_once"
+endpoints = ["short"]
+[clients.far]
+count = 20
+arrive = "at_once"
+endpoints = ["open"]
+[clients.squeezed]
+count = 20
+arrive = "at_once"
+endpoints = ["open"]
+access_link = { up = "400kbit/s" }
+hosts = 4
+[faults.squeeze]
+kind = "bandwidth"
+target = { from = "squeezed", to = "open" }
+at = "0s"
+for = "1s"
+bandwidth = "200kbit/s"
+"#;
+
+#[test]
+fn bytes_wait_for_each_other_where_bandwidth_is_limited() {
+    let scenario = load("narrow", NARROW, None, &[]);
+    let runs = both(&scenario);
+    let [mut ours, mut theirs] = runs.each_ref().map(|events| sequences(events));
+    // Whose turn it is in the short queue hangs on hairs; that it comes does not.
+    for session in 20..40 {
+        let lives = [ours.remove(&session), theirs.remove(&session)].map(Option::unwrap);
+        assert!(lives.iter().all(|life| life[2] == "Connected" && life.len() <= 4), "session {session}: {lives:?}");
+    }
+    assert_eq!(ours, theirs);
+    let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
+    // A request of more than 200 bytes takes more than 8 ms at 200 kbit/s, and no two pass at a time.
+    for group in [0..20, 40..60, 60..80_u32] {
+        let [ours, theirs] = [&simulated, &real].map(|times| {
+            let mut times: Vec<u64> = group.clone().map(|session| times[&session]).collect();
+            times.sort_unstable();
+            times
+        });
+        for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            assert!(theirs >= ours, "{number} of {group:?} opened after {theirs} ns: simulated {ours}");
+            assert!(*theirs > 20_000_000 + 8_000_000 * (number as u64 + 1), "{number} of {group:?}: {theirs} ns");
+        }
+    }
+    for events in &runs {
+        let dropped = |event: &&Event| matches!(event.kind, Kind::Network(_, network::Event::QueueFull { .. }));
+        assert!(events.iter().filter(dropped).count() > 20, "the short queue takes seven SYN-ACKs, and no more");
+    }
+}
+
 #[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
-    let sets =
-        ["network.loss='1%'", "servers.gateway.access_link={ up='1Gbit/s', down='1Gbit/s' }", "clients.players.nat=2"];
+    let sets = ["network.loss='1%'", "servers.gateway.backlog_overflow='reset'", "clients.players.nat=2"];
     let scenario = load("redirect", &text, None, &sets);
     let problem = live::both(&scenario).unwrap_err().to_string();
-    for key in ["network.loss: ", "servers.gateway.access_link: ", "clients.players.nat: "] {
+    for key in ["network.loss: ", "servers.gateway.backlog_overflow: ", "clients.players.nat: "] {
         assert!(problem.contains(key), "{key} is missing in {problem}");
     }
+    // The network between strangers is not ours.
+    let link = "servers.gateway.access_link='1Gbit/s'";
+    let problem = live::servers(&mut load("redirect", &text, None, &[link]), LOOPBACK).unwrap_err().to_string();
+    assert!(problem.contains("servers.gateway.access_link: the network to clients"), "{problem}");
     let mode = load(
         "redirect",
         &text,

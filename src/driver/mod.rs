@@ -5,6 +5,7 @@
 
 mod cast;
 pub mod live;
+mod pipes;
 pub mod sim;
 
 use crate::record::Recorder;

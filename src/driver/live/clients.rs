@@ -5,6 +5,7 @@ use std::collections::binary_heap::PeekMut;
 use std::io;
 use std::rc::Rc;
 
+use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::lines::{Line, LineId, Parcel};
 use super::net::{Net, Place};
@@ -55,7 +56,15 @@ impl GroupSlot {
     pub fn host_of(&self, index: u32) -> Identity {
         match self.hosts.len() {
             0 => self.plan.identity(index),
-            count => self.host_identity.nth(u64::from(index) % count as u64),
+            _ => self.host_identity.nth(self.host_number(index).into()),
+        }
+    }
+
+    /// Its number among the group's.
+    pub fn host_number(&self, index: u32) -> u32 {
+        match self.hosts.len() {
+            0 => index,
+            count => index % count as u32,
         }
     }
 }
@@ -201,6 +210,9 @@ impl<N: Net> Engine<N> {
         line.of_program = self.is_program(server) || (N::VIRTUAL && !line.exact);
         let id = self.add_line(line);
         self.sessions[session as usize].lines.push((client_number, id));
+        if self.bottlenecks.is_some() {
+            return self.queue_up(id, Way::ToServer, Cargo::Syn, 0);
+        }
         let at = self.arrival_of(id, Way::ToServer);
         if at <= self.now { self.syn(id) } else { self.push(at, Due::Syn { line: id }) }
     }

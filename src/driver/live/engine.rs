@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 
 use tokio::sync::Notify;
 
+use super::bandwidth::Bottlenecks;
 use super::clients::{GroupSlot, SessionSlot};
 use super::events::Events;
 use super::lines::{Line, LineId, Parcel};
@@ -72,6 +73,10 @@ pub(super) enum Due {
         line: LineId,
         way: Way,
     },
+    /// Something comes to the next limit of bandwidth on its way.
+    Hop {
+        number: u64,
+    },
     /// What a partition held up is sent again.
     Retransmission {
         line: LineId,
@@ -100,6 +105,7 @@ pub(super) struct Engine<N: Net> {
     /// Where servers listen, by number.
     pub places: BTreeMap<u32, SocketAddr>,
     pub links: Links,
+    pub bottlenecks: Option<Box<Bottlenecks>>,
     pub syn_schedule: SynSchedule,
     /// Partitions and longer ways: their numbers among the faults.
     pub partitions: Vec<u32>,
@@ -174,6 +180,7 @@ impl<N: Net> Engine<N> {
             directory,
             places,
             links: Links::new(seed, &scenario.routes),
+            bottlenecks: if setup.part == Part::Both { Bottlenecks::new(scenario) } else { None },
             syn_schedule: scenario.file.network.syn_retries.schedule(),
             partitions: Vec::new(),
             latency_faults: Vec::new(),
@@ -276,6 +283,7 @@ impl<N: Net> Engine<N> {
             Due::Restart { session } => self.restart(session),
             Due::Syn { line } => self.syn(line),
             Due::Arrival { line, way } => self.arrived(line, way),
+            Due::Hop { number } => self.hop(number),
             Due::Retransmission { line, way } => self.retransmitted(line, way),
         }
     }

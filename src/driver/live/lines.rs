@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::Part;
+use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::net::Net;
 use super::timed::Sent;
 use super::wire::{News, Wire};
 use crate::event::Kind;
-use crate::fault::Side;
+use crate::fault::{Fault, Side};
 use crate::machine::{ConnectError, ConnectionId, How, Input};
 use crate::network::{Event, Process, Rto, Way};
 use crate::rng::Identity;
@@ -111,11 +112,14 @@ pub(super) struct Line {
     /// There: the connection underneath was asked for, and is up.
     pub asked: bool,
     pub carried: bool,
-    /// There: the client's end is up, and how long that took if no SYN was repeated.
+    /// There: the client's end is up.
     pub client_up: bool,
+    /// How long the connect took if no SYN was repeated.
     pub round_trip: Option<Nanos>,
     /// What of it a hung process has not read.
     pub held: u32,
+    /// And what is still on its way through limits of bandwidth.
+    pub queued: u32,
     pub client_closed: bool,
     pub server_end: ServerEnd,
     /// Its server is a program, and has the other socket.
@@ -144,6 +148,7 @@ impl Line {
             client_up: false,
             round_trip: None,
             held: 0,
+            queued: 0,
             client_closed: false,
             server_end: ServerEnd::None,
             of_program: false,
@@ -157,6 +162,37 @@ impl Line {
         match way {
             Way::ToServer => &mut self.to_server,
             Way::ToClient => &mut self.to_client,
+        }
+    }
+
+    pub fn one_way(&self, way: Way) -> Nanos {
+        match way {
+            Way::ToServer => self.to_server.one_way,
+            Way::ToClient => self.to_client.one_way,
+        }
+    }
+
+    /// The number that keys the draws of the last message.
+    pub fn ordinal(&self) -> u64 {
+        self.session.map_or(0, |(_, number)| u64::from(number)) << 16 | (self.messages & 0xffff)
+    }
+
+    /// The timer of what it sends.
+    pub fn rto(&self) -> Rto {
+        let ways = Nanos(self.to_server.one_way.0 + self.to_client.one_way.0);
+        Rto::new(if self.exact { self.round_trip } else { (self.syns == 0).then_some(self.round_trip.unwrap_or(ways)) })
+    }
+
+    /// The client's socket is connected.
+    pub fn is_up(&self) -> bool {
+        self.to_client.wire.is_some() && self.connecting.is_none()
+    }
+
+    /// Whether the machine at the end of a way hears no more of it.
+    pub fn is_deaf(&self, way: Way) -> bool {
+        match way {
+            Way::ToServer => self.server_end == ServerEnd::Closed,
+            Way::ToClient => self.client_closed,
         }
     }
 
@@ -223,9 +259,11 @@ impl<N: Net> Engine<N> {
             // Where the socket is up, its server is about to accept it.
             ServerEnd::None => self.part != Part::Both || line.address.is_none() || line.to_server.wire.is_none(),
         };
-        if line.client_closed
-            && server_done
-            && let Some(line) = self.lines.remove(&id)
+        if !line.client_closed || !server_done {
+            return;
+        }
+        self.forget_gaps(id);
+        if let Some(line) = self.lines.remove(&id)
             && let Some(address) = line.address
             && self.by_address.get(&address) == Some(&id)
         {
@@ -238,24 +276,43 @@ impl<N: Net> Engine<N> {
         if self.part != Part::Both {
             return self.now;
         }
-        let Some(line) = self.lines.get_mut(&id) else { return self.now };
+        let ordinal = self.next_ordinal(id);
+        let arrival = self.travel(id, way, ordinal, self.now);
+        self.in_order(id, way, arrival)
+    }
+
+    /// The number that keys a message's draws.
+    pub(super) fn next_ordinal(&mut self, id: LineId) -> u64 {
+        let Some(line) = self.lines.get_mut(&id) else { return 0 };
         line.messages += 1;
-        let ordinal = line.session.map_or(0, |(_, number)| u64::from(number)) << 16 | (line.messages & 0xffff);
-        let (route, client, server) = (line.route, line.client, line.server);
-        let one_way = line.lane(way).one_way;
-        let mut arrival = self.now + one_way + self.links.jitter(route, way, || (client, ordinal));
-        if !self.latency_faults.is_empty()
-            && let Some(side) = self.side(id)
-        {
-            for fault in &self.latency_faults {
-                let fault = &self.faults[*fault as usize];
-                arrival = arrival + fault.delay_at(side, server, way == Way::ToServer, self.now, one_way);
-            }
-        }
+        line.ordinal()
+    }
+
+    /// When something arrives that leaves at a moment.
+    pub(super) fn travel(&self, id: LineId, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
+        let Some(line) = self.lines.get(&id).filter(|_| self.part == Part::Both) else { return leaves };
+        let jitter = self.links.jitter(line.route, way, || (line.client, ordinal));
+        leaves + line.one_way(way) + jitter + self.delay(id, way, leaves)
+    }
+
+    /// Nothing overtakes what left before it.
+    pub(super) fn in_order(&mut self, id: LineId, way: Way, arrival: Timestamp) -> Timestamp {
         let Some(line) = self.lines.get_mut(&id) else { return arrival };
         let lane = line.lane(way);
         lane.last = arrival.max(lane.last);
         lane.last
+    }
+
+    /// How much longer faults make a way.
+    pub(super) fn delay(&self, id: LineId, way: Way, leaves: Timestamp) -> Nanos {
+        if self.latency_faults.is_empty() {
+            return Nanos::ZERO;
+        }
+        let (Some(side), Some(line)) = (self.side(id), self.lines.get(&id)) else { return Nanos::ZERO };
+        let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
+        let delay_at =
+            |fault: &Fault| fault.delay_at(side, line.server, way == Way::ToServer, leaves, line.one_way(way));
+        faults.map(delay_at).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
     }
 
     /// The side of the scenario's links that a line's client is on.
@@ -283,35 +340,6 @@ impl<N: Net> Engine<N> {
         self.partitions.iter().any(cut)
     }
 
-    /// A SYN comes to its host: silence, or whatever the kernels make of it.
-    pub(super) fn syn(&mut self, id: LineId) {
-        let Some(line) = self.lines.get(&id) else { return };
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
-        let powered = self.part != Part::Both || self.servers[server as usize].host.powered();
-        if line.exact {
-            return self.syn_exact(id);
-        }
-        if powered && !self.is_cut(id, Way::ToServer) {
-            // Nobody else would say so for a program that is not there.
-            if N::VIRTUAL && self.servers[server as usize].host.process() == Process::Dead {
-                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
-                return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
-            }
-            return self.connect(id);
-        }
-        self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
-        let Some(line) = self.lines.get_mut(&id) else { return };
-        line.syns += 1;
-        let (opened, one_way) = (line.opened, line.to_server.one_way);
-        match self.syn_schedule.repetition(line.syns) {
-            Some(after) => self.push((opened + after + one_way).max(self.now), Due::Syn { line: id }),
-            None => {
-                line.to_client.last = line.to_client.last.max(opened + self.syn_schedule.gives_up());
-                self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::TimedOut));
-            }
-        }
-    }
-
     /// A socket has news.
     pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
         self.now = self.net.now();
@@ -334,19 +362,27 @@ impl<N: Net> Engine<N> {
         let News::Received(bytes) = news else {
             return self.deliver(id, way, if matches!(news, News::Eof) { Parcel::Eof } else { Parcel::Reset });
         };
+        if self.bottlenecks.is_some() {
+            self.is_under_way(id, way, bytes.len());
+            return self.queue_up(id, way, Cargo::Parcel(Parcel::Bytes(bytes.to_vec())), bytes.len());
+        }
         let arrives = self.arrival_of(id, way);
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let lane = line.lane(way);
-        if arrives <= self.now && lane.parcels.is_empty() && !self.is_blocked(id, way) {
+        if arrives <= self.now && !line.lane(way).waits() && !self.is_blocked(id, way) {
             return self.take_in(id, way, bytes);
         }
+        self.is_under_way(id, way, bytes.len());
+        self.put(id, way, arrives, Parcel::Bytes(bytes.to_vec()));
+    }
+
+    /// So many bytes more: no more are read once there are too many.
+    fn is_under_way(&mut self, id: LineId, way: Way, len: usize) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let lane = line.lane(way);
-        lane.bytes += bytes.len();
+        lane.bytes += len;
         if let Some(wire) = lane.wire.as_ref().filter(|_| lane.bytes > UNDER_WAY_MAX) {
             wire.hold(true);
         }
-        self.put(id, way, arrives, Parcel::Bytes(bytes.to_vec()));
     }
 
     /// What programs of the user's have said meanwhile is heard, line by line: a process that dies drops its tasks in an
@@ -367,6 +403,10 @@ impl<N: Net> Engine<N> {
 
     /// Something leaves for the end of a line.
     pub(super) fn deliver(&mut self, id: LineId, way: Way, parcel: Parcel) {
+        // An ACK is not counted in what a link carries.
+        if self.bottlenecks.is_some() && !matches!(parcel, Parcel::Accepted) {
+            return self.queue_up(id, way, Cargo::Parcel(parcel), 0);
+        }
         let mut arrives = self.arrival_of(id, way);
         if let (Parcel::Accepted, Some(line)) = (&parcel, self.lines.get_mut(&id)) {
             // The SYN-ACK goes back before the ACK comes.
@@ -439,8 +479,7 @@ impl<N: Net> Engine<N> {
     /// It meets a partition: its sender's kernel will send it again.
     pub(super) fn stall(&mut self, id: LineId, way: Way) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let ways = Nanos(line.to_server.one_way.0 + line.to_client.one_way.0);
-        let rto = Rto::new(if line.exact { line.round_trip } else { (line.syns == 0).then_some(ways) });
+        let rto = line.rto();
         line.lane(way).stalled = Some(rto);
         let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
         self.record(Kind::Network(server, Event::Stalled { session, to_server: way == Way::ToServer }));
@@ -484,7 +523,11 @@ impl<N: Net> Engine<N> {
         let Some((session, number)) = line.session.filter(|_| !line.client_closed) else { return };
         let c = ConnectionId(number);
         match parcel {
-            Parcel::Connected => self.session_input(session, Input::Connected(c)),
+            Parcel::Connected => {
+                let (now, Some(line)) = (self.now, self.lines.get_mut(&id)) else { return };
+                line.round_trip = (line.syns == 0).then(|| now.since(line.opened));
+                self.session_input(session, Input::Connected(c));
+            }
             Parcel::Secured => self.session_input(session, Input::Secured(c, false)),
             Parcel::NotSecured => self.session_input(session, Input::SecureFailed(c)),
             Parcel::Eof => self.session_input(session, Input::Eof(c)),

@@ -5,7 +5,9 @@
 //! a host without power - is played between the sockets and the machines: what was read from a socket reaches its
 //! machine as much later as the way takes (`lines.rs`).
 
+mod bandwidth;
 mod clients;
+mod connects;
 mod engine;
 mod events;
 mod faults;

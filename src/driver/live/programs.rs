@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::bandwidth::Cargo;
 use super::engine::Engine;
 use super::lines::{Line, LineId, Parcel};
 use super::net::Net;
@@ -107,6 +108,9 @@ impl<N: Net> Engine<N> {
 
     /// Bytes leave for a program.
     pub(super) fn transmit_to_program(&mut self, id: LineId, bytes: &[u8]) {
+        if self.bottlenecks.is_some() {
+            return self.queue_up(id, Way::ToServer, Cargo::Parcel(Parcel::Bytes(bytes.to_vec())), bytes.len());
+        }
         let arrives = self.arrival_of(id, Way::ToServer);
         let waits = self.lines.get(&id).is_none_or(|line| line.to_server.waits());
         if arrives <= self.now && !waits && !self.is_blocked(id, Way::ToServer) {

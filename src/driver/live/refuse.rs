@@ -27,7 +27,6 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         for (name, link) in &file.network.links {
             let at = |key: &str| format!("network.links.{name}.{key}");
             refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
-            refuse(link.bandwidth.is_some(), at("bandwidth"), "loopback has no limit that can be set");
         }
         refuse(!file.dns.is_empty(), "dns".into(), "there is no resolver that would know these names");
     }
@@ -48,16 +47,18 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
             let reset = server.backlog_overflow == Overflow::Reset;
             refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
-            refuse(server.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
+            let link = part == Part::Servers && server.access_link.is_some();
+            refuse(link, at("access_link"), "the network to clients is the real one");
         }
         for (name, fault) in &file.faults {
             let why = match fault.strikes_with() {
                 Kind::Lossy => "loopback loses nothing",
-                Kind::Bandwidth => "loopback has no limit that can be set",
                 Kind::Backlog => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
                 Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
-                Kind::Partition | Kind::Latency if part == Part::Servers => "the network to clients is the real one",
+                Kind::Partition | Kind::Latency | Kind::Bandwidth if part == Part::Servers => {
+                    "the network to clients is the real one"
+                }
                 _ => continue,
             };
             refuse(true, format!("faults.{name}.kind"), why);
@@ -82,7 +83,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             }
             refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
-            refuse(client.access_link.is_some(), at("access_link"), "loopback has no limit that can be set");
+            let link = part == Part::Clients && client.access_link.is_some();
+            refuse(link, at("access_link"), "the network to servers is the real one");
         }
     }
     found

@@ -360,6 +360,7 @@ impl<N: Net> Engine<N> {
                 self.silent.push((server, wire));
                 line.to_server.wire = None;
                 line.close_server(None);
+                self.stop_repeating(id, Way::ToClient);
             }
             self.settle(id);
         }

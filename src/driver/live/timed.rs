@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 
+use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::lines::{LineId, ServerEnd};
 use super::net::Net;
@@ -14,7 +15,7 @@ use super::wire::News;
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, How, Input};
 use crate::network::{Event, Process, SynAnswer, Way};
-use crate::time::{Nanos, Timestamp};
+use crate::time::Timestamp;
 
 /// What is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +65,16 @@ impl<N: Net> Engine<N> {
 
     /// Something leaves now.
     fn leave(&mut self, id: LineId, way: Way, what: Sent) {
+        if self.bottlenecks.is_some() {
+            self.stirred = true;
+            let payload = if let Sent::Bytes(len) = what { len } else { 0 };
+            return self.queue_up(id, way, Cargo::Sent(what), payload);
+        }
         let at = self.arrival_of(id, way);
         self.leave_for(id, way, at, what);
     }
 
-    fn leave_for(&mut self, id: LineId, way: Way, at: Timestamp, what: Sent) {
+    pub(super) fn leave_for(&mut self, id: LineId, way: Way, at: Timestamp, what: Sent) {
         self.stirred = true;
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.lane(way).sent.push_back((at, what));
@@ -124,24 +130,6 @@ impl<N: Net> Engine<N> {
                 let backlog_full = answer == SynAnswer::BacklogFull;
                 self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }));
                 self.repeat_syn(id);
-            }
-        }
-    }
-
-    /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
-    fn repeat_syn(&mut self, id: LineId) {
-        let Some(line) = self.lines.get_mut(&id) else { return };
-        line.syns += 1;
-        let (opened, one_way, syns) = (line.opened, line.to_server.one_way, line.syns);
-        match self.syn_schedule.repetition(syns) {
-            Some(after) => {
-                let leaves = opened + after;
-                let arrives = leaves + one_way + self.delay(id, Way::ToServer, leaves);
-                self.push(arrives.max(self.now), Due::Syn { line: id });
-            }
-            None => {
-                let at = (opened + self.syn_schedule.gives_up()).max(self.now);
-                self.leave_for(id, Way::ToClient, at, Sent::TimedOut);
             }
         }
     }
@@ -314,6 +302,9 @@ impl<N: Net> Engine<N> {
         };
         let lines: Vec<LineId> = self.lines.iter().filter_map(of_server).collect();
         for id in lines {
+            if !kernel_lives {
+                self.stop_repeating(id, Way::ToClient);
+            }
             let Some(line) = self.lines.get_mut(&id) else { continue };
             let accepted = matches!(line.server_end, ServerEnd::Accepted(_));
             line.close_server(None);
@@ -371,15 +362,6 @@ impl<N: Net> Engine<N> {
         !line.client_closed && !self.servers[line.server as usize].host.powered()
     }
 
-    /// How much longer faults make a way.
-    fn delay(&self, id: LineId, way: Way, leaves: Timestamp) -> Nanos {
-        let (Some(side), Some(line)) = (self.side(id), self.lines.get(&id)) else { return Nanos::ZERO };
-        let one_way = if way == Way::ToServer { line.to_server.one_way } else { line.to_client.one_way };
-        let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
-        let delays = faults.map(|fault| fault.delay_at(side, line.server, way == Way::ToServer, leaves, one_way));
-        delays.fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
-    }
-
     /// The line of a connect that a server's host sees: those from one host come in the order in which they left.
     pub(super) fn next_carried(&mut self, server: u32, from: IpAddr) -> Option<LineId> {
         self.carried.get_mut(&(server, from))?.pop_front()
@@ -389,12 +371,14 @@ impl<N: Net> Engine<N> {
     pub(super) fn settle_exact(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let server_done = matches!(line.server_end, ServerEnd::Closed | ServerEnd::None);
-        let nothing_moves = line.to_server.sent.is_empty() && line.to_client.sent.is_empty() && line.held == 0;
+        let nothing_moves =
+            line.to_server.sent.is_empty() && line.to_client.sent.is_empty() && line.held + line.queued == 0;
         if line.client_closed && server_done && nothing_moves {
             for wire in [&line.to_client.wire, &line.to_server.wire].into_iter().flatten() {
                 wire.close(How::Fin);
             }
             self.lines.remove(&id);
+            self.forget_gaps(id);
         }
     }
 }

@@ -5,35 +5,19 @@
 //! over the distance, and down its receiver's access link. What a full queue drops, or a link loses, is sent once more when
 //! its retransmission timer runs out; what follows in its stream waits at the receiver.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
 
 use super::connection::{ClientEnd, Who};
 use super::relay::Leg;
 use super::slab::Slab;
 use super::{Item, Simulation};
+use crate::driver::pipes::{Caller, Ends, Gap, Pipes, Stage};
 use crate::event::Kind as EventKind;
-use crate::fault::Kind;
-use crate::network::{AccessLink, Event, Message, Pipe, Rto, Way, wire_bytes};
+use crate::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
 use crate::record::Recorder;
 use crate::rng::Purpose;
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
-
-/// Where a message goes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    /// Up its sender's access link.
-    Up,
-    /// Through a link between places that has a bandwidth.
-    Link,
-    /// Through what a fault has made of a link, and then over the distance.
-    Fault,
-    /// Down its receiver's access link.
-    Down,
-    /// It is there.
-    Arrived,
-}
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -57,70 +41,21 @@ struct Transmission {
     times: u8,
 }
 
-/// A stream from which something was dropped or lost that has not been repeated yet.
-#[derive(Debug, Default)]
-struct Gap {
-    /// What is missing, by its order.
-    missing: BTreeSet<u64>,
-    /// What has arrived and must wait for it.
-    waiting: BTreeMap<u64, u32>,
-    /// What never arrives, as its sender does not repeat it, or something before it, any more.
-    dead: Range<u64>,
-}
-
 /// Every limit of bandwidth, and what is on its way between them.
 #[derive(Debug)]
 pub(super) struct Bottlenecks {
-    /// By client group: each host's way up and down, or none.
-    clients: Vec<Vec<[Pipe; 2]>>,
-    /// By server.
-    servers: Vec<[Pipe; 2]>,
-    /// Between places, by [`crate::network::Routes::bottlenecks`].
-    links: Vec<Pipe>,
-    /// Faults, each with its way forward and back.
-    faults: Vec<(u32, [Pipe; 2])>,
+    pipes: Pipes,
     transmissions: Slab<Transmission>,
-    gaps: BTreeMap<(u32, Way), Gap>,
+    gaps: BTreeMap<(u32, Way), Gap<u32>>,
     /// Messages sent.
     sent: u64,
 }
 
-fn pipes(link: AccessLink) -> [Pipe; 2] {
-    [Pipe::new(link.up, link.queue), Pipe::new(link.down, link.queue)]
-}
-
-const NO_LIMIT: AccessLink = AccessLink { up: None, down: None, queue: None };
-
 impl Bottlenecks {
     /// Those of a scenario, if it has any.
     pub fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
-        let file = &scenario.file;
-        let faults: Vec<_> = (0..)
-            .zip(&scenario.faults)
-            .filter(|(_, fault)| fault.strikes.iter().any(|strike| strike.kind == Kind::Bandwidth))
-            .map(|(number, fault)| (number, [Pipe::new(fault.bandwidth, fault.queue); 2]))
-            .collect();
-        let any = !faults.is_empty()
-            || !scenario.routes.bottlenecks.is_empty()
-            || file.clients.values().any(|group| group.access_link.is_some())
-            || file.servers.values().any(|group| group.access_link.is_some());
-        any.then(|| {
-            let of_hosts = |group: &crate::client::Config| match group.access_link {
-                Some(link) => vec![pipes(link); group.hosts.unwrap_or(group.count) as usize],
-                None => Vec::new(),
-            };
-            let of_server = |group: usize| file.servers[group].access_link.unwrap_or(NO_LIMIT);
-            let links = scenario.routes.bottlenecks.iter();
-            Box::new(Bottlenecks {
-                clients: file.clients.values().map(of_hosts).collect(),
-                servers: scenario.servers.iter().map(|server| pipes(of_server(server.group))).collect(),
-                links: links.map(|(bandwidth, queue)| Pipe::new(Some(*bandwidth), *queue)).collect(),
-                faults,
-                transmissions: Slab::default(),
-                gaps: BTreeMap::new(),
-                sent: 0,
-            })
-        })
+        let pipes = Pipes::new(scenario)?;
+        Some(Box::new(Bottlenecks { pipes, transmissions: Slab::default(), gaps: BTreeMap::new(), sent: 0 }))
     }
 
     /// A connection is over: nothing of it is on its way.
@@ -243,49 +178,23 @@ impl Simulation {
     /// The line that a message joins at a stage of its way.
     fn pipe(&mut self, connection: u32, way: Way, stage: Stage) -> Option<&mut Pipe> {
         let entry = &self.connections[connection];
-        let (caller, server, route) = (entry.caller, entry.server, entry.route);
-        let to_server = way == Way::ToServer;
-        let pipe = match stage {
-            Stage::Up | Stage::Down => {
-                let direction = usize::from(stage == Stage::Down);
-                let at_caller = to_server == (stage == Stage::Up);
-                match caller.who() {
-                    Who::Session(session) if at_caller => {
-                        let slot = &self.sessions[session as usize];
-                        let group = usize::from(slot.machine.group());
-                        let host = self.groups[group].host_number(slot.machine.index());
-                        let hosts = &mut self.bottlenecks().clients[group];
-                        hosts.get_mut(host as usize).map(|pipes| &mut pipes[direction])
-                    }
-                    Who::Host(host) if at_caller => {
-                        let (group, number) = self.streams.host(host);
-                        let hosts = &mut self.bottlenecks().clients[usize::from(group)];
-                        hosts.get_mut(number as usize).map(|pipes| &mut pipes[direction])
-                    }
-                    Who::Server(caller) if at_caller => {
-                        self.bottlenecks().servers.get_mut(caller as usize).map(|pipes| &mut pipes[direction])
-                    }
-                    _ => self.bottlenecks().servers.get_mut(server as usize).map(|pipes| &mut pipes[direction]),
-                }
+        let caller = match entry.caller.who() {
+            Who::Session(session) => {
+                let machine = &self.sessions[session as usize].machine;
+                let (group, index) = (machine.group(), machine.index());
+                Caller::Client { group, host: self.groups[usize::from(group)].host_number(index) }
             }
-            Stage::Link => {
-                let link = self.links.bottleneck(route, way)?;
-                self.bottlenecks().links.get_mut(usize::from(link))
+            Who::Host(host) => {
+                let (group, host) = self.streams.host(host);
+                Caller::Client { group, host }
             }
-            Stage::Fault => {
-                let (side, now) = (self.side_of(caller), self.now);
-                let Simulation { faults, bottlenecks, .. } = self;
-                let pipes = bottlenecks.as_mut()?.faults.iter_mut();
-                // At most one of them lasts on this way at a time.
-                pipes.into_iter().find_map(|(number, pipes)| {
-                    let fault = &faults[*number as usize];
-                    let cut = fault.between(side, server).filter(|cut| cut.strikes(to_server))?;
-                    fault.lasts_at(now).then(|| &mut pipes[usize::from(!cut.is_forward(to_server))])
-                })
-            }
-            Stage::Arrived => None,
+            Who::Server(caller) => Caller::Server(caller),
         };
-        pipe.filter(|pipe| pipe.is_narrow())
+        let link = self.links.bottleneck(entry.route, way);
+        let ends = Ends { caller: Some(caller), server: entry.server, link };
+        let now = self.now;
+        let Simulation { faults, bottlenecks, .. } = self;
+        bottlenecks.as_mut()?.pipes.at(stage, way, ends, faults, now)
     }
 
     /// A message met a full queue.
@@ -327,9 +236,9 @@ impl Simulation {
         let gives_up = times >= retries;
         self.tap_dropped(item, (!gives_up).then_some(at));
         let gap = self.bottlenecks().gaps.entry((connection, way)).or_default();
-        gap.missing.insert(order);
+        gap.lose(order);
         if gives_up {
-            gap.dead = order..u64::MAX;
+            gap.give_up(order);
             self.push(connection, at, Item::GivenUp { connection, way });
             self.discard(transmission);
         } else {
@@ -340,7 +249,7 @@ impl Simulation {
     /// Whether it, or something before it, is not repeated any more.
     fn is_dead(&self, connection: u32, way: Way, order: u64) -> bool {
         let gaps = self.bottlenecks.as_ref().map(|bottlenecks| &bottlenecks.gaps);
-        gaps.and_then(|gaps| gaps.get(&(connection, way))).is_some_and(|gap| gap.dead.contains(&order))
+        gaps.and_then(|gaps| gaps.get(&(connection, way))).is_some_and(|gap| gap.is_dead(order))
     }
 
     fn discard(&mut self, transmission: u32) {
@@ -372,12 +281,8 @@ impl Simulation {
             self.bottlenecks().transmissions.release(transmission);
             return self.come(item, recorder);
         };
-        gap.missing.remove(&order);
-        gap.waiting.insert(order, transmission);
-        // What arrives now closes the gap before all that waits until the next one.
-        let later = gap.missing.first().map_or(BTreeMap::new(), |first| gap.waiting.split_off(first));
-        let ready = std::mem::replace(&mut gap.waiting, later);
-        if gap.missing.is_empty() && gap.dead.is_empty() {
+        let (ready, whole) = gap.fill(order, transmission);
+        if whole {
             self.bottlenecks().gaps.remove(&(connection, way));
         }
         for transmission in ready.into_values() {
@@ -399,11 +304,7 @@ impl Simulation {
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         let sent = bottlenecks.sent;
         let Some(gap) = bottlenecks.gaps.get_mut(&(connection, way)) else { return };
-        let Some(first) = std::mem::take(&mut gap.missing).first().copied() else { return };
-        if gap.dead.is_empty() {
-            gap.dead = first..sent + 1;
-        }
-        for transmission in std::mem::take(&mut gap.waiting).into_values() {
+        for transmission in gap.stop(sent).into_values() {
             self.discard(transmission);
         }
     }

@@ -32,7 +32,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         }
     };
     const LOSES_NOTHING: &str = "turmoil repeats nothing, so that what it loses is lost for good";
-    const NO_LIMIT: &str = "turmoil's links have no bandwidth";
     const TOO_SHORT: &str = "ways below 2 ms are beneath turmoil's ticks of 1 ms";
     let file = &scenario.file;
     let loss = |loss: &Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
@@ -43,7 +42,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     for (name, link) in &file.network.links {
         let at = |key: &str| format!("network.links.{name}.{key}");
         refuse(link.loss.as_ref().is_some_and(loss), at("loss"), LOSES_NOTHING);
-        refuse(link.bandwidth.is_some(), at("bandwidth"), NO_LIMIT);
         refuse(link.one_way.as_ref().is_some_and(short), at("one_way"), TOO_SHORT);
     }
     refuse(!file.dns.is_empty(), "dns".into(), "turmoil's names have one address for ever");
@@ -60,7 +58,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
         refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
-        refuse(server.access_link.is_some(), at("access_link"), NO_LIMIT);
     }
     let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.strikes);
     let drawn = drawn.map(|strike| ("chaos.kinds".to_string(), strike.kind));
@@ -68,7 +65,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     for (key, kind) in written.chain(drawn) {
         let why = match kind {
             Kind::Lossy => LOSES_NOTHING,
-            Kind::Bandwidth => NO_LIMIT,
             Kind::Backlog => "the accept queue keeps its size",
             Kind::DnsOutage => "turmoil's names have one address for ever",
             _ => continue,
@@ -82,7 +78,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         }
         refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
         refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
-        refuse(client.access_link.is_some(), at("access_link"), NO_LIMIT);
     }
     found
 }
@@ -91,6 +86,19 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
 pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     let mut found = refused(scenario);
     let file = &scenario.file;
+    if !programs.clients.is_empty() {
+        let links = file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some());
+        let links = links.map(|(name, _)| format!("network.links.{name}.bandwidth"));
+        let servers = file.servers.iter().filter(|(_, group)| group.access_link.is_some());
+        let servers = servers.map(|(name, _)| format!("servers.{name}.access_link"));
+        let clients = file.clients.iter().filter(|(_, group)| group.access_link.is_some());
+        let clients = clients.map(|(name, _)| format!("clients.{name}.access_link"));
+        let faults = file.faults.iter().filter(|(_, fault)| fault.strikes_with() == Kind::Bandwidth);
+        let faults = faults.map(|(name, _)| format!("faults.{name}.kind"));
+        for key in links.chain(servers).chain(clients).chain(faults) {
+            found.push(format!("{key}: clients of your own go over turmoil's links, which have no bandwidth"));
+        }
+    }
     for name in programs.clients.keys().filter(|name| !file.clients.contains_key(*name)) {
         found.push(format!("{name}: the scenario has no client group of this name"));
     }
