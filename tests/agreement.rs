@@ -107,7 +107,16 @@ const COMMITTED: &[(&str, Plan)] = &[
             "duration='5s'",
         ]),
     ),
-    ("hybi/proxy", Refused("proxies.corporate")),
+    (
+        "hybi/proxy",
+        Both(&[
+            "clients.users.count=200",
+            "clients.users.arrive={poisson={rate='200/s'}}",
+            "clients.users.proxy_credentials={user='alice',password='secret'}",
+            "measure.until='2s'",
+            "duration='10s'",
+        ]),
+    ),
     (
         "hybi/redirect",
         Both(&[
@@ -411,6 +420,39 @@ fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
     assert!(dropped > 50, "{dropped}");
 }
 
+/// A scenario of no question of its own, in which everything is struck: the same to the nanosecond.
+fn agrees_to_the_nanosecond(name: &str, text: &str) {
+    let scenario =
+        Scenario::load(name, name, text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let [(ours, simulated), (theirs, carried)] = both(&scenario);
+    if let Some(difference) = first_difference(&scenario, &lives(&ours), &lives(&theirs)) {
+        panic!("{name}: {difference}");
+    }
+    let (ours, theirs) = (rest(&ours), rest(&theirs));
+    for (event, count) in &ours {
+        assert_eq!(theirs.get(event), Some(count), "{name}: {event}");
+    }
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics, "{name}");
+}
+
+#[test]
+fn proxies_are_struck_over_turmoil_as_in_the_simulator() {
+    agrees_to_the_nanosecond("proxies", include_str!("data/proxies.toml"));
+}
+
+#[test]
+fn a_program_of_the_users_is_reached_through_a_proxy() {
+    let lab =
+        Lab::from_text("proxies", include_str!("data/proxies.toml")).unwrap().server("gateway", tungstenite_server);
+    let mut theirs: Vec<Event> = Vec::new();
+    let outcome = lab.run_with(&mut theirs).unwrap();
+    let mut ours: Vec<Event> = Vec::new();
+    shakedown::driver::run(&outcome.scenario, &mut ours);
+    assert_eq!(stories(&lives(&ours)), stories(&lives(&theirs)));
+    assert!(outcome.count("accepted") > 12);
+}
+
 /// Kolmogorov and Smirnov's distance between two samples, and what it is below with probability 0.999 if both come from
 /// one distribution (Smirnov 1948, asymptotic).
 fn distance(mut one: Vec<u64>, mut other: Vec<u64>) -> (f64, f64) {
@@ -683,6 +725,9 @@ fn what_a_program_cannot_be_asked_for_is_refused() {
     for part in ["network.loss: ", "gatewy: the scenario has no server group", "faults.deploy: a program of your own"] {
         assert!(problem.contains(part), "{part} is missing in {problem}");
     }
+    let behind = Lab::from_text("proxies", include_str!("data/proxies.toml")).unwrap();
+    let problem = behind.client("by_cut", |_| async { Ok(()) }).run().unwrap_err().to_string();
+    assert!(problem.contains("clients.by_cut.proxy: a program of your own"), "{problem}");
     let failing = Lab::from_text("struck", STRUCK).unwrap().server("off", |_| async { Err("no disk".into()) });
     assert_eq!(failing.run().unwrap_err().to_string(), "off-0: no disk");
 }

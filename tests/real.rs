@@ -301,6 +301,28 @@ fn bytes_wait_for_each_other_where_bandwidth_is_limited() {
     }
 }
 
+const PROXIES: &str = include_str!("data/proxies.toml");
+
+#[test]
+fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
+    let scenario = load("proxies", PROXIES, None, &[]);
+    let runs = both(&scenario).map(|events| {
+        // How many pings were answered in time may differ by one at the end.
+        let beat = |event: &Event| matches!(event.kind, Kind::Session(_, client::Event::HeartbeatAnswered { .. }));
+        events.into_iter().filter(|event| !beat(event)).collect::<Vec<Event>>()
+    });
+    agree(&runs);
+    let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
+    assert_eq!(real.len(), 5 + 3 * 8, "all but those without credentials and those whose server is not there");
+    for (session, time) in real {
+        assert!(time >= simulated[&session], "session {session} opened in {time} ns: sooner than light allows");
+    }
+    let has = |what: &str| sequences(&runs[1]).values().flatten().filter(|kind| kind.contains(what)).count();
+    assert_eq!(has("ProxyUnauthorized"), 6);
+    assert_eq!(has("ProxyRejected"), 6, "502 and 504");
+    assert!(has("Lost Fin") >= 3 && has("Lost Close") >= 3 && has("Lost Heartbeat") >= 6);
+}
+
 #[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
@@ -368,6 +390,10 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nCo
 /// Asks as RFC 6455 section 1.3 does, and reads the head of the answer.
 fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(REQUEST.as_bytes()).unwrap();
+    read_head(stream)
+}
+
+fn read_head(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut byte = [0];
     while !answer.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len == 1) {
@@ -443,6 +469,79 @@ endpoints = ["accept"]
     assert_eq!((live.visits[0].connections, live.visits[6].requests), (1, 1));
     assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals"), Some(Value::Count(1)));
     assert!(!live.finished.partial && live.finished.digest.is_empty());
+}
+
+/// Asks a proxy for a tunnel, and reads the head of its answer.
+fn ask_proxy(stream: &mut TcpStream, target: &str, credentials: &str) -> String {
+    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credentials}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    read_head(stream)
+}
+
+#[test]
+fn strangers_come_through_a_proxy_to_our_servers_and_nowhere_else() {
+    let served = serve(
+        r#"
+format = 1
+title = "A proxy that demands credentials, and one whose server stands still"
+duration = "60s"
+[servers.gateway]
+[servers.hung]
+[proxies.corporate]
+credentials = { user = "alice", password = "secret" }
+[proxies.open]
+[clients.nobody]
+count = 1
+endpoints = ["gateway"]
+proxy = "open"
+[faults.hung]
+kind = "hang"
+target = "hung"
+at = "0s"
+"#,
+    );
+    let [gateway, hung, corporate, open] = served.addresses[..] else { panic!("{:?}", served.addresses) };
+    let mut stream = connect(corporate);
+    let asked = ask_proxy(&mut stream, &gateway.to_string(), "");
+    assert!(asked.starts_with("HTTP/1.1 407 ") && asked.contains("Proxy-Authenticate: Basic"), "{asked}");
+    // On the same connection, with "alice:secret".
+    let credentials = "Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    let answer = ask_proxy(&mut stream, &gateway.to_string(), credentials);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(ask(&mut stream).starts_with("HTTP/1.1 101 "));
+    // More than a socket's buffers hold, and a ping behind it: all of it goes through.
+    let message = [&[0x82, 0xff, 0, 0, 0, 0, 1, 0, 0, 0][..], &vec![0; 4 + (16 << 20)], &[0x89, 0x80, 1, 2, 3, 4]];
+    stream.write_all(&message.concat()).unwrap();
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\x8a\x00");
+    // A close is answered by a close, and the server's FIN comes through.
+    stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"\x88\x02\x03\xe8");
+    // By the names that only the proxy knows; and what is none of ours can't be reached through it.
+    let mut stream = connect(open);
+    assert!(ask_proxy(&mut stream, "gateway-0:80", "").starts_with("HTTP/1.1 200 "));
+    assert!(ask(&mut stream).starts_with("HTTP/1.1 101 "));
+    let elsewhere = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    assert!(ask_proxy(&mut connect(open), &elsewhere.to_string(), "").starts_with("HTTP/1.1 502 "));
+    assert!(ask_proxy(&mut connect(open), "example.com:80", "").starts_with("HTTP/1.1 502 "));
+    // Where the far end takes nothing, neither does the proxy for long.
+    let mut stream = connect(open);
+    assert!(ask_proxy(&mut stream, &hung.to_string(), "").starts_with("HTTP/1.1 200 "));
+    stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let chunk = vec![0; 1 << 20];
+    let taken = (0..64).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+    assert!(taken < 64, "64 MiB were taken for a server that reads nothing");
+    drop(stream);
+    let live = served.finish();
+    let answers = |number: usize| live.visits[number].answers.clone().into_iter().collect::<Vec<_>>();
+    assert_eq!(
+        [answers(0), answers(2), answers(3)],
+        [vec![(101, 2)], vec![(200, 1), (407, 1)], vec![(200, 2), (502, 2)]]
+    );
+    assert_eq!(live.finished.measured.summary.get("servers.corporate.tunnels"), Some(Value::Count(1)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use super::limits;
@@ -88,13 +88,18 @@ pub fn both(scenario: &Scenario) -> Result<Setup, LiveError> {
 /// [`LiveError`], before anything was opened or started.
 pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
     refuse(scenario, Part::Both)?;
-    let sessions = scenario.sessions();
+    let connections = scenario.sessions() * connections_at_once(scenario);
     // Both ends of each, and some that linger.
     let fixed = scenario.servers.len() as u64 * 2;
-    let most = limits::descriptors(sessions * 2 + sessions / 4, fixed).map_err(LiveError::Limits)?;
-    let sources = limits::sources(sessions, limits::ports()).map_err(LiveError::Limits)?;
+    let most = limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)?;
+    let sources = limits::sources(connections, limits::ports()).map_err(LiveError::Limits)?;
     let (programs, outputs) = programs::ready(scenario, allowed)?;
     Ok((Setup { sources, programs, ..setup(Part::Both, most) }, outputs))
+}
+
+/// How many connections there may be for a session at a moment: its own, and one more for each proxy on its way.
+fn connections_at_once(scenario: &Scenario) -> u64 {
+    1 + u64::from(scenario.file.clients.values().any(|client| client.proxy.is_some()))
 }
 
 /// Makes a live run of the servers ready.
@@ -107,7 +112,15 @@ pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError
         server.handshake_timeout.get_or_insert(PATIENCE);
     }
     let most = limits::all_descriptors(scenario.servers.len() as u64);
-    Ok(Setup { bind, ..setup(Part::Servers, most) })
+    // Where servers dial each other, from another address than strangers are likely to have.
+    let sources = match bind {
+        IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => {
+            limits::sources(1, limits::ports()).unwrap_or_default()
+        }
+        IpAddr::V6(v6) if v6.is_unspecified() => vec![IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        given => vec![given],
+    };
+    Ok(Setup { bind, sources, ..setup(Part::Servers, most) })
 }
 
 /// Makes a live run of the clients ready: `targets` are `NAME=URL`, a server, a group or a DNS name each.

@@ -55,6 +55,14 @@ impl Directory {
         self
     }
 
+    /// The same, where endpoints are found by other names as well.
+    pub fn with_aliases(mut self, aliases: impl IntoIterator<Item = (EndpointId, String)>) -> Directory {
+        for (endpoint, alias) in aliases {
+            self.numbers.entry(alias).or_insert(endpoint);
+        }
+        self
+    }
+
     /// Which of the names an endpoint is; `None` for a server, which is dialled at once.
     #[inline]
     pub fn name(&self, endpoint: EndpointId) -> Option<u32> {

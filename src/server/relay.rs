@@ -6,6 +6,9 @@ use super::Outputs;
 use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 
+/// What is kept of who talks before there is anyone to listen: far more than an opening handshake takes.
+const WAITING_MAX: usize = 64 * 1024;
+
 /// The second connection of a way, which the server opened.
 #[derive(Debug, Clone, Copy)]
 struct Way {
@@ -83,15 +86,17 @@ impl Relay {
         Some(ConnectionId(way.accepted))
     }
 
-    /// Bytes came in on either connection of a way.
-    pub fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+    /// Bytes came in on either connection of a way. False if they are more than is kept until the way is up.
+    #[must_use]
+    pub fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) -> bool {
         let to = match c.as_own() {
             Some(own) => self.accepted_for(own),
             None => {
-                let Some(client) = self.clients.get_mut(c.0 as usize) else { return };
-                let Some(own) = client.way else { return };
+                let Some(client) = self.clients.get_mut(c.0 as usize) else { return true };
+                let Some(own) = client.way else { return true };
                 if !self.ways[&own].up {
-                    return client.waiting.extend_from_slice(bytes);
+                    client.waiting.extend_from_slice(bytes);
+                    return client.waiting.len() <= WAITING_MAX;
                 }
                 Some(ConnectionId::own(own))
             }
@@ -99,6 +104,7 @@ impl Relay {
         if let Some(to) = to {
             out.transmit(to, |out| out.extend_from_slice(bytes));
         }
+        true
     }
 
     /// Takes the way apart that a connection, be it the first or the second, is one of.

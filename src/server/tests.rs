@@ -1092,6 +1092,16 @@ fn a_proxy_answers_once_the_target_is_up_and_then_passes_on_what_comes() {
 }
 
 #[test]
+fn a_proxy_keeps_little_of_what_is_said_before_the_target_is_up() {
+    let mut proxy = proxy("");
+    proxy.accept(0);
+    proxy.received(0, CONNECT);
+    assert_eq!(proxy.received(0, [0; 64 * 1024]), []);
+    let actions = proxy.received(0, [0]);
+    assert_eq!(actions[..2], [Output::Close(ConnectionId::own(0), How::Reset), Output::Close(CLIENT, How::Reset)]);
+}
+
+#[test]
 fn a_proxy_says_why_there_is_no_tunnel() {
     let own = ConnectionId::own(0);
     let status = |wire: &[u8]| String::from_utf8_lossy(wire).split(' ').nth(1).map(String::from).unwrap_or_default();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::engine::{Due, Engine};
-use super::lines::{LineId, Parcel};
+use super::lines::{self, LineId, Parcel};
 use super::net::Net;
 use super::timed::Sent;
 use crate::driver::pipes::{Caller, Ends, Gap, Pipes, Stage};
@@ -160,10 +160,13 @@ impl<N: Net> Engine<N> {
     /// The line that a message joins at a stage of its way.
     fn pipe(&mut self, id: LineId, way: Way, stage: Stage) -> Option<&mut Pipe> {
         let line = self.lines.get(&id)?;
-        let caller = line.session.map(|(session, _)| {
-            let machine = &self.sessions[session as usize].machine;
-            let (group, index) = (machine.group(), machine.index());
-            Caller::Client { group, host: self.groups[usize::from(group)].host_number(index) }
+        let caller = line.caller.map(|(caller, _)| match caller {
+            lines::Caller::Session(session) => {
+                let machine = &self.sessions[session as usize].machine;
+                let (group, index) = (machine.group(), machine.index());
+                Caller::Client { group, host: self.groups[usize::from(group)].host_number(index) }
+            }
+            lines::Caller::Server(server) => Caller::Server(server),
         });
         let ends = Ends { caller, server: line.server, link: self.links.bottleneck(line.route, way) };
         self.bottlenecks.as_mut()?.pipes.at(stage, way, ends, &self.faults, self.now)
@@ -193,7 +196,7 @@ impl<N: Net> Engine<N> {
             _ => (Message::ToClient, false),
         };
         let Some(line) = self.lines.get(&id) else { return drop(self.land(number)) };
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let (server, session) = (line.server, line.code());
         self.record(Kind::Network(server, Event::QueueFull { session, message }));
         if is_answer || message == Message::Syn {
             self.repeat_syn(id);

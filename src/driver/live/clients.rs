@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
-use super::lines::{Line, LineId, Parcel};
+use super::lines::{Caller, Line, LineId, Parcel};
 use super::net::{Net, Place};
 use super::wire::Wire;
 use super::{Part, tls};
@@ -197,19 +198,30 @@ impl<N: Net> Engine<N> {
         let host = slot.host_of(index);
         let identity = Identity(client.0.wrapping_add(u64::from(client_number) << 40));
         let mut line = Line::new(self.now, server, identity, host);
-        line.session = Some((session, client_number));
+        line.caller = Some((Caller::Session(session), ConnectionId(client_number)));
         line.client = client;
+        let route = if self.part == Part::Both { self.links.route(group, server) } else { 0 };
+        let id = self.dial(line, route);
+        self.sessions[session as usize].lines.push((client_number, id));
+        self.send_syn(id);
+    }
+
+    /// A line to a server begins, over this link.
+    pub(super) fn dial(&mut self, mut line: Line, route: u16) -> LineId {
+        let server = line.server;
         if self.part == Part::Both {
-            let route = self.links.route(group, server);
             let there = self.servers[server as usize].identity;
             line.route = route;
-            line.to_server.one_way = self.links.one_way(route, Way::ToServer, host, there);
-            line.to_client.one_way = self.links.one_way(route, Way::ToClient, host, there);
+            line.to_server.one_way = self.links.one_way(route, Way::ToServer, line.host, there);
+            line.to_client.one_way = self.links.one_way(route, Way::ToClient, line.host, there);
         }
         line.exact = self.is_exact(server);
         line.of_program = self.is_program(server) || (N::VIRTUAL && !line.exact);
-        let id = self.add_line(line);
-        self.sessions[session as usize].lines.push((client_number, id));
+        self.add_line(line)
+    }
+
+    /// Its first SYN leaves.
+    pub(super) fn send_syn(&mut self, id: LineId) {
         if self.bottlenecks.is_some() {
             return self.queue_up(id, Way::ToServer, Cargo::Syn, 0);
         }
@@ -221,6 +233,11 @@ impl<N: Net> Engine<N> {
     fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
         let Some(id) = self.line_of(session, c) else { return };
         self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+        self.close_caller(id, how);
+    }
+
+    /// The caller closes its end.
+    pub(super) fn close_caller(&mut self, id: LineId, how: How) {
         self.say_closed(id, how);
         if self.close_later(id, how) {
             return;
@@ -231,12 +248,16 @@ impl<N: Net> Engine<N> {
         self.settle(id);
     }
 
-    /// The client's end of a line is over without the session's doing.
+    /// The client's end of a line is over without its caller's doing.
     pub(super) fn forget_client(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.close_client(How::Fin);
-        if let Some((session, _)) = line.session {
-            self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+        match line.caller {
+            Some((Caller::Session(session), _)) => {
+                self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
+            }
+            Some((Caller::Server(server), c)) => drop(self.servers[server as usize].opened.remove(&c.0)),
+            None => {}
         }
         self.settle(id);
     }
@@ -250,7 +271,7 @@ impl<N: Net> Engine<N> {
         if exact && let Some(from) = self.net.host(Place::Client(id.0)) {
             self.carried.entry((server, from)).or_default().push_back(id);
         }
-        let Some(&to) = self.places.get(&server) else {
+        let Some(&(mut to)) = self.places.get(&server) else {
             // Nobody said where it is.
             return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
         };
@@ -258,6 +279,13 @@ impl<N: Net> Engine<N> {
             self.next_source = (self.next_source + 1) % self.sources.len();
             self.sources[self.next_source]
         });
+        if let Some(from) = from.filter(|_| to.ip().is_unspecified()) {
+            // A server that listens on every address is dialled at one that it has.
+            to.set_ip(match from {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                v6 => v6,
+            });
+        }
         let secure = self.directory.secure(EndpointId(server)).then(|| self.tls.clone()).flatten();
         let name = tls::host(self.directory.authority(EndpointId(server)));
         let (net, me) = (Rc::clone(&self.net), self.me.clone());
@@ -325,7 +353,7 @@ impl<N: Net> Engine<N> {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.connecting = None;
         line.to_client.wire = None;
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let (server, session) = (line.server, line.code());
         let why = match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => ConnectError::Refused,
             io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
@@ -334,7 +362,7 @@ impl<N: Net> Engine<N> {
             // This machine could not even try: whatever were measured from here on would not be the servers' doing.
             _ => return self.fail(io::Error::new(error.kind(), format!("a client can't connect: {error}"))),
         };
-        if why == ConnectError::Refused && self.part == Part::Both {
+        if why == ConnectError::Refused && self.part != Part::Clients {
             self.record(Kind::Network(server, crate::network::Event::SynRefused { session, backlog_full: false }));
         }
         self.deliver(id, Way::ToClient, Parcel::Failed(why));

@@ -14,7 +14,7 @@ impl<N: Net> Engine<N> {
     /// A SYN comes to its host: silence, or whatever the kernels make of it.
     pub(super) fn syn(&mut self, id: LineId) {
         let Some(line) = self.lines.get(&id) else { return };
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let (server, session) = (line.server, line.code());
         let powered = self.part != Part::Both || self.servers[server as usize].host.powered();
         if line.exact {
             return self.syn_exact(id);

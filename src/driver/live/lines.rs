@@ -17,7 +17,7 @@ use super::wire::{News, Wire};
 use crate::event::Kind;
 use crate::fault::{Fault, Side};
 use crate::machine::{ConnectError, ConnectionId, How, Input};
-use crate::network::{Event, Process, Rto, Way};
+use crate::network::{Event, Process, Rto, SERVER, Way};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -90,11 +90,18 @@ pub(super) enum ServerEnd {
     Closed,
 }
 
+/// Who opened a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    Session(u32),
+    Server(u32),
+}
+
 /// A connection, or what is to become one.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// The session that dials, and its number for it. A stranger has none.
-    pub session: Option<(u32, u32)>,
+    /// Who opened it, under which number there. A stranger is nobody.
+    pub caller: Option<(Caller, ConnectionId)>,
     pub server: u32,
     pub route: u16,
     /// What is drawn for it is keyed by this; what is drawn for its messages, by its client.
@@ -132,7 +139,7 @@ pub(super) struct Line {
 impl Line {
     pub fn new(now: Timestamp, server: u32, identity: Identity, host: Identity) -> Line {
         Line {
-            session: None,
+            caller: None,
             server,
             route: 0,
             identity,
@@ -158,6 +165,15 @@ impl Line {
         }
     }
 
+    /// Its caller, as network events write it.
+    pub fn code(&self) -> u32 {
+        match self.caller {
+            Some((Caller::Session(session), _)) => session,
+            Some((Caller::Server(server), _)) => server | SERVER,
+            None => 0,
+        }
+    }
+
     pub fn lane(&mut self, way: Way) -> &mut Lane {
         match way {
             Way::ToServer => &mut self.to_server,
@@ -174,7 +190,7 @@ impl Line {
 
     /// The number that keys the draws of the last message.
     pub fn ordinal(&self) -> u64 {
-        self.session.map_or(0, |(_, number)| u64::from(number)) << 16 | (self.messages & 0xffff)
+        self.caller.map_or(0, |(_, c)| u64::from(c.0)) << 16 | (self.messages & 0xffff)
     }
 
     /// The timer of what it sends.
@@ -210,6 +226,16 @@ impl Line {
         if let Some(wire) = self.to_client.wire.take() {
             wire.close(how);
         }
+    }
+
+    /// The caller's end is, as its process is gone: its kernel does what it does then.
+    pub fn kill_client(&mut self) {
+        let unread = !self.to_client.parcels.is_empty();
+        if let Some(wire) = self.to_client.wire.take_if(|_| !unread) {
+            wire.kill();
+        }
+        // What had come, and was not read, is known here alone.
+        self.close_client(How::Reset);
     }
 
     /// The server's end is: at once, where its process is killed.
@@ -257,7 +283,7 @@ impl<N: Net> Engine<N> {
             _ if line.of_program => line.program_is_done(),
             ServerEnd::Accepted(_) | ServerEnd::HalfOpen | ServerEnd::Queued => false,
             // Where the socket is up, its server is about to accept it.
-            ServerEnd::None => self.part != Part::Both || line.address.is_none() || line.to_server.wire.is_none(),
+            ServerEnd::None => self.part == Part::Clients || line.address.is_none() || line.to_server.wire.is_none(),
         };
         if !line.client_closed || !server_done {
             return;
@@ -315,10 +341,12 @@ impl<N: Net> Engine<N> {
         faults.map(delay_at).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
     }
 
-    /// The side of the scenario's links that a line's client is on.
+    /// The side of the scenario's links that a line's caller is on.
     pub(super) fn side(&self, id: LineId) -> Option<Side> {
-        let (session, _) = self.lines.get(&id)?.session?;
-        Some(Side::Clients(self.sessions[session as usize].machine.group()))
+        Some(match self.lines.get(&id)?.caller?.0 {
+            Caller::Session(session) => Side::Clients(self.sessions[session as usize].machine.group()),
+            Caller::Server(server) => Side::Server(server),
+        })
     }
 
     /// Whether a partition keeps what goes this way from arriving.
@@ -429,14 +457,15 @@ impl<N: Net> Engine<N> {
 
     /// Whether what arrives is not taken in: a partition is before it, or its process does not run.
     pub(super) fn is_blocked(&self, id: LineId, way: Way) -> bool {
-        let hung = || {
-            let line = self.lines.get(&id);
+        let Some(line) = self.lines.get(&id) else { return false };
+        let process = match (way, line.caller) {
             // A program's own kernel takes in what comes meanwhile.
-            line.is_some_and(|line| {
-                !line.of_program && self.servers[line.server as usize].host.process() == Process::Hung
-            })
+            (Way::ToServer, _) => (!line.of_program).then_some(line.server),
+            (Way::ToClient, Some((Caller::Server(server), _))) => Some(server),
+            (Way::ToClient, _) => None,
         };
-        self.is_cut(id, way) || (way == Way::ToServer && hung())
+        let hangs = |server: u32| self.servers[server as usize].host.process() == Process::Hung;
+        self.is_cut(id, way) || process.is_some_and(hangs)
     }
 
     /// Whatever has arrived at the end of a line is taken in.
@@ -481,7 +510,7 @@ impl<N: Net> Engine<N> {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let rto = line.rto();
         line.lane(way).stalled = Some(rto);
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let (server, session) = (line.server, line.code());
         self.record(Kind::Network(server, Event::Stalled { session, to_server: way == Way::ToServer }));
         self.push(self.now + rto.length(), Due::Retransmission { line: id, way });
     }
@@ -502,13 +531,15 @@ impl<N: Net> Engine<N> {
     /// Bytes come to a machine.
     fn take_in(&mut self, id: LineId, way: Way, bytes: &[u8]) {
         let Some(line) = self.lines.get(&id) else { return };
-        match (way, line.server_end, line.session) {
-            (Way::ToServer, ..) if line.of_program => self.arrived_at_program(id, bytes),
-            (Way::ToServer, ServerEnd::Accepted(number), _) => {
+        match (way, line.server_end) {
+            (Way::ToServer, _) if line.of_program => self.arrived_at_program(id, bytes),
+            (Way::ToServer, ServerEnd::Accepted(number)) => {
                 self.server_input(line.server, Input::Received(ConnectionId(number), bytes));
             }
-            (Way::ToClient, _, Some((session, number))) if !line.client_closed => {
-                self.session_input(session, Input::Received(ConnectionId(number), bytes));
+            (Way::ToClient, _) if !line.client_closed => {
+                if let Some((caller, c)) = line.caller {
+                    self.input_of(caller, Input::Received(c, bytes));
+                }
             }
             _ => {}
         }
@@ -520,24 +551,23 @@ impl<N: Net> Engine<N> {
         if let Way::ToServer = way {
             return self.news_at_server(id, parcel);
         }
-        let Some((session, number)) = line.session.filter(|_| !line.client_closed) else { return };
-        let c = ConnectionId(number);
+        let Some((caller, c)) = line.caller.filter(|_| !line.client_closed) else { return };
         match parcel {
             Parcel::Connected => {
                 let (now, Some(line)) = (self.now, self.lines.get_mut(&id)) else { return };
                 line.round_trip = (line.syns == 0).then(|| now.since(line.opened));
-                self.session_input(session, Input::Connected(c));
+                self.input_of(caller, Input::Connected(c));
             }
-            Parcel::Secured => self.session_input(session, Input::Secured(c, false)),
-            Parcel::NotSecured => self.session_input(session, Input::SecureFailed(c)),
-            Parcel::Eof => self.session_input(session, Input::Eof(c)),
+            Parcel::Secured => self.input_of(caller, Input::Secured(c, false)),
+            Parcel::NotSecured => self.input_of(caller, Input::SecureFailed(c)),
+            Parcel::Eof => self.input_of(caller, Input::Eof(c)),
             Parcel::Failed(why) => {
                 self.forget_client(id);
-                self.session_input(session, Input::ConnectFailed(c, *why));
+                self.input_of(caller, Input::ConnectFailed(c, *why));
             }
             Parcel::Reset => {
                 self.forget_client(id);
-                self.session_input(session, Input::Reset(c));
+                self.input_of(caller, Input::Reset(c));
             }
             Parcel::Accepted | Parcel::Bytes(_) | Parcel::Closed(_) => {}
         }

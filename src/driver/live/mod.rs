@@ -6,6 +6,7 @@
 //! machine as much later as the way takes (`lines.rs`).
 
 mod bandwidth;
+mod calls;
 mod clients;
 mod connects;
 mod engine;
@@ -33,6 +34,7 @@ pub use programs::Program;
 pub use refuse::refused;
 
 use crate::http::Directory;
+use crate::machine::EndpointId;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -224,7 +226,11 @@ async fn race(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 /// Whom clients can dial, under which authority.
 fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Directory {
     if setup.part != Part::Clients {
-        return Directory::new(addresses.iter().map(ToString::to_string));
+        // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
+        let names = scenario.servers.iter().map(|server| server.name.clone());
+        let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
+        let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
+        return Directory::new(addresses.iter().map(ToString::to_string)).with_aliases(aliases);
     }
     let names = scenario.servers.iter().map(|server| &server.name).chain(scenario.file.dns.keys());
     let target = |number: u32| setup.targets.get(&number);
@@ -233,5 +239,5 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
         .zip(names)
         .map(|(number, name)| target(number).map_or_else(|| name.clone(), |address| address.authority.clone()));
     let secure = setup.targets.iter().filter(|(_, address)| address.secure);
-    Directory::new(authorities).with_tls(secure.map(|(number, _)| crate::machine::EndpointId(*number)))
+    Directory::new(authorities).with_tls(secure.map(|(number, _)| EndpointId(*number)))
 }

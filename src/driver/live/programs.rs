@@ -109,6 +109,9 @@ impl<N: Net> Engine<N> {
     /// Bytes leave for a program.
     pub(super) fn transmit_to_program(&mut self, id: LineId, bytes: &[u8]) {
         if self.bottlenecks.is_some() {
+            if let Some(line) = self.lines.get_mut(&id) {
+                line.to_server.bytes += bytes.len();
+            }
             return self.queue_up(id, Way::ToServer, Cargo::Parcel(Parcel::Bytes(bytes.to_vec())), bytes.len());
         }
         let arrives = self.arrival_of(id, Way::ToServer);

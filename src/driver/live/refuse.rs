@@ -32,14 +32,10 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     }
     if part != Part::Clients {
         for (name, server) in &file.servers {
-            let at = |key: &str| format!("servers.{name}.{key}");
+            let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
             match server.kind {
-                ServerKind::Websocket => {}
+                ServerKind::Websocket | ServerKind::Proxy => {}
                 ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
-                ServerKind::Proxy => {
-                    refuse(true, format!("proxies.{name}"), "proxies are played in the simulator only");
-                    continue;
-                }
             }
             let listens = part == Part::Servers && server.command.is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
@@ -81,7 +77,11 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             if let Some(why) = client.mode.simulated_only() {
                 refuse(true, at("mode"), why);
             }
-            refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
+            let elsewhere = client.proxy.is_some() && part == Part::Clients;
+            refuse(elsewhere, at("proxy"), "`load` connects directly: proxies are served by `serve` and `run`");
+            let secure = file.servers.values().any(|server| !server.tls.is_none());
+            let inside = client.proxy.is_some() && part == Part::Both && secure;
+            refuse(inside, at("proxy"), "TLS inside a tunnel is played in the simulator only");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
             let link = part == Part::Clients && client.access_link.is_some();
             refuse(link, at("access_link"), "the network to servers is the real one");

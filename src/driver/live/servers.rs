@@ -1,19 +1,20 @@
 //! Servers: what they accept, their inputs, and what they ask.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::engine::{Due, Engine};
-use super::lines::{Line, LineId, Parcel, ServerEnd};
+use super::lines::{Caller, Line, LineId, Parcel, ServerEnd};
 use super::net::{Act, Net, Place};
 use super::timed::Held;
 use super::wire::Wire;
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
-use crate::network::{Host, Process, SynAnswer, Way};
+use crate::network::{self, Host, Process, SynAnswer, Way};
 use crate::rng::Identity;
 use crate::scenario::{Scenario, ServerEntry};
 use crate::server::{self, Event, Pauses, Server};
@@ -56,6 +57,8 @@ pub(super) struct ServerSlot<N: Net> {
     /// Its lines, by its numbers for them, and numbers that may be used again.
     pub accepted: Vec<LineId>,
     pub free: Vec<u32>,
+    /// The lines that it opened itself, by its numbers for them.
+    pub opened: BTreeMap<u32, LineId>,
     listener: Option<Rc<N::Listener>>,
     accepting: Option<tokio::task::AbortHandle>,
     pub drained_by: Option<u16>,
@@ -80,6 +83,7 @@ impl<N: Net> ServerSlot<N> {
             held: Vec::new(),
             accepted: Vec::new(),
             free: Vec::new(),
+            opened: BTreeMap::new(),
             listener: listener.map(Rc::new),
             accepting: None,
             drained_by: None,
@@ -267,16 +271,27 @@ impl<N: Net> Engine<N> {
             match *action {
                 Output::Event(kind) => {
                     self.record(Kind::Server(server, kind));
-                    if let Event::GoingAway { connection, .. } = kind {
-                        self.drained(server, connection);
+                    match kind {
+                        Event::GoingAway { connection, .. } => self.drained(server, connection),
+                        Event::Forwarded { connection, to } => self.passed(server, connection, to),
+                        _ => {}
                     }
                 }
                 Output::Transmit(c, len) => {
                     let part = sent..sent + len as usize;
                     sent = part.end;
-                    let id = self.servers[server as usize].accepted[c.0 as usize];
-                    self.transmit(id, Way::ToClient, &bytes[part]);
+                    let slot = &self.servers[server as usize];
+                    match c.as_own() {
+                        None => self.transmit(slot.accepted[c.0 as usize], Way::ToClient, &bytes[part]),
+                        Some(_) => {
+                            if let Some(&id) = slot.opened.get(&c.0) {
+                                self.transmit(id, Way::ToServer, &bytes[part]);
+                            }
+                        }
+                    }
                 }
+                Output::Open(c, to) => self.call(server, c, to),
+                Output::Close(c, how) if c.as_own().is_some() => self.hang_up(server, c, how),
                 Output::Close(c, how) => self.close_server(server, c, how),
                 Output::WakeAt(at) => {
                     self.servers[server as usize].wake = at;
@@ -285,7 +300,7 @@ impl<N: Net> Engine<N> {
                     }
                 }
                 // Scenarios whose servers ask for these are refused.
-                Output::StartTls(..) | Output::Open(..) | Output::Resolve(..) | Output::Admit(_) | Output::Done => {}
+                Output::StartTls(..) | Output::Resolve(..) | Output::Admit(_) | Output::Done => {}
             }
         }
         out.clear();
@@ -306,12 +321,29 @@ impl<N: Net> Engine<N> {
     /// A close frame was sent: its session loses its path, unless it has given the connection up itself.
     fn drained(&mut self, server: u32, number: u32) {
         let slot = &self.servers[server as usize];
-        let Some(line) = self.lines.get(&slot.accepted[number as usize]) else { return };
-        let Some((session, _)) = line.session.filter(|_| !line.client_closed) else { return };
+        let Some(mut line) = self.lines.get(&slot.accepted[number as usize]) else { return };
+        // Through a proxy or a balancer that terminates, the session is at the other end of the connection before.
+        if let Some((Caller::Server(relay), c)) = line.caller {
+            let relay = &self.servers[relay as usize];
+            let before = relay.machine.accepted_for(c).map(|before| relay.accepted[before.0 as usize]);
+            let Some(before) = before.and_then(|before| self.lines.get(&before)) else { return };
+            line = before;
+        }
+        let Some((Caller::Session(session), _)) = line.caller.filter(|_| !line.client_closed) else { return };
         self.record(match slot.drained_by {
             Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
             None => Kind::Server(server, Event::SentAway { session }),
         });
+    }
+
+    /// A proxy or a balancer passes an accepted connection on.
+    fn passed(&mut self, relay: u32, number: u32, to: u32) {
+        let line = self.lines.get(&self.servers[relay as usize].accepted[number as usize]);
+        // A stranger is no session of the scenario's.
+        if let Some(line) = line.filter(|line| line.caller.is_some()) {
+            let through = network::Event::Through { session: line.code(), server: to };
+            self.record(Kind::Network(relay, through));
+        }
     }
 
     /// A redirector hears how many connections each server has, of those that can say so.
@@ -364,6 +396,9 @@ impl<N: Net> Engine<N> {
             }
             self.settle(id);
         }
+        if !N::VIRTUAL {
+            self.lose_calls(server, kernel_lives);
+        }
     }
 
     /// A process is started, be it that its host boots first.
@@ -392,6 +427,7 @@ impl<N: Net> Engine<N> {
         self.servers[server as usize].host.hang();
         self.servers[server as usize].stop_accepting();
         self.hold_all(server, true);
+        self.hold_calls(server, true);
         self.net.happened(Act::Hung { server, hung: true });
     }
 
@@ -417,6 +453,7 @@ impl<N: Net> Engine<N> {
         let of_server = |(id, line): (&LineId, &Line)| (line.server == server).then_some(*id);
         let lines: Vec<LineId> = self.lines.iter().filter_map(of_server).collect();
         lines.into_iter().for_each(|id| self.arrived(id, Way::ToServer));
+        self.hold_calls(server, false);
     }
 
     fn hold_all(&mut self, server: u32, held: bool) {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
-use super::lines::{LineId, ServerEnd};
+use super::lines::{LineId, Parcel, ServerEnd};
 use super::net::Net;
 use super::wire::News;
 use crate::event::Kind;
@@ -35,6 +35,8 @@ pub(super) enum Sent {
 pub(super) enum Held {
     Bytes(LineId, Vec<u8>),
     Fin(LineId),
+    /// Of a connection that it opened.
+    Told(LineId, ConnectionId, Parcel),
     Wake,
 }
 
@@ -81,7 +83,7 @@ impl<N: Net> Engine<N> {
         self.push(at, Due::Arrival { line: id, way });
     }
 
-    /// The session closes its end: its kernel says so, if it was up and the other end is not gone.
+    /// The caller closes its end: its kernel says so, if it was up and the other end is not gone.
     pub(super) fn say_closed(&mut self, id: LineId, how: How) {
         let Some(line) = self.lines.get(&id).filter(|line| line.exact && line.client_up && !line.client_closed) else {
             return;
@@ -101,7 +103,7 @@ impl<N: Net> Engine<N> {
     /// A SYN is at its host.
     pub(super) fn syn_exact(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let (server, session) = (line.server, line.session.map_or(0, |(session, _)| session));
+        let (server, session) = (line.server, line.code());
         if line.client_closed {
             if line.server_end == ServerEnd::HalfOpen {
                 line.server_end = ServerEnd::Closed;
@@ -185,7 +187,7 @@ impl<N: Net> Engine<N> {
             };
             match way {
                 Way::ToServer => self.lands_at_server(id, what, bytes),
-                Way::ToClient => self.lands_at_client(id, what, &bytes, cut),
+                Way::ToClient => self.lands_at_client(id, what, bytes, cut),
             }
             self.settle(id);
         }
@@ -249,18 +251,20 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    fn lands_at_client(&mut self, id: LineId, what: Sent, bytes: &[u8], cut: bool) {
+    fn lands_at_client(&mut self, id: LineId, what: Sent, bytes: Vec<u8>, cut: bool) {
+        let Some(caller) = self.lines.get(&id).and_then(|line| line.caller) else { return };
+        let powered = self.is_powered(caller.0);
         let (now, Some(line)) = (self.now, self.lines.get_mut(&id)) else { return };
-        let Some((session, number)) = line.session else { return };
-        let c = ConnectionId(number);
         let open = !line.client_closed;
         match what {
             Sent::Connected | Sent::Refused if open && cut => self.repeat_syn(id),
             Sent::Connected if open => {
                 line.client_up = true;
                 line.round_trip = (line.syns == 0).then(|| now.since(line.opened));
-                self.session_input(session, Input::Connected(c));
+                self.tell_caller(id, caller, Parcel::Connected);
             }
+            // Where nobody answers the SYN-ACK, the server's kernel forgets the connect.
+            Sent::Connected if !powered => line.close_server(None),
             Sent::Connected => self.leave(id, Way::ToServer, Sent::Rst),
             Sent::Refused | Sent::TimedOut => {
                 if line.server_end == ServerEnd::HalfOpen {
@@ -270,17 +274,17 @@ impl<N: Net> Engine<N> {
                     self.forget_client(id);
                     let refused = what == Sent::Refused;
                     let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
-                    self.session_input(session, Input::ConnectFailed(c, why));
+                    self.tell_caller(id, caller, Parcel::Failed(why));
                 }
             }
-            Sent::Bytes(_) if open => self.session_input(session, Input::Received(c, bytes)),
+            Sent::Bytes(_) if open => self.tell_caller(id, caller, Parcel::Bytes(bytes)),
             Sent::Bytes(_) if matches!(line.server_end, ServerEnd::Accepted(_)) => {
                 self.leave(id, Way::ToServer, Sent::Rst);
             }
-            Sent::Fin if open => self.session_input(session, Input::Eof(c)),
+            Sent::Fin if open => self.tell_caller(id, caller, Parcel::Eof),
             Sent::Rst if open => {
                 self.forget_client(id);
-                self.session_input(session, Input::Reset(c));
+                self.tell_caller(id, caller, Parcel::Reset);
             }
             Sent::Bytes(_) | Sent::Fin | Sent::Rst => {}
         }
@@ -291,7 +295,7 @@ impl<N: Net> Engine<N> {
         let held = std::mem::take(&mut self.servers[server as usize].held);
         let mut unread = Vec::new();
         for item in &held {
-            if let Held::Bytes(id, _) = item {
+            if let Held::Bytes(id, _) | Held::Told(id, _, Parcel::Bytes(_)) = item {
                 unread.push(*id);
             }
         }
@@ -319,14 +323,15 @@ impl<N: Net> Engine<N> {
             }
             self.settle(id);
         }
+        self.lose_calls_exact(server, kernel_lives, &unread);
         for item in held {
-            if let Held::Bytes(id, _) | Held::Fin(id) = item {
+            if let Held::Bytes(id, _) | Held::Fin(id) | Held::Told(id, ..) = item {
                 self.unhold(id);
             }
         }
     }
 
-    fn unhold(&mut self, id: LineId) {
+    pub(super) fn unhold(&mut self, id: LineId) {
         if let Some(line) = self.lines.get_mut(&id) {
             line.held -= 1;
         }
@@ -338,6 +343,7 @@ impl<N: Net> Engine<N> {
         for item in std::mem::take(&mut self.servers[server as usize].held) {
             match item {
                 Held::Wake => self.server_input(server, Input::Wake),
+                Held::Told(id, c, news) => self.tell_late(server, id, c, news),
                 Held::Bytes(id, bytes) => {
                     let end = self.lines.get(&id).map(|line| line.server_end);
                     if let Some(ServerEnd::Queued | ServerEnd::Accepted(_)) = end {
@@ -358,8 +364,14 @@ impl<N: Net> Engine<N> {
 
     /// Whether what comes this way meets a host without power.
     pub(super) fn is_dark(&self, id: LineId, way: Way) -> bool {
-        let Some(line) = self.lines.get(&id).filter(|line| line.exact && way == Way::ToServer) else { return false };
-        !line.client_closed && !self.servers[line.server as usize].host.powered()
+        let Some(line) = self.lines.get(&id).filter(|line| line.exact) else { return false };
+        match (way, line.caller) {
+            (Way::ToServer, _) => !line.client_closed && !self.servers[line.server as usize].host.powered(),
+            (Way::ToClient, Some((caller, _))) => {
+                matches!(line.server_end, ServerEnd::Accepted(_)) && !self.is_powered(caller)
+            }
+            (Way::ToClient, None) => false,
+        }
     }
 
     /// The line of a connect that a server's host sees: those from one host come in the order in which they left.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -53,7 +53,22 @@ struct State {
     mute: bool,
     /// Its host had no power, and has forgotten it: what comes is answered with RST.
     forgotten: bool,
+    /// The end that sends on what is read here, if there is one: nothing is read while that has enough to send.
+    onto: Weak<RefCell<State>>,
     waker: Option<Waker>,
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether nothing more should be sent for now.
+    fn is_full(&self) -> bool {
+        self.unsent.len() - self.sent > UNSENT_MAX
+    }
 }
 
 /// The driver's handle on an end.
@@ -64,9 +79,13 @@ impl Wire {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.0.borrow_mut();
         change(&mut state);
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
+        state.wake();
+    }
+
+    /// What is read at either of two ends goes out at the other: neither is read faster than that can be.
+    pub fn join(one: &Wire, other: &Wire) {
+        one.change(|state| state.onto = Rc::downgrade(&other.0));
+        other.change(|state| state.onto = Rc::downgrade(&one.0));
     }
 
     /// Sends bytes after those before.
@@ -198,6 +217,7 @@ impl Wire {
                 _ if state.mute => return Poll::Pending,
                 _ => {}
             }
+            let was_full = state.is_full();
             let State { unsent, sent, .. } = &mut *state;
             while *sent < unsent.len() {
                 match Pin::new(&mut *stream).poll_write(cx, &unsent[*sent..]) {
@@ -223,7 +243,11 @@ impl Wire {
                 let done = ready!(Pin::new(&mut *stream).poll_shutdown(cx));
                 return Poll::Ready(if done.is_ok() { Left::Finished } else { Left::Broken });
             }
-            if *eof || state.held || state.unsent.len() - state.sent > UNSENT_MAX {
+            let onto = state.onto.upgrade();
+            if was_full && !state.is_full() {
+                onto.iter().for_each(|onto| onto.borrow_mut().wake());
+            }
+            if *eof || state.held || state.is_full() || onto.is_some_and(|onto| onto.borrow().is_full()) {
                 return Poll::Pending;
             }
             let forgotten = state.forgotten;

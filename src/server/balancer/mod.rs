@@ -126,7 +126,8 @@ impl Balancer {
             }
             Input::Received(c, bytes) => match self.check_of(c) {
                 Some((own, backend)) => self.check_answered(plan, cx, own, backend, bytes, out),
-                None => self.relay.pass(c, bytes, out),
+                None if self.relay.pass(c, bytes, out) => {}
+                None => self.part(c, How::Reset, out),
             },
             Input::Eof(c) => self.ended_at(plan, c, How::Fin, out),
             Input::Reset(c) => self.ended_at(plan, c, How::Reset, out),

@@ -67,7 +67,11 @@ impl Server {
     pub(super) fn tunnel(&mut self, cx: &Context<'_>, c: ConnectionId, input: Input<'_>, out: &mut Outputs) {
         let Some(relay) = &mut self.relay else { return };
         match input {
-            Input::Received(_, bytes) => relay.pass(c, bytes, out),
+            Input::Received(_, bytes) => {
+                if !relay.pass(c, bytes, out) {
+                    self.end_tunnel(c, How::Reset, out);
+                }
+            }
             Input::Connected(_) => {
                 let Some(own) = c.as_own() else { return };
                 if let Some(accepted) = relay.accepted_for(own) {

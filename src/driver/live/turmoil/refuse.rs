@@ -46,14 +46,10 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     }
     refuse(!file.dns.is_empty(), "dns".into(), "turmoil's names have one address for ever");
     for (name, server) in &file.servers {
-        let at = |key: &str| format!("servers.{name}.{key}");
+        let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
         match server.kind {
-            ServerKind::Websocket => {}
+            ServerKind::Websocket | ServerKind::Proxy => {}
             ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
-            ServerKind::Proxy => {
-                refuse(true, format!("proxies.{name}"), "proxies are played in the simulator only");
-                continue;
-            }
         }
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
@@ -76,7 +72,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         if let Some(why) = client.mode.simulated_only() {
             refuse(true, at("mode"), why);
         }
-        refuse(client.proxy.is_some(), at("proxy"), "connects through proxies are played in the simulator only");
         refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
     }
     found
@@ -101,6 +96,11 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     }
     for name in programs.clients.keys().filter(|name| !file.clients.contains_key(*name)) {
         found.push(format!("{name}: the scenario has no client group of this name"));
+    }
+    for (name, client) in file.clients.iter().filter(|(name, _)| programs.clients.contains_key(*name)) {
+        if client.proxy.is_some() {
+            found.push(format!("clients.{name}.proxy: a program of your own connects to servers directly"));
+        }
     }
     for name in programs.servers.keys() {
         let Some(group) = file.servers.get(name) else {
