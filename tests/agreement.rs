@@ -55,7 +55,7 @@ const COMMITTED: &[(&str, Plan)] = &[
             "duration='8s'",
         ]),
     ),
-    ("cache-restart", Refused("servers.gateway.calls")),
+    ("cache-restart", Refused("network.links.inside.one_way")),
     ("chaos", Both(&["duration='45s'"])),
     ("dns-failover", Refused("dns")),
     (
@@ -439,6 +439,11 @@ fn agrees_to_the_nanosecond(name: &str, text: &str) {
 #[test]
 fn proxies_are_struck_over_turmoil_as_in_the_simulator() {
     agrees_to_the_nanosecond("proxies", include_str!("data/proxies.toml"));
+}
+
+#[test]
+fn calls_are_struck_over_turmoil_as_in_the_simulator() {
+    agrees_to_the_nanosecond("calls", include_str!("data/calls.toml"));
 }
 
 #[test]

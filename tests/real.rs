@@ -324,6 +324,30 @@ fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
 }
 
 #[test]
+fn servers_that_call_others_do_so_on_real_sockets() {
+    let scenario = load("calls", include_str!("data/calls.toml"), None, &[]);
+    let runs = both(&scenario);
+    agree(&runs);
+    let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
+    assert_eq!(real.len(), 40 + 4 + 3 * 3 + 6, "all open in the end");
+    for (session, time) in real {
+        assert!(time >= simulated[&session], "session {session} opened in {time} ns: sooner than light allows");
+    }
+    let outcomes = |events: &[Event]| {
+        let mut all: BTreeMap<String, u32> = BTreeMap::new();
+        for event in events {
+            if let Kind::Server(server, server::Event::CallEnded { outcome, .. }) = event.kind {
+                *all.entry(format!("{server} {outcome:?}")).or_default() += 1;
+            }
+        }
+        all
+    };
+    let [simulated, real] = runs.each_ref().map(|events| outcomes(events));
+    assert_eq!(simulated, real);
+    assert!(real.len() > 8, "{real:?}");
+}
+
+#[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
     let sets = ["network.loss='1%'", "servers.gateway.backlog_overflow='reset'", "clients.players.nat=2"];
@@ -422,6 +446,10 @@ behavior = { kind = "challenge", credentials = { user = "u", password = "p" } }
 behavior = { kind = "accept", delivery = { bytes = 1, every = "1ms" } }
 [servers.stall]
 behavior = { kind = "stall" }
+[servers.caller]
+calls = [{ to = "called", timeout = "5s" }]
+[servers.called]
+behavior = { kind = "serve" }
 [clients.nobody]
 count = 1
 endpoints = ["accept"]
@@ -463,10 +491,13 @@ endpoints = ["accept"]
     let mut stalled = connect(at(6));
     stalled.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert_eq!(ask(&mut stalled), "");
+    let opened = ask(&mut connect(at(7)));
+    assert!(opened.starts_with("HTTP/1.1 101 "), "{opened}");
     let live = served.finish();
     let answers = |number: usize| live.visits[number].answers.clone().into_iter().collect::<Vec<_>>();
     assert_eq!([0, 1, 2, 4, 5].map(answers), [[(101, 1)], [(503, 1)], [(307, 1)], [(401, 1)], [(101, 1)]]);
     assert_eq!((live.visits[0].connections, live.visits[6].requests), (1, 1));
+    assert_eq!([7, 8].map(answers), [[(101, 1)], [(200, 1)]], "one asked the other");
     assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals"), Some(Value::Count(1)));
     assert!(!live.finished.partial && live.finished.digest.is_empty());
 }

@@ -97,9 +97,12 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
     Ok((Setup { sources, programs, ..setup(Part::Both, most) }, outputs))
 }
 
-/// How many connections there may be for a session at a moment: its own, and one more for each proxy on its way.
+/// How many connections there may be for a session at a moment: its own, one more where proxies are on the way, and one for
+/// each group on the way that calls others.
 fn connections_at_once(scenario: &Scenario) -> u64 {
-    1 + u64::from(scenario.file.clients.values().any(|client| client.proxy.is_some()))
+    let file = &scenario.file;
+    let calls = file.servers.values().filter(|group| group.calls()).count() as u64;
+    1 + calls + u64::from(file.clients.values().any(|client| client.proxy.is_some()))
 }
 
 /// Makes a live run of the servers ready.

@@ -40,7 +40,6 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             let listens = part == Part::Servers && server.command.is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
             refuse(!server.tls.is_none(), at("tls"), "servers have no certificate: TLS is for clients, by `load`");
-            refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
             let reset = server.backlog_overflow == Overflow::Reset;
             refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
             let link = part == Part::Servers && server.access_link.is_some();

@@ -53,7 +53,6 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         }
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
-        refuse(server.calls(), at("calls"), "calls between servers are played in the simulator only");
     }
     let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.strikes);
     let drawn = drawn.map(|strike| ("chaos.kinds".to_string(), strike.kind));
