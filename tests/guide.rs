@@ -2,19 +2,34 @@
 //! the pages show.
 //!
 //! Of a block ```` ```console ````, lines that begin with `$ ` are commands and the others what they print; a line `…` stands
-//! for any lines, and a `…` within a line for anything. Of a block ```` ```sh ````, every line is a command. A command that
-//! fails is an error (a page that wants to show it says `|| echo "exit code $?"`). A block of `sh no-test` or `console no-test`
-//! takes too long, or tools that need not be here; blocks of other languages are left alone.
+//! for any lines, and a `…` within a line for anything. Of a block ```` ```sh ````, every line is a command. One shell runs
+//! all of a page. A command that fails is an error (a page that wants to show it says `|| echo "exit code $?"`). Blocks of
+//! other languages are no commands.
+//!
+//! A block of `console slow` or `sh slow` takes too long for a debug build. The gate runs the pages that have some, whole, with
+//! an optimised program: `SHAKEDOWN=target/release/shakedown cargo test --test guide -- --ignored`.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
-const PAGES: [&str; 8] = ["first-run", "failover", "reading", "editors", "hunting", "replay", "sweeps", "reports"];
+/// Commands that no test runs, each with its reason.
+const NOT_RUN: [(&str, &str, &str); 2] = [
+    ("replay", "tshark -r failed.pcapng", "wants tshark; tests/captures.rs reads captures where there is one"),
+    ("validation", "benches/validation/run", "measures a quiet machine, for minutes"),
+];
 
-/// Commands, each with what the page says that it prints, if it says anything.
-fn commands(page: &str) -> Vec<(String, Option<Vec<String>>)> {
-    let mut commands: Vec<(String, Option<Vec<String>>)> = Vec::new();
+/// A command of a page.
+#[derive(Debug)]
+struct Shown {
+    command: String,
+    /// What the page says that it prints, if it says anything.
+    prints: Option<Vec<String>>,
+    slow: bool,
+}
+
+fn commands(page: &str) -> Vec<Shown> {
+    let mut commands: Vec<Shown> = Vec::new();
     let mut fence: Option<&str> = None;
     let mut goes_on = false;
     for line in page.lines() {
@@ -22,22 +37,32 @@ fn commands(page: &str) -> Vec<(String, Option<Vec<String>>)> {
             fence = if fence.is_some() { None } else { Some(word) };
             continue;
         }
-        let command = match fence {
-            Some("sh") => Some(line),
-            Some("console") => line.strip_prefix("$ "),
-            _ => continue,
+        let Some(words) = fence else { continue };
+        let (language, slow) = words.split_once(' ').map_or((words, false), |(language, mark)| {
+            assert!(mark == "slow" || !["sh", "console"].contains(&language), "```{words}");
+            (language, true)
+        });
+        let command = match language {
+            "sh" => Some(line),
+            "console" => line.strip_prefix("$ "),
+            _ => {
+                let is_one = line.starts_with("$ ") || line.starts_with("shakedown ");
+                assert!(!is_one, "a command in a block that is not run: ```{words}: {line}");
+                continue;
+            }
         };
         if goes_on {
-            let (last, _) = commands.last_mut().unwrap();
-            last.push('\n');
-            last.push_str(line);
+            let last = commands.last_mut().unwrap();
+            last.command.push('\n');
+            last.command.push_str(line);
         } else if let Some(command) = command {
-            commands.push((command.to_string(), (fence == Some("console")).then(Vec::new)));
+            let prints = (language == "console").then(Vec::new);
+            commands.push(Shown { command: command.to_string(), prints, slow });
         } else {
-            let (_, shown) = commands.last_mut().expect("a block begins with a command");
-            shown.as_mut().unwrap().push(line.to_string());
+            let last = commands.last_mut().expect("a block begins with a command");
+            last.prints.as_mut().unwrap().push(line.to_string());
         }
-        goes_on = line.ends_with('\\') && commands.last().is_some_and(|(command, _)| command.ends_with('\\'));
+        goes_on = line.ends_with('\\') && commands.last().is_some_and(|last| last.command.ends_with('\\'));
     }
     commands
 }
@@ -65,30 +90,141 @@ fn is_shown(printed: &[&str], shown: &[&str]) -> bool {
     }
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages of docs/ that have commands to run.
+fn pages() -> Vec<(String, Vec<Shown>)> {
+    let mut pages: Vec<PathBuf> =
+        fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    let page = |path: &PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let mut commands = commands(&fs::read_to_string(path).unwrap());
+        commands
+            .retain(|shown| !NOT_RUN.iter().any(|(page, start, _)| *page == name && shown.command.starts_with(start)));
+        (name, commands)
+    };
+    pages.iter().map(page).filter(|(_, commands)| !commands.is_empty()).collect()
+}
+
+/// Ends what a command prints, before its exit code.
+const END: &str = "<<<end of command:";
+
+/// Runs a page's commands in one shell, until one fails, and holds what they print against what is shown.
+fn hold(page: &str, commands: &[Shown]) {
+    let program = std::env::var("SHAKEDOWN").unwrap_or(env!("CARGO_BIN_EXE_shakedown").into());
+    let program = fs::canonicalize(root().join(program)).unwrap();
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root().join("scenarios"), place.path().join("scenarios")).unwrap();
+    // Nothing that a page leaves in the background outlives it.
+    let mut script = String::from("trap 'kill $! 2> kill.txt' EXIT\n");
+    for Shown { command, .. } in commands {
+        script += &match command.starts_with("cargo ") {
+            true => format!("(cd '{}' && {command})\n", root().display()),
+            false => format!("{command}\n"),
+        };
+        script += &format!("code=$?; echo; echo '{END}' $code; test $code = 0 || exit\n");
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(place.path()).env("PATH", &path).env_remove("COLUMNS");
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    let (printed, errors) = (text(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut printed = printed.split_inclusive(END);
+    let mut rest = printed.next().unwrap();
+    for Shown { command, prints, .. } in commands {
+        let own =
+            rest.strip_suffix(END).unwrap_or_else(|| panic!("docs/{page}.md: `{command}` ended the shell: {errors}"));
+        let own = own.strip_suffix('\n').unwrap();
+        rest = printed.next().unwrap();
+        let (code, after) = rest.split_once('\n').unwrap();
+        assert!(code.trim() == "0", "docs/{page}.md: `{command}` failed:\n{own}{errors}");
+        rest = after;
+        let Some(shown) = prints else { continue };
+        let printed: Vec<&str> = own.lines().map(str::trim_end).collect();
+        let shown: Vec<&str> = shown.iter().map(|line| line.trim_end()).collect();
+        let (all, wanted) = (printed.join("\n"), shown.join("\n"));
+        assert!(is_shown(&printed, &shown), "docs/{page}.md: `{command}` prints\n{all}\nand not\n{wanted}");
+    }
+}
+
 #[test]
 fn the_guides_commands_print_what_it_shows() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = Path::new(env!("CARGO_BIN_EXE_shakedown"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    for page in PAGES {
-        let place = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(root.join("scenarios"), place.path().join("scenarios")).unwrap();
-        let text = std::fs::read_to_string(root.join(format!("docs/{page}.md"))).unwrap();
-        let commands = commands(&text);
-        assert!(!commands.is_empty(), "{page} has no commands");
-        for (command, shown) in commands {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &command]).current_dir(place.path()).env("PATH", &path).env_remove("COLUMNS");
-            let output = shell.output().unwrap();
-            let printed = String::from_utf8(output.stdout).unwrap();
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "docs/{page}.md: `{command}` failed:\n{printed}{errors}");
-            let Some(shown) = shown else { continue };
-            let printed: Vec<&str> = printed.lines().map(str::trim_end).collect();
-            let shown: Vec<&str> = shown.iter().map(|line| line.trim_end()).collect();
-            let (all, wanted) = (printed.join("\n"), shown.join("\n"));
-            assert!(is_shown(&printed, &shown), "docs/{page}.md: `{command}` prints\n{all}\nand not\n{wanted}");
+    for (page, mut commands) in pages() {
+        commands.retain(|shown| !shown.slow);
+        if !commands.is_empty() {
+            hold(&page, &commands);
         }
+    }
+}
+
+#[test]
+#[ignore = "the gate runs it with an optimised program"]
+fn its_slow_pages_print_what_they_show() {
+    for (page, commands) in pages().iter().filter(|(_, commands)| commands.iter().any(|shown| shown.slow)) {
+        hold(page, commands);
+    }
+}
+
+#[test]
+fn what_is_not_run_is_there() {
+    for (page, start, _) in NOT_RUN {
+        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        assert!(commands(&text).iter().any(|shown| shown.command.starts_with(start)), "{page} has no {start}");
+    }
+}
+
+/// What docs/own-code.md says that a test looks like. Its lines are held to these.
+#[cfg(feature = "turmoil")]
+mod own_code {
+    use shakedown::lab::Lab;
+
+    mod my_server {
+        use tokio_tungstenite::accept_async;
+
+        pub async fn serve(listener: turmoil::net::TcpListener) -> std::io::Result<()> {
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(async move {
+                    let Ok(mut socket) = accept_async(stream).await else { return };
+                    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn the_gateway_survives_the_death_of_one() {
+        let lab = Lab::from_file("scenarios/failover.toml")
+            .unwrap()
+            .set("clients.players.count=50")
+            .set("faults.gateway-dies.at='2s'")
+            .set("faults.gateway-dies.for='1s'")
+            .set("duration='5s'")
+            .set("expect={ 'sessions.never_opened' = '== 0%' }")
+            .server("gateway", |cx| async move {
+                // A turmoil::net::TcpListener: what tokio's would be.
+                let listener = cx.listener().await?;
+                my_server::serve(listener).await?;
+                Ok(())
+            });
+        let outcome = lab.run().unwrap();
+        assert!(outcome.held(), "{outcome}");
+    }
+}
+
+#[test]
+fn the_code_shown_is_code_that_runs() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let dedented = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();
+    let (page, runs) = (read("docs/own-code.md"), dedented(&(read("examples/own_code.rs") + &read("tests/guide.rs"))));
+    let blocks: Vec<&str> = page.split("```rust\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        assert!(runs.contains(&dedented(block)), "neither examples/own_code.rs nor tests/guide.rs has\n{block}");
     }
 }
 
