@@ -929,3 +929,135 @@ fn capacity_finds_a_knee_writes_a_folder_and_is_verified() {
         assert!(text(&output.stderr).contains(says), "{more:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn compare_takes_choices_that_are_named_on_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    pair(place.path());
+    let file = "scenarios/duo/plain.toml";
+    let choices = ["--choice", "as it is:", "--choice", "far, few: network.one_way=60ms; clients.players.count=10"];
+    let by = ["--by", "time_to_open.p50", "--seeds", "0..4"];
+    let output = run(place.path(), &[&["compare", file][..], &choices, &by].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let league = text(&output.stdout);
+    for says in ["as it is has a lower time_to_open.p50 than far, few: by", "duo/plain  far, few  "] {
+        assert!(league.contains(says), "{says}: {league}");
+    }
+    let folder = place.path().join("results/duo/plain/compare");
+    let overlay = fs::read_to_string(folder.join("overlay-open.svg")).unwrap();
+    assert!(overlay.contains("far, few"), "{overlay}");
+    assert!(fs::read_to_string(folder.join("compare.csv")).unwrap().contains("\nduo/plain,\"far, few\",3,"));
+    assert_eq!(run(place.path(), &["verify", "results"]).status.code(), Some(0));
+    // Over variants, and with a key that is varied besides.
+    let more = ["--choice", "far: network.one_way=60ms", "--choice", "near: network.one_way=5ms"];
+    let args = [&["compare", "scenarios/duo/varied.toml", "--variants", "final,upgrade"][..], &more].concat();
+    let output = run(place.path(), &[&args[..], &["--grid", "clients.players.count=5,6"]].concat());
+    let rows: Vec<String> = text(&output.stdout).lines().map(String::from).collect();
+    let shown = |name: &str| rows.iter().any(|row| row.starts_with(&format!("duo/varied  {name}  ")));
+    for name in ["far count=5", "near count=6", "final far count=6", "final near count=5"] {
+        assert!(shown(name), "{name}: {rows:?}{}", text(&output.stderr));
+    }
+    for (choices, says) in [
+        (vec!["--choice", "network.one_way=5ms"], "is no choice: give its name and what it sets"),
+        (vec!["--choice", "a: network.one_wy=5ms"], "network.one_wy"),
+        (vec!["--choice", "a:", "--choice", "a: network.one_way=5ms"], "two choices are both called a"),
+    ] {
+        let output = run(place.path(), &[&["compare", file][..], &choices].concat());
+        assert_eq!(output.status.code(), Some(2), "{choices:?}");
+        assert!(text(&output.stderr).contains(says), "{choices:?}: {}", text(&output.stderr));
+    }
+}
+
+/// The command that a folder's page shows.
+fn shown_command(folder: &Path) -> String {
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let (_, rest) = page.split_once("<div class=\"command\"><pre>").expect("a command");
+    let command = rest.split_once("</pre>").unwrap().0;
+    let plain = |text: String, (escaped, plain): (&str, &str)| text.replace(escaped, plain);
+    [("&#39;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
+        .into_iter()
+        .fold(command.into(), plain)
+}
+
+/// Runs a command line in a folder by a shell.
+fn typed(folder: &Path, command: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_shakedown")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    Command::new("sh")
+        .args(["-c", command])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env_remove("COLUMNS")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_command_that_a_page_shows_makes_the_same_result() {
+    let scenario = "format = 1\ntitle = \"Even\"\nduration = \"10s\"\n[network]\none_way = \"1ms\"\n[servers.gateway]\n\
+                    workers = 1\nservice_time = \"10ms\"\n[clients.players]\ncount = 90\narrive = { evenly_over = \"1s\" }\n\
+                    endpoints = [\"gateway\"]\n[expect]\n\"handshake_latency.max\" = \"< 1s\"\n\
+                    [variants.two]\n\"servers.gateway.workers\" = 2\n";
+    let here = |folder: &Path| {
+        fs::create_dir_all(folder.join("my files/scenarios")).unwrap();
+        fs::write(folder.join("my files/scenarios/even.toml"), scenario).unwrap();
+    };
+    let file = "my files/scenarios/even.toml";
+    let set = ["--set", "network.one_way=\"2ms\"", "--set", "title=\"it's\"", "--variant", "two"];
+    let slo = ["--slo", "handshake_latency.max <= 14ms"];
+    let sides = ["--width", "clients.players.arrive.evenly_over=1s..2s", "--depth", "clients.players.count=50,400"];
+    let range =
+        ["--vary", "clients.players.count", "--from", "100", "--to", "300", "--find", "highest", "--tolerance", "5%"];
+    let grid = ["--grid", "clients.players.count=30,60"];
+    let named =
+        ["--choice", "one: servers.gateway.workers=1; clients.players.count=80", "--metric", "time_to_open.max"];
+    let cases: [(&str, Vec<&str>, &str); 5] = [
+        ("run", [&["--seed", "7"], &set[..]].concat(), "run.json"),
+        ("sweep", [&["--seeds", "3..5"], &grid[..], &set[..]].concat(), "sweep.json"),
+        ("compare", [&["--seeds", "5,3", "--by", "time_to_open.p50"], &named[..], &set[..4]].concat(), "compare.json"),
+        ("capacity", [&["--seeds", "2"], &range[..], &slo[..], &set[..]].concat(), "capacity.json"),
+        (
+            "capacity",
+            [&["--collapse", "--seeds", "1..2", "--steps", "2"], &sides[..], &slo[..], &set[..]].concat(),
+            "capacity.json",
+        ),
+    ];
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    here(first.path());
+    here(second.path());
+    for (number, (name, more, header)) in cases.iter().enumerate() {
+        let out = format!("out-{number}");
+        let quiet: &[&str] = if *name == "compare" { &[] } else { &["--quiet"] };
+        let output = run(first.path(), &[&[*name, file][..], more, &["--out", &out], quiet].concat());
+        assert_eq!(output.status.code(), Some(0), "{name}: {}{}", text(&output.stdout), text(&output.stderr));
+        let command = shown_command(&first.path().join(&out));
+        assert!(command.starts_with(&format!("shakedown {name} 'my files/scenarios/even.toml' ")), "{command}");
+        let again = typed(second.path(), &format!("{command} --out {out}"));
+        assert_eq!(again.status.code(), Some(0), "{command}: {}", text(&again.stderr));
+        for name in names(&first.path().join(&out)) {
+            let read = |place: &Path| fs::read(place.join(&out).join(&name)).unwrap();
+            assert!(read(first.path()) == read(second.path()), "{command}: {name}, {header}");
+        }
+        // And the page that is made of the recorded files shows the same.
+        assert!(run(second.path(), &["report", &out]).status.success());
+        assert_eq!(shown_command(&second.path().join(&out)), command);
+    }
+    // What a merged sweep says of the first seed that broke something can be run, too.
+    let broken =
+        ["sweep", file, "--seeds", "0..2", "--set", "network.one_way=\"2s\"", "--grid", "clients.players.count=9,8"];
+    for share in ["0/2", "1/2"] {
+        run(first.path(), &[&broken[..], &["--shard", share, "--quiet"]].concat());
+    }
+    let merged = typed(first.path(), "shakedown merge results/even/sweep-*-shard-* --out merged");
+    assert_eq!(merged.status.code(), Some(1), "{}", text(&merged.stderr));
+    let merged = text(&merged.stdout);
+    let hint = merged.split_once("the first: ").unwrap().1.lines().next().unwrap();
+    assert_eq!(
+        hint,
+        "shakedown run 'my files/scenarios/even.toml' --set 'network.one_way=\"2s\"' --set clients.players.count=9 --seed 0"
+    );
+    let again = typed(first.path(), &format!("{hint} --quiet"));
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
+    let page = fs::read_to_string(first.path().join("merged/report.html")).unwrap();
+    assert!(page.contains(&hint.replace('\'', "&#39;").replace('"', "&quot;")), "{page}");
+}

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
+use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::machine;
 use super::{Failure, complain, print, read, stem};
@@ -111,7 +112,7 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     }
 }
 
-pub(super) fn capacity(args: &CapacityArgs) -> Result<(), Failure> {
+pub(super) fn capacity(args: &CapacityArgs, again: &Again<'_>) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
     let name = stem(&args.scenario);
     let overrides = Overrides {
@@ -123,8 +124,8 @@ pub(super) fn capacity(args: &CapacityArgs) -> Result<(), Failure> {
     let scenario = Scenario::load(&shown, &name, &text, &overrides)?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {
-        (true, _) => map(args, &scenario),
-        (false, Some(vary)) => knee(args, &scenario, vary),
+        (true, _) => map(args, &scenario, again),
+        (false, Some(vary)) => knee(args, &scenario, vary, again),
         // clap asks for one of the two.
         (false, None) => Err(Failure::Input("error: --vary KEY, or --collapse".into())),
     }
@@ -134,7 +135,7 @@ fn input(what: String) -> Failure {
     Failure::Input(format!("error: {what}"))
 }
 
-fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str) -> Result<(), Failure> {
+fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>) -> Result<(), Failure> {
     let resolved = scenario.resolved();
     let key = Key::find(&resolved, vary).map_err(input)?;
     let bound = |text: &Option<String>| {
@@ -158,6 +159,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str) -> Result<(), Fail
         tolerance: args.tolerance.0,
         find,
         scenario_toml: resolved,
+        command: Some(again.command()),
     };
     let folder = folder(args, scenario, &format!("capacity-{}", key.path.replace('.', "-")));
     may_hold_capacity(&folder, &Capacity::new(question.clone()).files()).map_err(machine)?;
@@ -175,14 +177,15 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str) -> Result<(), Fail
     }
 }
 
-fn map(args: &CapacityArgs, scenario: &Scenario) -> Result<(), Failure> {
+fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<(), Failure> {
     let resolved = scenario.resolved();
     let side = |text: &Option<String>| {
         collapse::side(&resolved, text.as_deref().unwrap_or_default(), usize::from(args.steps)).map_err(input)
     };
     let (width, depth) = (side(&args.width)?, side(&args.depth)?);
     let seeds = args.seeds.0.clone().collect();
-    let asked = collapse::question(scenario, args.variant.clone(), width, depth, args.slo.clone(), seeds);
+    let mut asked = collapse::question(scenario, args.variant.clone(), width, depth, args.slo.clone(), seeds);
+    asked.command = Some(again.command());
     let folder = folder(args, scenario, "collapse");
     may_hold_capacity(&folder, &[("capacity.json".into(), asked.json().into_bytes())]).map_err(machine)?;
     let found = watched(args, |watch| collapse::map(asked, watch))?;

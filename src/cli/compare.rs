@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
+use super::again::Again;
 use super::progress::Counter;
 use super::{Failure, complain, print, stem};
-use crate::explore::sweep::Axis;
+use crate::explore::sweep::{Axis, Named};
 use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
 use crate::report::{Better, Order};
 
@@ -18,6 +19,8 @@ Examples:
   shakedown compare scenarios/l4-versus-redirect/*.toml --variants as-written --format markdown
   shakedown compare scenarios/failover.toml --by outage.p99 \\
       --grid clients.players.retry.policy=full-jitter,equal-jitter,exponential
+  shakedown compare scenarios/failover.toml --by outage.p99 --choice 'as it is:' \\
+      --choice 'patient: clients.players.retry.base=2s; clients.players.retry.cap=60s'
   shakedown compare results/redirect/sim-1 results/redirect/tokio-1-1
   shakedown compare results/failover/sweep-0-100 results/failover/sweep-0-100-no-jitter --by outage.p99
 
@@ -40,6 +43,10 @@ pub(super) struct CompareArgs {
     /// Vary a key over several values, a row for each; several of these make every combination (can be repeated)
     #[arg(long = "grid", value_name = "PATH=VALUE,VALUE")]
     grid: Vec<Axis>,
+    /// Overrides with a name, a row for each: 'patient: clients.players.retry.base=2s; clients.players.retry.cap=60s' (can be
+    /// repeated; 'NAME:' alone is the file as it is written)
+    #[arg(long = "choice", value_name = "NAME: PATH=VALUE; …")]
+    choices: Vec<Named>,
     /// Run only these variants; the file as it is written is as-written, or what its [compare] base says
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     variants: Vec<String>,
@@ -109,7 +116,7 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     }
 }
 
-pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
+pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failure> {
     let source = |path: &PathBuf| {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -118,11 +125,11 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     };
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = args.files.iter().cloned().partition(|path| path.is_dir());
     if !folders.is_empty()
-        && (args.seeds.is_some() || !args.sets.is_empty() || !args.grid.is_empty())
+        && (args.seeds.is_some() || !args.sets.is_empty() || !args.grid.is_empty() || !args.choices.is_empty())
         && files.is_empty()
     {
         return Err(Failure::Input(
-            "error: --seeds, --set and --grid are for scenarios: finished runs are as they are".into(),
+            "error: --seeds, --set, --grid and --choice are for scenarios: finished runs are as they are".into(),
         ));
     }
     let sources = files.iter().map(source).collect::<Result<Vec<Source>, Failure>>()?;
@@ -134,6 +141,10 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Failure::Input(format!("error: two files are both called {}", twice[0])));
     }
+    let called = |one: &Named| args.choices.iter().filter(|other| other.name == one.name).count();
+    if let Some(twice) = args.choices.iter().find(|one| called(one) > 1) {
+        return Err(Failure::Input(format!("error: two choices are both called {}", twice.name)));
+    }
     let choice = Choice {
         variants: args.variants.clone(),
         seeds: match (&args.seeds, &args.by) {
@@ -144,7 +155,9 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         sets: args.sets.clone(),
         metrics: args.metrics.clone(),
         axes: args.grid.clone(),
+        named: args.choices.clone(),
         by: args.by.clone().map(|metric| Order { better: args.better.unwrap_or_else(|| Better::of(&metric)), metric }),
+        command: Some(again.command()),
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
     let name = folder.strip_suffix("/compare").unwrap_or(&folder);

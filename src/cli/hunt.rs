@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::machine;
 use super::share::ShareArgs;
@@ -56,7 +57,7 @@ pub(super) struct HuntArgs {
 /// Between two times that it is kept how far a hunt has come.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {
+pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
     let overrides =
         Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
@@ -88,7 +89,7 @@ pub(super) fn hunt(args: &HuntArgs) -> Result<(), Failure> {
         // What never happened here may have happened in another share.
         return if shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
-    print(&format!("\nseed {seed} breaks {broken}\nreplay it: shakedown run {shown}{} --seed {seed}\n", again(args)))?;
+    print(&format!("\nseed {seed} breaks {broken}\nreplay it: {} --seed {seed}\n", again.run()))?;
     let mut steps = 0;
     let mut step = |what: &str| {
         steps += 1;
@@ -210,13 +211,6 @@ fn ends(found: &Found, folder: &Path) -> Result<(), Failure> {
     };
     print(&format!("it fails by itself: shakedown run {}\n", folder.join(format!("{repro}.toml")).display()))?;
     Err(if found.shrunk { Failure::Broken } else { Failure::Interrupted })
-}
-
-/// The options that a replay needs too.
-fn again(args: &HuntArgs) -> String {
-    let variant = args.variant.iter().map(|variant| format!(" --variant {variant}"));
-    let sets = args.sets.iter().map(|set| format!(" --set '{set}'"));
-    variant.chain(sets).collect()
 }
 
 /// What is left, in a few lines.

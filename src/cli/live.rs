@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
+use super::again::Again;
 use super::progress::{Watcher, catch_interrupts};
-use super::run::{command, default_folder, say};
+use super::run::{default_folder, say};
 use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, text};
 use crate::driver::live::{Part, Setup};
 use crate::explore::live::{self, Live, LiveError};
@@ -58,16 +59,16 @@ impl From<LiveError> for Failure {
 const BEHIND: Nanos = Nanos::from_millis(50);
 
 /// `run --driver tokio`.
-pub(super) fn both(scenario: &Scenario, args: &RunArgs) -> Result<(), Failure> {
+pub(super) fn both(scenario: &Scenario, args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     let (setup, outputs) = live::both_with_programs(scenario, args.allow_commands)?;
-    play(scenario, &setup, &outputs, &args.scenario, &args.output, |_| {})
+    play(scenario, &setup, &outputs, &args.scenario, &args.output, again, |_| {})
 }
 
-pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
     let mut told = Ok(());
-    let played = play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, |addresses| {
+    let played = play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, again, |addresses| {
         told = tell(&scenario, args, addresses);
     });
     told.and(played)
@@ -91,13 +92,13 @@ fn tell(scenario: &Scenario, args: &ServeArgs, addresses: &[SocketAddr]) -> Resu
     Ok(())
 }
 
-pub(super) fn load(args: &LoadArgs) -> Result<(), Failure> {
+pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
-    play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, |_| {})
+    play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, again, |_| {})
 }
 
 fn play(
@@ -106,6 +107,7 @@ fn play(
     outputs: &Outputs,
     args: &ScenarioArgs,
     output: &OutputArgs,
+    again: &Again<'_>,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), Failure> {
     let driver = live::driver_name(setup.part);
@@ -131,9 +133,9 @@ fn play(
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         folder.set_file_name(format!("{name}-partial"));
     }
-    let again = command("run", args, &["--driver tokio".into()]);
+    let command = again.command();
     let mut run = finished.run(scenario, variant);
-    run.command = Some(&again).filter(|_| setup.part == Part::Both).map(String::as_str);
+    run.command = Some(&command);
     let mut files = report::files(&run).map_err(|error| Failure::Machine(error.to_string()))?;
     if setup.part == Part::Servers {
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));

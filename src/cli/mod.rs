@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit codes out.
 
+mod again;
 mod calibrate;
 mod capacity;
 mod check;
@@ -24,7 +25,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::scenario::{Overrides, Problem, Scenario};
 
@@ -393,21 +394,23 @@ fn stem(path: &Path) -> String {
 
 /// Parses the arguments, does what they say, and returns the exit code.
 pub fn run() -> ExitCode {
-    let Cli { color, command } = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let Cli { color, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     color.decide();
+    let again = &again::Again::new(&matches);
     let done = match command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run::run(&args, again),
         Command::Check(args) => check::check(&args),
-        Command::Compare(args) => compare::compare(&args),
+        Command::Compare(args) => compare::compare(&args, again),
         Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::replay(&args),
-        Command::Sweep(args) => sweep::sweep(&args),
-        Command::Capacity(args) => capacity::capacity(&args),
+        Command::Sweep(args) => sweep::sweep(&args, again),
+        Command::Capacity(args) => capacity::capacity(&args, again),
         Command::Merge(args) => merge::merge(&args),
-        Command::Serve(args) => live::serve(&args),
-        Command::Load(args) => live::load(&args),
+        Command::Serve(args) => live::serve(&args, again),
+        Command::Load(args) => live::load(&args, again),
         Command::Calibrate(args) => calibrate::command(&args),
-        Command::Hunt(args) => hunt::hunt(&args),
+        Command::Hunt(args) => hunt::hunt(&args, again),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Init(args) => start::init(&args),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::again::Again;
 use super::progress::{Watcher, catch_interrupts};
 use super::{Driver, Failure, Format, RunArgs, ScenarioArgs, complain, live, print, text};
 use crate::explore::{Finished, PreparedFile, Progress, Twin, exemplars, may_hold, once_with, write_folder_with};
@@ -10,7 +11,7 @@ use crate::replay::{Chooser, Exemplar, Filter, Lines};
 use crate::report;
 use crate::scenario::Scenario;
 
-pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     let real = args.driver == Driver::Tokio;
     let scenario = if real { args.scenario.load_with_programs()? } else { args.scenario.load()? };
     if real {
@@ -19,7 +20,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
                 "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";
             return Err(Failure::Input(message.into()));
         }
-        return live::both(&scenario, args);
+        return live::both(&scenario, args, again);
     }
     let driver = args.driver.name();
     let mut folder = args.output.out.clone().unwrap_or_else(|| default_folder(&scenario, &args.scenario, driver));
@@ -63,11 +64,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let exemplars = look_again(&scenario, &chosen, args);
     // The run came to its end, and its folder does not have all that it would have.
     let impatient = !chosen.is_empty() && exemplars.is_none();
-    let flags: Vec<String> = match args.driver {
-        Driver::Sim => Vec::new(),
-        other => vec![format!("--driver {}", other.name())],
-    };
-    let command = command("run", &args.scenario, &flags);
+    let command = again.command();
     let mut run = finished.run(&scenario, args.scenario.variant.as_deref());
     run.command = Some(&command);
     if finished.partial || impatient {
@@ -158,27 +155,6 @@ fn finished_at(finished: &crate::explore::Finished) -> crate::time::Nanos {
     finished.measured.series.ends.last().map_or(crate::time::Nanos::ZERO, |end| crate::time::Nanos(end.0))
 }
 
-/// The command line that makes the same run, without where its results go.
-pub(super) fn command(name: &str, args: &ScenarioArgs, flags: &[String]) -> String {
-    let mut words = vec!["shakedown".to_string(), name.into(), args.scenario.display().to_string()];
-    words.extend(args.seed.map(|seed| format!("--seed {seed}")));
-    words.extend(args.variant.iter().map(|variant| format!("--variant {}", word(variant))));
-    words.extend(args.sets.iter().map(|set| format!("--set {}", word(set))));
-    words[2] = word(&words[2]);
-    words.extend(flags.iter().cloned());
-    words.join(" ")
-}
-
-/// A word as a shell reads it.
-fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.into()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 /// `results/SCENARIO/DRIVER-SEED`, with the variant's name, or part of the scenario's hash where `--set` was used.
 pub(super) fn default_folder(scenario: &Scenario, args: &ScenarioArgs, driver: &str) -> PathBuf {
     let mut name = format!("{driver}-{}", scenario.file.seed.0);
@@ -196,23 +172,5 @@ pub(super) fn say(format: Format, text: &str) -> Result<(), Failure> {
     match format {
         Format::Text => print(text),
         Format::Json => complain(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_can_be_copied_into_a_shell() {
-        let args = ScenarioArgs {
-            scenario: "my scenarios/a.toml".into(),
-            seed: Some(7),
-            variant: Some("no-jitter".into()),
-            sets: vec!["clients.a.count=5".into(), "title=\"it's\"".into()],
-        };
-        let expected = "shakedown run 'my scenarios/a.toml' --seed 7 --variant no-jitter --set clients.a.count=5 \
-                        --set 'title=\"it'\\''s\"'";
-        assert_eq!(command("run", &args, &[]), expected);
     }
 }

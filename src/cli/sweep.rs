@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 
+use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::{machine, say};
 use super::share::ShareArgs;
 use super::text::Table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
-use crate::explore::sweep::{self, Axis, Journal, Plan, Seeds, Shard, Spread, SweepError, SweepSummary};
+use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, Spread, SweepError, SweepSummary};
 use crate::report::grouped;
 use crate::scenario::Overrides;
 use crate::time::{Nanos, human};
@@ -51,13 +52,14 @@ pub(super) struct SweepArgs {
     quiet: bool,
 }
 
-pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
+pub(super) fn sweep(args: &SweepArgs, again: &Again<'_>) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
     let overrides =
         Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
     let shard = args.share.shard()?;
     let name = stem(&args.scenario);
-    let plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;
+    let mut plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;
+    plan.given = Some(Given { command: again.command(), run: again.run() });
     let folder =
         args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name("sweep")));
     may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
@@ -84,7 +86,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         return Err(Failure::Interrupted);
     }
     let summary = sweep::finish(&plan, journal, &folder).map_err(|error: SweepError| machine(error))?;
-    report(&plan, &summary, &folder, args.format, args.quiet, Some(&args.scenario))
+    report(&plan, &summary, &folder, args.format, args.quiet)
 }
 
 pub(super) fn with_ending(folder: &Path, ending: &str) -> PathBuf {
@@ -115,12 +117,11 @@ pub(super) fn report(
     folder: &Path,
     format: Format,
     quiet: bool,
-    scenario: Option<&Path>,
 ) -> Result<(), Failure> {
     if !quiet {
         say(format, &figures(plan, summary))?;
     }
-    say(format, &failures(plan, summary, scenario))?;
+    say(format, &failures(plan, summary))?;
     if format == Format::Json {
         // The very file, which a share has not.
         let document = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_else(|_| plan.header());
@@ -170,26 +171,16 @@ fn spread(metric: &str, of: &Spread) -> String {
 }
 
 /// What broke, the first seed with which it did, and how to see it again.
-fn failures(plan: &Plan, summary: &SweepSummary, scenario: Option<&Path>) -> String {
+fn failures(plan: &Plan, summary: &SweepSummary) -> String {
     let mut text = String::new();
-    let file = scenario.map_or_else(|| format!("{}.toml", plan.name), |path| path.display().to_string());
-    for (summary, cell) in summary.cells.iter().zip(&plan.cells) {
+    for (cell, summary) in summary.cells.iter().enumerate() {
         let of = if summary.label.is_empty() { String::new() } else { format!(" with {}", summary.label) };
-        let mut again = format!("shakedown run {file}");
-        if let Some(variant) = &plan.variant {
-            again.push_str(&format!(" --variant {variant}"));
-        }
-        for set in &plan.sets {
-            again.push_str(&format!(" --set '{set}'"));
-        }
-        for (path, value) in &cell.set {
-            again.push_str(&format!(" --set '{path}={value}'"));
-        }
         for (metric, (runs, seed)) in &summary.broken {
             text.push_str(&format!(
-                "broken  {metric}{of}: in {} of {} runs; the first: {again} --seed {seed}\n",
+                "broken  {metric}{of}: in {} of {} runs; the first: {}\n",
                 grouped(*runs as u64),
-                grouped(summary.runs as u64)
+                grouped(summary.runs as u64),
+                plan.command(Point { cell, seed: *seed })
             ));
         }
         for (seed, error) in &summary.errors {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::once::{Finished, once};
-use super::sweep::{Axis, cells, label};
+use super::sweep::{Axis, Named, cells, label};
 use super::verify::first_difference;
 use crate::metrics::Value;
 use crate::report::comparison::{LINES, Lines, SIM, latency_of};
@@ -39,8 +39,12 @@ pub struct Choice {
     pub metrics: Vec<String>,
     /// Keys that are varied: a row for each combination of values, instead of the variants unless those are asked for.
     pub axes: Vec<Axis>,
+    /// Overrides with a name: a row for each, in every cell of the axes, in place of the file as it is written.
+    pub named: Vec<Named>,
     /// What the league table is sorted by; none: by the comparison's own order, where there are several seeds.
     pub by: Option<Order>,
+    /// The command line that asks for it, which is kept with it.
+    pub command: Option<String>,
 }
 
 /// Reads everything, and says what would be run: the runs themselves are still to be made, except those that are
@@ -51,6 +55,7 @@ pub struct Choice {
 pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Choice) -> Result<Prepared, Problem> {
     let mut parts = Vec::new();
     let mut scenarios = Vec::new();
+    let mut known: Vec<String> = Vec::new();
     for source in sources {
         let load = |variant: Option<&String>, more: &[String]| {
             let sets = choice.sets.iter().chain(more).cloned().collect();
@@ -66,9 +71,10 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         let base = written.compare.base.clone();
         let base = [(base.unwrap_or_else(|| AS_WRITTEN.into()), None)];
         let variants = written.variants.iter().map(|name| (name.clone(), Some(name.clone())));
+        let varies = !choice.axes.is_empty() || !choice.named.is_empty();
         // What varies a key does so in the file as it is written, unless variants are asked for.
         let wanted = |name: &String, is_base: bool| match choice.variants.is_empty() {
-            true => is_base || choice.axes.is_empty(),
+            true => is_base || !varies,
             false => choice.variants.contains(name),
         };
         let mut part = Part {
@@ -82,14 +88,14 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
             rows: Vec::new(),
         };
         for (name, variant) in base.into_iter().chain(variants).filter(|(name, of)| wanted(name, of.is_none())) {
-            for cell in cells(&choice.axes) {
-                let more: Vec<String> = cell.iter().map(|(path, value)| format!("{path}={value}")).collect();
+            known.push(name.clone());
+            for (own, sets) in layers(choice) {
                 let scenario =
-                    if variant.is_none() && cell.is_empty() { written.clone() } else { load(variant.as_ref(), &more)? };
-                let name = match (cell.is_empty(), variant.is_some()) {
-                    (true, _) => name.clone(),
-                    (false, false) => label(&cell),
-                    (false, true) => format!("{name} {}", label(&cell)),
+                    if variant.is_none() && sets.is_empty() { written.clone() } else { load(variant.as_ref(), &sets)? };
+                let name = match (own.as_str(), variant.is_some()) {
+                    ("", _) => name.clone(),
+                    (own, false) => own.to_string(),
+                    (own, true) => format!("{name} {own}"),
                 };
                 part.rows.push(row(name, variant.clone(), &scenario));
                 scenarios.push(scenario);
@@ -99,8 +105,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
             parts.push(part);
         }
     }
-    let has = |wanted: &String| parts.iter().any(|part| part.rows.iter().any(|row| row.name == *wanted));
-    if let Some(missing) = choice.variants.iter().find(|wanted| !has(wanted)) {
+    if let Some(missing) = choice.variants.iter().find(|wanted| !known.contains(wanted)) {
         let message = format!("no variant of these scenarios is named `{missing}`");
         let help = format!("the file as it is written is `{AS_WRITTEN}`, or what [compare] calls it");
         return Err(Problem::new(message).with_help(help));
@@ -111,8 +116,8 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         runs.flat_map(|run| &run.values).any(|(own, _)| own == path)
     };
     let by = choice.by.iter().map(|order| &order.metric);
-    let known = |path: &&String| of_scenarios(path) || of_runs(path);
-    if let Some(missing) = choice.metrics.iter().chain(by).find(|path| !known(path)) {
+    let is_known = |path: &&String| of_scenarios(path) || of_runs(path);
+    if let Some(missing) = choice.metrics.iter().chain(by).find(|path| !is_known(path)) {
         let problem = Problem::new(format!("no metric is named `{missing}`"));
         return Err(problem.with_help("`shakedown run` prints every metric's name with --format json"));
     }
@@ -143,8 +148,24 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         seeds.extend(part.rows.iter().map(|_| Vec::new()));
         parts.push(part);
     }
-    let comparison = Comparison { name: name.into(), metrics, parts, by: choice.by.clone() };
+    let (by, command) = (choice.by.clone(), choice.command.clone());
+    let comparison = Comparison { name: name.into(), metrics, parts, by, command };
     Ok(Prepared { comparison, seeds, drawn: true })
+}
+
+/// What is laid over a file or a variant of it: a name that tells it from the others, and what it sets.
+fn layers(choice: &Choice) -> Vec<(String, Vec<String>)> {
+    let named: Vec<(&str, &[String])> = match choice.named.as_slice() {
+        [] => vec![("", &[])],
+        named => named.iter().map(|one| (one.name.as_str(), one.sets.as_slice())).collect(),
+    };
+    let cells = cells(&choice.axes);
+    let layer = |(name, sets): (&str, &[String]), cell: &[(String, String)]| {
+        let name = format!("{name} {}", label(cell)).trim().to_string();
+        let cell = cell.iter().map(|(path, value)| format!("{path}={value}"));
+        (name, sets.iter().cloned().chain(cell).collect())
+    };
+    named.into_iter().flat_map(|one| cells.iter().map(move |cell| layer(one, cell))).collect()
 }
 
 /// A row without its runs.
@@ -297,7 +318,8 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
     };
     let by = serde_json::from_value(recorded["league"]["by"].clone()).ok();
     let (name, metrics) = (text(recorded, "comparison")?, texts(recorded, "metrics")?);
-    let mut comparison = Comparison { name, metrics, parts: Vec::new(), by };
+    let command = recorded["command"].as_str().map(String::from);
+    let mut comparison = Comparison { name, metrics, parts: Vec::new(), by, command };
     let mut seeds = Vec::new();
     for part in list(recorded, "parts")? {
         let name = text(&part, "scenario")?;

@@ -37,6 +37,9 @@ pub struct Question {
     pub find: Option<Find>,
     /// The resolved scenario as it is written.
     pub scenario_toml: String,
+    /// The command line that asked, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// `handshake_latency.p99 < 250ms`.

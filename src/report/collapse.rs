@@ -53,6 +53,9 @@ pub struct Collapse {
     pub digest: String,
     /// The resolved scenario as it is written.
     pub scenario_toml: String,
+    /// The command line that asked, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// One trigger.

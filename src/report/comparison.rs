@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::league::{League, Order, league};
-use super::shown::shown;
+use super::shown::{csv_cell, shown};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::metrics::{Latency, Value};
@@ -34,6 +34,8 @@ pub struct Comparison {
     pub parts: Vec<Part>,
     /// What the league table is sorted by; none: there is one of several seeds only, sorted by [`Comparison::order`].
     pub by: Option<Order>,
+    /// The command line that makes it again, where there was one.
+    pub command: Option<String>,
 }
 
 /// One scenario and its variants.
@@ -337,6 +339,9 @@ impl Comparison {
         if !repeatable {
             document["deterministic"] = json!(false);
         }
+        if let Some(command) = &self.command {
+            document["command"] = json!(command);
+        }
         // Sweeps that were read from folders have no lines, and get none when they are made again.
         if self.rows().count() <= LINES && self.rows().any(|row| row.lines.is_none()) {
             document["lines"] = json!(false);
@@ -354,6 +359,7 @@ impl Comparison {
         let mut text = String::from("scenario,variant,seed,metric,value,of\n");
         for part in &self.parts {
             for (row, run) in part.rows.iter().flat_map(|row| row.runs.iter().map(move |run| (row, run))) {
+                let (scenario, name) = (csv_cell(&part.scenario), csv_cell(&row.name));
                 for (path, value) in &run.values {
                     let unit = if matches!(value, Value::Duration(_)) { "_ms" } else { "" };
                     let of = if let Value::Part { of, .. } = value { of.to_string() } else { String::new() };
@@ -361,7 +367,7 @@ impl Comparison {
                         Json::Null => String::new(),
                         value => value.to_string(),
                     };
-                    let _ = writeln!(text, "{},{},{},{path}{unit},{value},{of}", part.scenario, row.name, run.seed);
+                    let _ = writeln!(text, "{scenario},{name},{},{path}{unit},{value},{of}", run.seed);
                 }
             }
         }
@@ -468,7 +474,10 @@ impl Table {
     }
 
     fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
         let mut text = line(&self.head);
         text += &format!("|---|---{}|\n", "|--:".repeat(self.head.len() - 2));
         self.rows.iter().for_each(|row| text += &line(row));
@@ -526,8 +535,13 @@ mod tests {
             metrics: vec!["outage.p99".into(), "servers.front.forwarded".into()],
             rows: vec![row(&[Some(5)])],
         };
-        let comparison =
-            Comparison { name: "hybi".into(), metrics: vec!["outage.p99".into()], parts: vec![part], by: None };
+        let comparison = Comparison {
+            name: "hybi".into(),
+            metrics: vec!["outage.p99".into()],
+            parts: vec![part],
+            by: None,
+            command: None,
+        };
         assert_eq!(
             comparison.markdown(),
             "| scenario | variant | outage.p99 |\n|---|---|--:|\n| hybi/x | a | 5.00 ms |\n\n\

@@ -470,7 +470,7 @@ mod tests {
         let metrics = vec!["outage.p99".to_string()];
         let part = Part { scenario: "a".into(), title: "A".into(), metrics: metrics.clone(), rows };
         let by = Order { metric: metrics[0].clone(), better: Better::Lower };
-        league(&Comparison { name: "a".into(), metrics, parts: vec![part], by: None }, &by).unwrap()
+        league(&Comparison { name: "a".into(), metrics, parts: vec![part], by: None, command: None }, &by).unwrap()
     }
 
     const TEN: [Option<u64>; 10] =

@@ -21,7 +21,7 @@ pub use comparison::{Comparison, Part, Row};
 pub use hlog::{histogram_log, read_histogram_log};
 pub use json::{FORMAT_VERSION, number};
 pub use league::{Better, League, Order};
-pub use shown::{grouped, percent, shown};
+pub use shown::{csv_cell, grouped, percent, shown, word};
 
 /// A finished run.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! Values for readers.
 
+use std::borrow::Cow;
+
 use crate::metrics::Value;
 use crate::time::human;
 
@@ -34,6 +36,24 @@ pub fn grouped(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A cell of a CSV file (RFC 4180).
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
+    }
+}
+
+/// A word as a shell reads it.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Rows as lines of text, every column to the right; each row has as many cells as the first.

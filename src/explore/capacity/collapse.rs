@@ -64,6 +64,7 @@ pub fn question(
         cells: Vec::new(),
         digest: String::new(),
         scenario_toml: scenario.resolved(),
+        command: None,
     }
 }
 

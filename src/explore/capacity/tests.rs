@@ -40,6 +40,7 @@ fn question(text: &str, vary: &str, slo: &[&str], seeds: std::ops::Range<u64>) -
         tolerance: 0.01,
         find: None,
         scenario_toml: resolved,
+        command: None,
     }
 }
 

@@ -128,8 +128,8 @@ impl<'a> Checkpoint<'a> {
         if !resume {
             return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: tally.runs as usize });
         }
-        if theirs.header() != plan.header() {
-            return Err(other(crate::explore::sweep::difference(&theirs.header(), &plan.header())));
+        if let Some(what) = crate::explore::sweep::difference(&theirs.header(), &plan.header()) {
+            return Err(other(what));
         }
         Ok((checkpoint, tally))
     }

@@ -85,6 +85,7 @@ fn found(text: &str, bound: f64, (from, to): (f64, f64), seed: u64) -> f64 {
             tolerance: 0.01,
             find: None,
             scenario_toml: resolved,
+            command: None,
         })
     };
     let found = asked().and_then(|asked| search(asked, &|_| true).ok());

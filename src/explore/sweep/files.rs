@@ -12,7 +12,7 @@ use super::spread::Spread;
 use crate::chart::{self, Band, Curve};
 use crate::metrics::Value;
 use crate::metrics::{Latency, PERCENTILES};
-use crate::report::{FORMAT_VERSION, histogram_log, number};
+use crate::report::{FORMAT_VERSION, csv_cell, histogram_log, number};
 use crate::time::Timestamp;
 
 /// What a sweep came to.
@@ -237,19 +237,16 @@ fn columns(rows: &[Row]) -> Vec<&str> {
 }
 
 fn csv(plan: &Plan, rows: &[Row]) -> String {
-    let quoted = |text: &str| {
-        if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
-    };
     let columns = columns(rows);
     let axes: Vec<&str> =
         plan.cells.first().into_iter().flat_map(|cell| cell.set.iter().map(|(path, _)| path.as_str())).collect();
     let head =
         ["seed"].into_iter().chain(axes).chain(["digest", "events", "held", "error"]).chain(columns.iter().copied());
-    let mut text = head.map(quoted).collect::<Vec<_>>().join(",");
+    let mut text = head.map(csv_cell).collect::<Vec<_>>().join(",");
     text.push('\n');
     for row in rows {
         let mut cells = vec![row.seed.to_string()];
-        cells.extend(plan.cells[row.cell].set.iter().map(|(_, value)| quoted(value)));
+        cells.extend(plan.cells[row.cell].set.iter().map(|(_, value)| csv_cell(value).into_owned()));
         match &row.outcome {
             Outcome::Finished(figures) => {
                 cells.extend([
@@ -262,7 +259,7 @@ fn csv(plan: &Plan, rows: &[Row]) -> String {
                 cells.extend(columns.iter().map(|path| value(path).map_or(String::new(), |value| value.to_string())));
             }
             Outcome::Error(error) => {
-                cells.extend([String::new(), String::new(), "false".into(), quoted(error.trim_end())]);
+                cells.extend([String::new(), String::new(), "false".into(), csv_cell(error.trim_end()).into_owned()]);
                 cells.extend(columns.iter().map(|_| String::new()));
             }
         }

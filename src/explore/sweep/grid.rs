@@ -21,7 +21,7 @@ impl FromStr for Axis {
             )
         };
         let (path, values) = text.split_once('=').ok_or_else(hint)?;
-        let values = split(values);
+        let values = split(values, ',');
         if path.trim().is_empty() || values.iter().any(String::is_empty) {
             return Err(hint());
         }
@@ -29,8 +29,39 @@ impl FromStr for Axis {
     }
 }
 
-/// Values between commas, except those inside brackets or quotes.
-fn split(text: &str) -> Vec<String> {
+/// `NAME: PATH=VALUE; PATH=VALUE`: overrides with a name, as a variant of the file has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What it is called.
+    pub name: String,
+    /// What it changes, as `--set` takes it; nothing at all is the file as it is.
+    pub sets: Vec<String>,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Named, String> {
+        let hint = || {
+            format!(
+                "`{text}` is no choice: give its name and what it sets, such as 'patient: clients.players.retry.base=2s; \
+                 clients.players.retry.cap=60s'"
+            )
+        };
+        let (name, sets) = text.split_once(':').ok_or_else(hint)?;
+        let sets = if sets.trim().is_empty() { Vec::new() } else { split(sets, ';') };
+        let is_set =
+            |set: &String| set.split_once('=').is_some_and(|(path, value)| !path.is_empty() && !value.is_empty());
+        // A key before the colon: the name was forgotten.
+        if name.trim().is_empty() || name.contains('=') || !sets.iter().all(is_set) {
+            return Err(hint());
+        }
+        Ok(Named { name: name.trim().to_string(), sets })
+    }
+}
+
+/// Values between separators, except those inside brackets or quotes.
+fn split(text: &str, separator: char) -> Vec<String> {
     let mut values = vec![String::new()];
     let (mut depth, mut quote) = (0_u32, None);
     for c in text.chars() {
@@ -40,7 +71,7 @@ fn split(text: &str) -> Vec<String> {
             (None, '"' | '\'') => quote = Some(c),
             (None, '[' | '{') => depth += 1,
             (None, ']' | '}') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
+            (None, c) if c == separator && depth == 0 => {
                 values.push(String::new());
                 continue;
             }
@@ -90,6 +121,19 @@ mod tests {
         assert_eq!(axis.values, [r#"[{kind="accept"},{kind="stall"}]"#, r#"{kind="a,b"}"#]);
         for wrong in ["", "a", "a=", "=1", "a=1,,2"] {
             assert!(wrong.parse::<Axis>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_choice_has_a_name_and_what_it_sets() {
+        let one: Named = r#"two words: a.b=1; c.d={ x = ";", y = "5s" }"#.parse().unwrap();
+        assert_eq!(
+            (one.name.as_str(), &one.sets[..]),
+            ("two words", &["a.b=1".into(), r#"c.d={ x = ";", y = "5s" }"#.into()][..])
+        );
+        assert_eq!("as it is:".parse(), Ok(Named { name: "as it is".into(), sets: Vec::new() }));
+        for wrong in ["", "a", "a.b=1", ": a=1", "x: a", "x: a=1;", "x: =1", "a.b=\"x:y\""] {
+            assert!(wrong.parse::<Named>().is_err(), "{wrong}");
         }
     }
 

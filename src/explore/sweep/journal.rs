@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::plan::Plan;
+use super::plan::{Given, Plan};
 use super::row::Row;
 
 /// The file that says what is swept.
@@ -78,8 +78,7 @@ impl Journal {
                 if !resume {
                     return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: found.0.len() });
                 }
-                if theirs != ours {
-                    let what = difference(&theirs, &ours);
+                if let Some(what) = difference(&theirs, &ours) {
                     return Err(JournalError::Other { folder: folder.to_path_buf(), what });
                 }
                 found
@@ -155,12 +154,17 @@ pub fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
     Ok((rows, whole as u64))
 }
 
-/// How two headers differ, for people.
-pub fn difference(theirs: &str, ours: &str) -> String {
-    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    let Some((serde_json::Value::Object(theirs), serde_json::Value::Object(ours))) = parsed(theirs).zip(parsed(ours))
-    else {
-        return format!("its {HEADER} can't be read");
+/// How the sweeps of two headers differ, for people.
+pub fn difference(theirs: &str, ours: &str) -> Option<String> {
+    let parsed = |text: &str| match serde_json::from_str(text) {
+        Ok(serde_json::Value::Object(mut header)) => {
+            header.retain(|key, _| !Given::KEYS.contains(&key.as_str()));
+            Some(header)
+        }
+        _ => None,
+    };
+    let Some((theirs, ours)) = parsed(theirs).zip(parsed(ours)) else {
+        return Some(format!("its {HEADER} can't be read"));
     };
     let differs = ours.iter().find(|(key, value)| theirs.get(*key) != Some(value));
     let brief = |value: Option<&serde_json::Value>| {
@@ -168,7 +172,7 @@ pub fn difference(theirs: &str, ours: &str) -> String {
         if text.len() > 60 { "another".to_string() } else { text }
     };
     match differs {
-        Some((key, value)) => format!("its {key} is {}, not {}", brief(theirs.get(key)), brief(Some(value))),
-        None => "it has more in its header".into(),
+        Some((key, value)) => Some(format!("its {key} is {}, not {}", brief(theirs.get(key)), brief(Some(value)))),
+        None => (theirs.len() > ours.len()).then(|| "it has more in its header".into()),
     }
 }

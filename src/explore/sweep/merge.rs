@@ -96,9 +96,8 @@ pub fn whole(shares: &[(&Path, &Plan)], folder: Option<PathBuf>) -> Result<(Plan
     let different =
         |other: &Path, what| Err(MergeError::Different { a: beside.to_path_buf(), b: other.to_path_buf(), what });
     for (other, plan) in &shares[1..] {
-        let (ours, theirs) = (first.whole().header(), plan.whole().header());
-        if ours != theirs {
-            return different(other, difference(&theirs, &ours));
+        if let Some(what) = difference(&plan.whole().header(), &first.whole().header()) {
+            return different(other, what);
         }
         if plan.shard.of != first.shard.of {
             return different(other, format!("one is {}, the other {}", first.shard, plan.shard));

@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 pub use files::{CellSummary, SweepSummary, headline_metrics};
-pub use grid::{Axis, cells, label};
+pub use grid::{Axis, Named, cells, label};
 pub(in crate::explore) use journal::difference;
 pub use journal::{Journal, JournalError};
 pub(in crate::explore) use merge::whole;
 pub use merge::{MergeError, merge};
-pub use plan::{Plan, Point};
+pub use plan::{Given, Plan, Point};
 pub use row::{Outcome, Row};
 pub use seeds::{Seeds, Shard};
 pub use spread::Spread;

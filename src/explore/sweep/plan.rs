@@ -1,10 +1,12 @@
 //! What a sweep runs, or a hunt.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::grid::{self, Axis};
 use super::seeds::{Seeds, Shard};
-use crate::report::FORMAT_VERSION;
+use crate::report::{FORMAT_VERSION, word};
 use crate::scenario::{Overrides, Problem, Scenario};
 
 /// One combination of what `--grid` varies.
@@ -34,9 +36,25 @@ pub struct Plan {
     pub seeds: Seeds,
     /// Which share of the runs is this process's.
     pub shard: Shard,
+    /// The command lines that were given, where there was one.
+    pub given: Option<Given>,
     axes: Vec<Axis>,
     /// The keys that were overridden besides, as `--set` takes them.
-    pub sets: Vec<String>,
+    sets: Vec<String>,
+}
+
+/// Command lines, for who wants to have it again.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The one that makes the whole sweep.
+    pub command: String,
+    /// The one that makes one run, but for what the cell varies and the seed.
+    pub run: String,
+}
+
+impl Given {
+    /// The keys under which a header has them. They tell no sweep from another.
+    pub const KEYS: [&str; 2] = ["command", "run"];
 }
 
 /// One run of a sweep.
@@ -85,13 +103,24 @@ impl Plan {
         };
         let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;
         let (variant, sets) = (overrides.variant.clone(), overrides.sets.clone());
-        Ok(Plan { name: name.to_string(), variant, cells, seeds, shard, axes, sets })
+        Ok(Plan { name: name.to_string(), variant, cells, seeds, shard, given: None, axes, sets })
     }
 
     /// Every run of this share, in order.
     pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
         let all = (0..self.cells.len()).flat_map(|cell| self.seeds.0.clone().map(move |seed| Point { cell, seed }));
         (0..).zip(all).filter(|(number, _)| self.shard.has(*number)).map(|(_, point)| point)
+    }
+
+    /// The command line that makes one run.
+    pub fn command(&self, point: Point) -> String {
+        let file = || format!("shakedown run {}.toml", self.name);
+        let mut line = self.given.as_ref().map_or_else(file, |given| given.run.clone());
+        for (path, value) in &self.cells[point.cell].set {
+            let _ = write!(line, " --set {}", word(&format!("{path}={value}")));
+        }
+        let _ = write!(line, " --seed {}", point.seed);
+        line
     }
 
     /// The scenario of one run.
@@ -128,7 +157,7 @@ impl Plan {
                 cell.set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
             json!({ "set": set, "scenario_hash": cell.scenario.hash(), "scenario_toml": cell.toml })
         });
-        json!({
+        let mut header = json!({
             "format_version": FORMAT_VERSION,
             "scenario": self.name,
             "title": self.cells.first().map(|cell| &cell.scenario.file.title),
@@ -138,7 +167,13 @@ impl Plan {
             "shard": (self.shard != Shard::WHOLE).then(|| self.shard.to_string()),
             "version": env!("CARGO_PKG_VERSION"),
             "cells": cells.collect::<Vec<_>>(),
-        })
+        });
+        if let Some(given) = &self.given {
+            for (key, line) in Given::KEYS.into_iter().zip([&given.command, &given.run]) {
+                header[key] = json!(line);
+            }
+        }
+        header
     }
 
     /// The plan that a header was written from.
@@ -160,12 +195,15 @@ impl Plan {
             let set = set.map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string()));
             cells.push(Cell { set: set.collect(), toml: toml.to_string(), scenario });
         }
+        let [command, run] = Given::KEYS.map(|key| document[key].as_str().map(str::to_string));
+        let given = command.zip(run).map(|(command, run)| Given { command, run });
         Ok(Plan {
             name: name.to_string(),
             variant: document["variant"].as_str().map(str::to_string),
             cells,
             seeds,
             shard: document["shard"].as_str().map_or(Ok(Shard::WHOLE), str::parse)?,
+            given,
             axes: Vec::new(),
             sets: Vec::new(),
         })

@@ -6,7 +6,6 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::line;
 use super::{PageError, Recorded};
-use crate::report::capacity::Kind;
 use crate::report::{grouped, percent};
 use crate::time::{Nanos, human};
 
@@ -82,38 +81,13 @@ fn search(document: &Json) -> Page {
         let columns = [("seed", false), ("last that holds", false), ("first that does not", false)];
         page.folded_table("Each seed's own answer", &columns, &knees);
     }
-    page.heading("Run it again");
-    let mut command =
-        format!("shakedown capacity scenarios/{}.toml --vary {}", text(question, "scenario"), text(question, "vary"));
-    if let Some(variant) = question["variant"].as_str() {
-        command += &format!(" --variant {variant}");
-    }
-    objectives.iter().for_each(|objective| command += &format!(" --slo '{objective}'"));
-    command += &format!(" --seeds {}", seeds(&question["seeds"]));
-    for end in ["from", "to"] {
-        if let Some(value) = question[end].as_f64() {
-            command += &format!(" --{end} {}", written(kind, value));
-        }
-    }
-    if let Some(find) = question["find"].as_str() {
-        command += &format!(" --find {find}");
-    }
-    page.command(&covered(&command));
+    page.again(question["command"].as_str());
     again(&mut page, document, text(question, "scenario_toml"));
     page
 }
 
 fn objective(objective: &Json) -> String {
     format!("{} {}", text(objective, "metric"), text(objective, "expected"))
-}
-
-/// `1..11`, or each of them.
-fn seeds(all: &Json) -> String {
-    let seeds: Vec<u64> = list(all).filter_map(Json::as_u64).collect();
-    match seeds[..] {
-        [first, .., last] if last - first + 1 == seeds.len() as u64 => format!("{first}..{}", last + 1),
-        _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-    }
 }
 
 /// A value of the key for readers.
@@ -130,12 +104,6 @@ fn quantity(kind: &str, value: f64) -> String {
         "size" => format!("{} B", number(value)),
         _ => number(value),
     }
-}
-
-/// A value of the key as the command line takes it.
-fn written(kind: &str, value: f64) -> String {
-    let kind = serde_json::from_value::<Kind>(json!(kind)).unwrap_or(Kind::Number);
-    kind.written(value).trim_matches('"').to_string()
 }
 
 fn shown(kind: &str, value: Option<f64>) -> Cell {
@@ -311,18 +279,7 @@ fn collapse(document: &Json) -> Page {
         ("to", false),
     ];
     page.table("Every trigger", &columns, &lines);
-    page.heading("Run it again");
-    let values = |side: &Json| {
-        let values = list(&side["values"]).map(|value| written(text(side, "kind"), value.as_f64().unwrap_or(0.0)));
-        format!("{}={}", text(side, "key"), values.collect::<Vec<_>>().join(","))
-    };
-    let mut command = format!("shakedown capacity scenarios/{}.toml --collapse", text(document, "scenario"));
-    if let Some(variant) = document["variant"].as_str() {
-        command += &format!(" --variant {variant}");
-    }
-    command += &format!(" --width {} --depth {} --seeds {}", values(width), values(depth), seeds(&document["seeds"]));
-    list(&document["slo"]).for_each(|slo| command += &format!(" --slo '{}'", objective(slo)));
-    page.command(&covered(&command));
+    page.again(document["command"].as_str());
     again(&mut page, document, text(document, "scenario_toml"));
     page
 }

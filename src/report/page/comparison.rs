@@ -233,15 +233,7 @@ fn bars(part: &Json, metric: &str) -> Json {
 }
 
 fn again(page: &mut Page, parts: &[Json], document: &Json) {
-    // What was compared may have been folders of runs that nobody can have again.
-    let again = document["driver"] == "sim";
-    page.heading(if again { "Run it again" } else { "What was compared" });
-    let files = parts.iter().map(|part| format!(" scenarios/{}.toml", part["scenario"].as_str().unwrap_or_default()));
-    let seeds = parts.first().and_then(|part| rows_of(part).next()).into_iter().flat_map(runs_of);
-    let seeds: Vec<String> = seeds.map(|run| run["seed"].to_string()).collect();
-    if again {
-        page.command(&format!("shakedown compare{} --seeds {}", files.collect::<String>(), seeds.join(",")));
-    }
+    page.again(document["command"].as_str());
     page.note(&format!("version {}", document["version"].as_str().unwrap_or_default()));
     for (part, row) in parts.iter().flat_map(|part| rows_of(part).map(move |row| (part, row))) {
         let text = |place: &Json, key: &str| place[key].as_str().unwrap_or_default().to_string();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::cells::Cell;
+use super::cells::{Cell, covered};
 
 const CSS: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -147,6 +147,14 @@ impl Page {
     pub fn folded_table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
         let table = table(name, columns, rows);
         self.add(&format!("<details><summary>{}</summary>{table}</details>\n", escaped(name)));
+    }
+
+    /// What makes it again: the command line that was kept with it, if one was.
+    pub fn again(&mut self, command: Option<&str>) {
+        self.heading(if command.is_some() { "Run it again" } else { "What was run" });
+        if let Some(command) = command {
+            self.command(&covered(command));
+        }
     }
 
     /// A command to copy.

@@ -372,11 +372,8 @@ fn sessions(page: &mut Page, exemplars: &[Json]) {
 }
 
 fn again(page: &mut Page, run: &Json) {
-    page.heading("Run it again");
+    page.again(run["command"].as_str());
     let text = |key: &str| run[key].as_str().unwrap_or_default();
-    if let Some(command) = run["command"].as_str() {
-        page.command(&covered(command));
-    }
     let mut facts = vec![
         ("seed".to_string(), run["seed"].to_string()),
         ("driver".into(), text("driver").into()),

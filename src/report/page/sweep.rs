@@ -6,7 +6,7 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::{color, line};
 use super::{PageError, Recorded};
-use crate::report::grouped;
+use crate::report::{grouped, word};
 
 /// Metrics with a chart of their own, at most.
 const CHARTS: usize = 6;
@@ -208,13 +208,12 @@ fn broken(page: &mut Page, plan: &Json, cells: &[Json], labels: &[String]) {
     page.table("What broke", &columns, &rows);
 }
 
+/// The command line that makes one run, where that of the sweep was kept.
 fn command(plan: &Json, cell: &Json, seed: &Json) -> String {
-    let mut command = format!("shakedown run scenarios/{}.toml", plan["scenario"].as_str().unwrap_or_default());
-    if let Some(variant) = plan["variant"].as_str() {
-        command += &format!(" --variant {variant}");
-    }
+    let Some(run) = plan["run"].as_str() else { return String::new() };
+    let mut command = run.to_string();
     for (path, value) in cell["set"].as_object().into_iter().flatten() {
-        command += &format!(" --set '{path}={}'", value.as_str().unwrap_or_default());
+        command += &format!(" --set {}", word(&format!("{path}={}", value.as_str().unwrap_or_default())));
     }
     covered(&format!("{command} --seed {seed}"))
 }
@@ -301,28 +300,8 @@ fn all_metrics(page: &mut Page, cells: &[Json], labels: &[String]) {
 }
 
 fn again(page: &mut Page, plan: &Json, summary: &Json) {
-    page.heading("Run it again");
+    page.again(plan["command"].as_str());
     let text = |document: &Json, key: &str| document[key].as_str().unwrap_or_default().to_string();
-    let mut command =
-        format!("shakedown sweep scenarios/{}.toml --seeds {}", text(plan, "scenario"), text(plan, "seeds"));
-    if let Some(variant) = plan["variant"].as_str() {
-        command += &format!(" --variant {variant}");
-    }
-    let mut axes: Vec<(&str, Vec<&str>)> = Vec::new();
-    for cell in plan["cells"].as_array().into_iter().flatten() {
-        for (path, value) in cell["set"].as_object().into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default();
-            match axes.iter_mut().find(|(own, _)| own == path) {
-                Some((_, values)) if values.contains(&value) => {}
-                Some((_, values)) => values.push(value),
-                None => axes.push((path, vec![value])),
-            }
-        }
-    }
-    for (path, values) in axes {
-        command += &format!(" --grid '{path}={}'", values.join(","));
-    }
-    page.command(&covered(&command));
     page.note(&format!(
         "digest of all runs {} · version {} · the scenarios below hold whatever --set changed, and run by themselves",
         text(summary, "digest"),

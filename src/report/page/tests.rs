@@ -168,6 +168,7 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
         "question": {
             "scenario": "made-up", "title": "A fleet", "variant": null, "vary": "clients.a.arrive.rate", "kind": "rate",
             "slo": [{ "metric": "handshake_latency.p99", "expected": "< 250ms" }], "seeds": [1, 2], "scenario_toml": "x = 1",
+            "command": "shakedown capacity my.toml --slo 'handshake_latency.p99 < 250ms'",
         },
         "find": "highest", "value": 80.5, "low": 79.0, "high": 82.0, "every_seed": 79.0, "runs": 6, "digest": "00ff",
         "knees": [{ "seed": 1, "holds": 80.0, "fails": 81.0 }],
@@ -180,7 +181,7 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
         "<p class=\"verdict\">holds 80/s &lt;well&gt;</p>",
         "<dt>highest that holds</dt><dd>80.5/s</dd>",
         "<dd>79/s to 82/s</dd>",
-        "shakedown capacity scenarios/made-up.toml --vary clients.a.arrive.rate --slo &#39;handshake_latency.p99 &lt; 250ms&#39; --seeds 1..3",
+        "<pre>shakedown capacity my.toml --slo &#39;handshake_latency.p99 &lt; 250ms&#39;</pre>",
         "workers of gateway, 100 %",
     ];
     for part in parts {

@@ -1,0 +1,101 @@
+//! The command line that makes a result again, as it is kept with the result: made from the arguments as they were given, so
+//! that none can be forgotten.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory};
+
+use super::Cli;
+use crate::report::word;
+
+/// Options that say where results go, how fast, or what else is printed and kept, and change nothing of the runs.
+const APART: [&str; 11] = [
+    "out",
+    "format",
+    "quiet",
+    "jobs",
+    "events",
+    "check_determinism",
+    "no_exemplars",
+    "resume",
+    "shard",
+    "shards",
+    "ports",
+];
+
+/// What was typed.
+pub(super) struct Again<'a> {
+    command: Command,
+    name: &'a str,
+    matches: &'a ArgMatches,
+}
+
+impl<'a> Again<'a> {
+    /// Of a program's whole arguments.
+    pub fn new(matches: &'a ArgMatches) -> Again<'a> {
+        let (name, matches) = matches.subcommand().expect("clap asks for a command");
+        let command = Cli::command().find_subcommand(name).expect("clap found it").clone();
+        Again { command, name, matches }
+    }
+
+    /// The command line that makes the same result.
+    pub fn command(&self) -> String {
+        self.line(self.name, |arg| !APART.contains(&arg))
+    }
+
+    /// The one that makes a run of the same scenario; what makes it one of the result's is to be added.
+    pub fn run(&self) -> String {
+        self.line("run", |arg| ["scenario", "variant", "sets"].contains(&arg))
+    }
+
+    fn line(&self, name: &str, takes: impl Fn(&str) -> bool) -> String {
+        let mut words = vec!["shakedown".to_string(), name.to_string()];
+        let given = |arg: &&Arg| self.matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let taken = self.command.get_arguments().filter(|arg| takes(arg.get_id().as_str()));
+        for arg in taken.filter(given) {
+            let id = arg.get_id().as_str();
+            let option = arg.get_long().map(|long| format!("--{long}"));
+            for values in self.matches.get_raw_occurrences(id).into_iter().flatten() {
+                words.extend(option.clone());
+                if !arg.get_action().takes_values() {
+                    continue;
+                }
+                let values: Vec<String> = values.map(|value| value.to_string_lossy().into_owned()).collect();
+                match arg.get_value_delimiter() {
+                    Some(delimiter) if !values.is_empty() => words.push(word(&values.join(&delimiter.to_string()))),
+                    _ => words.extend(values.iter().map(|value| word(value))),
+                }
+            }
+        }
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(line: &[&str]) -> String {
+        let matches = Cli::command().get_matches_from([&["shakedown"], line].concat());
+        Again::new(&matches).command()
+    }
+
+    #[test]
+    fn a_command_can_be_copied_into_a_shell() {
+        let run =
+            ["run", "--set", "clients.a.count=5", "my scenarios/a.toml", "--set", "title=\"it's\"", "--seed", "7"];
+        let more = ["--variant", "no-jitter", "--quiet", "--out", "x"];
+        let expected = "shakedown run 'my scenarios/a.toml' --seed 7 --variant no-jitter --set clients.a.count=5 \
+                        --set 'title=\"it'\\''s\"'";
+        assert_eq!(again(&[&run[..], &more].concat()), expected);
+    }
+
+    #[test]
+    fn flags_lists_and_defaults_come_out_as_they_were_given() {
+        let run = ["run", "a.toml", "--driver", "tokio", "--allow-commands", "--check-determinism"];
+        assert_eq!(again(&run), "shakedown run a.toml --driver tokio --allow-commands");
+        let compare = ["compare", "b.toml", "a.toml", "--variants", "x,y", "--by=outage.p99", "--seeds=0..3"];
+        assert_eq!(again(&compare), "shakedown compare b.toml a.toml --by outage.p99 --variants x,y --seeds 0..3");
+        let capacity = ["capacity", "a.toml", "--vary", "k", "--slo", "m.p99 < 1s", "--jobs", "2", "--seeds", "5"];
+        assert_eq!(again(&capacity), "shakedown capacity a.toml --vary k --slo 'm.p99 < 1s' --seeds 5");
+    }
+}
