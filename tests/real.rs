@@ -375,6 +375,134 @@ fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     assert!(missing.to_string().contains("--target front="), "{missing}");
 }
 
+/// TLS of each kind, with sessions that end and come back, and processes that are started again.
+const SECURED: &str = r#"
+format = 1
+title = "What comes back resumes its TLS sessions where it can"
+duration = "3s"
+[network]
+one_way = "10ms"
+[servers.newer]
+tls = "1.3"
+tls_cost = "4ms"
+tls_resumed_cost = "1ms"
+service_time = "1ms"
+[servers.older]
+tls = "1.2"
+service_time = "1ms"
+[servers.shared]
+count = 2
+tls = "1.3"
+tls_keys = "shared"
+[servers.none]
+tls = "1.3"
+tls_tickets = "0s"
+[servers.asking]
+tls = "1.3"
+calls = [{ to = "asked", timeout = "1s" }]
+[servers.asked]
+behavior = { kind = "serve" }
+[proxies.corporate]
+[clients.of_newer]
+count = 3
+arrive = { closed_loop = { think = "300ms", over = "30ms" } }
+endpoints = ["newer"]
+hold = "500ms"
+[clients.of_older]
+count = 3
+arrive = { closed_loop = { think = "300ms", over = "30ms" } }
+endpoints = ["older"]
+hold = "500ms"
+[clients.of_shared]
+count = 3
+arrive = { evenly_over = "30ms" }
+endpoints = ["shared-0"]
+retry = { policy = "fixed", base = "500ms" }
+[clients.behind_proxy]
+count = 3
+arrive = { evenly_over = "30ms" }
+endpoints = ["asking"]
+proxy = "corporate"
+[clients.of_none]
+count = 3
+arrive = { evenly_over = "30ms" }
+endpoints = ["none"]
+retry = { policy = "fixed", base = "500ms" }
+[faults.again]
+kind = "crash"
+target = "newer"
+at = "1250ms"
+for = "100ms"
+[faults.shared-again]
+kind = "crash"
+target = "shared-0"
+at = "1s"
+for = "100ms"
+[faults.none-again]
+kind = "crash"
+target = "none"
+at = "1s"
+for = "100ms"
+"#;
+
+/// When TLS came up for each session, and whether it was resumed.
+fn secured(events: &[Event]) -> BTreeMap<u32, Vec<(u64, bool)>> {
+    let mut all: BTreeMap<u32, Vec<(u64, bool)>> = BTreeMap::new();
+    for event in events {
+        if let Kind::Session(session, client::Event::Secured { resumed, .. }) = event.kind {
+            all.entry(session).or_default().push((event.at.0, resumed));
+        }
+    }
+    all
+}
+
+#[test]
+fn tls_takes_its_round_trips_and_is_resumed_on_real_sockets() {
+    let scenario = load("secured", SECURED, None, &[]);
+    let runs = both(&scenario);
+    agree(&runs);
+    let [simulated, real] = runs.each_ref().map(|events| secured(events));
+    let mut kinds = [0, 0];
+    for (session, ours) in &simulated {
+        for ((at, resumed), (when, again)) in ours.iter().zip(&real[session]) {
+            assert_eq!(resumed, again, "session {session}: {ours:?} {:?}", real[session]);
+            assert!(when >= at, "session {session} had TLS at {when} ns: simulated {at}");
+            kinds[usize::from(*resumed)] += 1;
+        }
+    }
+    assert!(kinds[0] > 15 && kinds[1] > 8, "{kinds:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn servers_have_certificates_that_clients_can_trust() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("secured.toml");
+    std::fs::write(&file, SECURED.replace("newer", "gateway")).unwrap();
+    let (child, ports) = served(place.path(), &file);
+    let (ports, place) = (&ports, &place);
+    let load_it = |name: &str, host: &str, trusts: bool| {
+        let mut scenario = load("load", LOAD, None, &["duration='1s'"]);
+        let target = format!("gateway=wss://{host}:{}", ports[name].port());
+        let mut setup = live::clients(&mut scenario, &[target], false).unwrap();
+        if trusts {
+            live::trust(&mut setup, &place.path().join("ports.pem")).unwrap();
+        }
+        count(&live::live(&scenario, &setup, |_| {}, |_| true).unwrap(), "sessions.opened")
+    };
+    std::thread::scope(|scope| {
+        let [newer, older, distrustful] =
+            [("gateway-0", "127.0.0.1", true), ("older-0", "localhost", true), ("none-0", "127.0.0.1", false)]
+                .map(|(name, host, trusts)| scope.spawn(move || load_it(name, host, trusts)));
+        assert_eq!([newer, older, distrustful].map(|load| load.join().unwrap()), [50, 50, 0]);
+    });
+    // Who comes in plain is told.
+    let answer = ask(&mut connect(ports["gateway-0"]));
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    let (code, said) = ended(child, "-TERM");
+    assert!(code == Some(0) && said.contains("gateway-0"), "{code:?} {said}");
+}
+
 /// Servers of a scenario, open until they are told to end.
 struct Served {
     addresses: Vec<SocketAddr>,
@@ -696,9 +824,9 @@ fn clients_of_nobody_are_refused() {
 
 #[test]
 fn wss_is_checked_unless_told_otherwise() {
-    use tokio_rustls::rustls::crypto::ring;
-    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-    use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_string()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));

@@ -1,7 +1,7 @@
 //! `shakedown serve`, `shakedown load` and `shakedown run --driver tokio`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
@@ -42,6 +42,9 @@ pub(super) struct LoadArgs {
     /// Take every certificate, whoever's it is
     #[arg(long)]
     insecure: bool,
+    /// Trust the certificates in this PEM file, too
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -69,32 +72,51 @@ pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> 
     let setup = live::servers(&mut scenario, args.bind)?;
     let mut told = Ok(());
     let played = play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, again, |addresses| {
-        told = tell(&scenario, args, addresses);
+        told = tell(&scenario, args, &setup, addresses);
     });
     told.and(played)
 }
 
-/// Says where the servers listen.
-fn tell(scenario: &Scenario, args: &ServeArgs, addresses: &[SocketAddr]) -> Result<(), Failure> {
+/// Says where the servers listen, and whom their clients must trust.
+fn tell(scenario: &Scenario, args: &ServeArgs, setup: &Setup, addresses: &[SocketAddr]) -> Result<(), Failure> {
     let names = scenario.servers.iter().map(|server| &server.name);
     let mut document = Map::new();
     for (name, address) in names.zip(addresses) {
         say(args.output.text(), &format!("{name} listens on {address}\n"))?;
         document.insert(name.clone(), json!(address.to_string()));
     }
-    let Some(file) = &args.ports else { return Ok(()) };
+    match (&args.ports, &setup.authority) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => {
+            let text = "their certificates are this run's own: --ports FILE writes whom to trust beside it\n";
+            say(args.output.text(), text)
+        }
+        (Some(file), None) => write_whole(file, &format!("{:#}\n", Json::Object(document))),
+        (Some(file), Some(authority)) => {
+            let pem = file.with_extension("pem");
+            write_whole(&pem, &authority.pem())?;
+            say(args.output.text(), &format!("clients must trust {}\n", pem.display()))?;
+            write_whole(file, &format!("{:#}\n", Json::Object(document)))
+        }
+    }
+}
+
+/// Whole or not at all: whoever waits for the file reads it as soon as it is there.
+fn write_whole(file: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Machine(format!("can't write {}: {error}", file.display()));
-    // Whole or not at all: whoever waits for the file reads it as soon as it is there.
-    let place = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let place = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut fresh = tempfile::NamedTempFile::new_in(place).map_err(failed)?;
-    std::io::Write::write_all(&mut fresh, format!("{:#}\n", Json::Object(document)).as_bytes()).map_err(failed)?;
+    std::io::Write::write_all(&mut fresh, text.as_bytes()).map_err(failed)?;
     fresh.persist(file).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
 pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
-    let setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
+    let mut setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
+    if let Some(file) = &args.cacert {
+        live::trust(&mut setup, file)?;
+    }
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }

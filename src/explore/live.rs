@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::limits;
 use super::once::{Finished, Progress};
@@ -94,7 +95,8 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
     let most = limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)?;
     let sources = limits::sources(connections, limits::ports()).map_err(LiveError::Limits)?;
     let (programs, outputs) = programs::ready(scenario, allowed)?;
-    Ok((Setup { sources, programs, ..setup(Part::Both, most) }, outputs))
+    let authority = authority(scenario)?;
+    Ok((Setup { sources, programs, authority, ..setup(Part::Both, most) }, outputs))
 }
 
 /// How many connections there may be for a session at a moment: its own, one more where proxies are on the way, and one for
@@ -123,7 +125,7 @@ pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError
         IpAddr::V6(v6) if v6.is_unspecified() => vec![IpAddr::V6(Ipv6Addr::LOCALHOST)],
         given => vec![given],
     };
-    Ok(Setup { bind, sources, ..setup(Part::Servers, most) })
+    Ok(Setup { bind, sources, authority: authority(scenario)?, ..setup(Part::Servers, most) })
 }
 
 /// Makes a live run of the clients ready: `targets` are `NAME=URL`, a server, a group or a DNS name each.
@@ -189,6 +191,25 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
     Ok(setup)
 }
 
+/// Reads the certificates of whom `load` trusts besides those whom browsers trust.
+///
+/// # Errors
+/// [`LiveError`], when the file can't be read, or has none.
+pub fn trust(setup: &mut Setup, file: &Path) -> Result<(), LiveError> {
+    let wrong = |why: &dyn std::fmt::Display| LiveError::Target(format!("{}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
+    setup.roots = live::certificates(&pem).map_err(|error| wrong(&error))?;
+    Ok(())
+}
+
+/// Who vouches for servers that have TLS.
+fn authority(scenario: &Scenario) -> io::Result<Option<Arc<live::Authority>>> {
+    if !scenario.file.has_tls() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(live::Authority::new()?)))
+}
+
 fn refuse(scenario: &Scenario, part: Part) -> Result<(), LiveError> {
     match live::refused(scenario, part) {
         found if found.is_empty() => Ok(()),
@@ -204,6 +225,8 @@ fn setup(part: Part, connections_max: u64) -> Setup {
         targets: BTreeMap::new(),
         connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
         insecure: false,
+        roots: Vec::new(),
+        authority: None,
         programs: BTreeMap::new(),
     }
 }

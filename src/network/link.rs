@@ -16,6 +16,16 @@ pub enum Way {
     ToClient,
 }
 
+impl Way {
+    /// The other one.
+    pub fn back(self) -> Way {
+        match self {
+            Way::ToServer => Way::ToClient,
+            Way::ToClient => Way::ToServer,
+        }
+    }
+}
+
 /// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

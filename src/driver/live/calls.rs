@@ -80,7 +80,7 @@ impl<N: Net> Engine<N> {
             Parcel::Bytes(bytes) => self.input_of(caller, Input::Received(c, bytes)),
             Parcel::Eof => self.input_of(caller, Input::Eof(c)),
             Parcel::Reset => self.input_of(caller, Input::Reset(c)),
-            Parcel::Secured | Parcel::NotSecured | Parcel::Accepted | Parcel::Closed(_) => {}
+            Parcel::Accepted | Parcel::Closed(_) => {}
         }
     }
 

@@ -6,12 +6,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use super::Part;
 use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::lines::{Caller, Line, LineId, Parcel};
 use super::net::{Net, Place};
 use super::wire::Wire;
-use super::{Part, tls};
 use crate::client::{self, Group, Session};
 use crate::event::Kind;
 use crate::load::Arrivals;
@@ -155,8 +155,7 @@ impl<N: Net> Engine<N> {
                 Output::WakeAt(at) => self.wake_session_at(session, at),
                 Output::Admit(next) => admitted = Some(next),
                 Output::Done => self.session_done(session),
-                // The task that connects goes on with TLS by itself, as it knows from the target.
-                Output::StartTls(..) => {}
+                Output::StartTls(c, endpoint) => self.greet(self.line_of(session, c), endpoint),
                 // Names of targets are resolved beforehand.
                 Output::Resolve(..) => {}
             }
@@ -238,6 +237,7 @@ impl<N: Net> Engine<N> {
 
     /// The caller closes its end.
     pub(super) fn close_caller(&mut self, id: LineId, how: How) {
+        self.say_goodbye(id, Way::ToServer, how);
         self.say_closed(id, how);
         if self.close_later(id, how) {
             return;
@@ -286,8 +286,6 @@ impl<N: Net> Engine<N> {
                 v6 => v6,
             });
         }
-        let secure = self.directory.secure(EndpointId(server)).then(|| self.tls.clone()).flatten();
-        let name = tls::host(self.directory.authority(EndpointId(server)));
         let (net, me) = (Rc::clone(&self.net), self.me.clone());
         let task = self.net.spawn(Place::Client(id.0), async move {
             let bound = |address| {
@@ -309,20 +307,7 @@ impl<N: Net> Engine<N> {
                     engine.borrow_mut().read(id, Way::ToClient, news);
                 }
             };
-            if exact {
-                return wire.carry_all(stream, tell).await;
-            }
-            let Some(tls) = secure else { return wire.carry(stream, tell).await };
-            let secured = tls.connect(&name, stream, wire.ended()).await;
-            let Some(engine) = me.upgrade().filter(|_| !wire.is_ended()) else { return };
-            match secured {
-                Some(stream) => {
-                    engine.borrow_mut().deliver(id, Way::ToClient, Parcel::Secured);
-                    drop(engine);
-                    wire.carry(stream, tell).await;
-                }
-                None => engine.borrow_mut().deliver(id, Way::ToClient, Parcel::NotSecured),
-            }
+            if exact { wire.carry_all(stream, tell).await } else { wire.carry(stream, tell).await }
         });
         if let Some(line) = self.lines.get_mut(&id) {
             line.connecting = task;

@@ -28,7 +28,7 @@ use crate::load::Arrivals;
 use crate::network::{Links, SynSchedule, Way};
 use crate::rng::Seed;
 use crate::scenario::Scenario;
-use crate::server::{self, Membership, Plan};
+use crate::server::{self, Membership, Plan, TlsKeys};
 use crate::time::{Nanos, Timestamp};
 
 /// The engine, as its tasks know it.
@@ -124,7 +124,7 @@ pub(super) struct Engine<N: Net> {
     pub sources: Vec<IpAddr>,
     pub next_source: usize,
     pub connections_max: usize,
-    pub tls: Option<Tls>,
+    pub tls: Tls,
     pub client_outputs: Option<Box<client::Outputs>>,
     pub server_outputs: Option<Box<server::Outputs>>,
     /// What ends the run.
@@ -150,6 +150,31 @@ pub(super) struct Engine<N: Net> {
     pub died: Vec<(u32, String)>,
 }
 
+/// What the ends of a run have in common.
+fn tls(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
+    let mut tls = Tls::default();
+    if setup.part == Part::Clients {
+        if setup.targets.values().any(|address| address.secure) {
+            tls.trust(&setup.roots, setup.insecure)?;
+        }
+        return Ok(tls);
+    }
+    let Some(authority) = &setup.authority else { return Ok(tls) };
+    if setup.part == Part::Both {
+        tls.trust(&[authority.certificate()], false)?;
+    }
+    for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
+        let members = || (0..).zip(&scenario.servers).filter(|(_, server)| server.group == number);
+        for (server, entry) in members() {
+            tls.equip(server, &entry.name, setup.bind, plan, authority)?;
+        }
+        if plan.tls_keys() == TlsKeys::Shared {
+            tls.share_keys(members().map(|(server, _)| server));
+        }
+    }
+    Ok(tls)
+}
+
 impl<N: Net> Engine<N> {
     pub fn new(
         net: Rc<N>,
@@ -165,7 +190,8 @@ impl<N: Net> Engine<N> {
             let start = Timestamp::ZERO + config.start;
             GroupSlot::new(plan, name, config, Arrivals::new(seed, name, start, config.count, &config.arrive))
         });
-        let secure = setup.targets.values().any(|address| address.secure);
+        let plans = cast::plans(scenario);
+        let tls = tls(scenario, setup, &plans)?;
         Ok(Engine {
             net,
             me: Weak::new(),
@@ -188,7 +214,7 @@ impl<N: Net> Engine<N> {
             groups: groups.collect(),
             arrivals: BinaryHeap::new(),
             sessions: Vec::new(),
-            plans: cast::plans(scenario),
+            plans,
             memberships: scenario.file.servers.values().map(server::Config::membership).collect(),
             servers: Vec::new(),
             lines: BTreeMap::new(),
@@ -200,7 +226,7 @@ impl<N: Net> Engine<N> {
             programs: setup.programs.clone(),
             running: BTreeMap::new(),
             died: Vec::new(),
-            tls: if secure { Some(Tls::new(setup.insecure)?) } else { None },
+            tls,
             client_outputs: None,
             server_outputs: None,
             trouble: None,

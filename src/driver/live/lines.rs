@@ -13,6 +13,7 @@ use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::net::Net;
 use super::timed::Sent;
+use super::tls::End;
 use super::wire::{News, Wire};
 use crate::event::Kind;
 use crate::fault::{Fault, Side};
@@ -33,8 +34,6 @@ const UNDER_WAY_MAX: usize = 256 * 1024;
 pub(super) enum Parcel {
     Connected,
     Failed(ConnectError),
-    Secured,
-    NotSecured,
     /// The ACK that completes a connect.
     Accepted,
     Bytes(Vec<u8>),
@@ -133,6 +132,9 @@ pub(super) struct Line {
     pub of_program: bool,
     pub to_server: Lane,
     pub to_client: Lane,
+    /// Its ends' TLS.
+    pub client_tls: Option<Box<End>>,
+    pub server_tls: Option<Box<End>>,
     pub connecting: Option<tokio::task::AbortHandle>,
 }
 
@@ -161,6 +163,8 @@ impl Line {
             of_program: false,
             to_server: Lane::default(),
             to_client: Lane::default(),
+            client_tls: None,
+            server_tls: None,
             connecting: None,
         }
     }
@@ -178,6 +182,14 @@ impl Line {
         match way {
             Way::ToServer => &mut self.to_server,
             Way::ToClient => &mut self.to_client,
+        }
+    }
+
+    /// The TLS of the end that sends this way, if it has any.
+    pub fn end_of(&mut self, way: Way) -> Option<&mut End> {
+        match way {
+            Way::ToServer => self.client_tls.as_deref_mut(),
+            Way::ToClient => self.server_tls.as_deref_mut(),
         }
     }
 
@@ -530,18 +542,13 @@ impl<N: Net> Engine<N> {
 
     /// Bytes come to a machine.
     fn take_in(&mut self, id: LineId, way: Way, bytes: &[u8]) {
-        let Some(line) = self.lines.get(&id) else { return };
-        match (way, line.server_end) {
-            (Way::ToServer, _) if line.of_program => self.arrived_at_program(id, bytes),
-            (Way::ToServer, ServerEnd::Accepted(number)) => {
-                self.server_input(line.server, Input::Received(ConnectionId(number), bytes));
-            }
-            (Way::ToClient, _) if !line.client_closed => {
-                if let Some((caller, c)) = line.caller {
-                    self.input_of(caller, Input::Received(c, bytes));
-                }
-            }
-            _ => {}
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        if line.of_program && way == Way::ToServer {
+            self.arrived_at_program(id, bytes);
+        } else if line.end_of(way.back()).is_some() {
+            self.read_secured(id, way, bytes);
+        } else {
+            self.tell(id, way, |c| Input::Received(c, bytes));
         }
     }
 
@@ -558,8 +565,7 @@ impl<N: Net> Engine<N> {
                 line.round_trip = (line.syns == 0).then(|| now.since(line.opened));
                 self.input_of(caller, Input::Connected(c));
             }
-            Parcel::Secured => self.input_of(caller, Input::Secured(c, false)),
-            Parcel::NotSecured => self.input_of(caller, Input::SecureFailed(c)),
+            Parcel::Eof if line.client_tls.as_ref().is_some_and(|end| end.closed) => {}
             Parcel::Eof => self.input_of(caller, Input::Eof(c)),
             Parcel::Failed(why) => {
                 self.forget_client(id);
@@ -579,6 +585,8 @@ impl<N: Net> Engine<N> {
         match (parcel, line.server_end) {
             (Parcel::Closed(how), _) => self.closed_at_program(id, *how),
             (Parcel::Accepted, ServerEnd::None) => self.accept(id),
+            // It said so over TLS.
+            (Parcel::Eof, _) if line.server_tls.as_ref().is_some_and(|end| end.closed) => {}
             (Parcel::Eof, ServerEnd::Accepted(number)) => self.server_input(server, Input::Eof(ConnectionId(number))),
             (Parcel::Reset, ServerEnd::Accepted(number)) => {
                 self.server_input(server, Input::Reset(ConnectionId(number)));

@@ -16,6 +16,7 @@ mod lines;
 mod net;
 mod programs;
 mod refuse;
+mod secure;
 mod servers;
 mod sockets;
 mod timed;
@@ -29,9 +30,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use programs::Program;
 pub use refuse::refused;
+pub use tls::{Authority, certificates};
+
+use rustls::pki_types::CertificateDer;
 
 use crate::http::Directory;
 use crate::machine::EndpointId;
@@ -68,6 +73,10 @@ pub struct Setup {
     pub connections_max: usize,
     /// Whether certificates are taken for what they say.
     pub insecure: bool,
+    /// Who is trusted besides those whom browsers trust.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// Who vouches for the run's own servers, where they have TLS.
+    pub authority: Option<Arc<Authority>>,
     /// Servers that are programs, by number.
     pub programs: BTreeMap<u32, Program>,
 }
@@ -226,11 +235,14 @@ async fn race(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 /// Whom clients can dial, under which authority.
 fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Directory {
     if setup.part != Part::Clients {
+        let logical = scenario.directory();
+        let secure = (0..addresses.len() as u32).map(EndpointId).filter(|server| logical.secure(*server));
         // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
         let names = scenario.servers.iter().map(|server| server.name.clone());
         let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
         let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
-        return Directory::new(addresses.iter().map(ToString::to_string)).with_aliases(aliases);
+        let directory = Directory::new(addresses.iter().map(ToString::to_string));
+        return directory.with_tls(secure).with_aliases(aliases);
     }
     let names = scenario.servers.iter().map(|server| &server.name).chain(scenario.file.dns.keys());
     let target = |number: u32| setup.targets.get(&number);

@@ -39,7 +39,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             }
             let listens = part == Part::Servers && server.command.is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
-            refuse(!server.tls.is_none(), at("tls"), "servers have no certificate: TLS is for clients, by `load`");
+            let secure = server.command.is_some() && !server.tls.is_none();
+            refuse(secure, at("tls"), "a program has a certificate of its own, if any, whom nobody vouches for here");
             let reset = server.backlog_overflow == Overflow::Reset;
             refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
             let link = part == Part::Servers && server.access_link.is_some();
@@ -78,9 +79,6 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             }
             let elsewhere = client.proxy.is_some() && part == Part::Clients;
             refuse(elsewhere, at("proxy"), "`load` connects directly: proxies are served by `serve` and `run`");
-            let secure = file.servers.values().any(|server| !server.tls.is_none());
-            let inside = client.proxy.is_some() && part == Part::Both && secure;
-            refuse(inside, at("proxy"), "TLS inside a tunnel is played in the simulator only");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
             let link = part == Part::Clients && client.access_link.is_some();
             refuse(link, at("access_link"), "the network to servers is the real one");

@@ -226,6 +226,7 @@ impl<N: Net> Engine<N> {
             None => slot.accepted.push(id),
         }
         line.server_end = ServerEnd::Accepted(number);
+        line.server_tls = self.tls.accept(server);
         if self.plans[slot.group].asks_for_addresses() {
             slot.machine.comes_from(ConnectionId(number), host);
         }
@@ -299,8 +300,13 @@ impl<N: Net> Engine<N> {
                         self.push(at, Due::ServerWake { server });
                     }
                 }
+                Output::StartTls(c, endpoint) if c.as_own().is_some() => {
+                    let line = self.servers[server as usize].opened.get(&c.0).copied();
+                    self.greet(line, endpoint);
+                }
+                Output::StartTls(c, _) => self.answer_hello(server, c),
                 // Scenarios whose servers ask for these are refused.
-                Output::StartTls(..) | Output::Resolve(..) | Output::Admit(_) | Output::Done => {}
+                Output::Resolve(..) | Output::Admit(_) | Output::Done => {}
             }
         }
         out.clear();
@@ -311,6 +317,7 @@ impl<N: Net> Engine<N> {
         let slot = &mut self.servers[server as usize];
         let id = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
+        self.say_goodbye(id, Way::ToClient, how);
         self.say_closed_by_server(id, how);
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_server(Some(how));
@@ -371,6 +378,10 @@ impl<N: Net> Engine<N> {
         }
         slot.replace(Server::default());
         slot.stop_listening();
+        let group = slot.group;
+        if let Err(error) = self.tls.lose_keys(server, &self.plans[group]) {
+            self.fail(error);
+        }
         self.net.happened(Act::Lost { server, kernel_lives });
         if N::VIRTUAL {
             self.lose_lines(server, kernel_lives);

@@ -46,8 +46,15 @@ impl<N: Net> Engine<N> {
         N::VIRTUAL && !self.foreign.contains(&server)
     }
 
-    /// Sends bytes over a line.
+    /// Sends what a machine says over a line.
     pub(super) fn transmit(&mut self, id: LineId, way: Way, bytes: &[u8]) {
+        if !self.encrypt(id, way, bytes) {
+            self.transmit_plain(id, way, bytes);
+        }
+    }
+
+    /// Sends bytes over a line.
+    pub(super) fn transmit_plain(&mut self, id: LineId, way: Way, bytes: &[u8]) {
         let Some(line) = self.lines.get(&id) else { return };
         if line.of_program {
             return self.transmit_to_program(id, bytes);

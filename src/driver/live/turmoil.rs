@@ -213,6 +213,8 @@ pub fn run_with(
         targets: BTreeMap::new(),
         connections_max: usize::MAX,
         insecure: false,
+        roots: Vec::new(),
+        authority: None,
         programs: BTreeMap::new(),
     };
     let mut engine = Engine::new(Rc::clone(&net), scenario, &setup, scenario.directory(), places)?;

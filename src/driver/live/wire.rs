@@ -118,21 +118,6 @@ impl Wire {
         self.change(|state| (state.mute, state.forgotten) = (false, true));
     }
 
-    /// Until someone ends it.
-    pub async fn ended(&self) {
-        std::future::poll_fn(|cx| {
-            let mut state = self.0.borrow_mut();
-            state.waker = Some(cx.waker().clone());
-            if state.end.is_some() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-
-    /// Whether someone ended it.
-    pub fn is_ended(&self) -> bool {
-        self.0.borrow().end.is_some()
-    }
-
     /// Carries bytes both ways until the end.
     pub async fn carry<S: Transport>(&self, mut stream: S, mut tell: impl FnMut(News<'_>)) {
         let mut eof = false;
@@ -233,8 +218,6 @@ impl Wire {
             let all_sent = *sent == unsent.len();
             if all_sent {
                 (state.sent, state.unsent) = (0, emptied(std::mem::take(&mut state.unsent)));
-                // With TLS, what was written may still be here.
-                let _ = Pin::new(&mut *stream).poll_flush(cx);
             }
             if state.end.is_some() {
                 if !all_sent {
