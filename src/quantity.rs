@@ -60,7 +60,11 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
+        // The shortest that reads as the same share: 0.007 times 100 is 0.7000000000000001.
+        let percent = self.0 * 100.0;
+        let mut rounded = (0..17).filter_map(|digits| format!("{percent:.digits$e}").parse::<f64>().ok());
+        let shortest = rounded.find(|shorter| shorter / 100.0 == self.0);
+        write!(f, "{}%", shortest.unwrap_or(percent))
     }
 }
 

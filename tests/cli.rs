@@ -139,7 +139,7 @@ fn a_report_is_made_again_from_the_recorded_files_alone() {
     assert!(first.len() > 40_000 && first.len() < 2_000_000, "{}", first.len());
     // Neither the pictures nor the page that was there, nor the scenario's file.
     for name in names(&place.path().join("there")) {
-        if name.ends_with(".svg") || name == "report.html" || name == "latency.hlog" {
+        if name.ends_with(".svg") || name == "report.html" {
             fs::remove_file(place.path().join("there").join(name)).unwrap();
         }
     }

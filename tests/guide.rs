@@ -153,12 +153,14 @@ fn hold(page: &str, commands: &[Shown]) {
 
 #[test]
 fn the_guides_commands_print_what_it_shows() {
-    for (page, mut commands) in pages() {
-        commands.retain(|shown| !shown.slow);
-        if !commands.is_empty() {
-            hold(&page, &commands);
+    std::thread::scope(|scope| {
+        for (page, mut commands) in pages() {
+            commands.retain(|shown| !shown.slow);
+            if !commands.is_empty() {
+                scope.spawn(move || hold(&page, &commands));
+            }
         }
-    }
+    });
 }
 
 #[test]

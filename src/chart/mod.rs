@@ -46,6 +46,11 @@ pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
     charts.into_iter().chain(transactions).map(|(name, picture)| (name, render::svg(title, &picture))).collect()
 }
 
+/// The line of a latency by percentile: shares of all values, and the milliseconds that they do not exceed.
+pub fn percentile_points(of: &Latency) -> Vec<(f64, f64)> {
+    percentiles::points(of)
+}
+
 /// A latency by percentile, one line for each label: which choice is faster, and for whom.
 pub fn draw_percentiles(title: &str, latency: &str, choices: &[(String, &Latency)]) -> String {
     render::svg(title, &percentiles::of_choices(latency, choices))

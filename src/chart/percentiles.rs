@@ -70,6 +70,14 @@ fn curves<'a>(name: &str, latencies: impl Iterator<Item = Styled<'a>>) -> Pictur
     }
 }
 
+/// The curve of a latency as the chart draws it: shares of all values, and the milliseconds that they do not exceed.
+pub fn points(of: &Latency) -> Vec<(f64, f64)> {
+    let points: Vec<Point> =
+        of.curve().iter().map(|(share, value)| (quantile(*share, of.count()), log(*value))).collect();
+    let back = |(x, y): &Point| (1.0 - libm::pow(10.0, -x), libm::pow(10.0, *y) / 1e6);
+    if points.is_empty() { Vec::new() } else { thin(&points, BUCKETS).iter().map(back).collect() }
+}
+
 /// The share of values that never came to their end.
 fn never(curve: &[(f64, Nanos)]) -> f64 {
     curve.last().map_or(1.0, |(finished, _)| 1.0 - finished)

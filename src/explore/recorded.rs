@@ -8,10 +8,9 @@ use serde_json::{Map, Value as Json};
 
 use super::compare::{AS_WRITTEN, unmeasured};
 use super::sweep::label;
-use crate::metrics::Latency;
 use crate::metrics::Value;
 use crate::report::comparison::{LATENCIES, Lines, Part, Row, Run, SIM};
-use crate::report::read_histogram_log;
+use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::{Overrides, Scenario};
 use crate::time::{Nanos, Timestamp};
 
@@ -156,13 +155,8 @@ fn lines(summary: &Json, series: &str, log: &str) -> Result<Lines, String> {
     lines.latencies = LATENCIES
         .into_iter()
         .map(|name| {
-            let mut latency = Latency::default();
-            // A tag for each client group.
-            let groups = log.iter().filter(|(tag, _)| tag.rsplit_once('.').is_some_and(|(_, own)| own == name));
-            groups.for_each(|(_, of_group)| latency.merge(of_group));
             let count = summary[name]["count"].as_u64().unwrap_or(0);
-            latency.add_unfinished(count.saturating_sub(latency.count()));
-            (name.to_string(), latency)
+            (name.to_string(), of_all_groups(&log, name, count))
         })
         .collect::<BTreeMap<_, _>>();
     Ok(lines)

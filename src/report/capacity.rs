@@ -9,6 +9,7 @@ use super::grouped;
 use super::league::{Unit, magnitude};
 use super::shown::aligned;
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
+use crate::quantity::Share;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -223,7 +224,7 @@ impl Kind {
             Kind::Number => format!("{value:?}"),
             Kind::Rate => format!("\"{}/s\"", decimal(value)),
             Kind::Duration => format!("\"{}ns\"", (value * 1e9).round() as u64),
-            Kind::Share => format!("\"{}%\"", decimal(value * 100.0)),
+            Kind::Share => format!("\"{}\"", Share(value)),
             Kind::Bandwidth => format!("\"{}bit/s\"", value.round() as u64),
             Kind::Size => format!("\"{}B\"", value.round() as u64),
         }

@@ -63,6 +63,15 @@ pub fn read_histogram_log(log: &[u8]) -> Result<BTreeMap<String, Latency>, Strin
     Ok(all)
 }
 
+/// One metric of all client groups together. The log has what came to an end; of `count` values the others never did.
+pub fn of_all_groups(log: &BTreeMap<String, Latency>, name: &str, count: u64) -> Latency {
+    let mut latency = Latency::default();
+    let groups = log.iter().filter(|(tag, _)| tag.rsplit_once('.').is_some_and(|(_, own)| own == name));
+    groups.for_each(|(_, of_group)| latency.merge(of_group));
+    latency.add_unfinished(count.saturating_sub(latency.count()));
+    latency
+}
+
 /// Start, tag, length and values of each line.
 fn written(lines: &[(Timestamp, String, Nanos, Histogram<u64>)]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

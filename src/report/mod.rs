@@ -18,7 +18,7 @@ use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
 pub use comparison::{Comparison, Part, Row};
-pub use hlog::{histogram_log, read_histogram_log};
+pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
 pub use json::{FORMAT_VERSION, number};
 pub use league::{Better, League, Order};
 pub use shown::{csv_cell, grouped, percent, shown, word};

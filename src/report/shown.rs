@@ -20,8 +20,8 @@ pub fn shown(value: Value) -> String {
 
 /// Never rounds up to a hundred.
 pub fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let rounded = (percent * 100.0).floor() / 100.0;
+    // 0.29 times 10,000 is 2899.9999999999995, which is 2,900 all the same.
+    let rounded = (share * 10_000.0 + 1e-9).floor() / 100.0;
     format!("{rounded} %")
 }
 
@@ -74,6 +74,6 @@ mod tests {
     #[test]
     fn numbers_are_grouped_and_shares_never_round_up_to_all() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([1.0, 0.999_999, 0.5].map(percent), ["100 %", "99.99 %", "50 %"]);
+        assert_eq!([1.0, 0.999_999, 0.5, 0.29, 0.57].map(percent), ["100 %", "99.99 %", "50 %", "29 %", "57 %"]);
     }
 }

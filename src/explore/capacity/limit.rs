@@ -1,7 +1,10 @@
-//! Which resource of a fleet fills up first, from what its servers recorded.
+//! Which resource of a fleet fills up first, from what was recorded of its servers and of the network in front of them.
+
+use std::collections::BTreeMap;
 
 use crate::explore::once::Finished;
 use crate::metrics::{Summary, Value};
+use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
@@ -10,7 +13,7 @@ use crate::time::Timestamp;
 /// How full one resource of a group is in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fill {
-    /// The server group.
+    /// The server group; of a link, the scenario's key.
     pub group: String,
     /// The resource.
     pub resource: &'static str,
@@ -20,6 +23,15 @@ pub struct Fill {
     pub turned_away: u64,
     /// Whether its queue still grew at the end of the arrivals.
     pub grows: bool,
+}
+
+/// What never came to a process, by the number of its server.
+#[derive(Debug, Default)]
+pub struct Refused {
+    /// SYNs that found the accept queue full.
+    pub by_backlog: BTreeMap<u32, u64>,
+    /// Messages that found the queue in front of a link full, on their way there or from there.
+    pub by_link: BTreeMap<u32, u64>,
 }
 
 /// Workers that are this busy have no time left: what comes in addition waits ever longer.
@@ -36,7 +48,13 @@ fn count(summary: &Summary, path: &str) -> u64 {
 }
 
 /// Every resource that has a limit. `first` and `last` are the first and the last arrival.
-pub fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, last: Timestamp) -> Vec<Fill> {
+pub fn fills(
+    scenario: &Scenario,
+    finished: &Finished,
+    refused: &Refused,
+    first: Timestamp,
+    last: Timestamp,
+) -> Vec<Fill> {
     let summary = &finished.measured.summary;
     let mut fills = Vec::new();
     for (number, (group, config)) in scenario.file.servers.iter().enumerate() {
@@ -69,8 +87,20 @@ pub fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, last: T
         if let Some(limit) = config.queue_max {
             add("queue_max", full(of("queue_depth_max"), limit), of("queue_full"));
         }
+        let of_members = |refused: &BTreeMap<u32, u64>| -> u64 {
+            let of_group = |server: &u32| scenario.servers.get(*server as usize).is_some_and(|own| own.group == number);
+            refused.iter().filter(|(server, _)| of_group(server)).map(|(_, count)| count).sum()
+        };
+        let or_none = |count: u64| if count > 0 { 1.0 } else { 0.0 };
+        let count = of_members(&refused.by_backlog);
+        add("backlog", or_none(count), count);
         let grows = grows(finished, &members, first, last);
         fills.iter_mut().filter(|fill| fill.group == *group).for_each(|fill| fill.grows = grows);
+        if let Some(link) = links(scenario, Some(group), true).into_iter().next() {
+            let turned_away = of_members(&refused.by_link);
+            let fill = or_none(turned_away);
+            fills.push(Fill { group: link, resource: "link", fill, turned_away, grows: false });
+        }
     }
     fills
 }
@@ -126,13 +156,7 @@ pub fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
 
 /// The resource that stands in the way: `holds` and `fails` are the fills of the last load that holds and of the first
 /// that does not, and `on_the_way` those of every load between the lightest and the failing one, in order.
-pub fn limit(
-    scenario: &Scenario,
-    holds: &[Fill],
-    fails: &[Fill],
-    on_the_way: &[&[Fill]],
-    failed_connects: f64,
-) -> Option<Limit> {
+pub fn limit(scenario: &Scenario, holds: &[Fill], fails: &[Fill], on_the_way: &[&[Fill]]) -> Option<Limit> {
     // The first load at which a resource is full: it turns away, or its workers have no time left. What follows from
     // another's being full comes later in the list, or at a higher load.
     let full = |fill: &Fill| match fill.resource {
@@ -141,8 +165,8 @@ pub fn limit(
     };
     let first_full = |number: usize| on_the_way.iter().position(|fills| fills.get(number).is_some_and(full));
     let full_ones = (0..fails.len()).filter_map(|number| Some((first_full(number)?, number)));
-    // A queue is full because nobody works it off: workers that are full say more.
-    let symptom = |number: usize| u8::from(fails[number].resource == "queue_max");
+    // A queue is full because nobody works it off: what keeps them from it says more.
+    let symptom = |number: usize| u8::from(["queue_max", "backlog"].contains(&fails[number].resource));
     let earliest = full_ones.min_by_key(|(at, number)| (*at, symptom(*number), *number)).map(|(_, number)| number);
     let earliest = earliest.map(|number| match fails[number].resource {
         "queue_max" => (0..fails.len())
@@ -154,33 +178,21 @@ pub fn limit(
         _ => number,
     });
     let fullest = || (0..fails.len()).max_by(|a, b| fails[*a].fill.total_cmp(&fails[*b].fill).then(b.cmp(a)));
-    if earliest.is_none() {
-        // What faults refuse says nothing of room.
-        let calm = scenario.file.faults.is_empty() && scenario.drawn.is_empty();
-        if failed_connects > 0.01 && calm {
-            let of = scenario.file.servers.keys().next().cloned().unwrap_or_default();
-            let evidence =
-                format!("{} of the attempts fail, and nothing else is full", Kind::Share.shown(failed_connects));
-            let fill = (0.0, 1.0);
-            return Some(Limit { of, resource: "backlog".into(), fill, evidence, grows: false });
-        }
-        if fullest().is_none_or(|number| fails[number].fill < SLACK) {
-            let evidence = "a link has a bandwidth, and no server's resource is half full".to_string();
-            let fill = (0.0, 1.0);
-            return limited_link(scenario).map(|of| Limit {
-                of,
-                resource: "link".into(),
-                fill,
-                evidence,
-                grows: false,
-            });
-        }
+    // A link without a queue that is bounded drops nothing: it shows by all else being idle.
+    if earliest.is_none() && fullest().is_none_or(|number| fails[number].fill < SLACK) {
+        let of = links(scenario, None, false).into_iter().next()?;
+        let evidence = "it has a bandwidth, and no server's resource is half full".to_string();
+        return Some(Limit { of, resource: "link".into(), fill: (0.0, 1.0), evidence, grows: false });
     }
     let number = earliest.or_else(fullest)?;
     let (fill, before) = (&fails[number], holds.get(number).map_or(0.0, |fill| fill.fill));
     let evidence = match (fill.resource, fill.turned_away) {
         ("workers", _) => format!("the busiest member's workers are busy {}", Kind::Share.shown(fill.fill)),
         (resource, 0) => format!("{resource} is {} full", Kind::Share.shown(fill.fill)),
+        ("backlog", count) => format!("SYNs that found it full, over all seeds: {}", crate::report::grouped(count)),
+        ("link", count) => {
+            format!("messages that found its queue full, over all seeds: {}", crate::report::grouped(count))
+        }
         (_, count) => format!("turned away or kept waiting, over all seeds: {}", crate::report::grouped(count)),
     };
     Some(Limit {
@@ -192,18 +204,24 @@ pub fn limit(
     })
 }
 
-/// Where a link has a bandwidth, its key.
-fn limited_link(scenario: &Scenario) -> Option<String> {
+/// The keys of the links that have a bandwidth, and a queue where that is asked for: those of a server group or of all,
+/// then those of the network, then those of the clients.
+fn links(scenario: &Scenario, group: Option<&str>, queued: bool) -> Vec<String> {
     let file = &scenario.file;
-    let servers = file.servers.iter().filter(|(_, config)| config.access_link.is_some());
-    let clients = file.clients.iter().filter(|(_, config)| config.access_link.is_some());
+    let is_one = |link: &Option<AccessLink>| link.as_ref().is_some_and(|link| link.queue.is_some() || !queued);
+    let servers = file
+        .servers
+        .iter()
+        .filter(|(name, config)| group.is_none_or(|group| *name == group) && is_one(&config.access_link));
+    let clients = file.clients.iter().filter(|(_, config)| is_one(&config.access_link));
     let of = |kind: &str, name: &str| format!("{kind}.{name}.access_link");
-    let links = file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some());
-    let mut all = servers
+    let links =
+        file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some() && (link.queue.is_some() || !queued));
+    servers
         .map(|(name, _)| of("servers", name))
+        .chain(links.map(|(name, _)| format!("network.links.{name}.bandwidth")))
         .chain(clients.map(|(name, _)| of("clients", name)))
-        .chain(links.map(|(name, _)| format!("network.links.{name}.bandwidth")));
-    all.next()
+        .collect()
 }
 
 /// What to change where this is the limit.

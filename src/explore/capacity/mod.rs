@@ -302,8 +302,10 @@ impl Runs<'_> {
             measured: (0..self.slo.len())
                 .map(|number| sample::median(samples.iter().map(|sample| sample.measured[number])))
                 .collect(),
+            // Queues of the network are shown where they were full.
             fills: limit::over_seeds(&fills)
                 .into_iter()
+                .filter(|fill| fill.fill > 0.0 || !["backlog", "link"].contains(&fill.resource))
                 .map(|fill| (fill.group, fill.resource.to_string(), fill.fill))
                 .collect(),
         })

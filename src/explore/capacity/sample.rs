@@ -1,11 +1,12 @@
 //! One run of a search, as far as the search asks.
 
-use super::limit::{Fill, fills};
+use super::limit::{Fill, Refused, fills};
 use crate::check::Expectation;
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::explore::once::{Finished, once_with};
 use crate::metrics::Value;
+use crate::network;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -46,22 +47,29 @@ struct Load {
     opened: u64,
     /// Of those, until the last arrival.
     opened_in_time: u64,
+    refused: Refused,
 }
 
 impl Recorder for Load {
     fn record(&mut self, event: &Event) {
-        let Kind::Session(_, happened) = event.kind else { return };
         if event.at < self.from || event.at >= self.until {
             return;
         }
-        match happened {
-            client::Event::Scheduled { .. } => {
+        match event.kind {
+            Kind::Session(_, client::Event::Scheduled { .. }) => {
                 self.first.get_or_insert(event.at);
                 self.last = event.at;
                 self.scheduled += 1;
                 self.opened_in_time = self.opened;
             }
-            client::Event::Opened { .. } => self.opened += 1,
+            Kind::Session(_, client::Event::Opened { .. }) => self.opened += 1,
+            Kind::Network(server, network::Event::SynDropped { backlog_full: true, .. })
+            | Kind::Network(server, network::Event::SynRefused { backlog_full: true, .. }) => {
+                *self.refused.by_backlog.entry(server).or_default() += 1;
+            }
+            Kind::Network(server, network::Event::QueueFull { .. }) => {
+                *self.refused.by_link.entry(server).or_default() += 1;
+            }
             _ => {}
         }
     }
@@ -83,6 +91,7 @@ pub fn sample(
         scheduled: 0,
         opened: 0,
         opened_in_time: 0,
+        refused: Refused::default(),
     };
     let finished = once_with(scenario, &mut load, |_| go_on());
     if finished.partial {
@@ -117,7 +126,7 @@ pub fn sample(
         p50: ms(&format!("{latency}.p50")),
         p99: ms(&format!("{latency}.p99")),
         measured: slo.iter().map(|(path, expected)| number(get(path)?, expected)).collect(),
-        fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
+        fills: fills(scenario, &finished, &load.refused, load.first.unwrap_or(load.from), load.last),
     })
 }
 

@@ -226,3 +226,52 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
     assert_eq!(read, map);
     assert!(map.chart().contains("100 %"));
 }
+
+/// Each of these is short of one thing, and the search says which: from what was turned away there, and of a link whose
+/// queue has no bound from all else being idle.
+#[test]
+fn the_limit_is_what_ran_out() {
+    let all_open = "sessions.opened == 100%";
+    let soon = "time_to_open.max < 500ms";
+    for (gateway, arrive, slo, value, (of, resource)) in [
+        ("connections_max = 30", "{ evenly_over = '1s' }", all_open, Some(30.0), ("gateway", "connections_max")),
+        (
+            "transactions_max = 30\ntransactions_full = 'reject'",
+            "'at_once'",
+            all_open,
+            Some(30.0),
+            ("gateway", "transactions_max"),
+        ),
+        ("transactions_max = 30", "'at_once'", all_open, Some(30.0), ("gateway", "transactions_max")),
+        ("accept_rate = { rate = '1/s', burst = 30 }", "'at_once'", all_open, Some(30.0), ("gateway", "accept_rate")),
+        // One is with the worker.
+        ("queue_max = 29", "'at_once'", all_open, Some(30.0), ("gateway", "queue_max")),
+        // 300 ms of each second: the 30 that the kernel keeps come in 100 per second.
+        (
+            "backlog = 30\npauses = { every = '600ms', for = '300ms', in_step = true }",
+            "{ evenly_over = '1s' }",
+            soon,
+            None,
+            ("gateway", "backlog"),
+        ),
+        (
+            "access_link = { down = '1Mbit/s', queue = '2KB' }",
+            "'at_once'",
+            soon,
+            None,
+            ("servers.gateway.access_link", "link"),
+        ),
+        ("access_link = '100kbit/s'", "'at_once'", soon, None, ("servers.gateway.access_link", "link")),
+    ] {
+        let text = format!(
+            "format = 1\ntitle = 'One thing'\nduration = '5s'\n[network]\none_way = '1ms'\n[servers.gateway]\nworkers = 1\n\
+             service_time = '100us'\n{gateway}\n[clients.players]\ncount = 8\narrive = {arrive}\nendpoints = ['gateway']\n\
+             retry = {{ policy = 'none' }}\n"
+        );
+        let capacity = found(question(&text, "clients.players.count", &[slo], 0..1));
+        let limit = capacity.limit.as_ref().unwrap_or_else(|| panic!("{gateway}: {}", capacity.verdict));
+        assert_eq!((limit.of.as_str(), limit.resource.as_str()), (of, resource), "{gateway}: {}", capacity.verdict);
+        assert!(value.is_none_or(|value| capacity.value == Some(value)), "{gateway}: {}", capacity.verdict);
+        assert!(capacity.advice.contains(of), "{}", capacity.advice);
+    }
+}

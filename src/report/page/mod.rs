@@ -21,10 +21,11 @@ pub use cells::covered;
 pub const PAGE: &str = "report.html";
 
 /// The recorded files that a page is made from.
-pub const READ: [&str; 12] = [
+pub const READ: [&str; 13] = [
     "run.json",
     "summary.json",
     "series.csv",
+    "latency.hlog",
     "exemplars.jsonl",
     "sweep.json",
     "runs.jsonl",

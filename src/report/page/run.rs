@@ -1,12 +1,16 @@
 //! The page of a run.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::cells::{Cell, at, covered, metric};
 use super::html::{Mood, Page};
 use super::series::{Series, color, line, number};
 use super::{PageError, Recorded};
-use crate::report::{grouped, percent};
+use crate::chart::percentile_points;
+use crate::metrics::Latency;
+use crate::report::{grouped, of_all_groups, percent, read_histogram_log};
 use crate::time::{Nanos, human};
 
 /// Rows of a table of servers, and of all metrics, at most.
@@ -39,8 +43,11 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     for chart in series.charts() {
         page.chart(&chart.id, &chart.title, &chart.note, chart.chart);
     }
-    if let Some(chart) = percentiles(&summary) {
-        let note = "The latency that a share of all values does not exceed. A line that ends early has values that never came to their end.";
+    let log = files.bytes("latency.hlog").map(read_histogram_log).transpose();
+    let log = log.map_err(|what| PageError::Unreadable("latency.hlog", what))?;
+    if let Some(chart) = percentiles(&summary, log.as_ref()) {
+        let note = "The latency that a share of all values does not exceed. A line that ends early has values that never came to their end; \
+                    of a dashed one a few percentiles are known.";
         page.chart("percentiles", "Latency by percentile", note, chart);
     }
     faults(&mut page, &windows, &summary);
@@ -187,28 +194,31 @@ fn expectations(page: &mut Page, summary: &Json) {
     page.table("Expectations", &columns, &rows);
 }
 
-/// The latencies of all groups together, as far as the summary has percentiles.
-fn percentiles(summary: &Json) -> Option<Json> {
+/// The latencies of all groups together: the whole curve of those in the log, a few percentiles of the others.
+fn percentiles(summary: &Json, log: Option<&BTreeMap<String, Latency>>) -> Option<Json> {
     let names = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency", "outage", "detection_time"];
-    let shares = [("min", 0.0), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999), ("p99_99", 0.9999)];
     let mut most = 0;
     let lines = names.iter().enumerate().filter_map(|(nth, name)| {
-        let count = summary[name]["count"].as_u64().filter(|count| *count > 0)?;
-        let last = 1.0 - 0.5 / count as f64;
-        let (mut xs, mut ys) = (Vec::new(), Vec::new());
-        let known = shares.iter().copied().filter(|(_, share)| *share < last);
-        for (statistic, share) in known.chain([("max", last)]) {
-            if let Some(value) = summary[name][format!("{statistic}_ms")].as_f64() {
-                xs.push(json!(share));
-                ys.push(Some(value));
+        let of = &summary[name];
+        let count = of["count"].as_u64().filter(|count| *count > 0)?;
+        let recorded = log.map(|log| of_all_groups(log, name, count));
+        let whole = recorded.map(|latency| percentile_points(&latency)).filter(|points| !points.is_empty());
+        let (style, points) = match whole {
+            Some(points) => {
+                // The log has the histogram's resolution, the summary the very smallest and largest value.
+                let ends = (of["min_ms"].as_f64().unwrap_or(0.0), of["max_ms"].as_f64().unwrap_or(f64::INFINITY));
+                let shown = |(share, ms): (f64, f64)| ((share * 1e12).round() / 1e12, ms.max(ends.0).min(ends.1));
+                ("line", points.into_iter().map(shown).collect())
             }
-        }
-        if ys.is_empty() {
+            None => ("dash", some_percentiles(of, count)),
+        };
+        if points.is_empty() {
             return None;
         }
         most = most.max(count);
-        let mut line = line(&name.replace('_', " "), color(nth), "line", &ys);
-        line["x"] = Json::Array(xs);
+        let ys: Vec<Option<f64>> = points.iter().map(|(_, value)| Some(*value)).collect();
+        let mut line = line(&name.replace('_', " "), color(nth), style, &ys);
+        line["x"] = points.iter().map(|(share, _)| json!(share)).collect();
         Some(line)
     });
     let lines: Vec<Json> = lines.collect();
@@ -220,9 +230,16 @@ fn percentiles(summary: &Json) -> Option<Json> {
     Some(json!({
         "x": { "type": "percentile", "most": number(nines) },
         "y": { "type": "ms", "name": "latency" },
-        "dots": true,
         "series": lines,
     }))
+}
+
+/// What the summary has of a latency: shares and milliseconds.
+fn some_percentiles(of: &Json, count: u64) -> Vec<(f64, f64)> {
+    let shares = [("min", 0.0), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999), ("p99_99", 0.9999)];
+    let last = 1.0 - 0.5 / count as f64;
+    let known = shares.into_iter().filter(|(_, share)| *share < last).chain([("max", last)]);
+    known.filter_map(|(statistic, share)| Some((share, of[format!("{statistic}_ms")].as_f64()?))).collect()
 }
 
 fn faults(page: &mut Page, windows: &[Json], summary: &Json) {

@@ -244,3 +244,46 @@ fn a_comparison_says_what_its_seeds_can_tell() {
     let bars = &carried(&html)["charts"]["bars-0-0"]["rows"];
     assert_eq!((&bars[0]["value"], &bars[1]["endless"]), (&serde_json::json!(5.0), &serde_json::json!(false)));
 }
+
+#[test]
+fn the_percentiles_of_a_page_are_the_charts() {
+    let text = "format = 1\ntitle = \"Small\"\nduration = \"5s\"\n[servers.gateway]\nworkers = 1\n\
+                service_time = { exponential = { mean = \"9ms\" } }\n[clients.a]\ncount = 300\n\
+                arrive = { evenly_over = \"3s\" }\nendpoints = [\"gateway\"]\nhandshake_timeout = \"150ms\"\n\
+                retry = { policy = \"none\" }\n";
+    let scenario = crate::scenario::Scenario::load("s.toml", "s", text, &Default::default()).unwrap();
+    let mut metrics = crate::metrics::Metrics::new(scenario.layout());
+    crate::driver::run(&scenario, &mut metrics);
+    let measured = metrics.finish(crate::time::Timestamp(scenario.file.duration.0));
+    let run = Run {
+        scenario: &scenario,
+        variant: None,
+        driver: "sim",
+        digest: Some("00"),
+        measured: &measured,
+        verdicts: &[],
+        violations: &[],
+        partial: false,
+        deviations: &[],
+        command: None,
+    };
+    let page = carried(&made(&report::files(&run).unwrap()));
+    for (line, (name, latency)) in
+        page["charts"]["percentiles"]["series"].as_array().unwrap().iter().zip(&measured.latencies)
+    {
+        assert_eq!(
+            (&line["name"], &line["style"]),
+            (&serde_json::json!(name.replace('_', " ")), &serde_json::json!("line"))
+        );
+        let numbers =
+            |key: &str| line[key].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect::<Vec<_>>();
+        let (shown, drawn) = (numbers("x").into_iter().zip(numbers("y")), crate::chart::percentile_points(latency));
+        assert!(drawn.len() > 100 && shown.len() == drawn.len(), "{name}: {} of {}", shown.len(), drawn.len());
+        for ((share, ms), (own_share, own_ms)) in shown.zip(drawn) {
+            assert!(
+                (share - own_share).abs() < 1e-9 && (ms / own_ms - 1.0).abs() < 1e-3,
+                "{name}: {share} {ms}, {own_share} {own_ms}"
+            );
+        }
+    }
+}
