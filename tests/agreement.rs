@@ -140,8 +140,8 @@ const COMMITTED: &[(&str, Plan)] = &[
             "duration='6s'",
         ]),
     ),
-    ("l4-versus-redirect/l4-nat", Refused("servers.front.kind")),
-    ("l4-versus-redirect/l4-terminate", Refused("servers.front.kind")),
+    ("l4-versus-redirect/l4-nat", Refused("servers.front.balance")),
+    ("l4-versus-redirect/l4-terminate", Refused("network.links.rack.one_way")),
     (
         "l4-versus-redirect/redirect",
         Both(&[
@@ -444,6 +444,11 @@ fn proxies_are_struck_over_turmoil_as_in_the_simulator() {
 #[test]
 fn calls_are_struck_over_turmoil_as_in_the_simulator() {
     agrees_to_the_nanosecond("calls", include_str!("data/calls.toml"));
+}
+
+#[test]
+fn balancers_are_struck_over_turmoil_as_in_the_simulator() {
+    agrees_to_the_nanosecond("balancers", include_str!("data/balancers.toml"));
 }
 
 #[test]

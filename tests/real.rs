@@ -76,6 +76,12 @@ fn counts(events: &[Event]) -> BTreeMap<String, u32> {
     all
 }
 
+/// How many pings were answered in time may differ by one at the end.
+fn without_beats(events: Vec<Event>) -> Vec<Event> {
+    let beat = |event: &Event| matches!(event.kind, Kind::Session(_, client::Event::HeartbeatAnswered { .. }));
+    events.into_iter().filter(|event| !beat(event)).collect()
+}
+
 /// Both runs tell the same story: of every session the same things in the same order.
 fn agree([simulated, real]: &[Vec<Event>; 2]) {
     let (ours, theirs) = (sequences(simulated), sequences(real));
@@ -213,12 +219,7 @@ at = "1s"
         None,
         &[],
     );
-    let runs = both(&scenario);
-    // How many pings were answered in time may differ by one at the end.
-    let runs = runs.map(|events| {
-        let beat = |event: &Event| matches!(event.kind, Kind::Session(_, client::Event::HeartbeatAnswered { .. }));
-        events.into_iter().filter(|event| !beat(event)).collect::<Vec<Event>>()
-    });
+    let runs = both(&scenario).map(without_beats);
     let sequences = runs.each_ref().map(|events| sequences(events));
     for (session, expected) in &sequences[0] {
         assert_eq!(sequences[1].get(session), Some(expected), "session {session} lives another life on real sockets");
@@ -306,11 +307,7 @@ const PROXIES: &str = include_str!("data/proxies.toml");
 #[test]
 fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
     let scenario = load("proxies", PROXIES, None, &[]);
-    let runs = both(&scenario).map(|events| {
-        // How many pings were answered in time may differ by one at the end.
-        let beat = |event: &Event| matches!(event.kind, Kind::Session(_, client::Event::HeartbeatAnswered { .. }));
-        events.into_iter().filter(|event| !beat(event)).collect::<Vec<Event>>()
-    });
+    let runs = both(&scenario).map(without_beats);
     agree(&runs);
     let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
     assert_eq!(real.len(), 5 + 3 * 8, "all but those without credentials and those whose server is not there");
@@ -348,6 +345,43 @@ fn servers_that_call_others_do_so_on_real_sockets() {
 }
 
 #[test]
+fn balancers_that_terminate_do_so_on_real_sockets() {
+    // TLS is between clients and servers, and a check by handshake is a client.
+    let secure = r#"
+[servers.passing]
+kind = "l4"
+balance = "terminate"
+to = "secure"
+health = { every = "300ms", timeout = "200ms", fall = 1, rise = 1 }
+check = "handshake"
+[servers.secure]
+tls = "1.3"
+[clients.secured]
+count = 3
+arrive = { evenly_over = "90ms" }
+endpoints = ["passing"]
+"#;
+    let text = format!("{}{secure}", include_str!("data/balancers.toml"));
+    let scenario = load("balancers", &text, None, &[]);
+    let runs = both(&scenario).map(without_beats);
+    let [ours, theirs] = runs.each_ref().map(|events| sequences(events));
+    for (session, expected) in &ours {
+        assert_eq!(theirs.get(session), Some(expected), "session {session} lives another life on real sockets");
+    }
+    // A check that was given up before a process that hung had accepted it is forgotten in the simulator; Linux hands it over
+    // all the same, with what it said, and it is worked on.
+    let [ours, theirs] = runs.each_ref().map(|events| counts(events));
+    for what in ["Forwarded", "CheckFailed", "MarkedDown", "MarkedUp", "Answered101"] {
+        assert!(ours[what] > 0 && ours[what] == theirs[what], "{what}: {ours:?} and {theirs:?}");
+    }
+    let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
+    assert_eq!(real.len(), 30 + 3 + 12 + 3 + 3 + 3, "all open in the end");
+    for (session, time) in real {
+        assert!(time >= simulated[&session], "session {session} opened in {time} ns: sooner than light allows");
+    }
+}
+
+#[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
     let sets = ["network.loss='1%'", "servers.gateway.backlog_overflow='reset'", "clients.players.nat=2"];
@@ -368,6 +402,13 @@ fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     );
     let problem = live::clients(&mut mode.clone(), &["front=wss://127.0.0.1:1".into()], false).unwrap_err().to_string();
     assert!(problem.contains("clients.players.mode: "), "{problem}");
+    let nat = std::fs::read_to_string("scenarios/l4-versus-redirect/l4-nat.toml").unwrap();
+    let problem = live::both(&load("l4-nat", &nat, None, &[])).unwrap_err().to_string();
+    assert!(problem.contains("servers.front.balance: a kernel would have to rewrite addresses"), "{problem}");
+    let proxies = include_str!("data/proxies.toml");
+    let mut behind = load("proxies", proxies, None, &[]);
+    let problem = live::clients(&mut behind, &["gateway=ws://127.0.0.1:1".into()], false).unwrap_err().to_string();
+    assert!(problem.contains("clients.by_basic.proxy: `load` connects directly"), "{problem}");
     // What is not played need not be possible.
     let mut scenario = load("redirect", &text, None, &sets[..2]);
     assert!(live::clients(&mut scenario, &["front=ws://127.0.0.1:1".into()], false).is_ok());
@@ -578,6 +619,11 @@ behavior = { kind = "stall" }
 calls = [{ to = "called", timeout = "5s" }]
 [servers.called]
 behavior = { kind = "serve" }
+[servers.balancer]
+kind = "l4"
+balance = "terminate"
+to = "accept"
+health = { every = "100ms", timeout = "50ms", fall = 1, rise = 1 }
 [clients.nobody]
 count = 1
 endpoints = ["accept"]
@@ -621,10 +667,15 @@ endpoints = ["accept"]
     assert_eq!(ask(&mut stalled), "");
     let opened = ask(&mut connect(at(7)));
     assert!(opened.starts_with("HTTP/1.1 101 "), "{opened}");
+    let balanced = ask(&mut connect(at(9)));
+    assert!(balanced.starts_with("HTTP/1.1 101 "), "{balanced}");
     let live = served.finish();
     let answers = |number: usize| live.visits[number].answers.clone().into_iter().collect::<Vec<_>>();
-    assert_eq!([0, 1, 2, 4, 5].map(answers), [[(101, 1)], [(503, 1)], [(307, 1)], [(401, 1)], [(101, 1)]]);
-    assert_eq!((live.visits[0].connections, live.visits[6].requests), (1, 1));
+    assert_eq!([0, 1, 2, 4, 5].map(answers), [[(101, 2)], [(503, 1)], [(307, 1)], [(401, 1)], [(101, 1)]]);
+    // Checks by connects are connections, too, that nothing is said on.
+    let accepting = &live.visits[0];
+    assert!(accepting.connections > 2 && accepting.silent + 2 >= accepting.connections - 1, "{accepting:?}");
+    assert_eq!((accepting.requests, live.visits[6].requests, live.visits[9].connections), (2, 1, 1));
     assert_eq!([7, 8].map(answers), [[(101, 1)], [(200, 1)]], "one asked the other");
     assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals"), Some(Value::Count(1)));
     assert!(!live.finished.partial && live.finished.digest.is_empty());

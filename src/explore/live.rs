@@ -99,12 +99,10 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
     Ok((Setup { sources, programs, authority, ..setup(Part::Both, most) }, outputs))
 }
 
-/// How many connections there may be for a session at a moment: its own, one more where proxies are on the way, and one for
-/// each group on the way that calls others.
+/// How many connections there may be for a session at a moment: its own, and one for each group on its way that connects to
+/// others.
 fn connections_at_once(scenario: &Scenario) -> u64 {
-    let file = &scenario.file;
-    let calls = file.servers.values().filter(|group| group.calls()).count() as u64;
-    1 + calls + u64::from(file.clients.values().any(|client| client.proxy.is_some()))
+    1 + scenario.file.servers.values().filter(|group| group.opens_connections()).count() as u64
 }
 
 /// Makes a live run of the servers ready.

@@ -5,6 +5,7 @@ use super::Part;
 use super::engine::Engine;
 use super::lines::{Caller, Line, LineId, Parcel};
 use super::net::Net;
+use super::servers::Ask;
 use super::timed::Held;
 use super::wire::Wire;
 use crate::machine::{ConnectionId, EndpointId, How, Input};
@@ -12,6 +13,14 @@ use crate::network::{Process, Way};
 use crate::rng::Identity;
 
 impl<N: Net> Engine<N> {
+    /// A process that has something to do from its start on is started.
+    pub(super) fn start_server(&mut self, server: u32) {
+        let slot = &self.servers[server as usize];
+        if self.plans[slot.group].starts() && slot.host.process() != Process::Dead {
+            self.ask(server, Ask::Start);
+        }
+    }
+
     /// A server connects to another: its SYN leaves.
     pub(super) fn call(&mut self, server: u32, c: ConnectionId, EndpointId(to): EndpointId) {
         let host = self.servers[server as usize].identity;

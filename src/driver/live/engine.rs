@@ -49,6 +49,10 @@ pub(super) enum Due {
         server: u32,
         step: Step,
     },
+    /// A process that has something to do from its start on is started.
+    Start {
+        server: u32,
+    },
     Report {
         server: u32,
     },
@@ -266,6 +270,9 @@ impl<N: Net> Engine<N> {
         for server in 0..self.servers.len() as u32 {
             self.schedule_membership(server);
             self.listen_again(server);
+            if self.plans[self.servers[server as usize].group].starts() {
+                self.push(Timestamp::ZERO, Due::Start { server });
+            }
             if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {
                 self.push(Timestamp::ZERO + every, Due::Report { server });
             }
@@ -302,6 +309,7 @@ impl<N: Net> Engine<N> {
             Due::FaultBegins { fault, strike } => self.fault_begins(fault, strike),
             Due::FaultHeals { fault, strike } => self.fault_heals(fault, strike),
             Due::Member { server, step } => self.member(server, step),
+            Due::Start { server } => self.start_server(server),
             Due::Report { server } => self.report(server),
             Due::Pause { server } => self.pause(server),
             Due::ServerWake { server } => self.wake_server(server, at),

@@ -49,6 +49,7 @@ impl<N: Net> Engine<N> {
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
             match kind {
+                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_server(server),
                 Kind::Drain => self.ask(server, Ask::Resume),
                 Kind::Hang | Kind::Pause => self.release(server),
                 _ => {}

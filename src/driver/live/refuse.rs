@@ -4,7 +4,7 @@ use super::Part;
 use crate::fault::Kind;
 use crate::network::{self, Overflow};
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
+use crate::server::Balance;
 
 /// Every key of a scenario that this part of it can't be played with, and why.
 pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
@@ -33,10 +33,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     if part != Part::Clients {
         for (name, server) in &file.servers {
             let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
-            match server.kind {
-                ServerKind::Websocket | ServerKind::Proxy => {}
-                ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
-            }
+            let rewrites = server.balance == Some(Balance::Nat);
+            refuse(rewrites, at("balance"), "a kernel would have to rewrite addresses: `terminate` is played");
             let listens = part == Part::Servers && server.command.is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
             let secure = server.command.is_some() && !server.tls.is_none();

@@ -37,8 +37,13 @@ pub(super) enum Step {
 /// What a hung process is asked to do once it goes on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask {
-    Drain { code: u16, over: Nanos },
+    Drain {
+        code: u16,
+        over: Nanos,
+    },
     Resume,
+    /// It has something to do from its start on.
+    Start,
 }
 
 /// A server with what the driver keeps for it.
@@ -493,6 +498,7 @@ impl<N: Net> Engine<N> {
                     slot.stop_listening();
                     self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
+                Ask::Start => self.server_input(server, Input::Start),
                 Ask::Resume => {
                     slot.host.listen(true);
                     self.listen_again(server);

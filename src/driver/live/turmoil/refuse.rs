@@ -6,7 +6,7 @@ use crate::network;
 use crate::quantity::Loss;
 use crate::rng::{Distribution, Varying};
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
+use crate::server::Balance;
 use crate::time::Nanos;
 
 /// Whether ways are shorter than turmoil can keep them. Of those that have no least, a few may be: those come late, and
@@ -47,10 +47,8 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     refuse(!file.dns.is_empty(), "dns".into(), "turmoil's names have one address for ever");
     for (name, server) in &file.servers {
         let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
-        match server.kind {
-            ServerKind::Websocket | ServerKind::Proxy => {}
-            ServerKind::L4 => refuse(true, at("kind"), "balancers are played in the simulator only"),
-        }
+        let rewrites = server.balance == Some(Balance::Nat);
+        refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
     }
