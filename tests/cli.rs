@@ -289,6 +289,7 @@ fn verify_finds_what_differs() {
         ("summary.json", "\"opened\": 600", "\"opened\": 599"),
         ("series.csv", "\n100,", "\n101,"),
         ("run.json", "\"digest\": \"", "\"digest\": \"0"),
+        ("exemplars.jsonl", "players-0", "players-1"),
     ] {
         let (code, printed) = spoil(name, from, to);
         assert_eq!(code, Some(1), "{name}: {printed}");
@@ -798,6 +799,17 @@ fn a_run_over_turmoil_is_the_same_in_every_process() {
     assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stdout));
     let simulated = run(place.path(), &[&["run", file, "--out", "one"], &sets[..]].concat());
     assert_eq!(simulated.status.code(), Some(3));
+    // The sessions to look at are the simulator's, though nobody listened to what they sent.
+    let simulated = run(place.path(), &[&["run", file, "--out", "sim"], &sets[..]].concat());
+    assert_eq!(simulated.status.code(), Some(0), "{}", text(&simulated.stderr));
+    assert_eq!(exemplars(&place.path().join("one")), exemplars(&place.path().join("sim")));
+    // On real sockets who is the slowest is nobody's choice: there are some.
+    let real = run(place.path(), &[&["run", file, "--driver", "tokio", "--out", "real"], &sets[..]].concat());
+    assert_eq!(real.status.code(), Some(0), "{}{}", text(&real.stdout), text(&real.stderr));
+    let whys: Vec<String> = exemplars(&place.path().join("real")).into_iter().flat_map(|(_, why)| why).collect();
+    assert_eq!(whys.iter().filter(|why| *why == "slowest").count(), 3, "{whys:?}");
+    let page = fs::read_to_string(place.path().join("real/report.html")).unwrap();
+    assert!(page.contains("data-exemplar=\"0\"") && page.contains("--driver tokio"), "{page}");
     let lossy = run(place.path(), &["run", file, "--driver", "turmoil", "--set", "network.loss='1%'"]);
     assert_eq!(lossy.status.code(), Some(2));
     assert!(text(&lossy.stderr).contains("network.loss: "), "{}", text(&lossy.stderr));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::again::Again;
 use super::progress::{Watcher, catch_interrupts};
-use super::run::{default_folder, say};
+use super::run::{EXEMPLARS, default_folder, say};
 use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, text};
 use crate::driver::live::{Part, Setup};
 use crate::explore::live::{self, Live, LiveError};
@@ -64,14 +64,16 @@ const BEHIND: Nanos = Nanos::from_millis(50);
 /// `run --driver tokio`.
 pub(super) fn both(scenario: &Scenario, args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     let (setup, outputs) = live::both_with_programs(scenario, args.allow_commands)?;
-    play(scenario, &setup, &outputs, &args.scenario, &args.output, again, |_| {})
+    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: !args.no_exemplars, again };
+    play(scenario, &setup, &outputs, &asked, |_| {})
 }
 
 pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
     let mut told = Ok(());
-    let played = play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, again, |addresses| {
+    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: false, again };
+    let played = play(&scenario, &setup, &Outputs::default(), &asked, |addresses| {
         told = tell(&scenario, args, &setup, addresses);
     });
     told.and(played)
@@ -120,18 +122,27 @@ pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
-    play(&scenario, &setup, &Outputs::default(), &args.scenario, &args.output, again, |_| {})
+    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: true, again };
+    play(&scenario, &setup, &Outputs::default(), &asked, |_| {})
+}
+
+/// What was asked for, beside what is played.
+struct Asked<'a> {
+    scenario: &'a ScenarioArgs,
+    output: &'a OutputArgs,
+    /// Whether sessions to look at are kept.
+    exemplars: bool,
+    again: &'a Again<'a>,
 }
 
 fn play(
     scenario: &Scenario,
     setup: &Setup,
     outputs: &Outputs,
-    args: &ScenarioArgs,
-    output: &OutputArgs,
-    again: &Again<'_>,
+    asked: &Asked<'_>,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), Failure> {
+    let Asked { scenario: args, output, exemplars: keeps, again } = asked;
     let driver = live::driver_name(setup.part);
     let say = |text: &str| say(output.text(), text);
     let variant = args.variant.as_deref();
@@ -142,7 +153,7 @@ fn play(
     let mut watcher = Watcher::new(output.quiet || setup.part == Part::Servers);
     let played = live::live(scenario, setup, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
-    let Live { finished, visits, not_judged, behind, over_limit, died } = match played {
+    let Live { finished, exemplars, visits, not_judged, behind, over_limit, died } = match played {
         Ok(live) => live,
         Err(error) => {
             // What a program that did not start had to say is lost otherwise.
@@ -163,6 +174,7 @@ fn play(
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
         files.push(("visits.json".into(), visits_json(scenario, &visits).into_bytes()));
     }
+    files.extend(exemplars.filter(|_| *keeps).map(|lines| (EXEMPLARS.to_string(), lines)));
     files.extend(outputs.files());
     let written = write_folder(&folder, &files);
     if setup.part == Part::Servers {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::again::Again;
 use super::progress::{Watcher, catch_interrupts};
 use super::{Driver, Failure, Format, RunArgs, ScenarioArgs, complain, live, print, text};
-use crate::explore::{Finished, PreparedFile, Progress, Twin, exemplars, may_hold, once_with, write_folder_with};
+use crate::explore::{Finished, Kept, PreparedFile, Progress, Twin, exemplars, may_hold, once_with, write_folder_with};
 use crate::record::Recorder;
 use crate::replay::{Chooser, Exemplar, Filter, Lines};
 use crate::report;
 use crate::scenario::Scenario;
+use crate::time::Timestamp;
 
 pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     let real = args.driver == Driver::Tokio;
@@ -34,8 +35,11 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     catch_interrupts();
     let mut watcher = Watcher::new(args.output.quiet);
     let mut chooser = Chooser::default();
+    // What is heard is the simulator's wire; of other runs, what happened to each session is kept.
+    let mut kept = (args.driver != Driver::Sim && !args.no_exemplars).then(Kept::default);
+    let mut examples = (&mut chooser, &mut kept);
     let (finished, difference, events) = match (args.events, args.check_determinism) {
-        (false, false) => (args.driver.run(&scenario, &mut chooser, |progress| watcher.watch(progress))?, None, None),
+        (false, false) => (args.driver.run(&scenario, &mut examples, |progress| watcher.watch(progress))?, None, None),
         (_, true) if args.driver != Driver::Sim => {
             let message =
                 "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
@@ -46,7 +50,7 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
                 events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
             let out = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
             let lines = out.map(|out| Lines::new(&scenario, Filter::default(), out));
-            let mut extra = ((lines, twice.then(|| Twin::new(&scenario))), &mut chooser);
+            let mut extra = ((lines, twice.then(|| Twin::new(&scenario))), &mut examples);
             let finished = args.driver.run(&scenario, &mut extra, |progress| watcher.watch(progress))?;
             let ((lines, twin), _) = extra;
             lines
@@ -58,12 +62,13 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
         }
     };
     let took = watcher.finish();
-    // What is heard is the simulator's wire.
-    let listens = args.driver == Driver::Sim && !args.no_exemplars && !finished.partial;
-    let chosen = if !listens { Vec::new() } else { chooser.chosen() };
-    let exemplars = look_again(&scenario, &chosen, args);
+    let chosen = if args.no_exemplars || finished.partial { Vec::new() } else { chooser.chosen() };
+    let exemplars = match &kept {
+        Some(kept) => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.file.duration),
+        None => look_again(&scenario, &chosen, args),
+    };
     // The run came to its end, and its folder does not have all that it would have.
-    let impatient = !chosen.is_empty() && exemplars.is_none();
+    let impatient = kept.is_none() && !chosen.is_empty() && exemplars.is_none();
     let command = again.command();
     let mut run = finished.run(&scenario, args.scenario.variant.as_deref());
     run.command = Some(&command);
@@ -134,7 +139,7 @@ impl Driver {
 }
 
 /// The sessions that are kept as examples of a run.
-const EXEMPLARS: &str = "exemplars.jsonl";
+pub(super) const EXEMPLARS: &str = "exemplars.jsonl";
 
 /// Makes the run again for the sessions that are examples. None when there are none, or nobody wants to wait for them.
 fn look_again(scenario: &Scenario, chosen: &[Exemplar], args: &RunArgs) -> Option<Vec<u8>> {

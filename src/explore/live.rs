@@ -9,12 +9,14 @@ use std::sync::Arc;
 use super::limits;
 use super::once::{Finished, Progress};
 use super::programs::{self, Outputs};
+use super::replay::Kept;
 use super::visitors::{Visit, Visitors};
 use crate::check::{Invariants, findings, judge};
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::Metrics;
+use crate::replay::Chooser;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
 
@@ -53,6 +55,8 @@ fn list(lines: &[String]) -> String {
 pub struct Live {
     /// As of any run.
     pub finished: Finished,
+    /// The bytes of `exemplars.jsonl`: what happened to a few sessions.
+    pub exemplars: Option<Vec<u8>>,
     /// What the servers' clients did, by server: of `serve` alone.
     pub visits: Vec<Visit>,
     /// Expectations that were not judged, as they are about what was not played.
@@ -261,11 +265,15 @@ pub fn live(
 ) -> Result<Live, LiveError> {
     // Bounds of time are not held against a real machine's.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
-    let mut recorder = (Metrics::new(scenario.layout()), (Visitors::new(scenario.servers.len()), invariants));
+    let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), Kept::default()));
+    let visitors = Visitors::new(scenario.servers.len());
+    let mut recorder = (Metrics::new(scenario.layout()), (visitors, (invariants, examples)));
     let end = Timestamp::ZERO + scenario.file.duration;
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
-    let (metrics, (visitors, invariants)) = recorder;
+    let (metrics, (visitors, (invariants, examples))) = recorder;
+    let examples = examples.filter(|_| !ended.partial);
+    let exemplars = examples.and_then(|(chooser, kept)| kept.exemplars(scenario, &chooser.chosen(), ended.at));
     let mut measured = metrics.finish(ended.at);
     // What the scenario's own clients and servers would have done is not measured where they do not play.
     let is_played = |path: &str| match setup.part {
@@ -303,7 +311,15 @@ pub fn live(
         deviations: Vec::new(),
     };
     let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
-    Ok(Live { finished, visits, not_judged, behind: ended.behind, over_limit: ended.over_limit, died: ended.died })
+    Ok(Live {
+        finished,
+        exemplars,
+        visits,
+        not_judged,
+        behind: ended.behind,
+        over_limit: ended.over_limit,
+        died: ended.died,
+    })
 }
 
 fn group_name(scenario: &Scenario, group: usize) -> Option<&str> {

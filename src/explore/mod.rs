@@ -27,7 +27,7 @@ pub use folder::{
 };
 pub use once::{Finished, Progress, once, once_with};
 pub use recorded::{RecordedError, recorded};
-pub use replay::{events, exemplars, find, perfetto, trace};
+pub use replay::{Kept, events, exemplars, find, perfetto, trace};
 pub use twin::{Difference, Twin};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 pub use visitors::Visit;

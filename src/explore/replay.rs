@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::once::Progress;
 use crate::driver;
 use crate::driver::sim::Simulation;
+use crate::event::Event;
 use crate::record::Recorder;
 use crate::replay;
 use crate::replay::{Exemplar, Filter, Finder, Lines, Listener, Perfetto, Rest, Trace, Which};
@@ -53,6 +54,41 @@ pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut
     }
     let traces = recorder.0.traces(&simulation.heard(), simulation.now());
     Some(replay::exemplars(scenario, chosen, &traces, cut).into_bytes())
+}
+
+/// Every event of a run that is not made a second time, to look back at a few sessions.
+#[derive(Debug, Default)]
+pub struct Kept {
+    events: Vec<Event>,
+    /// There were more than are kept.
+    more: bool,
+}
+
+/// The most that are kept: 40 bytes each.
+const MOST_KEPT: usize = 1_000_000;
+
+impl Recorder for Kept {
+    fn record(&mut self, event: &Event) {
+        if self.events.len() < MOST_KEPT {
+            self.events.push(*event);
+        } else {
+            self.more = true;
+        }
+    }
+}
+
+impl Kept {
+    /// The bytes of `exemplars.jsonl` for a run that ended at a moment: what happened to these sessions, without the
+    /// messages that nobody listened to. None where there are no sessions, or more events than are kept.
+    pub fn exemplars(&self, scenario: &Scenario, chosen: &[Exemplar], end: Timestamp) -> Option<Vec<u8>> {
+        if chosen.is_empty() || self.more {
+            return None;
+        }
+        let sessions: Vec<(u16, u32)> = chosen.iter().map(|exemplar| (exemplar.group, exemplar.index)).collect();
+        let mut listener = Listener::new(&sessions);
+        self.events.iter().for_each(|event| listener.record(event));
+        Some(replay::exemplars(scenario, chosen, &listener.traces(&[], end), false).into_bytes())
+    }
 }
 
 /// Items worked through between two looks at whether anybody still reads.

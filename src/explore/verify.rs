@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::once::once;
+use super::once::once_with;
+use super::replay::{Kept, exemplars};
 use super::{capacity, compare};
+use crate::replay::Chooser;
 use crate::report;
 use crate::scenario::{Overrides, Scenario};
+use crate::time::Timestamp;
 
 /// One recorded run, held against a new one.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub struct Verified {
 /// How a recorded run compares with a new one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Digest, summary and series are the same.
+    /// Digest, summary, series and examples are the same.
     Same,
     /// What differs, a line each.
     Different(Vec<String>),
@@ -77,7 +80,7 @@ fn is_search(folder: &Path) -> bool {
     folder.join("capacity.json").exists() && found.is_none_or(|found| found["partial"] != true)
 }
 
-/// Runs a recorded run again and compares digest, `summary.json` and `series.csv`; of a comparison, all that is no chart.
+/// Runs a recorded run again and compares digest, `summary.json`, `series.csv` and, where there is one, `exemplars.jsonl`; of a comparison, all that is no chart.
 pub fn verify(folder: &Path) -> Verified {
     let differences = if compare::is_comparison(folder) {
         compare::differences(folder)
@@ -111,10 +114,12 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         // It ran once: what is different is what scenarios may say.
         Err(problem) => return Ok(vec![problem.to_string()]),
     };
+    let (mut chooser, mut kept) = (Chooser::default(), Kept::default());
     let finished = match driver.as_str() {
-        "sim" => once(&scenario, |_| true),
+        "sim" => once_with(&scenario, &mut chooser, |_| true),
         #[cfg(feature = "turmoil")]
-        "turmoil" => super::turmoil::once_with(&scenario, &mut (), |_| true).map_err(|error| error.to_string())?,
+        "turmoil" => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
+            .map_err(|error| error.to_string())?,
         _ => return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified")),
     };
     let variant = recorded["variant"].as_str();
@@ -130,6 +135,18 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     {
         if recorded != now {
             differences.push(first_difference(name, &recorded, &now));
+        }
+    }
+    // Who asked for none has none.
+    if folder.join("exemplars.jsonl").exists() {
+        let (recorded, chosen) = (read("exemplars.jsonl")?, chooser.chosen());
+        let now = match driver.as_str() {
+            "sim" => exemplars(&scenario, &chosen, |_| true),
+            _ => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.file.duration),
+        };
+        let now = now.unwrap_or_default();
+        if recorded.as_bytes() != now {
+            differences.push("exemplars.jsonl: other sessions, or other lives".into());
         }
     }
     Ok(differences)

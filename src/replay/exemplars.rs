@@ -63,7 +63,8 @@ impl Chooser {
     pub fn chosen(&self) -> Vec<Exemplar> {
         let mut chosen: Vec<Exemplar> = Vec::new();
         let mut add = |session: u32, why: &'static str, until: Timestamp| {
-            let Seen { group, index, scheduled: from, .. } = self.sessions[session as usize];
+            let Some(seen) = self.sessions.get(session as usize) else { return };
+            let Seen { group, index, scheduled: from, .. } = *seen;
             match chosen.iter_mut().find(|other| other.session == session) {
                 Some(known) => {
                     known.why.push(why);
