@@ -247,6 +247,7 @@ fn fault_event(event: fault::Event) -> Fields {
         fault::Event::Began { server, kind } => Fields::new(1, server).code(u16::from(kind.code())),
         fault::Event::Healed { server, kind } => Fields::new(2, server).code(u16::from(kind.code())),
         fault::Event::Drained { session } => Fields::new(3, session),
+        fault::Event::Reset { session } => Fields::new(4, session),
         fault::Event::Parted(parted) => cut(30, parted),
         fault::Event::Joined(joined) => cut(31, joined),
         fault::Event::Impaired(kind, link) => cut(40, link).long(u64::from(kind.code())),

@@ -121,6 +121,8 @@ pub enum Purpose {
     RedirectHash = 110,
     /// Random faults.
     Chaos = 120,
+    /// Whether a connection is reset.
+    Reset = 121,
 }
 
 /// The 128 bits of one draw.

@@ -11,6 +11,7 @@ use shakedown::driver::live::turmoil;
 use shakedown::event::{Event, Kind};
 use shakedown::explore::turmoil::once_with;
 use shakedown::explore::{Finished, once};
+use shakedown::fault;
 use shakedown::lab::{self, Lab};
 use shakedown::metrics::Value;
 use shakedown::network;
@@ -403,6 +404,59 @@ target = "gateway-0"
 at = "7s"
 for = "400ms"
 "#;
+
+const RESET: &str = r#"
+format = 1
+title = "Connections are reset between their ends"
+duration = "5s"
+[network]
+one_way = { uniform = { min = "4ms", max = "30ms" } }
+jitter = { uniform = { min = "0s", max = "3ms" } }
+[servers.gateway]
+count = 2
+service_time = "1ms"
+[clients.near]
+count = 80
+arrive = { evenly_over = "1s" }
+endpoints = ["gateway"]
+heartbeat = { every = "700ms", timeout = "600ms" }
+retry = { policy = "fixed", base = "500ms" }
+[clients.far]
+count = 40
+arrive = { evenly_over = "1s" }
+endpoints = ["gateway"]
+retry = { policy = "fixed", base = "700ms" }
+[faults.flushed]
+kind = "reset"
+target = { from = "near", to = "gateway" }
+share = "50%"
+at = "900ms"
+repeat = { every = "1s", times = 3 }
+[faults.hung]
+kind = "hang"
+target = "gateway-0"
+at = "3500ms"
+for = "400ms"
+[faults.flushed-while-hung]
+kind = "reset"
+target = "gateway-0"
+at = "3600ms"
+"#;
+
+#[test]
+fn resets_strike_the_same_connections_over_turmoil() {
+    let scenario = Scenario::load("reset", "reset", RESET, &Overrides::default()).unwrap();
+    assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
+    let [(ours, simulated), (theirs, carried)] = both(&scenario);
+    let [one, other] = [&ours, &theirs].map(|events| lives(events));
+    if let Some(difference) = first_difference(&scenario, &one, &other) {
+        panic!("{difference}");
+    }
+    assert_eq!(rest(&ours), rest(&theirs));
+    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics);
+    let reset = |event: &&Event| matches!(event.kind, Kind::Fault(_, fault::Event::Reset { .. }));
+    assert!(ours.iter().filter(reset).count() > 100);
+}
 
 #[test]
 fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {

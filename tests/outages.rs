@@ -377,3 +377,78 @@ fn who_joins_or_leaves_at_no_time_is_refused() {
         assert!(told.contains(says), "{servers}: {told}");
     }
 }
+
+/// The sessions that a fault reset, and when.
+fn resets(events: &[Event]) -> Vec<(u64, u32)> {
+    let reset = |event: &Event| match event.kind {
+        Kind::Fault(_, fault::Event::Reset { session }) => Some((event.at.0, session)),
+        _ => None,
+    };
+    events.iter().filter_map(reset).collect()
+}
+
+#[test]
+fn a_reset_ends_what_is_up_at_both_ends_at_once() {
+    // One group is open, one has sent its requests, which are on their way, and one's SYNs are.
+    let later = |name: &str, start: &str| {
+        format!("[clients.{name}]\ncount = 2\nstart = '{start}'\narrive = 'at_once'\nendpoints = ['gateway']\n")
+    };
+    let rest = format!(
+        "{}{}[faults.flushed]\nkind = 'reset'\ntarget = 'gateway'\nat = '10s'\n",
+        later("asking", "9950ms"),
+        later("dialling", "9970ms")
+    );
+    let text = text("", "count = 3\nheartbeat = { every = '30s', timeout = '5s' }", &rest);
+    let events = run(&text);
+    assert_eq!(resets(&events), (0..5).map(|session| (10 * SECOND, session)).collect::<Vec<_>>());
+    let (mut lost, mut failed, mut opened) = (Vec::new(), Vec::new(), Vec::new());
+    for event in &events {
+        match event.kind {
+            Kind::Session(session, client::Event::Lost { end, .. }) => lost.push((event.at.0, session, end)),
+            Kind::Session(session, client::Event::AttemptFailed { failure, .. }) => {
+                failed.push((event.at.0, session, failure));
+            }
+            Kind::Session(session, client::Event::Opened { .. }) if session > 4 => opened.push((event.at.0, session)),
+            _ => {}
+        }
+    }
+    assert_eq!(lost, [0, 1, 2].map(|session| (10 * SECOND, session, client::End::Reset)));
+    assert_eq!(failed, [3, 4].map(|session| (10 * SECOND, session, Failure::Reset)));
+    // Who was not up is not struck.
+    assert_eq!(opened, [5, 6].map(|session| (10_050 * MS, session)));
+    let summary = summary(&text);
+    assert_eq!(count(&summary, "faults.flushed.affected"), 3);
+    assert_eq!(count(&summary, "sessions.open_at_end"), 7);
+}
+
+#[test]
+fn a_reset_strikes_a_share_of_the_connections_on_its_link() {
+    let others = "[clients.others]\ncount = 200\narrive = 'at_once'\nendpoints = ['gateway']\n";
+    let fault = |name: &str, target: &str, share: &str| {
+        format!("[faults.{name}]\nkind = 'reset'\ntarget = {target}\nat = '10s'\nshare = '{share}'\n")
+    };
+    let struck = |rest: &str| -> Vec<u32> {
+        resets(&run(&text("", "count = 200", &format!("{others}{rest}")))).into_iter().map(|(_, who)| who).collect()
+    };
+    let link = "{ from = 'others', to = 'gateway' }";
+    assert_eq!(struck(&fault("flush", link, "100%")), (200..400).collect::<Vec<_>>());
+    let some = struck(&fault("flush", link, "30%"));
+    assert!((40..=80).contains(&some.len()) && some.iter().all(|session| *session >= 200), "{}", some.len());
+    // Whom it strikes of all hangs on nothing else; another fault has other luck, and those whom a greater share strikes are more.
+    let all = struck(&fault("flush", "'gateway'", "30%"));
+    assert_eq!(all.iter().copied().filter(|session| *session >= 200).collect::<Vec<_>>(), some);
+    assert_ne!(struck(&fault("again", link, "30%")), some);
+    let more = struck(&fault("flush", link, "60%"));
+    assert!(some.iter().all(|session| more.contains(session)) && more.len() > some.len());
+    for (keys, says) in [
+        ("for = '1s'", "`for` means nothing to a fault of kind reset"),
+        ("share = '0%'", "resets nothing"),
+        ("repeat = { every = '5s', times = 2 }\nwith = 'crash'", "`with` means nothing"),
+    ] {
+        let wrong = format!("[faults.f]\nkind = 'reset'\ntarget = 'gateway'\nat = '10s'\n{keys}\n");
+        let told = load(&text("", "count = 1", &wrong)).expect_err("this must be refused");
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    let twice = "repeat = { every = '5s', times = 2 }\n";
+    assert_eq!(struck(&format!("{}{twice}", fault("flush", link, "100%"))).len(), 400);
+}

@@ -13,6 +13,7 @@ use shakedown::client;
 use shakedown::driver::live::{self as driver, Part};
 use shakedown::event::{Event, Kind};
 use shakedown::explore::live::{self, Live};
+use shakedown::fault;
 use shakedown::handshake::server::{read_request, write_open};
 use shakedown::metrics::Value;
 use shakedown::network;
@@ -499,7 +500,9 @@ fn secured(events: &[Event]) -> BTreeMap<u32, Vec<(u64, bool)>> {
 
 #[test]
 fn tls_takes_its_round_trips_and_is_resumed_on_real_sockets() {
-    let scenario = load("secured", SECURED, None, &[]);
+    let reset =
+        "[faults.flushed]\nkind = 'reset'\ntarget = { from = 'of_shared', to = 'shared' }\nshare = '60%'\nat = '2s'\n";
+    let scenario = load("secured", &format!("{SECURED}{reset}"), None, &[]);
     let runs = both(&scenario);
     agree(&runs);
     let [simulated, real] = runs.each_ref().map(|events| secured(events));
@@ -512,6 +515,15 @@ fn tls_takes_its_round_trips_and_is_resumed_on_real_sockets() {
         }
     }
     assert!(kinds[0] > 15 && kinds[1] > 8, "{kinds:?}");
+    // The same connections are reset, as the draws are the same.
+    let resets = runs.map(|events| {
+        let reset = |event: Event| match event.kind {
+            Kind::Fault(_, fault::Event::Reset { session }) => Some(session),
+            _ => None,
+        };
+        events.into_iter().filter_map(reset).collect::<Vec<u32>>()
+    });
+    assert!(resets[0] == resets[1] && !resets[0].is_empty(), "{resets:?}");
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub struct Config {
     /// bandwidth: the most that waits for it, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Bytes>,
+    /// reset: the share of connections that it strikes (all unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// backlog: what it shrinks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
@@ -97,6 +100,7 @@ impl Config {
             add: None,
             bandwidth: None,
             queue: None,
+            share: None,
             to: None,
             code: None,
             over: None,
@@ -148,6 +152,8 @@ pub enum Kind {
     Latency,
     /// All that is sent from one place to another shares a bandwidth.
     Bandwidth,
+    /// What is between two places (a firewall, a NAT) ends connections that are up: both ends are sent an RST.
+    Reset,
     /// As a crash, but the process is started anew at once, or after `for`.
     Restart,
     /// As a hang: the process stops the world, to collect garbage or because its machine is moved.
@@ -185,9 +191,9 @@ impl Kind {
         self == Kind::Partition || self.impairs()
     }
 
-    /// Whether it makes links worse without cutting them.
+    /// Whether it makes links worse, or what goes over them, without cutting them.
     pub fn impairs(self) -> bool {
-        matches!(self, Kind::Lossy | Kind::Latency | Kind::Bandwidth)
+        matches!(self, Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset)
     }
 
     /// Whether the process is ended on purpose, so that it may be drained before.
@@ -205,6 +211,7 @@ impl Kind {
             Kind::Lossy => "lossy",
             Kind::Latency => "latency",
             Kind::Bandwidth => "bandwidth",
+            Kind::Reset => "reset",
             Kind::Restart => "restart",
             Kind::Pause => "pause",
             Kind::Slow => "slow",
@@ -227,6 +234,7 @@ impl Kind {
             Kind::Lossy => 31,
             Kind::Latency => 32,
             Kind::Bandwidth => 33,
+            Kind::Reset => 36,
             Kind::Restart => 4,
             Kind::Pause => 5,
             Kind::Slow => 6,
@@ -363,6 +371,8 @@ pub struct Fault {
     pub bandwidth: Option<Bandwidth>,
     /// The most that waits for it.
     pub queue: Option<Bytes>,
+    /// reset: the share of connections.
+    pub share: f64,
     /// Faults of links: where they lie, in rising order of server and side.
     pub cuts: Vec<Cut>,
 }
@@ -461,7 +471,8 @@ impl Fault {
                 restart(config, begins, &members, &mut strikes);
                 continue;
             }
-            let heals = config.duration.map(|duration| begins + duration);
+            // A reset is over at once.
+            let heals = config.duration.or((kind == Kind::Reset).then_some(Nanos::ZERO)).map(|length| begins + length);
             strikes.push(Strike { kind, begins, heals, servers: members.clone() });
         }
         Fault {
@@ -472,6 +483,7 @@ impl Fault {
             add: config.add.unwrap_or_default(),
             bandwidth: config.bandwidth,
             queue: config.queue,
+            share: config.share.map_or(1.0, |share| share.0),
             backlog: config.to.unwrap_or(0),
             code: config.code.unwrap_or(if matches!(kind, Kind::Restart | Kind::RollingRestart) { 1012 } else { 1001 }),
             over: config.drain.or(config.over).unwrap_or(DRAINS_OVER),
@@ -489,6 +501,14 @@ impl Fault {
     pub fn lasts_at(&self, at: Timestamp) -> bool {
         let begun = self.strikes.partition_point(|strike| strike.begins <= at);
         begun > 0 && self.strikes[begun - 1].heals.is_none_or(|heals| at < heals)
+    }
+
+    /// reset: whether a strike of it ends a connection between a side and a server.
+    pub fn resets(&self, seed: Seed, strike: u32, side: Side, server: u32, connection: Identity) -> bool {
+        // Another fault has other luck.
+        let actor = Identity(connection.0 ^ Identity::group(&self.name).0);
+        let chance = || seed.draw(actor, Purpose::Reset, u64::from(strike)).unit();
+        self.between(side, server).is_some() && (self.share >= 1.0 || chance() < self.share)
     }
 
     /// lossy: the share of messages between a side and a server that are lost if they are sent at this moment.
@@ -560,6 +580,11 @@ pub enum Event {
     Impaired(Kind, Cut),
     /// It is as it was.
     Cleared(Kind, Cut),
+    /// Something between has reset a connection: this session's path is dead from here on.
+    Reset {
+        /// The session's number.
+        session: u32,
+    },
     /// A server that is drained has sent a close frame: this session's path is dead from here on.
     Drained {
         /// The session's number.

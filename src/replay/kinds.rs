@@ -325,6 +325,7 @@ fn fault(event: fault::Event) -> Words {
         Event::Joined(cut) => ("fault_healed", between(fault::Kind::Partition, cut)),
         Event::Impaired(kind, cut) => ("fault_began", between(kind, cut)),
         Event::Cleared(kind, cut) => ("fault_healed", between(kind, cut)),
+        Event::Reset { session } => ("reset", vec![("session", Value::Session(session))]),
         Event::Drained { session } => ("drained", vec![("session", Value::Session(session))]),
     }
 }

@@ -165,7 +165,7 @@ impl<'a, W: Write> Perfetto<'a, W> {
         let begins = match event {
             fault::Event::Began { .. } | fault::Event::Parted(_) | fault::Event::Impaired(..) => true,
             fault::Event::Healed { .. } | fault::Event::Joined(_) | fault::Event::Cleared(..) => false,
-            fault::Event::Drained { .. } => return,
+            fault::Event::Drained { .. } | fault::Event::Reset { .. } => return,
         };
         let mut words = Vec::new();
         for (key, value) in said(Kind::Fault(fault, event)).fields {

@@ -274,7 +274,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
             Target::Between(_) => {
                 let message = "`from` and `to` are for faults of links: name a server or a server group";
-                let help = "faults of links are partition, lossy, latency and bandwidth";
+                let help = "faults of links are partition, lossy, latency, bandwidth and reset";
                 return Err(tree.problem(&format!("faults.{name}.target"), message).with_help(help));
             }
         };

@@ -20,6 +20,9 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
         ("loss", fault.loss.is_some(), kind == Kind::Lossy),
         ("bandwidth", fault.bandwidth.is_some(), kind == Kind::Bandwidth),
         ("queue", fault.queue.is_some(), kind == Kind::Bandwidth),
+        ("share", fault.share.is_some(), kind == Kind::Reset),
+        ("for", fault.duration.is_some(), kind != Kind::Reset),
+        ("one_way", fault.one_way, kind != Kind::Reset),
         ("add", fault.add.is_some(), kind == Kind::Latency),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
         ("code", fault.code.is_some(), drain || kind.restarts()),
@@ -39,7 +42,7 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     if fault.kind == Kind::Flap {
         match fault.with {
             None => return needs("with", "\"crash\", what comes and goes"),
-            Some(with @ (Kind::Flap | Kind::RollingRestart)) => {
+            Some(with @ (Kind::Flap | Kind::RollingRestart | Kind::Reset)) => {
                 let message = format!("a target does not flap with `{}`", with.name());
                 return Err(tree.problem(&at("with"), message).with_help("write with = \"crash\" or \"partition\""));
             }
@@ -78,6 +81,9 @@ pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Proble
     if kind == Kind::Latency && (fault.add == Some(Nanos::ZERO) || fault.factor == Some(1.0)) {
         let key = if fault.add.is_some() { "add" } else { "factor" };
         return Err(tree.problem(&at(key), "a fault that makes no way longer"));
+    }
+    if fault.share.is_some_and(|share| share.0 <= 0.0) {
+        return Err(tree.problem(&at("share"), "a fault that resets nothing"));
     }
     if let Some(bandwidth) = fault.bandwidth {
         super::check::network::narrow(&at("bandwidth"), bandwidth, tree)?;

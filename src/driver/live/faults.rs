@@ -1,10 +1,14 @@
 //! Faults on the real clock.
 
 use super::engine::Engine;
+use super::lines::{Caller, Line, LineId, Parcel};
 use super::net::{Act, Net};
 use super::servers::Ask;
+use super::timed::Sent;
 use crate::event::Kind as EventKind;
 use crate::fault::{Cut, Event, Kind};
+use crate::machine::{How, Input};
+use crate::network::Way;
 
 impl<N: Net> Engine<N> {
     pub(super) fn fault_begins(&mut self, fault: u32, strike: u32) {
@@ -25,7 +29,8 @@ impl<N: Net> Engine<N> {
                 // What these consist of is what strikes.
                 Kind::RollingRestart | Kind::Flap => {}
                 // Of links; or refused beforehand.
-                Kind::Partition | Kind::Latency | Kind::Lossy | Kind::Bandwidth | Kind::Backlog | Kind::DnsOutage => {}
+                Kind::Partition | Kind::Latency | Kind::Lossy | Kind::Bandwidth | Kind::Reset => {}
+                Kind::Backlog | Kind::DnsOutage => {}
             }
         }
         if kind == Kind::Partition {
@@ -35,6 +40,43 @@ impl<N: Net> Engine<N> {
         } else if kind.impairs() {
             self.latency_faults.push(fault);
             self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
+            if kind == Kind::Reset {
+                self.reset_lines(fault, strike);
+            }
+        }
+    }
+
+    /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
+    fn reset_lines(&mut self, fault: u32, strike: u32) {
+        let is_struck = |(id, line): (&LineId, &Line)| {
+            let side = self.side(*id)?;
+            let struck = &self.faults[fault as usize];
+            let struck = struck.resets(self.seed, strike, side, line.server, line.identity);
+            (struck && line.is_established()).then_some(*id)
+        };
+        let mut lines: Vec<LineId> = self.lines.iter().filter_map(is_struck).collect();
+        lines.sort_by_key(|id| self.lines.get(id).map(|line| (line.code(), line.caller.map(|(_, c)| c.0))));
+        for id in lines {
+            // What became of another may have ended it.
+            let Some(line) = self.lines.get_mut(&id).filter(|line| line.is_established()) else { continue };
+            let Some((caller, c)) = line.caller else { continue };
+            let exact = line.exact;
+            if let Some(wire) = line.to_client.wire.take_if(|_| !exact) {
+                wire.close(How::Reset);
+                line.to_server.forget();
+            }
+            if let Caller::Session(session) = caller {
+                self.record(EventKind::Fault(fault as u16, Event::Reset { session }));
+            }
+            if exact {
+                self.lands_at_client(id, Sent::Rst, Vec::new(), false);
+                self.lands_at_server(id, Sent::Rst, Vec::new());
+            } else {
+                self.forget_client(id);
+                self.input_of(caller, Input::Reset(c));
+                self.put(id, Way::ToServer, self.now, Parcel::Reset);
+            }
+            self.settle(id);
         }
     }
 

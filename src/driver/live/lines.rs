@@ -15,10 +15,9 @@ use super::net::Net;
 use super::timed::Sent;
 use super::tls::End;
 use super::wire::{News, Wire};
-use crate::event::Kind;
 use crate::fault::{Fault, Side};
 use crate::machine::{ConnectError, ConnectionId, How, Input};
-use crate::network::{Event, Process, Rto, SERVER, Way};
+use crate::network::{Process, Rto, SERVER, Way};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -66,6 +65,12 @@ impl Lane {
     /// Whether something is on its way.
     pub fn waits(&self) -> bool {
         !self.parcels.is_empty()
+    }
+
+    /// Nor is anything waited for.
+    pub fn forget(&mut self) {
+        self.clear();
+        self.stalled = None;
     }
 
     /// Nobody hears of it any more.
@@ -118,7 +123,7 @@ pub(super) struct Line {
     /// There: the connection underneath was asked for, and is up.
     pub asked: bool,
     pub carried: bool,
-    /// There: the client's end is up.
+    /// The client's end is up.
     pub client_up: bool,
     /// How long the connect took if no SYN was repeated.
     pub round_trip: Option<Nanos>,
@@ -214,6 +219,16 @@ impl Line {
     /// The client's socket is connected.
     pub fn is_up(&self) -> bool {
         self.to_client.wire.is_some() && self.connecting.is_none()
+    }
+
+    /// Whether both ends are up, as far as the client knows.
+    pub fn is_established(&self) -> bool {
+        let alive = match self.server_end {
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted(_) => true,
+            ServerEnd::None => !self.exact,
+            ServerEnd::Closed => false,
+        };
+        self.client_up && !self.client_closed && alive
     }
 
     /// Whether the machine at the end of a way hears no more of it.
@@ -361,25 +376,6 @@ impl<N: Net> Engine<N> {
         })
     }
 
-    /// Whether a partition keeps what goes this way from arriving.
-    pub(super) fn is_cut(&self, id: LineId, way: Way) -> bool {
-        if self.partitions.is_empty() {
-            return false;
-        }
-        let (Some(side), Some(line)) = (self.side(id), self.lines.get(&id)) else { return false };
-        self.partitions.iter().any(|fault| {
-            let cut = self.faults[*fault as usize].between(side, line.server);
-            cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
-        })
-    }
-
-    /// Whether a partition lies between a client group and a server.
-    #[cfg(feature = "turmoil")]
-    pub(super) fn parts(&self, group: u16, server: u32) -> bool {
-        let cut = |fault: &u32| self.faults[*fault as usize].between(Side::Clients(group), server).is_some();
-        self.partitions.iter().any(cut)
-    }
-
     /// A socket has news.
     pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
         self.now = self.net.now();
@@ -517,29 +513,6 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    /// It meets a partition: its sender's kernel will send it again.
-    pub(super) fn stall(&mut self, id: LineId, way: Way) {
-        let Some(line) = self.lines.get_mut(&id) else { return };
-        let rto = line.rto();
-        line.lane(way).stalled = Some(rto);
-        let (server, session) = (line.server, line.code());
-        self.record(Kind::Network(server, Event::Stalled { session, to_server: way == Way::ToServer }));
-        self.push(self.now + rto.length(), Due::Retransmission { line: id, way });
-    }
-
-    pub(super) fn retransmitted(&mut self, id: LineId, way: Way) {
-        let cut = self.is_cut(id, way) || self.is_dark(id, way);
-        let Some(line) = self.lines.get_mut(&id) else { return };
-        let lane = line.lane(way);
-        let Some(rto) = lane.stalled else { return };
-        if cut && !(lane.parcels.is_empty() && lane.sent.is_empty()) {
-            lane.stalled = Some(rto.doubled());
-            return self.push(self.now + rto.doubled().length(), Due::Retransmission { line: id, way });
-        }
-        lane.stalled = None;
-        self.arrived(id, way);
-    }
-
     /// Bytes come to a machine.
     fn take_in(&mut self, id: LineId, way: Way, bytes: &[u8]) {
         let Some(line) = self.lines.get_mut(&id) else { return };
@@ -562,6 +535,7 @@ impl<N: Net> Engine<N> {
         match parcel {
             Parcel::Connected => {
                 let (now, Some(line)) = (self.now, self.lines.get_mut(&id)) else { return };
+                line.client_up = true;
                 line.round_trip = (line.syns == 0).then(|| now.since(line.opened));
                 self.input_of(caller, Input::Connected(c));
             }
@@ -590,6 +564,13 @@ impl<N: Net> Engine<N> {
             (Parcel::Eof, ServerEnd::Accepted(number)) => self.server_input(server, Input::Eof(ConnectionId(number))),
             (Parcel::Reset, ServerEnd::Accepted(number)) => {
                 self.server_input(server, Input::Reset(ConnectionId(number)));
+            }
+            // It never hears of who came and went.
+            (Parcel::Reset, ServerEnd::None) if !line.of_program => {
+                if let Some(line) = self.lines.get_mut(&id) {
+                    line.close_server(Some(How::Reset));
+                }
+                self.settle(id);
             }
             _ => {}
         }

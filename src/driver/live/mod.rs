@@ -14,6 +14,7 @@ mod events;
 mod faults;
 mod lines;
 mod net;
+mod partitions;
 mod programs;
 mod refuse;
 mod secure;

@@ -50,7 +50,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
                 Kind::Backlog => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
                 Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
-                Kind::Partition | Kind::Latency | Kind::Bandwidth if part == Part::Servers => {
+                Kind::Partition | Kind::Latency | Kind::Bandwidth | Kind::Reset if part == Part::Servers => {
                     "the network to clients is the real one"
                 }
                 _ => continue,

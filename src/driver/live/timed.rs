@@ -200,7 +200,7 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    fn lands_at_server(&mut self, id: LineId, what: Sent, bytes: Vec<u8>) {
+    pub(super) fn lands_at_server(&mut self, id: LineId, what: Sent, bytes: Vec<u8>) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let (server, end) = (line.server, line.server_end);
         let slot = &mut self.servers[server as usize];
@@ -258,7 +258,7 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    fn lands_at_client(&mut self, id: LineId, what: Sent, bytes: Vec<u8>, cut: bool) {
+    pub(super) fn lands_at_client(&mut self, id: LineId, what: Sent, bytes: Vec<u8>, cut: bool) {
         let Some(caller) = self.lines.get(&id).and_then(|line| line.caller) else { return };
         let powered = self.is_powered(caller.0);
         let (now, Some(line)) = (self.now, self.lines.get_mut(&id)) else { return };

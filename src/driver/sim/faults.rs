@@ -1,8 +1,9 @@
 //! What faults do to servers and their connections.
 
 use super::calls::News;
-use super::connection::{ClientEnd, ServerEnd};
+use super::connection::{ClientEnd, ServerEnd, Who};
 use super::queue::Handle;
+use super::relay::Leg;
 use super::stall::Spot;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
@@ -29,7 +30,7 @@ impl Simulation {
                 // What these consist of is what strikes.
                 Kind::RollingRestart | Kind::Flap => {}
                 Kind::PowerOff => self.lose_process(server, false),
-                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::DnsOutage => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset | Kind::DnsOutage => {}
                 Kind::Hang | Kind::Pause => slot.host.hang(),
                 Kind::Slow => slot.machine.slow_down(Some(factor)),
                 Kind::Backlog => slot.host.set_backlog(backlog),
@@ -44,6 +45,9 @@ impl Simulation {
             self.record_cuts(fault, Event::Parted, recorder);
         } else if kind.impairs() {
             self.record_cuts(fault, |cut| Event::Impaired(kind, cut), recorder);
+            if kind == Kind::Reset {
+                self.reset_connections(fault, strike, recorder);
+            }
         }
     }
 
@@ -69,7 +73,7 @@ impl Simulation {
                 Kind::Slow => slot.machine.slow_down(None),
                 Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
                 Kind::Drain | Kind::RollingRestart | Kind::Flap | Kind::DnsOutage => {}
-                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth => {}
+                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {
@@ -82,6 +86,69 @@ impl Simulation {
             self.record_cuts(fault, Event::Joined, recorder);
         } else if kind.impairs() {
             self.record_cuts(fault, |cut| Event::Cleared(kind, cut), recorder);
+        }
+    }
+
+    /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
+    #[cold]
+    fn reset_connections<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
+        // Whoever dials anew is none of those that were up.
+        let mut struck: Vec<u32> = (0..self.connections.len() as u32)
+            .filter(|connection| self.is_up(*connection) && self.is_reset(fault, strike, *connection))
+            .collect();
+        // In an order that hangs on nothing but who they are.
+        struck.sort_by_key(|connection| {
+            let entry = &self.connections[*connection];
+            (entry.caller.code(), entry.client_number)
+        });
+        for &connection in &struck {
+            // It keeps its place until all are told.
+            self.connections[connection].in_flight += 1;
+        }
+        for connection in struck {
+            // What became of another may have ended it.
+            if !self.is_up(connection) {
+                self.landed(connection);
+                continue;
+            }
+            for session in self.sessions_over(connection) {
+                self.record(EventKind::Fault(fault as u16, Event::Reset { session }), recorder);
+            }
+            self.connections[connection].in_flight += 1;
+            self.reset_at_client(connection, recorder);
+            self.reset_at_server(connection, recorder);
+            self.landed(connection);
+        }
+    }
+
+    fn is_up(&self, connection: u32) -> bool {
+        let entry = &self.connections[connection];
+        let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
+        entry.client == ClientEnd::Open && alive && !entry.is_stream()
+    }
+
+    fn is_reset(&self, fault: u32, strike: u32, connection: u32) -> bool {
+        let identity = self.identity_of(connection);
+        let over = |leg: Leg| {
+            let (_, side, server) = self.stretch(connection, leg);
+            self.faults[fault as usize].resets(self.seed, strike, side, server, identity)
+        };
+        over(Leg::Before) || self.connections[connection].is_relayed() && over(Leg::Behind)
+    }
+
+    /// The sessions that a connection is the path of.
+    fn sessions_over(&self, connection: u32) -> Vec<u32> {
+        match self.connections[connection].caller.who() {
+            Who::Session(session) => vec![session],
+            Who::Server(_) => Vec::new(),
+            Who::Host(_) => {
+                let streams = self.streams.over(connection);
+                let session = |stream: u32| match self.connections[stream].caller.who() {
+                    Who::Session(session) => Some(session),
+                    _ => None,
+                };
+                streams.filter_map(session).collect()
+            }
         }
     }
 

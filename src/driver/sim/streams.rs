@@ -91,6 +91,11 @@ impl Streams {
         Some((group, number, self.carriers.get(&carrier)?.session))
     }
 
+    /// The streams that a connection carries, by their places.
+    pub fn over(&self, carrier: u32) -> impl Iterator<Item = u32> {
+        self.carriers.get(&carrier).into_iter().flat_map(|carrier| carrier.streams.values().copied())
+    }
+
     /// The stream of this number on a connection, by its place.
     pub fn on(&self, carrier: u32, number: u32) -> Option<u32> {
         self.carriers.get(&carrier)?.streams.get(&number).copied()

@@ -417,6 +417,11 @@ impl Simulation {
         if self.held_up(connection, Way::ToClient, Kept::Rst, recorder) {
             return;
         }
+        self.reset_at_client(connection, recorder);
+    }
+
+    /// The client's kernel drops the connection, and tells whoever opened it.
+    pub(super) fn reset_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
         let entry = &mut self.connections[connection];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let heard = entry.client != ClientEnd::Closed;

@@ -224,6 +224,12 @@ impl Metrics {
             fault::Event::Drained { session } => {
                 self.sent_away(now, session, Some(fault));
             }
+            fault::Event::Reset { session } => match self.lives[session as usize].path {
+                Path::Usable => self.died(now, session, Some(fault), false),
+                // What a partition or a pause held would have gone on.
+                Path::Dead { revivable: true } => self.lives[session as usize].path = Path::Dead { revivable: false },
+                Path::None | Path::Dead { revivable: false } => {}
+            },
             fault::Event::Healed { server, kind } => {
                 self.faults[fault as usize].healed(now);
                 if !kind.takes_down() {

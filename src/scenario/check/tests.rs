@@ -612,7 +612,7 @@ fn a_number_out_of_range_is_told_the_range() {
     28 | severity = 1
        | ^^^^^^^^
        |
-       = help: known keys here: `kind`, `target`, `at`, `one_way`, `for`, `factor`, `loss`, `add`, `bandwidth`, `queue`, `to`, `code`, `over`, `at_a_time`, `gap`, `drain`, `with`, `repeat`
+       = help: known keys here: `kind`, `target`, `at`, `one_way`, `for`, `factor`, `loss`, `add`, `bandwidth`, `queue`, `share`, `to`, `code`, `over`, `at_a_time`, `gap`, `drain`, `with`, `repeat`
     ");
     assert_snapshot!(refused(r#"group = "gateway", count = 1"#, r#"group = "gateway", count = 0"#), @r#"
     error: `faults.dies.target.count` must be at least 1, found 0
@@ -1226,7 +1226,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     28 | kind = "explode"
        |        ^^^^^^^^^
        |
-       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
+       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
     "#);
     assert_snapshot!(refused(r#"kind = "redirect""#, r#"kind = "rediret""#), @r#"
     error: unknown value `rediret` for `servers.front.behavior.kind`
@@ -1998,7 +1998,7 @@ fn a_set_is_quoted_where_it_is_wrong() {
      | faults.dies.kind=kill
      |                  ^^^^
      |
-     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
+     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
     ");
     assert_snapshot!(refused_set("seed=1e3"), @r"
     error: `seed` must be a whole number, found the number 1000.0

@@ -91,6 +91,10 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
             found.push(format!("{key}: clients of your own go over turmoil's links, which have no bandwidth"));
         }
     }
+    let resets = file.faults.iter().filter(|(_, fault)| fault.strikes_with() == Kind::Reset);
+    for (name, _) in resets.filter(|_| !(programs.clients.is_empty() && programs.servers.is_empty())) {
+        found.push(format!("faults.{name}.kind: connections of your own programs are turmoil's, which resets none"));
+    }
     for name in programs.clients.keys().filter(|name| !file.clients.contains_key(*name)) {
         found.push(format!("{name}: the scenario has no client group of this name"));
     }
