@@ -39,6 +39,9 @@ pub(super) struct LoadArgs {
     /// Where a server, a group or a DNS name of the scenario really is (can be repeated)
     #[arg(long = "target", value_name = "NAME=URL", value_delimiter = ',', required = true)]
     targets: Vec<String>,
+    /// Threads that the clients are spread over [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
     /// Take every certificate, whoever's it is
     #[arg(long)]
     insecure: bool,
@@ -119,6 +122,8 @@ pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     if let Some(file) = &args.cacert {
         live::trust(&mut setup, file)?;
     }
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    setup.threads = args.threads.unwrap_or_else(cores);
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }

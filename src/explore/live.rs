@@ -230,6 +230,7 @@ fn setup(part: Part, connections_max: u64) -> Setup {
         roots: Vec::new(),
         authority: None,
         programs: BTreeMap::new(),
+        threads: 1,
     }
 }
 

@@ -90,7 +90,11 @@ impl<N: Net> Engine<N> {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;
+        let host = slot.host_number(index);
         self.sessions.push(SessionSlot { machine, wake: Timestamp::NEVER, lines: Vec::new() });
+        if !self.net.has(host) {
+            return;
+        }
         self.behind = self.behind.max(self.now.since(scheduled));
         if self.net.plays(group as u16, index, session) {
             let began = client::Event::Scheduled { group: group as u16, index };

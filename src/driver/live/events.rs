@@ -6,8 +6,8 @@ use crate::time::{Nanos, Timestamp};
 
 /// An event is kept for this long: what comes later and happened earlier still finds its place.
 const HORIZON: Nanos = Nanos::from_secs(1);
-/// No fewer than that are put in order at a time.
-const BATCH: usize = 256;
+/// How long they gather: what stays is moved each time that some go.
+const GATHER: Nanos = Nanos::from_millis(100);
 
 /// Events that are not recorded yet. All are stamped when they are noticed, but for the scheduled starts of sessions:
 /// those are stamped with their schedule, however late the driver is, so that its own slowness counts as waiting.
@@ -28,9 +28,9 @@ impl Events {
         self.flushed
     }
 
-    /// Records what is old enough.
+    /// Records what is old enough, some at a time.
     pub fn flush(&mut self, now: Timestamp, recorder: &mut impl Recorder) {
-        if self.waiting.len() >= BATCH && self.waiting[0].0 + HORIZON <= now {
+        if self.waiting.first().is_some_and(|(at, _)| *at + HORIZON + GATHER <= now) {
             self.record_before(now - HORIZON, recorder);
         }
     }
@@ -65,21 +65,22 @@ mod tests {
     #[test]
     fn what_was_noticed_late_finds_its_place() {
         let mut events = Events::default();
+        let ms = |number: u64| Timestamp::ZERO + Nanos::from_millis(number);
         for number in 0..300 {
-            events.push(Timestamp(1_000 + u64::from(number)), event(number));
+            events.push(ms(number), event(number as u32));
         }
-        events.push(Timestamp(1_100), event(1_000));
+        events.push(ms(100), event(1_000));
         let mut all: Vec<Event> = Vec::new();
-        events.flush(Timestamp(1_200), &mut all);
-        assert_eq!(all.len(), 0, "too young");
-        events.flush(Timestamp(1_200) + HORIZON, &mut all);
+        events.flush(ms(50) + HORIZON, &mut all);
+        assert_eq!(all.len(), 0, "too few");
+        events.flush(ms(200) + HORIZON, &mut all);
         assert_eq!(all.len(), 201);
         assert_eq!(all[101].kind, event(1_000));
         // Too late for its place: it comes at the end, and time does not go back.
-        events.push(Timestamp(5), event(7));
-        events.finish(Timestamp(2_000), &mut all);
+        events.push(ms(5), event(7));
+        events.finish(ms(400), &mut all);
         assert_eq!(all.len(), 302);
         assert!(all.is_sorted_by_key(|event| (event.at, event.seq)));
-        assert_eq!((all[201].kind, all[201].at), (event(7), Timestamp(1_199)));
+        assert_eq!((all[201].kind, all[201].at), (event(7), ms(199)));
     }
 }

@@ -1,7 +1,7 @@
 //! The live drivers: the same machines as in the simulator, over a network that is really there.
 //!
-//! One thread has every machine, every timer and the recorder, so that events have one order; each connection is a task of
-//! that thread that reads, writes, and asks the machines. What connects two hosts of a scenario - latency, partitions,
+//! One thread has every machine, every timer and the recorder, so that events have one order (clients that play alone may
+//! have several: `threads.rs`); each connection is a task of that thread that reads, writes, and asks the machines. What connects two hosts of a scenario - latency, partitions,
 //! a host without power - is played between the sockets and the machines: what was read from a socket reaches its
 //! machine as much later as the way takes (`lines.rs`).
 
@@ -20,6 +20,7 @@ mod refuse;
 mod secure;
 mod servers;
 mod sockets;
+mod threads;
 mod timed;
 mod tls;
 #[cfg(feature = "turmoil")]
@@ -32,6 +33,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::LocalOptions;
 
 pub use programs::Program;
 pub use refuse::refused;
@@ -46,7 +50,7 @@ use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
 use engine::{Engine, Shared};
 use net::Net;
-use sockets::Sockets;
+use sockets::{Share, Sockets};
 
 /// Whose part of a scenario is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub struct Setup {
     pub authority: Option<Arc<Authority>>,
     /// Servers that are programs, by number.
     pub programs: BTreeMap<u32, Program>,
+    /// On how many threads clients are played; whatever else is played has one.
+    pub threads: u32,
 }
 
 /// Where a server is.
@@ -103,7 +109,7 @@ pub struct Progress {
 }
 
 /// What a live run came to, besides its events.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Ended {
     /// When.
     pub at: Timestamp,
@@ -131,16 +137,28 @@ pub fn run(
     ready: impl FnOnce(&[SocketAddr]),
     watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
+    if setup.part == Part::Clients && setup.threads > 1 {
+        return threads::run(scenario, setup, recorder, watch);
+    }
+    alone(scenario, setup, (Instant::now(), Share::ALL), recorder, ready, watch)
+}
+
+/// The same on this thread, with its share of the clients; time begins at that instant.
+fn alone(
+    scenario: &Scenario,
+    setup: &Setup,
+    (start, share): (Instant, Share),
+    recorder: &mut impl Recorder,
+    ready: impl FnOnce(&[SocketAddr]),
+    watch: impl FnMut(Progress) -> bool,
+) -> io::Result<Ended> {
     let running = programs::start(&setup.programs)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    let ended = local.block_on(&runtime, async {
-        let net = Rc::new(Sockets::new()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    // Connections end with their tasks, and those with the runtime.
+    runtime.block_on(async {
+        let net = Rc::new(Sockets::new(start, share)?);
         play(net, scenario, setup, running, recorder, ready, watch).await
-    });
-    // Connections end with their tasks.
-    drop(local);
-    ended
+    })
 }
 
 /// Plays a scenario's part over a network.

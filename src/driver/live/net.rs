@@ -56,6 +56,11 @@ pub trait Net: 'static {
         false
     }
 
+    /// Whether the sessions of a group's client host of this number are this loop's to play; if not, they are another's.
+    fn has(&self, _host: u32) -> bool {
+        true
+    }
+
     /// The address of a host, where it is known beforehand.
     fn host(&self, _: Place) -> Option<IpAddr> {
         None

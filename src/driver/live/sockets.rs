@@ -13,13 +13,26 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Sockets {
     start: Instant,
+    share: Share,
     alarm: Alarm,
 }
 
+/// Which client hosts a thread has: every `of`th.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub number: u32,
+    pub of: u32,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: Share = Share { number: 0, of: 1 };
+}
+
 impl Sockets {
-    /// Time begins now.
-    pub fn new() -> io::Result<Sockets> {
-        Ok(Sockets { alarm: Alarm::new()?, start: Instant::now() })
+    /// Time begins at that instant.
+    pub fn new(start: Instant, share: Share) -> io::Result<Sockets> {
+        Ok(Sockets { alarm: Alarm::new()?, start, share })
     }
 }
 
@@ -33,6 +46,10 @@ impl Net for Sockets {
 
     fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn has(&self, host: u32) -> bool {
+        host % self.share.of == self.share.number
     }
 
     fn spawn(&self, _: Place, task: impl Future<Output = ()> + 'static) -> Option<tokio::task::AbortHandle> {

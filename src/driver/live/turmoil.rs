@@ -216,6 +216,7 @@ pub fn run_with(
         roots: Vec::new(),
         authority: None,
         programs: BTreeMap::new(),
+        threads: 1,
     };
     let mut engine = Engine::new(Rc::clone(&net), scenario, &setup, scenario.directory(), places)?;
     engine.foreign = theater.foreign.keys().copied().collect();

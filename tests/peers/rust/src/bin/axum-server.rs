@@ -1,5 +1,4 @@
-//! An axum server, which echoes over a WebSocket at `/` and answers anything at `/plain` by 200, on the port in
-//! PORT (any free one without); prints its address.
+//! An axum WebSocket server that echoes, on the port in PORT (any free one without); prints its address.
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
@@ -21,5 +20,5 @@ async fn main() -> std::io::Result<()> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "0".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/", get(echo)).route("/plain", get(async || ()))).await
+    axum::serve(listener, Router::new().route("/", get(echo))).await
 }
