@@ -409,7 +409,7 @@ fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let proxies = include_str!("data/proxies.toml");
     let mut behind = load("proxies", proxies, None, &[]);
     let problem = live::clients(&mut behind, &["gateway=ws://127.0.0.1:1".into()], false).unwrap_err().to_string();
-    assert!(problem.contains("clients.by_basic.proxy: `load` connects directly"), "{problem}");
+    assert!(problem.contains("add --target narrow=http://HOST:PORT"), "{problem}");
     // What is not played need not be possible.
     let mut scenario = load("redirect", &text, None, &sets[..2]);
     assert!(live::clients(&mut scenario, &["front=ws://127.0.0.1:1".into()], false).is_ok());
@@ -920,6 +920,40 @@ fn several_threads_have_a_share_of_the_clients_each() {
         },
     );
     assert!(ended.unwrap().partial);
+}
+
+#[test]
+fn clients_go_through_a_proxy_that_is_none_of_theirs() {
+    const TEXT: &str = r#"
+format = 1
+title = "Clients behind somebody's proxy"
+duration = "2s"
+[servers.gateway]
+[servers.secure]
+tls = "1.3"
+[proxies.corporate]
+scheme = "digest"
+credentials = { user = "alice", password = "secret" }
+[clients.players]
+count = 20
+arrive = { evenly_over = "500ms" }
+endpoints = ["gateway", "secure"]
+proxy = "corporate"
+proxy_credentials = { user = "alice", password = "secret" }
+hold = "500ms"
+"#;
+    let served = serve(TEXT);
+    let mut scenario = load("load", TEXT, None, &[]);
+    let [gateway, secure, corporate] = served.addresses[..] else { panic!("{:?}", served.addresses) };
+    let targets = [format!("gateway=ws://{gateway}"), format!("secure=wss://{secure}")];
+    let targets = [&targets[..], &[format!("corporate=http://{corporate}")]].concat();
+    let setup = live::clients(&mut scenario, &targets, true).unwrap();
+    let live = live::live(&scenario, &setup, |_| {}, |_| true).unwrap();
+    assert_eq!(["sessions.opened", "attempts.proxy_challenged"].map(|path| count(&live, path)), [20, 20]);
+    let visits = served.finish().visits;
+    let all = BTreeMap::from([(200, 20), (407, 20)]);
+    assert_eq!((&visits[2].answers, visits[0].requests + visits[1].requests), (&all, 20));
+    assert!(visits[1].requests > 0, "TLS inside a tunnel");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) struct ServeArgs {
 pub(super) struct LoadArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
-    /// Where a server, a group or a DNS name of the scenario really is (can be repeated)
+    /// Where a server, a proxy, a group or a DNS name of the scenario really is (can be repeated)
     #[arg(long = "target", value_name = "NAME=URL", value_delimiter = ',', required = true)]
     targets: Vec<String>,
     /// Threads that the clients are spread over [default: one for each core]

@@ -18,6 +18,7 @@ use crate::machine::EndpointId;
 use crate::metrics::Metrics;
 use crate::replay::Chooser;
 use crate::scenario::Scenario;
+use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 
 /// A request that is not whole after this long is ended by `serve`, unless the scenario says otherwise: without that,
@@ -144,12 +145,21 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
         let no_target = || LiveError::Target(format!("`{target}` is no target: write NAME=ws://HOST:PORT/path"));
         let (name, url) = target.split_once('=').ok_or_else(no_target)?;
         let members = scenario.endpoints(name).ok_or_else(|| {
-            LiveError::Target(format!("`{name}` is no server, group or DNS name of {}", scenario.name))
+            LiveError::Target(format!("`{name}` is no server, proxy, group or DNS name of {}", scenario.name))
         })?;
-        let (address, path) = address(url).map_err(LiveError::Target)?;
+        let is_proxy = members.first().is_some_and(|member| is_proxy(scenario, *member));
+        let (address, path) = address(url, is_proxy).map_err(LiveError::Target)?;
         for EndpointId(member) in members {
             setup.targets.insert(member, address.clone());
             paths.extend(path.clone().map(|path| (member, path)));
+        }
+    }
+    for (name, client) in &scenario.file.clients {
+        let Some(proxy) = &client.proxy else { continue };
+        let members = scenario.members(proxy).unwrap_or_default();
+        if members.iter().any(|EndpointId(member)| !setup.targets.contains_key(member)) {
+            let help = format!("add --target {proxy}=http://HOST:PORT");
+            return Err(LiveError::Target(format!("`{proxy}`, which {name} go through, has no target: {help}")));
         }
     }
     let dialled = |endpoint: &String| (endpoint.clone(), scenario.endpoints(endpoint).unwrap_or_default());
@@ -234,11 +244,18 @@ fn setup(part: Part, connections_max: u64) -> Setup {
     }
 }
 
+fn is_proxy(scenario: &Scenario, EndpointId(member): EndpointId) -> bool {
+    let entry = scenario.servers.get(member as usize);
+    entry.is_some_and(|entry| scenario.file.servers[entry.group].kind == ServerKind::Proxy)
+}
+
 /// Where a target's URL leads, and its path unless that is left out.
-fn address(url: &str) -> Result<(Address, Option<String>), String> {
-    let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
-        (Some(rest), _) => (false, rest),
-        (_, Some(rest)) => (true, rest),
+fn address(url: &str, is_proxy: bool) -> Result<(Address, Option<String>), String> {
+    let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://"), url.strip_prefix("http://")) {
+        (_, _, Some(rest)) if is_proxy => (false, rest),
+        _ if is_proxy => return Err(format!("`{url}` is no proxy: it must begin with http://")),
+        (Some(rest), ..) => (false, rest),
+        (_, Some(rest), _) => (true, rest),
         _ => return Err(format!("`{url}` is no target: it must begin with ws:// or wss://")),
     };
     let location = parse_location(url, secure, "", "/").map_err(|_| format!("`{url}` is no URL"))?;
@@ -346,12 +363,14 @@ mod tests {
 
     #[test]
     fn targets_are_read_as_urls() {
-        let of = |url: &str| address(url).map(|(address, path)| (address.authority, address.secure, path));
+        let of = |url: &str| address(url, false).map(|(address, path)| (address.authority, address.secure, path));
         assert_eq!(of("ws://127.0.0.1:8080"), Ok(("127.0.0.1:8080".into(), false, None)));
         assert_eq!(of("ws://127.0.0.1:8080/"), Ok(("127.0.0.1:8080".into(), false, Some("/".into()))));
         assert_eq!(of("wss://127.0.0.1/chat?x=1"), Ok(("127.0.0.1".into(), true, Some("/chat?x=1".into()))));
-        assert_eq!(address("wss://127.0.0.1").unwrap().0.socket.port(), 443);
-        assert_eq!(address("ws://[::1]:81").unwrap().0.socket.port(), 81);
+        assert_eq!(address("wss://127.0.0.1", false).unwrap().0.socket.port(), 443);
+        assert_eq!(address("ws://[::1]:81", false).unwrap().0.socket.port(), 81);
+        assert_eq!(address("http://127.0.0.1:3128/", true).unwrap().0.socket.port(), 3128);
+        assert!(address("ws://127.0.0.1:3128", true).is_err());
         for bad in ["127.0.0.1:8080", "http://127.0.0.1/", "ws://", "ws://a b/"] {
             assert!(of(bad).is_err(), "{bad}");
         }

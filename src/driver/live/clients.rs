@@ -348,10 +348,16 @@ impl<N: Net> Engine<N> {
             io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 ConnectError::TimedOut
             }
+            // Strangers took all there is: a server can't reach another, and says so.
+            _ if self.part == Part::Servers => {
+                self.over_limit += 1;
+                ConnectError::Refused
+            }
             // This machine could not even try: whatever were measured from here on would not be the servers' doing.
             _ => return self.fail(io::Error::new(error.kind(), format!("a client can't connect: {error}"))),
         };
-        if why == ConnectError::Refused && self.part != Part::Clients {
+        let refused = matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset);
+        if refused && self.part != Part::Clients {
             self.record(Kind::Network(server, crate::network::Event::SynRefused { session, backlog_full: false }));
         }
         self.deliver(id, Way::ToClient, Parcel::Failed(why));

@@ -75,8 +75,6 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             if let Some(why) = client.mode.simulated_only() {
                 refuse(true, at("mode"), why);
             }
-            let elsewhere = client.proxy.is_some() && part == Part::Clients;
-            refuse(elsewhere, at("proxy"), "`load` connects directly: proxies are served by `serve` and `run`");
             refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
             let link = part == Part::Clients && client.access_link.is_some();
             refuse(link, at("access_link"), "the network to servers is the real one");

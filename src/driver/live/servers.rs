@@ -189,7 +189,9 @@ impl<N: Net> Engine<N> {
         let id = match self.by_address.get(&peer).copied().or_else(|| self.next_carried(server, peer.ip())) {
             Some(id) => id,
             None => {
-                if self.lines.len() >= self.connections_max {
+                // Of those that servers open, both ends are here.
+                let opened: usize = self.servers.iter().map(|server| server.opened.len()).sum();
+                if self.lines.len() + opened >= self.connections_max {
                     self.over_limit += 1;
                     return;
                 }
