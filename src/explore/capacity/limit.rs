@@ -6,6 +6,7 @@ use crate::explore::once::Finished;
 use crate::metrics::{Summary, Value};
 use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
+use crate::report::league::{Unit, magnitude};
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
 use crate::time::Timestamp;
@@ -36,6 +37,9 @@ pub struct Refused {
 
 /// Workers that are this busy have no time left: what comes in addition waits ever longer.
 const BUSY: f64 = 0.95;
+
+/// Connects that take so many times as long wait in front of a link.
+const SLOWER: f64 = 1.5;
 
 /// What is less full than this is no limit.
 const SLACK: f64 = 0.5;
@@ -155,8 +159,15 @@ pub fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
 }
 
 /// The resource that stands in the way: `holds` and `fails` are the fills of the last load that holds and of the first
-/// that does not, and `on_the_way` those of every load between the lightest and the failing one, in order.
-pub fn limit(scenario: &Scenario, holds: &[Fill], fails: &[Fill], on_the_way: &[&[Fill]]) -> Option<Limit> {
+/// that does not, and `on_the_way` those of every load between the lightest and the failing one, in order; `connects` is what a
+/// connect takes in milliseconds at the lightest and at the failing one.
+pub fn limit(
+    scenario: &Scenario,
+    holds: &[Fill],
+    fails: &[Fill],
+    on_the_way: &[&[Fill]],
+    connects: Option<(f64, f64)>,
+) -> Option<Limit> {
     // The first load at which a resource is full: it turns away, or its workers have no time left. What follows from
     // another's being full comes later in the list, or at a higher load.
     let full = |fill: &Fill| match fill.resource {
@@ -178,11 +189,17 @@ pub fn limit(scenario: &Scenario, holds: &[Fill], fails: &[Fill], on_the_way: &[
         _ => number,
     });
     let fullest = || (0..fails.len()).max_by(|a, b| fails[*a].fill.total_cmp(&fails[*b].fill).then(b.cmp(a)));
-    // A link without a queue that is bounded drops nothing: it shows by all else being idle.
-    if earliest.is_none() && fullest().is_none_or(|number| fails[number].fill < SLACK) {
-        let of = links(scenario, None, false).into_iter().next()?;
-        let evidence = "it has a bandwidth, and no server's resource is half full".to_string();
-        return Some(Limit { of, resource: "link".into(), fill: (0.0, 1.0), evidence, grows: false });
+    if earliest.is_none() {
+        // A link whose queue has no bound drops nothing: it makes connects wait, which no server has a part in.
+        let waits = connects.filter(|(least, now)| *now > *least * SLOWER);
+        if let Some((of, (least, now))) = links(scenario, None, false).into_iter().next().zip(waits) {
+            let [least, now] = [least, now].map(|ms| magnitude(ms, Unit::Ms));
+            let evidence = format!("a connect takes {now}, and {least} where the load is lightest");
+            return Some(Limit { of, resource: "link".into(), fill: (0.0, 1.0), evidence, grows: false });
+        }
+        if fullest().is_none_or(|number| fails[number].fill < SLACK) {
+            return None;
+        }
     }
     let number = earliest.or_else(fullest)?;
     let (fill, before) = (&fails[number], holds.get(number).map_or(0.0, |fill| fill.fill));

@@ -311,6 +311,13 @@ impl Runs<'_> {
         })
     }
 
+    /// What a connect takes in the mean over all seeds, in milliseconds.
+    fn connect(&self, value: f64) -> Option<f64> {
+        let of = (0..self.question.seeds.len()).filter_map(|seed| self.done.get(&(value.to_bits(), seed))?.connect);
+        let all: Vec<f64> = of.collect();
+        (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+    }
+
     fn fills(&self, value: f64) -> Vec<limit::Fill> {
         let of = (0..self.question.seeds.len()).filter_map(|seed| self.done.get(&(value.to_bits(), seed)));
         limit::over_seeds(&of.map(|sample| sample.fills.as_slice()).collect::<Vec<_>>())

@@ -32,6 +32,8 @@ pub struct Sample {
     pub p99: Option<f64>,
     /// The objectives' metrics.
     pub measured: Vec<Option<f64>>,
+    /// What a connect takes in the mean, in milliseconds; none: there was none.
+    pub connect: Option<f64>,
     /// How full which resource is.
     pub fills: Vec<Fill>,
 }
@@ -48,6 +50,10 @@ struct Load {
     /// Of those, until the last arrival.
     opened_in_time: u64,
     refused: Refused,
+    /// When each session's latest SYN left first.
+    started: Vec<Timestamp>,
+    /// What connects took, and how many there were.
+    connects: (u128, u64),
 }
 
 impl Recorder for Load {
@@ -63,6 +69,18 @@ impl Recorder for Load {
                 self.opened_in_time = self.opened;
             }
             Kind::Session(_, client::Event::Opened { .. }) => self.opened += 1,
+            Kind::Session(session, client::Event::AttemptStarted { .. }) => {
+                let session = session as usize;
+                self.started.resize(self.started.len().max(session + 1), Timestamp::NEVER);
+                self.started[session] = event.at;
+            }
+            Kind::Session(session, client::Event::Connected { .. }) => {
+                let started = self.started.get(session as usize).filter(|started| **started <= event.at);
+                if let Some(started) = started {
+                    self.connects.0 += u128::from(event.at.since(*started).0);
+                    self.connects.1 += 1;
+                }
+            }
             Kind::Network(server, network::Event::SynDropped { backlog_full: true, .. })
             | Kind::Network(server, network::Event::SynRefused { backlog_full: true, .. }) => {
                 *self.refused.by_backlog.entry(server).or_default() += 1;
@@ -92,6 +110,8 @@ pub fn sample(
         opened: 0,
         opened_in_time: 0,
         refused: Refused::default(),
+        started: Vec::new(),
+        connects: (0, 0),
     };
     let finished = once_with(scenario, &mut load, |_| go_on());
     if finished.partial {
@@ -126,6 +146,7 @@ pub fn sample(
         p50: ms(&format!("{latency}.p50")),
         p99: ms(&format!("{latency}.p99")),
         measured: slo.iter().map(|(path, expected)| number(get(path)?, expected)).collect(),
+        connect: (load.connects.1 > 0).then(|| load.connects.0 as f64 / load.connects.1 as f64 / 1e6),
         fills: fills(scenario, &finished, &load.refused, load.first.unwrap_or(load.from), load.last),
     })
 }

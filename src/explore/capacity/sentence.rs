@@ -55,8 +55,9 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         let end = way.iter().position(|value| *value == fails).map_or(way.len(), |at| at + 1);
         let fills: Vec<Vec<limit::Fill>> = way[..end].iter().map(|value| runs.fills(*value)).collect();
         let fills: Vec<&[limit::Fill]> = fills.iter().map(Vec::as_slice).collect();
+        let connects = way.first().and_then(|least| runs.connect(*least)).zip(runs.connect(fails));
         let scenario = runs.scenario(fails, question.seeds[0]).unwrap_or_else(|_| base.clone());
-        capacity.limit = limit::limit(&scenario, &runs.fills(holds), &runs.fills(fails), &fills);
+        capacity.limit = limit::limit(&scenario, &runs.fills(holds), &runs.fills(fails), &fills, connects);
     }
     let mut text = text;
     if let (Some(of), Some(fails)) = (&capacity.limit, fails) {

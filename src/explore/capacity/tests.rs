@@ -228,7 +228,7 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
 }
 
 /// Each of these is short of one thing, and the search says which: from what was turned away there, and of a link whose
-/// queue has no bound from all else being idle.
+/// queue has no bound from what connects take.
 #[test]
 fn the_limit_is_what_ran_out() {
     let all_open = "sessions.opened == 100%";
@@ -262,6 +262,14 @@ fn the_limit_is_what_ran_out() {
             ("servers.gateway.access_link", "link"),
         ),
         ("access_link = '100kbit/s'", "'at_once'", soon, None, ("servers.gateway.access_link", "link")),
+        // Three quarters busy, and still it is not the worker.
+        (
+            "access_link = '100kbit/s'\naccept_time = '12ms'",
+            "{ evenly_over = '4s' }",
+            soon,
+            None,
+            ("servers.gateway.access_link", "link"),
+        ),
     ] {
         let text = format!(
             "format = 1\ntitle = 'One thing'\nduration = '5s'\n[network]\none_way = '1ms'\n[servers.gateway]\nworkers = 1\n\
