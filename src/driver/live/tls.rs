@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -28,6 +28,11 @@ use crate::tls::Version;
 
 /// What a ClientHello's record begins with (RFC 8446 section 5.1): HTTP never does.
 const HANDSHAKE: u8 = 22;
+
+/// An extension that nobody reads (Netscape's comment), and its length: with it a server's first flight in full has the
+/// 3,500 bytes that it has in the simulator ([`crate::tls::Flight::wire_bytes`]).
+const COMMENT: &[u64] = &[2, 16, 840, 1, 113_730, 1, 13];
+const PADDING: usize = 2_800;
 
 /// Who vouches for the servers of one run, and for nobody else: made with it, and gone with it.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -72,6 +77,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
+        // Those of the world come with a second one, and with proofs that they were logged: about as long as is simulated.
+        params.custom_extensions.push(CustomExtension::from_oid_content(COMMENT, vec![b' '; PADDING]));
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -398,7 +405,49 @@ impl ServerCertVerifier for Anyone {
 
 #[cfg(test)]
 mod tests {
-    use super::host;
+    use super::*;
+    use crate::driver::cast;
+    use crate::scenario::{Overrides, Scenario};
+    use crate::tls::Flight;
+
+    #[test]
+    fn a_servers_first_flight_is_as_long_as_is_simulated() {
+        let text = "format = 1\ntitle = 't'\nduration = '1s'\n[servers.gateway]\ntls = '1.3'\n[servers.older]\ntls = '1.2'\n\
+                    [clients.c]\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n";
+        let scenario = Scenario::load("t", "t", text, &Overrides::default()).unwrap();
+        let plans = cast::plans(&scenario);
+        let authority = Authority::new().unwrap();
+        let mut tls = Tls::default();
+        tls.trust(&[authority.certificate()], false).unwrap();
+        for (server, plan) in (0..).zip(&plans) {
+            tls.equip(server, "gateway-0", IpAddr::from([127, 0, 0, 1]), plan, &authority).unwrap();
+            let keeper = Some((None, 7, server));
+            let mut flights = Vec::new();
+            for again in [false, true] {
+                let mut client = tls.connect("127.0.0.1:80", keeper).unwrap();
+                let mut at_server = tls.accept(server).unwrap();
+                let Heard::Hello(resumed) = at_server.read(&client.take()) else { panic!("no ClientHello") };
+                assert_eq!(resumed, again);
+                assert!(at_server.take().is_empty(), "its process has not answered");
+                at_server.answer();
+                let mut secured = None;
+                for turn in 0..4 {
+                    let flight = at_server.take();
+                    if turn == 0 {
+                        flights.push(flight.len());
+                    }
+                    match client.read(&flight) {
+                        Heard::Said { secured: up, .. } => secured = secured.or(up),
+                        other => panic!("{other:?}"),
+                    }
+                    let Heard::Said { .. } = at_server.read(&client.take()) else { panic!("no Finished") };
+                }
+                assert_eq!((secured, at_server.is_secured()), (Some(again), true));
+            }
+            let full = Flight::ServerHello { finished: true, resumed: false, ticket: None }.wire_bytes();
+            assert!(flights[0].abs_diff(full.into()) < 150 && flights[1] < 400, "{flights:?}");
+        }
+    }
 
     #[test]
     fn a_certificate_is_for_the_host_alone() {
