@@ -104,8 +104,8 @@ as_array_job() {
     # Who was requeued is held back for a while, unless told.
     for _ in $(seq 600); do
         scontrol release "${job}_2" 2> /dev/null || true
-        # An answer that all are over; a busy controller may give none.
-        if left=$(squeue --noheader --jobs="$job" 2> /dev/null) && [ -z "$left" ]; then break; fi
+        # An answer that all are over; a busy controller may give none, or not know yet whom it requeues.
+        if left=$(squeue --noheader --jobs="$job" 2> /dev/null) && [ -z "$left" ] && [ "$($runs "$partial")" -eq 0 ]; then break; fi
         scontrol update JobId="${job}_2" StartTime=now 2> /dev/null || true
         sleep 0.5
     done
