@@ -1,9 +1,9 @@
 //! The live drivers: the same machines as in the simulator, over a network that is really there.
 //!
 //! One thread has every machine, every timer and the recorder, so that events have one order (clients that play alone may
-//! have several: `threads.rs`); each connection is a task of that thread that reads, writes, and asks the machines. What connects two hosts of a scenario - latency, partitions,
-//! a host without power - is played between the sockets and the machines: what was read from a socket reaches its
-//! machine as much later as the way takes (`lines.rs`).
+//! have several: `threads.rs`); each connection is a task of that thread that reads, writes, and asks the machines. What
+//! connects two hosts of a scenario - latency, partitions, a host without power - is played between the sockets and the
+//! machines: what was read from a socket reaches its machine as much later as the way takes (`lines.rs`).
 
 mod bandwidth;
 mod calls;

@@ -50,7 +50,7 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         let rewrites = server.balance == Some(Balance::Nat);
         refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
-        refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator only");
+        refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
     }
     let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.strikes);
     let drawn = drawn.map(|strike| ("chaos.kinds".to_string(), strike.kind));
