@@ -40,7 +40,7 @@ pub enum ConnectError {
 
 /// How a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum CloseMode {
     /// FIN after everything sent before.
     Fin,
     /// RST: at once, what was not read is lost.
@@ -102,7 +102,7 @@ pub enum Output<E> {
     /// Send the next `len` bytes of [`Outputs::bytes`].
     Transmit(ConnectionId, u32),
     /// Close; no further input for this connection is wanted.
-    Close(ConnectionId, How),
+    Close(ConnectionId, CloseMode),
     /// Something happened; the driver stamps when.
     Event(E),
     /// Replaces the machine's one pending wake-up; [`Timestamp::NEVER`] cancels it.

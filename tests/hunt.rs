@@ -100,7 +100,7 @@ fn fleet(endpoint: &str, clients: &str, more: &str) -> String {
         {more}
         [invariants]
         open_within = "15s"
-        [faults.strikes]
+        [faults.windows]
         at = "10s"
         for = "8s"
         "#

@@ -224,7 +224,7 @@ fn a_rolling_restart_loses_no_two_servers_at_once() {
     let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
     let scenario = struck(fault).unwrap();
     let strikes: Vec<_> =
-        scenario.faults[0].strikes.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
+        scenario.faults[0].windows.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
     assert_eq!(strikes, [(20, vec![0]), (22, vec![0]), (26, vec![1]), (28, vec![1]), (32, vec![2]), (34, vec![2])]);
     let summary = strike(fault);
     assert_eq!(count(&summary, "sessions.open_at_end"), 300);
@@ -232,7 +232,7 @@ fn a_rolling_restart_loses_no_two_servers_at_once() {
     // Recovered is whoever is open after the last server's turn.
     assert!((13_000..17_000).contains(&recovery_ms(&summary).unwrap()), "{:?}", recovery_ms(&summary));
     let pairs = struck(&format!("{fault}\nat_a_time = 2")).unwrap();
-    assert_eq!(pairs.faults[0].strikes.len(), 4);
+    assert_eq!(pairs.faults[0].windows.len(), 4);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_fault_may_come_again() {
     let summary = strike("kind = 'restart'\ntarget = 'gateway-0'\nrepeat = { every = '10s', times = 3 }");
     assert!(count(&summary, "lost.total") >= 100);
     let told = struck("kind = 'hang'\ntarget = 'gateway-0'\nfor = '5s'\nrepeat = { every = '5s', times = 3 }");
-    assert_eq!(told.unwrap().faults[0].strikes.len(), 3);
+    assert_eq!(told.unwrap().faults[0].windows.len(), 3);
 }
 
 #[test]

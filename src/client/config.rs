@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::event::Finding;
-use super::manners::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::names::DnsCache;
+use super::policies::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::retry::Retry;
 use crate::handshake::{Lapse, Mode, Reading};
 use crate::http::auth::Login;

@@ -2,8 +2,8 @@
 
 use super::config::{Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, IDLE_TIMEOUT, OnRetry, Pick};
 use super::host::Host;
-use super::manners::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::names::{DnsCache, Names};
+use super::policies::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 use super::retry::Retry;
 use crate::handshake::{Mode, Reading};
 use crate::http::Directory;

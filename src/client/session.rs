@@ -13,12 +13,12 @@ mod tunnel;
 use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
-use super::manners::{NewKey, Remembers};
+use super::policies::{NewKey, Remembers};
 use super::retry::{Draw, Policy};
 use crate::handshake::client::{Answer, read_answer};
 use crate::handshake::{Error, Key, Mode};
 use crate::http::Partial;
-use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Bits, Purpose};
 use crate::time::{Nanos, Timestamp};
 
@@ -234,13 +234,13 @@ impl Session {
             }
             (State::Open | State::Pinged, Input::Received(c, bytes)) if current(c) => self.listen(cx, now, bytes, out),
             (State::Open | State::Pinged, Input::Eof(c)) if current(c) => {
-                out.push(Output::Close(c, How::Fin));
+                out.push(Output::Close(c, CloseMode::Fin));
                 self.lose(cx, now, End::Fin, out);
             }
             (State::Open | State::Pinged, Input::Reset(c)) if current(c) => self.lose(cx, now, End::Reset, out),
             // Whatever the server says now, the connection has served its purpose.
             (State::Closing, Input::Received(c, _) | Input::Eof(c)) if current(c) => {
-                out.push(Output::Close(c, How::Fin));
+                out.push(Output::Close(c, CloseMode::Fin));
                 self.end(out);
             }
             (State::Closing, Input::Reset(c)) if current(c) => self.end(out),
@@ -261,7 +261,7 @@ impl Session {
                 self.fail(cx, now, Failure::LookupTimeout, out);
             }
             State::Connecting => {
-                out.push(Output::Close(c, How::Fin));
+                out.push(Output::Close(c, CloseMode::Fin));
                 let failure = Failure::ConnectTimeout;
                 if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
                     self.fail(cx, now, failure, out);
@@ -273,13 +273,13 @@ impl Session {
             State::Open | State::Pinged if now >= until => self.hang_up(cx, now, out),
             State::Pinged => {
                 // Of a stream this says that it is not the stream alone: the path that others share is dead.
-                let how = if cx.group.mode == Mode::ExtendedConnect { How::Reset } else { How::Fin };
+                let how = if cx.group.mode == Mode::ExtendedConnect { CloseMode::Reset } else { CloseMode::Fin };
                 out.push(Output::Close(c, how));
                 self.lose(cx, now, End::Heartbeat, out);
             }
             State::Open => self.ping(cx, now, until, out),
             State::Closing => {
-                out.push(Output::Close(c, How::Fin));
+                out.push(Output::Close(c, CloseMode::Fin));
                 self.end(out);
             }
             State::Waiting => self.attempt(cx, now, out),
@@ -415,7 +415,7 @@ impl Session {
     }
 
     fn drop_and_fail(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) {
-        out.push(Output::Close(ConnectionId(self.connection), How::Fin));
+        out.push(Output::Close(ConnectionId(self.connection), CloseMode::Fin));
         self.fail(cx, now, failure, out);
     }
 

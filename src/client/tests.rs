@@ -11,7 +11,7 @@ use crate::frame::{self, Opcode};
 use crate::handshake::server::{read_request, write_open, write_redirect, write_rejection};
 use crate::handshake::{Error, Key};
 use crate::http::{Directory, HeadError, MAX_HEAD_BYTES};
-use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::Seed;
 use crate::time::{Nanos, Timestamp};
 
@@ -166,7 +166,7 @@ impl Bench {
 
     /// What a failed attempt leads to when the retry is in a second: with the close of a connection that is up.
     fn failed(&self, connection: u32, close: bool, failure: Failure) -> Vec<Action> {
-        let close = close.then_some(Output::Close(ConnectionId(connection), How::Fin));
+        let close = close.then_some(Output::Close(ConnectionId(connection), CloseMode::Fin));
         let failed = [Output::Event(Event::AttemptFailed { connection, failure })];
         close.into_iter().chain(failed).chain(self.retrying()).collect()
     }
@@ -294,7 +294,7 @@ fn a_redirect_is_followed_in_every_form() {
         let actions = bench.start_and_receive(redirect(location));
         let mut expected = vec![
             Output::Event(Event::Redirected { connection: 1, status: 307, endpoint }),
-            Output::Close(ConnectionId(1), How::Fin),
+            Output::Close(ConnectionId(1), CloseMode::Fin),
         ];
         // Its wake-up takes the place of the handshake's.
         expected.extend(bench.attempt(2, endpoint));
@@ -501,7 +501,7 @@ fn a_session_that_loses_its_connection_comes_back() {
             vec![Output::Event(Event::Lost { connection: 1, end: if reset { End::Reset } else { End::Fin } })];
         expected.extend(bench.retrying());
         if !reset {
-            expected.insert(0, Output::Close(ConnectionId(1), How::Fin));
+            expected.insert(0, Output::Close(ConnectionId(1), CloseMode::Fin));
         }
         assert_eq!(actions, expected);
         assert_eq!(bench.wake(), bench.attempt(2, 0));
@@ -628,7 +628,7 @@ fn a_held_session_ends_by_itself() {
     let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
     assert_eq!((close.opcode, close.close_code(), close.mask.is_some()), (Opcode::Close, 1000, true));
     // The closing handshake: the connection ends with the server's close frame, or without one after a while.
-    let over = [Output::Close(ConnectionId(1), How::Fin), Output::WakeAt(Timestamp::NEVER), Output::Done];
+    let over = [Output::Close(ConnectionId(1), CloseMode::Fin), Output::WakeAt(Timestamp::NEVER), Output::Done];
     assert_eq!(bench.received([0x88, 2, 3, 0xe8]), over);
 }
 
@@ -639,7 +639,7 @@ fn a_server_that_does_not_answer_a_close_is_not_waited_for_long() {
     bench.open();
     bench.wake();
     assert_eq!(bench.due.since(bench.now), Nanos::from_secs(5));
-    assert_eq!(bench.wake(), [Output::Close(ConnectionId(1), How::Fin), Output::Done]);
+    assert_eq!(bench.wake(), [Output::Close(ConnectionId(1), CloseMode::Fin), Output::Done]);
 }
 
 const HEARTBEAT: &str = "heartbeat = { every = '10s', timeout = '5s' }";
@@ -669,7 +669,7 @@ fn an_unanswered_heartbeat_finds_the_path_dead() {
     assert_eq!(bench.due.since(bench.now), Nanos::from_secs(5));
     let actions = bench.wake();
     assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::Heartbeat });
-    assert_eq!(actions[0], Output::Close(ConnectionId(1), How::Fin));
+    assert_eq!(actions[0], Output::Close(ConnectionId(1), CloseMode::Fin));
 }
 
 #[test]
@@ -954,7 +954,7 @@ fn a_redirect_to_the_same_server_goes_to_the_end_of_the_line() {
     first.connected();
     let expected = [
         Output::Event(Event::Redirected { connection: 1, status: 307, endpoint: 0 }),
-        Output::Close(ConnectionId(1), How::Fin),
+        Output::Close(ConnectionId(1), CloseMode::Fin),
         Output::Admit(SLOTS + 1),
         // No handshake is under way that could time out.
         Output::WakeAt(Timestamp::NEVER),
@@ -1210,7 +1210,7 @@ fn every_end_of_tls_is_the_attempts() {
         let actions = bench.give(end(c));
         assert!(actions.contains(&Output::Event(Event::AttemptFailed { connection: c.0, failure })), "{actions:?}");
         // A reset connection is closed already.
-        assert_eq!(actions.contains(&Output::Close(c, How::Fin)), failure != Failure::Reset);
+        assert_eq!(actions.contains(&Output::Close(c, CloseMode::Fin)), failure != Failure::Reset);
         assert_eq!(bench.give(Input::Secured(c, false)), [], "too late");
     }
     let mut bench = Bench::secure("handshake_timeout = '3s'");
@@ -1315,7 +1315,7 @@ fn what_a_proxy_says_instead_of_200_fails_the_attempt() {
         bench.connected();
         let c = bench.c();
         let actions = bench.give(Input::Received(c, answer.as_bytes()));
-        assert_eq!(actions[0], Output::Close(c, How::Fin), "{answer}");
+        assert_eq!(actions[0], Output::Close(c, CloseMode::Fin), "{answer}");
         assert_eq!(actions[1], Output::Event(Event::AttemptFailed { connection: 1, failure }), "{answer}");
     }
 }
@@ -1330,7 +1330,7 @@ fn a_407_is_answered_once_and_remembered() {
         let answer = format!("{DEMAND}{}\r\n", if keep { "" } else { "Connection: close\r\n" });
         let actions = bench.give(Input::Received(c, answer.as_bytes()));
         assert_eq!(actions[0], Output::Event(Event::ProxyChallenged { connection: 1 }));
-        assert_eq!(actions.contains(&Output::Close(c, How::Fin)), !keep);
+        assert_eq!(actions.contains(&Output::Close(c, CloseMode::Fin)), !keep);
         if !keep {
             assert_eq!((bench.c(), bench.endpoint()), (ConnectionId(2), 3));
             bench.connected();
@@ -1414,7 +1414,7 @@ fn answers_over_http2_end_their_stream_only() {
     bench.connected();
     begin_stream(&mut bench, 1);
     let led = bench.received(":status: 307\r\nlocation: ws://gateway-1/b\r\n\r\n");
-    assert!(led.contains(&Output::Close(ConnectionId(1), How::Fin)));
+    assert!(led.contains(&Output::Close(ConnectionId(1), CloseMode::Fin)));
     assert_eq!((bench.c(), bench.endpoint()), (ConnectionId(2), 1));
     bench.connected();
     begin_stream(&mut bench, 1);
@@ -1429,7 +1429,7 @@ fn answers_over_http2_end_their_stream_only() {
 
 #[test]
 fn who_finds_the_path_dead_says_so_of_more_than_its_stream() {
-    for (text, how) in [("mode = \"extended-connect\"", How::Reset), ("", How::Fin)] {
+    for (text, how) in [("mode = \"extended-connect\"", CloseMode::Reset), ("", CloseMode::Fin)] {
         let mut bench = Bench::new(&format!("{text}\nheartbeat = {{ every = \"10s\", timeout = \"2s\" }}"));
         bench.give(Input::Start);
         bench.connected();
@@ -1452,7 +1452,7 @@ fn who_waits_for_a_stream_has_a_timeout_too() {
     bench.give(Input::Start);
     bench.connected();
     let late = bench.wake();
-    assert_eq!(late[0], Output::Close(ConnectionId(1), How::Fin));
+    assert_eq!(late[0], Output::Close(ConnectionId(1), CloseMode::Fin));
     assert_eq!(failure(&late), Failure::HandshakeTimeout);
     // A stream that comes too late is not used.
     assert_eq!(bench.give(Input::Stream(ConnectionId(1), Some(1))), []);

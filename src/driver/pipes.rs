@@ -76,7 +76,7 @@ impl Pipes {
         let file = &scenario.file;
         let faults: Vec<_> = (0..)
             .zip(&scenario.faults)
-            .filter(|(_, fault)| fault.strikes.iter().any(|strike| strike.kind == Kind::Bandwidth))
+            .filter(|(_, fault)| fault.windows.iter().any(|window| window.kind == Kind::Bandwidth))
             .map(|(number, fault)| (number, [Pipe::new(fault.bandwidth, fault.queue); 2]))
             .collect();
         let any = !faults.is_empty()
@@ -121,7 +121,7 @@ impl Pipes {
                 // At most one of them lasts on this way at a time.
                 self.faults.iter_mut().find_map(|(number, pipes)| {
                     let fault = &faults[*number as usize];
-                    let cut = fault.between(side, server).filter(|cut| cut.strikes(to_server))?;
+                    let cut = fault.between(side, server).filter(|cut| cut.affects(to_server))?;
                     fault.lasts_at(now).then(|| &mut pipes[usize::from(!cut.is_forward(to_server))])
                 })
             }

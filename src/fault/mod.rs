@@ -113,7 +113,7 @@ impl Config {
     }
 
     /// What happens to the target: of a flap, what it flaps with.
-    pub fn strikes_with(&self) -> Kind {
+    pub fn effective_kind(&self) -> Kind {
         match self.kind {
             Kind::Flap => self.with.unwrap_or(Kind::Crash),
             kind => kind,
@@ -354,7 +354,7 @@ pub struct Fault {
     /// Its name in the scenario.
     pub name: String,
     /// What it does and when, in order of time.
-    pub strikes: Vec<Strike>,
+    pub windows: Vec<FaultWindow>,
     /// slow: how many times as long work takes; latency: how many times as long the way.
     pub factor: f64,
     /// lossy: the share of messages that are lost.
@@ -379,7 +379,7 @@ pub struct Fault {
 
 /// One thing that a fault does to some servers at the same time. A rolling restart is many drains and restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strike {
+pub struct FaultWindow {
     /// What happens.
     pub kind: Kind,
     /// When it begins.
@@ -426,7 +426,7 @@ pub struct Cut {
 
 impl Cut {
     /// Whether it strikes the way to the server, or the way to the client.
-    pub fn strikes(&self, to_server: bool) -> bool {
+    pub fn affects(&self, to_server: bool) -> bool {
         if to_server { self.to_server } else { self.to_client }
     }
 
@@ -437,7 +437,7 @@ impl Cut {
 
     /// The share that `loss` has on the way to the server, or on the way to the client.
     fn loss(&self, loss: Loss, to_server: bool) -> f64 {
-        match (self.strikes(to_server), self.is_forward(to_server)) {
+        match (self.affects(to_server), self.is_forward(to_server)) {
             (false, _) => 0.0,
             (true, true) => loss.forward.0,
             (true, false) => loss.back.0,
@@ -462,22 +462,22 @@ impl Fault {
             members.truncate(wanted as usize);
             members.sort_unstable();
         }
-        let kind = config.strikes_with();
+        let kind = config.effective_kind();
         let repeat = config.repeat.unwrap_or(Repeat { every: Nanos::ZERO, times: None });
-        let mut strikes = Vec::new();
+        let mut windows = Vec::new();
         for number in 0..u64::from(repeat.times.unwrap_or(1)) {
             let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
             if kind.restarts() {
-                restart(config, begins, &members, &mut strikes);
+                restart(config, begins, &members, &mut windows);
                 continue;
             }
             // A reset is over at once.
             let heals = config.duration.or((kind == Kind::Reset).then_some(Nanos::ZERO)).map(|length| begins + length);
-            strikes.push(Strike { kind, begins, heals, servers: members.clone() });
+            windows.push(FaultWindow { kind, begins, heals, servers: members.clone() });
         }
         Fault {
             name: name.to_string(),
-            strikes,
+            windows,
             factor: config.factor.unwrap_or(1.0),
             loss: config.loss.unwrap_or_default(),
             add: config.add.unwrap_or_default(),
@@ -497,17 +497,17 @@ impl Fault {
         found.ok().map(|found| &self.cuts[found])
     }
 
-    /// Whether one of its strikes lasts at a moment: from its beginning until just before it heals.
+    /// Whether one of its windows lasts at a moment: from its beginning until just before it heals.
     pub fn lasts_at(&self, at: Timestamp) -> bool {
-        let begun = self.strikes.partition_point(|strike| strike.begins <= at);
-        begun > 0 && self.strikes[begun - 1].heals.is_none_or(|heals| at < heals)
+        let begun = self.windows.partition_point(|window| window.begins <= at);
+        begun > 0 && self.windows[begun - 1].heals.is_none_or(|heals| at < heals)
     }
 
-    /// reset: whether a strike of it ends a connection between a side and a server.
-    pub fn resets(&self, seed: Seed, strike: u32, side: Side, server: u32, connection: Identity) -> bool {
+    /// reset: whether one of its windows ends a connection between a side and a server.
+    pub fn resets(&self, seed: Seed, window: u32, side: Side, server: u32, connection: Identity) -> bool {
         // Another fault has other luck.
         let actor = Identity(connection.0 ^ Identity::group(&self.name).0);
-        let chance = || seed.draw(actor, Purpose::Reset, u64::from(strike)).unit();
+        let chance = || seed.draw(actor, Purpose::Reset, u64::from(window)).unit();
         self.between(side, server).is_some() && (self.share >= 1.0 || chance() < self.share)
     }
 
@@ -522,7 +522,7 @@ impl Fault {
     /// latency: how much longer a message takes that is sent at this moment, over a way that takes `one_way` otherwise.
     pub fn delay_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp, one_way: Nanos) -> Nanos {
         match self.between(side, server) {
-            Some(cut) if cut.strikes(to_server) && self.lasts_at(at) => {
+            Some(cut) if cut.affects(to_server) && self.lasts_at(at) => {
                 let longer = Nanos::from_f64(one_way.0 as f64 * (self.factor - 1.0));
                 Nanos(self.add.0.saturating_add(longer.0))
             }
@@ -535,9 +535,9 @@ impl Fault {
 const DRAINS_OVER: Nanos = Nanos::from_secs(10);
 
 /// Drains and ends processes and starts them again, in turn or all of them together.
-fn restart(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Vec<Strike>) {
+fn restart(config: &Config, begins: Timestamp, members: &[u32], windows: &mut Vec<FaultWindow>) {
     let drain = config.drain.unwrap_or_default();
-    let (kind, together) = match config.strikes_with() {
+    let (kind, together) = match config.effective_kind() {
         Kind::RollingRestart => (Kind::Restart, config.at_a_time.unwrap_or(1).max(1) as usize),
         kind => (kind, members.len().max(1)),
     };
@@ -546,11 +546,11 @@ fn restart(config: &Config, begins: Timestamp, members: &[u32], strikes: &mut Ve
         let ends = turn + drain;
         let down = config.duration.or((kind == Kind::Restart).then_some(Nanos::ZERO));
         let starts = down.map(|down| ends + down);
-        let strike = |kind, begins, heals| Strike { kind, begins, heals, servers: servers.to_vec() };
+        let window = |kind, begins, heals| FaultWindow { kind, begins, heals, servers: servers.to_vec() };
         if drain > Nanos::ZERO {
-            strikes.push(strike(Kind::Drain, turn, Some(ends)));
+            windows.push(window(Kind::Drain, turn, Some(ends)));
         }
-        strikes.push(strike(kind, ends, starts));
+        windows.push(window(kind, ends, starts));
         turn = starts.unwrap_or(ends) + config.gap.unwrap_or_default();
     }
 }

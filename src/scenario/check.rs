@@ -4,9 +4,9 @@ mod balancer;
 mod behavior;
 mod client;
 pub(super) mod dns;
-mod manner;
 pub(super) mod network;
 mod proxy;
+mod response_flaws;
 mod retry;
 mod streams;
 mod tls;
@@ -137,7 +137,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
             let help = "write target = { from = \"eu\", to = \"gateway\" }, with a kind such as \"partition\"";
             return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
-        super::strike::keys(name, fault, tree)?;
+        super::fault_windows::keys(name, fault, tree)?;
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
                 (Some(_), Some(_)) => return wrong(&at("target"), "`share` and `count` exclude each other".into()),
@@ -259,8 +259,8 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for (name, fault) in &scenario.file.faults {
         let (target, path) = match &fault.target {
             // The places of faults of links are found where those are laid between them.
-            _ if fault.strikes_with().is_of_links() => continue,
-            _ if fault.strikes_with() == fault::Kind::DnsOutage => continue,
+            _ if fault.effective_kind().is_of_links() => continue,
+            _ if fault.effective_kind() == fault::Kind::DnsOutage => continue,
             Target::Name(target) if scenario.servers_in(target).is_some() => continue,
             Target::Name(target) => {
                 let path = format!("faults.{name}.target");

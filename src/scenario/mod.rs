@@ -6,6 +6,7 @@
 mod check;
 mod de;
 mod fault;
+mod fault_windows;
 mod file;
 mod node;
 mod path;
@@ -14,7 +15,6 @@ mod preset;
 mod problem;
 mod schema;
 mod server;
-mod strike;
 mod tree;
 
 pub use file::{Compare, File, Measure};
@@ -172,7 +172,7 @@ impl Scenario {
                 Target::Some(some) => scenario.members(&some.group),
                 Target::Between(_) => None,
             };
-            let (members, cuts) = match config.strikes_with() {
+            let (members, cuts) = match config.effective_kind() {
                 Kind::DnsOutage => (check::dns::struck(&scenario, name, config, &tree)?, Vec::new()),
                 kind if kind.is_of_links() => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
                 _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
@@ -180,9 +180,9 @@ impl Scenario {
             faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
         }
         scenario.faults = faults;
-        strike::unfinished(&scenario, &tree)?;
-        strike::absences(&scenario, &tree)?;
-        strike::overlaps(&scenario, &tree)?;
+        fault_windows::unfinished(&scenario, &tree)?;
+        fault_windows::absences(&scenario, &tree)?;
+        fault_windows::overlaps(&scenario, &tree)?;
         check::expectations(&scenario, &tree)?;
         Ok(scenario)
     }
@@ -293,8 +293,8 @@ impl Scenario {
     /// the scenario states no bound.
     pub fn quiet_from(&self) -> Option<(Timestamp, Nanos)> {
         let within = self.file.invariants?.open_within;
-        let strikes = self.faults.iter().flat_map(|fault| &fault.strikes);
-        let changes = strikes.flat_map(|strike| [Some(strike.begins), strike.heals]).flatten();
+        let windows = self.faults.iter().flat_map(|fault| &fault.windows);
+        let changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten();
         Some((changes.max().unwrap_or(Timestamp::ZERO) + within, within))
     }
 

@@ -239,7 +239,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
         }
         Target::Some(_) => {
             let help = "write a place, such as \"gateway-0\", or { from = \"eu\", to = \"gateway\" }";
-            let message = format!("a fault of kind {} lies between places", fault.strikes_with().name());
+            let message = format!("a fault of kind {} lies between places", fault.effective_kind().name());
             return Err(tree.problem(&target, message).with_help(help));
         }
     };
@@ -259,7 +259,8 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
                 None => {
                     let apart = from.has(scenario, side) != from.has_server(scenario, server);
                     // What shares a place's bandwidth goes out of it or comes in, whoever sends it.
-                    let reversed = fault.strikes_with() == fault::Kind::Bandwidth && from.has_server(scenario, server);
+                    let reversed =
+                        fault.effective_kind() == fault::Kind::Bandwidth && from.has_server(scenario, server);
                     (apart, apart, reversed)
                 }
             };
@@ -269,7 +270,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
         }
     }
     if cuts.is_empty() {
-        let does = if fault.strikes_with() == fault::Kind::Partition { "partition cuts" } else { "fault strikes" };
+        let does = if fault.effective_kind() == fault::Kind::Partition { "partition cuts" } else { "fault strikes" };
         let message = format!("this {does} nothing: messages go between clients and servers only");
         return Err(tree.problem(&target, message));
     }

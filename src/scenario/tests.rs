@@ -431,13 +431,13 @@ fn a_share_of_a_group_is_rounded_up_and_drawn_by_the_seed() {
     let text = text.replace("[servers.gateway]", "[servers.gateway]\ncount = 10");
     let struck = |seed: u64| {
         let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-        load_with(&text, &overrides).unwrap().faults.remove(0).strikes.remove(0).servers
+        load_with(&text, &overrides).unwrap().faults.remove(0).windows.remove(0).servers
     };
     assert_eq!(struck(1).len(), 3);
     assert_eq!(struck(1), struck(1));
     assert!((2..20).any(|seed| struck(seed) != struck(1)));
     let none = sets(&["faults.some.target.share=0%"]);
-    assert!(load_with(&text, &none).unwrap().faults[0].strikes[0].servers.is_empty());
+    assert!(load_with(&text, &none).unwrap().faults[0].windows[0].servers.is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::targets::Wanted;
 use crate::handshake::call::write_served;
 use crate::handshake::extended;
 use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
-use crate::machine::{ConnectionId, How};
+use crate::machine::{CloseMode, ConnectionId};
 use crate::rng::{Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
@@ -32,7 +32,7 @@ impl Server {
             out.transmit(c, |bytes| write_rejection(bytes, 503, None));
             out.event(Event::Answered { connection: c.0, status: 503, served });
         }
-        self.close(c, How::Fin, out);
+        self.close(c, CloseMode::Fin, out);
     }
 
     /// Answers a request.
@@ -40,21 +40,21 @@ impl Server {
         let (c, served) = (ConnectionId(done.connection), done.served);
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
-            return self.close(c, How::Fin, out);
+            return self.close(c, CloseMode::Fin, out);
         }
         let behavior = cx.plan.behaviors.get(done.asked.behavior as usize);
         let choice = behavior.map(|behavior| &behavior.choice);
         if let (Some(tunnels), None | Some(Choice::Accept), None) = (&cx.plan.tunnels, choice, &self.drain) {
             return self.dial(cx, now, tunnels, done, out);
         }
-        let manner = behavior.and_then(|behavior| behavior.manner.as_deref());
+        let flaws = behavior.and_then(|behavior| behavior.flaws.as_deref());
         let mut said = Said::default();
         let mut kept = Vec::new();
-        match manner {
+        match flaws {
             None => out.transmit(c, |bytes| said = self.say(cx, choice, done, bytes)),
             Some(_) => said = self.say(cx, choice, done, &mut kept),
         }
-        let other = manner.and_then(|manner| manner.answer.status).filter(|status| *status != said.status);
+        let other = flaws.and_then(|flaws| flaws.answer.status).filter(|status| *status != said.status);
         if let Some(status) = other.filter(|_| said.opens) {
             said = Said { status, ..Said::default() };
         }
@@ -63,9 +63,9 @@ impl Server {
             out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
         }
         out.event(Event::Answered { connection: c.0, status, served });
-        match manner {
-            Some(manner) => {
-                self.deliver(now, c, manner, (kept, status != 0, opens), out);
+        match flaws {
+            Some(flaws) => {
+                self.deliver(now, c, flaws, (kept, status != 0, opens), out);
                 self.schedule(cx, out);
             }
             None if opens => {
@@ -77,7 +77,7 @@ impl Server {
                 self.end_transaction(c, out);
                 self.limit_time(cx, now, c, out);
             }
-            None => self.close(c, How::Fin, out),
+            None => self.close(c, CloseMode::Fin, out),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::challenge::Demand;
 use super::config::{BehaviorConfig, Kind, When};
-use super::manner::Manner;
+use super::response_flaws::ResponseFlaws;
 use super::targets::Pick;
 use crate::machine::EndpointId;
 use crate::quantity::Share;
@@ -52,7 +52,7 @@ impl LocationForm {
 pub struct Behavior {
     pub(super) choice: Choice,
     /// How its answers differ from what they should be, if they do.
-    pub(super) manner: Option<Box<Manner>>,
+    pub(super) flaws: Option<Box<ResponseFlaws>>,
     when: When,
 }
 
@@ -113,13 +113,13 @@ impl Behavior {
                 keep_alive: config.keep_alive.unwrap_or(false),
             },
         };
-        let manner = Manner {
+        let flaws = ResponseFlaws {
             answer: config.answer.clone().unwrap_or_default(),
             delivery: config.delivery.clone().unwrap_or_default(),
             close: config.close,
         };
-        let manner = (manner != Manner::default()).then(|| Box::new(manner));
-        Behavior { choice, manner, when: config.when.clone().unwrap_or_default() }
+        let flaws = (flaws != ResponseFlaws::default()).then(|| Box::new(flaws));
+        Behavior { choice, flaws, when: config.when.clone().unwrap_or_default() }
     }
 
     /// The same where it redirects, with a weight for each target.

@@ -11,7 +11,7 @@ use super::machine::{Context, Outputs, Server};
 use super::queue::Asked;
 use super::{CallOutcome, Event};
 use crate::handshake::call::{self, read_status, write_call};
-use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::names::Names;
 use crate::quantity::Share;
 use crate::rng::{Distribution, Identity, Purpose, Sampler};
@@ -270,7 +270,7 @@ impl Server {
             Input::ConnectFailed(_, ConnectError::TimedOut) => CallOutcome::TimedOut,
             _ => CallOutcome::Broken,
         };
-        out.push(Output::Close(c, How::Fin));
+        out.push(Output::Close(c, CloseMode::Fin));
         self.ended(cx, now, number, outcome, out);
     }
 
@@ -279,7 +279,7 @@ impl Server {
         while self.calls.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse((_, number))) = self.calls.due.pop() else { break };
             if !self.calls.waiting[&number].rests {
-                out.push(Output::Close(ConnectionId::own(number), How::Fin));
+                out.push(Output::Close(ConnectionId::own(number), CloseMode::Fin));
                 self.ended(cx, now, number, CallOutcome::TimedOut, out);
             } else if let Some(Call { caller, which, attempt, .. }) = self.calls.waiting.remove(&number) {
                 self.attempt(cx, now, caller, which, attempt + 1, out);

@@ -11,7 +11,7 @@ use super::queue::Asked;
 use crate::handshake::server::{Request, write_challenge, write_rejection};
 use crate::handshake::tunnel;
 use crate::http::auth::{self, Algorithm, Authorization, Challenge, DigestResponse, Login};
-use crate::machine::{ConnectionId, How};
+use crate::machine::{CloseMode, ConnectionId};
 use crate::rng::{Identity, Purpose};
 use crate::time::{Nanos, Timestamp};
 
@@ -188,7 +188,7 @@ impl Server {
         let Choice::Challenge(demand) = &behavior.choice else { return };
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
-            return self.close(c, How::Fin, out);
+            return self.close(c, CloseMode::Fin, out);
         }
         let fits = asked.verdict != Verdict::Misdirected;
         let keep = fits && demand.keep_alive && self.drain.is_none() && !asked.connect;
@@ -204,11 +204,11 @@ impl Server {
             _ => write_challenge(bytes, &challenge, keep),
         };
         let answered = Event::Answered { connection: c.0, status, served };
-        if let Some(manner) = &behavior.manner {
+        if let Some(flaws) = &behavior.flaws {
             let mut bytes = Vec::new();
             write(&mut bytes);
             out.event(answered);
-            self.deliver(now, c, manner, (bytes, true, false), out);
+            self.deliver(now, c, flaws, (bytes, true, false), out);
             return self.schedule(cx, out);
         }
         out.transmit(c, write);
@@ -218,7 +218,7 @@ impl Server {
             self.end_transaction(c, out);
             self.limit_time(cx, now, c, out);
         } else {
-            self.close(c, How::Fin, out);
+            self.close(c, CloseMode::Fin, out);
         }
     }
 }

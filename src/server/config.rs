@@ -10,8 +10,8 @@ use super::balancer::{Balance, Balancing, Check, OnDown, PickBackend, ServerKind
 use super::calls::CallConfig;
 use super::challenge::Scheme;
 use super::limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
-use super::manner::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::pauses::PauseConfig;
+use super::response_flaws::{AnswerConfig, CloseConfig, DeliveryConfig};
 use super::targets::{HashBy, PickMember};
 use super::tls::TlsKeys;
 use super::transactions::TransactionsFull;

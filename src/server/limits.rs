@@ -11,7 +11,7 @@ use super::machine::{Context, Outputs, Server, State};
 use super::queue::Working;
 use super::{Event, Reason, Turn};
 use crate::handshake::server::read_request;
-use crate::machine::{ConnectionId, How};
+use crate::machine::{CloseMode, ConnectionId};
 use crate::quantity::Rate;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -168,7 +168,7 @@ impl Server {
             let partly = |bytes: &[u8]| !matches!(read_request(bytes), Ok(Some(_)));
             match self.connections.partial(c).is_some_and(partly) {
                 true => self.reject(c, 408, None, out),
-                false => self.close(c, How::Fin, out),
+                false => self.close(c, CloseMode::Fin, out),
             }
         }
     }

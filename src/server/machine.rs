@@ -9,10 +9,10 @@ use super::calls::{Caller, Calls};
 use super::connections::Connections;
 use super::drain::Drain;
 use super::limits::{Limits, QueueFull, QueueOrder, WhenFull, note};
-use super::manner::Later;
 use super::plan::Plan;
 use super::queue::{self, Asked, Job, Work, Working};
 use super::relay::Relay;
+use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
 use super::transactions::{Transactions, TransactionsFull};
 use super::{Event, Reason, Turn};
@@ -21,7 +21,7 @@ use crate::handshake::call::read_call;
 use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
 use crate::handshake::tunnel::read_connect;
 use crate::http::Directory;
-use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Identity, Seed};
 use crate::time::{Nanos, Timestamp};
 
@@ -172,7 +172,7 @@ impl Server {
                 | State::Ignored
                 | State::Open
                 | State::Closing => {
-                    out.push(Output::Close(c, How::Fin));
+                    out.push(Output::Close(c, CloseMode::Fin));
                     self.forget(c, out);
                 }
             },
@@ -277,7 +277,7 @@ impl Server {
 
     fn answered_at_once(&mut self, c: ConnectionId, status: u16, out: &mut Outputs) {
         out.event(Event::Answered { connection: c.0, status, served: Nanos::ZERO });
-        out.push(Output::Close(c, How::Fin));
+        out.push(Output::Close(c, CloseMode::Fin));
         self.forget(c, out);
     }
 
@@ -326,16 +326,16 @@ impl Server {
         out: &mut Outputs,
     ) {
         match turn {
-            _ if self.state(c) == State::Abandoned => self.close(c, How::Fin, out),
+            _ if self.state(c) == State::Abandoned => self.close(c, CloseMode::Fin, out),
             Turn::Drop => self.connections.turn(c, State::Stalled),
-            Turn::Reset => self.close(c, How::Reset, out),
+            Turn::Reset => self.close(c, CloseMode::Reset, out),
             // Without TLS there are no words to say it with.
-            Turn::Reject if self.state(c) == State::Securing => self.close(c, How::Fin, out),
+            Turn::Reject if self.state(c) == State::Securing => self.close(c, CloseMode::Fin, out),
             Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
         }
     }
 
-    pub(super) fn close(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+    pub(super) fn close(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         out.push(Output::Close(c, how));
         self.forget(c, out);
     }
@@ -407,7 +407,7 @@ impl Server {
                             if self.state(c) == State::Open {
                                 out.transmit(c, |bytes| frame::write_close(bytes, code, None));
                             }
-                            out.push(Output::Close(c, How::Fin));
+                            out.push(Output::Close(c, CloseMode::Fin));
                             return self.forget(c, out);
                         }
                         Opcode::Pong | Opcode::Data => {}
@@ -416,7 +416,7 @@ impl Server {
                 Err(_) => {
                     // Section 7.4.1: 1002, a protocol error.
                     out.transmit(c, |bytes| frame::write_close(bytes, 1002, None));
-                    out.push(Output::Close(c, How::Fin));
+                    out.push(Output::Close(c, CloseMode::Fin));
                     return self.forget(c, out);
                 }
             }

@@ -7,7 +7,7 @@ use super::*;
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::http::{Directory, MAX_HEAD_BYTES, MAX_HEADERS};
-use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Identity, Seed};
 use crate::time::Timestamp;
 
@@ -154,7 +154,7 @@ fn started(actions: &[Action]) -> Vec<(u32, Nanos)> {
 }
 
 fn closed(c: u32) -> [Action; 2] {
-    [Output::Close(ConnectionId(c), How::Fin), Output::Event(Event::Closed { connection: c })]
+    [Output::Close(ConnectionId(c), CloseMode::Fin), Output::Event(Event::Closed { connection: c })]
 }
 
 fn requested(connection: u32, queued: bool) -> Action {
@@ -683,7 +683,7 @@ proptest! {
 #[test]
 fn a_request_that_finds_the_queue_full_is_turned_away() {
     let limits = "service_time = '1ms'\nworkers = 1\nqueue_max = 1";
-    let reset = [Output::Close(ConnectionId(2), How::Reset), Output::Event(Event::Closed { connection: 2 })];
+    let reset = [Output::Close(ConnectionId(2), CloseMode::Reset), Output::Event(Event::Closed { connection: 2 })];
     for (queue_full, turn, left) in [("drop", Turn::Drop, 3), ("reset", Turn::Reset, 2), ("reject", Turn::Reject, 2)] {
         let mut bench = Bench::new(&format!("{limits}\nqueue_full = '{queue_full}'"));
         bench.ask(0, "/");
@@ -979,7 +979,7 @@ fn a_client_that_goes_during_tls_costs_all_the_same() {
     // One that goes before it said anything costs nothing.
     bench.accept(2);
     let gone = bench.give(Input::Eof(ConnectionId(2)));
-    assert_eq!(gone[0], Output::Close(ConnectionId(2), How::Fin));
+    assert_eq!(gone[0], Output::Close(ConnectionId(2), CloseMode::Fin));
 }
 
 #[test]
@@ -989,7 +989,7 @@ fn a_handshake_that_waited_too_long_ends_without_a_word() {
     bench.greet(1, false);
     let done = bench.wake();
     assert!(done.contains(&Output::Event(Event::Expired { connection: 1, waited: ms(3) })));
-    assert!(done.contains(&Output::Close(ConnectionId(1), How::Fin)));
+    assert!(done.contains(&Output::Close(ConnectionId(1), CloseMode::Fin)));
     assert!(bench.sent.is_empty(), "no HTTP without TLS");
 }
 
@@ -1016,7 +1016,7 @@ fn a_client_that_is_silent_before_or_after_tls_is_dropped() {
     let mut bench = Bench::new(&format!("{SECURE}handshake_timeout = '1s'"));
     bench.accept(0);
     assert_eq!(bench.due, bench.now + ms(1_000));
-    assert!(bench.wake().contains(&Output::Close(ConnectionId(0), How::Fin)));
+    assert!(bench.wake().contains(&Output::Close(ConnectionId(0), CloseMode::Fin)));
     bench.greet(1, false);
     bench.wake();
     assert_eq!(bench.due, bench.now + ms(1_000), "anew from the server's flight");
@@ -1078,7 +1078,7 @@ fn a_proxy_answers_once_the_target_is_up_and_then_passes_on_what_comes() {
     assert_eq!(proxy.give(Input::Received(own, b"down")), [Output::Transmit(CLIENT, 4)]);
     let actions = proxy.give(Input::Eof(own));
     let closed = Output::Event(Event::Closed { connection: 0 });
-    assert_eq!(actions[..3], [Output::Close(own, How::Fin), Output::Close(CLIENT, How::Fin), closed]);
+    assert_eq!(actions[..3], [Output::Close(own, CloseMode::Fin), Output::Close(CLIENT, CloseMode::Fin), closed]);
     // What comes too late is for nobody.
     assert_eq!(proxy.give(Input::Received(own, b"late")), []);
     assert_eq!(proxy.server.connections(), 0);
@@ -1088,7 +1088,7 @@ fn a_proxy_answers_once_the_target_is_up_and_then_passes_on_what_comes() {
     let own = ConnectionId::own(1);
     proxy.give(Input::Connected(own));
     let actions = proxy.give(Input::Reset(CLIENT));
-    assert_eq!(actions[..2], [Output::Close(own, How::Reset), Output::Close(CLIENT, How::Reset)]);
+    assert_eq!(actions[..2], [Output::Close(own, CloseMode::Reset), Output::Close(CLIENT, CloseMode::Reset)]);
 }
 
 #[test]
@@ -1098,7 +1098,10 @@ fn a_proxy_keeps_little_of_what_is_said_before_the_target_is_up() {
     proxy.received(0, CONNECT);
     assert_eq!(proxy.received(0, [0; 64 * 1024]), []);
     let actions = proxy.received(0, [0]);
-    assert_eq!(actions[..2], [Output::Close(ConnectionId::own(0), How::Reset), Output::Close(CLIENT, How::Reset)]);
+    assert_eq!(
+        actions[..2],
+        [Output::Close(ConnectionId::own(0), CloseMode::Reset), Output::Close(CLIENT, CloseMode::Reset)]
+    );
 }
 
 #[test]
@@ -1111,13 +1114,13 @@ fn a_proxy_says_why_there_is_no_tunnel() {
         proxy.received(0, CONNECT);
         let actions = proxy.give(Input::ConnectFailed(own, why));
         assert_eq!(status(&proxy.wire), said);
-        assert!(actions.contains(&Output::Close(CLIENT, How::Fin)));
+        assert!(actions.contains(&Output::Close(CLIENT, CloseMode::Fin)));
     }
     let mut silent = proxy("connect_timeout = '3s'");
     silent.accept(0);
     silent.received(0, CONNECT);
     assert_eq!(silent.due, silent.now + ms(3_000));
-    assert!(silent.wake().contains(&Output::Close(own, How::Fin)));
+    assert!(silent.wake().contains(&Output::Close(own, CloseMode::Fin)));
     assert_eq!((status(&silent.wire), silent.due), ("504".into(), Timestamp::NEVER));
     for (request, said) in [
         (&b"CONNECT nowhere:80 HTTP/1.1\r\nHost: nowhere\r\n\r\n"[..], "502"),
@@ -1160,7 +1163,7 @@ fn a_proxy_demands_credentials_on_the_same_connection_unless_it_closes_that() {
     assert!(kept.received(0, right).contains(&Output::Open(ConnectionId::own(0), EndpointId(1))));
     let mut closed = proxy(&format!("{LOGIN}\nkeep_alive = false"));
     closed.accept(0);
-    assert!(closed.received(0, CONNECT).contains(&Output::Close(CLIENT, How::Fin)));
+    assert!(closed.received(0, CONNECT).contains(&Output::Close(CLIENT, CloseMode::Fin)));
     assert!(String::from_utf8_lossy(&closed.sent).contains("Connection: close"));
 }
 
@@ -1181,7 +1184,7 @@ fn shared(text: &str) -> Bench {
 }
 
 fn stream_closed(c: u32) -> [Action; 2] {
-    [Output::Close(ConnectionId(c), How::Fin), Output::Event(Event::StreamClosed { connection: c })]
+    [Output::Close(ConnectionId(c), CloseMode::Fin), Output::Event(Event::StreamClosed { connection: c })]
 }
 
 #[test]
@@ -1264,7 +1267,7 @@ fn a_server_with_tls_takes_an_offer_and_insists_on_one() {
         }
         let actions = bench.wake();
         assert!(actions.contains(&Output::Event(Event::TimedOut { connection: 0 })), "{actions:?}");
-        assert!(actions.contains(&Output::Close(c, How::Fin)), "{actions:?}");
+        assert!(actions.contains(&Output::Close(c, CloseMode::Fin)), "{actions:?}");
         assert_eq!(bench.sent.len(), switched, "{:?}", String::from_utf8_lossy(&bench.sent));
     }
     for (request, status) in
@@ -1273,7 +1276,7 @@ fn a_server_with_tls_takes_an_offer_and_insists_on_one() {
         let mut bench = Bench::new("service_time = '0s'\ntls = '1.3'");
         bench.accept(0);
         let actions = bench.received(0, request);
-        assert!(actions.contains(&Output::Close(c, How::Fin)));
+        assert!(actions.contains(&Output::Close(c, CloseMode::Fin)));
         assert!(bench.sent.starts_with(format!("HTTP/1.1 {status}").as_bytes()));
     }
 }

@@ -11,7 +11,7 @@ use super::queue::{Job, Work};
 use super::{Reason, Turn};
 use crate::handshake::server::read_request;
 use crate::handshake::tls::{is_offered, write_required, write_switch};
-use crate::machine::{ConnectionId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 
@@ -97,7 +97,7 @@ impl Server {
         let Some(status) = refused else {
             out.transmit(c, |bytes| write_required(bytes, cx.plan.tls));
             out.event(Event::Answered { connection: c.0, status: 426, served: Nanos::ZERO });
-            return self.close(c, How::Fin, out);
+            return self.close(c, CloseMode::Fin, out);
         };
         self.reject(c, status, None, out);
     }
@@ -113,7 +113,7 @@ impl Server {
     ) {
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
-            out.push(Output::Close(c, How::Fin));
+            out.push(Output::Close(c, CloseMode::Fin));
             return self.forget(c, out);
         }
         out.event(Event::HelloAnswered { connection: c.0, served });

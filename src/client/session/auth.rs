@@ -4,10 +4,10 @@ use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
 use crate::client::group::{Context, Credentials};
 use crate::client::logins::Logins;
-use crate::client::manners::{Auth, Scheme};
+use crate::client::policies::{Auth, Scheme};
 use crate::handshake::Mode;
 use crate::http::auth::{Challenge, read_challenge, write_answer, write_basic};
-use crate::machine::{ConnectionId, EndpointId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Output};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
 
@@ -106,7 +106,7 @@ impl Session {
         if keep {
             self.ask(cx, c, out);
         } else {
-            out.push(Output::Close(c, How::Fin));
+            out.push(Output::Close(c, CloseMode::Fin));
             self.leave_gate(cx, out);
             self.enter(cx, now, out);
         }

@@ -5,7 +5,7 @@ use crate::client::event::{End, Event};
 use crate::client::group::Context;
 use crate::frame::{self, Opcode};
 use crate::http::Partial;
-use crate::machine::{ConnectionId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
@@ -48,7 +48,7 @@ impl Session {
                     return;
                 }
                 Err(_) => {
-                    out.push(Output::Close(c, How::Fin));
+                    out.push(Output::Close(c, CloseMode::Fin));
                     return self.lose(cx, now, End::BadFrame, out);
                 }
             };
@@ -63,7 +63,7 @@ impl Session {
                     let code = frame.close_code();
                     let mask = self.mask(cx, now);
                     out.transmit(c, |bytes| frame::write_close(bytes, code, mask));
-                    out.push(Output::Close(c, How::Fin));
+                    out.push(Output::Close(c, CloseMode::Fin));
                     return self.lose(cx, now, End::Close(code), out);
                 }
                 Opcode::Data => {}

@@ -3,10 +3,10 @@
 use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
 use crate::client::group::Context;
-use crate::client::manners::Form;
+use crate::client::policies::Form;
 use crate::handshake::Mode;
 use crate::http::parse_location;
-use crate::machine::{ConnectionId, EndpointId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Output};
 use crate::time::Timestamp;
 
 impl Session {
@@ -47,7 +47,7 @@ impl Session {
         let name = cx.directory.name(endpoint).map(|_| endpoint);
         let c = ConnectionId(self.connection);
         if !here {
-            out.push(Output::Close(c, How::Fin));
+            out.push(Output::Close(c, CloseMode::Fin));
             self.leave_gate(cx, out);
             self.endpoint = endpoint.0 as u16;
         }

@@ -3,7 +3,7 @@
 use super::{Asked, Outputs, Session, State};
 use crate::client::event::{Event, Failure};
 use crate::client::group::Context;
-use crate::machine::{ConnectionId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::time::Timestamp;
 
 impl Session {
@@ -46,7 +46,7 @@ impl Session {
             return false;
         }
         if failure == Failure::Closed {
-            out.push(Output::Close(ConnectionId(self.connection), How::Fin));
+            out.push(Output::Close(ConnectionId(self.connection), CloseMode::Fin));
         }
         self.leave_gate(cx, out);
         out.event(Event::AttemptFailed { connection: self.connection, failure });

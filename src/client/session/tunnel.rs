@@ -10,7 +10,7 @@ use crate::handshake::tunnel::{read_answer, target, write_connect};
 use crate::handshake::{Error, Mode};
 use crate::http::Partial;
 use crate::http::auth::{read_challenge, write_answer};
-use crate::machine::{ConnectionId, EndpointId, How, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Output};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
 
@@ -122,7 +122,7 @@ impl Session {
         if keep {
             self.ask_proxy(cx, c, out);
         } else {
-            out.push(Output::Close(c, How::Fin));
+            out.push(Output::Close(c, CloseMode::Fin));
             self.leave_gate(cx, out);
             self.enter(cx, now, out);
         }

@@ -8,7 +8,7 @@ use super::net::Net;
 use super::servers::Ask;
 use super::timed::Held;
 use super::wire::Wire;
-use crate::machine::{ConnectionId, EndpointId, How, Input};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::{Process, Way};
 use crate::rng::Identity;
 
@@ -35,7 +35,7 @@ impl<N: Net> Engine<N> {
     }
 
     /// A server closes a connection that it opened.
-    pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: How) {
+    pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
         if let Some(id) = self.servers[server as usize].opened.remove(&c.0) {
             self.close_caller(id, how);
         }
@@ -117,7 +117,7 @@ impl<N: Net> Engine<N> {
                 self.silent.push((server, wire));
             }
             match line.of_program && kernel_lives {
-                true => self.close_caller(id, How::Fin),
+                true => self.close_caller(id, CloseMode::Fin),
                 false => {
                     line.kill_client();
                     self.settle(id);
@@ -131,12 +131,12 @@ impl<N: Net> Engine<N> {
         for id in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
             let reset = unread.binary_search(&id).is_ok();
             match kernel_lives {
-                true => self.say_closed(id, if reset { How::Reset } else { How::Fin }),
+                true => self.say_closed(id, if reset { CloseMode::Reset } else { CloseMode::Fin }),
                 false => self.stop_repeating(id, Way::ToServer),
             }
             let now = self.now;
             let Some(line) = self.lines.get_mut(&id) else { continue };
-            line.close_client(How::Fin);
+            line.close_client(CloseMode::Fin);
             if !kernel_lives && line.to_server.stalled.is_some() {
                 // Nobody sends it again.
                 line.to_server.sent.retain(|(at, _)| *at > now);

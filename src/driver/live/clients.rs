@@ -15,7 +15,7 @@ use super::wire::Wire;
 use crate::client::{self, Group, Session};
 use crate::event::Kind;
 use crate::load::Arrivals;
-use crate::machine::{ConnectError, ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::network::Way;
 use crate::rng::Identity;
 use crate::time::Timestamp;
@@ -233,14 +233,14 @@ impl<N: Net> Engine<N> {
     }
 
     /// The session closes its end.
-    fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
+    fn close_client(&mut self, session: u32, c: ConnectionId, how: CloseMode) {
         let Some(id) = self.line_of(session, c) else { return };
         self.sessions[session as usize].lines.retain(|(_, line)| *line != id);
         self.close_caller(id, how);
     }
 
     /// The caller closes its end.
-    pub(super) fn close_caller(&mut self, id: LineId, how: How) {
+    pub(super) fn close_caller(&mut self, id: LineId, how: CloseMode) {
         self.say_goodbye(id, Way::ToServer, how);
         self.say_closed(id, how);
         if self.close_later(id, how) {
@@ -255,7 +255,7 @@ impl<N: Net> Engine<N> {
     /// The client's end of a line is over without its caller's doing.
     pub(super) fn forget_client(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        line.close_client(How::Fin);
+        line.close_client(CloseMode::Fin);
         match line.caller {
             Some((Caller::Session(session), _)) => {
                 self.sessions[session as usize].lines.retain(|(_, line)| *line != id);

@@ -22,7 +22,7 @@ use super::{Part, Setup};
 use crate::client;
 use crate::driver::cast;
 use crate::event::Kind;
-use crate::fault::{Fault, Strike};
+use crate::fault::{Fault, FaultWindow};
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::network::{Links, SynSchedule, Way};
@@ -39,11 +39,11 @@ pub(super) type Shared<N> = Rc<RefCell<Engine<N>>>;
 pub(super) enum Due {
     FaultHeals {
         fault: u32,
-        strike: u32,
+        window: u32,
     },
     FaultBegins {
         fault: u32,
-        strike: u32,
+        window: u32,
     },
     Member {
         server: u32,
@@ -254,17 +254,17 @@ impl<N: Net> Engine<N> {
         }
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
         let faults = self.faults.clone();
-        let strikes =
-            || (0..).zip(&faults).flat_map(|(fault, f)| (0..).zip(&f.strikes).map(move |(n, s)| (fault, n, s)));
-        for (fault, strike, Strike { begins, heals, .. }) in strikes() {
+        let windows =
+            || (0..).zip(&faults).flat_map(|(fault, f)| (0..).zip(&f.windows).map(move |(n, s)| (fault, n, s)));
+        for (fault, window, FaultWindow { begins, heals, .. }) in windows() {
             if let Some(heals) = heals.filter(|heals| heals > begins) {
-                self.push(heals, Due::FaultHeals { fault, strike });
+                self.push(heals, Due::FaultHeals { fault, window });
             }
         }
-        for (fault, strike, Strike { begins, heals, .. }) in strikes() {
-            self.push(*begins, Due::FaultBegins { fault, strike });
+        for (fault, window, FaultWindow { begins, heals, .. }) in windows() {
+            self.push(*begins, Due::FaultBegins { fault, window });
             if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                self.push(heals, Due::FaultHeals { fault, strike });
+                self.push(heals, Due::FaultHeals { fault, window });
             }
         }
         for server in 0..self.servers.len() as u32 {
@@ -306,8 +306,8 @@ impl<N: Net> Engine<N> {
 
     fn happen(&mut self, item: Due, at: Timestamp) {
         match item {
-            Due::FaultBegins { fault, strike } => self.fault_begins(fault, strike),
-            Due::FaultHeals { fault, strike } => self.fault_heals(fault, strike),
+            Due::FaultBegins { fault, window } => self.fault_begins(fault, window),
+            Due::FaultHeals { fault, window } => self.fault_heals(fault, window),
             Due::Member { server, step } => self.member(server, step),
             Due::Start { server } => self.start_server(server),
             Due::Report { server } => self.report(server),

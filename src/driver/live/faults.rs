@@ -7,15 +7,15 @@ use super::servers::Ask;
 use super::timed::Sent;
 use crate::event::Kind as EventKind;
 use crate::fault::{Cut, Event, Kind};
-use crate::machine::{How, Input};
+use crate::machine::{CloseMode, Input};
 use crate::network::Way;
 
 impl<N: Net> Engine<N> {
-    pub(super) fn fault_begins(&mut self, fault: u32, strike: u32) {
+    pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
         let number = fault as usize;
         let (factor, code, over) = (self.faults[number].factor, self.faults[number].code, self.faults[number].over);
-        let kind = self.faults[number].strikes[strike as usize].kind;
-        for server in self.faults[number].strikes[strike as usize].servers.clone() {
+        let kind = self.faults[number].windows[window as usize].kind;
+        for server in self.faults[number].windows[window as usize].servers.clone() {
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
             match kind {
                 Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
@@ -41,17 +41,17 @@ impl<N: Net> Engine<N> {
             self.latency_faults.push(fault);
             self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
             if kind == Kind::Reset {
-                self.reset_lines(fault, strike);
+                self.reset_lines(fault, window);
             }
         }
     }
 
     /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
-    fn reset_lines(&mut self, fault: u32, strike: u32) {
+    fn reset_lines(&mut self, fault: u32, window: u32) {
         let is_struck = |(id, line): (&LineId, &Line)| {
             let side = self.side(*id)?;
             let struck = &self.faults[fault as usize];
-            let struck = struck.resets(self.seed, strike, side, line.server, line.identity);
+            let struck = struck.resets(self.seed, window, side, line.server, line.identity);
             (struck && line.is_established()).then_some(*id)
         };
         let mut lines: Vec<LineId> = self.lines.iter().filter_map(is_struck).collect();
@@ -62,7 +62,7 @@ impl<N: Net> Engine<N> {
             let Some((caller, c)) = line.caller else { continue };
             let exact = line.exact;
             if let Some(wire) = line.to_client.wire.take_if(|_| !exact) {
-                wire.close(How::Reset);
+                wire.close(CloseMode::Reset);
                 line.to_server.forget();
             }
             if let Caller::Session(session) = caller {
@@ -80,10 +80,10 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    pub(super) fn fault_heals(&mut self, fault: u32, strike: u32) {
+    pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
         let number = fault as usize;
-        let kind = self.faults[number].strikes[strike as usize].kind;
-        for server in self.faults[number].strikes[strike as usize].servers.clone() {
+        let kind = self.faults[number].windows[window as usize].kind;
+        for server in self.faults[number].windows[window as usize].servers.clone() {
             match kind {
                 Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_process(server),
                 Kind::Slow => self.servers[server as usize].machine.slow_down(None),

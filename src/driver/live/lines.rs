@@ -16,7 +16,7 @@ use super::timed::Sent;
 use super::tls::End;
 use super::wire::{News, Wire};
 use crate::fault::{Fault, Side};
-use crate::machine::{ConnectError, ConnectionId, How, Input};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use crate::network::{Process, Rto, SERVER, Way};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -39,7 +39,7 @@ pub(super) enum Parcel {
     Eof,
     Reset,
     /// A client's end, on its way to a program.
-    Closed(How),
+    Closed(CloseMode),
 }
 
 /// One direction.
@@ -240,12 +240,12 @@ impl Line {
     }
 
     /// The client's end is closed: its machine hears no more.
-    pub fn close_client(&mut self, how: How) {
+    pub fn close_client(&mut self, how: CloseMode) {
         self.client_closed = true;
         self.to_client.clear();
         if self.exact {
             // What was sent before is carried still.
-            return self.to_client.wire.iter().for_each(|wire| wire.close(How::Fin));
+            return self.to_client.wire.iter().for_each(|wire| wire.close(CloseMode::Fin));
         }
         if let Some(task) = self.connecting.take() {
             task.abort();
@@ -262,14 +262,14 @@ impl Line {
             wire.kill();
         }
         // What had come, and was not read, is known here alone.
-        self.close_client(How::Reset);
+        self.close_client(CloseMode::Reset);
     }
 
     /// The server's end is: at once, where its process is killed.
-    pub fn close_server(&mut self, how: Option<How>) {
+    pub fn close_server(&mut self, how: Option<CloseMode>) {
         self.server_end = ServerEnd::Closed;
         if self.exact {
-            return self.to_server.wire.iter().for_each(|wire| wire.close(How::Fin));
+            return self.to_server.wire.iter().for_each(|wire| wire.close(CloseMode::Fin));
         }
         let unread = !self.to_server.parcels.is_empty();
         self.to_server.clear();
@@ -277,7 +277,7 @@ impl Line {
             match how {
                 Some(how) => wire.close(how),
                 // Its kernel does what it does; what had come, and was not read, is known here alone.
-                None if unread => wire.close(How::Reset),
+                None if unread => wire.close(CloseMode::Reset),
                 None => wire.kill(),
             }
         }
@@ -568,7 +568,7 @@ impl<N: Net> Engine<N> {
             // It never hears of who came and went.
             (Parcel::Reset, ServerEnd::None) if !line.of_program => {
                 if let Some(line) = self.lines.get_mut(&id) {
-                    line.close_server(Some(How::Reset));
+                    line.close_server(Some(CloseMode::Reset));
                 }
                 self.settle(id);
             }

@@ -17,7 +17,7 @@ impl<N: Net> Engine<N> {
         let (Some(side), Some(line)) = (self.side(id), self.lines.get(&id)) else { return false };
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, line.server);
-            cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
+            cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
         })
     }
 

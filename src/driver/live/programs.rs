@@ -17,7 +17,7 @@ use super::bandwidth::Cargo;
 use super::engine::Engine;
 use super::lines::{Line, LineId, Parcel};
 use super::net::Net;
-use crate::machine::How;
+use crate::machine::CloseMode;
 use crate::network::{Process, Way};
 
 /// How long a program may take to listen before the run begins, and how often it is tried.
@@ -133,7 +133,7 @@ impl<N: Net> Engine<N> {
     }
 
     /// A client closes its end: its program hears of it a way later. False where nothing is to be waited for.
-    pub(super) fn close_later(&mut self, id: LineId, how: How) -> bool {
+    pub(super) fn close_later(&mut self, id: LineId, how: CloseMode) -> bool {
         let Some(line) = self.lines.get_mut(&id).filter(|line| line.of_program) else { return false };
         if line.to_client.wire.is_none() || line.connecting.is_some() {
             return false;
@@ -144,7 +144,7 @@ impl<N: Net> Engine<N> {
     }
 
     /// A client's end comes to its program's host.
-    pub(super) fn closed_at_program(&mut self, id: LineId, how: How) {
+    pub(super) fn closed_at_program(&mut self, id: LineId, how: CloseMode) {
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_client(how);
         }

@@ -45,7 +45,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             refuse(link, at("access_link"), "the network to clients is the real one");
         }
         for (name, fault) in &file.faults {
-            let why = match fault.strikes_with() {
+            let why = match fault.effective_kind() {
                 Kind::Lossy => "loopback loses nothing",
                 Kind::Backlog => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
@@ -58,8 +58,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             refuse(true, format!("faults.{name}.kind"), why);
         }
         for fault in scenario.faults.iter().filter(|_| part == Part::Both) {
-            let strikes = fault.strikes.iter().filter(|strike| strike.servers.iter().any(|server| is_program(*server)));
-            let why = strikes.into_iter().find_map(|strike| match strike.kind {
+            let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
+            let why = windows.into_iter().find_map(|window| match window.kind {
                 Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
                 Kind::Slow | Kind::Drain => {
                     Some("what a program does is its own affair: crash kills it, and hang stops it")

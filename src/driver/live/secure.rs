@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::lines::{Caller, LineId, ServerEnd};
 use super::net::Net;
 use super::tls::Heard;
-use crate::machine::{ConnectionId, EndpointId, How, Input};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::Way;
 
 impl<N: Net> Engine<N> {
@@ -31,9 +31,9 @@ impl<N: Net> Engine<N> {
     }
 
     /// A machine closes its end: the peer is told, over TLS.
-    pub(super) fn say_goodbye(&mut self, id: LineId, way: Way, how: How) {
+    pub(super) fn say_goodbye(&mut self, id: LineId, way: Way, how: CloseMode) {
         let Some(end) = self.lines.get_mut(&id).and_then(|line| line.end_of(way)) else { return };
-        if how == How::Fin && end.is_secured() {
+        if how == CloseMode::Fin && end.is_secured() {
             end.close();
             self.flush(id, way);
         }

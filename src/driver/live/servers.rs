@@ -13,7 +13,7 @@ use super::timed::Held;
 use super::wire::Wire;
 use crate::event::Kind;
 use crate::fault;
-use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
 use crate::network::{self, Host, Process, SynAnswer, Way};
 use crate::rng::Identity;
 use crate::scenario::{Scenario, ServerEntry};
@@ -206,7 +206,7 @@ impl<N: Net> Engine<N> {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.to_server.wire = Some(wire.clone());
         if line.exact && line.server_end == ServerEnd::Closed {
-            wire.close(How::Fin);
+            wire.close(CloseMode::Fin);
         }
         let (exact, me) = (line.exact, self.me.clone());
         self.net.spawn(Place::Server(server), async move {
@@ -320,7 +320,7 @@ impl<N: Net> Engine<N> {
         self.server_outputs = Some(out);
     }
 
-    fn close_server(&mut self, server: u32, c: ConnectionId, how: How) {
+    fn close_server(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
         let slot = &mut self.servers[server as usize];
         let id = slot.accepted[c.0 as usize];
         slot.free.push(c.0);

@@ -13,7 +13,7 @@ use super::lines::{LineId, Parcel, ServerEnd};
 use super::net::Net;
 use super::wire::News;
 use crate::event::Kind;
-use crate::machine::{ConnectError, ConnectionId, How, Input};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use crate::network::{Event, Process, SynAnswer, Way};
 use crate::time::Timestamp;
 
@@ -91,19 +91,19 @@ impl<N: Net> Engine<N> {
     }
 
     /// The caller closes its end: its kernel says so, if it was up and the other end is not gone.
-    pub(super) fn say_closed(&mut self, id: LineId, how: How) {
+    pub(super) fn say_closed(&mut self, id: LineId, how: CloseMode) {
         let Some(line) = self.lines.get(&id).filter(|line| line.exact && line.client_up && !line.client_closed) else {
             return;
         };
         if line.server_end != ServerEnd::Closed {
-            self.leave(id, Way::ToServer, if how == How::Reset { Sent::Rst } else { Sent::Fin });
+            self.leave(id, Way::ToServer, if how == CloseMode::Reset { Sent::Rst } else { Sent::Fin });
         }
     }
 
     /// The server closes its end.
-    pub(super) fn say_closed_by_server(&mut self, id: LineId, how: How) {
+    pub(super) fn say_closed_by_server(&mut self, id: LineId, how: CloseMode) {
         if self.lines.get(&id).is_some_and(|line| line.exact && !line.client_closed) {
-            self.leave(id, Way::ToClient, if how == How::Reset { Sent::Rst } else { Sent::Fin });
+            self.leave(id, Way::ToClient, if how == CloseMode::Reset { Sent::Rst } else { Sent::Fin });
         }
     }
 
@@ -394,7 +394,7 @@ impl<N: Net> Engine<N> {
             line.to_server.sent.is_empty() && line.to_client.sent.is_empty() && line.held + line.queued == 0;
         if line.client_closed && server_done && nothing_moves {
             for wire in [&line.to_client.wire, &line.to_server.wire].into_iter().flatten() {
-                wire.close(How::Fin);
+                wire.close(CloseMode::Fin);
             }
             self.lines.remove(&id);
             self.forget_gaps(id);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 
 use super::net::Transport;
-use crate::machine::How;
+use crate::machine::CloseMode;
 
 /// What is read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -37,7 +37,7 @@ pub(super) enum News<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// As its machine wants it.
-    Close(How),
+    Close(CloseMode),
     /// Its process is gone: the kernel does what it does then.
     Killed,
 }
@@ -94,7 +94,7 @@ impl Wire {
     }
 
     /// Closes it: after what was sent, or at once.
-    pub fn close(&self, how: How) {
+    pub fn close(&self, how: CloseMode) {
         self.change(|state| state.end = Some(End::Close(how)));
     }
 
@@ -198,7 +198,7 @@ impl Wire {
             }
             match state.end {
                 Some(End::Killed) => return Poll::Ready(Left::Broken),
-                Some(End::Close(How::Reset)) => return Poll::Ready(Left::Reset),
+                Some(End::Close(CloseMode::Reset)) => return Poll::Ready(Left::Reset),
                 _ if state.mute => return Poll::Pending,
                 _ => {}
             }

@@ -5,7 +5,7 @@ use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
 use super::stall::{Kept, Spot};
 use super::{Held, Item, NONE, Simulation};
 use crate::fault::Side;
-use crate::machine::{ConnectError, ConnectionId, How, Input};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use crate::network::{Process, Way};
 use crate::record::Recorder;
 use crate::rng::Identity;
@@ -86,7 +86,7 @@ impl Simulation {
     }
 
     /// A server closes a connection that it opened.
-    pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: How) {
+    pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
         if let Some(connection) = self.opened_by(server, c) {
             self.close_caller(connection, how);
         }

@@ -14,11 +14,11 @@ use crate::record::Recorder;
 use crate::server::Server;
 
 impl Simulation {
-    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
+    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
         let Fault { factor, backlog, code, over, .. } = self.faults[fault as usize];
-        let kind = self.faults[fault as usize].strikes[strike as usize].kind;
-        for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
-            let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
+        let kind = self.faults[fault as usize].windows[window as usize].kind;
+        for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.faults[fault as usize].windows[window as usize].servers[target];
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
             if kind == Kind::DnsOutage {
                 self.dns.name(server).fail(self.now);
@@ -46,15 +46,15 @@ impl Simulation {
         } else if kind.impairs() {
             self.record_cuts(fault, |cut| Event::Impaired(kind, cut), recorder);
             if kind == Kind::Reset {
-                self.reset_connections(fault, strike, recorder);
+                self.reset_connections(fault, window, recorder);
             }
         }
     }
 
-    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
-        let kind = self.faults[fault as usize].strikes[strike as usize].kind;
-        for target in 0..self.faults[fault as usize].strikes[strike as usize].servers.len() {
-            let server = self.faults[fault as usize].strikes[strike as usize].servers[target];
+    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
+        let kind = self.faults[fault as usize].windows[window as usize].kind;
+        for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.faults[fault as usize].windows[window as usize].servers[target];
             if kind == Kind::DnsOutage {
                 self.dns.name(server).heal(self.now);
                 self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
@@ -91,10 +91,10 @@ impl Simulation {
 
     /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
     #[cold]
-    fn reset_connections<R: Recorder>(&mut self, fault: u32, strike: u32, recorder: &mut R) {
+    fn reset_connections<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
         // Whoever dials anew is none of those that were up.
         let mut struck: Vec<u32> = (0..self.connections.len() as u32)
-            .filter(|connection| self.is_up(*connection) && self.is_reset(fault, strike, *connection))
+            .filter(|connection| self.is_up(*connection) && self.is_reset(fault, window, *connection))
             .collect();
         // In an order that hangs on nothing but who they are.
         struck.sort_by_key(|connection| {
@@ -127,11 +127,11 @@ impl Simulation {
         entry.client == ClientEnd::Open && alive && !entry.is_stream()
     }
 
-    fn is_reset(&self, fault: u32, strike: u32, connection: u32) -> bool {
+    fn is_reset(&self, fault: u32, window: u32, connection: u32) -> bool {
         let identity = self.identity_of(connection);
         let over = |leg: Leg| {
             let (_, side, server) = self.stretch(connection, leg);
-            self.faults[fault as usize].resets(self.seed, strike, side, server, identity)
+            self.faults[fault as usize].resets(self.seed, window, side, server, identity)
         };
         over(Leg::Before) || self.connections[connection].is_relayed() && over(Leg::Behind)
     }
@@ -176,7 +176,7 @@ impl Simulation {
         let (_, side, server) = self.stretch(connection, self.leg_to(connection, way, spot));
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, server);
-            cut.is_some_and(|cut| cut.strikes(way == Way::ToServer))
+            cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
         })
     }
 

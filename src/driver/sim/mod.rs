@@ -47,7 +47,7 @@ use std::collections::BTreeMap;
 use super::cast;
 use crate::client::{self, Group, Session};
 use crate::event::{Event, Kind};
-use crate::fault::{self, Fault, Strike};
+use crate::fault::{self, Fault, FaultWindow};
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::network::{Host, Links, SynSchedule, Way};
@@ -186,11 +186,11 @@ enum Item {
     },
     FaultBegins {
         fault: u32,
-        strike: u32,
+        window: u32,
     },
     FaultHeals {
         fault: u32,
-        strike: u32,
+        window: u32,
     },
 }
 
@@ -374,7 +374,7 @@ impl Simulation {
         let links = Links::new(seed, &scenario.routes);
         let of_kind = |kind| {
             let faults = (0..).zip(&scenario.faults);
-            let is_meant = |fault: &Fault| fault.strikes.iter().any(|strike| strike.kind == kind);
+            let is_meant = |fault: &Fault| fault.windows.iter().any(|window| window.kind == kind);
             faults.filter(|(_, fault)| is_meant(fault)).map(|(number, _)| number).collect::<Vec<u32>>()
         };
         let lossy_faults = of_kind(fault::Kind::Lossy);
@@ -438,23 +438,23 @@ impl Simulation {
     fn schedule_all(&mut self) {
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
         for (number, fault) in (0..).zip(&self.faults) {
-            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
+            for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
                 if let Some(heals) = heals.filter(|heals| heals > begins) {
-                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                    self.queue.push(heals, Item::FaultHeals { fault: number, window });
                 }
             }
         }
         for (number, fault) in (0..).zip(&self.faults) {
-            for (strike, Strike { begins, heals, .. }) in (0..).zip(&fault.strikes) {
-                self.queue.push(*begins, Item::FaultBegins { fault: number, strike });
+            for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
+                self.queue.push(*begins, Item::FaultBegins { fault: number, window });
                 // A restart that takes no time is over as soon as it has begun.
                 if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                    self.queue.push(heals, Item::FaultHeals { fault: number, strike });
+                    self.queue.push(heals, Item::FaultHeals { fault: number, window });
                 }
             }
         }
-        let strikes = self.faults.iter().flat_map(|fault| &fault.strikes);
-        self.changes = strikes.flat_map(|strike| [Some(strike.begins), strike.heals]).flatten().collect();
+        let windows = self.faults.iter().flat_map(|fault| &fault.windows);
+        self.changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten().collect();
         self.changes.sort_unstable();
         self.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
         for server in 0..self.servers.len() as u32 {
@@ -559,13 +559,13 @@ impl Simulation {
             Item::CheckEnds { check, went_well } => self.check_ends(check, went_well, recorder),
             Item::Tell => self.tell_sessions(recorder),
             Item::Idle { connection, since } => self.idle_for_long(connection, since),
-            Item::FaultBegins { fault, strike } => {
+            Item::FaultBegins { fault, window } => {
                 self.next_quiet();
-                self.fault_begins(fault, strike, recorder);
+                self.fault_begins(fault, window, recorder);
             }
-            Item::FaultHeals { fault, strike } => {
+            Item::FaultHeals { fault, window } => {
                 self.next_quiet();
-                self.fault_heals(fault, strike, recorder);
+                self.fault_heals(fault, window, recorder);
             }
         }
         if !self.noted.is_empty() {

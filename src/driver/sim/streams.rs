@@ -10,7 +10,7 @@ use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
 use super::{GroupSlot, Item, NONE, Simulation};
 use crate::client::{Action, News, Pool, Wish};
 use crate::h2::{self, Frame};
-use crate::machine::{ConnectionId, EndpointId, How, Input};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::Way;
 use crate::record::Recorder;
 use crate::rng::Identity;
@@ -143,7 +143,7 @@ impl Simulation {
                 }
                 Action::Close(number) => {
                     if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
-                        self.close_caller(carrier, How::Fin);
+                        self.close_caller(carrier, CloseMode::Fin);
                     }
                 }
                 Action::Idle(number) => self.idle(host, number),
@@ -216,7 +216,7 @@ impl Simulation {
         if let (Who::Host(host), true, ClientEnd::Open) = (entry.caller.who(), still, entry.client) {
             let number = entry.client_number;
             if self.streams.hosts[host as usize].0.retire(number) {
-                self.close_caller(carrier, How::Fin);
+                self.close_caller(carrier, CloseMode::Fin);
             }
         }
         self.landed(carrier);
@@ -262,7 +262,7 @@ impl Simulation {
     /// A session closes its end of a stream. With RST: it has found out that there is nobody at the other end, which holds
     /// for all that its host has on this connection.
     #[cold]
-    pub(super) fn close_stream(&mut self, stream: u32, how: How) {
+    pub(super) fn close_stream(&mut self, stream: u32, how: CloseMode) {
         let entry = &mut self.connections[stream];
         entry.client = ClientEnd::Closed;
         let server_done = matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
@@ -275,10 +275,10 @@ impl Simulation {
             && let Who::Host(host) = self.connections[carrier].caller.who()
         {
             let line = self.connections[carrier].client_number;
-            if how == How::Reset {
+            if how == CloseMode::Reset {
                 self.carrier_lost(carrier, false);
                 if self.connections[carrier].client != ClientEnd::Closed {
-                    self.close_caller(carrier, How::Reset);
+                    self.close_caller(carrier, CloseMode::Reset);
                 }
             } else {
                 if asked && !server_done {
@@ -292,11 +292,11 @@ impl Simulation {
 
     /// A server closes its end of a stream.
     #[cold]
-    pub(super) fn close_stream_at_server(&mut self, stream: u32, how: How) {
+    pub(super) fn close_stream_at_server(&mut self, stream: u32, how: CloseMode) {
         let heard = self.connections[stream].client != ClientEnd::Closed;
         let place = self.streams.places.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
         if let Some(&Place { carrier, number, answered, .. }) = place {
-            self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == How::Fin));
+            self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
         self.settle(stream);
     }

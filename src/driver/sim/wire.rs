@@ -8,7 +8,7 @@ use super::relay::{Leg, by_way_of_balancer};
 use super::stall::{Kept, Spot};
 use super::{Held, Item, Simulation};
 use crate::event::Kind;
-use crate::machine::{ConnectionId, How, Input};
+use crate::machine::{CloseMode, ConnectionId, Input};
 use crate::network::{Event, Message, Process, Way};
 use crate::record::Recorder;
 use crate::rng::Identity;
@@ -161,7 +161,7 @@ impl Simulation {
     }
 
     /// The session closes its end: FIN, unless the connection was never up or the other end is gone already.
-    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId, how: How) {
+    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId, how: CloseMode) {
         match self.connection_of(session, c) {
             None if self.streams.any() => self.give_up_stream(session, c),
             None => {}
@@ -171,7 +171,7 @@ impl Simulation {
     }
 
     /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
-    pub(super) fn close_caller(&mut self, connection: u32, how: How) {
+    pub(super) fn close_caller(&mut self, connection: u32, how: CloseMode) {
         let entry = &mut self.connections[connection];
         let was_up = entry.client == ClientEnd::Open;
         entry.client = ClientEnd::Closed;
@@ -180,13 +180,13 @@ impl Simulation {
         }
         let entry = &self.connections[connection];
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
-            self.end_toward_server(connection, how == How::Reset);
+            self.end_toward_server(connection, how == CloseMode::Reset);
         }
         self.settle(connection);
     }
 
     /// The server closes its end: FIN or RST, unless the client's is closed already.
-    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId, how: How) {
+    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
         let slot = &mut self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
@@ -196,7 +196,7 @@ impl Simulation {
             return self.close_stream_at_server(connection, how);
         }
         if entry.client != ClientEnd::Closed {
-            self.cut(connection, how == How::Reset);
+            self.cut(connection, how == CloseMode::Reset);
         }
         self.settle(connection);
     }
@@ -379,7 +379,7 @@ impl Simulation {
                 Who::Server(_) => self.tell_server(connection, News::Eof, recorder),
                 Who::Host(_) => {
                     self.carrier_lost(connection, true);
-                    self.close_caller(connection, How::Fin);
+                    self.close_caller(connection, CloseMode::Fin);
                 }
             }
         }

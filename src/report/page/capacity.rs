@@ -225,7 +225,7 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
     });
     let fills: Vec<Json> = fills.collect();
     if !fills.is_empty() {
-        page.chart("fills", "How full resources are", "1 is full.", chart(("share", "fill"), fills));
+        page.chart("fills", "CloseMode full resources are", "1 is full.", chart(("share", "fill"), fills));
     }
 }
 

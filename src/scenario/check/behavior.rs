@@ -3,7 +3,7 @@
 use super::super::Scenario;
 use super::super::path::segment;
 use super::super::problem::{listed, ticked};
-use super::{Problem, Tree, manner, valid_path};
+use super::{Problem, Tree, response_flaws, valid_path};
 use crate::http::auth::Login;
 use crate::server::{BehaviorConfig, Kind, LocationForm, PickMember, Scheme, When};
 use crate::time::Nanos;
@@ -90,7 +90,7 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
     if challenge {
         demands_what_can_be_given(behavior, path, tree)?;
     }
-    manner::check(behavior, path, tree)?;
+    response_flaws::check(behavior, path, tree)?;
     if let Some(when) = &behavior.when {
         applies_sometimes(when, &at("when"), run, tree)?;
     }

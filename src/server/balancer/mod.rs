@@ -14,7 +14,7 @@ use super::relay::{Parted, Relay};
 use super::{Context, Event, Outputs, Plan, Server};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
-use crate::machine::{ConnectionId, EndpointId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
 use crate::network::{Health, Verdict};
 use crate::rng::{Identity, Purpose};
 use crate::time::Timestamp;
@@ -127,13 +127,13 @@ impl Balancer {
             Input::Received(c, bytes) => match self.check_of(c) {
                 Some((own, backend)) => self.check_answered(plan, cx, own, backend, bytes, out),
                 None if self.relay.pass(c, bytes, out) => {}
-                None => self.part(c, How::Reset, out),
+                None => self.part(c, CloseMode::Reset, out),
             },
-            Input::Eof(c) => self.ended_at(plan, c, How::Fin, out),
-            Input::Reset(c) => self.ended_at(plan, c, How::Reset, out),
+            Input::Eof(c) => self.ended_at(plan, c, CloseMode::Fin, out),
+            Input::Reset(c) => self.ended_at(plan, c, CloseMode::Reset, out),
             Input::Connected(c) => self.connected(cx, plan, c, out),
             Input::Secured(c, _) => self.ask(cx, plan, c, out),
-            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, c, How::Reset, out),
+            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, c, CloseMode::Reset, out),
             // TLS is between the client and the server behind.
             Input::Preface(_) | Input::StreamOpened(..) | Input::Stream(..) => {}
             Input::Wake | Input::Admitted | Input::Peers(_) | Input::Hello(..) | Input::Resolved(..) => {}
@@ -156,7 +156,7 @@ impl Balancer {
         let Some(backend) = chosen else {
             // What the client has said was read by nobody: RST (`tcp_close` with bytes in the receive queue).
             out.event(Event::NotForwarded { connection: c.0 });
-            out.push(Output::Close(c, How::Reset));
+            out.push(Output::Close(c, CloseMode::Reset));
             out.event(Event::Closed { connection: c.0 });
             return;
         };
@@ -178,7 +178,7 @@ impl Balancer {
         match self.check_of(c) {
             None => drop(self.relay.up(own, out)),
             Some((_, backend)) => match plan.check {
-                Check::Connect => self.checked(plan, backend, true, How::Reset, out),
+                Check::Connect => self.checked(plan, backend, true, CloseMode::Reset, out),
                 Check::Handshake if cx.directory.secure(plan.to[backend]) => {
                     out.push(Output::StartTls(c, plan.to[backend]));
                 }
@@ -207,19 +207,19 @@ impl Balancer {
         // The servers here send a head in one piece.
         let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
         let open = matches!(answer, Ok(Some((Answer::Open, _))));
-        self.checked(plan, backend, open, How::Fin, out);
+        self.checked(plan, backend, open, CloseMode::Fin, out);
     }
 
     /// One end of a connection is gone: so is the other, in the same way.
-    fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: How, out: &mut Outputs) {
+    fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         match self.check_of(c) {
-            Some((_, backend)) => self.checked(plan, backend, false, How::Fin, out),
+            Some((_, backend)) => self.checked(plan, backend, false, CloseMode::Fin, out),
             None => self.part(c, how, out),
         }
     }
 
     /// Closes both ends of a way.
-    fn part(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+    fn part(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         let Some(Parted { own, accepted, to }) = self.relay.part(c) else { return };
         self.backends[to].connections -= 1;
         out.push(Output::Close(own, how));
@@ -228,7 +228,7 @@ impl Balancer {
     }
 
     /// A check has come out.
-    fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: How, out: &mut Outputs) {
+    fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: CloseMode, out: &mut Outputs) {
         let Some(own) = self.backends[backend].checking.take() else { return };
         self.checks.remove(&own);
         out.push(Output::Close(ConnectionId::own(own), how));
@@ -246,7 +246,7 @@ impl Balancer {
         }
         out.event(Event::MarkedDown { server });
         if plan.on_down == OnDown::Reset {
-            self.relay.ways_to(backend).into_iter().for_each(|own| self.part(own, How::Reset, out));
+            self.relay.ways_to(backend).into_iter().for_each(|own| self.part(own, CloseMode::Reset, out));
         }
     }
 
@@ -274,7 +274,7 @@ impl Balancer {
         if self.checks_end.is_some_and(|end| end <= now) {
             self.checks_end = None;
             for backend in 0..self.backends.len() {
-                self.checked(plan, backend, false, How::Reset, out);
+                self.checked(plan, backend, false, CloseMode::Reset, out);
             }
         }
     }
@@ -282,7 +282,7 @@ impl Balancer {
     /// Connects that have taken too long.
     fn give_up_connects(&mut self, now: Timestamp, out: &mut Outputs) {
         while let Some(own) = self.relay.overdue(now) {
-            self.part(own, How::Reset, out);
+            self.part(own, CloseMode::Reset, out);
         }
     }
 

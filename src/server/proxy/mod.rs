@@ -11,7 +11,7 @@ use super::relay::Parted;
 use super::{Config, Event, ServerKind};
 use crate::handshake::server::write_rejection;
 use crate::handshake::tunnel::{authority, write_connected};
-use crate::machine::{ConnectError, ConnectionId, How, Input, Output};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, Input, Output};
 use crate::time::{Nanos, Timestamp};
 
 /// What the members of a group of proxies have in common besides what servers have.
@@ -59,7 +59,7 @@ impl Server {
     fn cannot_reach(&mut self, c: ConnectionId, status: u16, out: &mut Outputs) {
         out.transmit(c, |bytes| write_rejection(bytes, status, None));
         out.event(Event::Answered { connection: c.0, status, served: Nanos::ZERO });
-        self.close(c, How::Fin, out);
+        self.close(c, CloseMode::Fin, out);
     }
 
     /// Something happened to a connection of a tunnel, or of one that is to be.
@@ -69,7 +69,7 @@ impl Server {
         match input {
             Input::Received(_, bytes) => {
                 if !relay.pass(c, bytes, out) {
-                    self.end_tunnel(c, How::Reset, out);
+                    self.end_tunnel(c, CloseMode::Reset, out);
                 }
             }
             Input::Connected(_) => {
@@ -84,8 +84,8 @@ impl Server {
                 let status = if why == ConnectError::Refused { 502 } else { 504 };
                 self.give_up(c, status, out);
             }
-            Input::Eof(_) => self.end_tunnel(c, How::Fin, out),
-            _ => self.end_tunnel(c, How::Reset, out),
+            Input::Eof(_) => self.end_tunnel(c, CloseMode::Fin, out),
+            _ => self.end_tunnel(c, CloseMode::Reset, out),
         }
         self.schedule(cx, out);
     }
@@ -101,13 +101,13 @@ impl Server {
     /// The target of a tunnel can't be reached.
     fn give_up(&mut self, own: ConnectionId, status: u16, out: &mut Outputs) {
         if let Some(Parted { own, accepted, .. }) = self.relay.as_mut().and_then(|relay| relay.part(own)) {
-            out.push(Output::Close(own, How::Fin));
+            out.push(Output::Close(own, CloseMode::Fin));
             self.cannot_reach(accepted, status, out);
         }
     }
 
     /// One end of a tunnel is gone: so is the other, in the same way.
-    fn end_tunnel(&mut self, c: ConnectionId, how: How, out: &mut Outputs) {
+    fn end_tunnel(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         if let Some(Parted { own, accepted, .. }) = self.relay.as_mut().and_then(|relay| relay.part(c)) {
             out.push(Output::Close(own, how));
             self.close(accepted, how, out);

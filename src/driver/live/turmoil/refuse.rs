@@ -52,9 +52,9 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
     }
-    let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.strikes);
-    let drawn = drawn.map(|strike| ("chaos.kinds".to_string(), strike.kind));
-    let written = file.faults.iter().map(|(name, fault)| (format!("faults.{name}.kind"), fault.strikes_with()));
+    let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.windows);
+    let drawn = drawn.map(|window| ("chaos.kinds".to_string(), window.kind));
+    let written = file.faults.iter().map(|(name, fault)| (format!("faults.{name}.kind"), fault.effective_kind()));
     for (key, kind) in written.chain(drawn) {
         let why = match kind {
             Kind::Lossy => LOSES_NOTHING,
@@ -85,13 +85,13 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
         let servers = servers.map(|(name, _)| format!("servers.{name}.access_link"));
         let clients = file.clients.iter().filter(|(_, group)| group.access_link.is_some());
         let clients = clients.map(|(name, _)| format!("clients.{name}.access_link"));
-        let faults = file.faults.iter().filter(|(_, fault)| fault.strikes_with() == Kind::Bandwidth);
+        let faults = file.faults.iter().filter(|(_, fault)| fault.effective_kind() == Kind::Bandwidth);
         let faults = faults.map(|(name, _)| format!("faults.{name}.kind"));
         for key in links.chain(servers).chain(clients).chain(faults) {
             found.push(format!("{key}: clients of your own go over turmoil's links, which have no bandwidth"));
         }
     }
-    let resets = file.faults.iter().filter(|(_, fault)| fault.strikes_with() == Kind::Reset);
+    let resets = file.faults.iter().filter(|(_, fault)| fault.effective_kind() == Kind::Reset);
     for (name, _) in resets.filter(|_| !(programs.clients.is_empty() && programs.servers.is_empty())) {
         found.push(format!("faults.{name}.kind: connections of your own programs are turmoil's, which resets none"));
     }
@@ -123,9 +123,9 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     };
     for fault in &scenario.faults {
         let asks = |kind: Kind| matches!(kind, Kind::Slow | Kind::Drain);
-        let strike = fault.strikes.iter().find(|strike| asks(strike.kind) && strike.servers.iter().any(is_program));
-        if let Some(strike) = strike {
-            let kind = strike.kind.name();
+        let window = fault.windows.iter().find(|window| asks(window.kind) && window.servers.iter().any(is_program));
+        if let Some(window) = window {
+            let kind = window.kind.name();
             found.push(format!("faults.{}: a program of your own can't be asked for `{kind}`", fault.name));
         }
     }

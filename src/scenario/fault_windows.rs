@@ -1,7 +1,7 @@
 //! What a fault can still get wrong: keys of another kind, and two faults on the same server.
 
 use super::{Problem, Scenario, ServerEntry, Tree};
-use crate::fault::{Config, Cut, Fault, Kind, Side, Strike};
+use crate::fault::{Config, Cut, Fault, FaultWindow, Kind, Side};
 use crate::machine::EndpointId;
 use crate::quantity::Loss;
 use crate::server::Membership;
@@ -13,7 +13,7 @@ const MAX_TIMES: u32 = 10_000;
 /// Checks the keys of the fault `faults.NAME`.
 pub(super) fn keys(name: &str, fault: &Config, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("faults.{name}.{key}");
-    let kind = fault.strikes_with();
+    let kind = fault.effective_kind();
     let (rolling, drain) = (kind == Kind::RollingRestart, kind == Kind::Drain);
     let given = [
         ("factor", fault.factor.is_some(), kind == Kind::Slow || kind == Kind::Latency),
@@ -126,19 +126,19 @@ pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem
     for fault in &scenario.faults {
         // None of this kind is drawn at random.
         let Some(config) = scenario.file.faults.get(&fault.name) else { continue };
-        if config.strikes_with() != Kind::RollingRestart {
+        if config.effective_kind() != Kind::RollingRestart {
             continue;
         }
         // Repetitions may be cut off.
         let rounds = config.repeat.and_then(|repeat| repeat.times).unwrap_or(1) as usize;
-        let first = &fault.strikes[..fault.strikes.len() / rounds.max(1)];
-        let Some(ends) = first.iter().filter_map(|strike| strike.heals).max() else { continue };
+        let first = &fault.windows[..fault.windows.len() / rounds.max(1)];
+        let Some(ends) = first.iter().filter_map(|window| window.heals).max() else { continue };
         let ends = ends.since(Timestamp::ZERO);
         if ends <= run {
             continue;
         }
-        let restarts = first.iter().filter(|strike| strike.kind == Kind::Restart);
-        let servers: usize = restarts.map(|strike| strike.servers.len()).sum();
+        let restarts = first.iter().filter(|window| window.kind == Kind::Restart);
+        let servers: usize = restarts.map(|window| window.servers.len()).sum();
         let turn = config.drain.unwrap_or_default() + config.duration.unwrap_or_default();
         let message = format!("the last of {servers} servers would be back at {ends}, but the run ends at {run}");
         let help = format!(
@@ -153,14 +153,14 @@ pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem
 /// A fault can only hold a server that is there.
 pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for fault in &scenario.faults {
-        for strike in &fault.strikes {
-            let heals = strike.heals.unwrap_or(Timestamp::NEVER);
-            for server in &strike.servers {
+        for window in &fault.windows {
+            let heals = window.heals.unwrap_or(Timestamp::NEVER);
+            for server in &window.servers {
                 // DNS names are numbered after servers, and are there all the time.
                 let Some(ServerEntry { name, group }) = scenario.servers.get(*server as usize) else { continue };
                 let Membership { joins_at, leaves_at } = scenario.file.servers[*group].membership();
                 let at = |key: &str| format!("faults.{}.{key}", fault.name);
-                if let Some(joins) = joins_at.filter(|joins| strike.begins <= *joins) {
+                if let Some(joins) = joins_at.filter(|joins| window.begins <= *joins) {
                     let message = format!(
                         "`{}` would hold `{name}` before it has joined, at {}",
                         fault.name,
@@ -187,12 +187,12 @@ pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
 /// way over a link. Different kinds may; and of two partitions, what either cuts is cut.
 pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for (number, fault) in scenario.faults.iter().enumerate() {
-        let Some(kind) = fault.strikes.first().map(|strike| strike.kind).filter(|kind| kind.is_of_links()) else {
+        let Some(kind) = fault.windows.first().map(|window| window.kind).filter(|kind| kind.is_of_links()) else {
             continue;
         };
         // Repetitions are in order of time.
-        let outlasts = |pair: &[Strike]| pair[0].heals.is_none_or(|heals| heals > pair[1].begins);
-        if fault.strikes.windows(2).any(outlasts) {
+        let outlasts = |pair: &[FaultWindow]| pair[0].heals.is_none_or(|heals| heals > pair[1].begins);
+        if fault.windows.windows(2).any(outlasts) {
             let message = format!("`{}` would begin again before it is healed", fault.name);
             let help = "repeat it after a longer time, or let it take less";
             return Err(tree.problem(&format!("faults.{}.repeat.every", fault.name), message).with_help(help));
@@ -219,9 +219,9 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
     }
     let mut held: Vec<(u32, Timestamp, Timestamp, usize)> = Vec::new();
     for (number, fault) in scenario.faults.iter().enumerate() {
-        for strike in &fault.strikes {
-            let heals = strike.heals.unwrap_or(Timestamp::NEVER);
-            held.extend(strike.servers.iter().map(|server| (*server, strike.begins, heals, number)));
+        for window in &fault.windows {
+            let heals = window.heals.unwrap_or(Timestamp::NEVER);
+            held.extend(window.servers.iter().map(|server| (*server, window.begins, heals, number)));
         }
     }
     held.sort_unstable();
@@ -246,7 +246,7 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
 }
 
 fn is_of(fault: &Fault, kind: Kind) -> bool {
-    fault.strikes.first().is_some_and(|strike| strike.kind == kind)
+    fault.windows.first().is_some_and(|window| window.kind == kind)
 }
 
 /// A way over a link that both faults strike.
@@ -257,13 +257,13 @@ fn both_hold<'a>(one: &Fault, other: &'a Fault) -> Option<&'a Cut> {
     })
 }
 
-/// Whether a strike of one fault lasts while one of the other does.
+/// Whether a window of one fault lasts while one of the other does.
 fn at_once(one: &Fault, other: &Fault) -> bool {
-    let meets = |a: &Strike, b: &Fault| {
+    let meets = |a: &FaultWindow, b: &Fault| {
         // The last of the others that begins no later, and the first that begins later.
         let ends = a.heals.unwrap_or(Timestamp::NEVER);
-        let later = b.strikes.partition_point(|strike| strike.begins <= a.begins);
-        b.lasts_at(a.begins) || b.strikes.get(later).is_some_and(|strike| strike.begins < ends)
+        let later = b.windows.partition_point(|window| window.begins <= a.begins);
+        b.lasts_at(a.begins) || b.windows.get(later).is_some_and(|window| window.begins < ends)
     };
-    one.strikes.iter().any(|strike| meets(strike, other))
+    one.windows.iter().any(|window| meets(window, other))
 }

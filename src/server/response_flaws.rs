@@ -9,7 +9,7 @@ use super::Event;
 use super::machine::{Outputs, Server, State};
 use crate::frame;
 use crate::http;
-use crate::machine::{ConnectionId, How};
+use crate::machine::{CloseMode, ConnectionId};
 use crate::time::{Nanos, Timestamp};
 
 /// What is done to a header field that proves something.
@@ -144,7 +144,7 @@ pub struct CloseConfig {
 
 /// How a behavior's answers differ from what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Manner {
+pub(super) struct ResponseFlaws {
     pub answer: AnswerConfig,
     pub delivery: DeliveryConfig,
     pub close: Option<CloseConfig>,
@@ -228,7 +228,7 @@ fn is_field(line: &str, name: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Open(Option<CloseConfig>),
-    Close(How),
+    Close(CloseMode),
     Silence,
 }
 
@@ -283,26 +283,26 @@ impl Later {
 }
 
 impl Server {
-    /// Sends an answer in its own manner.
+    /// Sends an answer with its flaws, at its pace.
     #[cold]
     pub(super) fn deliver(
         &mut self,
         now: Timestamp,
         c: ConnectionId,
-        manner: &Manner,
+        flaws: &ResponseFlaws,
         (mut bytes, is_head, opens): (Vec<u8>, bool, bool),
         out: &mut Outputs,
     ) {
         if is_head {
-            manner.answer.apply(&mut bytes, opens);
+            flaws.answer.apply(&mut bytes, opens);
         }
-        let delivery = &manner.delivery;
-        let mut end = if opens { End::Open(manner.close) } else { End::Close(How::Fin) };
+        let delivery = &flaws.delivery;
+        let mut end = if opens { End::Open(flaws.close) } else { End::Close(CloseMode::Fin) };
         if let Some(cut) = delivery.cut {
             bytes.truncate(cut as usize);
             end = match delivery.then.unwrap_or_default() {
-                Then::Fin => End::Close(How::Fin),
-                Then::Reset => End::Close(How::Reset),
+                Then::Fin => End::Close(CloseMode::Fin),
+                Then::Reset => End::Close(CloseMode::Reset),
                 Then::Silence => End::Silence,
             };
         }
