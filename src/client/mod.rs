@@ -8,10 +8,10 @@ mod event;
 mod group;
 mod host;
 mod logins;
-mod moves;
 mod names;
 mod policies;
 mod pool;
+mod redirect_cache;
 mod retry;
 mod session;
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::logins::Logins;
-use super::moves::Moves;
+use super::redirect_cache::RedirectCache;
 use crate::machine::EndpointId;
 use crate::shape::{self, shaped};
 use crate::time::{Nanos, Timestamp};
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for DnsCache {
 pub struct Names {
     known: Vec<Known>,
     logins: Logins,
-    moves: Moves,
+    redirect_cache: RedirectCache,
 }
 
 #[derive(Debug)]
@@ -117,8 +117,8 @@ impl Names {
     }
 
     /// Where it was sent for good.
-    pub(super) fn moves(&mut self) -> &mut Moves {
-        &mut self.moves
+    pub(super) fn redirect_cache(&mut self) -> &mut RedirectCache {
+        &mut self.redirect_cache
     }
 
     /// The addresses of a name, the best first, if they are known and not out of date.

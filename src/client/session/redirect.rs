@@ -34,7 +34,7 @@ impl Session {
         if cx.group.remembers.takes(status) {
             let from = (self.target(cx, asked.name), asked.path.map(String::from));
             if let Some(names) = known(cx) {
-                names.moves().keep(from, (endpoint, path.clone()));
+                names.redirect_cache().keep(from, (endpoint, path.clone()));
             }
         }
         let waits = cx.group.retry.honour_retry_after && retry_after.is_some();
@@ -105,7 +105,7 @@ impl Session {
     #[cold]
     pub(super) fn go_where_it_led(&mut self, cx: &mut Context<'_>) {
         let start = (self.endpoint(), None);
-        let Some((endpoint, path)) = known(cx).and_then(|names| names.moves().find(&start)) else { return };
+        let Some((endpoint, path)) = known(cx).and_then(|names| names.redirect_cache().find(&start)) else { return };
         self.endpoint = endpoint.0 as u16;
         self.rare = Some(Box::new(Rare { name: Some(endpoint), path, ..Rare::default() }));
     }

@@ -7,9 +7,9 @@ pub(super) type Place = (EndpointId, Option<String>);
 
 /// The redirects that a process goes by without asking again (RFC 9110 section 15.4.2: a permanent one asks for that).
 #[derive(Debug, Default)]
-pub(super) struct Moves(Vec<(Place, Place)>);
+pub(super) struct RedirectCache(Vec<(Place, Place)>);
 
-impl Moves {
+impl RedirectCache {
     /// Keeps a redirect, in place of an earlier one from there.
     pub fn keep(&mut self, from: Place, to: Place) {
         self.0.retain(|(other, _)| *other != from);
@@ -38,16 +38,16 @@ mod tests {
     #[test]
     fn redirects_are_gone_by_one_after_the_other() {
         let place = |server: u32, path: Option<&str>| (EndpointId(server), path.map(String::from));
-        let mut moves = Moves::default();
-        assert_eq!(moves.find(&place(0, None)), None);
-        moves.keep(place(0, None), place(1, None));
-        moves.keep(place(1, None), place(1, Some("/x")));
-        assert_eq!(moves.find(&place(0, None)), Some(place(1, Some("/x"))));
-        assert_eq!(moves.find(&place(1, Some("/x"))), None);
-        moves.keep(place(1, None), place(2, None));
-        assert_eq!(moves.find(&place(0, None)), Some(place(2, None)));
+        let mut cache = RedirectCache::default();
+        assert_eq!(cache.find(&place(0, None)), None);
+        cache.keep(place(0, None), place(1, None));
+        cache.keep(place(1, None), place(1, Some("/x")));
+        assert_eq!(cache.find(&place(0, None)), Some(place(1, Some("/x"))));
+        assert_eq!(cache.find(&place(1, Some("/x"))), None);
+        cache.keep(place(1, None), place(2, None));
+        assert_eq!(cache.find(&place(0, None)), Some(place(2, None)));
         // Round and round: as if none were known.
-        moves.keep(place(2, None), place(0, None));
-        assert_eq!(moves.find(&place(0, None)), None);
+        cache.keep(place(2, None), place(0, None));
+        assert_eq!(cache.find(&place(0, None)), None);
     }
 }
