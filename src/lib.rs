@@ -80,7 +80,7 @@
 //!
 //! # The floors of the house
 //!
-//! A room imports rooms of lower floors only; `tests/architecture.rs` holds that. `ARCHITECTURE.md` has a picture. From the
+//! A room imports rooms of lower floors only; `tests/integration/architecture.rs` holds that. `ARCHITECTURE.md` has a picture. From the
 //! ground up (below all of them lies `shape`, from which types have the JSON Schema that [`scenario::schema`] prints):
 //!
 //! | floor | rooms | what they must not know |

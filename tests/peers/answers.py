@@ -4,7 +4,7 @@
 `answers.py judge CLIENT PROFILE OUTCOMES VISITS SECONDS`: a line for the table, and each difference; exit code 1 if one of
 them is not declared in differences.csv.
 
-What a profile says is its rows in tests/data/clients.csv, to which tests/clients.rs holds the simulation."""
+What a profile says is its rows in tests/data/clients.csv, to which tests/integration/clients.rs holds the simulation."""
 
 import csv
 import json

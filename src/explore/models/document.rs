@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # Known answers
 
 `shakedown verify --models` simulates small scenarios whose outcome is known, and compares. This page is written from
-the table that it runs (`UPDATE_GOLDEN=1 cargo test --test models`), so it says what is tested and nothing else.
+the table that it runs (`UPDATE_GOLDEN=1 cargo test --test integration models::`), so it says what is tested and nothing else.
 
 How an answer is compared:
 

@@ -303,7 +303,7 @@ fn bytes_wait_for_each_other_where_bandwidth_is_limited() {
     }
 }
 
-const PROXIES: &str = include_str!("data/proxies.toml");
+const PROXIES: &str = include_str!("../data/proxies.toml");
 
 #[test]
 fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
@@ -323,7 +323,7 @@ fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
 
 #[test]
 fn servers_that_call_others_do_so_on_real_sockets() {
-    let scenario = load("calls", include_str!("data/calls.toml"), None, &[]);
+    let scenario = load("calls", include_str!("../data/calls.toml"), None, &[]);
     let runs = both(&scenario);
     agree(&runs);
     let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
@@ -362,7 +362,7 @@ count = 3
 arrive = { evenly_over = "90ms" }
 endpoints = ["passing"]
 "#;
-    let text = format!("{}{secure}", include_str!("data/balancers.toml"));
+    let text = format!("{}{secure}", include_str!("../data/balancers.toml"));
     let scenario = load("balancers", &text, None, &[]);
     let runs = both(&scenario).map(without_beats);
     let [ours, theirs] = runs.each_ref().map(|events| sequences(events));
@@ -406,7 +406,7 @@ fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let nat = std::fs::read_to_string("scenarios/l4-versus-redirect/l4-nat.toml").unwrap();
     let problem = live::both(&load("l4-nat", &nat, None, &[])).unwrap_err().to_string();
     assert!(problem.contains("servers.front.balance: a kernel would have to rewrite addresses"), "{problem}");
-    let proxies = include_str!("data/proxies.toml");
+    let proxies = include_str!("../data/proxies.toml");
     let mut behind = load("proxies", proxies, None, &[]);
     let problem = live::clients(&mut behind, &["gateway=ws://127.0.0.1:1".into()], false).unwrap_err().to_string();
     assert!(problem.contains("add --target narrow=http://HOST:PORT"), "{problem}");
@@ -1178,7 +1178,7 @@ for = "1s"
 
 fn load_programs(text: &str) -> Result<Scenario, String> {
     let own = std::env::current_exe().unwrap();
-    let command = format!("command = ['{}', '--exact', 'a_program', '--ignored', '--nocapture']", own.display());
+    let command = format!("command = ['{}', '--exact', 'real::a_program', '--ignored', '--nocapture']", own.display());
     let overrides = Overrides { programs: true, ..Overrides::default() };
     Scenario::load("programs", "programs", &text.replace("COMMAND", &command), &overrides).map_err(|e| e.to_string())
 }

@@ -66,5 +66,5 @@ fn the_document_is_the_tables() {
         fs::write(&path, &now).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap();
-    assert!(now == committed, "UPDATE_GOLDEN=1 cargo test --test models writes docs/models.md anew");
+    assert!(now == committed, "UPDATE_GOLDEN=1 cargo test --test integration models:: writes docs/models.md anew");
 }

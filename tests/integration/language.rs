@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shakedown::scenario::{Overrides, Scenario};
 
-const DOCS: &str = include_str!("../docs/scenarios.md");
+const DOCS: &str = include_str!("../../docs/scenarios.md");
 
 /// Has each table that there is.
 const TABLES: &str = r#"

@@ -7,7 +7,7 @@
 //! other languages are no commands.
 //!
 //! A block of `console slow` or `sh slow` takes too long for a debug build. The gate runs the pages that have some, whole, with
-//! an optimised program: `SHAKEDOWN=target/release/shakedown cargo test --test guide -- --ignored`.
+//! an optimised program: `SHAKEDOWN=target/release/shakedown cargo test --test integration guide:: -- --ignored`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,11 @@ use std::process::{Command, Output, Stdio};
 
 /// Commands that no test runs, each with its reason.
 const NOT_RUN: [(&str, &str, &str); 2] = [
-    ("replay", "tshark -r failed.pcapng", "wants tshark; tests/captures.rs reads captures where there is one"),
+    (
+        "replay",
+        "tshark -r failed.pcapng",
+        "wants tshark; tests/integration/captures.rs reads captures where there is one",
+    ),
     ("validation", "benches/validation/run", "measures a quiet machine, for minutes"),
 ];
 
@@ -222,11 +226,15 @@ mod own_code {
 fn the_code_shown_is_code_that_runs() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
     let dedented = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();
-    let (page, runs) = (read("docs/own-code.md"), dedented(&(read("examples/own_code.rs") + &read("tests/guide.rs"))));
+    let (page, runs) =
+        (read("docs/own-code.md"), dedented(&(read("examples/own_code.rs") + &read("tests/integration/guide.rs"))));
     let blocks: Vec<&str> = page.split("```rust\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
     assert_eq!(blocks.len(), 3);
     for block in blocks {
-        assert!(runs.contains(&dedented(block)), "neither examples/own_code.rs nor tests/guide.rs has\n{block}");
+        assert!(
+            runs.contains(&dedented(block)),
+            "neither examples/own_code.rs nor tests/integration/guide.rs has\n{block}"
+        );
     }
 }
 
@@ -391,5 +399,5 @@ fn shells_editors_and_man_are_told_what_there_is() {
     assert!(page.contains(".TH") && page.contains("shakedown run scenarios/failover.toml"), "{page}");
 
     let schema = run(place.path(), &["schema"]).stdout;
-    assert_eq!(text(&schema), include_str!("../scenarios/schema.json"));
+    assert_eq!(text(&schema), include_str!("../../scenarios/schema.json"));
 }

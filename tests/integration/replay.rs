@@ -381,7 +381,7 @@ fn sessions_are_found_by_what_they_went_through() {
     assert_eq!(explore::find(&scenario, Which::Redirected, 2).len(), 2);
 }
 
-/// The documentation shows what comes out (`UPDATE_GOLDEN=1 cargo test --test replay` writes it).
+/// The documentation shows what comes out (`UPDATE_GOLDEN=1 cargo test --test integration replay::` writes it).
 #[test]
 fn the_documented_ladder_is_a_real_one() {
     let scenario = committed("failover", &[]);
@@ -394,7 +394,10 @@ fn the_documented_ladder_is_a_real_one() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&page, written).unwrap();
     } else {
-        assert!(written == committed, "docs/replay.md shows another ladder: UPDATE_GOLDEN=1 cargo test --test replay");
+        assert!(
+            written == committed,
+            "docs/replay.md shows another ladder: UPDATE_GOLDEN=1 cargo test --test integration replay::"
+        );
     }
 }
 

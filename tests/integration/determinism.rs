@@ -73,7 +73,7 @@ fn digests_are_as_committed() {
         fs::write(&path, &now).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap();
-    assert_eq!(now, committed, "UPDATE_GOLDEN=1 cargo test --test determinism writes the file anew");
+    assert_eq!(now, committed, "UPDATE_GOLDEN=1 cargo test --test integration determinism:: writes the file anew");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_preset_gives_way_to_what_the_scenario_writes() {
 
 #[test]
 fn every_preset_is_described() {
-    let page = include_str!("../docs/clients.md");
+    let page = include_str!("../../docs/clients.md");
     for (name, preset) in presets() {
         assert!(page.contains(&format!("`{name}`")) && page.contains(&preset.version), "{name} {}", preset.version);
     }

@@ -155,7 +155,7 @@ fn peers() -> String {
     let mut text = String::from(
         "# One server for each answer to the opening handshake in tests/data/clients.csv, for real clients (tests/peers/run): how\n\
          # do they take it, and is that what their profiles say? A silent host is not among them, as loopback always answers.\n\
-         # Written by tests/clients.rs (UPDATE_GOLDEN=1).\n\
+         # Written by tests/integration/clients.rs (UPDATE_GOLDEN=1).\n\
          format = 1\ntitle = \"Answers to the opening handshake\"\nduration = \"10m\"\n",
     );
     let mut faults = String::new();
@@ -230,7 +230,7 @@ fn live(profile: &str, name: &str) -> Life {
 
 /// The table's rows, by their columns' names.
 fn rows() -> Vec<BTreeMap<&'static str, &'static str>> {
-    let table = include_str!("data/clients.csv");
+    let table = include_str!("../data/clients.csv");
     let mut lines = table.lines();
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
     // The last column may hold commas, and then stands in quotes.
@@ -489,7 +489,7 @@ fn a_location_that_leads_nowhere_fails_whoever_follows() {
 
 #[test]
 fn every_profile_is_described() {
-    let page = include_str!("../docs/clients.md");
+    let page = include_str!("../../docs/clients.md");
     for (name, profile) in profiles() {
         assert!(page.contains(&format!("`{name}`")) && page.contains(&profile.version), "{name} {}", profile.version);
         assert!(!profile.facts.is_empty() && profile.keys.contains_key("known_findings"), "{name}");

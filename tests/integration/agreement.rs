@@ -1,5 +1,4 @@
 //! One scenario, two drivers: over turmoil, every session lives the life that it lives in the simulator.
-#![cfg(feature = "turmoil")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -492,23 +491,23 @@ fn agrees_to_the_nanosecond(name: &str, text: &str) {
 
 #[test]
 fn proxies_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("proxies", include_str!("data/proxies.toml"));
+    agrees_to_the_nanosecond("proxies", include_str!("../data/proxies.toml"));
 }
 
 #[test]
 fn calls_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("calls", include_str!("data/calls.toml"));
+    agrees_to_the_nanosecond("calls", include_str!("../data/calls.toml"));
 }
 
 #[test]
 fn balancers_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("balancers", include_str!("data/balancers.toml"));
+    agrees_to_the_nanosecond("balancers", include_str!("../data/balancers.toml"));
 }
 
 #[test]
 fn a_program_of_the_users_is_reached_through_a_proxy() {
     let lab =
-        Lab::from_text("proxies", include_str!("data/proxies.toml")).unwrap().server("gateway", tungstenite_server);
+        Lab::from_text("proxies", include_str!("../data/proxies.toml")).unwrap().server("gateway", tungstenite_server);
     let mut theirs: Vec<Event> = Vec::new();
     let outcome = lab.run_with(&mut theirs).unwrap();
     let mut ours: Vec<Event> = Vec::new();
@@ -608,7 +607,7 @@ fn what_turmoil_cannot_do_is_refused_with_all_of_it() {
     }
 }
 
-#[path = "../examples/own_code.rs"]
+#[path = "../../examples/own_code.rs"]
 mod own_code;
 
 #[test]
@@ -789,7 +788,7 @@ fn what_a_program_cannot_be_asked_for_is_refused() {
     for part in ["network.loss: ", "gatewy: the scenario has no server group", "faults.deploy: a program of your own"] {
         assert!(problem.contains(part), "{part} is missing in {problem}");
     }
-    let behind = Lab::from_text("proxies", include_str!("data/proxies.toml")).unwrap();
+    let behind = Lab::from_text("proxies", include_str!("../data/proxies.toml")).unwrap();
     let problem = behind.client("by_cut", |_| async { Ok(()) }).run().unwrap_err().to_string();
     assert!(problem.contains("clients.by_cut.proxy: a program of your own"), "{problem}");
     let failing = Lab::from_text("struck", STRUCK).unwrap().server("off", |_| async { Err("no disk".into()) });

@@ -1,0 +1,32 @@
+//! The integration tests, all in one program, so that one library is linked once.
+
+#[cfg(feature = "turmoil")]
+mod agreement;
+mod answers;
+mod architecture;
+mod auth;
+mod balancers;
+mod bandwidth;
+mod calls;
+mod captures;
+mod cli;
+mod clients;
+mod determinism;
+mod dns;
+mod extended_connect;
+mod guide;
+mod hunt;
+mod hybi;
+mod language;
+mod models;
+mod network;
+mod outages;
+mod presets;
+mod proxies;
+mod real;
+mod redirects;
+mod replay;
+mod servers;
+mod sweep;
+mod tls;
+mod transactions;
