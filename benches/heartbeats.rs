@@ -14,7 +14,7 @@ use std::time::Instant;
 use shakedown::driver;
 use shakedown::metrics::{Measured, Metrics, Value};
 use shakedown::record::Digest;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 use shakedown::time::Timestamp;
 
 #[path = "../tests/counting/mod.rs"]
@@ -56,8 +56,8 @@ fn run(clients: u32, sets: &[&str]) -> Ran {
     let count = format!("clients.players.count={clients}");
     let sets = sets.iter().map(ToString::to_string).chain([count]).collect();
     let overrides = Overrides { sets, ..Overrides::default() };
-    let scenario =
-        Scenario::load("heartbeats", "heartbeats", SCENARIO, &overrides).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = shakedown::scenario::load("heartbeats", "heartbeats", SCENARIO, &overrides)
+        .unwrap_or_else(|problem| panic!("{problem}"));
     let baseline = counting::reset_peak();
     let start = Instant::now();
     let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));

@@ -85,7 +85,8 @@ impl Case {
             clients,
             // More runs where they are short, as short runs are disturbed more.
             rounds: (7_000_000 / clients.max(1)).clamp(3, 21),
-            scenario: Scenario::load(path, "storm", &text, &overrides).unwrap_or_else(|problem| panic!("{problem}")),
+            scenario: shakedown::scenario::load(path, "storm", &text, &overrides)
+                .unwrap_or_else(|problem| panic!("{problem}")),
             simulated: Vec::new(),
             floor: Vec::new(),
             peak_bytes: 0,

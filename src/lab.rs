@@ -148,7 +148,7 @@ impl Lab {
     }
 
     fn scenario(&self) -> std::result::Result<Scenario, LabError> {
-        Scenario::load(&self.shown, &self.name, &self.text, &self.overrides)
+        crate::scenario::load(&self.shown, &self.name, &self.text, &self.overrides)
             .map_err(|problem| LabError::Scenario(Box::new(problem)))
     }
 

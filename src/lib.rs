@@ -26,7 +26,7 @@
 //!     arrive = { evenly_over = "2s" }
 //!     endpoints = ["gateway"]
 //! "#;
-//! let scenario = Scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let scenario = shakedown::scenario::load("inline", "inline", text, &Overrides::default())?;
 //! let finished = shakedown::explore::once(&scenario, |_| true);
 //! let p99 = finished.measured.summary.get("time_to_open.p99");
 //! assert_eq!(finished.digest.len(), 32);
@@ -61,7 +61,7 @@
 //!
 //! # let text = "format = 1\ntitle = \"One gateway\"\nduration = \"5s\"\n[servers.gateway]\n[clients.players]\n\
 //! #             count = 10\nendpoints = \"gateway\"\narrive = { evenly_over = \"1s\" }\n";
-//! let scenario = Scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let scenario = shakedown::scenario::load("inline", "inline", text, &Overrides::default())?;
 //! let (mut simulation, mut last) = (Simulation::new(&scenario), Last(Timestamp::ZERO));
 //! while simulation.advance(&mut last, 1_000) {}
 //! assert!(last.0 > Timestamp::ZERO && last.0 <= simulation.now());
@@ -73,7 +73,7 @@
 //! ```
 //! use shakedown::scenario::{Overrides, Scenario};
 //!
-//! let problem = Scenario::load("fleet.toml", "fleet", "format = 1\ntilte = \"x\"\n", &Overrides::default()).unwrap_err();
+//! let problem = shakedown::scenario::load("fleet.toml", "fleet", "format = 1\ntilte = \"x\"\n", &Overrides::default()).unwrap_err();
 //! assert!(problem.message().contains("unknown key"), "{problem}");
 //! assert!(problem.help().is_some_and(|help| help.contains("`title`")), "{problem}");
 //! ```
@@ -96,36 +96,35 @@
 //! | output | [chart], [replay], [report] | files and clocks |
 //! | use | [explore], `lab`, [cli] | – |
 
+#![forbid(unsafe_code)]
+
 pub mod chart;
-pub mod check;
 pub mod cli;
-pub mod client;
-pub mod driver;
-pub mod event;
 pub mod explore;
-pub mod fault;
-pub mod frame;
-pub mod h2;
-pub mod handshake;
-pub mod http;
 #[cfg(feature = "turmoil")]
 pub mod lab;
-pub mod load;
-pub mod machine;
-pub mod metrics;
-pub mod names;
-pub mod network;
-pub mod profile;
-pub mod quantity;
-pub mod record;
 pub mod replay;
 pub mod report;
-pub mod rng;
-pub mod scenario;
-pub mod server;
-mod shape;
-pub mod time;
-pub mod tls;
+
+pub use shakedown_core::{
+    check, client, event, fault, frame, h2, handshake, http, load, machine, metrics, names, network, quantity, record,
+    rng, server, time, tls,
+};
+pub use shakedown_scenario::profile;
+
+/// Drivers give the machines a network and a clock: the simulator, real sockets, turmoil.
+pub mod driver {
+    pub use shakedown_core::driver::*;
+    pub use shakedown_live as live;
+}
+
+/// The scenario: a TOML file, read strictly, checked completely, ready to run.
+pub mod scenario {
+    pub use shakedown_core::scenario::*;
+    #[cfg(feature = "schema")]
+    pub use shakedown_scenario::schema;
+    pub use shakedown_scenario::{Overrides, Problem, Tree, load, nearest};
+}
 
 pub use explore::hunt::assert_all as hunt;
 

@@ -28,7 +28,7 @@ fn scenario(file: &str, clients: u32, sets: &[&str]) -> Scenario {
         "expect={}".into(),
     ]);
     let overrides = Overrides { sets, ..Overrides::default() };
-    Scenario::load(&path, file, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+    shakedown::scenario::load(&path, file, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// A storm over ten seconds.

@@ -25,7 +25,7 @@ const EXAMPLE: Accept = Accept(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// A client group with every default, but for a path that a relative `Location` changes.
 static GROUP: LazyLock<Config> = LazyLock::new(|| {
     let text = "format = 1\ntitle = 'x'\nduration = '9s'\n[servers.a]\n[clients.b]\ncount = 1\nendpoints = ['a']\npath = '/a/b?c'";
-    let scenario = Scenario::load("fuzz.toml", "fuzz", text, &Overrides::default());
+    let scenario = shakedown::scenario::load("fuzz.toml", "fuzz", text, &Overrides::default());
     scenario.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
 });
 

@@ -24,13 +24,13 @@ fuzz_target!(|input: &str| {
 });
 
 fn load(text: &str, overrides: &Overrides) {
-    match Scenario::load("fuzz.toml", "fuzz", text, overrides) {
+    match shakedown::scenario::load("fuzz.toml", "fuzz", text, overrides) {
         Err(problem) => assert!(!problem.to_string().is_empty()),
         Ok(scenario) => {
             scenario.layout();
             scenario.directory();
             let written = scenario.resolved();
-            match Scenario::load("resolved.toml", "fuzz", &written, &Overrides::default()) {
+            match shakedown::scenario::load("resolved.toml", "fuzz", &written, &Overrides::default()) {
                 Ok(again) => assert_eq!(again.resolved(), written),
                 Err(problem) => panic!("{written}\n{problem}"),
             }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, complain, print, read, stem};
 use crate::explore::calibrate::{calibrate, variant};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::Overrides;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +27,7 @@ pub(super) struct CalibrateArgs {
 
 pub(super) fn command(args: &CalibrateArgs) -> Result<(), Failure> {
     let (shown, text) = read(&args.scenario)?;
-    let scenario = Scenario::load(&shown, &stem(&args.scenario), &text, &Overrides::default())?;
+    let scenario = crate::scenario::load(&shown, &stem(&args.scenario), &text, &Overrides::default())?;
     let calibration = calibrate()?;
     let text = variant(&calibration, &scenario);
     let Some(out) = &args.out else { return print(&text) };

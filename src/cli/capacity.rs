@@ -121,7 +121,7 @@ pub(super) fn capacity(args: &CapacityArgs, again: &Again<'_>) -> Result<(), Fai
         sets: args.sets.clone(),
         ..Overrides::default()
     };
-    let scenario = Scenario::load(&shown, &name, &text, &overrides)?;
+    let scenario = crate::scenario::load(&shown, &name, &text, &overrides)?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {
         (true, _) => map(args, &scenario, again),

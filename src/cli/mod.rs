@@ -352,7 +352,7 @@ impl ScenarioArgs {
     fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
         let (shown, text) = read(&self.scenario)?;
         let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone(), programs };
-        Ok(Scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
+        Ok(crate::scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
     }
 }
 

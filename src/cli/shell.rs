@@ -7,6 +7,9 @@ use clap_complete::Shell;
 
 use super::{Cli, Failure, print};
 
+/// As the types that read scenarios make it: a test compares (`--features schema`).
+const SCHEMA: &str = include_str!("../../scenarios/schema.json");
+
 pub(super) const SCHEMA_EXAMPLES: &str = "\
 Examples:
   shakedown schema > scenario.schema.json
@@ -38,7 +41,7 @@ pub(super) struct ManArgs {
 }
 
 pub(super) fn schema() -> Result<(), Failure> {
-    print(&crate::scenario::schema())
+    print(SCHEMA)
 }
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {

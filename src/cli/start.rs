@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Failure, print, stem};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::Overrides;
 
 /// A scenario that explains itself.
 const STARTER: &str = include_str!("starter.toml");
@@ -90,7 +90,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn entry(file: &Path) -> Result<String, Failure> {
     let (shown, text) = super::read(file)?;
     let mut entry = format!("{shown}\n");
-    match Scenario::load(&shown, &stem(file), &text, &Overrides { programs: true, ..Overrides::default() }) {
+    match crate::scenario::load(&shown, &stem(file), &text, &Overrides { programs: true, ..Overrides::default() }) {
         Ok(scenario) => {
             let _ = writeln!(entry, "    {}", scenario.file.title);
             indent(&mut entry, &question(&text));

@@ -48,7 +48,7 @@ pub struct Calibration {
 /// # Errors
 /// When sockets can't be had.
 pub fn calibrate() -> Result<Calibration, LiveError> {
-    let scenario = Scenario::load("the probe", "probe", PROBE, &Overrides::default());
+    let scenario = crate::scenario::load("the probe", "probe", PROBE, &Overrides::default());
     let scenario = scenario.map_err(|problem| LiveError::Target(problem.to_string()))?;
     let setup = live::both(&scenario)?;
     let mut events: Vec<Event> = Vec::new();
@@ -136,7 +136,7 @@ mod tests {
                     '2ms'\n[servers.b]\nservice_time = { exponential = { mean = '1ms' } }\n[clients.c]\ncount = \
                     1\nendpoints = ['a']\n";
         let load = |text: &str, variant: Option<String>| {
-            let loaded = Scenario::load("x", "x", text, &Overrides { variant, ..Overrides::default() });
+            let loaded = crate::scenario::load("x", "x", text, &Overrides { variant, ..Overrides::default() });
             loaded.unwrap_or_else(|problem| panic!("{problem}"))
         };
         let written = variant(&found, &load(text, None));

@@ -65,7 +65,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
                 sets,
                 ..Overrides::default()
             };
-            Scenario::load(&source.shown, &source.name, &source.text, &overrides)
+            crate::scenario::load(&source.shown, &source.name, &source.text, &overrides)
         };
         let written = load(None, &[])?;
         let base = written.compare.base.clone();
@@ -206,7 +206,7 @@ impl Prepared {
         let run = |(number, seed): &(usize, u64)| {
             let (part, row) = rows[*number];
             let overrides = Overrides { seed: Some(*seed), ..Overrides::default() };
-            let scenario = Scenario::load("the resolved scenario", &part.scenario, &row.resolved, &overrides)?;
+            let scenario = crate::scenario::load("the resolved scenario", &part.scenario, &row.resolved, &overrides)?;
             let finished = once(&scenario, |_| true);
             let own = part.metrics.iter().filter(|path| !comparison.metrics.contains(path));
             let run = measured(&finished, *seed, comparison.metrics.iter().chain(own));
@@ -326,7 +326,8 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
         let mut rows = Vec::new();
         for row in list(&part, "rows")? {
             let resolved = text(&row, "scenario_toml")?;
-            let scenario = Scenario::load("compare.json: scenario_toml", &name, &resolved, &Overrides::default());
+            let scenario =
+                crate::scenario::load("compare.json: scenario_toml", &name, &resolved, &Overrides::default());
             let scenario = scenario.map_err(|problem| Unreadable::Scenario(Box::new(problem)))?;
             let of_runs =
                 list(&row, "runs")?.into_iter().map(|run| run["seed"].as_u64().ok_or(Unreadable::Form("seed")));

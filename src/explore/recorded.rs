@@ -11,7 +11,7 @@ use super::sweep::label;
 use crate::metrics::Value;
 use crate::report::comparison::{LATENCIES, Lines, Part, Row, Run, SIM};
 use crate::report::{of_all_groups, read_histogram_log};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::Overrides;
 use crate::time::{Nanos, Timestamp};
 
 /// Why a folder can't be compared.
@@ -198,7 +198,7 @@ fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String
 
 /// Every metric of a scenario, which says what a number is the number of.
 fn kinds(name: &str, resolved: &str) -> Result<Vec<(String, Value)>, String> {
-    let scenario = Scenario::load("scenario_toml", name, resolved, &Overrides::default())
+    let scenario = crate::scenario::load("scenario_toml", name, resolved, &Overrides::default())
         .map_err(|problem| problem.to_string())?;
     Ok(scenario.metrics().metrics.into_iter().map(|metric| (metric.path, metric.value)).collect())
 }

@@ -117,7 +117,7 @@ mod tests {
             arrive = { evenly_over = "1s" }
             endpoints = ["gateway"]
         "#;
-        Scenario::load("t", "t", text, &Overrides::default()).unwrap()
+        crate::scenario::load("t", "t", text, &Overrides::default()).unwrap()
     }
 
     fn compared(scenario: &Scenario, events: &[Event], partial: bool) -> Option<Difference> {

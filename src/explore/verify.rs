@@ -8,7 +8,7 @@ use super::replay::{Kept, exemplars};
 use super::{capacity, compare};
 use crate::replay::Chooser;
 use crate::report;
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::Overrides;
 use crate::time::Timestamp;
 
 /// One recorded run, held against a new one.
@@ -109,11 +109,12 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     let (digest, version) = (text("digest")?, text("version")?);
     let driver = text("driver")?;
     let source = format!("{}: scenario_toml", folder.join("run.json").display());
-    let scenario = match Scenario::load(&source, &text("scenario")?, &text("scenario_toml")?, &Overrides::default()) {
-        Ok(scenario) => scenario,
-        // It ran once: what is different is what scenarios may say.
-        Err(problem) => return Ok(vec![problem.to_string()]),
-    };
+    let scenario =
+        match crate::scenario::load(&source, &text("scenario")?, &text("scenario_toml")?, &Overrides::default()) {
+            Ok(scenario) => scenario,
+            // It ran once: what is different is what scenarios may say.
+            Err(problem) => return Ok(vec![problem.to_string()]),
+        };
     let (mut chooser, mut kept) = (Chooser::default(), Kept::default());
     let finished = match driver.as_str() {
         "sim" => once_with(&scenario, &mut chooser, |_| true),

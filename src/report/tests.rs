@@ -26,7 +26,7 @@ endpoints = ["gateway"]
 "#;
 
 fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
-    let scenario = Scenario::load("two.toml", "two", SCENARIO, &Overrides::default()).unwrap();
+    let scenario = crate::scenario::load("two.toml", "two", SCENARIO, &Overrides::default()).unwrap();
     let mut metrics = Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
     let measured = metrics.finish(Timestamp(scenario.file.duration.0));

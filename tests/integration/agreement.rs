@@ -246,7 +246,7 @@ fn scenarios(folder: &Path) -> BTreeSet<String> {
 fn load(name: &str, sets: &[&str], seed: Option<u64>) -> Scenario {
     let text = std::fs::read_to_string(format!("scenarios/{name}.toml")).unwrap();
     let sets = sets.iter().map(ToString::to_string).collect();
-    Scenario::load(name, name, &text, &Overrides { sets, seed, ..Overrides::default() })
+    shakedown::scenario::load(name, name, &text, &Overrides { sets, seed, ..Overrides::default() })
         .unwrap_or_else(|problem| panic!("{name}: {problem}"))
 }
 
@@ -444,7 +444,7 @@ at = "3600ms"
 
 #[test]
 fn resets_strike_the_same_connections_over_turmoil() {
-    let scenario = Scenario::load("reset", "reset", RESET, &Overrides::default()).unwrap();
+    let scenario = shakedown::scenario::load("reset", "reset", RESET, &Overrides::default()).unwrap();
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     let [one, other] = [&ours, &theirs].map(|events| lives(events));
@@ -459,7 +459,7 @@ fn resets_strike_the_same_connections_over_turmoil() {
 
 #[test]
 fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
-    let scenario = Scenario::load("narrow", "narrow", NARROW, &Overrides::default()).unwrap();
+    let scenario = shakedown::scenario::load("narrow", "narrow", NARROW, &Overrides::default()).unwrap();
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     let [one, other] = [&ours, &theirs].map(|events| lives(events));
@@ -475,8 +475,8 @@ fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
 
 /// A scenario of no question of its own, in which everything is struck: the same to the nanosecond.
 fn agrees_to_the_nanosecond(name: &str, text: &str) {
-    let scenario =
-        Scenario::load(name, name, text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = shakedown::scenario::load(name, name, text, &Overrides::default())
+        .unwrap_or_else(|problem| panic!("{problem}"));
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     if let Some(difference) = first_difference(&scenario, &lives(&ours), &lives(&theirs)) {
         panic!("{name}: {difference}");

@@ -14,13 +14,13 @@ fn scenario(behavior: &str, clients: &str) -> Result<Scenario, Problem> {
          behavior = {behavior}\n[clients.players]\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n\
          {clients}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 fn run(behavior: &str, clients: &str) -> Summary {
     let scenario = scenario(behavior, clients).unwrap_or_else(|problem| panic!("{problem}"));
     // As it is resolved, it is the same.
-    let again = Scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default());
+    let again = shakedown::scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default());
     assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);

@@ -17,7 +17,7 @@ fn scenario(servers: &str, clients: &str) -> Result<Scenario, Problem> {
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
          count = 1\narrive = 'at_once'\n{clients}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 /// Metrics, and every event as it is printed.
@@ -175,7 +175,8 @@ fn a_challenge_is_remembered_and_a_nonce_grows_old() {
             "format = 1\ntitle = 'x'\nduration = '3s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
              count = 1\nendpoints = ['gateway']\n{again}"
         );
-        let scenario = Scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+        let scenario =
+            shakedown::scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
         let mut metrics = Metrics::new(scenario.layout());
         driver::run(&scenario, &mut metrics);
         metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
@@ -335,7 +336,8 @@ fn what_is_resolved_runs_to_the_same_events() {
     {
         assert!(resolved.contains(default), "{default}: {resolved}");
     }
-    let again = Scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+    let again =
+        shakedown::scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
     let events = |scenario: &Scenario| {
         let mut events: Vec<Event> = Vec::new();
         driver::run(scenario, &mut events);

@@ -15,7 +15,7 @@ const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 /// A balancer 20 ms from its clients and 1 ms from its servers, which take no time. The balancer has number 0, the

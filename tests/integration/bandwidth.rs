@@ -11,7 +11,7 @@ const MS: u64 = 1_000_000;
 const US: u64 = 1_000;
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 fn run(text: &str) -> Vec<Event> {

@@ -24,7 +24,7 @@ fn text(gateway: &str, auth: &str, clients: &str, rest: &str) -> String {
 const CALLS: &str = "calls = [{ to = 'auth', timeout = '1s' }]";
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 fn run(text: &str) -> Vec<Event> {

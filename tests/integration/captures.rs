@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use shakedown::explore;
 use shakedown::replay::pcapng;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 
 fn captured(text: &str) -> Vec<u8> {
     let text = format!("format = 1\ntitle = \"A capture\"\n{text}");
-    let scenario = Scenario::load("t", "t", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario =
+        shakedown::scenario::load("t", "t", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
     let traces = explore::trace(&scenario, &[(0, 0)]);
     assert_eq!(traces.len(), 1);
     pcapng(&scenario, None, &traces)

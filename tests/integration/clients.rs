@@ -146,7 +146,7 @@ fn scenario(profile: &str, name: &str) -> Scenario {
         let kind = if fault.ends_with("off") { "power-off" } else { "crash" };
         text.push_str(&format!("[faults.dead]\nkind = '{kind}'\ntarget = '{target}'\nat = '0s'\n"));
     }
-    Scenario::load("x", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x", "x", &text, &Overrides::default())
         .unwrap_or_else(|problem| panic!("{profile} {name}: {problem}"))
 }
 
@@ -290,9 +290,10 @@ fn told(servers: &str, client: &str) -> (Vec<(u32, String)>, u64, Vec<String>) {
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '1ms'\n{servers}\n[clients.one]\ncount = 1\n\
          arrive = 'at_once'\nendpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{client}\n"
     );
-    let scenario = Scenario::load("x", "x", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario =
+        shakedown::scenario::load("x", "x", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
     // As it is resolved, it is the same.
-    let again = Scenario::load("x", "x", &scenario.resolved(), &Overrides::default());
+    let again = shakedown::scenario::load("x", "x", &scenario.resolved(), &Overrides::default());
     assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
     let trace = explore::trace(&scenario, &[(0, 0)]).remove(0);
     let came_out = trace.events.iter().find_map(|event| match event.kind {
@@ -386,8 +387,8 @@ fn permanent_redirects_are_gone_by_from_the_beginning_the_next_time() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '1ms'\n{servers}\n[clients.one]\ncount = 1\n\
              arrive = 'at_once'\nendpoints = ['gateway']\n{client}\n"
         );
-        let scenario =
-            Scenario::load("x", "x", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+        let scenario = shakedown::scenario::load("x", "x", &text, &Overrides::default())
+            .unwrap_or_else(|problem| panic!("{problem}"));
         let trace = explore::trace(&scenario, &[(0, 0)]).remove(0);
         let hosts: Vec<String> = trace
             .messages
@@ -413,7 +414,7 @@ fn a_profile_gives_way_to_the_group_and_comes_before_a_preset() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n{client}\n"
         );
-        let loaded = Scenario::load("x", "x", &text, &Overrides::default());
+        let loaded = shakedown::scenario::load("x", "x", &text, &Overrides::default());
         loaded.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
     };
     let both = resolved("profile = 'websocket-client'\npreset = 'websockets'\nreads = { extension = 'fails' }");
@@ -457,7 +458,7 @@ fn what_contradicts_is_refused() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n{client}\n"
         );
-        let told = Scenario::load("x", "x", &text, &Overrides::default()).expect_err(&client).to_string();
+        let told = shakedown::scenario::load("x", "x", &text, &Overrides::default()).expect_err(&client).to_string();
         assert!(told.contains(says), "{client}: {told}");
     }
     for (behavior, says) in [
@@ -473,7 +474,7 @@ fn what_contradicts_is_refused() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\nbehavior = {behavior}\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n"
         );
-        let told = Scenario::load("x", "x", &text, &Overrides::default()).expect_err(behavior).to_string();
+        let told = shakedown::scenario::load("x", "x", &text, &Overrides::default()).expect_err(behavior).to_string();
         assert!(told.contains(says), "{behavior}: {told}");
     }
 }

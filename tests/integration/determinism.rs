@@ -14,7 +14,7 @@ use shakedown::scenario::{Overrides, Scenario};
 fn load(name: &str, overrides: &Overrides) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.toml"));
     let text = fs::read_to_string(&path).unwrap();
-    Scenario::load(name, name, &text, overrides).unwrap_or_else(|problem| panic!("{problem}"))
+    shakedown::scenario::load(name, name, &text, overrides).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 fn set(sets: &[&str]) -> Overrides {
@@ -96,7 +96,7 @@ fn the_resolved_scenario_runs_to_the_same_digest() {
             |(group, config): (&String, &client::Config)| format!("clients.{group}.count={}", config.count.min(300));
         let sets = written.file.clients.iter().map(few).collect();
         let scenario = load(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
-        let again = Scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());
+        let again = shakedown::scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());
         let again = again.unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(again.resolved(), scenario.resolved());
         assert_eq!(digest(&again), digest(&scenario), "{name} {variant:?}");

@@ -12,7 +12,7 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("test.toml", "test", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("test.toml", "test", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 fn run(text: &str) -> Vec<Event> {

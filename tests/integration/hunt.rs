@@ -16,7 +16,7 @@ fn gallery(name: &str) -> PathBuf {
 }
 
 fn load(name: &str, text: &str, seed: u64) -> Result<Scenario, Problem> {
-    Scenario::load(name, name, text, &Overrides { seed: Some(seed), ..Overrides::default() })
+    shakedown::scenario::load(name, name, text, &Overrides { seed: Some(seed), ..Overrides::default() })
 }
 
 /// Hunts through seeds 0 to 99, shrinks, and runs what is left as a file of its own.

@@ -9,7 +9,7 @@ use shakedown::driver;
 use shakedown::metrics::{Metrics, Value};
 use shakedown::profile::profiles;
 use shakedown::record::Digest;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 use shakedown::time::Timestamp;
 
 fn root() -> PathBuf {
@@ -100,7 +100,7 @@ fn who_opens_is_as_the_document_says() {
     for (recorded, row) in part.iter().zip(rows) {
         assert_eq!(recorded["name"], row[0].trim_matches('`'));
         let overrides = Overrides { variant: recorded["variant"].as_str().map(String::from), ..Overrides::default() };
-        let scenario = Scenario::load(name, name, &read("scenarios/hybi/fleet.toml"), &overrides).unwrap();
+        let scenario = shakedown::scenario::load(name, name, &read("scenarios/hybi/fleet.toml"), &overrides).unwrap();
         let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
         driver::run(&scenario, &mut recorder);
         assert_eq!(recorded["runs"][0]["digest"], recorder.0.to_string(), "{}: compare it again", row[0]);
@@ -125,7 +125,8 @@ fn who_opens_is_as_the_document_says() {
 
 #[test]
 fn the_fleet_is_of_every_real_client() {
-    let scenario = Scenario::load("x", "x", &read("scenarios/hybi/fleet.toml"), &Overrides::default()).unwrap();
+    let scenario =
+        shakedown::scenario::load("x", "x", &read("scenarios/hybi/fleet.toml"), &Overrides::default()).unwrap();
     let fleet: BTreeSet<String> = scenario.file.clients.keys().cloned().collect();
     let real = profiles().into_keys().filter(|name| !["rfc6455", "ideal"].contains(&name.as_str()));
     assert_eq!(fleet, real.collect());
@@ -237,7 +238,7 @@ fn the_comparisons_are_of_the_scenarios_as_they_are() {
             let text = fs::read_to_string(&file).unwrap();
             let load = |variant: Option<&String>| {
                 let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
-                Scenario::load(name, name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+                shakedown::scenario::load(name, name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
             };
             let written = load(None);
             let of_part = part(&recorded, name);

@@ -23,7 +23,7 @@ fn text(servers: &str, clients: &str, rest: &str) -> String {
 }
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 fn run(text: &str) -> Vec<Event> {

@@ -5,7 +5,7 @@ use shakedown::client::Event;
 use shakedown::driver;
 use shakedown::event::{self, Kind};
 use shakedown::profile::presets;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 
 /// When attempts began, in milliseconds, for one client of `preset`.
 fn attempts(preset: &str, behavior: &str, seed: u64, extra: &str) -> Vec<u64> {
@@ -28,7 +28,8 @@ fn attempts(preset: &str, behavior: &str, seed: u64, extra: &str) -> Vec<u64> {
         "#
     );
     let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-    let scenario = Scenario::load("one", "one", &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario =
+        shakedown::scenario::load("one", "one", &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"));
     let mut events: Vec<event::Event> = Vec::new();
     driver::run(&scenario, &mut events);
     let started = |event: &&event::Event| matches!(event.kind, Kind::Session(_, Event::AttemptStarted { .. }));

@@ -12,7 +12,7 @@ const CREDENTIALS: &str = "{ user = 'aladdin', password = 'open sesame' }";
 const ONCE: &str = "retry = { policy = 'none' }";
 
 fn load(text: &str) -> Result<Scenario, String> {
-    Scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 fn run_scenario(scenario: &Scenario) -> (Vec<Event>, Summary) {

@@ -25,7 +25,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 fn load(name: &str, text: &str, variant: Option<&str>, sets: &[&str]) -> Scenario {
     let sets = sets.iter().map(ToString::to_string).collect();
     let overrides = Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() };
-    Scenario::load(name, name, text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+    shakedown::scenario::load(name, name, text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Every event of a run in the simulator, and of one on real sockets.
@@ -1180,7 +1180,8 @@ fn load_programs(text: &str) -> Result<Scenario, String> {
     let own = std::env::current_exe().unwrap();
     let command = format!("command = ['{}', '--exact', 'real::a_program', '--ignored', '--nocapture']", own.display());
     let overrides = Overrides { programs: true, ..Overrides::default() };
-    Scenario::load("programs", "programs", &text.replace("COMMAND", &command), &overrides).map_err(|e| e.to_string())
+    shakedown::scenario::load("programs", "programs", &text.replace("COMMAND", &command), &overrides)
+        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -1217,7 +1218,8 @@ fn programs_are_started_only_where_that_is_allowed_and_means_something() {
     let scenario = load_programs(PROGRAMS).unwrap();
     let refused = live::both(&scenario).unwrap_err().to_string();
     assert!(refused.contains("`crashed-0` is a program") && refused.contains("--allow-commands"), "{refused}");
-    let simulated = Scenario::load("x", "x", &PROGRAMS.replace("COMMAND", "command = ['x']"), &Overrides::default());
+    let simulated =
+        shakedown::scenario::load("x", "x", &PROGRAMS.replace("COMMAND", "command = ['x']"), &Overrides::default());
     let simulated = simulated.unwrap_err().to_string();
     assert!(simulated.contains("`crashed` is a program, and needs real sockets"), "{simulated}");
     let served = live::servers(&mut load_programs(PROGRAMS).unwrap(), LOOPBACK).unwrap_err().to_string();

@@ -17,7 +17,7 @@ fn scenario(behavior: &str, clients: &str, rest: &str) -> Result<Scenario, Probl
          behavior = {behavior}\n[clients.players]\nendpoints = ['front']\narrive = 'at_once'\n\
          retry = {{ policy = 'none', honour_retry_after = true }}\n{clients}\n{rest}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 /// Metrics, where redirects led each session last, and how it went.
@@ -129,7 +129,7 @@ fn a_redirect_that_asks_to_wait_is_waited_for_by_who_honours_it() {
             "format = 1\ntitle = 'x'\nduration = '9s'\n[network]\none_way = '10ms'\n[servers.front]\nservice_time = '0s'\n\
              behavior = {behavior}\n{FOUR}\n[clients.players]\nendpoints = ['front']\narrive = 'at_once'\n{clients}"
         );
-        let scenario = Scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap();
+        let scenario = shakedown::scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap();
         let mut events: Vec<Event> = Vec::new();
         driver::run(&scenario, &mut events);
         let at = events.iter().find_map(|event| match event.kind {
@@ -223,7 +223,7 @@ fn the_resolved_scenario_chooses_alike() {
     for keys in ["pick = 'weighted', weights = { 'gateway-1' = 3 }", "pick = 'consistent-hash'", "retry_after = '3s'"] {
         let behavior = format!("{{ kind = 'redirect', to = 'gateway', {keys} }}");
         let scenario = scenario(&behavior, "count = 9", FOUR).unwrap();
-        let again = Scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default()).unwrap();
+        let again = shakedown::scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default()).unwrap();
         assert_eq!(again.resolved(), scenario.resolved());
         let digest = |scenario: &Scenario| {
             let mut digest = shakedown::record::Digest::default();

@@ -13,14 +13,14 @@ use shakedown::scenario::{Overrides, Scenario};
 const MS: u64 = 1_000_000;
 
 fn load(text: &str) -> Scenario {
-    Scenario::load("t", "t", text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"))
+    shakedown::scenario::load("t", "t", text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 fn committed(name: &str, sets: &[&str]) -> Scenario {
     let path = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
     let sets = sets.iter().map(|set| set.to_string()).collect();
     let overrides = Overrides { sets, ..Overrides::default() };
-    Scenario::load(&path, name, &std::fs::read_to_string(&path).unwrap(), &overrides)
+    shakedown::scenario::load(&path, name, &std::fs::read_to_string(&path).unwrap(), &overrides)
         .unwrap_or_else(|problem| panic!("{problem}"))
 }
 

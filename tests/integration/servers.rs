@@ -11,7 +11,7 @@ fn scenario(servers: &str, rest: &str) -> Result<Scenario, Problem> {
         "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n{servers}\n[clients.players]\n\
          endpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{rest}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 fn run(servers: &str, rest: &str) -> Summary {
@@ -151,7 +151,7 @@ fn struck(fault: &str) -> Result<Scenario, Problem> {
          endpoints = ['gateway']\npick = 'round-robin'\nretry = {{ policy = 'fixed', base = '500ms' }}\n\
          connect_timeout = '1s'\nhandshake_timeout = '1s'\n[faults.it]\nat = '20s'\n{fault}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 fn strike(fault: &str) -> Summary {

@@ -17,7 +17,7 @@ fn scenario(server: &str, clients: &str, rest: &str) -> Result<Scenario, Problem
          service_time = '1ms'\n{server}\n[clients.players]\nendpoints = ['gateway']\n{arrive}\n\
          retry = {{ policy = 'none' }}\nreconnect = false\n{clients}\n{rest}"
     );
-    Scenario::load("x.toml", "x", &text, &Overrides::default())
+    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
 }
 
 /// Metrics, and what became of transactions, in whole microseconds unless arrivals are random.
@@ -218,7 +218,7 @@ fn what_contradicts_is_refused() {
     }
     let text = "format = 1\ntitle = 'x'\nduration = '9s'\n[servers.a]\n[servers.front]\nkind = 'l4'\nto = 'a'\n\
                 balance = 'nat'\ntransactions_max = 3\n[clients.b]\ncount = 1\nendpoints = ['front']";
-    let told = Scenario::load("x.toml", "x", text, &Overrides::default()).expect_err(text).to_string();
+    let told = shakedown::scenario::load("x.toml", "x", text, &Overrides::default()).expect_err(text).to_string();
     assert!(told.contains("`transactions_max` means nothing to a balancer"), "{told}");
 }
 
@@ -227,6 +227,6 @@ fn the_resolved_scenario_says_what_becomes_of_requests() {
     let scenario = scenario("transactions_max = 7", "count = 3", "").unwrap();
     let resolved = scenario.resolved();
     assert!(resolved.contains("transactions_max = 7\ntransactions_full = \"wait\""), "{resolved}");
-    let again = Scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap();
+    let again = shakedown::scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap();
     assert_eq!(again.resolved(), resolved);
 }

@@ -74,8 +74,12 @@ pub fn question(
 /// A trigger with which the scenario is impossible.
 pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem> {
     collapse.version = env!("CARGO_PKG_VERSION").into();
-    let base =
-        Scenario::load("the resolved scenario", &collapse.scenario, &collapse.scenario_toml, &Overrides::default())?;
+    let base = crate::scenario::load(
+        "the resolved scenario",
+        &collapse.scenario,
+        &collapse.scenario_toml,
+        &Overrides::default(),
+    )?;
     let slo = checked(&base, &collapse.slo)?;
     let key = |side: &Side| Key::find(&collapse.scenario_toml, &side.key).map_err(Problem::new);
     let (width, depth) = (key(&collapse.width)?, key(&collapse.depth)?);
@@ -94,7 +98,7 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         sets.extend(depth.sets(collapse.depth.values[*row]));
         let overrides = Overrides { seed: Some(*seed), variant: None, sets, ..Overrides::default() };
         let name = "the resolved scenario";
-        let scenario = Scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides)?;
+        let scenario = crate::scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides)?;
         let finished = once(&scenario, |_| watch(None));
         if finished.partial {
             return Ok(None);

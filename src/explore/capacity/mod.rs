@@ -106,7 +106,7 @@ impl Runs<'_> {
         let question = self.question;
         let overrides =
             Overrides { seed: Some(seed), variant: None, sets: self.key.sets(value), ..Overrides::default() };
-        Scenario::load("the resolved scenario", &question.scenario, &question.scenario_toml, &overrides)
+        crate::scenario::load("the resolved scenario", &question.scenario, &question.scenario_toml, &overrides)
     }
 
     fn one(&self, value: f64, seed: usize) -> Result<Sample, Stop> {
@@ -344,8 +344,12 @@ fn usual(key: &Key) -> Option<Find> {
 pub fn search(question: Question, watch: Watch<'_>) -> Result<Capacity, Problem> {
     let wrong = |what: String| Problem::new(what);
     let key = Key::find(&question.scenario_toml, &question.vary).map_err(wrong)?;
-    let base =
-        Scenario::load("the resolved scenario", &question.scenario, &question.scenario_toml, &Overrides::default())?;
+    let base = crate::scenario::load(
+        "the resolved scenario",
+        &question.scenario,
+        &question.scenario_toml,
+        &Overrides::default(),
+    )?;
     let slo = checked(&base, &question.slo)?;
     let mut capacity = Capacity::new(question.clone());
     let mut runs = Runs {

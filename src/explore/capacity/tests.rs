@@ -24,7 +24,7 @@ const EVEN: &str = r#"
 "#;
 
 fn question(text: &str, vary: &str, slo: &[&str], seeds: std::ops::Range<u64>) -> Question {
-    let scenario = Scenario::load("test", "test", text, &Overrides::default()).unwrap();
+    let scenario = crate::scenario::load("test", "test", text, &Overrides::default()).unwrap();
     let resolved = scenario.resolved();
     let key = Key::find(&resolved, vary).unwrap();
     Question {
@@ -171,7 +171,7 @@ fn a_range_without_an_end_to_find_says_so() {
 
 #[test]
 fn objectives_are_checked_before_anything_runs() {
-    let scenario = Scenario::load("test", "test", EVEN, &Overrides::default()).unwrap();
+    let scenario = crate::scenario::load("test", "test", EVEN, &Overrides::default()).unwrap();
     for (text, why) in
         [("handshake_latency.p98 < 1s", "no metric of this scenario"), ("handshake_latency.p99 < 5", "is a duration")]
     {
@@ -210,7 +210,7 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
         handshake_timeout = "1s"
         retry = { policy = "fixed", base = "100ms" }
     "#;
-    let scenario = Scenario::load("test", "test", text, &Overrides::default()).unwrap();
+    let scenario = crate::scenario::load("test", "test", text, &Overrides::default()).unwrap();
     let resolved = scenario.resolved();
     let width = collapse::side(&resolved, "clients.spike.arrive.evenly_over=100ms,1s", 0).unwrap();
     let depth = collapse::side(&resolved, "clients.spike.count=20..400", 2).unwrap();

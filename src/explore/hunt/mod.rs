@@ -154,7 +154,8 @@ pub fn assert_all(
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("can't read {shown}: {error}"));
     let name = file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-    let scenario = |seed| Scenario::load(&shown, &name, &text, &Overrides { seed: Some(seed), ..Overrides::default() });
+    let scenario =
+        |seed| crate::scenario::load(&shown, &name, &text, &Overrides { seed: Some(seed), ..Overrides::default() });
     if let Err(problem) = scenario(seeds.start) {
         panic!("{problem}");
     }

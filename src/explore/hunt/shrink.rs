@@ -46,7 +46,7 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     }
     let load = |table: &Table| {
         let text = toml::to_string(table).ok()?;
-        Scenario::load("shrunk", &name, &text, &Overrides::default()).ok()
+        crate::scenario::load("shrunk", &name, &text, &Overrides::default()).ok()
     };
     let runs = std::cell::Cell::new(0);
     let try_run = |table: &Table| {

@@ -3,7 +3,7 @@
 use super::{Answer, Experiment, Must};
 use crate::explore::capacity::{Key, Model, objective, search};
 use crate::report::capacity::Question;
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::Overrides;
 
 /// Every knee.
 pub(super) fn all() -> Vec<Experiment> {
@@ -69,7 +69,7 @@ fn knee(workers: u32, rate: f64, arrivals: f64) -> Experiment {
 /// The capacity with one seed; NaN where there is none.
 fn found(text: &str, bound: f64, (from, to): (f64, f64), seed: u64) -> f64 {
     let asked = || -> Option<Question> {
-        let scenario = Scenario::load("a model", "model", text, &Overrides::default()).ok()?;
+        let scenario = crate::scenario::load("a model", "model", text, &Overrides::default()).ok()?;
         let resolved = scenario.resolved();
         let key = Key::find(&resolved, "clients.many.arrive.rate").ok()?;
         Some(Question {

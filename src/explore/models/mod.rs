@@ -202,7 +202,7 @@ fn measure(text: &str, seed: u64, recorder: &mut impl Recorder) -> Measured {
 
 fn load(text: &str, seed: u64) -> Scenario {
     let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-    match Scenario::load("a model", "model", text, &overrides) {
+    match crate::scenario::load("a model", "model", text, &overrides) {
         Ok(scenario) => scenario,
         Err(problem) => panic!("a model's scenario is wrong: {problem}\n{text}"),
     }

@@ -89,14 +89,14 @@ impl Plan {
                 sets,
                 ..Overrides::default()
             };
-            let mut scenario = Scenario::load(source_name, name, text, &overrides);
+            let mut scenario = crate::scenario::load(source_name, name, text, &overrides);
             // Where faults draw the same target, a seed may be impossible: that is no reason to refuse the others.
             for seed in seeds.0.clone().skip(1).take(FIRST_SEEDS) {
                 if scenario.is_ok() {
                     break;
                 }
                 overrides.seed = Some(seed);
-                scenario = Scenario::load(source_name, name, text, &overrides).or(scenario);
+                scenario = crate::scenario::load(source_name, name, text, &overrides).or(scenario);
             }
             let scenario = scenario?;
             Ok(Cell { set, toml: scenario.resolved(), scenario })
@@ -130,7 +130,7 @@ impl Plan {
     pub fn scenario(&self, point: Point) -> Result<Scenario, Problem> {
         let overrides = Overrides { seed: Some(point.seed), ..Overrides::default() };
         let cell = &self.cells[point.cell];
-        Scenario::load(&format!("{} with seed {}", self.name, point.seed), &self.name, &cell.toml, &overrides)
+        crate::scenario::load(&format!("{} with seed {}", self.name, point.seed), &self.name, &cell.toml, &overrides)
     }
 
     /// The whole of which this is a share.
@@ -189,7 +189,7 @@ impl Plan {
         for cell in document["cells"].as_array().ok_or("no `cells`")? {
             let toml = cell["scenario_toml"].as_str().ok_or("a cell without `scenario_toml`")?;
             // Its seed is one with which it is possible.
-            let scenario = Scenario::load("scenario_toml", name, toml, &Overrides::default());
+            let scenario = crate::scenario::load("scenario_toml", name, toml, &Overrides::default());
             let scenario = scenario.map_err(|error| error.to_string())?;
             let set = cell["set"].as_object().into_iter().flatten();
             let set = set.map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string()));

@@ -129,7 +129,7 @@ fn a_page_of_a_large_run_is_small() {
 fn the_page_of_a_real_run_is_made_of_its_files_alone() {
     let text = "format = 1\ntitle = \"Small\"\nduration = \"2s\"\n[servers.gateway]\n[clients.a]\ncount = 20\n\
                 arrive = { evenly_over = \"1s\" }\nendpoints = [\"gateway\"]\n";
-    let scenario = crate::scenario::Scenario::load("s.toml", "s", text, &Default::default()).unwrap();
+    let scenario = crate::scenario::load("s.toml", "s", text, &Default::default()).unwrap();
     let mut metrics = crate::metrics::Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
     let measured = metrics.finish(crate::time::Timestamp(scenario.file.duration.0));
@@ -251,7 +251,7 @@ fn the_percentiles_of_a_page_are_the_charts() {
                 service_time = { exponential = { mean = \"9ms\" } }\n[clients.a]\ncount = 300\n\
                 arrive = { evenly_over = \"3s\" }\nendpoints = [\"gateway\"]\nhandshake_timeout = \"150ms\"\n\
                 retry = { policy = \"none\" }\n";
-    let scenario = crate::scenario::Scenario::load("s.toml", "s", text, &Default::default()).unwrap();
+    let scenario = crate::scenario::load("s.toml", "s", text, &Default::default()).unwrap();
     let mut metrics = crate::metrics::Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
     let measured = metrics.finish(crate::time::Timestamp(scenario.file.duration.0));

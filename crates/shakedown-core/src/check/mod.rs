@@ -1,0 +1,233 @@
+//! Expectations: what a scenario says must come out, held against the [`Summary`].
+
+mod conservation;
+pub mod invariants;
+
+pub use invariants::{Invariant, Invariants, Violation, findings};
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::metrics::{Summary, Value};
+use crate::quantity::Share;
+use crate::shape::shaped;
+use crate::time::Nanos;
+
+/// `"< 250ms"`, `">= 99%"`, `"== 0"`: a comparison with a quantity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expectation {
+    comparison: Comparison,
+    bound: Bound,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    More,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bound {
+    Duration(Nanos),
+    Share(Share),
+    Number(f64),
+}
+
+/// What an expectation must look like, for error messages.
+pub const EXPECTATION_HINT: &str = "a comparison with a quantity, such as \"< 250ms\", \">= 99%\" or \"== 0\"";
+
+const COMPARISONS: [(&str, Comparison); 5] = [
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("==", Comparison::Equal),
+    ("<", Comparison::Less),
+    (">", Comparison::More),
+];
+
+/// One expectation's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The metric.
+    pub path: String,
+    /// What was expected of it.
+    pub expected: Expectation,
+    /// What was measured.
+    pub measured: Value,
+    /// Whether it held. A metric without a value holds nothing.
+    pub held: bool,
+}
+
+impl Expectation {
+    /// Holds the expectation against a measured value.
+    pub fn holds(&self, value: Value) -> bool {
+        let ordering = match (self.bound, value) {
+            (Bound::Duration(bound), Value::Duration(Some(value))) => value.partial_cmp(&bound),
+            (Bound::Number(bound), Value::Count(count) | Value::Part { count, .. }) => {
+                (count as f64).partial_cmp(&bound)
+            }
+            (Bound::Share(bound), Value::Part { count, of }) if of > 0 => {
+                (count as f64 / of as f64).partial_cmp(&bound.0)
+            }
+            (Bound::Share(Share(bound)) | Bound::Number(bound), Value::Ratio(Some(value))) => value.partial_cmp(&bound),
+            _ => None,
+        };
+        ordering.is_some_and(|ordering| match self.comparison {
+            Comparison::Less => ordering.is_lt(),
+            Comparison::AtMost => ordering.is_le(),
+            Comparison::Equal => ordering.is_eq(),
+            Comparison::AtLeast => ordering.is_ge(),
+            Comparison::More => ordering.is_gt(),
+        })
+    }
+
+    /// Why this expectation can't be held against such a metric, if it can't.
+    pub fn mismatch(&self, value: Value) -> Option<&'static str> {
+        match (value, self.bound) {
+            (Value::Duration(_), Bound::Duration(_))
+            | (Value::Count(_), Bound::Number(_))
+            | (Value::Part { .. } | Value::Ratio(_), Bound::Number(_) | Bound::Share(_)) => None,
+            (Value::Duration(_), _) => Some("is a duration: compare it with one, such as \"< 250ms\""),
+            (Value::Count(_), _) => Some("is a count: compare it with a number, such as \"< 100\""),
+            (Value::Part { .. }, _) => Some("is a count: compare it with a number or a share, such as \"== 100%\""),
+            (Value::Ratio(_), _) => Some("is a ratio: compare it with a share, such as \">= 99%\""),
+        }
+    }
+}
+
+/// Holds every expectation against a summary. Paths were checked when the scenario was: one that is missing broke.
+pub fn judge<'a>(expectations: impl IntoIterator<Item = (&'a str, Expectation)>, summary: &Summary) -> Vec<Verdict> {
+    expectations
+        .into_iter()
+        .map(|(path, expected)| {
+            let measured = summary.get(path).unwrap_or(Value::Ratio(None));
+            Verdict { path: path.to_string(), expected, measured, held: expected.holds(measured) }
+        })
+        .collect()
+}
+
+impl FromStr for Expectation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Expectation, &'static str> {
+        let text = text.trim();
+        let (sign, comparison) =
+            *COMPARISONS.iter().find(|(sign, _)| text.starts_with(sign)).ok_or(EXPECTATION_HINT)?;
+        let quantity = text[sign.len()..].trim();
+        let number = quantity.replace('_', "").parse().ok().filter(|n: &f64| n.is_finite());
+        let bound = quantity
+            .parse()
+            .map(Bound::Duration)
+            .or_else(|_| quantity.parse().map(Bound::Share))
+            .or_else(|_| number.map(Bound::Number).ok_or(EXPECTATION_HINT))?;
+        Ok(Expectation { comparison, bound })
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, _) = COMPARISONS.iter().find(|(_, c)| *c == self.comparison).expect("all are listed");
+        match self.bound {
+            Bound::Duration(bound) => write!(f, "{sign} {bound}"),
+            Bound::Share(bound) => write!(f, "{sign} {bound}"),
+            Bound::Number(bound) => write!(f, "{sign} {bound}"),
+        }
+    }
+}
+
+/// One expectation of a metric, or several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectations(pub Vec<Expectation>);
+
+shaped!(Expectations, "Expectations", |_generator| {
+    let signs: Vec<&str> = COMPARISONS.iter().map(|(sign, _)| *sign).collect();
+    let one = shape::text(format!(r"^\s*({})\s*[-+0-9._]", signs.join("|")), EXPECTATION_HINT);
+    shape::any([one.clone(), schemars::json_schema!({ "type": "array", "items": one })])
+});
+
+impl Serialize for Expectations {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => serializer.collect_str(one),
+            list => serializer.collect_seq(list.iter().map(ToString::to_string)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Expectations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Expectations, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Expectations;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(EXPECTATION_HINT)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Expectations, E> {
+                let parsed = text.parse();
+                parsed
+                    .map(|one| Expectations(vec![one]))
+                    .map_err(|hint| E::invalid_value(de::Unexpected::Str(text), &hint))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Expectations, A::Error> {
+                let mut all = Vec::new();
+                while let Some(Expectations(one)) = seq.next_element()? {
+                    all.extend(one);
+                }
+                Ok(Expectations(all))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(text: &str, value: Value) -> bool {
+        let expectation: Expectation = text.parse().unwrap();
+        assert_eq!(expectation.to_string(), text);
+        assert_eq!(expectation.mismatch(value), None);
+        expectation.holds(value)
+    }
+
+    #[test]
+    fn comparisons_hold_on_their_side_of_the_bound_only() {
+        let ms = |n| Value::Duration(Some(Nanos::from_millis(n)));
+        for (text, below, at, above) in [
+            ("< 10ms", true, false, false),
+            ("<= 10ms", true, true, false),
+            ("== 10ms", false, true, false),
+            (">= 10ms", false, true, true),
+            ("> 10ms", false, false, true),
+        ] {
+            assert_eq!([9, 10, 11].map(|n| holds(text, ms(n))), [below, at, above], "{text}");
+        }
+        assert!(holds("== 100%", Value::Part { count: 7, of: 7 }));
+        assert!(!holds("== 100%", Value::Part { count: 6, of: 7 }));
+        assert!(holds("== 6", Value::Part { count: 6, of: 7 }));
+        assert!(holds(">= 99.5%", Value::Ratio(Some(0.995))));
+    }
+
+    #[test]
+    fn a_metric_without_a_value_breaks_its_expectation() {
+        assert!(!holds("< 10s", Value::Duration(None)));
+        assert!(!holds(">= 0%", Value::Part { count: 0, of: 0 }));
+        assert!(!holds(">= 0%", Value::Ratio(None)));
+    }
+
+    #[test]
+    fn units_must_fit() {
+        let mismatch = |text: &str, value| text.parse::<Expectation>().unwrap().mismatch(value).is_some();
+        assert!(mismatch("< 10", Value::Duration(None)));
+        assert!(mismatch("< 10ms", Value::Count(1)));
+        assert!(mismatch("< 10%", Value::Count(1)));
+        for text in ["", "10ms", "~ 5", "< ", "< soon", "=> 5", "< nan"] {
+            assert!(text.parse::<Expectation>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a client makes of answers that do not open: the words that a scenario has for it.
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// When a client sends its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// When a 401 asks for them, by the strongest scheme that it offers; from then on with every request to that server.
+    #[default]
+    AfterChallenge,
+    /// Any 401 is answered by the same request once more, with credentials by Basic if there are any, whatever it asks for.
+    #[serde(rename = "after-401")]
+    After401,
+    /// With the first request, by Basic (RFC 7617 section 2.2); a 401 is final.
+    First,
+    /// The same in a header field that the application sets, where the client lets it (`sets_headers`).
+    Header,
+    /// Never.
+    None,
+}
+
+/// How a client answers a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", schemars(rename = "AuthScheme"))]
+pub enum Scheme {
+    /// RFC 7617.
+    Basic,
+    /// RFC 7616.
+    Digest,
+}
+
+/// The form of a `Location`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// `ws:` or `wss:`.
+    Ws,
+    /// `http:` or `https:`.
+    Http,
+    /// Without a scheme (RFC 9110 section 10.2.2).
+    Relative,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Form; 3] = [Form::Ws, Form::Http, Form::Relative];
+
+    /// Which form a `Location` has; one with another scheme counts as relative, and leads nowhere.
+    pub(super) fn of(location: &str) -> Form {
+        let begins =
+            |scheme: &str| location.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if begins("ws:") || begins("wss:") {
+            Form::Ws
+        } else if begins("http:") || begins("https:") {
+            Form::Http
+        } else {
+            Form::Relative
+        }
+    }
+}
+
+/// How often a client draws a new `Sec-WebSocket-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum NewKey {
+    /// For each connection (RFC 6455 section 4.1, request item 7).
+    #[default]
+    Connection,
+    /// For each request, also where the next one goes by the same connection.
+    Request,
+    /// For each attempt, redirects, challenges and repetitions included.
+    Attempt,
+}
+
+/// What a client answers with the same request once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", schemars(rename = "RepeatAfter"))]
+pub enum Repeat {
+    /// FIN or RST before a byte of an answer.
+    Closed,
+    /// A connect that the kernel gave up, or that took too long.
+    ConnectTimeout,
+}
+
+/// Which redirects a client goes by from the beginning next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Remembers {
+    /// None: each attempt begins with an endpoint.
+    #[default]
+    None,
+    /// 301 and 308 (RFC 9110 sections 15.4.2 and 15.4.9).
+    Permanent,
+    /// All, those that are said to be temporary too.
+    All,
+}
+
+impl Remembers {
+    /// Whether a redirect with this status is.
+    pub(super) fn takes(self, status: u16) -> bool {
+        match self {
+            Remembers::None => false,
+            Remembers::Permanent => matches!(status, 301 | 308),
+            Remembers::All => true,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Drivers give the machines a network and a clock, and turn what happens into events.
+//!
+//! [`sim`] is the event-driven simulator: virtual time, exact replay. The crate `shakedown-live` plays the same machines on
+//! real sockets, and over turmoil's.
+
+pub mod cast;
+pub mod pipes;
+pub mod sim;
+
+use crate::record::Recorder;
+use crate::scenario::Scenario;
+
+/// Runs a whole scenario in the simulator.
+pub fn run(scenario: &Scenario, recorder: &mut impl Recorder) {
+    let mut simulation = sim::Simulation::new(scenario);
+    while simulation.advance(recorder, u64::MAX) {}
+}

@@ -1,0 +1,255 @@
+//! How strictly a client reads answers: where real ones differ from RFC 6455, and in their limits.
+
+use std::mem::MaybeUninit;
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::client::{Answer, Fields, final_answer, read_answer};
+use super::{Accept, Error, Mode};
+use crate::http;
+use crate::quantity::Bytes;
+
+/// What a client makes of something in an answer that should not be so, or that it need not be able to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Lapse {
+    /// The attempt fails.
+    Fails,
+    /// It makes no difference.
+    Opens,
+    /// Neither: the client waits on, for its timeout or the end of the connection.
+    Hangs,
+}
+
+/// `reads = { accept_key = "opens" }`: how a client reads answers. As it is by default, it does what RFC 6455 section 4.1
+/// asks of it, within limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Reading {
+    /// A `Sec-WebSocket-Accept` that is missing, wrong or doubled.
+    pub accept_key: Lapse,
+    /// No `Upgrade: websocket` in a 101.
+    pub upgrade: Lapse,
+    /// No `Connection: Upgrade` in a 101.
+    pub connection: Lapse,
+    /// A 101 in HTTP/1.0.
+    pub http_1_0: Lapse,
+    /// An extension that nobody asked for.
+    pub extension: Lapse,
+    /// A subprotocol that nobody asked for.
+    pub subprotocol: Lapse,
+    /// A 1xx before the final answer, which RFC 9110 section 15.2 wants to be read over (`opens`).
+    pub interim: Lapse,
+    /// The longest head that it reads.
+    pub head: Bytes,
+    /// The most header fields that it reads.
+    pub fields: u32,
+    /// Whether it takes the whole body of an answer that opens nothing before it fails.
+    pub body: bool,
+    /// An answer that has come in more pieces than this, of less than 128 bytes on average, is taken for an attack;
+    /// absent: none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<u32>,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading {
+            accept_key: Lapse::Fails,
+            upgrade: Lapse::Fails,
+            connection: Lapse::Fails,
+            http_1_0: Lapse::Fails,
+            extension: Lapse::Fails,
+            subprotocol: Lapse::Fails,
+            interim: Lapse::Opens,
+            head: Bytes(http::MAX_HEAD_BYTES as u64),
+            fields: http::MAX_HEADERS as u32,
+            body: false,
+            pieces: None,
+        }
+    }
+}
+
+impl Reading {
+    /// The bytes per piece from which on no number of pieces is an attack.
+    const FEW_BYTES: usize = 128;
+
+    /// Whether an answer of so many bytes in so many pieces is taken for an attack.
+    pub fn is_attacked(&self, pieces: u32, bytes: usize) -> bool {
+        self.pieces.is_some_and(|most| pieces > most) && pieces as usize * Reading::FEW_BYTES > bytes
+    }
+
+    /// Reads an answer as [`super::client::read_answer`] does, with these differences; `ended` when no more bytes come.
+    ///
+    /// # Errors
+    /// [`Error`] when the bytes are no response, or one that must fail the connection.
+    #[cold]
+    pub fn read<'b>(
+        &self,
+        mode: Mode,
+        expected: impl FnOnce() -> Accept,
+        bytes: &'b [u8],
+        ended: bool,
+    ) -> Result<Option<(Answer<'b>, usize)>, Error> {
+        // Over HTTP/2 none of it can be said.
+        if mode == Mode::ExtendedConnect {
+            return read_answer(mode, expected, bytes);
+        }
+        let mut room = vec![MaybeUninit::uninit(); self.fields as usize];
+        let mut response = http::Response::new(&mut []);
+        let Some(len) = http::parse_response_within(bytes, self.head.0 as usize, &mut room, &mut response)? else {
+            return Ok(None);
+        };
+        let fields = Fields::of(&response);
+        let status = response.code.unwrap_or_default();
+        let opens = match status {
+            101 if mode.is_transaction() => return Err(Error::UnexpectedSwitch),
+            101 => true,
+            200 => fields.opens_in(mode),
+            _ => false,
+        };
+        if opens {
+            let verified = fields.has_accept(&expected());
+            let switches = status == 101;
+            let lapses = [
+                (switches && response.version != Some(1), self.http_1_0, Error::UnexpectedSwitch),
+                (switches && !fields.upgrade, self.upgrade, Error::Upgrade),
+                (switches && !fields.connection, self.connection, Error::Connection),
+                (!verified, self.accept_key, Error::Accept),
+                (fields.extension, self.extension, Error::Extension),
+                (fields.subprotocol, self.subprotocol, Error::Subprotocol),
+            ];
+            for (_, lapse, error) in lapses.into_iter().filter(|(lapsed, ..)| *lapsed) {
+                match lapse {
+                    Lapse::Fails => return Err(error),
+                    Lapse::Opens => {}
+                    Lapse::Hangs => return Ok(None),
+                }
+            }
+            return Ok(Some((if verified { Answer::Open } else { Answer::Unverified }, len)));
+        }
+        if (100..=199).contains(&status) {
+            return match self.interim {
+                Lapse::Fails => Err(Error::Interim),
+                Lapse::Opens => Ok(Some((Answer::Interim, len))),
+                Lapse::Hangs => Ok(None),
+            };
+        }
+        let answer = final_answer(mode, &response, &fields, bytes, len);
+        let waits = self.body && !ended && !fields.has_body(status, &bytes[len..]);
+        Ok(answer.filter(|(answer, _)| !(waits && matches!(answer, Answer::Rejected { .. }))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handshake::Key;
+    use crate::http::HeadError;
+
+    const KEY: Key = Key(*b"dGhlIHNhbXBsZSBub25jZQ==");
+    const FULL: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    fn read<'b>(reading: &Reading, text: &'b str) -> Result<Option<Answer<'b>>, Error> {
+        let read = reading.read(Mode::Upgrade, || KEY.accept(), text.as_bytes(), false);
+        read.map(|read| read.map(|(answer, _)| answer))
+    }
+
+    #[test]
+    fn by_default_it_reads_as_the_strict_reader_does() {
+        let full = FULL.to_string();
+        for text in [
+            full.clone(),
+            full.replace("s3pP", "s3pQ"),
+            full.replace("Upgrade: websocket\r\n", ""),
+            full.replace("Connection: Upgrade\r\n", ""),
+            full.replace("HTTP/1.1", "HTTP/1.0"),
+            full.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: x\r\n\r\n"),
+            full.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x\r\n\r\n"),
+            full.replace("\r\n\r\n", &format!("\r\nX: {}\r\n\r\n", "x".repeat(17_000))),
+            full.replace("\r\n\r\n", &format!("\r\n{}\r\n", "X: y\r\n".repeat(62))),
+            "HTTP/1.1 103 Early Hints\r\n\r\n".into(),
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n".into(),
+            "HTTP/1.1 307 Go\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".into(),
+            "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 3\r\n\r\n".into(),
+            "HTTP/1.1 503 No".into(),
+            "\u{1}\u{2}".into(),
+        ] {
+            for mode in [Mode::Upgrade, Mode::UpgradeStrict, Mode::FinalResponse] {
+                let strict = crate::handshake::client::read_answer(mode, || KEY.accept(), text.as_bytes());
+                let read = Reading::default().read(mode, || KEY.accept(), text.as_bytes(), false);
+                assert_eq!(read, strict, "{mode:?} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_taken_as_each_client_takes_it() {
+        let of = |lapse| Reading {
+            accept_key: lapse,
+            upgrade: lapse,
+            connection: lapse,
+            http_1_0: lapse,
+            extension: lapse,
+            subprotocol: lapse,
+            interim: lapse,
+            ..Reading::default()
+        };
+        for (text, error) in [
+            (FULL.replace("Upgrade: websocket\r\n", ""), Error::Upgrade),
+            (FULL.replace("Connection: Upgrade\r\n", ""), Error::Connection),
+            (FULL.replace("HTTP/1.1", "HTTP/1.0"), Error::UnexpectedSwitch),
+            (FULL.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: x\r\n\r\n"), Error::Subprotocol),
+            (FULL.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x\r\n\r\n"), Error::Extension),
+        ] {
+            assert_eq!(read(&of(Lapse::Fails), &text), Err(error));
+            assert_eq!(read(&of(Lapse::Opens), &text), Ok(Some(Answer::Open)), "{text}");
+            assert_eq!(read(&of(Lapse::Hangs), &text), Ok(None));
+        }
+        let wrong = FULL.replace("s3pP", "s3pQ");
+        assert_eq!(read(&of(Lapse::Fails), &wrong), Err(Error::Accept));
+        assert_eq!(read(&of(Lapse::Opens), &wrong), Ok(Some(Answer::Unverified)));
+        let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+        assert_eq!(read(&of(Lapse::Fails), interim), Err(Error::Interim));
+        assert_eq!(read(&of(Lapse::Opens), interim), Ok(Some(Answer::Interim)));
+    }
+
+    #[test]
+    fn limits_are_its_own() {
+        let long = FULL.replace("\r\n\r\n", &format!("\r\nX: {}\r\n\r\n", "x".repeat(70_000)));
+        let many = FULL.replace("\r\n\r\n", &format!("\r\n{}\r\n", "X: y\r\n".repeat(700)));
+        let wide = Reading { head: Bytes(256 << 10), fields: 100, ..Reading::default() };
+        assert_eq!(read(&wide, &long), Ok(Some(Answer::Open)));
+        assert_eq!(read(&wide, &many), Err(Error::Head(HeadError::TooManyHeaders)));
+        let wider = Reading { fields: 1_000, ..wide };
+        assert_eq!(read(&wider, &many), Ok(Some(Answer::Open)));
+        let pieces = Reading { pieces: Some(64), ..Reading::default() };
+        assert!(!pieces.is_attacked(64, 64) && pieces.is_attacked(65, 65) && !pieces.is_attacked(65, 65 * 128));
+        assert!(!Reading::default().is_attacked(u32::MAX, 1));
+    }
+
+    #[test]
+    fn who_reads_bodies_waits_for_their_end() {
+        let reading = Reading { body: true, ..Reading::default() };
+        let head = "HTTP/1.1 200 OK\r\n";
+        let rejected = Ok(Some(Answer::Rejected { status: 200, retry_after: None }));
+        for (rest, whole) in [
+            ("Content-Length: 3\r\n\r\nab", false),
+            ("Content-Length: 3\r\n\r\nabc", true),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n", false),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", true),
+            ("\r\nabc", false),
+        ] {
+            let text = format!("{head}{rest}");
+            assert_eq!(read(&reading, &text), if whole { rejected } else { Ok(None) }, "{text}");
+            let ended = reading.read(Mode::Upgrade, || KEY.accept(), text.as_bytes(), true);
+            assert_eq!(ended.map(|read| read.map(|(answer, _)| answer)), rejected);
+            assert_eq!(read(&Reading::default(), &text), rejected);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Health checks: how often a server is asked whether it is there, and how many answers in a row decide.
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Nanos;
+
+/// `{ every = "5s", timeout = "2s", fall = 3, rise = 2 }` (the words are HAProxy's): a check is a TCP connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// From one check to the next; the first is at the run's beginning.
+    pub every: Nanos,
+    /// How long a check waits for its answer; at most `every`, so that there is one check at a time.
+    #[serde(default = "default_timeout")]
+    pub timeout: Nanos,
+    /// Failed checks in a row after which a server counts as down.
+    #[serde(default = "default_fall")]
+    pub fall: u32,
+    /// Checks in a row that must go well before it counts as up again.
+    #[serde(default = "default_rise")]
+    pub rise: u32,
+}
+
+fn default_timeout() -> Nanos {
+    Nanos::from_secs(2)
+}
+
+fn default_fall() -> u32 {
+    3
+}
+
+fn default_rise() -> u32 {
+    2
+}
+
+impl Health {
+    /// What is impossible about it, if anything: the key, and what is wrong.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        let Health { every, timeout, fall, rise } = *self;
+        match () {
+            () if every == Nanos::ZERO => Some(("every", "checks must have some time between them".into())),
+            () if timeout == Nanos::ZERO => Some(("timeout", "a timeout of zero: every check would fail".into())),
+            () if timeout > every => {
+                Some(("timeout", format!("timeout {timeout} outlasts the next check, after {every}")))
+            }
+            () if fall == 0 => Some(("fall", "zero: it must be at least 1".into())),
+            () if rise == 0 => Some(("rise", "zero: it must be at least 1".into())),
+            () => None,
+        }
+    }
+}
+
+/// What the checks of one server have come to. It is up at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdict {
+    down: bool,
+    /// Checks in a row that speak against the verdict.
+    against: u32,
+}
+
+impl Verdict {
+    /// Whether it counts as up.
+    pub fn is_up(self) -> bool {
+        !self.down
+    }
+
+    /// Takes a check's outcome in. True when the verdict has changed.
+    pub fn check(&mut self, health: &Health, went_well: bool) -> bool {
+        if went_well != self.down {
+            self.against = 0;
+            return false;
+        }
+        self.against += 1;
+        let changed = self.against >= if self.down { health.rise } else { health.fall };
+        if changed {
+            *self = Verdict { down: !self.down, against: 0 };
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_checks_in_a_row_decide() {
+        let health = Health { every: Nanos(9), timeout: Nanos(9), fall: 3, rise: 2 };
+        let mut verdict = Verdict::default();
+        let checks = [false, false, true, false, false, false, true, false, true, true, false];
+        let changed = (0..).zip(checks).filter(|(_, went_well)| verdict.check(&health, *went_well));
+        assert_eq!(changed.map(|(at, _)| at).collect::<Vec<u32>>(), [5, 9]);
+        assert!(verdict.is_up());
+    }
+}

@@ -1,0 +1,189 @@
+//! The kernel's part of a server's host: what answers a SYN, whatever the process does.
+//!
+//! Checked with `kill -9` and `kill -STOP` on Linux: a killed process leaves a host that refuses, a stopped one a
+//! kernel that completes connects until the accept queue is full (then it is silent, or says RST: [`Overflow`]).
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The process that should be listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Accepts and reads at once.
+    Running,
+    /// Stopped: connects complete, nothing is read.
+    Hung,
+    /// Killed: nobody listens.
+    Dead,
+}
+
+/// What the kernel does with a SYN when the accept queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Overflow {
+    /// Silence: the client's kernel repeats its SYN (Linux's default).
+    #[default]
+    Drop,
+    /// RST (Linux: `tcp_abort_on_overflow` = 1).
+    Reset,
+}
+
+/// What becomes of a SYN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SynAnswer {
+    /// SYN-ACK.
+    Accepted,
+    /// RST: nobody listens.
+    Refused,
+    /// RST: the accept queue is full, and the host says so.
+    Overflowed,
+    /// Silence: the host is off.
+    Unanswered,
+    /// Silence: the accept queue is full.
+    BacklogFull,
+}
+
+/// One server's host.
+#[derive(Debug)]
+pub struct Host {
+    powered: bool,
+    process: Process,
+    listens: bool,
+    /// How many things keep the process from going on.
+    stops: u8,
+    backlog: u32,
+    overflow: Overflow,
+    /// Connections that are up and wait for the process to accept them.
+    unaccepted: u32,
+}
+
+impl Host {
+    /// A host whose process listens with this backlog, and what it does when that is full.
+    pub fn new(backlog: u32, overflow: Overflow) -> Host {
+        Host { powered: true, process: Process::Running, listens: true, stops: 0, backlog, overflow, unaccepted: 0 }
+    }
+
+    /// What the process does.
+    pub fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Whether the host answers anything at all.
+    pub fn powered(&self) -> bool {
+        self.powered
+    }
+
+    /// A SYN has arrived.
+    pub fn syn(&self) -> SynAnswer {
+        match (self.powered, self.process) {
+            (false, _) => SynAnswer::Unanswered,
+            (true, Process::Dead) => SynAnswer::Refused,
+            (true, _) if !self.listens => SynAnswer::Refused,
+            (true, _) if self.unaccepted >= self.backlog => match self.overflow {
+                Overflow::Drop => SynAnswer::BacklogFull,
+                Overflow::Reset => SynAnswer::Overflowed,
+            },
+            (true, _) => SynAnswer::Accepted,
+        }
+    }
+
+    /// A connection came up that the hung process can't accept yet.
+    pub fn enqueue(&mut self) {
+        self.unaccepted += 1;
+    }
+
+    /// A connection left the accept queue unaccepted: its client went away.
+    pub fn dequeue(&mut self) {
+        self.unaccepted = self.unaccepted.saturating_sub(1);
+    }
+
+    /// The process closes its listening port, or opens it again; its connections live on.
+    pub fn listen(&mut self, listens: bool) {
+        self.listens = listens;
+    }
+
+    /// Connections that it completes from now on for a process that does not accept.
+    pub fn set_backlog(&mut self, backlog: u32) {
+        self.backlog = backlog;
+    }
+
+    /// The process stops reading and accepting. It may be stopped more than once.
+    pub fn hang(&mut self) {
+        self.process = Process::Hung;
+        self.stops += 1;
+    }
+
+    /// One of the things that stopped the process is over. It goes on, and accepts what waits, after the last of them.
+    pub fn go_on(&mut self) {
+        self.stops -= 1;
+        if self.stops == 0 {
+            self.process = Process::Running;
+            self.unaccepted = 0;
+        }
+    }
+
+    /// The process is killed.
+    pub fn crash(&mut self) {
+        self.process = Process::Dead;
+        self.stops = 0;
+        self.unaccepted = 0;
+    }
+
+    /// The host loses power, and everything with it.
+    pub fn power_off(&mut self) {
+        self.crash();
+        self.powered = false;
+    }
+
+    /// A killed process is started anew.
+    pub fn start(&mut self) {
+        self.powered = true;
+        self.process = Process::Running;
+        self.listens = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syn_gets_the_kernels_answer() {
+        let mut host = Host::new(2, Overflow::Drop);
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.hang();
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::BacklogFull);
+        host.hang();
+        host.go_on();
+        assert_eq!((host.syn(), host.process()), (SynAnswer::BacklogFull, Process::Hung));
+        host.go_on();
+        assert_eq!((host.syn(), host.process()), (SynAnswer::Accepted, Process::Running));
+        host.listen(false);
+        assert_eq!(host.syn(), SynAnswer::Refused);
+        host.listen(true);
+        host.set_backlog(0);
+        assert_eq!(host.syn(), SynAnswer::BacklogFull);
+        host.crash();
+        assert_eq!(host.syn(), SynAnswer::Refused);
+        host.power_off();
+        assert_eq!(host.syn(), SynAnswer::Unanswered);
+        host.set_backlog(1);
+        host.start();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+    }
+
+    #[test]
+    fn a_full_accept_queue_may_say_so() {
+        let mut host = Host::new(1, Overflow::Reset);
+        host.hang();
+        host.enqueue();
+        assert_eq!(host.syn(), SynAnswer::Overflowed);
+        host.dequeue();
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+    }
+}

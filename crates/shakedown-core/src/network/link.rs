@@ -1,0 +1,228 @@
+//! Links between places: latency, jitter and loss of every pair of hosts that talk, in each direction.
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{Bandwidth, Bytes, Loss, Share};
+use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
+use crate::time::Nanos;
+
+/// The direction of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// From the client's host to the server's.
+    ToServer,
+    /// From the server's host to the client's.
+    ToClient,
+}
+
+impl Way {
+    /// The other one.
+    pub fn back(self) -> Way {
+        match self {
+            Way::ToServer => Way::ToClient,
+            Way::ToClient => Way::ToServer,
+        }
+    }
+}
+
+/// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// A zone, a client group, a server group, or one server.
+    pub from: String,
+    /// The place at the other end.
+    pub to: String,
+    /// Whether it holds for what goes from `to` to `from` as well.
+    #[serde(default = "yes")]
+    pub both: bool,
+    /// Latency from one host to another, drawn once per pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<Distribution>,
+    /// Added to each message's latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Distribution>,
+    /// The share of messages that are lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// What everything that goes over it shares, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// The most that waits in front of it, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Bytes>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One direction of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leg {
+    /// Latency, drawn once per pair of hosts.
+    pub one_way: Distribution,
+    /// Added for each message.
+    pub jitter: Distribution,
+    /// Messages lost.
+    pub loss: Share,
+    /// Which of [`Routes::bottlenecks`] it shares with others.
+    pub bottleneck: Option<u16>,
+}
+
+/// Both directions between a client group, or a server that opens connections, and a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// What clients, or callers, send.
+    pub to_server: Leg,
+    /// What the server sends.
+    pub to_client: Leg,
+}
+
+/// Every route of a scenario, with names looked up.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Routes {
+    /// Those that differ; the first is that of `[network]`.
+    pub routes: Vec<Route>,
+    /// By client group and server, `group * servers + server`, then by caller and server: which route. Empty when all
+    /// take the first.
+    pub table: Vec<u16>,
+    /// Servers of the scenario.
+    pub servers: u32,
+    /// Servers that open connections, in rising order: their rows follow those of the client groups.
+    pub callers: Vec<u32>,
+    /// Bandwidths of links, and the queues in front of them: one for each direction.
+    pub bottlenecks: Vec<(Bandwidth, Option<Bytes>)>,
+}
+
+#[derive(Debug)]
+struct Span {
+    one_way: Sampler,
+    jitter: Sampler,
+    loss: f64,
+    bottleneck: Option<u16>,
+}
+
+impl Span {
+    fn new(leg: &Leg) -> Span {
+        Span {
+            one_way: leg.one_way.sampler(),
+            jitter: leg.jitter.sampler(),
+            loss: leg.loss.0,
+            bottleneck: leg.bottleneck,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Path {
+    to_server: Span,
+    to_client: Span,
+}
+
+impl Path {
+    fn span(&self, way: Way) -> &Span {
+        match way {
+            Way::ToServer => &self.to_server,
+            Way::ToClient => &self.to_client,
+        }
+    }
+}
+
+/// No jitter.
+const NONE: Distribution = Distribution::Constant(Nanos::ZERO);
+
+/// The latency of every pair of hosts, and the fate of every message.
+#[derive(Debug)]
+pub struct Links {
+    seed: Seed,
+    paths: Vec<Path>,
+    table: Vec<u16>,
+    servers: u32,
+    callers: Vec<u32>,
+    uneven: bool,
+    jittery: bool,
+    lossy: bool,
+}
+
+impl Links {
+    /// The links of a scenario.
+    pub fn new(seed: Seed, routes: &Routes) -> Links {
+        let path =
+            |route: &Route| Path { to_server: Span::new(&route.to_server), to_client: Span::new(&route.to_client) };
+        let any = |of: fn(&Route) -> bool| routes.routes.iter().any(of);
+        Links {
+            seed,
+            paths: routes.routes.iter().map(path).collect(),
+            table: routes.table.clone(),
+            servers: routes.servers,
+            callers: routes.callers.clone(),
+            uneven: any(|route| route.to_server.one_way != route.to_client.one_way),
+            jittery: any(|route| [&route.to_server, &route.to_client].iter().any(|leg| leg.jitter != NONE)),
+            lossy: any(|route| route.to_server.loss.0 > 0.0 || route.to_client.loss.0 > 0.0),
+        }
+    }
+
+    /// The route between a client group and a server, by number.
+    #[inline]
+    pub fn route(&self, group: u16, server: u32) -> u16 {
+        if self.table.is_empty() { 0 } else { self.table[(u32::from(group) * self.servers + server) as usize] }
+    }
+
+    /// The route from a server that opens connections to another, by number.
+    pub fn route_between(&self, caller: u32, server: u32) -> u16 {
+        if self.table.is_empty() {
+            return 0;
+        }
+        let rows = self.table.len() / self.servers as usize;
+        let row = self.callers.binary_search(&caller).expect("every server that opens connections has a row");
+        self.table[(rows - self.callers.len() + row) * self.servers as usize + server as usize]
+    }
+
+    /// Whether latency differs by direction anywhere.
+    #[inline]
+    pub fn uneven(&self) -> bool {
+        self.uneven
+    }
+
+    /// Whether any message's latency differs from its pair of hosts'.
+    pub fn jittery(&self) -> bool {
+        self.jittery
+    }
+
+    /// Whether anything is ever lost.
+    #[inline]
+    pub fn lossy(&self) -> bool {
+        self.lossy
+    }
+
+    /// One-way latency between a client's host and a server's: the same each time it is asked. Both directions draw the
+    /// same luck.
+    pub fn one_way(&self, route: u16, way: Way, client: Identity, server: Identity) -> Nanos {
+        // A draw's ordinal has 56 bits; what remains of the server's hash is plenty to tell servers apart.
+        let draw = || self.seed.draw(client, Purpose::Path, server.0 >> 8);
+        self.paths[route as usize].span(way).one_way.sample(draw)
+    }
+
+    /// Extra latency of a message: `which` says which session's it is, and its ordinal there.
+    #[inline]
+    pub fn jitter(&self, route: u16, way: Way, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
+        self.paths[route as usize].span(way).jitter.sample(|| {
+            let (session, ordinal) = which();
+            self.seed.draw(session, Purpose::Jitter, ordinal)
+        })
+    }
+
+    /// The bandwidth that a message shares with others, by its place in [`Routes::bottlenecks`].
+    pub fn bottleneck(&self, route: u16, way: Way) -> Option<u16> {
+        self.paths[route as usize].span(way).bottleneck
+    }
+
+    /// The share of transmissions that are lost.
+    pub fn loss(&self, route: u16, way: Way) -> f64 {
+        self.paths[route as usize].span(way).loss
+    }
+}

@@ -1,0 +1,137 @@
+//! The network as an operating system's user sees it: links with latency, and the kernel's part of every host.
+//!
+//! Knows nothing of what is sent, nor of who sends it.
+
+pub mod dns;
+mod health;
+mod host;
+mod link;
+mod pipe;
+mod rto;
+mod syn;
+
+use indexmap::IndexMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Loss;
+use crate::rng::Distribution;
+use crate::time::Nanos;
+
+pub use health::{Health, Verdict};
+pub use host::{Host, Overflow, Process, SynAnswer};
+pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
+pub use pipe::{AccessLink, Pipe, wire_bytes};
+pub use rto::Rto;
+pub use syn::{SynRetries, SynSchedule};
+
+/// `[network]`: every link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Network"))]
+pub struct Config {
+    /// Latency from one host to another, drawn once per pair: a client far away stays far away.
+    pub one_way: Distribution,
+    /// Added to each message's latency; never reorders a stream.
+    pub jitter: Distribution,
+    /// When the client's kernel repeats an unanswered SYN, and when it gives up.
+    pub syn_retries: SynRetries,
+    /// The share of messages that are lost; `forward` is from clients to servers.
+    pub loss: Loss,
+    /// How often a kernel repeats data that nobody acknowledges, before it gives the connection up (Linux:
+    /// `tcp_retries2`).
+    pub data_retries: u8,
+    /// What is different between two places, by name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub links: IndexMap<String, LinkConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            one_way: Nanos::from_millis(20).into(),
+            jitter: Nanos::ZERO.into(),
+            syn_retries: SynRetries::default(),
+            loss: Loss::default(),
+            data_retries: 15,
+            links: IndexMap::new(),
+        }
+    }
+}
+
+/// What may be lost on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// A client's SYN.
+    Syn,
+    /// A host's answer to it.
+    SynAck,
+    /// Anything later from the client: data, FIN, RST.
+    ToServer,
+    /// Anything later from the server.
+    ToClient,
+}
+
+/// Set in an event's `session` where a server opened the connection; the rest is the server's number.
+pub const SERVER: u32 = 1 << 31;
+/// Set there where a client host opened it for streams of its sessions; the rest is the driver's number for the host.
+pub const HOST: u32 = 1 << 30;
+
+/// What the network does that neither end asked for. Whose connection it was is told by the session's number, or by
+/// that of the server or of the client host that opened it, with [`SERVER`] or [`HOST`] set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A SYN went unanswered at this server's host.
+    SynDropped {
+        /// The session whose SYN it was.
+        session: u32,
+        /// True when the accept queue was full; false when nothing was there to answer, or a partition between.
+        backlog_full: bool,
+    },
+    /// The host answered a SYN with RST.
+    SynRefused {
+        /// The session whose SYN it was.
+        session: u32,
+        /// True when the accept queue was full; false when nobody listened.
+        backlog_full: bool,
+    },
+    /// A link lost a message. Of data it is known when it is sent, of a SYN or its answer when it would have arrived.
+    Lost {
+        /// The session whose connection it was.
+        session: u32,
+        /// What was lost.
+        message: Message,
+        /// How many transmissions of it in a row.
+        times: u8,
+    },
+    /// A message found the queue in front of a link too full, and was dropped.
+    QueueFull {
+        /// The session whose connection it was.
+        session: u32,
+        /// What was dropped.
+        message: Message,
+    },
+    /// Data met a host without power, or a path that is cut: its sender's kernel repeats it by its timer.
+    Stalled {
+        /// The session whose connection it is.
+        session: u32,
+        /// Whose data: true for the client's.
+        to_server: bool,
+    },
+    /// A balancer passes a session's connection on: it goes through there to another server.
+    Through {
+        /// The session whose connection it is.
+        session: u32,
+        /// The server that was chosen.
+        server: u32,
+    },
+    /// A kernel gave a connection up: its data was never acknowledged (Linux: `ETIMEDOUT`).
+    GivenUp {
+        /// The session whose connection it was.
+        session: u32,
+        /// Which end gave up: true for the client's.
+        to_server: bool,
+    },
+}

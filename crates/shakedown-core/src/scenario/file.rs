@@ -1,0 +1,195 @@
+//! The scenario file as it is written.
+
+use indexmap::IndexMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::check::{Expectations, invariants};
+use crate::handshake::Mode;
+use crate::network::dns;
+use crate::rng::Seed;
+use crate::time::Nanos;
+use crate::{client, fault, network, server};
+
+/// A scenario file, format 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The version of this language: 1.
+    pub format: u32,
+    /// One line that says what the scenario is about.
+    pub title: String,
+    /// How long the run is.
+    pub duration: Nanos,
+    /// What the run's randomness comes from.
+    #[serde(default = "default_seed")]
+    pub seed: Seed,
+    /// Every link.
+    #[serde(default)]
+    pub network: network::Config,
+    /// Server groups, by name.
+    #[serde(serialize_with = "write_servers")]
+    pub servers: IndexMap<String, server::Config>,
+    /// Groups of forward proxies, by name. To all that comes after reading they are groups of servers as well, behind the
+    /// others (`File::adopt_proxies`).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub proxies: IndexMap<String, server::ProxyConfig>,
+    /// DNS names, each with the servers it stands for.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub dns: IndexMap<String, dns::Config>,
+    /// Client groups, by name.
+    pub clients: IndexMap<String, client::Config>,
+    /// Faults, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub faults: IndexMap<String, fault::Config>,
+    /// Faults drawn at random, anew for each seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<fault::Chaos>,
+    /// Bounds on what must hold in every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invariants: Option<invariants::Config>,
+    /// What the summary measures.
+    #[serde(default)]
+    pub measure: Measure,
+    /// What is shown of it beside others. No part of a run: neither kept here nor in the resolved scenario.
+    #[serde(default, skip_serializing)]
+    pub compare: Compare,
+    /// What must come out, by metric.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub expect: IndexMap<String, Expectations>,
+    /// What must come out in at least one run of a sweep or a hunt, by metric.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub sometimes: IndexMap<String, Expectations>,
+}
+
+/// Groups with the keys that mean something to each.
+fn write_servers<S: Serializer>(servers: &IndexMap<String, server::Config>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Group<'a> {
+        Servers(&'a server::Config),
+        Balancers(server::Written<'a>),
+    }
+    serializer.collect_map(servers.iter().filter_map(|(name, config)| match config.kind {
+        server::ServerKind::Websocket => Some((name, Group::Servers(config))),
+        server::ServerKind::L4 => Some((name, Group::Balancers(config.into()))),
+        // They have a table of their own.
+        server::ServerKind::Proxy => None,
+    }))
+}
+
+fn default_seed() -> Seed {
+    Seed(1)
+}
+
+/// `[measure]`: the part of the run that the summary counts (the series show all of it), and the series' interval.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Measure {
+    /// Where it begins: after the warm-up.
+    pub from: Nanos,
+    /// Where it ends; absent: with the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
+    /// The interval of the series; absent: a round one that gives 60 to 120 of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Nanos>,
+}
+
+/// `[compare]`: what `shakedown compare` shows of the scenario.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// What the file as it is written is called beside its variants.
+    pub base: Option<String>,
+    /// The metrics of its own table and chart.
+    pub metrics: Vec<String>,
+}
+
+impl File {
+    /// Whether any server speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        self.servers.values().any(|server| !server.tls.is_none())
+    }
+
+    /// Whether any clients come by HTTP/2.
+    pub fn has_streams(&self) -> bool {
+        self.clients.values().any(|client| client.mode == Mode::ExtendedConnect)
+    }
+
+    /// Whether any server demands credentials.
+    pub fn demands_credentials(&self) -> bool {
+        let servers = self.servers.values().filter(|server| server.kind == server::ServerKind::Websocket);
+        let mut behaviors = servers.flat_map(|server| &server.behavior.0);
+        behaviors.any(|behavior| behavior.kind == server::Kind::Challenge)
+    }
+
+    /// Puts the proxies behind the servers, which they are to everything else.
+    pub fn adopt_proxies(&mut self) {
+        self.servers.extend(self.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.as_servers())));
+    }
+
+    /// Whether some client group is known for a finding, by its name in metrics.
+    pub fn is_known(&self, finding: &str) -> bool {
+        let mut known = self.clients.values().filter_map(|client| client.known_findings.as_ref()).flatten();
+        known.any(|known| known.name() == finding)
+    }
+
+    /// Makes every default that depends on other keys visible.
+    pub fn fill_in(&mut self) {
+        self.measure.until.get_or_insert(self.duration);
+        self.measure.interval.get_or_insert(round_interval(self.duration));
+        self.servers.values_mut().for_each(server::Config::fill_in);
+        self.proxies.values_mut().for_each(server::ProxyConfig::fill_in);
+        self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
+        if self.has_streams() {
+            self.servers.values_mut().for_each(server::Config::fill_in_streams);
+        }
+        if let Some(chaos) = &mut self.chaos {
+            let until = *chaos.until.get_or_insert(chaos.quiet_from(self.duration));
+            let open_within = Nanos(self.duration.0.saturating_sub(until.0));
+            self.invariants.get_or_insert(invariants::Config { open_within });
+        }
+        let tls = self.has_tls();
+        for client in self.clients.values_mut() {
+            client.fill_in_auth();
+            client.fill_in_streams();
+            client.on_retry.get_or_insert(client.pick.on_retry());
+            client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
+            if !self.dns.is_empty() {
+                client.fill_in_dns();
+            }
+        }
+    }
+}
+
+/// The smallest of 1, 2, 5, 10, … that cuts a duration into at most 120.
+fn round_interval(duration: Nanos) -> Nanos {
+    let least = duration.0.div_ceil(120);
+    let mut decade = 1u64;
+    loop {
+        for step in [1, 2, 5] {
+            if decade.saturating_mul(step) >= least {
+                return Nanos(decade * step);
+            }
+        }
+        decade = decade.saturating_mul(10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_round() {
+        for (duration, interval) in [("60s", "500ms"), ("12s", "100ms"), ("1ns", "1ns"), ("1h", "50s")] {
+            let duration = duration.parse().unwrap();
+            assert_eq!(round_interval(duration), interval.parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A forward proxy as a scenario writes it.
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::http::auth::{Algorithm, Login};
+use crate::network::{AccessLink, Overflow};
+use crate::rng::Distribution;
+use crate::server::config::{NONCE_LIFETIME, REALM};
+use crate::server::{BehaviorConfig, Behaviors, Config, Kind, QueueFull, Scheme, ServerKind};
+use crate::time::Nanos;
+
+/// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Where a key is one of
+/// servers as well, it means the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Proxies"))]
+pub struct ProxyConfig {
+    /// Members, numbered from 0: `NAME-0`, `NAME-1`.
+    pub count: u32,
+    /// Requests that a member works on at the same time.
+    pub workers: u32,
+    /// A worker's time for one `CONNECT`; with `accept_time` beside it, for one that is passed on.
+    pub service_time: Distribution,
+    /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_time: Option<Distribution>,
+    /// A worker's time to check credentials. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Distribution>,
+    /// Connections that the kernel completes for a process that does not accept.
+    pub backlog: u32,
+    /// What its kernel does with a SYN when they are that many.
+    pub backlog_overflow: Overflow,
+    /// Clients' connections that a member keeps at most; one more is answered 503. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    /// Requests that wait for a worker at most; one more is answered 503. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<u32>,
+    /// How long it waits for its own connect to the target; then it answers 504.
+    pub connect_timeout: Nanos,
+    /// The user and the password that it lets pass; all others are answered 407. Absent: it lets everybody pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Login>,
+    /// How they are to be sent (`basic` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// Digest: the hash (`sha-256` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// What the password is for (`shakedown` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// Digest: how long a nonce may be used (5 min unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce_lifetime: Option<Nanos>,
+    /// Whether the 407 leaves the connection open for the answer (true unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<bool>,
+    /// The status that every `CONNECT` is answered with which it would have passed on. Absent: it is passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reject: Option<u16>,
+    /// The bandwidth of what connects each member to the network; absent: without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_link: Option<AccessLink>,
+    /// The zone that its hosts are in; links and faults may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> ProxyConfig {
+        let Config { count, workers, service_time, backlog, backlog_overflow, .. } = Config::default();
+        ProxyConfig {
+            count,
+            workers,
+            service_time,
+            accept_time: None,
+            auth_time: None,
+            backlog,
+            backlog_overflow,
+            connections_max: None,
+            queue_max: None,
+            connect_timeout: Nanos::from_secs(5),
+            credentials: None,
+            scheme: None,
+            algorithm: None,
+            realm: None,
+            nonce_lifetime: None,
+            keep_alive: None,
+            reject: None,
+            access_link: None,
+            zone: None,
+        }
+    }
+}
+
+impl ProxyConfig {
+    /// Makes the defaults visible that mean something only beside other keys.
+    pub fn fill_in(&mut self) {
+        if self.credentials.is_none() {
+            return;
+        }
+        if *self.scheme.get_or_insert_default() == Scheme::Digest {
+            self.algorithm.get_or_insert_default();
+            self.nonce_lifetime.get_or_insert(NONCE_LIFETIME);
+        }
+        self.realm.get_or_insert_with(|| REALM.into());
+        self.keep_alive.get_or_insert(true);
+    }
+
+    /// What it demands of its clients, as a server's behavior; `None` where that is nothing.
+    pub fn demand(&self) -> Option<BehaviorConfig> {
+        self.credentials.is_some().then(|| BehaviorConfig {
+            kind: Kind::Challenge,
+            credentials: self.credentials.clone(),
+            scheme: self.scheme,
+            algorithm: self.algorithm,
+            realm: self.realm.clone(),
+            nonce_lifetime: self.nonce_lifetime,
+            keep_alive: self.keep_alive,
+            ..BehaviorConfig::default()
+        })
+    }
+
+    /// The group as one of servers, which is what everything else takes it for.
+    pub fn as_servers(&self) -> Config {
+        let last = match self.reject {
+            Some(_) => BehaviorConfig { kind: Kind::Reject, status: self.reject, ..BehaviorConfig::default() },
+            None => BehaviorConfig::default(),
+        };
+        Config {
+            kind: ServerKind::Proxy,
+            count: self.count,
+            workers: self.workers,
+            service_time: self.service_time.clone(),
+            accept_time: self.accept_time.clone(),
+            auth_time: self.auth_time.clone(),
+            backlog: self.backlog,
+            backlog_overflow: self.backlog_overflow,
+            connections_max: self.connections_max,
+            queue_max: self.queue_max,
+            queue_full: self.queue_max.map(|_| QueueFull::Reject),
+            connect_timeout: Some(self.connect_timeout),
+            access_link: self.access_link,
+            zone: self.zone.clone(),
+            behavior: Behaviors(self.demand().into_iter().chain([last]).collect()),
+            ..Config::default()
+        }
+    }
+}

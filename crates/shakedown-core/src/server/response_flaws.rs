@@ -1,0 +1,371 @@
+//! Answers that are not as they should be: what their head says, how their bytes leave, and what comes after.
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+use super::machine::{Outputs, Server, State};
+use crate::frame;
+use crate::http;
+use crate::machine::{CloseMode, ConnectionId};
+use crate::time::{Nanos, Timestamp};
+
+/// What is done to a header field that proves something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// It has another value.
+    Wrong,
+    /// It is left out.
+    Missing,
+    /// It is there twice.
+    Doubled,
+}
+
+/// The version in a status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub enum HttpVersion {
+    /// HTTP/1.0, in which there is no upgrade (RFC 9110 section 7.8).
+    #[serde(rename = "1.0")]
+    Http10,
+}
+
+/// `body = { bytes = 1000, framing = "chunked" }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BodyConfig {
+    /// Its length.
+    pub bytes: u32,
+    /// How its end is told.
+    #[serde(default)]
+    pub framing: Framing,
+}
+
+/// How the end of a body is told (RFC 9112 section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Framing {
+    /// `Content-Length`.
+    #[default]
+    Length,
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// Not before the connection's.
+    Close,
+}
+
+/// `answer = { accept_key = "wrong" }`: what an answer says besides, or instead of, what it should.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct AnswerConfig {
+    /// accept: another status than the one that opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// accept: `Sec-WebSocket-Accept`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_key: Option<Flaw>,
+    /// accept: `Upgrade`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Flaw>,
+    /// accept: `Connection`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Flaw>,
+    /// accept: a `Sec-WebSocket-Protocol` that nobody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprotocol: Option<String>,
+    /// accept: a `Sec-WebSocket-Extensions` that nobody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
+    /// accept: whether a first frame, a ping, is sent in one piece with the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_frame: Option<bool>,
+    /// The version in its status line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpVersion>,
+    /// The length of header fields that mean nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padding: Option<u32>,
+    /// The header fields that it is spread over; absent: one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padding_fields: Option<u32>,
+    /// Answers before the final one: statuses 100 to 199.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interim: Vec<u16>,
+    /// reject with 426: the versions in `Sec-WebSocket-Version`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<u8>,
+    /// redirect, reject: a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyConfig>,
+}
+
+/// `delivery = { bytes = 1, every = "100ms" }`: how an answer's bytes leave.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliveryConfig {
+    /// In writes of so many bytes; absent: in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u32>,
+    /// The time between two writes; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Nanos>,
+    /// After so many bytes nothing more is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<u32>,
+    /// What comes after a cut (`fin` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
+}
+
+/// What comes after an answer that is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// FIN.
+    #[default]
+    Fin,
+    /// RST.
+    Reset,
+    /// Nothing: the client's own timeout ends it.
+    Silence,
+}
+
+/// `close = { after = "2s", code = 1011 }`: what a server does with a connection that it has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CloseConfig {
+    /// How long it stays open, counted from the answer's last byte.
+    pub after: Nanos,
+    /// The status code in the close frame (RFC 6455 section 7.4).
+    pub code: u16,
+}
+
+/// How a behavior's answers differ from what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct ResponseFlaws {
+    pub answer: AnswerConfig,
+    pub delivery: DeliveryConfig,
+    pub close: Option<CloseConfig>,
+}
+
+impl AnswerConfig {
+    /// Makes an answer say what it is to say.
+    fn apply(&self, message: &mut Vec<u8>, opens: bool) {
+        let head = String::from_utf8_lossy(message).into_owned();
+        let mut lines: Vec<String> = head.trim_end_matches("\r\n").split("\r\n").map(String::from).collect();
+        // The accept of the key in RFC 6455's example, which nobody draws.
+        let flaws = [
+            ("Sec-WebSocket-Accept", self.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+            ("Upgrade", self.upgrade, "h2c"),
+            ("Connection", self.connection, "keep-alive"),
+        ];
+        for (name, flaw, wrong) in flaws {
+            match (flaw, lines.iter().position(|line| is_field(line, name))) {
+                (Some(Flaw::Wrong), Some(at)) => lines[at] = format!("{name}: {wrong}"),
+                (Some(Flaw::Missing), Some(at)) => drop(lines.remove(at)),
+                (Some(Flaw::Doubled), Some(at)) => lines.insert(at, lines[at].clone()),
+                _ => {}
+            }
+        }
+        if let Some(status) = self.status {
+            lines[0] = format!("HTTP/1.1 {status} {}", http::reason(status));
+        }
+        if self.http == Some(HttpVersion::Http10) {
+            lines[0] = lines[0].replacen("HTTP/1.1", "HTTP/1.0", 1);
+        }
+        let unasked = [("Sec-WebSocket-Protocol", &self.subprotocol), ("Sec-WebSocket-Extensions", &self.extension)];
+        for (name, value) in unasked {
+            lines.extend(value.as_ref().map(|value| format!("{name}: {value}")));
+        }
+        if let Some(at) = lines.iter().position(|line| is_field(line, "Sec-WebSocket-Version"))
+            && !self.versions.is_empty()
+        {
+            let versions: Vec<String> = self.versions.iter().map(u8::to_string).collect();
+            lines[at] = format!("Sec-WebSocket-Version: {}", versions.join(", "));
+        }
+        if let Some(len) = self.padding {
+            let fields = self.padding_fields.unwrap_or(1).max(1);
+            lines.extend((0..fields).map(|_| format!("X-Padding: {}", "x".repeat((len / fields) as usize))));
+        }
+        let body = self.body.map_or(String::new(), |body| {
+            let text = "x".repeat(body.bytes as usize);
+            lines.retain(|line| !is_field(line, "Content-Length"));
+            match body.framing {
+                Framing::Length => {
+                    lines.push(format!("Content-Length: {}", body.bytes));
+                    text
+                }
+                Framing::Chunked => {
+                    lines.push("Transfer-Encoding: chunked".into());
+                    // A chunk of no bytes is the last.
+                    let chunk = if text.is_empty() { text } else { format!("{:x}\r\n{text}\r\n", body.bytes) };
+                    format!("{chunk}0\r\n\r\n")
+                }
+                Framing::Close => text,
+            }
+        });
+        message.clear();
+        for status in &self.interim {
+            http::status_line(message, *status);
+            message.extend_from_slice(b"\r\n");
+        }
+        message.extend_from_slice(lines.join("\r\n").as_bytes());
+        message.extend_from_slice(b"\r\n\r\n");
+        message.extend_from_slice(body.as_bytes());
+        if opens && self.first_frame == Some(true) {
+            frame::write_ping(message, None);
+        }
+    }
+}
+
+fn is_field(line: &str, name: &str) -> bool {
+    line.split_once(':').is_some_and(|(own, _)| own.eq_ignore_ascii_case(name))
+}
+
+/// What becomes of a connection once its answer has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open(Option<CloseConfig>),
+    Close(CloseMode),
+    Silence,
+}
+
+/// What is still to be done with a connection, and when.
+#[derive(Debug)]
+enum Step {
+    /// More of an answer leaves.
+    Write { bytes: Vec<u8>, sent: usize, piece: usize, every: Nanos, end: End },
+    /// A close frame leaves.
+    Close { code: u16 },
+}
+
+/// What a server has to do later for single connections: each has one thing at most.
+#[derive(Debug, Default)]
+pub(super) struct Later {
+    steps: BTreeMap<u32, (Timestamp, Step)>,
+    due: BTreeMap<(Timestamp, u32), ()>,
+}
+
+impl Later {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// When the next thing is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first_key_value().map(|((at, _), ())| *at)
+    }
+
+    fn add(&mut self, c: ConnectionId, at: Timestamp, step: Step) {
+        self.steps.insert(c.0, (at, step));
+        self.due.insert((at, c.0), ());
+    }
+
+    /// The connection is gone.
+    pub fn forget(&mut self, c: ConnectionId) {
+        if let Some((at, _)) = self.steps.remove(&c.0) {
+            self.due.remove(&(at, c.0));
+        }
+    }
+
+    fn take(&mut self, now: Timestamp) -> Option<(ConnectionId, Step)> {
+        let ((at, c), ()) = self.due.first_key_value()?;
+        if *at > now {
+            return None;
+        }
+        let c = *c;
+        self.due.pop_first();
+        self.steps.remove(&c).map(|(_, step)| (ConnectionId(c), step))
+    }
+}
+
+impl Server {
+    /// Sends an answer with its flaws, at its pace.
+    #[cold]
+    pub(super) fn deliver(
+        &mut self,
+        now: Timestamp,
+        c: ConnectionId,
+        flaws: &ResponseFlaws,
+        (mut bytes, is_head, opens): (Vec<u8>, bool, bool),
+        out: &mut Outputs,
+    ) {
+        if is_head {
+            flaws.answer.apply(&mut bytes, opens);
+        }
+        let delivery = &flaws.delivery;
+        let mut end = if opens { End::Open(flaws.close) } else { End::Close(CloseMode::Fin) };
+        if let Some(cut) = delivery.cut {
+            bytes.truncate(cut as usize);
+            end = match delivery.then.unwrap_or_default() {
+                Then::Fin => End::Close(CloseMode::Fin),
+                Then::Reset => End::Close(CloseMode::Reset),
+                Then::Silence => End::Silence,
+            };
+        }
+        let piece = delivery.bytes.map_or(bytes.len(), |piece| piece as usize).max(1);
+        self.connections.turn(c, State::Stalled);
+        self.write_on(now, c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
+    }
+
+    fn write_on(
+        &mut self,
+        now: Timestamp,
+        c: ConnectionId,
+        (bytes, mut sent): (Vec<u8>, usize),
+        (piece, every): (usize, Nanos),
+        end: End,
+        out: &mut Outputs,
+    ) {
+        while sent < bytes.len() {
+            let next = (sent + piece).min(bytes.len());
+            out.transmit(c, |wire| wire.extend_from_slice(&bytes[sent..next]));
+            sent = next;
+            if every > Nanos::ZERO && sent < bytes.len() {
+                return self.later.add(c, now + every, Step::Write { bytes, sent, piece, every, end });
+            }
+        }
+        match end {
+            End::Open(close) => {
+                self.connections.turn(c, State::Open);
+                self.opened(c, out);
+                if let Some(CloseConfig { after, code }) = close {
+                    self.later.add(c, now + after, Step::Close { code });
+                }
+            }
+            End::Close(how) => self.close(c, how, out),
+            End::Silence => {}
+        }
+    }
+
+    /// Does what is due for single connections.
+    #[cold]
+    pub(super) fn go_on(&mut self, now: Timestamp, out: &mut Outputs) {
+        while let Some((c, step)) = self.later.take(now) {
+            match step {
+                Step::Write { bytes, sent, piece, every, end } => {
+                    self.write_on(now, c, (bytes, sent), (piece, every), end, out);
+                }
+                // A drain may have been earlier.
+                Step::Close { code } if self.state(c) == State::Open => {
+                    out.event(Event::GoingAway { connection: c.0, code });
+                    out.transmit(c, |bytes| frame::write_close(bytes, code, None));
+                    self.connections.turn(c, State::Closing);
+                }
+                Step::Close { .. } => {}
+            }
+        }
+    }
+}

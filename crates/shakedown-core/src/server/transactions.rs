@@ -1,0 +1,129 @@
+//! The pool of HTTP transactions: what a server sets aside for a request from its acceptance to its final response.
+//!
+//! An HTTP server gives them back with the response. 101 is none (RFC 9110 section 15.2): a connection that is upgraded
+//! keeps its transaction for life, while one that opens by a final response gives it back with the response's last byte.
+
+use std::collections::VecDeque;
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::machine::{Context, Outputs, Server};
+use super::queue::{self, Job, Work};
+use super::{Event, Reason, Turn};
+use crate::machine::ConnectionId;
+use crate::time::Timestamp;
+
+/// What becomes of a request that finds every transaction in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionsFull {
+    /// It waits in the request queue until one is given back, as where threads or processes are the pool (Apache's
+    /// `MaxRequestWorkers`, Tomcat's `maxThreads`).
+    #[default]
+    Wait,
+    /// 503 at once, at no worker's cost.
+    Reject,
+}
+
+/// Whether a connection has a transaction, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Hold {
+    #[default]
+    None,
+    /// Its request asks for an upgrade.
+    ForLife,
+    /// Until its final response is sent.
+    ForResponse,
+}
+
+/// What one server keeps of its transactions. All of it stays empty where their number is not limited.
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    in_use: u32,
+    /// By the server's numbers for its connections.
+    holds: Vec<Hold>,
+    /// Requests that wait for one.
+    pub waiting: VecDeque<Job>,
+}
+
+impl Transactions {
+    #[inline]
+    pub fn none_in_use(&self) -> bool {
+        self.in_use == 0
+    }
+}
+
+impl Server {
+    /// Whether a request has to wait for a transaction, or is turned away for want of one.
+    #[inline]
+    pub(super) fn lacks_transaction(&self, cx: &Context<'_>, work: &Work) -> bool {
+        cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use >= most)
+            && matches!(work, Work::Request(_))
+    }
+
+    /// A request is accepted: its transaction begins.
+    pub(super) fn begin_transaction(&mut self, cx: &Context<'_>, c: ConnectionId, upgrade: bool, out: &mut Outputs) {
+        if cx.plan.transactions_max.is_none() {
+            return;
+        }
+        let at = c.0 as usize;
+        if at >= self.transactions.holds.len() {
+            self.transactions.holds.resize(at + 1, Hold::None);
+        }
+        self.transactions.holds[at] = if upgrade { Hold::ForLife } else { Hold::ForResponse };
+        self.transactions.in_use += 1;
+        out.event(Event::TransactionBegan { connection: c.0 });
+    }
+
+    /// A request that is never to be answered has been read. It waits for no transaction: what would it wait for?
+    pub(super) fn stall(&mut self, cx: &Context<'_>, c: ConnectionId, upgrade: bool, out: &mut Outputs) {
+        match cx.plan.transactions_max {
+            Some(most) if self.transactions.in_use >= most => {
+                if cx.plan.transactions_full == TransactionsFull::Reject {
+                    self.out_of_transactions(c, false, out);
+                }
+            }
+            _ => self.begin_transaction(cx, c, upgrade, out),
+        }
+    }
+
+    /// The last byte of the response that opens a connection was sent.
+    pub(super) fn opened(&mut self, c: ConnectionId, out: &mut Outputs) {
+        if self.transactions.holds.get(c.0 as usize) == Some(&Hold::ForResponse) {
+            self.end_transaction(c, out);
+        }
+    }
+
+    /// The connection's transaction, if it has one, is over.
+    pub(super) fn end_transaction(&mut self, c: ConnectionId, out: &mut Outputs) {
+        let Some(hold) = self.transactions.holds.get_mut(c.0 as usize) else { return };
+        if std::mem::take(hold) != Hold::None {
+            self.transactions.in_use -= 1;
+            out.event(Event::TransactionEnded { connection: c.0 });
+        }
+    }
+
+    /// A request that finds every transaction in use and is not to wait.
+    #[cold]
+    pub(super) fn out_of_transactions(&mut self, c: ConnectionId, queued: bool, out: &mut Outputs) {
+        let (reason, turn) = (Reason::TransactionsMax, Turn::Reject);
+        out.event(Event::TurnedAway { connection: c.0, reason, turn, queued });
+        self.turn_away(c, turn, 503, None, out);
+    }
+
+    /// Requests that waited for a transaction take those that were given back.
+    #[cold]
+    pub(super) fn take_transactions(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use < most)
+            && let Some(job) = queue::take(&mut self.transactions.waiting, cx.plan.order)
+        {
+            let waited = now.since(job.since);
+            if !self.expires(cx, ConnectionId(job.connection), waited, out) {
+                self.enter(cx, now, job, true, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Virtual and real time in one unit: whole nanoseconds since the run began.
+//!
+//! Knows nothing of clocks: drivers stamp, machines receive. Durations are written with a unit
+//! (`"250us"`) and are parsed exactly, without floating point.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A moment: nanoseconds since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub u64);
+
+/// A length of time in nanoseconds. In files: a number and a unit, such as `"20ms"` or `"1.5s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Nanos(pub u64);
+
+impl Timestamp {
+    /// The start of the run.
+    pub const ZERO: Timestamp = Timestamp(0);
+    /// A moment that no run reaches.
+    pub const NEVER: Timestamp = Timestamp(u64::MAX);
+
+    /// Time passed since `earlier`; zero when `earlier` is later.
+    pub fn since(self, earlier: Timestamp) -> Nanos {
+        Nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Nanos {
+    /// No time at all.
+    pub const ZERO: Nanos = Nanos(0);
+
+    /// Whole milliseconds.
+    pub const fn from_millis(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    /// Whole seconds.
+    pub const fn from_secs(s: u64) -> Nanos {
+        Nanos(s * 1_000_000_000)
+    }
+
+    /// Milliseconds, for reports.
+    pub fn as_millis_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// Seconds, for reports and rates.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// `self * factor`, at most the largest representable length.
+    pub fn saturating_mul(self, factor: u64) -> Nanos {
+        Nanos(self.0.saturating_mul(factor))
+    }
+
+    /// A length from a floating number of nanoseconds: negative and NaN become zero, overlong the longest.
+    pub fn from_f64(ns: f64) -> Nanos {
+        // `as` saturates and maps NaN to zero; adding a half rounds to nearest, as all values are >= 0.
+        Nanos((ns + 0.5) as u64)
+    }
+}
+
+impl Add<Nanos> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, d: Nanos) -> Timestamp {
+        Timestamp(self.0.saturating_add(d.0))
+    }
+}
+
+impl Sub<Nanos> for Timestamp {
+    type Output = Timestamp;
+    fn sub(self, d: Nanos) -> Timestamp {
+        Timestamp(self.0.saturating_sub(d.0))
+    }
+}
+
+impl Add for Nanos {
+    type Output = Nanos;
+    fn add(self, d: Nanos) -> Nanos {
+        Nanos(self.0.saturating_add(d.0))
+    }
+}
+
+impl AddAssign for Nanos {
+    fn add_assign(&mut self, d: Nanos) {
+        *self = *self + d;
+    }
+}
+
+/// A timeout as files write it: `"none"` stands for one that never comes.
+pub mod timeout {
+    use super::{DURATION_HINT, Nanos};
+    use crate::shape::shaped;
+    use serde::{Deserializer, Serialize, Serializer, de};
+
+    /// No timeout.
+    pub const NONE: Nanos = Nanos(u64::MAX);
+
+    /// `"none"`, or a duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(timeout: &Nanos, serializer: S) -> Result<S::Ok, S::Error> {
+        match *timeout {
+            NONE => serializer.serialize_str("none"),
+            timeout => timeout.serialize(serializer),
+        }
+    }
+
+    /// The same, read.
+    ///
+    /// # Errors
+    /// What is neither.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nanos, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Nanos;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{DURATION_HINT}, or \"none\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Nanos, E> {
+                match text {
+                    "none" => Ok(NONE),
+                    text => text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+
+    /// What it looks like in a scenario.
+    #[cfg(feature = "schema")]
+    pub(crate) enum Shape {}
+
+    shaped!(Shape, "Timeout", |generator| shape::any([shape::words(&["none"]), generator.subschema_for::<Nanos>()]));
+
+    /// The same where there need not be one.
+    pub mod optional {
+        use super::Nanos;
+        use serde::{Deserializer, Serializer};
+
+        /// What is there.
+        ///
+        /// # Errors
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(timeout: &Option<Nanos>, serializer: S) -> Result<S::Ok, S::Error> {
+            match timeout {
+                Some(timeout) => super::serialize(timeout, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// The same, read.
+        ///
+        /// # Errors
+        /// What is no timeout.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Nanos>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
+    }
+}
+
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// What a duration must look like, for error messages.
+pub const DURATION_HINT: &str = "a duration with its unit (ns, us, ms, s, m, h), such as \"250ms\"";
+
+impl FromStr for Nanos {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Nanos, &'static str> {
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).ok_or(DURATION_HINT)?;
+        let (number, unit) = text.split_at(split);
+        let factor = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).ok_or(DURATION_HINT)?.1;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let mut total: u128 = 0;
+        let mut digits = 0;
+        for c in whole.bytes().filter(|c| *c != b'_') {
+            // A byte outside 0-9 cannot be here except a second dot, which is in `fraction`.
+            total = total.saturating_mul(10).saturating_add(u128::from(c - b'0'));
+            digits += 1;
+        }
+        total = total.saturating_mul(u128::from(factor));
+        let mut scale = u128::from(factor);
+        for c in fraction.bytes().filter(|c| *c != b'_') {
+            if !c.is_ascii_digit() || !scale.is_multiple_of(10) {
+                return Err("a duration of whole nanoseconds, such as \"1.5ms\"");
+            }
+            scale /= 10;
+            total = total.saturating_add(u128::from(c - b'0') * scale);
+            digits += 1;
+        }
+        if digits == 0 {
+            return Err(DURATION_HINT);
+        }
+        // A hundred years: far past any run, and far from the edge of u64.
+        const LONGEST: u128 = 100 * 365 * 24 * 3600 * 1_000_000_000;
+        if total > LONGEST {
+            return Err("a duration of at most a hundred years");
+        }
+        Ok(Nanos(total as u64))
+    }
+}
+
+/// The shortest exact spelling: `"250us"`, `"1500ms"`, `"20s"`.
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, factor) = match self.0 {
+            0 => ("s", 1_000_000_000),
+            n if n.is_multiple_of(1_000_000_000) => ("s", 1_000_000_000),
+            n if n.is_multiple_of(1_000_000) => ("ms", 1_000_000),
+            n if n.is_multiple_of(1_000) => ("us", 1_000),
+            _ => ("ns", 1),
+        };
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
+crate::shape::shaped!(Nanos, "Duration", |_generator| shape::text(format!("^{}$", pattern()), DURATION_HINT));
+
+/// What a duration looks like.
+#[cfg(feature = "schema")]
+pub(crate) fn pattern() -> String {
+    crate::shape::number_with(UNITS.iter().map(|(unit, _)| *unit))
+}
+
+impl Serialize for Nanos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Nanos, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Nanos;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(DURATION_HINT)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Nanos, E> {
+                text.parse().map_err(|hint| E::invalid_value(de::Unexpected::Str(text), &hint))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A length for readers: three significant digits in the unit that suits it (`"1.35 ms"`).
+pub fn human(length: Nanos) -> String {
+    let ns = length.0 as f64;
+    let (value, unit) = match length.0 {
+        0 => return "0 ms".into(),
+        n if n < 1_000 => (ns, "ns"),
+        n if n < 1_000_000 => (ns / 1e3, "µs"),
+        n if n < 1_000_000_000 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
+    };
+    let decimals = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_parse_exactly() {
+        for (text, ns) in [
+            ("0s", 0),
+            ("250us", 250_000),
+            ("1.5ms", 1_500_000),
+            ("0.000000001s", 1),
+            ("2m", 120_000_000_000),
+            ("1_000 ns", 1_000),
+            (".5s", 500_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Nanos(ns)), "{text}");
+        }
+        for text in ["", "20", "ms", "5 parsecs", "-1s", "1.5ns", "1.2.3s", ".s", "99999999999h", "1e3s"] {
+            assert!(text.parse::<Nanos>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn display_round_trips() {
+        for ns in [0, 1, 999, 1_000, 1_500_000, 60_000_000_000, 61_500_000_000] {
+            assert_eq!(Nanos(ns).to_string().parse(), Ok(Nanos(ns)));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Faults on the real clock.
+
+use super::engine::Engine;
+use super::lines::{Caller, Line, LineId, Parcel};
+use super::net::{Act, Net};
+use super::servers::Ask;
+use super::timed::Sent;
+use shakedown_core::event::Kind as EventKind;
+use shakedown_core::fault::{Cut, Event, Kind};
+use shakedown_core::machine::{CloseMode, Input};
+use shakedown_core::network::Way;
+
+impl<N: Net> Engine<N> {
+    pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
+        let number = fault as usize;
+        let (factor, code, over) = (self.faults[number].factor, self.faults[number].code, self.faults[number].over);
+        let kind = self.faults[number].windows[window as usize].kind;
+        for server in self.faults[number].windows[window as usize].servers.clone() {
+            self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
+            match kind {
+                Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
+                Kind::PowerOff => self.lose_process(server, false),
+                Kind::Hang | Kind::Pause => self.hang(server),
+                Kind::Slow => self.servers[server as usize].machine.slow_down(Some(factor)),
+                Kind::Drain => {
+                    self.servers[server as usize].drained_by = Some(fault as u16);
+                    self.ask(server, Ask::Drain { code, over });
+                }
+                // What these consist of is what strikes.
+                Kind::RollingRestart | Kind::Flap => {}
+                // Of links; or refused beforehand.
+                Kind::Partition | Kind::Latency | Kind::Lossy | Kind::Bandwidth | Kind::Reset => {}
+                Kind::Backlog | Kind::DnsOutage => {}
+            }
+        }
+        if kind == Kind::Partition {
+            self.partitions.push(fault);
+            self.net.happened(Act::Parted { fault, parted: true });
+            self.record_cuts(fault, Event::Parted);
+        } else if kind.impairs() {
+            self.latency_faults.push(fault);
+            self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
+            if kind == Kind::Reset {
+                self.reset_lines(fault, window);
+            }
+        }
+    }
+
+    /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
+    fn reset_lines(&mut self, fault: u32, window: u32) {
+        let is_struck = |(id, line): (&LineId, &Line)| {
+            let side = self.side(*id)?;
+            let struck = &self.faults[fault as usize];
+            let struck = struck.resets(self.seed, window, side, line.server, line.identity);
+            (struck && line.is_established()).then_some(*id)
+        };
+        let mut lines: Vec<LineId> = self.lines.iter().filter_map(is_struck).collect();
+        lines.sort_by_key(|id| self.lines.get(id).map(|line| (line.code(), line.caller.map(|(_, c)| c.0))));
+        for id in lines {
+            // What became of another may have ended it.
+            let Some(line) = self.lines.get_mut(&id).filter(|line| line.is_established()) else { continue };
+            let Some((caller, c)) = line.caller else { continue };
+            let exact = line.exact;
+            if let Some(wire) = line.to_client.wire.take_if(|_| !exact) {
+                wire.close(CloseMode::Reset);
+                line.to_server.forget();
+            }
+            if let Caller::Session(session) = caller {
+                self.record(EventKind::Fault(fault as u16, Event::Reset { session }));
+            }
+            if exact {
+                self.lands_at_client(id, Sent::Rst, Vec::new(), false);
+                self.lands_at_server(id, Sent::Rst, Vec::new());
+            } else {
+                self.forget_client(id);
+                self.input_of(caller, Input::Reset(c));
+                self.put(id, Way::ToServer, self.now, Parcel::Reset);
+            }
+            self.settle(id);
+        }
+    }
+
+    pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
+        let number = fault as usize;
+        let kind = self.faults[number].windows[window as usize].kind;
+        for server in self.faults[number].windows[window as usize].servers.clone() {
+            match kind {
+                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_process(server),
+                Kind::Slow => self.servers[server as usize].machine.slow_down(None),
+                _ => {}
+            }
+            self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+            match kind {
+                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_server(server),
+                Kind::Drain => self.ask(server, Ask::Resume),
+                Kind::Hang | Kind::Pause => self.release(server),
+                _ => {}
+            }
+        }
+        if kind == Kind::Partition {
+            self.partitions.retain(|active| *active != fault);
+            self.net.happened(Act::Parted { fault, parted: false });
+            self.record_cuts(fault, Event::Joined);
+        } else if kind.impairs() {
+            self.latency_faults.retain(|active| *active != fault);
+            self.record_cuts(fault, |cut| Event::Cleared(kind, cut));
+        }
+    }
+
+    fn record_cuts(&mut self, fault: u32, event: impl Fn(Cut) -> Event) {
+        for cut in self.faults[fault as usize].cuts.clone() {
+            self.record(EventKind::Fault(fault as u16, event(cut)));
+        }
+    }
+}

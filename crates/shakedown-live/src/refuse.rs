@@ -1,0 +1,84 @@
+//! What real sockets can't honour: refused before the run, all of it at once, rather than left out silently.
+
+use super::Part;
+use shakedown_core::fault::Kind;
+use shakedown_core::network::{self, Overflow};
+use shakedown_core::scenario::Scenario;
+use shakedown_core::server::Balance;
+
+/// Every key of a scenario that this part of it can't be played with, and why.
+pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut refuse = |given: bool, path: String, why: &str| {
+        if given {
+            found.push(format!("{path}: {why}"));
+        }
+    };
+    let file = &scenario.file;
+    let is_program = |server: u32| {
+        let entry = scenario.servers.get(server as usize);
+        entry.is_some_and(|entry| file.servers[entry.group].command.is_some())
+    };
+    if part == Part::Both {
+        let loss = |loss: &shakedown_core::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
+        refuse(loss(&file.network.loss), "network.loss".into(), "loopback loses nothing");
+        let retries = file.network.data_retries != network::Config::default().data_retries;
+        refuse(retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
+        for (name, link) in &file.network.links {
+            let at = |key: &str| format!("network.links.{name}.{key}");
+            refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
+        }
+        refuse(!file.dns.is_empty(), "dns".into(), "there is no resolver that would know these names");
+    }
+    if part != Part::Clients {
+        for (name, server) in &file.servers {
+            let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
+            let rewrites = server.balance == Some(Balance::Nat);
+            refuse(rewrites, at("balance"), "a kernel would have to rewrite addresses: `terminate` is played");
+            let listens = part == Part::Servers && server.command.is_some();
+            refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
+            let secure = server.command.is_some() && !server.tls.is_none();
+            refuse(secure, at("tls"), "a program has a certificate of its own, if any, whom nobody vouches for here");
+            let reset = server.backlog_overflow == Overflow::Reset;
+            refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
+            let link = part == Part::Servers && server.access_link.is_some();
+            refuse(link, at("access_link"), "the network to clients is the real one");
+        }
+        for (name, fault) in &file.faults {
+            let why = match fault.effective_kind() {
+                Kind::Lossy => "loopback loses nothing",
+                Kind::Backlog => "the kernel's accept queue keeps its size",
+                Kind::DnsOutage => "there is no resolver that would know these names",
+                Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
+                Kind::Partition | Kind::Latency | Kind::Bandwidth | Kind::Reset if part == Part::Servers => {
+                    "the network to clients is the real one"
+                }
+                _ => continue,
+            };
+            refuse(true, format!("faults.{name}.kind"), why);
+        }
+        for fault in scenario.faults.iter().filter(|_| part == Part::Both) {
+            let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
+            let why = windows.into_iter().find_map(|window| match window.kind {
+                Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
+                Kind::Slow | Kind::Drain => {
+                    Some("what a program does is its own affair: crash kills it, and hang stops it")
+                }
+                _ => None,
+            });
+            refuse(why.is_some(), format!("faults.{}", fault.name), why.unwrap_or_default());
+        }
+    }
+    if part != Part::Servers {
+        for (name, client) in &file.clients {
+            let at = |key: &str| format!("clients.{name}.{key}");
+            if let Some(why) = client.mode.simulated_only() {
+                refuse(true, at("mode"), why);
+            }
+            refuse(client.nat.is_some(), at("nat"), "servers see the addresses that there are");
+            let link = part == Part::Clients && client.access_link.is_some();
+            refuse(link, at("access_link"), "the network to servers is the real one");
+        }
+    }
+    found
+}

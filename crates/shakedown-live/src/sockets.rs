@@ -1,0 +1,151 @@
+//! Real sockets and the real clock, by tokio.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::net::{Net, Place, Transport};
+use shakedown_core::time::Timestamp;
+
+/// The machine's own network.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    start: Instant,
+    share: Share,
+    alarm: Alarm,
+}
+
+/// Which client hosts a thread has: every `of`th.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub number: u32,
+    pub of: u32,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: Share = Share { number: 0, of: 1 };
+}
+
+impl Sockets {
+    /// Time begins at that instant.
+    pub fn new(start: Instant, share: Share) -> io::Result<Sockets> {
+        Ok(Sockets { alarm: Alarm::new()?, start, share })
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
+
+impl Net for Sockets {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Timestamp {
+        Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn has(&self, host: u32) -> bool {
+        host % self.share.of == self.share.number
+    }
+
+    fn spawn(&self, _: Place, task: impl Future<Output = ()> + 'static) -> Option<tokio::task::AbortHandle> {
+        Some(tokio::task::spawn_local(task).abort_handle())
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        self.alarm.ring_in(Duration::from_nanos(at.since(self.now()).0)).await;
+    }
+
+    async fn listen(&self, at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+        let socket = socket(at)?;
+        // A server that is started again finds its port in use by what its clients have not closed yet.
+        socket.set_reuseaddr(true)?;
+        socket.bind(at)?;
+        socket.listen(backlog)
+    }
+
+    fn address(listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer))
+    }
+
+    async fn connect(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        bound: impl FnOnce(SocketAddr),
+    ) -> io::Result<TcpStream> {
+        let socket = socket(to)?;
+        if let Some(from) = from {
+            socket.bind(SocketAddr::new(from, 0))?;
+            bound(socket.local_addr()?);
+        }
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Transport for TcpStream {
+    fn reset_on_drop(&self) {
+        // Where it can't be set, the connection has ended already.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// A timer that is as exact as the kernel's: tokio's own rounds up to whole milliseconds.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Alarm(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
+
+#[cfg(target_os = "linux")]
+impl Alarm {
+    fn new() -> io::Result<Alarm> {
+        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        #[expect(deprecated, reason = "it trusts that the descriptor stays open, which an owned one does")]
+        let timer = tokio::io::unix::AsyncFd::new(timer)?;
+        Ok(Alarm(timer))
+    }
+
+    async fn ring_in(&self, length: Duration) {
+        use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Zero would turn the timer off.
+        let length = length.clamp(Duration::from_nanos(1), Duration::from_secs(3_600));
+        let value = Timespec { tv_sec: length.as_secs() as i64, tv_nsec: i64::from(length.subsec_nanos()) };
+        let spec = Itimerspec { it_interval: none, it_value: value };
+        if timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &spec).is_err() {
+            return tokio::time::sleep(length).await;
+        }
+        // Setting it has emptied it; it is readable once it rings, or was when it rang unheard.
+        if let Ok(mut guard) = self.0.readable().await {
+            guard.clear_ready();
+        }
+    }
+}
+
+/// The timer of other systems.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+struct Alarm;
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    fn new() -> io::Result<Alarm> {
+        Ok(Alarm)
+    }
+
+    async fn ring_in(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
+}

@@ -1,0 +1,460 @@
+//! TLS by rustls, without a socket: certificates, what each client and server keeps, and an end of a connection, which turns
+//! bytes into other bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, DigitallySignedStruct, Error, HandshakeKind, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme,
+};
+
+use shakedown_core::server::{Plan, TlsKeys};
+use shakedown_core::tls::Version;
+
+/// What a ClientHello's record begins with (RFC 8446 section 5.1): HTTP never does.
+const HANDSHAKE: u8 = 22;
+
+/// An extension that nobody reads (Netscape's comment), and its length: with it a server's first flight in full has the
+/// 3,500 bytes that it has in the simulator ([`shakedown_core::tls::Flight::wire_bytes`]).
+const COMMENT: &[u64] = &[2, 16, 840, 1, 113_730, 1, 13];
+const PADDING: usize = 2_800;
+
+/// Who vouches for the servers of one run, and for nobody else: made with it, and gone with it.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// Draws its key.
+    ///
+    /// # Errors
+    /// When this machine has no randomness to give.
+    pub fn new() -> io::Result<Authority> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "shakedown: the servers of one run");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        CertifiedIssuer::self_signed(params, key).map(Authority).map_err(io::Error::other)
+    }
+
+    /// The certificate that clients must trust.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// The same, as clients of the run are given it.
+    pub(super) fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A server's certificate: for its name, for this machine, and for the address that it listens on.
+    fn certify(&self, name: &str, bind: IpAddr) -> io::Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
+        let bound = Some(bind).filter(|bind| !bind.is_unspecified() && !bind.is_loopback());
+        let names = [name, "localhost", "127.0.0.1", "::1"].map(str::to_string).into_iter();
+        let names: Vec<String> = names.chain(bound.map(|bind| bind.to_string())).collect();
+        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        // Those of the world come with a second one, and with proofs that they were logged: about as long as is simulated.
+        params.custom_extensions.push(CustomExtension::from_oid_content(COMMENT, vec![b' '; PADDING]));
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        Ok((certificate.der().clone(), PrivateKeyDer::Pkcs8(key)))
+    }
+}
+
+/// The certificates in a PEM file's text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err("no certificate is in it".into()),
+        found => found.map_err(|error| error.to_string()),
+    }
+}
+
+/// Whose tickets are kept together: a client process, by its group and number there, or a server, and whom they are for.
+pub(super) type Keeper = (Option<u16>, u32, u32);
+
+/// What the ends of a run have in common, and what each keeps.
+#[derive(Default)]
+pub(super) struct Tls {
+    client: Option<Arc<ClientConfig>>,
+    /// Those of clients that resume sessions, each with its tickets.
+    clients: BTreeMap<Keeper, Arc<ClientConfig>>,
+    servers: BTreeMap<u32, Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Clients trust what browsers trust and these besides, or everyone.
+    pub fn trust(&mut self, roots: &[CertificateDer<'static>], insecure: bool) -> io::Result<()> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+        let mut config = if insecure {
+            let anyone = Arc::new(Anyone(provider));
+            builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
+        } else {
+            let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            for root in roots {
+                store.add(root.clone()).map_err(io::Error::other)?;
+            }
+            builder.with_root_certificates(store).with_no_client_auth()
+        };
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        self.client = Some(Arc::new(config));
+        Ok(())
+    }
+
+    /// A server has TLS, with a certificate and a ticket key of its own.
+    pub fn equip(
+        &mut self,
+        server: u32,
+        name: &str,
+        bind: IpAddr,
+        plan: &Plan,
+        authority: &Authority,
+    ) -> io::Result<()> {
+        let (certificate, key) = authority.certify(name, bind)?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let versions = match plan.tls() {
+            Version::V1_2 => [&TLS12],
+            _ => [&TLS13],
+        };
+        let builder = builder.with_protocol_versions(&versions).map_err(io::Error::other)?;
+        let config = builder.with_no_client_auth().with_single_cert(vec![certificate], key);
+        let mut config = config.map_err(io::Error::other)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = usize::from(plan.tickets().is_some());
+        self.servers.insert(server, Arc::new(config));
+        self.renew_key(server, plan)
+    }
+
+    /// The key of a server's tickets is drawn.
+    fn renew_key(&mut self, server: u32, plan: &Plan) -> io::Result<()> {
+        let (Some(lifetime), Some(config)) = (plan.tickets(), self.servers.get_mut(&server)) else { return Ok(()) };
+        let lifetime = u32::try_from(lifetime.0 / 1_000_000_000).unwrap_or(u32::MAX);
+        let inner = ring::Ticketer::new().map_err(io::Error::other)?;
+        Arc::make_mut(config).ticketer = Arc::new(Tickets { inner, lifetime });
+        Ok(())
+    }
+
+    /// All of these servers read each other's tickets.
+    pub fn share_keys(&mut self, servers: impl Iterator<Item = u32>) {
+        let mut first: Option<Arc<dyn ProducesTickets>> = None;
+        for server in servers {
+            let Some(config) = self.servers.get_mut(&server) else { continue };
+            let shared = first.get_or_insert_with(|| Arc::clone(&config.ticketer));
+            Arc::make_mut(config).ticketer = Arc::clone(shared);
+        }
+    }
+
+    /// The process of a server is gone; the next one draws keys of its own.
+    pub fn lose_keys(&mut self, server: u32, plan: &Plan) -> io::Result<()> {
+        match plan.tls_keys() {
+            TlsKeys::Process => self.renew_key(server, plan),
+            TlsKeys::Shared => Ok(()),
+        }
+    }
+
+    /// A server's end of a connection, if it has TLS.
+    pub fn accept(&self, server: u32) -> Option<Box<End>> {
+        let connection = ServerConnection::new(Arc::clone(self.servers.get(&server)?)).ok()?;
+        Some(Box::new(End::new(Connection::Server(connection), Stage::Waits)))
+    }
+
+    /// A client's, which begins; `keeper` has the tickets if any are kept.
+    pub fn connect(&mut self, authority: &str, keeper: Option<Keeper>) -> Option<Box<End>> {
+        let base = self.client.as_ref()?;
+        let config = match keeper {
+            None => base,
+            Some(keeper) => self.clients.entry(keeper).or_insert_with(|| {
+                let mut config = ClientConfig::clone(base);
+                config.resumption = Resumption::in_memory_sessions(TICKETS);
+                Arc::new(config)
+            }),
+        };
+        let name = ServerName::try_from(host(authority)).ok()?;
+        let connection = ClientConnection::new(Arc::clone(config), name).ok()?;
+        Some(Box::new(End::new(Connection::Client(connection), Stage::Begun)))
+    }
+}
+
+/// Tickets that a client keeps for a server.
+const TICKETS: usize = 8;
+
+/// Tickets that are good for so many seconds.
+#[derive(Debug)]
+struct Tickets {
+    inner: Arc<dyn ProducesTickets>,
+    lifetime: u32,
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.lifetime
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.inner.encrypt(plain)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.inner.decrypt(cipher)
+    }
+}
+
+/// How far an end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A server's: for the ClientHello.
+    Waits,
+    /// It has it: its process will answer.
+    Greeted,
+    /// The handshake goes on, or is over.
+    Begun,
+}
+
+/// What an end has read.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// HTTP, where TLS should come first.
+    Plain,
+    /// The ClientHello; true where its ticket was accepted.
+    Hello(bool),
+    /// What breaks the protocol.
+    Broken,
+    /// Whether TLS is up now (true where a session was resumed), what was said over it, and whether that was the last.
+    Said { secured: Option<bool>, bytes: Vec<u8>, closed: bool },
+}
+
+/// One end of a connection.
+pub(super) struct End {
+    connection: Connection,
+    stage: Stage,
+    /// The peer speaks TLS; before, it said something in plain.
+    spoken_to: bool,
+    pub upgraded: bool,
+    /// A HelloRetryRequest was sent.
+    retried: bool,
+    secured: bool,
+    /// The peer said its last.
+    pub closed: bool,
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End").field("stage", &self.stage).field("secured", &self.secured).finish_non_exhaustive()
+    }
+}
+
+impl End {
+    fn new(mut connection: Connection, stage: Stage) -> End {
+        // What can't be sent yet waits with its line.
+        connection.set_buffer_limit(None);
+        let spoken_to = stage == Stage::Begun;
+        End { connection, stage, spoken_to, upgraded: false, retried: false, secured: false, closed: false }
+    }
+
+    /// Whether what is to be said is said in plain.
+    pub fn is_plain(&self) -> bool {
+        self.stage == Stage::Waits
+    }
+
+    /// Whether TLS is up.
+    pub fn is_secured(&self) -> bool {
+        self.secured
+    }
+
+    /// Reads what the peer has sent.
+    pub fn read(&mut self, mut bytes: &[u8]) -> Heard {
+        if !self.spoken_to && bytes.first() != Some(&HANDSHAKE) {
+            self.upgraded = true;
+            return Heard::Plain;
+        }
+        self.spoken_to = true;
+        let (mut said, mut closed) = (Vec::new(), false);
+        while !bytes.is_empty() && !self.closed {
+            let read = self.connection.read_tls(&mut bytes).is_ok();
+            let Some(state) = self.connection.process_new_packets().ok().filter(|_| read) else {
+                // The alert that says so may leave.
+                self.stage = Stage::Begun;
+                return Heard::Broken;
+            };
+            // What is there is read; then it would block, or end.
+            let _ = self.connection.reader().read_to_end(&mut said);
+            closed = state.peer_has_closed();
+            self.closed = closed;
+        }
+        let kind = self.connection.handshake_kind();
+        let resumed = kind == Some(HandshakeKind::Resumed);
+        if self.stage == Stage::Waits && self.connection.wants_write() {
+            if kind != Some(HandshakeKind::FullWithHelloRetryRequest) || self.retried {
+                self.stage = Stage::Greeted;
+                return Heard::Hello(resumed);
+            }
+            self.retried = true;
+        }
+        let up = !self.secured && self.stage == Stage::Begun && !self.connection.is_handshaking();
+        self.secured |= up;
+        Heard::Said { secured: up.then_some(resumed), bytes: said, closed }
+    }
+
+    /// The server's process answers the ClientHello.
+    pub fn answer(&mut self) {
+        self.stage = Stage::Begun;
+    }
+
+    /// Has something to say.
+    pub fn write(&mut self, plain: &[u8]) {
+        // Without a limit it takes all of it.
+        let _ = self.connection.writer().write_all(plain);
+    }
+
+    /// Says its last.
+    pub fn close(&mut self) {
+        self.connection.send_close_notify();
+    }
+
+    /// What may be sent now. The answer to a ClientHello waits for the process.
+    pub fn take(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.stage == Stage::Greeted {
+            return bytes;
+        }
+        while self.connection.wants_write() && self.connection.write_tls(&mut bytes).is_ok() {}
+        bytes
+    }
+}
+
+/// The host of an authority, without its port and brackets.
+fn host(authority: &str) -> String {
+    let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']').to_string()
+}
+
+/// Takes every certificate for what it says.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shakedown_core::driver::cast;
+    use shakedown_core::tls::Flight;
+    use shakedown_scenario::Overrides;
+
+    #[test]
+    fn a_servers_first_flight_is_as_long_as_is_simulated() {
+        let text = "format = 1\ntitle = 't'\nduration = '1s'\n[servers.gateway]\ntls = '1.3'\n[servers.older]\ntls = '1.2'\n\
+                    [clients.c]\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n";
+        let scenario = shakedown_scenario::load("t", "t", text, &Overrides::default()).unwrap();
+        let plans = cast::plans(&scenario);
+        let authority = Authority::new().unwrap();
+        let mut tls = Tls::default();
+        tls.trust(&[authority.certificate()], false).unwrap();
+        for (server, plan) in (0..).zip(&plans) {
+            tls.equip(server, "gateway-0", IpAddr::from([127, 0, 0, 1]), plan, &authority).unwrap();
+            let keeper = Some((None, 7, server));
+            let mut flights = Vec::new();
+            for again in [false, true] {
+                let mut client = tls.connect("127.0.0.1:80", keeper).unwrap();
+                let mut at_server = tls.accept(server).unwrap();
+                let Heard::Hello(resumed) = at_server.read(&client.take()) else { panic!("no ClientHello") };
+                assert_eq!(resumed, again);
+                assert!(at_server.take().is_empty(), "its process has not answered");
+                at_server.answer();
+                let mut secured = None;
+                for turn in 0..4 {
+                    let flight = at_server.take();
+                    if turn == 0 {
+                        flights.push(flight.len());
+                    }
+                    match client.read(&flight) {
+                        Heard::Said { secured: up, .. } => secured = secured.or(up),
+                        other => panic!("{other:?}"),
+                    }
+                    let Heard::Said { .. } = at_server.read(&client.take()) else { panic!("no Finished") };
+                }
+                assert_eq!((secured, at_server.is_secured()), (Some(again), true));
+            }
+            let full = Flight::ServerHello { finished: true, resumed: false, ticket: None }.wire_bytes();
+            assert!(flights[0].abs_diff(full.into()) < 150 && flights[1] < 400, "{flights:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_for_the_host_alone() {
+        for (authority, expected) in
+            [("a.example", "a.example"), ("a.example:8443", "a.example"), ("[::1]:80", "::1"), ("[::1]", "::1")]
+        {
+            assert_eq!(host(authority), expected, "{authority}");
+        }
+    }
+}

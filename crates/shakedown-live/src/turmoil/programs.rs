@@ -1,0 +1,327 @@
+//! The user's own programs among a scenario's servers and clients: what they are given, and what they tell.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use turmoil::net::{TcpListener, TcpStream};
+
+use super::super::engine::{Engine, Shared};
+use super::Turmoil;
+use shakedown_core::client::{End, Event, Failure};
+use shakedown_core::event::Kind;
+use shakedown_core::network::{self, SynAnswer, Way};
+use shakedown_core::rng::{Identity, Purpose};
+use shakedown_core::time::{Nanos, Timestamp};
+
+/// What a program comes to.
+pub type Result = turmoil::Result;
+
+type Running = Pin<Box<dyn Future<Output = Result>>>;
+/// A server's program: started once for each member of its group, and again after every crash.
+pub type ServerProgram = Rc<dyn Fn(ServerContext) -> Running>;
+/// A client's program: started for each session, when that arrives.
+pub type ClientProgram = Rc<dyn Fn(ClientContext) -> Running>;
+
+/// The programs that take the place of a scenario's groups, by the groups' names.
+#[derive(Clone, Default)]
+pub struct Programs {
+    /// In place of server groups.
+    pub servers: BTreeMap<String, ServerProgram>,
+    /// In place of client groups.
+    pub clients: BTreeMap<String, ClientProgram>,
+}
+
+/// What programs told, besides the events of sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How often each thing was counted.
+    pub counts: BTreeMap<String, u64>,
+    /// What should not have been: when, who said it, and what.
+    pub failures: Vec<(Timestamp, String, String)>,
+}
+
+/// What all contexts share.
+#[derive(Clone)]
+pub(super) struct Stage {
+    pub engine: Shared<Turmoil>,
+    pub told: Arc<Mutex<Told>>,
+    /// The events of sessions that they told since the last step.
+    pub said: Rc<RefCell<Vec<(Timestamp, u32, Kind)>>>,
+    /// Every server's number and address, by its name.
+    pub servers: Rc<BTreeMap<String, (u32, SocketAddr)>>,
+}
+
+impl Stage {
+    /// Records what programs told. What they told at one moment is put in order of sessions: which of them was woken first
+    /// may hang on the order in which a dead process's tasks were dropped, and that on how many tasks there ever were.
+    pub fn record(&self, engine: &mut Engine<Turmoil>) {
+        let mut said = self.said.take();
+        said.sort_by_key(|(at, session, _)| (*at, *session));
+        for (at, _, kind) in said {
+            engine.events.push(at, kind);
+        }
+    }
+}
+
+/// The virtual time, as a program's host has it.
+fn now() -> Timestamp {
+    let elapsed = turmoil::sim_elapsed().unwrap_or_default();
+    Timestamp(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Tells what a program noticed, from any task of its host.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    name: String,
+    told: Arc<Mutex<Told>>,
+}
+
+impl Reporter {
+    pub(super) fn new(name: &str, stage: &Stage) -> Reporter {
+        Reporter { name: name.to_string(), told: Arc::clone(&stage.told) }
+    }
+
+    /// Counts something: see the outcome's `counts`.
+    pub fn count(&self, what: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told.counts.entry(what.to_string()).or_default() += 1;
+    }
+
+    /// Says that something is as it should not be: the run has not held.
+    pub fn fail(&self, what: impl Display) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // In order of time and name: see `Stage::record`.
+        let failure = (now(), self.name.clone(), what.to_string());
+        let place = told.failures.partition_point(|other| *other <= failure);
+        told.failures.insert(place, failure);
+    }
+}
+
+/// What a server's program is given.
+#[derive(Clone)]
+pub struct ServerContext {
+    pub(super) stage: Stage,
+    pub(super) name: String,
+    pub(super) port: u16,
+}
+
+impl ServerContext {
+    /// The server's name in the scenario, such as `gateway-0`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Listens where the scenario's clients connect to.
+    ///
+    /// # Errors
+    /// When it listens there already.
+    pub async fn listener(&self) -> io::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, self.port)).await
+    }
+
+    /// The address of a server of the scenario.
+    pub fn address(&self, server: &str) -> Option<SocketAddr> {
+        self.stage.servers.get(server).map(|(_, address)| *address)
+    }
+
+    /// Virtual time since the run began.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(now().0)
+    }
+
+    /// What tells what was noticed, besides the measures.
+    pub fn reporter(&self) -> Reporter {
+        Reporter::new(&self.name, &self.stage)
+    }
+}
+
+/// What a client's program is given: one session, and the words in which it tells what becomes of it. What it tells is
+/// what the run measures, so it should tell all of it.
+pub struct ClientContext {
+    stage: Stage,
+    session: u32,
+    group: u16,
+    index: u32,
+    name: String,
+    endpoints: Vec<String>,
+    /// The connection of the last attempt, and the server that it went to.
+    connection: u32,
+    endpoint: u32,
+    attempting: bool,
+    open: bool,
+    drawn: Cell<u64>,
+    host: Identity,
+}
+
+impl ClientContext {
+    pub(super) fn new(
+        stage: Stage,
+        (session, group, index): (u32, u16, u32),
+        name: String,
+        endpoints: Vec<String>,
+        host: Identity,
+    ) -> ClientContext {
+        let (connection, endpoint, attempting, open, drawn) = (0, 0, false, false, Cell::new(0));
+        ClientContext {
+            stage,
+            session,
+            group,
+            index,
+            name,
+            endpoints,
+            connection,
+            endpoint,
+            attempting,
+            open,
+            drawn,
+            host,
+        }
+    }
+
+    /// The session's name, such as `players-17`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The session's number in its group.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The servers that the scenario gives this group to connect to, in order.
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// Virtual time since the run began.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(now().0)
+    }
+
+    /// A random number from the scenario's seed: another at each call, and the same in each run.
+    pub fn random(&self) -> u64 {
+        self.drawn.set(self.drawn.get() + 1);
+        let seed = self.stage.engine.borrow().seed;
+        let actor = Identity::group("programs").nth(u64::from(self.group) << 32 | u64::from(self.index));
+        seed.draw(actor, Purpose::Endpoint, self.drawn.get()).below(u64::MAX)
+    }
+
+    fn tell(&self, event: Event) {
+        self.tell_at(now(), Kind::Session(self.session, event));
+    }
+
+    fn tell_at(&self, at: Timestamp, kind: Kind) {
+        self.stage.said.borrow_mut().push((at, self.session, kind));
+    }
+
+    /// Connects to a server of the scenario: an attempt has begun. It takes a round trip.
+    ///
+    /// # Errors
+    /// When the server's host refuses (nobody listens), or does not answer for as long as a kernel tries.
+    pub async fn connect(&mut self, server: &str) -> io::Result<TcpStream> {
+        let Some((number, address)) = self.stage.servers.get(server).copied() else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{server}` is no server of the scenario")));
+        };
+        if std::mem::take(&mut self.attempting) {
+            self.tell(Event::AttemptFailed { connection: self.connection, failure: Failure::Closed });
+        }
+        self.connection += 1;
+        (self.endpoint, self.attempting) = (number, true);
+        self.tell(Event::AttemptStarted { connection: self.connection, endpoint: number });
+        match self.dial(number, address).await {
+            Ok(stream) => {
+                self.tell(Event::Connected { connection: self.connection });
+                Ok(stream)
+            }
+            Err(error) => {
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                self.failed(if refused { Failure::Refused } else { Failure::ConnectTimeout });
+                Err(error)
+            }
+        }
+    }
+
+    /// SYN after SYN, as a kernel sends them.
+    async fn dial(&self, server: u32, address: SocketAddr) -> io::Result<TcpStream> {
+        let (one_way, gives_up) = {
+            let engine = self.stage.engine.borrow();
+            let route = engine.links.route(self.group, server);
+            let there = engine.servers[server as usize].identity;
+            (engine.links.one_way(route, Way::ToServer, self.host, there), engine.syn_schedule.gives_up())
+        };
+        let way = Duration::from_nanos(one_way.0);
+        let began = self.now();
+        for repetition in 1.. {
+            tokio::time::sleep(way).await;
+            let answer = self.stage.engine.borrow().servers[server as usize].host.syn();
+            let parted = self.stage.engine.borrow().parts(self.group, server);
+            let session = self.session;
+            let dropped = |backlog_full| Kind::Network(server, network::Event::SynDropped { session, backlog_full });
+            match answer {
+                SynAnswer::Accepted if !parted => return TcpStream::connect(address).await,
+                SynAnswer::Refused | SynAnswer::Overflowed if !parted => {
+                    let backlog_full = answer == SynAnswer::Overflowed;
+                    let event = network::Event::SynRefused { session, backlog_full };
+                    self.tell_at(now(), Kind::Network(server, event));
+                    tokio::time::sleep(way).await;
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                _ => self.tell_at(now(), dropped(answer == SynAnswer::BacklogFull)),
+            }
+            let next = self.stage.engine.borrow().syn_schedule.repetition(repetition);
+            let next = Duration::from_nanos(next.unwrap_or(gives_up).0);
+            tokio::time::sleep((began + next).saturating_sub(self.now())).await;
+            if next >= Duration::from_nanos(gives_up.0) {
+                break;
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// The handshake is complete: the session is open, on the server that it connected to last.
+    pub fn opened(&mut self) {
+        if std::mem::take(&mut self.attempting) {
+            self.open = true;
+            self.tell(Event::Opened { connection: self.connection, endpoint: self.endpoint });
+        }
+    }
+
+    /// The attempt failed. A refused or unanswered connect has been told already.
+    pub fn failed(&mut self, failure: Failure) {
+        if std::mem::take(&mut self.attempting) {
+            self.tell(Event::AttemptFailed { connection: self.connection, failure });
+        }
+    }
+
+    /// The open connection was found dead.
+    pub fn lost(&mut self, end: End) {
+        if std::mem::take(&mut self.open) {
+            self.tell(Event::Lost { connection: self.connection, end });
+        }
+    }
+
+    /// Waits before the next attempt.
+    pub async fn retry_after(&mut self, delay: Duration) {
+        let nanos = Nanos(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
+        self.tell(Event::Retrying { delay: nanos });
+        tokio::time::sleep(delay).await;
+    }
+
+    /// The session has ended as it meant to.
+    pub fn ended(&mut self) {
+        self.open = false;
+        self.tell(Event::Ended);
+    }
+
+    /// What tells what was noticed, besides the measures.
+    pub fn reporter(&self) -> Reporter {
+        Reporter::new(&self.name, &self.stage)
+    }
+}

@@ -1,0 +1,583 @@
+//! What a well-formed file can still get wrong: impossible values, unknown names, contradictions.
+
+mod balancer;
+mod behavior;
+mod client;
+pub(super) mod dns;
+pub(super) mod network;
+mod proxy;
+mod response_flaws;
+mod retry;
+mod streams;
+mod tls;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Tree;
+use super::path::segment;
+use super::problem::{Problem, listed, nearest, shortened, ticked};
+use shakedown_core::fault::{self, Target};
+use shakedown_core::machine::EndpointId;
+use shakedown_core::metrics::Summary;
+use shakedown_core::network::SynRetries;
+use shakedown_core::rng::{Distribution, Varying};
+use shakedown_core::scenario::{File, Scenario};
+use shakedown_core::server::{self, Names, ServerKind};
+use shakedown_core::time::Nanos;
+
+/// The version of the language.
+pub(super) const FORMAT: i128 = 1;
+/// The most servers: results have columns for each.
+const MAX_SERVERS: u64 = 10_000;
+/// The most sessions: some 190 bytes each make 19 GB.
+const MAX_SESSIONS: u64 = 100_000_000;
+/// The most client groups: results have tables for each.
+const MAX_CLIENT_GROUPS: usize = 1_000;
+/// The most faults: each session remembers which took it down, a bit each.
+const MAX_FAULTS: usize = 64;
+/// The most intervals of a series.
+const MAX_INTERVALS: u64 = 100_000;
+/// The most times in a list of SYN repetitions: kernels make ten.
+const MAX_SYNS: usize = 100;
+
+/// Checks, before the file is read into its types, what would come out as a misleading problem there.
+pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
+    // Another version of the language may have other keys.
+    if let Some(format) = tree.whole_number("format")
+        && format != FORMAT
+    {
+        let message = format!("format {format} is unknown: this version reads format {FORMAT}");
+        return Err(tree.problem("format", message));
+    }
+    // `sessions.opened = "== 100%"`: without its quotes, the name of a metric makes a table.
+    if let Some(name) = tree.table_in("expect") {
+        let message = format!("{} is a table: the name of a metric holds dots, so it needs quotes", ticked(name));
+        let problem = tree.problem_at_key(&format!("expect.{}", segment(name)), message);
+        return Err(problem.with_help("write it like \"handshake_latency.p99\" = \"< 250ms\""));
+    }
+    Ok(())
+}
+
+/// Checks the paths of variants and `--set`: one that leads through a group that is not in the file, but is named almost
+/// like one that is, was meant for that one. Left alone it would make a group that nobody asked for.
+pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
+    for table in ["servers", "proxies", "clients", "faults", "dns", "network.links"] {
+        let known = written.keys(table);
+        for name in tree.keys(table) {
+            let path = format!("{table}.{}", segment(&name));
+            if known.contains(&name) || !tree.is_pieced(&path) {
+                continue;
+            }
+            if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
+                let problem = tree.problem_at_key(&path, format!("the file has no {}", ticked(&path)));
+                let help =
+                    format!("the nearest name is `{near}`; to add another, give it as one value: {path} = {{ … }}");
+                return Err(problem.with_help(help));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks what can be said without looking names up.
+pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
+    let wrong = |path: &str, message: String| Err(tree.problem(path, message));
+    if file.duration == Nanos::ZERO {
+        return wrong("duration", "a run must take some time".into());
+    }
+    distribution("network.one_way", &file.network.one_way, tree)?;
+    distribution("network.jitter", &file.network.jitter, tree)?;
+    let syns = &file.network.syn_retries;
+    if let Some(problem) = syns.problem() {
+        return wrong("network.syn_retries", problem);
+    }
+    if let SynRetries::Times(times) = syns
+        && times.len() > MAX_SYNS
+    {
+        return wrong("network.syn_retries", format!("{} times: the most is {MAX_SYNS}", times.len()));
+    }
+    network::check(&file.network, tree)?;
+    dns::check(file, tree)?;
+    if file.servers.is_empty() {
+        return wrong("servers", "no servers: write at least one [servers.NAME]".into());
+    }
+    if file.clients.is_empty() {
+        return wrong("clients", "no clients: write at least one [clients.NAME]".into());
+    }
+    if file.clients.len() > MAX_CLIENT_GROUPS {
+        return wrong("clients", format!("{} client groups: the most is {MAX_CLIENT_GROUPS}", file.clients.len()));
+    }
+    for (name, config) in &file.servers {
+        server(name, config, file.duration, tree)?;
+    }
+    let counts = file.servers.iter().map(|(name, group)| (name, group.count));
+    total("servers", counts, MAX_SERVERS, tree)?;
+    for (name, config) in &file.proxies {
+        proxy::check(name, config, file, tree)?;
+    }
+    let counts = file.proxies.iter().map(|(name, group)| (name, group.count));
+    total("proxies", counts, MAX_SERVERS, tree)?;
+    for (name, config) in &file.clients {
+        client::check(name, config, file, tree)?;
+        tls::client(name, file, tree)?;
+        proxy::client(name, config, tree)?;
+        streams::client(name, config, tree)?;
+    }
+    let counts = file.clients.iter().map(|(name, group)| (name, group.count));
+    total("clients", counts, MAX_SESSIONS, tree)?;
+    if file.faults.len() > MAX_FAULTS {
+        return wrong("faults", format!("{} faults: the most is {MAX_FAULTS}", file.faults.len()));
+    }
+    for (name, fault) in &file.faults {
+        let at = |key: &str| format!("faults.{name}.{key}");
+        valid_name(name, "faults", tree)?;
+        if fault.at >= file.duration {
+            return wrong(&at("at"), format!("begins at {}, but the run ends at {}", fault.at, file.duration));
+        }
+        if fault.one_way && !matches!(fault.target, Target::Between(_)) {
+            let help = "write target = { from = \"eu\", to = \"gateway\" }, with a kind such as \"partition\"";
+            return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
+        }
+        super::fault_windows::keys(name, fault, tree)?;
+        if let Target::Some(some) = &fault.target {
+            match (some.share, some.count) {
+                (Some(_), Some(_)) => return wrong(&at("target"), "`share` and `count` exclude each other".into()),
+                (None, None) => return wrong(&at("target"), "say how many: share = \"30%\" or count = 1".into()),
+                (None, Some(count)) => positive(&at("target.count"), count, tree)?,
+                (Some(_), None) => {}
+            }
+        }
+    }
+    measure(file, tree)
+}
+
+fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    valid_name(name, "servers", tree)?;
+    if let Some(link) = server.access_link {
+        network::access(&at("access_link"), link, tree)?;
+    }
+    if balancer::check(name, server, tree)? {
+        return Ok(());
+    }
+    for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
+        positive(&at(key), value, tree)?;
+    }
+    let most = [
+        ("connections_max", server.connections_max),
+        ("transactions_max", server.transactions_max),
+        ("streams_max", server.streams_max),
+    ];
+    for (key, most) in most {
+        if let Some(most) = most {
+            positive(&at(key), most, tree)?;
+        }
+    }
+    distribution(&at("service_time"), &server.service_time, tree)?;
+    super::server::limits(name, server, run, tree)?;
+    tls::server(name, server, tree)?;
+    behavior::check(name, &server.behavior.0, run, tree)
+}
+
+/// Checks that all servers are played: a program can't be.
+pub(super) fn no_programs(file: &File, tree: &Tree) -> Result<(), Problem> {
+    let Some((name, _)) = file.servers.iter().find(|(_, server)| server.command.is_some()) else { return Ok(()) };
+    let message = format!("`{name}` is a program, and needs real sockets");
+    let help = "run it on real sockets, with --allow-commands: docs/real-sockets.md";
+    Err(tree.problem_at_key(&format!("servers.{name}.command"), message).with_help(help))
+}
+
+/// Checks the members that all groups have together; the largest group is blamed.
+fn total<'a>(
+    what: &str,
+    counts: impl Iterator<Item = (&'a String, u32)> + Clone,
+    most: u64,
+    tree: &Tree,
+) -> Result<(), Problem> {
+    let all: u64 = counts.clone().map(|(_, count)| u64::from(count)).sum();
+    match counts.max_by_key(|(_, count)| *count) {
+        Some((name, _)) if all > most => {
+            let message = format!("{all} {what} in all: the most is {most}");
+            Err(tree.problem(&format!("{what}.{name}.count"), message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn measure(file: &File, tree: &Tree) -> Result<(), Problem> {
+    let wrong = |path: &str, message: String| Err(tree.problem(path, message));
+    let until = file.measure.until.unwrap_or(file.duration);
+    if until > file.duration {
+        return wrong("measure.until", format!("measuring ends at {until}, but the run ends at {}", file.duration));
+    }
+    if file.measure.from >= until {
+        return wrong("measure.from", format!("measuring begins at {}, but ends at {until}", file.measure.from));
+    }
+    match file.measure.interval {
+        Some(Nanos::ZERO) => wrong("measure.interval", "an interval must take some time".into()),
+        Some(interval) if file.duration.0 / interval.0 > MAX_INTERVALS => {
+            wrong("measure.interval", format!("more than {MAX_INTERVALS} intervals of {interval}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks every name of a server or a group.
+pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let mut taken = BTreeSet::new();
+    for server in &scenario.servers {
+        if !taken.insert(&server.name) || scenario.file.servers.contains_key(&server.name) {
+            let (group, config) = scenario.file.servers.get_index(server.group).expect("every server has a group");
+            let message = format!("the name `{}` would mean two servers: rename this group", server.name);
+            return Err(tree.problem(&format!("{}.{group}", config.kind.table()), message));
+        }
+    }
+    for (name, client) in &scenario.file.clients {
+        each_once(
+            scenario,
+            &client.endpoints,
+            "an endpoint",
+            &format!("clients.{name}.endpoints"),
+            tree,
+            known_endpoint,
+        )?;
+    }
+    for (name, server) in &scenario.file.servers {
+        if let Some(to) = &server.overflow_to {
+            known_endpoints(scenario, to, &format!("servers.{name}.overflow_to"), tree)?;
+        }
+        for (number, call) in server.calls.iter().enumerate() {
+            targets(scenario, &call.to, &format!("servers.{name}.calls.{number}.to"), tree, known_callee)?;
+        }
+        for (number, behavior) in server.behavior.0.iter().enumerate() {
+            if let Some(to) = &behavior.to {
+                let path = behavior::place(name, number, tree);
+                known_endpoints(scenario, to, &format!("{path}.to"), tree)?;
+                behavior::weights(scenario, behavior, &path, tree)?;
+            }
+        }
+    }
+    for (name, fault) in &scenario.file.faults {
+        let (target, path) = match &fault.target {
+            // The places of faults of links are found where those are laid between them.
+            _ if fault.effective_kind().is_of_links() => continue,
+            _ if fault.effective_kind() == fault::Kind::DnsOutage => continue,
+            Target::Name(target) if scenario.servers_in(target).is_some() => continue,
+            Target::Name(target) => {
+                let path = format!("faults.{name}.target");
+                if super::places::zones(scenario).any(|(zone, _)| zone == target) {
+                    let message = format!("no server is in the zone `{target}`");
+                    let help = "a fault strikes a zone's servers; name a zone that has some";
+                    return Err(tree.problem(&path, message).with_help(help));
+                }
+                (target, path)
+            }
+            Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
+            Target::Between(_) => {
+                let message = "`from` and `to` are for faults of links: name a server or a server group";
+                let help = "faults of links are partition, lossy, latency, bandwidth and reset";
+                return Err(tree.problem(&format!("faults.{name}.target"), message).with_help(help));
+            }
+        };
+        known_host(scenario, target, &path, tree)?;
+        if let Target::Some(some) = &fault.target
+            && let Some(count) = some.count
+            && let Some(members) = scenario.members(&some.group)
+            && count as usize > members.len()
+        {
+            let has = match members.len() {
+                1 => "one member".to_string(),
+                members => format!("{members} members"),
+            };
+            let message = format!("{count} of `{}`, which has {has}", some.group);
+            return Err(tree.problem(&format!("faults.{name}.target.count"), message));
+        }
+    }
+    balancer::names(scenario, tree)?;
+    proxy::names(scenario, tree)?;
+    super::server::called(scenario, tree)?;
+    tls::upgrades(scenario, tree)?;
+    tls::redirects(scenario, tree)?;
+    streams::reached(scenario, tree)
+}
+
+fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    if scenario.file.dns.contains_key(name) {
+        return Ok(());
+    }
+    known_server(scenario, name, path, tree).map_err(|problem| {
+        match nearest(name, scenario.file.dns.keys().map(String::as_str)) {
+            Some(near) => problem.with_help(format!("the nearest DNS name is `{near}`")),
+            None => problem,
+        }
+    })
+}
+
+/// Checks `"gateway"` or a list of such names.
+fn known_endpoints(scenario: &Scenario, names: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
+    targets(scenario, names, path, tree, known_endpoint)
+}
+
+type Known = fn(&Scenario, &str, &str, &Tree) -> Result<(), Problem>;
+
+/// Checks a list of targets, of which each must be known by `known`.
+fn targets(scenario: &Scenario, names: &Names, path: &str, tree: &Tree, known: Known) -> Result<(), Problem> {
+    if names.0.is_empty() {
+        return Err(tree.problem(path, "names no server: write at least one"));
+    }
+    each_once(scenario, &names.0, "a target", path, tree, known)
+}
+
+/// Checks a list of names: each must be known, and no server named twice.
+fn each_once(
+    scenario: &Scenario,
+    names: &[String],
+    what: &str,
+    path: &str,
+    tree: &Tree,
+    known: Known,
+) -> Result<(), Problem> {
+    let directory = scenario.directory();
+    let mut named = BTreeMap::new();
+    for (number, name) in names.iter().enumerate() {
+        let listed = format!("{path}.{number}");
+        let path = if tree.has(&listed) { &listed } else { path };
+        known(scenario, name, path, tree)?;
+        for member in scenario.endpoints(name).unwrap_or_default() {
+            if let Some(before) = named.insert(member, name) {
+                let server = directory.authority(member);
+                let before = if before == name { String::new() } else { format!(", by {}", ticked(before)) };
+                return Err(tree.problem(path, format!("names `{server}`, which is {what} already{before}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Callers ask no resolver.
+fn known_callee(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    match scenario.file.dns.get(name) {
+        Some(dns) => {
+            let message = format!("{} is a DNS name: servers call servers and groups", ticked(name));
+            let to: Vec<String> = dns.to.iter().map(|name| format!("\"{name}\"")).collect();
+            Err(tree.problem(path, message).with_help(format!("write to = [{}]", to.join(", "))))
+        }
+        None => known_server(scenario, name, path, tree),
+    }
+}
+
+/// Checks the name of servers that connections are meant for.
+fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let of_proxy = |member: EndpointId| {
+        let group = scenario.servers[member.0 as usize].group;
+        scenario.file.servers[group].kind == ServerKind::Proxy
+    };
+    if scenario.members(name).is_some_and(|members| members.into_iter().any(of_proxy)) {
+        let message = format!("{} is a forward proxy, which connections go through, not to", ticked(name));
+        let help = format!("name servers here, and write proxy = \"{name}\" in the client group");
+        return Err(tree.problem(path, message).with_help(help));
+    }
+    known_host(scenario, name, path, tree)
+}
+
+/// Checks the name of servers, be they proxies or not.
+fn known_host(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    if scenario.members(name).is_some() {
+        return Ok(());
+    }
+    let groups = scenario.file.servers.keys().map(String::as_str);
+    let known: Vec<&str> = groups.chain(scenario.servers.iter().map(|server| server.name.as_str())).collect();
+    let problem = tree.problem(path, format!("no server or server group is named {}", ticked(name)));
+    Err(match nearest(name, known.iter().copied()) {
+        Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+        None => {
+            let groups = scenario.file.servers.keys().map(String::as_str);
+            problem.with_help(format!("known groups: {}", listed(groups)))
+        }
+    })
+}
+
+/// Checks what is shown beside others: names, and metrics that the scenario or one of its variants has.
+pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) -> Result<(), Problem> {
+    let compare = &scenario.compare;
+    if let Some(base) = &compare.base {
+        name_at(base, "compare.base", tree)?;
+        if tree.variants().contains(base) {
+            return Err(tree.problem("compare.base", format!("{} is a variant already", ticked(base))));
+        }
+    }
+    if compare.metrics.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<Summary> = std::iter::once(scenario).chain(variants).map(Scenario::metrics).collect();
+    for (number, path) in compare.metrics.iter().enumerate() {
+        let place = format!("compare.metrics.{number}");
+        if compare.metrics[..number].contains(path) {
+            return Err(tree.problem(&place, format!("{} is there already", ticked(path))));
+        }
+        if !all.iter().any(|summary| summary.get(path).is_some()) {
+            let known = all.iter().flat_map(|summary| &summary.metrics).map(|metric| metric.path.as_str());
+            let problem = tree.problem(&place, format!("no metric is named {}", ticked(path)));
+            return Err(match nearest(path, known) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Every expectation must be of a metric that this scenario has, in its unit.
+pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    if scenario.file.expect.is_empty() && scenario.file.sometimes.is_empty() {
+        return Ok(());
+    }
+    let summary = scenario.metrics();
+    let all = scenario.file.expect.iter().map(|(path, list)| ("expect", path, list));
+    let all = all.chain(scenario.file.sometimes.iter().map(|(path, list)| ("sometimes", path, list)));
+    for (table, path, list) in all {
+        let place = format!("{table}.{}", segment(path));
+        let Some(value) = summary.get(path) else {
+            let known = summary.metrics.iter().map(|metric| metric.path.as_str());
+            let problem = tree.problem_at_key(&place, format!("no metric is named {}", ticked(path)));
+            // As `summary.json` has it.
+            if let Some(bare) = path.strip_suffix("_ms").filter(|bare| summary.get(bare).is_some()) {
+                return Err(
+                    problem.with_help(format!("leave the unit out: `{bare}`; what it is compared with has one"))
+                );
+            }
+            return Err(match nearest(path, known) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
+            });
+        };
+        for (number, expectation) in list.0.iter().enumerate() {
+            if let Some(mismatch) = expectation.mismatch(value) {
+                let one = format!("{place}.{number}");
+                let place = if tree.has(&one) { &one } else { &place };
+                return Err(tree.problem(place, format!("`{path}` {mismatch}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<(), Problem> {
+    match distribution.problem() {
+        Some(problem) => Err(tree.problem(path, problem)),
+        None => Ok(()),
+    }
+}
+
+/// Whether each of its draws is zero.
+pub(super) fn is_always_zero(distribution: &Distribution) -> bool {
+    let longest = match distribution {
+        Distribution::Constant(value) => *value,
+        Distribution::Varying(varying) => match varying {
+            Varying::Uniform { max, .. } => *max,
+            Varying::Exponential { mean } => *mean,
+            Varying::Normal { mean, deviation } => (*mean).max(*deviation),
+            Varying::Lognormal { p99, .. } => *p99,
+            Varying::Quantiles(points) => points.values().copied().max().unwrap_or_default(),
+        },
+    };
+    longest == Nanos::ZERO
+}
+
+fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
+    if value == 0 {
+        return Err(tree.problem(path, format!("{} must be at least 1, found 0", ticked(path))));
+    }
+    Ok(())
+}
+
+/// Names stand in metric paths, authorities and file names.
+fn valid_name(name: &str, table: &str, tree: &Tree) -> Result<(), Problem> {
+    name_at(name, &format!("{table}.{}", segment(name)), tree)
+}
+
+/// The same for a name that is a value.
+pub(super) fn name_at(name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
+        return Ok(());
+    }
+    let message = format!("the name {} must be 1 to 60 small letters, digits, `-` and `_`", ticked(name));
+    Err(tree.problem(path, message))
+}
+
+/// Paths stand in request lines, and in a `Location` that must lead to the same place.
+fn valid_path(value: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let problem = match value {
+        _ if !value.starts_with('/') => "it must begin with `/`",
+        _ if value.starts_with("//") => "what follows `//` is read as the name of a host",
+        _ if value.contains('#') => "what follows `#` is never sent",
+        _ if value.len() > 2_000 => "it is longer than 2,000 bytes",
+        _ if fluent_uri::UriRef::parse(value).is_err() => {
+            "it is no path of a URI, in which a space, for one, is written as %20"
+        }
+        _ => return Ok(()),
+    };
+    Err(tree.problem(path, format!("the path \"{}\": {problem}", shortened(value, 60))))
+}
+
+#[cfg(test)]
+mod tests;
+
+/// Random faults: who is struck, with what, and when.
+pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let run = scenario.file.duration;
+    if let Some(invariants) = scenario.file.invariants
+        && invariants.open_within == Nanos::ZERO
+        && tree.has("invariants.open_within")
+    {
+        return Err(tree.problem("invariants.open_within", "nobody opens in no time at all"));
+    }
+    let Some(chaos) = &scenario.file.chaos else { return Ok(()) };
+    let wrong = |key: &str, message: String| Err(tree.problem(&format!("chaos.{key}"), message));
+    for (number, target) in chaos.targets.iter().enumerate() {
+        if scenario.members(target).is_none() {
+            let place = format!("chaos.targets.{number}");
+            let known = scenario.file.servers.keys().map(String::as_str);
+            let problem = tree.problem(&place, format!("no server or server group is named {}", ticked(target)));
+            return Err(match nearest(target, known) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem,
+            });
+        }
+    }
+    if chaos.targets.is_empty() {
+        return wrong("targets", "no targets: name at least one server group".into());
+    }
+    if chaos.kinds.is_empty() {
+        return wrong("kinds", "no kinds: leave `kinds` out for all of them".into());
+    }
+    if let Some(number) = chaos.kinds.iter().position(|kind| !shakedown_core::fault::DRAWN.contains(kind)) {
+        let known = shakedown_core::fault::DRAWN.map(shakedown_core::fault::Kind::name).join(", ");
+        let message = format!("faults of kind {} are not drawn at random", chaos.kinds[number].name());
+        let problem = tree.problem(&format!("chaos.kinds.{number}"), message);
+        return Err(problem.with_help(format!("one of {known}")));
+    }
+    let most = MAX_DRAWN.min((MAX_FAULTS - scenario.file.faults.len()) as u32);
+    if !(1..=most).contains(&chaos.faults) {
+        return wrong("faults", format!("{} faults: from 1 to {most}", chaos.faults));
+    }
+    let until = chaos.quiet_from(run);
+    if until > run || chaos.from >= until {
+        let message = format!("faults from {} to {until}, in a run of {run}", chaos.from);
+        let key = if tree.has("chaos.until") { "chaos.until" } else { "chaos.from" };
+        return Err(tree.problem(key, message).with_help("faults end before the run does, and begin before they end"));
+    }
+    distribution("chaos.lasting", &chaos.lasting, tree)?;
+    if let Some(name) = scenario.file.faults.keys().find(|name| name.starts_with("chaos-")) {
+        let problem = tree.problem_at_key(
+            &format!("faults.{}", segment(name)),
+            "names that begin with `chaos-` are those of faults drawn at random".to_string(),
+        );
+        return Err(problem.with_help("give it another name"));
+    }
+    Ok(())
+}
+
+/// The most faults that are drawn at random.
+const MAX_DRAWN: u32 = 32;

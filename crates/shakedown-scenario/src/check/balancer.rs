@@ -1,0 +1,114 @@
+//! What a group of balancers can get wrong, and others that are taken for one.
+
+use super::super::{Problem, Tree};
+use super::{known_server, positive, ticked};
+use shakedown_core::fault;
+use shakedown_core::scenario::Scenario;
+use shakedown_core::server::{Balance, Config, KEYS, OF_TERMINATING, ServerKind};
+use shakedown_core::time::Nanos;
+
+/// Keys that only balancers have.
+const OWN: [&str; 8] = ["to", "balance", "pick", "health", "check", "on_down", "connect_timeout", "ports"];
+
+/// Checks the keys of a group of servers, whichever it is. True when it is one of balancers.
+pub(super) fn check(name: &str, server: &Config, tree: &Tree) -> Result<bool, Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    let given = |key: &&str| tree.has(&at(key));
+    if server.kind != ServerKind::L4 {
+        return match OWN.iter().find(|key| given(key)) {
+            None => Ok(false),
+            Some(key) => {
+                let problem = tree.problem_at_key(&at(key), format!("`{key}` is for balancers"));
+                Err(problem.with_help("write kind = \"l4\" beside it, or leave it out"))
+            }
+        };
+    }
+    for key in tree.keys(&format!("servers.{name}")) {
+        if !KEYS.contains(&key.as_str()) {
+            let message = format!("{} means nothing to a balancer: it reads no requests", ticked(&key));
+            return Err(tree.problem_at_key(&at(&key), message));
+        }
+    }
+    let needs = |key: &str, example: &str| {
+        let problem = tree.problem(&at("kind"), format!("a balancer needs `{key}`"));
+        Err(problem.with_help(format!("write {key} = {example}")))
+    };
+    if server.to.is_none() {
+        return needs("to", "\"GROUP\", the servers behind it");
+    }
+    if server.balance.is_none() {
+        return needs("balance", "\"nat\" (the SYN goes on to the chosen server) or \"terminate\" (two connections)");
+    }
+    if server.balance == Some(Balance::Nat)
+        && let Some(key) = OF_TERMINATING.iter().find(|key| given(key))
+    {
+        let message = format!("`{key}` means nothing to a balancer that rewrites addresses: no connection ends there");
+        return Err(tree.problem_at_key(&at(key), message).with_help("leave it out, or write balance = \"terminate\""));
+    }
+    if server.health.is_none()
+        && let Some(key) = ["check", "on_down"].iter().find(|key| given(key))
+    {
+        let help = "write health = { every = \"5s\", timeout = \"2s\", fall = 3, rise = 2 }, or leave it out";
+        return Err(tree.problem_at_key(&at(key), format!("`{key}` means nothing without `health`")).with_help(help));
+    }
+    if let Some((key, problem)) = server.health.and_then(|health| health.problem()) {
+        return Err(tree.problem(&at(&format!("health.{key}")), problem));
+    }
+    if server.connect_timeout == Some(Nanos::ZERO) {
+        return Err(tree.problem(&at("connect_timeout"), "a timeout of zero: nothing would ever be passed on"));
+    }
+    for (key, value) in [("connections_max", server.connections_max), ("ports", server.ports)] {
+        if let Some(value) = value {
+            positive(&at(key), value, tree)?;
+        }
+    }
+    positive(&at("count"), server.count, tree)?;
+    positive(&at("backlog"), server.backlog, tree)?;
+    Ok(true)
+}
+
+/// Checks what balancers pass connections on to, and what strikes them.
+pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let group_of = |server: u32| &scenario.file.servers[scenario.servers[server as usize].group];
+    for (name, server) in &scenario.file.servers {
+        let Some(to) = &server.to else { continue };
+        let path = format!("servers.{name}.to");
+        known_server(scenario, to, &path, tree)?;
+        let members = scenario.members(to).unwrap_or_default();
+        if members.iter().any(|member| group_of(member.0).kind == ServerKind::L4) {
+            return Err(tree
+                .problem(&path, format!("{} is a balancer itself: one behind another is not simulated", ticked(to))));
+        }
+    }
+    // A message would have to join lines on both legs.
+    let file = &scenario.file;
+    let limited = file.clients.values().any(|group| group.access_link.is_some())
+        || file.servers.values().any(|group| group.access_link.is_some())
+        || file.network.links.values().any(|link| link.bandwidth.is_some())
+        || file.faults.values().any(|config| config.kind == fault::Kind::Bandwidth);
+    if limited && let Some((name, _)) = file.servers.iter().find(|(_, group)| group.balance == Some(Balance::Nat)) {
+        let message = "limits of bandwidth are not simulated together with a balancer that rewrites addresses";
+        let help = "write balance = \"terminate\", or leave the limits out";
+        return Err(tree.problem(&format!("servers.{name}.balance"), message).with_help(help));
+    }
+    for (name, config) in &scenario.file.faults {
+        let target = match &config.target {
+            fault::Target::Name(target) => target,
+            fault::Target::Some(some) => &some.group,
+            _ => continue,
+        };
+        let Some(first) = scenario.members(target).and_then(|members| members.first().copied()) else { continue };
+        let struck = group_of(first.0);
+        if struck.kind != ServerKind::L4 {
+            continue;
+        }
+        let nothing = match config.kind {
+            fault::Kind::Slow => "it does no work that could take longer",
+            fault::Kind::Backlog if struck.balance == Some(Balance::Nat) => "no connection waits there",
+            _ => continue,
+        };
+        let message = format!("a fault of kind {} does nothing to {}: {nothing}", config.kind.name(), ticked(target));
+        return Err(tree.problem(&format!("faults.{name}.target"), message));
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Retries, budgets and breakers: delays that never pass, and what only a host can share.
+
+use super::{Problem, Tree, distribution, is_always_zero, positive};
+use shakedown_core::client::{Config, Policy, Retry};
+use shakedown_core::rng::Distribution;
+use shakedown_core::time::Nanos;
+
+/// The most attempts a limit may allow: a session counts them in 16 bits.
+const MAX_ATTEMPTS: u32 = 65_535;
+/// The longest cap of delays that depend on the one before: a session keeps that in 32 bits of microseconds.
+const MAX_DECORRELATED: Nanos = Nanos::from_secs(3_600);
+
+/// Checks when a client group tries again.
+pub(super) fn check(name: &str, client: &Config, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("clients.{name}.{key}");
+    let retry = &client.retry;
+    if let Some(attempts) = retry.attempts {
+        positive(&at("retry.attempts"), attempts, tree)?;
+        if attempts > MAX_ATTEMPTS {
+            let problem =
+                tree.problem(&at("retry.attempts"), format!("{attempts} attempts: the most is {MAX_ATTEMPTS}"));
+            return Err(problem.with_help("leave it out: attempts are not limited then"));
+        }
+    }
+    let parts = [
+        ("first", &retry.first),
+        ("base_plus", &retry.base_plus),
+        ("plus", &retry.plus),
+        ("after_loss", &retry.after_loss),
+    ];
+    for (key, part) in parts {
+        if let Some(part) = part {
+            distribution(&at(&format!("retry.{key}")), part, tree)?;
+        }
+    }
+    delays(retry, &at("retry"), tree)?;
+    let statuses = retry.statuses.as_deref().unwrap_or_default();
+    if let Some(number) = statuses.iter().position(|status| !(200..=599).contains(status)) {
+        let message = format!("status {}: it must be 200 to 599", statuses[number]);
+        return Err(tree.problem(&at(&format!("retry.statuses.{number}")), message));
+    }
+    if let Some(budget) = &retry.budget {
+        if budget.rate.0 <= 0.0 {
+            return Err(tree.problem(&at("retry.budget.rate"), "a budget must have some rate"));
+        }
+        positive(&at("retry.budget.burst"), budget.burst, tree)?;
+        shared("a retry budget", &at("retry.budget"), client, tree)?;
+    }
+    if let Some(breaker) = &client.breaker {
+        positive(&at("breaker.failures"), breaker.failures, tree)?;
+        if breaker.open_for == Nanos::ZERO {
+            return Err(tree.problem(&at("breaker.open_for"), "a breaker must stay open for some time"));
+        }
+        shared("a breaker", &at("breaker"), client, tree)?;
+    }
+    if client.connect_gate {
+        shared("a connect gate", &at("connect_gate"), client, tree)?;
+    }
+    Ok(())
+}
+
+/// What the sessions of a host share needs hosts.
+fn shared(what: &str, path: &str, client: &Config, tree: &Tree) -> Result<(), Problem> {
+    if client.hosts.is_some() {
+        return Ok(());
+    }
+    let message = format!("{what} is shared by the sessions of a host, and here each session is its own");
+    Err(tree.problem(path, message).with_help("write hosts = N for the group, or leave this out"))
+}
+
+fn delays(retry: &Retry, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let wrong = |key: &str, message: &str| Err(tree.problem(&at(key), message));
+    if !(retry.factor.is_finite() && retry.factor >= 1.0) {
+        return wrong(
+            "factor",
+            &format!("factor {}: it must be a number from 1 on, so that delays grow", retry.factor),
+        );
+    }
+    let takes_time = |plus: &Option<Distribution>| plus.as_ref().is_some_and(|plus| !is_always_zero(plus));
+    match retry.policy {
+        // These have no delays, and their own.
+        Policy::None | Policy::Chromium => return Ok(()),
+        Policy::List => {
+            return match retry.delays.last() {
+                None => {
+                    wrong("delays", "a list without delays: write them, such as delays = [\"0s\", \"2s\", \"10s\"]")
+                }
+                Some(&Nanos::ZERO) if !takes_time(&retry.plus) => {
+                    let last = format!("delays.{}", retry.delays.len() - 1);
+                    wrong(
+                        &last,
+                        "the last delay, which is every further one, is zero: retries would follow at once, for ever",
+                    )
+                }
+                Some(_) => Ok(()),
+            };
+        }
+        _ if retry.base == Nanos::ZERO && !takes_time(&retry.base_plus) && !takes_time(&retry.plus) => {
+            return wrong("base", "a base of zero: retries would follow at once, for ever");
+        }
+        _ => {}
+    }
+    if retry.policy == Policy::DecorrelatedJitter && retry.cap > MAX_DECORRELATED {
+        return wrong("cap", &format!("cap {}: decorrelated jitter takes at most {MAX_DECORRELATED}", retry.cap));
+    }
+    if retry.base > retry.cap && retry.policy != Policy::Fixed {
+        let message = format!("cap {} is below base {}", retry.cap, retry.base);
+        return Err(if tree.has(&at("cap")) {
+            tree.problem(&at("cap"), message)
+        } else {
+            let problem = tree.problem(&at("base"), message);
+            problem.with_help(format!("{} is the cap where none is written", retry.cap))
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! What a server group can still get wrong.
+
+use super::check::is_always_zero;
+use super::{Problem, Tree};
+use shakedown_core::rng::Distribution;
+use shakedown_core::scenario::Scenario;
+use shakedown_core::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, ServerKind, WhenFull};
+use shakedown_core::time::Nanos;
+
+/// What may stand beside `command`: the rest says what a program does by itself.
+const BESIDE_COMMAND: [&str; 3] = ["command", "count", "zone"];
+
+/// Checks a group whose members are programs.
+fn command(name: &str, server: &Config, command: &[String], tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if command.first().is_none_or(String::is_empty) {
+        let help = "write command = [\"node\", \"server.js\"]: a program and its arguments";
+        return Err(tree.problem(&at("command"), "no program").with_help(help));
+    }
+    let mut plain = Config::default();
+    plain.fill_in();
+    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let plain = table(&plain);
+    for (key, value) in table(server) {
+        if !BESIDE_COMMAND.contains(&key.as_str()) && plain.get(&key) != Some(&value) {
+            let message = format!("`{key}` means nothing beside `command`: what a program does is its own affair");
+            return Err(tree.problem(&at(&key), message).with_help(format!("leave {key} out")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the limits of a group at `servers.NAME`.
+pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if let Some(program) = &server.command {
+        command(name, server, program, tree)?;
+    }
+    let needs = [
+        ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
+        ("queue_full", server.queue_full.is_some(), "queue_max", server.queue_max.is_some()),
+        (
+            "transactions_full",
+            server.transactions_full.is_some(),
+            "transactions_max",
+            server.transactions_max.is_some(),
+        ),
+    ];
+    for (key, given, other, has) in needs {
+        if given && !has {
+            let message = format!("`{key}` means nothing without `{other}`");
+            return Err(tree.problem(&at(key), message).with_help(format!("write {other} = N, or leave {key} out")));
+        }
+    }
+    match (server.when_full, &server.overflow_to) {
+        (Some(WhenFull::Redirect), None) => {
+            let help = "write overflow_to = \"GROUP\" beside it";
+            return Err(tree.problem(&at("when_full"), "a redirect to nowhere").with_help(help));
+        }
+        (Some(WhenFull::Redirect), Some(_)) | (_, None) => {}
+        (_, Some(_)) => {
+            let help = "write when_full = \"redirect\" beside it, or leave it out";
+            return Err(tree
+                .problem(&at("overflow_to"), "`overflow_to` is for overflow that is redirected")
+                .with_help(help));
+        }
+    }
+    if server.queue == Some(QueueOrder::Deadline(Nanos::ZERO)) {
+        return Err(tree.problem(&at("queue.deadline"), "a deadline of zero: write queue_max = 0 for no queue at all"));
+    }
+    let times = [("accept_time", &server.accept_time), ("auth_time", &server.auth_time)];
+    for (key, time) in times {
+        if let Some(problem) = time.as_ref().and_then(Distribution::problem) {
+            return Err(tree.problem(&at(key), problem));
+        }
+    }
+    if let Some(warm_up) = server.warm_up {
+        if warm_up.duration == Nanos::ZERO {
+            return Err(tree.problem(&at("warm_up.for"), "a warm-up of no time: leave `warm_up` out"));
+        }
+        if !(1.0..=1e6).contains(&warm_up.factor) {
+            let message = format!("factor {}: 4 makes work take four times as long; from 1 to 1000000", warm_up.factor);
+            return Err(tree.problem(&at("warm_up.factor"), message));
+        }
+    }
+    for (key, bucket) in [("accept_rate", server.accept_rate), ("address_rate", server.address_rate)] {
+        let Some(bucket) = bucket else { continue };
+        // The bounds keep a token's time within 1 ns and a hundred years.
+        if !(1e-6..=1e9).contains(&bucket.rate.0) {
+            return Err(tree.problem(&at(&format!("{key}.rate")), "a rate between one in 11 days and 1000000000/s"));
+        }
+        if bucket.burst == 0 {
+            let message = "a bucket that holds no token lets nothing in: at least 1";
+            return Err(tree.problem(&at(&format!("{key}.burst")), message));
+        }
+    }
+    if server.over_rate.is_some() && server.accept_rate.is_none() && server.address_rate.is_none() {
+        let help = "write accept_rate = { rate = \"500/s\", burst = 100 }, or leave over_rate out";
+        return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
+    }
+    membership(name, server, run, tree)?;
+    calls(name, server, tree)?;
+    if let Some(config) = &server.pauses {
+        pauses(name, config, tree)?;
+    }
+    if server.handshake_timeout == Some(Nanos::ZERO) {
+        return Err(tree.problem(&at("handshake_timeout"), "a timeout of zero: nothing would ever open"));
+    }
+    Ok(())
+}
+
+/// A group that pauses must go on in between.
+fn pauses(name: &str, pauses: &PauseConfig, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.pauses.{key}");
+    for (key, time) in [("every", &pauses.every), ("for", &pauses.duration)] {
+        if let Some(problem) = time.problem() {
+            return Err(tree.problem(&at(key), problem));
+        }
+        if is_always_zero(time) {
+            let message = "no time at all: leave `pauses` out, or write { every = \"10s\", for = \"200ms\" }";
+            return Err(tree.problem(&at(key), message));
+        }
+    }
+    match (&pauses.every, &pauses.duration) {
+        (Distribution::Constant(every), Distribution::Constant(duration)) if duration >= every => {
+            let message = format!("a pause of {duration} every {every}: the process would never run");
+            Err(tree.problem(&at("for"), message).with_help("let it take less than `every`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Members must be there for a time within the run.
+fn membership(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    for (key, time) in [("joins_at", server.joins_at), ("leaves_at", server.leaves_at)] {
+        match time {
+            Some(Nanos::ZERO) => {
+                let message =
+                    if key == "joins_at" { "members join at the beginning unless it says so" } else { "never there" };
+                return Err(tree
+                    .problem(&at(key), message)
+                    .with_help(format!("leave {key} out, or give a later time")));
+            }
+            Some(time) if time >= run => {
+                return Err(tree.problem(&at(key), format!("{time} is past the run, which ends at {run}")));
+            }
+            _ => {}
+        }
+    }
+    if let (Some(joins), Some(leaves)) = (server.joins_at, server.leaves_at)
+        && leaves <= joins
+    {
+        return Err(tree.problem(&at("leaves_at"), format!("leaves at {leaves}, but joins at {joins}")));
+    }
+    if server.leaves_over.is_some() && server.leaves_at.is_none() {
+        let help = "write leaves_at = \"2m\" beside it, or leave it out";
+        return Err(tree
+            .problem(&at("leaves_over"), "`leaves_over` means nothing without `leaves_at`")
+            .with_help(help));
+    }
+    Ok(())
+}
+
+/// The most attempts at one call.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+/// Checks what a group calls, as far as that needs no names.
+fn calls(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+    if server.calls_hold_worker && server.calls.is_empty() {
+        let message = "`calls_hold_worker` means nothing without `calls`";
+        let help = "write calls = [{ to = \"auth\", timeout = \"1s\" }], or leave it out";
+        return Err(tree.problem(&format!("servers.{name}.calls_hold_worker"), message).with_help(help));
+    }
+    for (number, call) in server.calls.iter().enumerate() {
+        let at = |key: &str| format!("servers.{name}.calls.{number}.{key}");
+        if call.timeout == Nanos::ZERO {
+            return Err(tree.problem(&at("timeout"), "a timeout of zero: no call would ever be answered"));
+        }
+        if call.share.is_some_and(|share| share.0 == 0.0) {
+            return Err(tree.problem(&at("share"), "a call that no request makes: leave the call out"));
+        }
+        let Some(retry) = &call.retry else { continue };
+        if !(2..=MAX_ATTEMPTS).contains(&retry.attempts) {
+            let message = format!("{} attempts, the first included: from 2 to {MAX_ATTEMPTS}", retry.attempts);
+            return Err(tree.problem(&at("retry.attempts"), message));
+        }
+        if let Some(problem) = retry.delay.problem() {
+            return Err(tree.problem(&at("retry.delay"), problem));
+        }
+    }
+    Ok(())
+}
+
+/// Checks whom groups call: they must answer calls, and no request may wait for one that waits for it.
+pub(super) fn called(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+    let groups = |call: &CallConfig| -> Vec<usize> {
+        let members = scenario.all_endpoints(Some(&call.to));
+        members.into_iter().map(|member| scenario.servers[member.0 as usize].group).collect()
+    };
+    let file = &scenario.file;
+    for (name, server) in &file.servers {
+        for (number, call) in server.calls.iter().enumerate() {
+            let path = format!("servers.{name}.calls.{number}.to");
+            for group in groups(call) {
+                let (called, config) = file.servers.get_index(group).expect("every server has a group");
+                if let (ServerKind::L4, Some(behind)) = (config.kind, &config.to) {
+                    let message = format!("`{called}` is a balancer: calls through one are not simulated");
+                    let help = format!("call the servers behind it: to = \"{behind}\"");
+                    return Err(tree.problem(&path, message).with_help(help));
+                }
+                if !config.behavior.0.iter().any(|behavior| behavior.kind == Kind::Serve) {
+                    let help = format!("write behavior = {{ kind = \"serve\" }} in [servers.{called}]");
+                    return Err(tree.problem(&path, format!("`{called}` answers no calls")).with_help(help));
+                }
+                if !config.tls.is_none() {
+                    let help = format!("leave tls out of [servers.{called}]");
+                    return Err(tree.problem(&path, "calls are made without TLS").with_help(help));
+                }
+            }
+        }
+    }
+    for start in 0..file.servers.len() {
+        let mut reached = vec![false; file.servers.len()];
+        let mut next = vec![start];
+        while let Some(group) = next.pop() {
+            for called in file.servers[group].calls.iter().flat_map(groups) {
+                if called == start {
+                    let (name, _) = file.servers.get_index(start).expect("it is one of them");
+                    let message = format!("a request to `{name}` would wait for a request to `{name}`, and so on");
+                    return Err(tree.problem(&format!("servers.{name}.calls"), message));
+                }
+                if !std::mem::replace(&mut reached[called], true) {
+                    next.push(called);
+                }
+            }
+        }
+    }
+    Ok(())
+}
