@@ -13,29 +13,29 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::fault::{Fault, Kind, expected, found, one_of};
 use super::node::{Entry, Node, Table, Value};
+use super::read_error::{Kind, ReadError, expected, found, one_of};
 
 /// Hands `node` to `seed`; a fault inside comes out with its place.
-pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(seed: S, node: &Node) -> Result<S::Value, Fault> {
+pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(seed: S, node: &Node) -> Result<S::Value, ReadError> {
     let value = seed.deserialize(ValueDeserializer(node));
     value.map_err(|fault| fault.in_value(node))
 }
 
 /// The same for the value of an entry, whose key becomes a step of the path.
-fn deserialize_entry<'de, S: DeserializeSeed<'de>>(seed: S, entry: &Entry) -> Result<S::Value, Fault> {
+fn deserialize_entry<'de, S: DeserializeSeed<'de>>(seed: S, entry: &Entry) -> Result<S::Value, ReadError> {
     deserialize(seed, &entry.node).map_err(|fault| fault.under(&entry.key))
 }
 
 struct ValueDeserializer<'a>(&'a Node);
 
 impl<'a> ValueDeserializer<'a> {
-    fn unfit<T>(&self, expected: impl Into<String>) -> Result<T, Fault> {
+    fn unfit<T>(&self, expected: impl Into<String>) -> Result<T, ReadError> {
         let (expected, found) = (expected.into(), found(self.0));
         Err(Kind::Unfit { expected, found }.into())
     }
 
-    fn visit_list<'de, V: Visitor<'de>>(items: &'a [Node], visitor: V) -> Result<V::Value, Fault> {
+    fn visit_list<'de, V: Visitor<'de>>(items: &'a [Node], visitor: V) -> Result<V::Value, ReadError> {
         let mut list = ListAccess { items: items.iter(), read: 0 };
         let value = visitor.visit_seq(&mut list)?;
         if list.items.len() > 0 {
@@ -46,13 +46,13 @@ impl<'a> ValueDeserializer<'a> {
         Ok(value)
     }
 
-    fn visit_table<'de, V: Visitor<'de>>(table: &'a Table, visitor: V) -> Result<V::Value, Fault> {
+    fn visit_table<'de, V: Visitor<'de>>(table: &'a Table, visitor: V) -> Result<V::Value, ReadError> {
         let mut access = TableAccess { entries: table.entries.iter(), current: None };
         let value = visitor.visit_map(&mut access)?;
         // Nothing in a scenario may go unread: a visitor stops early where it reads a choice.
         if let Some(entry) = access.entries.next() {
             let found = table.entries.iter().map(|entry| entry.key.clone()).collect();
-            let fault = Fault::from(Kind::NotOne { known: &[], found });
+            let fault = ReadError::from(Kind::NotOne { known: &[], found });
             return Err(fault.in_key(entry));
         }
         Ok(value)
@@ -63,7 +63,7 @@ impl<'a> ValueDeserializer<'a> {
 /// could name only the Rust type it wants.
 macro_rules! whole_numbers {
     ($($method:ident => $visit:ident, $number:ident;)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
             let rust_word = stringify!($number);
             match &self.0.value {
                 Value::Integer(value) => match $number::try_from(*value) {
@@ -82,7 +82,7 @@ macro_rules! whole_numbers {
 
 macro_rules! numbers {
     ($($method:ident => $rust_word:literal;)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
             match &self.0.value {
                 // `ratio = 1` means what `ratio = 1.0` means.
                 Value::Integer(value) => visitor.visit_f64(*value as f64),
@@ -94,10 +94,10 @@ macro_rules! numbers {
 }
 
 impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
     /// Whole numbers are visited as `u64`, negative ones as `i64`.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::String(text) => visitor.visit_str(text),
             Value::Boolean(flag) => visitor.visit_bool(*flag),
@@ -111,7 +111,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
             Value::Table(table) => Self::visit_table(table, visitor),
             Value::Datetime(_) => {
                 let found = found(self.0);
-                Err(Fault::invalid_type(Unexpected::Other(&found), &visitor))
+                Err(ReadError::invalid_type(Unexpected::Other(&found), &visitor))
             }
         }
     }
@@ -134,7 +134,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         deserialize_f64 => "f64";
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::Boolean(flag) => visitor.visit_bool(*flag),
             _ => self.unfit(expected(&visitor, "a boolean", "true or false")),
@@ -142,22 +142,26 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     }
 
     /// A value that is there is `Some`; what is missing never gets here.
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::List(items) => Self::visit_list(items, visitor),
             _ => self.unfit(expected(&visitor, "a sequence", "a list")),
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, ReadError> {
         let expected = format!("a list of {length}");
         match &self.0.value {
             Value::List(items) if items.len() == length => Self::visit_list(items, visitor),
@@ -174,11 +178,11 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         _name: &'static str,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ReadError> {
         self.deserialize_tuple(length, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::Table(table) => Self::visit_table(table, visitor),
             _ => self.unfit(expected(&visitor, "a map", "a table")),
@@ -191,7 +195,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::Table(table) => Self::visit_table(table, visitor),
             _ => self.unfit("a table"),
@@ -203,7 +207,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         _name: &'static str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::String(name) => visitor.visit_enum(NameAccess(name)),
             Value::Table(table) => match &table.entries[..] {
@@ -217,7 +221,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_unit()
     }
 
@@ -232,9 +236,9 @@ struct ListAccess<'a> {
 }
 
 impl<'de> SeqAccess<'de> for ListAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ReadError> {
         let Some(item) = self.items.next() else {
             return Ok(None);
         };
@@ -256,9 +260,9 @@ struct TableAccess<'a> {
 }
 
 impl<'de> MapAccess<'de> for TableAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ReadError> {
         self.current = self.entries.next();
         let Some(entry) = self.current else {
             return Ok(None);
@@ -267,10 +271,10 @@ impl<'de> MapAccess<'de> for TableAccess<'_> {
         key.map(Some).map_err(|fault| fault.in_key(entry))
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ReadError> {
         match self.current.take() {
             Some(entry) => deserialize_entry(seed, entry),
-            None => Err(Fault::custom("a value was asked for before its key")),
+            None => Err(ReadError::custom("a value was asked for before its key")),
         }
     }
 
@@ -283,23 +287,27 @@ impl<'de> MapAccess<'de> for TableAccess<'_> {
 struct KeyDeserializer<'a>(&'a str);
 
 impl<'a> KeyDeserializer<'a> {
-    fn text(&self) -> StrDeserializer<'a, Fault> {
+    fn text(&self) -> StrDeserializer<'a, ReadError> {
         self.0.into_deserializer()
     }
 }
 
 impl<'de> Deserializer<'de> for KeyDeserializer<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_str(self.0)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -308,7 +316,7 @@ impl<'de> Deserializer<'de> for KeyDeserializer<'_> {
         name: &'static str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ReadError> {
         self.text().deserialize_enum(name, known, visitor)
     }
 
@@ -322,36 +330,40 @@ impl<'de> Deserializer<'de> for KeyDeserializer<'_> {
 struct NameAccess<'a>(&'a str);
 
 impl<'de> EnumAccess<'de> for NameAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), ReadError> {
         Ok((seed.deserialize(KeyDeserializer(self.0))?, self))
     }
 }
 
 impl NameAccess<'_> {
-    fn bare<T>(&self) -> Result<T, Fault> {
+    fn bare<T>(&self) -> Result<T, ReadError> {
         Err(Kind::Bare(self.0.to_owned()).into())
     }
 }
 
 impl<'de> VariantAccess<'de> for NameAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(self) -> Result<(), ReadError> {
         Ok(())
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _seed: S) -> Result<S::Value, Fault> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _seed: S) -> Result<S::Value, ReadError> {
         self.bare()
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, ReadError> {
         self.bare()
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, ReadError> {
         self.bare()
     }
 }
@@ -360,10 +372,10 @@ impl<'de> VariantAccess<'de> for NameAccess<'_> {
 struct TaggedAccess<'a>(&'a Entry);
 
 impl<'de> EnumAccess<'de> for TaggedAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), ReadError> {
         let name = seed.deserialize(KeyDeserializer(&self.0.key));
         let name = name.map_err(|fault| fault.in_key(self.0))?;
         Ok((name, self))
@@ -372,28 +384,32 @@ impl<'de> EnumAccess<'de> for TaggedAccess<'_> {
 
 impl TaggedAccess<'_> {
     /// Reads the content through the deserializer method `read` calls.
-    fn content<T>(&self, read: impl FnOnce(ValueDeserializer<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn content<T>(&self, read: impl FnOnce(ValueDeserializer<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let value = read(ValueDeserializer(&self.0.node));
         value.map_err(|fault| fault.in_value(&self.0.node).under(&self.0.key))
     }
 }
 
 impl<'de> VariantAccess<'de> for TaggedAccess<'_> {
-    type Error = Fault;
+    type Error = ReadError;
 
-    fn unit_variant(self) -> Result<(), Fault> {
-        Err(Fault::from(Kind::Laden(self.0.key.clone())).in_value(&self.0.node))
+    fn unit_variant(self) -> Result<(), ReadError> {
+        Err(ReadError::from(Kind::Laden(self.0.key.clone())).in_value(&self.0.node))
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, ReadError> {
         deserialize_entry(seed, self.0)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, ReadError> {
         self.content(|value| value.deserialize_tuple(length, visitor))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         self.content(|value| value.deserialize_struct("", fields, visitor))
     }
 }

@@ -7,7 +7,6 @@
 
 mod check;
 mod de;
-mod fault;
 mod fault_windows;
 mod node;
 mod path;
@@ -15,6 +14,7 @@ mod places;
 mod preset;
 mod problem;
 pub mod profile;
+mod read_error;
 #[cfg(feature = "schema")]
 mod schema;
 mod server;

@@ -1,6 +1,6 @@
 //! What deserialization found wrong, first as data, in the end as a [`Problem`].
 //!
-//! Serde reports faults from wherever they are noticed, without a position. A [`Fault`] keeps what
+//! Serde reports faults from wherever they are noticed, without a position. A [`ReadError`] keeps what
 //! was reported, and gains its position and its path while it passes through the enclosing values
 //! on its way out. Only then is it put into words. This module must not know the types that are
 //! read, only the vocabulary of serde and of TOML.
@@ -15,7 +15,7 @@ use super::problem::{Origin, Problem, listed, nearest, shortened, ticked};
 
 /// An error of the deserializer on its way out. Boxed, because it travels in many results.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Inner>);
+pub(super) struct ReadError(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -57,15 +57,15 @@ pub(super) enum Kind {
     Custom(String),
 }
 
-impl From<Kind> for Fault {
-    fn from(kind: Kind) -> Fault {
-        Fault(Box::new(Inner { kind, origin: None, key: None, path: Vec::new() }))
+impl From<Kind> for ReadError {
+    fn from(kind: Kind) -> ReadError {
+        ReadError(Box::new(Inner { kind, origin: None, key: None, path: Vec::new() }))
     }
 }
 
-impl Fault {
+impl ReadError {
     /// The fault with the place of `node`, unless it has a place already.
-    pub(super) fn in_value(mut self, node: &Node) -> Fault {
+    pub(super) fn in_value(mut self, node: &Node) -> ReadError {
         if self.0.origin.is_none() {
             // Serde buffers the content of some types; a fault then arrives without having passed
             // through the key at fault, which can still be found by its name.
@@ -80,7 +80,7 @@ impl Fault {
     }
 
     /// The fault of a key rather than of its value.
-    pub(super) fn in_key(mut self, entry: &Entry) -> Fault {
+    pub(super) fn in_key(mut self, entry: &Entry) -> ReadError {
         if self.0.origin.is_none() {
             self.0.origin = Some(entry.key_origin.clone());
             self.0.key = Some(entry.key.clone());
@@ -89,7 +89,7 @@ impl Fault {
     }
 
     /// The fault seen from one level further out.
-    pub(super) fn under(mut self, step: impl Into<String>) -> Fault {
+    pub(super) fn under(mut self, step: impl Into<String>) -> ReadError {
         self.0.path.push(step.into());
         self
     }
@@ -228,12 +228,12 @@ fn unexpected(unexpected: Unexpected<'_>) -> String {
     }
 }
 
-impl de::Error for Fault {
-    fn custom<T: fmt::Display>(message: T) -> Fault {
+impl de::Error for ReadError {
+    fn custom<T: fmt::Display>(message: T) -> ReadError {
         Kind::Custom(message.to_string()).into()
     }
 
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Fault {
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> ReadError {
         let (expected, found) = (expected.to_string(), unexpected(found));
         // Serde's word for a table that should have chosen, and is empty.
         if expected == "enum" {
@@ -242,40 +242,40 @@ impl de::Error for Fault {
         Kind::Unfit { expected, found }.into()
     }
 
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Fault {
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> ReadError {
         de::Error::invalid_type(found, expected)
     }
 
-    fn invalid_length(length: usize, expected: &dyn Expected) -> Fault {
+    fn invalid_length(length: usize, expected: &dyn Expected) -> ReadError {
         let expected = expected.to_string();
         let found = format!("{length} of them");
         Kind::Unfit { expected, found }.into()
     }
 
-    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Fault {
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> ReadError {
         let name = name.to_owned();
         Kind::UnknownName { name, known }.into()
     }
 
-    fn unknown_field(key: &str, known: &'static [&'static str]) -> Fault {
+    fn unknown_field(key: &str, known: &'static [&'static str]) -> ReadError {
         let key = key.to_owned();
         Kind::UnknownKey { key, known }.into()
     }
 
-    fn missing_field(key: &'static str) -> Fault {
+    fn missing_field(key: &'static str) -> ReadError {
         Kind::MissingKey(key).into()
     }
 
-    fn duplicate_field(key: &'static str) -> Fault {
+    fn duplicate_field(key: &'static str) -> ReadError {
         Kind::RepeatedKey(key).into()
     }
 }
 
 /// Demanded by serde; the user sees the [`Problem`] instead.
-impl fmt::Display for Fault {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words().0)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ReadError {}
