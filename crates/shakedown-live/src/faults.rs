@@ -6,31 +6,29 @@ use super::net::{Act, Net};
 use super::servers::Ask;
 use super::timed::Sent;
 use shakedown_core::event::Kind as EventKind;
-use shakedown_core::fault::{Cut, Event, Kind};
+use shakedown_core::fault::{Action, Cut, Event, Kind};
 use shakedown_core::machine::{CloseMode, Input};
 use shakedown_core::network::Way;
 
 impl<N: Net> Engine<N> {
     pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
         let number = fault as usize;
-        let (factor, code, over) = (self.faults[number].factor, self.faults[number].code, self.faults[number].over);
-        let kind = self.faults[number].windows[window as usize].kind;
+        let action = self.faults[number].windows[window as usize].action;
+        let kind = action.kind();
         for server in self.faults[number].windows[window as usize].servers.clone() {
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
-            match kind {
-                Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
-                Kind::PowerOff => self.lose_process(server, false),
-                Kind::Hang | Kind::Pause => self.hang(server),
-                Kind::Slow => self.servers[server as usize].machine.slow_down(Some(factor)),
-                Kind::Drain => {
+            match action {
+                Action::Crash | Action::Restart | Action::Stop => self.lose_process(server, true),
+                Action::PowerOff => self.lose_process(server, false),
+                Action::Hang | Action::Pause => self.hang(server),
+                Action::Slow { factor } => self.servers[server as usize].machine.slow_down(Some(factor)),
+                Action::Drain { code, over } => {
                     self.servers[server as usize].drained_by = Some(fault as u16);
                     self.ask(server, Ask::Drain { code, over });
                 }
-                // What these consist of is what strikes.
-                Kind::RollingRestart | Kind::Flap => {}
                 // Of links; or refused beforehand.
-                Kind::Partition | Kind::Latency | Kind::Lossy | Kind::Bandwidth | Kind::Reset => {}
-                Kind::Backlog | Kind::DnsOutage => {}
+                Action::Partition | Action::Latency { .. } | Action::Lossy { .. } => {}
+                Action::Bandwidth { .. } | Action::Reset { .. } | Action::Backlog { .. } | Action::DnsOutage => {}
             }
         }
         if kind == Kind::Partition {
@@ -82,18 +80,19 @@ impl<N: Net> Engine<N> {
 
     pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
         let number = fault as usize;
-        let kind = self.faults[number].windows[window as usize].kind;
+        let action = self.faults[number].windows[window as usize].action;
+        let kind = action.kind();
         for server in self.faults[number].windows[window as usize].servers.clone() {
-            match kind {
-                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_process(server),
-                Kind::Slow => self.servers[server as usize].machine.slow_down(None),
+            match action {
+                Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => self.start_process(server),
+                Action::Slow { .. } => self.servers[server as usize].machine.slow_down(None),
                 _ => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
-            match kind {
-                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => self.start_server(server),
-                Kind::Drain => self.ask(server, Ask::Resume),
-                Kind::Hang | Kind::Pause => self.release(server),
+            match action {
+                Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => self.start_server(server),
+                Action::Drain { .. } => self.ask(server, Ask::Resume),
+                Action::Hang | Action::Pause => self.release(server),
                 _ => {}
             }
         }

@@ -44,8 +44,8 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             let link = part == Part::Servers && server.access_link.is_some();
             refuse(link, at("access_link"), "the network to clients is the real one");
         }
-        for (name, fault) in &file.faults {
-            let why = match fault.effective_kind() {
+        for fault in scenario.faults.iter().take(file.faults.len()) {
+            let why = match fault.config.action().kind() {
                 Kind::Lossy => "loopback loses nothing",
                 Kind::Backlog => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
@@ -55,11 +55,11 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
                 }
                 _ => continue,
             };
-            refuse(true, format!("faults.{name}.kind"), why);
+            refuse(true, format!("faults.{}.kind", fault.name), why);
         }
         for fault in scenario.faults.iter().filter(|_| part == Part::Both) {
             let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
-            let why = windows.into_iter().find_map(|window| match window.kind {
+            let why = windows.into_iter().find_map(|window| match window.action.kind() {
                 Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
                 Kind::Slow | Kind::Drain => {
                     Some("what a program does is its own affair: crash kills it, and hang stops it")

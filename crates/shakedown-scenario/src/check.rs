@@ -138,7 +138,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
             let help = "write target = { from = \"eu\", to = \"gateway\" }, with a kind such as \"partition\"";
             return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
-        super::fault_windows::keys(name, fault, tree)?;
+        super::faults::read(name, fault, tree)?;
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
                 (Some(_), Some(_)) => return wrong(&at("target"), "`share` and `count` exclude each other".into()),
@@ -552,8 +552,8 @@ pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     if chaos.kinds.is_empty() {
         return wrong("kinds", "no kinds: leave `kinds` out for all of them".into());
     }
-    if let Some(number) = chaos.kinds.iter().position(|kind| !shakedown_core::fault::DRAWN.contains(kind)) {
-        let known = shakedown_core::fault::DRAWN.map(shakedown_core::fault::Kind::name).join(", ");
+    if let Some(number) = chaos.kinds.iter().position(|kind| !shakedown_core::scenario::DRAWN.contains(kind)) {
+        let known = shakedown_core::scenario::DRAWN.map(shakedown_core::fault::Kind::name).join(", ");
         let message = format!("faults of kind {} are not drawn at random", chaos.kinds[number].name());
         let problem = tree.problem(&format!("chaos.kinds.{number}"), message);
         return Err(problem.with_help(format!("one of {known}")));

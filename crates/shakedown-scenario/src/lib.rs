@@ -8,6 +8,7 @@
 mod check;
 mod de;
 mod fault_windows;
+mod faults;
 mod node;
 mod path;
 mod places;
@@ -25,7 +26,7 @@ pub use problem::{Problem, nearest};
 pub use schema::schema;
 pub use tree::Tree;
 
-use shakedown_core::fault::{Fault, Kind, Target};
+use shakedown_core::fault::{Action, Fault, Target};
 use shakedown_core::network::Routes;
 use shakedown_core::rng::Seed;
 use shakedown_core::scenario::{File, Scenario, ServerEntry};
@@ -125,15 +126,16 @@ fn resolve(name: &str, mut tree: Tree, written: &Tree, overrides: &Overrides) ->
     }
     let mut faults = Vec::new();
     let drawn = scenario.drawn.iter().map(|(name, config)| (name, config));
-    for (name, config) in scenario.file.faults.iter().chain(drawn) {
+    for (name, fault) in scenario.file.faults.iter().chain(drawn) {
+        let config = faults::read(name, fault, &tree)?;
         let members = match &config.target {
             Target::Name(name) => scenario.members(name).or_else(|| scenario.servers_in(name)),
             Target::Some(some) => scenario.members(&some.group),
             Target::Between(_) => None,
         };
-        let (members, cuts) = match config.effective_kind() {
-            Kind::DnsOutage => (check::dns::struck(&scenario, name, config, &tree)?, Vec::new()),
-            kind if kind.is_of_links() => (Vec::new(), places::cuts(&scenario, name, config, &tree)?),
+        let (members, cuts) = match config.action() {
+            Action::DnsOutage => (check::dns::struck(&scenario, name, &config, &tree)?, Vec::new()),
+            action if action.kind().is_of_links() => (Vec::new(), places::cuts(&scenario, name, &config, &tree)?),
             _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
         };
         faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));

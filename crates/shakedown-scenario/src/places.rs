@@ -2,7 +2,7 @@
 
 use super::Tree;
 use super::problem::{Problem, nearest};
-use shakedown_core::fault::{self, Cut, Side, Target};
+use shakedown_core::fault::{Action, Config, Cut, Side, Target};
 use shakedown_core::network::{Leg, LinkConfig, Route, Routes};
 use shakedown_core::quantity::{Loss, Share};
 use shakedown_core::scenario::Scenario;
@@ -230,7 +230,7 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
 }
 
 /// Where a fault of links lies: on all that goes between its two sides, or between one place and all others.
-pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
+pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
     let target = format!("faults.{name}.target");
     let (from, to) = match &fault.target {
         Target::Name(name) => (place(scenario, name, &target, tree)?, None),
@@ -240,7 +240,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
         }
         Target::Some(_) => {
             let help = "write a place, such as \"gateway-0\", or { from = \"eu\", to = \"gateway\" }";
-            let message = format!("a fault of kind {} lies between places", fault.effective_kind().name());
+            let message = format!("a fault of kind {} lies between places", fault.action().kind().name());
             return Err(tree.problem(&target, message).with_help(help));
         }
     };
@@ -261,7 +261,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
                     let apart = from.has(scenario, side) != from.has_server(scenario, server);
                     // What shares a place's bandwidth goes out of it or comes in, whoever sends it.
                     let reversed =
-                        fault.effective_kind() == fault::Kind::Bandwidth && from.has_server(scenario, server);
+                        matches!(fault.action(), Action::Bandwidth { .. }) && from.has_server(scenario, server);
                     (apart, apart, reversed)
                 }
             };
@@ -271,7 +271,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &fault::Config, tree:
         }
     }
     if cuts.is_empty() {
-        let does = if fault.effective_kind() == fault::Kind::Partition { "partition cuts" } else { "fault strikes" };
+        let does = if fault.action() == Action::Partition { "partition cuts" } else { "fault strikes" };
         let message = format!("this {does} nothing: messages go between clients and servers only");
         return Err(tree.problem(&target, message));
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::fault::{Fault, Kind, Side};
+use crate::fault::{Action, Fault, Side};
 use crate::network::{AccessLink, Pipe, Way};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
@@ -76,8 +76,10 @@ impl Pipes {
         let file = &scenario.file;
         let faults: Vec<_> = (0..)
             .zip(&scenario.faults)
-            .filter(|(_, fault)| fault.windows.iter().any(|window| window.kind == Kind::Bandwidth))
-            .map(|(number, fault)| (number, [Pipe::new(fault.bandwidth, fault.queue); 2]))
+            .filter_map(|(number, fault)| match fault.config.action() {
+                Action::Bandwidth { bandwidth, queue } => Some((number, [Pipe::new(Some(bandwidth), queue); 2])),
+                _ => None,
+            })
             .collect();
         let any = !faults.is_empty()
             || !scenario.routes.bottlenecks.is_empty()

@@ -1,8 +1,5 @@
 //! The fault timeline: what breaks, where, when, and for how long.
 
-mod chaos;
-
-pub use chaos::{Chaos, DRAWN};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -13,67 +10,144 @@ use crate::rng::{Identity, Purpose, Seed};
 use crate::shape::shaped;
 use crate::time::{Nanos, Timestamp};
 
-/// `[faults.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", schemars(rename = "Fault"))]
+/// A fault as a scenario defines it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What happens.
+    /// What the scenario calls it.
     pub kind: Kind,
-    /// To whom.
+    /// What it affects.
     pub target: Target,
-    /// When.
+    /// When it happens first.
     pub at: Nanos,
-    /// Faults of links: only what goes from `from` to `to` is struck.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Faults of links: only what goes from the first side to the other is affected.
     pub one_way: bool,
-    /// For how long; absent: it never heals.
-    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    /// How long it lasts each time; absent: it never heals.
     pub duration: Option<Nanos>,
-    /// slow: how many times as long work takes; latency: how many times as long the way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factor: Option<f64>,
-    /// lossy: the share of messages that are lost, beside those that the link itself loses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<Loss>,
-    /// latency: what each way takes longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub add: Option<Nanos>,
-    /// bandwidth: what everything that goes over the links shares, in each direction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bandwidth: Option<Bandwidth>,
-    /// bandwidth: the most that waits for it, in each direction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<Bytes>,
-    /// reset: the share of connections that it strikes (all unless given).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<Share>,
-    /// backlog: what it shrinks to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<u32>,
-    /// What drains (1012 unless given where it starts again, else 1001): the close frames' status code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<u16>,
-    /// drain: the time over which close frames are sent (10 s unless given).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over: Option<Nanos>,
-    /// rolling-restart: servers restarted together (1 unless given).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_a_time: Option<u32>,
-    /// rolling-restart: the time from one start to the next server's turn (none unless given).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gap: Option<Nanos>,
-    /// restart, stop and rolling-restart: how long a server is drained before its process is ended (not at all unless
-    /// given).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drain: Option<Nanos>,
-    /// flap: what happens to the target again and again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub with: Option<Kind>,
     /// Absent: it happens once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
+    /// What happens each time.
+    pub course: Course,
+}
+
+impl Config {
+    /// What is done to its targets in the end.
+    pub fn action(&self) -> Action {
+        match self.course {
+            Course::Action(action) | Course::End { action, .. } => action,
+        }
+    }
+}
+
+/// What happens each time that a fault does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Course {
+    /// One thing, to all targets together.
+    Action(Action),
+    /// Processes are drained for a time, and ended.
+    End {
+        /// [`Action::Restart`] or [`Action::Stop`].
+        action: Action,
+        /// For how long they are drained; zero: not at all.
+        drain: Nanos,
+        /// The close frames' status code (RFC 6455 section 7.4).
+        code: u16,
+        /// A rolling restart's turns; absent: all processes at once.
+        turns: Option<Turns>,
+    },
+}
+
+/// The turns of a rolling restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Servers in each turn, at least 1.
+    pub at_a_time: u32,
+    /// From one turn's start to the next turn's end.
+    pub gap: Nanos,
+}
+
+/// What is done to servers, or to links, with the keys that mean something to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action {
+    /// [`Kind::Crash`].
+    Crash,
+    /// [`Kind::PowerOff`].
+    PowerOff,
+    /// [`Kind::Hang`].
+    Hang,
+    /// [`Kind::Pause`].
+    Pause,
+    /// [`Kind::Restart`].
+    Restart,
+    /// [`Kind::Stop`].
+    Stop,
+    /// [`Kind::Slow`].
+    Slow {
+        /// How many times as long work takes.
+        factor: f64,
+    },
+    /// [`Kind::Backlog`].
+    Backlog {
+        /// How many connections the accept queue holds.
+        to: u32,
+    },
+    /// [`Kind::Drain`].
+    Drain {
+        /// The close frames' status code (RFC 6455 section 7.4).
+        code: u16,
+        /// The time over which they are sent.
+        over: Nanos,
+    },
+    /// [`Kind::DnsOutage`].
+    DnsOutage,
+    /// [`Kind::Partition`].
+    Partition,
+    /// [`Kind::Lossy`].
+    Lossy {
+        /// The share of messages that are lost, beside those that the link itself loses.
+        loss: Loss,
+    },
+    /// [`Kind::Latency`].
+    Latency {
+        /// How many times as long a message takes.
+        factor: f64,
+        /// How much longer it takes.
+        add: Nanos,
+    },
+    /// [`Kind::Bandwidth`].
+    Bandwidth {
+        /// What all messages share, in each direction.
+        bandwidth: Bandwidth,
+        /// The most that waits for it, in each direction.
+        queue: Option<Bytes>,
+    },
+    /// [`Kind::Reset`].
+    Reset {
+        /// The share of connections that it ends.
+        share: f64,
+    },
+}
+
+impl Action {
+    /// Its kind.
+    pub fn kind(self) -> Kind {
+        match self {
+            Action::Crash => Kind::Crash,
+            Action::PowerOff => Kind::PowerOff,
+            Action::Hang => Kind::Hang,
+            Action::Pause => Kind::Pause,
+            Action::Restart => Kind::Restart,
+            Action::Stop => Kind::Stop,
+            Action::Slow { .. } => Kind::Slow,
+            Action::Backlog { .. } => Kind::Backlog,
+            Action::Drain { .. } => Kind::Drain,
+            Action::DnsOutage => Kind::DnsOutage,
+            Action::Partition => Kind::Partition,
+            Action::Lossy { .. } => Kind::Lossy,
+            Action::Latency { .. } => Kind::Latency,
+            Action::Bandwidth { .. } => Kind::Bandwidth,
+            Action::Reset { .. } => Kind::Reset,
+        }
+    }
 }
 
 /// `{ every = "10s", times = 3 }`: the fault happens again.
@@ -87,51 +161,6 @@ pub struct Repeat {
     /// How often it happens in all; absent: until the run ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-}
-
-impl Config {
-    /// A fault that never heals, with none of the keys that only some kinds have.
-    pub fn new(kind: Kind, target: Target, at: Nanos) -> Config {
-        Config {
-            kind,
-            target,
-            at,
-            one_way: false,
-            duration: None,
-            factor: None,
-            loss: None,
-            add: None,
-            bandwidth: None,
-            queue: None,
-            share: None,
-            to: None,
-            code: None,
-            over: None,
-            at_a_time: None,
-            gap: None,
-            drain: None,
-            with: None,
-            repeat: None,
-        }
-    }
-
-    /// What happens to the target: of a flap, what it flaps with.
-    pub fn effective_kind(&self) -> Kind {
-        match self.kind {
-            Kind::Flap => self.with.unwrap_or(Kind::Crash),
-            kind => kind,
-        }
-    }
-
-    /// Makes visible how often it happens in a run of this length.
-    pub fn fill_in(&mut self, run: Nanos) {
-        if let Some(Repeat { every, times }) = &mut self.repeat
-            && every.0 > 0
-        {
-            let fit = run.0.saturating_sub(self.at.0).div_ceil(every.0);
-            times.get_or_insert(u32::try_from(fit).unwrap_or(u32::MAX).max(1));
-        }
-    }
 }
 
 /// The kinds of faults.
@@ -360,35 +389,19 @@ impl<'de> Deserialize<'de> for Target {
 pub struct Fault {
     /// Its name in the scenario.
     pub name: String,
+    /// What the scenario says of it.
+    pub config: Config,
     /// What it does and when, in order of time.
     pub windows: Vec<FaultWindow>,
-    /// slow: how many times as long work takes; latency: how many times as long the way.
-    pub factor: f64,
-    /// lossy: the share of messages that are lost.
-    pub loss: Loss,
-    /// latency: what each way takes longer.
-    pub add: Nanos,
-    /// backlog: what it shrinks to.
-    pub backlog: u32,
-    /// drain: the close frames' status code.
-    pub code: u16,
-    /// drain: the time over which close frames are sent.
-    pub over: Nanos,
-    /// bandwidth: what the links share, and the queue in front of it.
-    pub bandwidth: Option<Bandwidth>,
-    /// The most that waits for it.
-    pub queue: Option<Bytes>,
-    /// reset: the share of connections.
-    pub share: f64,
     /// Faults of links: where they lie, in rising order of server and side.
     pub cuts: Vec<Cut>,
 }
 
 /// One thing that a fault does to some servers at the same time. A rolling restart is many drains and restarts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FaultWindow {
     /// What happens.
-    pub kind: Kind,
+    pub action: Action,
     /// When it begins.
     pub begins: Timestamp,
     /// When it heals, if it does.
@@ -454,7 +467,7 @@ impl Cut {
 
 impl Fault {
     /// Finds the fault's targets: `members` are the servers its target names, of which it takes some.
-    pub fn new(seed: Seed, name: &str, config: &Config, mut members: Vec<u32>, cuts: Vec<Cut>) -> Fault {
+    pub fn new(seed: Seed, name: &str, config: Config, mut members: Vec<u32>, cuts: Vec<Cut>) -> Fault {
         if let Target::Some(some) = &config.target {
             let all = members.len() as u32;
             let wanted = match (some.count, some.share) {
@@ -469,33 +482,41 @@ impl Fault {
             members.truncate(wanted as usize);
             members.sort_unstable();
         }
-        let kind = config.effective_kind();
         let repeat = config.repeat.unwrap_or(Repeat { every: Nanos::ZERO, times: None });
         let mut windows = Vec::new();
         for number in 0..u64::from(repeat.times.unwrap_or(1)) {
             let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
-            if kind.restarts() {
-                restart(config, begins, &members, &mut windows);
-                continue;
+            match config.course {
+                Course::Action(action) => {
+                    // A reset is over at once.
+                    let at_once = matches!(action, Action::Reset { .. }).then_some(Nanos::ZERO);
+                    let heals = config.duration.or(at_once).map(|length| begins + length);
+                    windows.push(FaultWindow { action, begins, heals, servers: members.clone() });
+                }
+                Course::End { action, drain, code, turns } => {
+                    let down = config.duration.or((action == Action::Restart).then_some(Nanos::ZERO));
+                    let together = turns.map_or(members.len(), |turns| turns.at_a_time as usize).max(1);
+                    let mut turn = begins;
+                    for servers in members.chunks(together) {
+                        let ends = turn + drain;
+                        let starts = down.map(|down| ends + down);
+                        let window =
+                            |action, begins, heals| FaultWindow { action, begins, heals, servers: servers.to_vec() };
+                        if drain > Nanos::ZERO {
+                            windows.push(window(Action::Drain { code, over: drain }, turn, Some(ends)));
+                        }
+                        windows.push(window(action, ends, starts));
+                        turn = starts.unwrap_or(ends) + turns.map_or(Nanos::ZERO, |turns| turns.gap);
+                    }
+                }
             }
-            // A reset is over at once.
-            let heals = config.duration.or((kind == Kind::Reset).then_some(Nanos::ZERO)).map(|length| begins + length);
-            windows.push(FaultWindow { kind, begins, heals, servers: members.clone() });
         }
-        Fault {
-            name: name.to_string(),
-            windows,
-            factor: config.factor.unwrap_or(1.0),
-            loss: config.loss.unwrap_or_default(),
-            add: config.add.unwrap_or_default(),
-            bandwidth: config.bandwidth,
-            queue: config.queue,
-            share: config.share.map_or(1.0, |share| share.0),
-            backlog: config.to.unwrap_or(0),
-            code: config.code.unwrap_or(if matches!(kind, Kind::Restart | Kind::RollingRestart) { 1012 } else { 1001 }),
-            over: config.drain.or(config.over).unwrap_or(DRAINS_OVER),
-            cuts,
-        }
+        Fault { name: name.to_string(), config, windows, cuts }
+    }
+
+    /// The kind of what it does first, if it does anything.
+    pub fn kind(&self) -> Option<Kind> {
+        self.windows.first().map(|window| window.action.kind())
     }
 
     /// Where it lies between a side and a server, if it does.
@@ -504,61 +525,48 @@ impl Fault {
         found.ok().map(|found| &self.cuts[found])
     }
 
-    /// Whether one of its windows lasts at a moment: from its beginning until just before it heals.
-    pub fn lasts_at(&self, at: Timestamp) -> bool {
+    /// What it does at a moment: from a window's beginning until just before it heals.
+    pub fn action_at(&self, at: Timestamp) -> Option<Action> {
         let begun = self.windows.partition_point(|window| window.begins <= at);
-        begun > 0 && self.windows[begun - 1].heals.is_none_or(|heals| at < heals)
+        let window = self.windows.get(begun.checked_sub(1)?)?;
+        window.heals.is_none_or(|heals| at < heals).then_some(window.action)
+    }
+
+    /// Whether one of its windows lasts at a moment.
+    pub fn lasts_at(&self, at: Timestamp) -> bool {
+        self.action_at(at).is_some()
     }
 
     /// reset: whether one of its windows ends a connection between a side and a server.
     pub fn resets(&self, seed: Seed, window: u32, side: Side, server: u32, connection: Identity) -> bool {
+        let Action::Reset { share } = self.windows[window as usize].action else { return false };
         // Another fault has other luck.
         let actor = Identity(connection.0 ^ Identity::group(&self.name).0);
         let chance = || seed.draw(actor, Purpose::Reset, u64::from(window)).unit();
-        self.between(side, server).is_some() && (self.share >= 1.0 || chance() < self.share)
+        self.between(side, server).is_some() && (share >= 1.0 || chance() < share)
     }
 
     /// lossy: the share of messages between a side and a server that are lost if they are sent at this moment.
     pub fn loss_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp) -> f64 {
-        match self.between(side, server) {
-            Some(cut) if self.lasts_at(at) => cut.loss(self.loss, to_server),
+        let Some(cut) = self.between(side, server) else { return 0.0 };
+        match self.action_at(at) {
+            Some(Action::Lossy { loss }) => cut.loss(loss, to_server),
             _ => 0.0,
         }
     }
 
     /// latency: how much longer a message takes that is sent at this moment, over a way that takes `one_way` otherwise.
     pub fn delay_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp, one_way: Nanos) -> Nanos {
-        match self.between(side, server) {
-            Some(cut) if cut.affects(to_server) && self.lasts_at(at) => {
-                let longer = Nanos::from_f64(one_way.0 as f64 * (self.factor - 1.0));
-                Nanos(self.add.0.saturating_add(longer.0))
+        if !self.between(side, server).is_some_and(|cut| cut.affects(to_server)) {
+            return Nanos::ZERO;
+        }
+        match self.action_at(at) {
+            Some(Action::Latency { factor, add }) => {
+                let longer = Nanos::from_f64(one_way.0 as f64 * (factor - 1.0));
+                Nanos(add.0.saturating_add(longer.0))
             }
             _ => Nanos::ZERO,
         }
-    }
-}
-
-/// How long a drain's close frames are spread unless the scenario says otherwise.
-const DRAINS_OVER: Nanos = Nanos::from_secs(10);
-
-/// Drains and ends processes and starts them again, in turn or all of them together.
-fn restart(config: &Config, begins: Timestamp, members: &[u32], windows: &mut Vec<FaultWindow>) {
-    let drain = config.drain.unwrap_or_default();
-    let (kind, together) = match config.effective_kind() {
-        Kind::RollingRestart => (Kind::Restart, config.at_a_time.unwrap_or(1).max(1) as usize),
-        kind => (kind, members.len().max(1)),
-    };
-    let mut turn = begins;
-    for servers in members.chunks(together) {
-        let ends = turn + drain;
-        let down = config.duration.or((kind == Kind::Restart).then_some(Nanos::ZERO));
-        let starts = down.map(|down| ends + down);
-        let window = |kind, begins, heals| FaultWindow { kind, begins, heals, servers: servers.to_vec() };
-        if drain > Nanos::ZERO {
-            windows.push(window(Kind::Drain, turn, Some(ends)));
-        }
-        windows.push(window(kind, ends, starts));
-        turn = starts.unwrap_or(ends) + config.gap.unwrap_or_default();
     }
 }
 

@@ -5,12 +5,13 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{Chaos, FaultToml};
 use crate::check::{Expectations, invariants};
 use crate::handshake::Mode;
 use crate::network::dns;
 use crate::rng::Seed;
 use crate::time::Nanos;
-use crate::{client, fault, network, server};
+use crate::{client, network, server};
 
 /// A scenario file, format 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,10 +44,10 @@ pub struct File {
     pub clients: IndexMap<String, client::Config>,
     /// Faults, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub faults: IndexMap<String, fault::Config>,
+    pub faults: IndexMap<String, FaultToml>,
     /// Faults drawn at random, anew for each seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chaos: Option<fault::Chaos>,
+    pub chaos: Option<Chaos>,
     /// Bounds on what must hold in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invariants: Option<invariants::Config>,

@@ -3,8 +3,12 @@
 //! Each room owns the type of its own part of the file; this one puts them together. What reads and checks the file is the
 //! crate `shakedown-scenario`.
 
+mod chaos;
+mod fault;
 mod file;
 
+pub use chaos::{Chaos, DRAWN};
+pub use fault::FaultToml;
 pub use file::{Compare, File, Measure};
 
 use crate::check::Expectation;
@@ -34,7 +38,7 @@ pub struct Scenario {
     /// The names of its variants, in the order of the file.
     pub variants: Vec<String>,
     /// The faults that `[chaos]` drew with this seed.
-    pub drawn: Vec<(String, crate::fault::Config)>,
+    pub drawn: Vec<(String, FaultToml)>,
     /// Which link lies between a client group, or a server that calls others, and a server.
     pub routes: Routes,
 }

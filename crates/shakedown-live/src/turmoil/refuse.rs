@@ -1,7 +1,7 @@
 //! What turmoil can't honour: refused before the run, all of it at once, rather than left out silently.
 
 use super::{Programs, SHORTEST_WAY};
-use shakedown_core::fault::Kind;
+use shakedown_core::fault::{Fault, Kind};
 use shakedown_core::network;
 use shakedown_core::quantity::Loss;
 use shakedown_core::rng::{Distribution, Varying};
@@ -52,11 +52,11 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
     }
-    let drawn = scenario.faults.iter().skip(file.faults.len()).flat_map(|fault| &fault.windows);
-    let drawn = drawn.map(|window| ("chaos.kinds".to_string(), window.kind));
-    let written = file.faults.iter().map(|(name, fault)| (format!("faults.{name}.kind"), fault.effective_kind()));
-    for (key, kind) in written.chain(drawn) {
-        let why = match kind {
+    let (written, drawn) = scenario.faults.split_at(file.faults.len());
+    let written = written.iter().map(|fault| (format!("faults.{}.kind", fault.name), fault));
+    let drawn = drawn.iter().map(|fault| ("chaos.kinds".to_string(), fault));
+    for (key, fault) in written.chain(drawn) {
+        let why = match fault.config.action().kind() {
             Kind::Lossy => LOSES_NOTHING,
             Kind::Backlog => "the accept queue keeps its size",
             Kind::DnsOutage => "turmoil's names have one address for ever",
@@ -78,6 +78,7 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
 pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     let mut found = refused(scenario);
     let file = &scenario.file;
+    let written = &scenario.faults[..file.faults.len()];
     if !programs.clients.is_empty() {
         let links = file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some());
         let links = links.map(|(name, _)| format!("network.links.{name}.bandwidth"));
@@ -85,14 +86,14 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
         let servers = servers.map(|(name, _)| format!("servers.{name}.access_link"));
         let clients = file.clients.iter().filter(|(_, group)| group.access_link.is_some());
         let clients = clients.map(|(name, _)| format!("clients.{name}.access_link"));
-        let faults = file.faults.iter().filter(|(_, fault)| fault.effective_kind() == Kind::Bandwidth);
-        let faults = faults.map(|(name, _)| format!("faults.{name}.kind"));
+        let faults = written.iter().filter(|fault| fault.config.action().kind() == Kind::Bandwidth);
+        let faults = faults.map(|fault| format!("faults.{}.kind", fault.name));
         for key in links.chain(servers).chain(clients).chain(faults) {
             found.push(format!("{key}: clients of your own go over turmoil's links, which have no bandwidth"));
         }
     }
-    let resets = file.faults.iter().filter(|(_, fault)| fault.effective_kind() == Kind::Reset);
-    for (name, _) in resets.filter(|_| !(programs.clients.is_empty() && programs.servers.is_empty())) {
+    let resets = written.iter().filter(|fault| fault.config.action().kind() == Kind::Reset);
+    for Fault { name, .. } in resets.filter(|_| !(programs.clients.is_empty() && programs.servers.is_empty())) {
         found.push(format!("faults.{name}.kind: connections of your own programs are turmoil's, which resets none"));
     }
     for name in programs.clients.keys().filter(|name| !file.clients.contains_key(*name)) {
@@ -123,9 +124,10 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     };
     for fault in &scenario.faults {
         let asks = |kind: Kind| matches!(kind, Kind::Slow | Kind::Drain);
-        let window = fault.windows.iter().find(|window| asks(window.kind) && window.servers.iter().any(is_program));
+        let window =
+            fault.windows.iter().find(|window| asks(window.action.kind()) && window.servers.iter().any(is_program));
         if let Some(window) = window {
-            let kind = window.kind.name();
+            let kind = window.action.kind().name();
             found.push(format!("faults.{}: a program of your own can't be asked for `{kind}`", fault.name));
         }
     }

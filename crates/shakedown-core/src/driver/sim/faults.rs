@@ -7,7 +7,7 @@ use super::relay::Leg;
 use super::stall::Spot;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
-use crate::fault::{Cut, Event, Fault, Kind};
+use crate::fault::{Action, Cut, Event, Kind};
 use crate::machine::Input;
 use crate::network::{Process, Way};
 use crate::record::Recorder;
@@ -15,8 +15,8 @@ use crate::server::Server;
 
 impl Simulation {
     pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
-        let Fault { factor, backlog, code, over, .. } = self.faults[fault as usize];
-        let kind = self.faults[fault as usize].windows[window as usize].kind;
+        let action = self.faults[fault as usize].windows[window as usize].action;
+        let kind = action.kind();
         for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
             let server = self.faults[fault as usize].windows[window as usize].servers[target];
             self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
@@ -25,16 +25,15 @@ impl Simulation {
                 continue;
             }
             let slot = &mut self.servers[server as usize];
-            match kind {
-                Kind::Crash | Kind::Restart | Kind::Stop => self.lose_process(server, true),
-                // What these consist of is what strikes.
-                Kind::RollingRestart | Kind::Flap => {}
-                Kind::PowerOff => self.lose_process(server, false),
-                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset | Kind::DnsOutage => {}
-                Kind::Hang | Kind::Pause => slot.host.hang(),
-                Kind::Slow => slot.machine.slow_down(Some(factor)),
-                Kind::Backlog => slot.host.set_backlog(backlog),
-                Kind::Drain => {
+            match action {
+                Action::Crash | Action::Restart | Action::Stop => self.lose_process(server, true),
+                Action::PowerOff => self.lose_process(server, false),
+                Action::DnsOutage | Action::Partition => {}
+                Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
+                Action::Hang | Action::Pause => slot.host.hang(),
+                Action::Slow { factor } => slot.machine.slow_down(Some(factor)),
+                Action::Backlog { to } => slot.host.set_backlog(to),
+                Action::Drain { code, over } => {
                     slot.drained_by = Some(fault as u16);
                     self.ask(server, Held::Drain { code, over }, recorder);
                 }
@@ -52,7 +51,8 @@ impl Simulation {
     }
 
     pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
-        let kind = self.faults[fault as usize].windows[window as usize].kind;
+        let action = self.faults[fault as usize].windows[window as usize].action;
+        let kind = action.kind();
         for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
             let server = self.faults[fault as usize].windows[window as usize].servers[target];
             if kind == Kind::DnsOutage {
@@ -61,19 +61,19 @@ impl Simulation {
                 continue;
             }
             let slot = &mut self.servers[server as usize];
-            match kind {
-                Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Stop => {
+            match action {
+                Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => {
                     slot.host.start();
                     slot.machine = Server::started(self.now);
                     if self.plans[slot.group].starts() {
                         slot.held.push(Held::Start);
                     }
                 }
-                Kind::Hang | Kind::Pause => slot.host.go_on(),
-                Kind::Slow => slot.machine.slow_down(None),
-                Kind::Backlog => slot.host.set_backlog(self.backlogs[slot.group]),
-                Kind::Drain | Kind::RollingRestart | Kind::Flap | Kind::DnsOutage => {}
-                Kind::Partition | Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset => {}
+                Action::Hang | Action::Pause => slot.host.go_on(),
+                Action::Slow { .. } => slot.machine.slow_down(None),
+                Action::Backlog { .. } => slot.host.set_backlog(self.backlogs[slot.group]),
+                Action::Drain { .. } | Action::DnsOutage | Action::Partition => {}
+                Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
             if kind == Kind::Drain {

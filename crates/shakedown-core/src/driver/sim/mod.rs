@@ -374,7 +374,7 @@ impl Simulation {
         let links = Links::new(seed, &scenario.routes);
         let of_kind = |kind| {
             let faults = (0..).zip(&scenario.faults);
-            let is_meant = |fault: &Fault| fault.windows.iter().any(|window| window.kind == kind);
+            let is_meant = |fault: &Fault| fault.windows.iter().any(|window| window.action.kind() == kind);
             faults.filter(|(_, fault)| is_meant(fault)).map(|(number, _)| number).collect::<Vec<u32>>()
         };
         let lossy_faults = of_kind(fault::Kind::Lossy);

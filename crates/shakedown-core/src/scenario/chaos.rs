@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Kind, Target};
+use super::FaultToml;
+use crate::fault::{Kind, Target};
 use crate::quantity::{Loss, Share};
 use crate::rng::{Bits, Distribution, Identity, Purpose, Seed, Varying};
 use crate::time::Nanos;
@@ -71,7 +72,7 @@ impl Chaos {
 
     /// The faults of one seed, in order of their beginning. `servers`: the names of all that may be struck. No two strike
     /// the same one at the same time: a draw that would is left out.
-    pub fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, Config)> {
+    pub fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, FaultToml)> {
         let identity = Identity::group("chaos");
         let bits = |ordinal: u64| seed.draw(identity, Purpose::Chaos, ordinal);
         let pick = |bits: Bits, of: usize| bits.below(of as u64) as usize;
@@ -87,7 +88,7 @@ impl Chaos {
         }
         let until = self.quiet_from(run);
         let sampler = self.lasting.sampler();
-        let mut drawn: Vec<(String, Config)> = Vec::new();
+        let mut drawn: Vec<(String, FaultToml)> = Vec::new();
         for number in 1..=1 + bits(1).below(u64::from(self.faults)) {
             let draw = |which: u64| bits(DRAWS * (number + 8) + which);
             let kind = enabled[pick(draw(0), enabled.len())];
@@ -98,7 +99,7 @@ impl Chaos {
             let length = Nanos(length.0.min(until.0.saturating_sub(at.0)));
             let target = Target::Name(server.clone());
             let (begins, ends) = (at.0, at.0 + length.0);
-            let meets = |other: &Config| {
+            let meets = |other: &FaultToml| {
                 other.target == target
                     && other.at.0 <= ends
                     && begins <= other.at.0 + other.duration.map_or(0, |length| length.0)
@@ -106,7 +107,7 @@ impl Chaos {
             if length == Nanos::ZERO || drawn.iter().any(|(_, other)| meets(other)) {
                 continue;
             }
-            let mut fault = Config { duration: Some(length), ..Config::new(kind, target, at) };
+            let mut fault = FaultToml { duration: Some(length), ..FaultToml::new(kind, target, at) };
             match kind {
                 Kind::Slow => fault.factor = Some((2 + draw(4).below(9)) as f64),
                 Kind::Lossy => fault.loss = Some(Loss::both(Share((10 + draw(4).below(51)) as f64 / 100.0))),
