@@ -62,7 +62,7 @@ fn run(clients: u32, sets: &[&str]) -> Ran {
     let start = Instant::now();
     let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
     driver::run(&scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
     Ran { seconds: start.elapsed().as_secs_f64(), bytes: counting::counts().peak - baseline, measured }
 }
 

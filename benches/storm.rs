@@ -101,7 +101,7 @@ impl Case {
         let mut recorder = (Digest::default(), Metrics::new(self.scenario.layout()));
         driver::run(&self.scenario, &mut recorder);
         let (digest, metrics) = recorder;
-        let measured = metrics.finish(Timestamp::ZERO + self.scenario.file.duration);
+        let measured = metrics.finish(Timestamp::ZERO + self.scenario.duration());
         black_box(digest.value());
         self.simulated.push(start.elapsed());
         self.peak_bytes = counting::counts().peak - baseline;

@@ -228,7 +228,7 @@ impl Outcome {
 /// What broke, a line each; nothing but the seed where nothing did.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}", self.scenario.file.seed.0)?;
+        write!(f, "seed {}", self.scenario.seed().0)?;
         for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.held) {
             write!(f, "\nbroken: {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
         }

@@ -123,7 +123,7 @@ pub mod scenario {
     pub use shakedown_core::scenario::*;
     #[cfg(feature = "schema")]
     pub use shakedown_scenario::schema;
-    pub use shakedown_scenario::{Overrides, Problem, Tree, load, nearest};
+    pub use shakedown_scenario::{Overrides, Problem, Tree, again, load, nearest};
 }
 
 pub use explore::hunt::assert_all as hunt;

@@ -56,7 +56,7 @@ fn a_session_with_heartbeats_takes_at_most_500_bytes() {
     let baseline = counting::reset_peak();
     let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
     shakedown::driver::run(&scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
     // What a run needs whatever its size is shared by few sessions here.
     let bytes = (counting::counts().peak - baseline) / i64::from(CLIENTS);
     println!("{bytes} bytes per session with heartbeats");
@@ -71,7 +71,7 @@ fn a_storm_takes_at_most_250_bytes_per_client() {
     let baseline = counting::reset_peak();
     let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
     shakedown::driver::run(&scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
     let bytes = (counting::counts().peak - baseline) / i64::from(clients);
     println!("peak: {bytes} bytes per client, at {clients} clients");
     assert!(bytes <= 250, "{bytes} bytes per client");

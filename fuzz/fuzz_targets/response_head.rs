@@ -26,7 +26,7 @@ const EXAMPLE: Accept = Accept(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 static GROUP: LazyLock<Config> = LazyLock::new(|| {
     let text = "format = 1\ntitle = 'x'\nduration = '9s'\n[servers.a]\n[clients.b]\ncount = 1\nendpoints = ['a']\npath = '/a/b?c'";
     let scenario = shakedown::scenario::load("fuzz.toml", "fuzz", text, &Overrides::default());
-    scenario.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
+    scenario.unwrap_or_else(|problem| panic!("{problem}")).clients()[0].clone()
 });
 
 fuzz_target!(|data: &[u8]| {

@@ -147,8 +147,8 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>)
     }
     let find = args.find.map(|find| if find == Wanted::Highest { Find::Highest } else { Find::Smallest });
     let question = Question {
-        scenario: scenario.name.clone(),
-        title: scenario.file.title.clone(),
+        scenario: scenario.name().to_string(),
+        title: scenario.title().to_string(),
         variant: args.variant.clone(),
         vary: key.path.clone(),
         kind: key.kind,
@@ -207,7 +207,7 @@ fn folder(args: &CapacityArgs, scenario: &Scenario, name: &str) -> PathBuf {
     if !args.sets.is_empty() {
         name.push_str(&format!("-{}", &scenario.hash()[..8]));
     }
-    args.out.clone().unwrap_or_else(|| Path::new("results").join(&scenario.name).join(name))
+    args.out.clone().unwrap_or_else(|| Path::new("results").join(scenario.name()).join(name))
 }
 
 /// Does the work on so many threads as were asked for, and shows how it goes on.

@@ -167,12 +167,12 @@ pub(super) fn merged(merged: &Merged) -> Result<(), Failure> {
 }
 
 fn headline(plan: &Plan, before: u64) -> String {
-    let title = plan.cells.first().map_or("", |cell| cell.scenario.file.title.as_str());
+    let title = plan.cells.first().map_or("", |cell| cell.scenario.title());
     let mut parts = vec![format!("seeds {}", plan.seeds), format!("{} runs at most", grouped(plan.runs()))];
     if plan.shard != Shard::WHOLE {
         parts.push(format!("share {}", plan.shard));
     }
-    if let Some(chaos) = plan.cells.first().and_then(|cell| cell.scenario.file.chaos.as_ref()) {
+    if let Some(chaos) = plan.cells.first().and_then(|cell| cell.scenario.chaos()) {
         parts.push(format!("up to {} random faults each", chaos.faults));
     }
     if before > 0 {
@@ -215,15 +215,15 @@ fn ends(found: &Found, folder: &Path) -> Result<(), Failure> {
 
 /// What is left, in a few lines.
 fn told(shrunk: &Shrunk) -> String {
-    let file = &shrunk.scenario.file;
-    let servers: u32 = file.servers.values().map(|group| group.count).sum();
+    let scenario = &shrunk.scenario;
+    let servers: u32 = scenario.groups().values().map(|group| group.count).sum();
     let mut text = format!(
         "shrunk in {} steps ({} runs) to: sessions {}, servers {servers}, faults {}, {} long\n",
         shrunk.steps.len(),
         grouped(shrunk.runs.into()),
         shrunk.scenario.sessions(),
-        file.faults.len(),
-        human(file.duration),
+        scenario.faults().len(),
+        human(scenario.duration()),
     );
     for violation in &shrunk.finished.violations {
         text.push_str(&format!("  {}: {}\n", violation.invariant.name(), violation.what));

@@ -55,7 +55,9 @@ pub(super) struct LoadArgs {
 impl From<LiveError> for Failure {
     fn from(error: LiveError) -> Failure {
         match error {
-            LiveError::Refused { .. } | LiveError::Target(_) => Failure::Input(error.to_string()),
+            LiveError::Refused { .. } | LiveError::Target(_) | LiveError::Scenario(_) => {
+                Failure::Input(error.to_string())
+            }
             LiveError::Limits(_) | LiveError::Io(_) => Failure::Machine(error.to_string()),
         }
     }
@@ -84,7 +86,7 @@ pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> 
 
 /// Says where the servers listen, and whom their clients must trust.
 fn tell(scenario: &Scenario, args: &ServeArgs, setup: &Setup, addresses: &[SocketAddr]) -> Result<(), Failure> {
-    let names = scenario.servers.iter().map(|server| &server.name);
+    let names = scenario.servers().iter().map(|server| &server.name);
     let mut document = Map::new();
     for (name, address) in names.zip(addresses) {
         say(args.output.text(), &format!("{name} listens on {address}\n"))?;
@@ -203,7 +205,7 @@ fn play(
         ))?;
     }
     for (server, status) in &died {
-        let name = &scenario.servers[*server as usize].name;
+        let name = &scenario.servers()[*server as usize].name;
         complain(&format!("WARNING: {name}'s program ended by itself ({status}): see {name}.log\n"))?;
     }
     if over_limit > 0 {
@@ -244,7 +246,7 @@ fn visits_json(scenario: &Scenario, visits: &[crate::explore::Visit]) -> String 
             "open_max": visit.open_max,
         })
     };
-    let servers = scenario.servers.iter().zip(visits);
+    let servers = scenario.servers().iter().zip(visits);
     let document: Map<String, Json> = servers.map(|(server, of)| (server.name.clone(), visit(of))).collect();
     format!("{:#}\n", Json::Object(document))
 }

@@ -351,7 +351,13 @@ impl ScenarioArgs {
 
     fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
         let (shown, text) = read(&self.scenario)?;
-        let overrides = Overrides { seed: self.seed, variant: self.variant.clone(), sets: self.sets.clone(), programs };
+        let overrides = Overrides {
+            seed: self.seed,
+            variant: self.variant.clone(),
+            sets: self.sets.clone(),
+            programs,
+            patience: None,
+        };
         Ok(crate::scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
     }
 }

@@ -122,9 +122,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     }
     if args.format == Drawing::Pcapng {
         if let Some(trace) =
-            traces.iter().find(|trace| scenario.file.clients[usize::from(trace.group)].mode == Mode::ExtendedConnect)
+            traces.iter().find(|trace| scenario.clients()[usize::from(trace.group)].mode == Mode::ExtendedConnect)
         {
-            let (group, _) = scenario.file.clients.get_index(usize::from(trace.group)).expect("its group");
+            let (group, _) = scenario.clients().get_index(usize::from(trace.group)).expect("its group");
             let message = format!(
                 "error: `{group}` speaks HTTP/2, of which there are no captures: its frames are simulated, HPACK is not"
             );
@@ -169,13 +169,13 @@ fn filter(scenario: &Scenario, args: &ReplayArgs) -> Result<Filter, Failure> {
     }
     let mut wanted = Vec::new();
     for name in servers {
-        let of_it = scenario.servers.iter().enumerate().filter(|(_, server)| {
+        let of_it = scenario.servers().iter().enumerate().filter(|(_, server)| {
             server.name == *name || server.name.rsplit_once('-').is_some_and(|(group, _)| group == name)
         });
         let before = wanted.len();
         wanted.extend(of_it.map(|(number, _)| number as u32));
         if wanted.len() == before {
-            return Err(unknown("server", name, scenario.servers.iter().map(|server| server.name.as_str())));
+            return Err(unknown("server", name, scenario.servers().iter().map(|server| server.name.as_str())));
         }
     }
     if let Some(kind) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
@@ -200,7 +200,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
 
 /// The session that a name means: `players-17` is number 17 of the group `players`.
 fn named(scenario: &Scenario, name: &str) -> Result<(u16, u32), Failure> {
-    let clients = &scenario.file.clients;
+    let clients = scenario.clients();
     let first = clients.keys().next().map_or("players", String::as_str);
     let number = |(group, number): (&'_ str, &str)| Some((group.to_string(), number.parse::<u64>().ok()?));
     let Some((group, index)) = name.rsplit_once('-').and_then(number) else {

@@ -64,7 +64,7 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     let took = watcher.finish();
     let chosen = if args.no_exemplars || finished.partial { Vec::new() } else { chooser.chosen() };
     let exemplars = match &kept {
-        Some(kept) => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.file.duration),
+        Some(kept) => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.duration()),
         None => look_again(&scenario, &chosen, args),
     };
     // The run came to its end, and its folder does not have all that it would have.
@@ -162,14 +162,14 @@ fn finished_at(finished: &crate::explore::Finished) -> crate::time::Nanos {
 
 /// `results/SCENARIO/DRIVER-SEED`, with the variant's name, or part of the scenario's hash where `--set` was used.
 pub(super) fn default_folder(scenario: &Scenario, args: &ScenarioArgs, driver: &str) -> PathBuf {
-    let mut name = format!("{driver}-{}", scenario.file.seed.0);
+    let mut name = format!("{driver}-{}", scenario.seed().0);
     if let Some(variant) = &args.variant {
         name.push_str(&format!("-{variant}"));
     }
     if !args.sets.is_empty() {
         name.push_str(&format!("-{}", &scenario.hash()[..8]));
     }
-    PathBuf::from("results").join(&scenario.name).join(name)
+    PathBuf::from("results").join(scenario.name()).join(name)
 }
 
 /// Text for people: on standard output, or on standard error when JSON has that for itself.

@@ -92,10 +92,10 @@ fn entry(file: &Path) -> Result<String, Failure> {
     let mut entry = format!("{shown}\n");
     match crate::scenario::load(&shown, &stem(file), &text, &Overrides { programs: true, ..Overrides::default() }) {
         Ok(scenario) => {
-            let _ = writeln!(entry, "    {}", scenario.file.title);
+            let _ = writeln!(entry, "    {}", scenario.title());
             indent(&mut entry, &question(&text));
-            if !scenario.variants.is_empty() {
-                indent(&mut entry, &format!("variants: {}", scenario.variants.join(", ")));
+            if !scenario.variants().is_empty() {
+                indent(&mut entry, &format!("variants: {}", scenario.variants().join(", ")));
             }
         }
         Err(problem) => indent(&mut entry, &format!("not a scenario: {}", problem.message())),

@@ -95,7 +95,7 @@ pub(super) fn with_ending(folder: &Path, ending: &str) -> PathBuf {
 }
 
 fn headline(plan: &Plan, done: usize) -> String {
-    let title = plan.cells.first().map_or("", |cell| cell.scenario.file.title.as_str());
+    let title = plan.cells.first().map_or("", |cell| cell.scenario.title());
     let count =
         |count: usize, one: &str| format!("{} {one}{}", grouped(count as u64), if count == 1 { "" } else { "s" });
     let mut parts = vec![format!("seeds {}", plan.seeds), count(plan.runs() as usize, "run")];

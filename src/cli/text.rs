@@ -8,7 +8,7 @@ use super::terminal::{availability, bad, good};
 use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
 use crate::explore::{Finished, Visit};
-use crate::fault::Target;
+use crate::fault::{Fault, Target};
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
 use crate::report::{grouped, shown};
@@ -23,23 +23,22 @@ const MEMBERS_SHOWN: usize = 8;
 /// What is about to run: seed and the options that matter most, before anything else. Of a run that plays but a part of
 /// the scenario, that part alone.
 pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str) -> String {
-    let file = &scenario.file;
     let (servers, clients) = (driver != "load", driver != "serve");
     let time = if driver == "sim" { "virtual" } else { "real" };
-    let mut text = format!("{}: {}\n", scenario.name, file.title);
-    let _ = write!(text, "seed {} · driver {driver}", file.seed.0);
+    let mut text = format!("{}: {}\n", scenario.name(), scenario.title());
+    let _ = write!(text, "seed {} · driver {driver}", scenario.seed().0);
     if let Some(variant) = variant {
         let _ = write!(text, " · variant {variant}");
     }
-    let _ = writeln!(text, " · {} of {time} time", human(file.duration));
+    let _ = writeln!(text, " · {} of {time} time", human(scenario.duration()));
     if servers && clients {
-        let _ = write!(text, "network  {} one way", distribution(&file.network.one_way));
-        if file.network.jitter != Distribution::Constant(Nanos::ZERO) {
-            let _ = write!(text, ", jitter {}", distribution(&file.network.jitter));
+        let _ = write!(text, "network  {} one way", distribution(&scenario.network().one_way));
+        if scenario.network().jitter != Distribution::Constant(Nanos::ZERO) {
+            let _ = write!(text, ", jitter {}", distribution(&scenario.network().jitter));
         }
         text.push('\n');
     }
-    for (name, server) in file.servers.iter().filter(|_| servers) {
+    for (name, server) in scenario.groups().iter().filter(|_| servers) {
         if let (ServerKind::L4, Some(balance), Some(to)) = (server.kind, server.balance, &server.to) {
             let (how, pick) = (balance.name(), server.pick.unwrap_or_default().name());
             let count = grouped(server.count.into());
@@ -71,7 +70,7 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str)
             kinds.join(", then "),
         );
     }
-    for (name, client) in file.clients.iter().filter(|_| clients) {
+    for (name, client) in scenario.clients().iter().filter(|_| clients) {
         let retry = match client.retry.policy {
             Policy::None => "no retry".to_string(),
             Policy::Fixed => format!("retry after {}", human(client.retry.base)),
@@ -89,15 +88,14 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str)
             client.mode.name(),
         );
     }
-    for (name, dns) in file.dns.iter().filter(|_| servers) {
+    for (name, dns) in scenario.dns().iter().filter(|_| servers) {
         let standby = match dns.standby.join(", ") {
             none if none.is_empty() => none,
             standby => format!(", in their stead {standby}"),
         };
         let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
     }
-    let drawn = scenario.drawn.iter().map(|(name, fault)| (name, fault));
-    for (name, fault) in file.faults.iter().chain(drawn).filter(|_| servers) {
+    for Fault { name, config: fault, .. } in scenario.faults().iter().filter(|_| servers) {
         let target = match &fault.target {
             Target::Name(name) => name.clone(),
             Target::Between(between) => {
@@ -167,16 +165,16 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     }
     text.push_str(&latencies.finish());
     let mut names = Table::new(&["name", "lookups", "answered", "records taken out"]);
-    for name in scenario.file.dns.keys() {
+    for name in scenario.dns().keys() {
         let of = |metric: &str| count(&format!("dns.{}.{metric}", name.replace('.', "_")));
         names.row([name.clone(), of("lookups"), of("answers"), of("withdrawn")]);
     }
-    if !scenario.file.dns.is_empty() {
+    if !scenario.dns().is_empty() {
         text.push_str(&names.finish());
     }
     let mut faults = Table::new(&["fault", "took down", "open again", "recovery time"]);
     let is_measured = |name: &str| summary.get(&format!("faults.{name}.affected")).is_some();
-    for fault in scenario.faults.iter().filter(|fault| is_measured(&fault.name)) {
+    for fault in scenario.faults().iter().filter(|fault| is_measured(&fault.name)) {
         let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
         faults.row([fault.name.clone(), of("affected"), of("open_again"), of("recovery_time")]);
     }
@@ -195,10 +193,9 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     ];
     let mut servers = Table::new(&columns);
     let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals")).is_some();
-    for (number, (group, config)) in scenario.file.servers.iter().enumerate().filter(|(_, (name, _))| is_measured(name))
-    {
+    for (number, (group, config)) in scenario.groups().iter().enumerate().filter(|(_, (name, _))| is_measured(name)) {
         servers.row(server_row(summary, group, &format!("{group} × {}", config.count)));
-        let members: Vec<_> = scenario.servers.iter().filter(|server| server.group == number).collect();
+        let members: Vec<_> = scenario.servers().iter().filter(|server| server.group == number).collect();
         if members.len() > 1 && members.len() <= MEMBERS_SHOWN {
             for member in members {
                 servers.row(server_row(summary, &member.name, &format!("  {}", member.name)));
@@ -215,7 +212,7 @@ pub(super) fn visits(scenario: &Scenario, visits: &[Visit]) -> String {
     let columns =
         ["server", "connections", "requests", "answers", "timed out", "said nothing", "open at end", "open max"];
     let mut table = Table::new(&columns);
-    for (server, visit) in scenario.servers.iter().zip(visits) {
+    for (server, visit) in scenario.servers().iter().zip(visits) {
         let answers: Vec<String> =
             visit.answers.iter().map(|(status, count)| format!("{} × {status}", grouped(*count))).collect();
         let rest = [visit.timed_out, visit.silent, visit.open, visit.open_max].map(grouped);

@@ -99,7 +99,7 @@ pub fn variant(calibration: &Calibration, scenario: &Scenario) -> String {
         calibration.late.len()
     );
     let _ = writeln!(text, "\"network.one_way\" = {}", quantiles(&calibration.one_way, Nanos::ZERO));
-    for (name, server) in &scenario.file.servers {
+    for (name, server) in scenario.groups() {
         let key = format!("\"servers.{name}.service_time\"");
         let _ = match server.service_time {
             Distribution::Constant(time) => writeln!(text, "{key} = {}", quantiles(&calibration.late, time)),

@@ -68,9 +68,9 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
             crate::scenario::load(&source.shown, &source.name, &source.text, &overrides)
         };
         let written = load(None, &[])?;
-        let base = written.compare.base.clone();
+        let base = written.compare().base.clone();
         let base = [(base.unwrap_or_else(|| AS_WRITTEN.into()), None)];
-        let variants = written.variants.iter().map(|name| (name.clone(), Some(name.clone())));
+        let variants = written.variants().iter().map(|name| (name.clone(), Some(name.clone())));
         let varies = !choice.axes.is_empty() || !choice.named.is_empty();
         // What varies a key does so in the file as it is written, unless variants are asked for.
         let wanted = |name: &String, is_base: bool| match choice.variants.is_empty() {
@@ -79,8 +79,8 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         };
         let mut part = Part {
             scenario: source.name.clone(),
-            title: written.file.title.clone(),
-            metrics: match (choice.metrics.as_slice(), written.compare.metrics.as_slice()) {
+            title: written.title().to_string(),
+            metrics: match (choice.metrics.as_slice(), written.compare().metrics.as_slice()) {
                 ([], []) => comparison::METRICS.map(String::from).into(),
                 ([], own) => own.to_vec(),
                 (asked, _) => asked.to_vec(),
@@ -133,7 +133,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         }
     }
     let of_row = |scenario: &Scenario| match choice.seeds.as_slice() {
-        [] => vec![scenario.file.seed.0],
+        [] => vec![scenario.seed().0],
         seeds => seeds.to_vec(),
     };
     let mut seeds: Vec<Vec<u64>> = scenarios.iter().map(of_row).collect();

@@ -165,7 +165,7 @@ pub fn rewrite_page(folder: &Path) -> Result<PathBuf, String> {
 /// # Errors
 /// [`FolderError`] when something else lies there, or something that can't be read.
 pub fn may_hold(folder: &Path, scenario: &Scenario, driver: &str) -> Result<(), FolderError> {
-    may_make_way(folder, Some(&Identity(scenario.name.clone().into(), driver.into(), scenario.file.seed.0.into())))
+    may_make_way(folder, Some(&Identity(scenario.name().into(), driver.into(), scenario.seed().0.into())))
 }
 
 /// Whether a comparison of this name could be written to `folder`.

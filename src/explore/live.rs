@@ -17,7 +17,7 @@ use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::Metrics;
 use crate::replay::Chooser;
-use crate::scenario::Scenario;
+use crate::scenario::{Overrides, Problem, Scenario, again};
 use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 
@@ -39,6 +39,9 @@ pub enum LiveError {
     /// A target is missing, or is none.
     #[error("error: {0}")]
     Target(String),
+    /// The scenario is impossible with what the targets say of it.
+    #[error("{0}")]
+    Scenario(#[from] Problem),
     /// This machine's limits are too low.
     #[error("{0}")]
     Limits(String),
@@ -96,7 +99,7 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
     refuse(scenario, Part::Both)?;
     let connections = scenario.sessions() * connections_at_once(scenario);
     // Both ends of each, and some that linger.
-    let fixed = scenario.servers.len() as u64 * 2;
+    let fixed = scenario.servers().len() as u64 * 2;
     let most = limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)?;
     let sources = limits::sources(connections, limits::ports()).map_err(LiveError::Limits)?;
     let (programs, outputs) = programs::ready(scenario, allowed)?;
@@ -107,7 +110,7 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
 /// How many connections there may be for a session at a moment: its own, and one for each group on its way that connects to
 /// others.
 fn connections_at_once(scenario: &Scenario) -> u64 {
-    1 + scenario.file.servers.values().filter(|group| group.opens_connections()).count() as u64
+    1 + scenario.groups().values().filter(|group| group.opens_connections()).count() as u64
 }
 
 /// Makes a live run of the servers ready.
@@ -116,10 +119,8 @@ fn connections_at_once(scenario: &Scenario) -> u64 {
 /// [`LiveError`], before anything was opened.
 pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError> {
     refuse(scenario, Part::Servers)?;
-    for server in scenario.file.servers.values_mut() {
-        server.handshake_timeout.get_or_insert(PATIENCE);
-    }
-    let most = limits::all_descriptors(scenario.servers.len() as u64);
+    *scenario = again(scenario, Overrides { patience: Some(PATIENCE), ..Overrides::default() })?;
+    let most = limits::all_descriptors(scenario.servers().len() as u64);
     // Where servers dial each other, from another address than strangers are likely to have.
     let sources = match bind {
         IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => {
@@ -145,7 +146,7 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
         let no_target = || LiveError::Target(format!("`{target}` is no target: write NAME=ws://HOST:PORT/path"));
         let (name, url) = target.split_once('=').ok_or_else(no_target)?;
         let members = scenario.endpoints(name).ok_or_else(|| {
-            LiveError::Target(format!("`{name}` is no server, proxy, group or DNS name of {}", scenario.name))
+            LiveError::Target(format!("`{name}` is no server, proxy, group or DNS name of {}", scenario.name()))
         })?;
         let is_proxy = members.first().is_some_and(|member| is_proxy(scenario, *member));
         let (address, path) = address(url, is_proxy).map_err(LiveError::Target)?;
@@ -154,7 +155,7 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
             paths.extend(path.clone().map(|path| (member, path)));
         }
     }
-    for (name, client) in &scenario.file.clients {
+    for (name, client) in scenario.clients() {
         let Some(proxy) = &client.proxy else { continue };
         let members = scenario.members(proxy).unwrap_or_default();
         if members.iter().any(|EndpointId(member)| !setup.targets.contains_key(member)) {
@@ -163,9 +164,10 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
         }
     }
     let dialled = |endpoint: &String| (endpoint.clone(), scenario.endpoints(endpoint).unwrap_or_default());
-    let clients = scenario.file.clients.values();
+    let clients = scenario.clients().values();
     let dialled: Vec<Vec<_>> = clients.map(|client| client.endpoints.iter().map(dialled).collect()).collect();
-    for ((name, client), dialled) in scenario.file.clients.iter_mut().zip(dialled) {
+    let mut sets = Vec::new();
+    for (name, dialled) in scenario.clients().keys().zip(dialled) {
         let mut own = None;
         for (endpoint, EndpointId(member)) in
             dialled.iter().flat_map(|(name, members)| members.iter().map(move |member| (name, *member)))
@@ -183,8 +185,11 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
             }
         }
         if let Some(path) = own {
-            client.path.clone_from(path);
+            sets.push(format!("clients.{name}.path={}", toml::Value::from(path.as_str())));
         }
+    }
+    if !sets.is_empty() {
+        *scenario = again(scenario, Overrides { sets, ..Overrides::default() })?;
     }
     let all: BTreeSet<SocketAddr> = setup.targets.values().map(|target| target.socket).collect();
     let ports = limits::ports();
@@ -216,7 +221,7 @@ pub fn trust(setup: &mut Setup, file: &Path) -> Result<(), LiveError> {
 
 /// Who vouches for servers that have TLS.
 fn authority(scenario: &Scenario) -> io::Result<Option<Arc<live::Authority>>> {
-    if !scenario.file.has_tls() {
+    if !scenario.has_tls() {
         return Ok(None);
     }
     Ok(Some(Arc::new(live::Authority::new()?)))
@@ -245,8 +250,8 @@ fn setup(part: Part, connections_max: u64) -> Setup {
 }
 
 fn is_proxy(scenario: &Scenario, EndpointId(member): EndpointId) -> bool {
-    let entry = scenario.servers.get(member as usize);
-    entry.is_some_and(|entry| scenario.file.servers[entry.group].kind == ServerKind::Proxy)
+    let entry = scenario.servers().get(member as usize);
+    entry.is_some_and(|entry| scenario.groups()[entry.group].kind == ServerKind::Proxy)
 }
 
 /// Where a target's URL leads, and its path unless that is left out.
@@ -284,9 +289,9 @@ pub fn live(
     // Bounds of time are not held against a real machine's.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
     let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), Kept::default()));
-    let visitors = Visitors::new(scenario.servers.len());
+    let visitors = Visitors::new(scenario.servers().len());
     let mut recorder = (Metrics::new(scenario.layout()), (visitors, (invariants, examples)));
-    let end = Timestamp::ZERO + scenario.file.duration;
+    let end = Timestamp::ZERO + scenario.duration();
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
     let (metrics, (visitors, (invariants, examples))) = recorder;
@@ -303,7 +308,7 @@ pub fn live(
     let programs: Vec<String> = setup
         .programs
         .keys()
-        .map(|server| &scenario.servers[*server as usize])
+        .map(|server| &scenario.servers()[*server as usize])
         .flat_map(|entry| [Some(entry.name.as_str()), group_name(scenario, entry.group)])
         .flatten()
         .map(|name| format!("servers.{name}."))
@@ -315,7 +320,7 @@ pub fn live(
     let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
     let firsts = invariants.firsts();
     let mut violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
-    let known = |finding: &str| scenario.file.is_known(finding);
+    let known = |finding: &str| scenario.is_known(finding);
     violations.extend(findings(&measured.findings, known, &firsts, ended.at));
     let finished = Finished {
         driver: driver_name(setup.part),
@@ -341,7 +346,7 @@ pub fn live(
 }
 
 fn group_name(scenario: &Scenario, group: usize) -> Option<&str> {
-    scenario.file.servers.get_index(group).map(|(name, _)| name.as_str())
+    scenario.groups().get_index(group).map(|(name, _)| name.as_str())
 }
 
 /// `PREFIX-1`, or with the next number that nothing has: no live run replaces another.

@@ -89,7 +89,7 @@ pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Finishe
 pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Finished {
     let mut recorder = (Observers::new(scenario, true), extra);
     let mut simulation = Simulation::new(scenario);
-    let end = Timestamp::ZERO + scenario.file.duration;
+    let end = Timestamp::ZERO + scenario.duration();
     let mut partial = false;
     while simulation.advance(&mut recorder, STRIDE) {
         let progress = Progress { now: simulation.now(), end, events: simulation.events() };
@@ -115,8 +115,8 @@ impl Observers {
     /// Nothing has happened yet. Whoever does not play `all` of the scenario can't hold servers against clients.
     pub fn new(scenario: &Scenario, all: bool) -> Observers {
         let quiet = scenario.quiet_from();
-        let (servers, groups) = (&scenario.servers, &scenario.file.clients);
-        let is_proxy = |server: &ServerEntry| scenario.file.servers[server.group].kind == ServerKind::Proxy;
+        let (servers, groups) = (scenario.servers(), scenario.clients());
+        let is_proxy = |server: &ServerEntry| scenario.groups()[server.group].kind == ServerKind::Proxy;
         let proxies = (0..).zip(servers).filter(|(_, server)| is_proxy(server)).map(|(number, _)| number);
         let invariants = Invariants::new(scenario.sessions() as usize, servers.len(), quiet.map(|(from, _)| from))
             .with_proxies(proxies, groups.values().map(|group| group.proxy.is_some()));
@@ -135,7 +135,7 @@ impl Observers {
     ) -> Finished {
         let (digest, (metrics, invariants)) = self.0;
         let within = scenario.quiet_from().map_or(Nanos::ZERO, |(_, within)| within);
-        let name = |server: u32| scenario.servers[server as usize].name.clone();
+        let name = |server: u32| scenario.servers()[server as usize].name.clone();
         let firsts = invariants.firsts();
         let mut violations = match partial {
             // What would have come is not known.
@@ -143,7 +143,7 @@ impl Observers {
             false => invariants.finish(now, within, metrics.waiting(), name),
         };
         let measured = metrics.finish(now);
-        let known = |finding: &str| scenario.file.is_known(finding);
+        let known = |finding: &str| scenario.is_known(finding);
         violations.extend(findings(&measured.findings, known, &firsts, now));
         Finished {
             driver,

@@ -53,8 +53,8 @@ impl Outputs {
 /// # Errors
 /// [`LiveError`], where that is not allowed, or no port is to be had.
 pub(super) fn ready(scenario: &Scenario, allowed: bool) -> Result<(BTreeMap<u32, Program>, Outputs), LiveError> {
-    let commands = (0u32..).zip(&scenario.servers).filter_map(|(number, entry)| {
-        let command = scenario.file.servers[entry.group].command.as_ref()?;
+    let commands = (0u32..).zip(scenario.servers()).filter_map(|(number, entry)| {
+        let command = scenario.groups()[entry.group].command.as_ref()?;
         Some((number, entry.name.clone(), command.clone()))
     });
     let commands: Vec<_> = commands.collect();

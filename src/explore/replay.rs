@@ -25,7 +25,7 @@ pub fn trace(scenario: &Scenario, sessions: &[(u16, u32)]) -> Vec<Trace> {
     simulation.listen(sessions.iter().copied());
     let mut listener = Listener::new(sessions);
     let messages = simulation.finish_and_tell(&mut listener);
-    listener.traces(&messages, Timestamp::ZERO + scenario.file.duration)
+    listener.traces(&messages, Timestamp::ZERO + scenario.duration())
 }
 
 /// The same for examples: the bytes of `exemplars.jsonl`. None when the watcher, which is shown the progress now and then,
@@ -33,7 +33,7 @@ pub fn trace(scenario: &Scenario, sessions: &[(u16, u32)]) -> Vec<Trace> {
 pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut(Progress) -> bool) -> Option<Vec<u8>> {
     let sessions: Vec<(u16, u32)> = chosen.iter().map(|exemplar| (exemplar.group, exemplar.index)).collect();
     let first = chosen.iter().map(|exemplar| exemplar.from).min().unwrap_or(Timestamp::ZERO);
-    let end = Timestamp::ZERO + scenario.file.duration;
+    let end = Timestamp::ZERO + scenario.duration();
     let mut simulation = Simulation::new(scenario);
     let mut recorder = (Listener::new(&sessions), Rest::new(chosen));
     let mut watched =
@@ -111,7 +111,7 @@ pub fn events(scenario: &Scenario, filter: Filter, out: impl Write) -> io::Resul
 pub fn perfetto(scenario: &Scenario, sessions: &[(u16, u32)], out: impl Write) -> io::Result<()> {
     let mut trace = Perfetto::new(scenario, sessions, out);
     run_while(scenario, &mut trace, |trace| !trace.failed());
-    trace.finish(Timestamp::ZERO + scenario.file.duration)
+    trace.finish(Timestamp::ZERO + scenario.duration())
 }
 
 fn run_while<R: Recorder>(scenario: &Scenario, recorder: &mut R, goes_on: impl Fn(&R) -> bool) {

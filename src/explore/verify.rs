@@ -143,7 +143,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         let (recorded, chosen) = (read("exemplars.jsonl")?, chooser.chosen());
         let now = match driver.as_str() {
             "sim" => exemplars(&scenario, &chosen, |_| true),
-            _ => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.file.duration),
+            _ => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.duration()),
         };
         let now = now.unwrap_or_default();
         if recorded.as_bytes() != now {

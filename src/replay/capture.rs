@@ -38,14 +38,14 @@ const RECORD_MAX: usize = 1 << 14;
 pub fn pcapng(scenario: &Scenario, variant: Option<&str>, traces: &[Trace]) -> Vec<u8> {
     let mut file = File::default();
     let variant = variant.map_or(String::new(), |variant| format!(", variant {variant}"));
-    file.begin(&format!("{}, seed {}{variant}: {}", scenario.name, scenario.file.seed.0, scenario.file.title));
+    file.begin(&format!("{}, seed {}{variant}: {}", scenario.name(), scenario.seed().0, scenario.title()));
     let mut names = BTreeMap::new();
     let mut packets = Vec::new();
     for trace in traces {
         for flow in flows(scenario, trace) {
-            let (group, _) = scenario.file.clients.get_index(usize::from(trace.group)).expect("its group");
+            let (group, _) = scenario.clients().get_index(usize::from(trace.group)).expect("its group");
             names.insert(flow.client, format!("{group}-{}", trace.index));
-            names.insert(flow.server, scenario.servers[flow.to as usize].name.clone());
+            names.insert(flow.server, scenario.servers()[flow.to as usize].name.clone());
             flow.packets(trace.end, &mut packets);
         }
     }
@@ -116,7 +116,7 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
             flow.add(message, from_client);
         }
     }
-    let offers_tls = scenario.file.clients[usize::from(trace.group)].mode == Mode::TlsUpgrade;
+    let offers_tls = scenario.clients()[usize::from(trace.group)].mode == Mode::TlsUpgrade;
     for (_, flow) in &mut flows {
         flow.ports.1 = flow.port(scenario, offers_tls);
     }
@@ -221,7 +221,7 @@ impl<'a> Flow<'a> {
     /// A proxy's, HTTPS's where TLS comes first or would have, else HTTP's.
     fn port(&self, scenario: &Scenario, offers_tls: bool) -> u16 {
         let first = self.pieces.iter().find(|piece| piece.message.flag == Flag::Data);
-        let is_proxy = scenario.file.servers[scenario.servers[self.to as usize].group].kind == ServerKind::Proxy;
+        let is_proxy = scenario.groups()[scenario.servers()[self.to as usize].group].kind == ServerKind::Proxy;
         match first {
             _ if is_proxy => 3_128,
             Some(piece) if Flight::read(&piece.message.bytes).is_some() => 443,

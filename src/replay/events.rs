@@ -53,12 +53,12 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn group(&self, group: u16) -> &str {
-        self.scenario.file.clients.get_index(usize::from(group)).map_or("?", |(name, _)| name.as_str())
+        self.scenario.clients().get_index(usize::from(group)).map_or("?", |(name, _)| name.as_str())
     }
 
     /// A server, or a DNS name, which come after them.
     pub(super) fn endpoint(&self, number: u32) -> &str {
-        let servers = &self.scenario.servers;
+        let servers = self.scenario.servers();
         match servers.get(number as usize) {
             Some(server) => &server.name,
             None => self.dns(number as usize - servers.len()),
@@ -66,11 +66,11 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn fault(&self, number: u16) -> &str {
-        &self.scenario.faults[usize::from(number)].name
+        &self.scenario.faults()[usize::from(number)].name
     }
 
     fn dns(&self, number: usize) -> &str {
-        self.scenario.file.dns.get_index(number).map_or("?", |(name, _)| name.as_str())
+        self.scenario.dns().get_index(number).map_or("?", |(name, _)| name.as_str())
     }
 
     /// The event as a line of JSON, without its end.

@@ -74,7 +74,7 @@ pub enum Row {
 impl Ladder {
     /// The ladder of a traced session.
     pub fn new(scenario: &Scenario, variant: Option<&str>, trace: &Trace) -> Ladder {
-        let group = scenario.file.clients.get_index(usize::from(trace.group));
+        let group = scenario.clients().get_index(usize::from(trace.group));
         let name = group.map_or("", |(name, _)| name.as_str());
         let scheduled = trace.events.iter().find(|event| matches!(event.kind, Kind::Session(..)));
         let scheduled = scheduled.map_or(Timestamp::ZERO, |event| event.at);
@@ -96,11 +96,11 @@ impl Ladder {
         builder.build();
         let host = |party: &Party| match party {
             Party::Client => session.clone(),
-            Party::Server(server) => scenario.servers[*server as usize].name.clone(),
+            Party::Server(server) => scenario.servers()[*server as usize].name.clone(),
         };
         Ladder {
-            run: format!("{}, seed {}{variant}", scenario.name, scenario.file.seed.0),
-            title: scenario.file.title.clone(),
+            run: format!("{}, seed {}{variant}", scenario.name(), scenario.seed().0),
+            title: scenario.title().to_string(),
             scheduled,
             hosts: builder.parties.iter().map(host).collect(),
             rows: shortened(builder.rows),
@@ -207,7 +207,7 @@ impl Builder<'_> {
     }
 
     fn session(&mut self, at: Timestamp, event: client::Event) {
-        let config = &self.scenario.file.clients[usize::from(self.trace.group)];
+        let config = &self.scenario.clients()[usize::from(self.trace.group)];
         let was_lost = std::mem::replace(&mut self.lost, matches!(event, client::Event::Lost { .. }));
         let text = match event {
             client::Event::Scheduled { .. } => {
@@ -314,11 +314,11 @@ impl Builder<'_> {
 
     /// The name of a server, or of a DNS name, which come after them.
     fn name(&self, endpoint: u32) -> &str {
-        let servers = &self.scenario.servers;
+        let servers = self.scenario.servers();
         match servers.get(endpoint as usize) {
             Some(server) => &server.name,
             None => {
-                let name = self.scenario.file.dns.get_index(endpoint as usize - servers.len());
+                let name = self.scenario.dns().get_index(endpoint as usize - servers.len());
                 name.map_or("?", |(name, _)| name.as_str())
             }
         }
@@ -328,7 +328,7 @@ impl Builder<'_> {
     fn fault(&mut self, at: Timestamp, number: u16, event: fault::Event) {
         let meets = |server: u32| self.parties.contains(&Party::Server(server));
         let side = Side::Clients(self.trace.group);
-        let name = &self.scenario.faults[usize::from(number)].name;
+        let name = &self.scenario.faults()[usize::from(number)].name;
         let on_its_way = |cut: fault::Cut| {
             let from = matches!(cut.side, Side::Server(server) if meets(server)) || cut.side == side;
             from && meets(cut.server)

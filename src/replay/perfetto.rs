@@ -109,13 +109,13 @@ impl<'a, W: Write> Perfetto<'a, W> {
             out.name("process_name", SESSIONS, 0, "sessions");
         }
         for (tid, (group, index)) in (1..).zip(chosen) {
-            let name = scenario.file.clients.get_index(usize::from(*group)).map_or("?", |(name, _)| name.as_str());
+            let name = scenario.clients().get_index(usize::from(*group)).map_or("?", |(name, _)| name.as_str());
             out.name("thread_name", SESSIONS, tid, &format!("{name}-{index}"));
         }
-        for (number, server) in (SERVERS..).zip(&scenario.servers) {
+        for (number, server) in (SERVERS..).zip(scenario.servers()) {
             out.name("process_name", number, 0, &server.name);
         }
-        let servers = scenario.servers.iter().map(|_| Server::default()).collect();
+        let servers = scenario.servers().iter().map(|_| Server::default()).collect();
         Perfetto {
             names: Names::new(scenario),
             out,

@@ -19,11 +19,11 @@ pub(super) fn run(run: &Run<'_>) -> String {
         .map(|fault| json!({ "name": fault.name, "from_ms": ms(fault.from), "until_ms": fault.until.map(ms) }));
     let mut document = json!({
         "format_version": FORMAT_VERSION,
-        "scenario": run.scenario.name,
-        "title": run.scenario.file.title,
+        "scenario": run.scenario.name(),
+        "title": run.scenario.title(),
         "driver": run.driver,
         "deterministic": run.digest.is_some(),
-        "seed": run.scenario.file.seed.0,
+        "seed": run.scenario.seed().0,
         "variant": run.variant,
         "partial": run.partial,
         "version": env!("CARGO_PKG_VERSION"),
@@ -43,9 +43,9 @@ pub(super) fn run(run: &Run<'_>) -> String {
 pub(super) fn summary(run: &Run<'_>) -> String {
     let mut document = Map::new();
     document.insert("format_version".into(), json!(FORMAT_VERSION));
-    document.insert("scenario".into(), json!(run.scenario.name));
+    document.insert("scenario".into(), json!(run.scenario.name()));
     document.insert("driver".into(), json!(run.driver));
-    document.insert("seed".into(), json!(run.scenario.file.seed.0));
+    document.insert("seed".into(), json!(run.scenario.seed().0));
     document.insert("variant".into(), json!(run.variant));
     document.insert("partial".into(), json!(run.partial));
     document.insert("digest".into(), json!(run.digest));

@@ -59,7 +59,7 @@ pub fn files(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
         ("series.csv".to_string(), series::csv(&run.measured.series).into_bytes()),
         ("latency.hlog".to_string(), hlog::log(run.measured)?),
     ];
-    let charts = chart::draw(&run.scenario.file.title, run.measured);
+    let charts = chart::draw(run.scenario.title(), run.measured);
     files.extend(charts.into_iter().map(|(name, svg)| (name.to_string(), svg.into_bytes())));
     Ok(files)
 }

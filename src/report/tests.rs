@@ -29,7 +29,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
     let scenario = crate::scenario::load("two.toml", "two", SCENARIO, &Overrides::default()).unwrap();
     let mut metrics = Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
-    let measured = metrics.finish(Timestamp(scenario.file.duration.0));
+    let measured = metrics.finish(Timestamp(scenario.duration().0));
     let verdicts = crate::check::judge(scenario.expectations(), &measured.summary);
     let run = Run {
         scenario: &scenario,

@@ -573,7 +573,7 @@ fn runs_over_turmoil_are_the_same_twice() {
         "faults.gateway-dies.for='200ms'",
     ];
     let scenario = load("chaos", &[], None);
-    assert!(!scenario.faults.is_empty());
+    assert!(!scenario.faults().is_empty());
     let scenario = load("failover", &sets, None);
     let run = || once_with(&scenario, &mut (), |_| true).unwrap();
     let (one, other) = (run(), run());

@@ -24,7 +24,7 @@ fn run(behavior: &str, clients: &str) -> Summary {
     assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
 }
 
 fn count(summary: &Summary, metric: &str) -> u64 {

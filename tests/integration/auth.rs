@@ -37,7 +37,7 @@ fn told(servers: &str, clients: &str) -> (Summary, Vec<String>) {
     let scenario = scenario(servers, clients).unwrap_or_else(|problem| panic!("{problem}"));
     let mut told = Told { metrics: Metrics::new(scenario.layout()), events: Vec::new() };
     driver::run(&scenario, &mut told);
-    (told.metrics.finish(Timestamp::ZERO + scenario.file.duration).summary, told.events)
+    (told.metrics.finish(Timestamp::ZERO + scenario.duration()).summary, told.events)
 }
 
 fn gateway(behavior: &str) -> String {
@@ -179,7 +179,7 @@ fn a_challenge_is_remembered_and_a_nonce_grows_old() {
             shakedown::scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
         let mut metrics = Metrics::new(scenario.layout());
         driver::run(&scenario, &mut metrics);
-        metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+        metrics.finish(Timestamp::ZERO + scenario.duration()).summary
     };
     for (challenge, challenged) in [
         ("", 1),

@@ -94,7 +94,7 @@ fn the_resolved_scenario_runs_to_the_same_digest() {
         let written = load(name, &Overrides::default());
         let few =
             |(group, config): (&String, &client::Config)| format!("clients.{group}.count={}", config.count.min(300));
-        let sets = written.file.clients.iter().map(few).collect();
+        let sets = written.clients().iter().map(few).collect();
         let scenario = load(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
         let again = shakedown::scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());
         let again = again.unwrap_or_else(|problem| panic!("{problem}"));
@@ -112,7 +112,7 @@ fn time_and_sequence_only_rise() {
 
 /// Everything that happened to each session of a group, by the session's number in it.
 fn lives(scenario: &Scenario, group: &str) -> BTreeMap<u32, Vec<(u64, client::Event)>> {
-    let number = scenario.file.clients.get_index_of(group).unwrap() as u16;
+    let number = scenario.clients().get_index_of(group).unwrap() as u16;
     let mut names = BTreeMap::new();
     let mut lives: BTreeMap<u32, Vec<(u64, client::Event)>> = BTreeMap::new();
     for event in events(scenario) {

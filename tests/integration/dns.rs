@@ -75,7 +75,7 @@ fn summary(text: &str, metric: &str) -> Option<Value> {
     let scenario = load(text).unwrap();
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary.get(metric)
+    metrics.finish(Timestamp::ZERO + scenario.duration()).summary.get(metric)
 }
 
 #[test]

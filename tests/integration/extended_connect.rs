@@ -20,7 +20,7 @@ fn measured(text: &str) -> (Vec<Event>, Measured) {
     let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"));
     let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
     driver::run(&scenario, &mut recorder);
-    (recorder.0, recorder.1.finish(Timestamp::ZERO + scenario.file.duration))
+    (recorder.0, recorder.1.finish(Timestamp::ZERO + scenario.duration()))
 }
 
 fn run(text: &str) -> (Vec<Event>, Summary) {

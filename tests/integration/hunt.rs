@@ -29,9 +29,9 @@ fn found(name: &str, breaks: &str, sessions: u64, faults: usize) {
     assert!(what.contains(breaks), "seed {seed} breaks {what}");
     let shrunk = shrink(&scenario(seed).unwrap(), &broken, &mut |_| true).expect("written out, it breaks again");
     let left = &shrunk.scenario;
-    let size = (left.sessions(), left.file.faults.len());
+    let size = (left.sessions(), left.faults().len());
     assert!(size.0 <= sessions && size.1 <= faults, "seed {seed}: {size:?} are left of\n{}", shrunk.toml);
-    let alone = load("repro", &shrunk.toml, left.file.seed.0).unwrap();
+    let alone = load("repro", &shrunk.toml, left.seed().0).unwrap();
     let finished = once(&alone, |_| true);
     assert!(broken.again(&finished) && finished.digest == shrunk.finished.digest);
 }

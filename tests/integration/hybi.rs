@@ -104,9 +104,9 @@ fn who_opens_is_as_the_document_says() {
         let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
         driver::run(&scenario, &mut recorder);
         assert_eq!(recorded["runs"][0]["digest"], recorder.0.to_string(), "{}: compare it again", row[0]);
-        let summary = recorder.1.finish(Timestamp::ZERO + scenario.file.duration).summary;
+        let summary = recorder.1.finish(Timestamp::ZERO + scenario.duration()).summary;
         let (mut who, mut not) = (Vec::new(), Vec::new());
-        for client in scenario.file.clients.keys() {
+        for client in scenario.clients().keys() {
             match summary.get(&format!("clients.{client}.sessions.opened")) {
                 Some(Value::Part { count: 0, .. }) => not.push(format!("`{client}`")),
                 Some(Value::Part { count, of }) if count == of => who.push(format!("`{client}`")),
@@ -127,7 +127,7 @@ fn who_opens_is_as_the_document_says() {
 fn the_fleet_is_of_every_real_client() {
     let scenario =
         shakedown::scenario::load("x", "x", &read("scenarios/hybi/fleet.toml"), &Overrides::default()).unwrap();
-    let fleet: BTreeSet<String> = scenario.file.clients.keys().cloned().collect();
+    let fleet: BTreeSet<String> = scenario.clients().keys().cloned().collect();
     let real = profiles().into_keys().filter(|name| !["rfc6455", "ideal"].contains(&name.as_str()));
     assert_eq!(fleet, real.collect());
 }
@@ -242,8 +242,8 @@ fn the_comparisons_are_of_the_scenarios_as_they_are() {
             };
             let written = load(None);
             let of_part = part(&recorded, name);
-            assert_eq!(of_part.len(), 1 + written.variants.len(), "{name}");
-            for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants.iter().map(Some))) {
+            assert_eq!(of_part.len(), 1 + written.variants().len(), "{name}");
+            for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants().iter().map(Some))) {
                 let resolved = if variant.is_some() { load(variant).resolved() } else { written.resolved() };
                 assert_eq!(row["scenario_toml"], resolved.as_str(), "{name} {variant:?}: compare it again");
                 rows += 1;

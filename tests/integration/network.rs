@@ -275,7 +275,7 @@ fn sessions_across_a_partition_are_open_for_nobody() {
         let scenario = load(text).unwrap();
         let mut metrics = Metrics::new(scenario.layout());
         driver::run(&scenario, &mut metrics);
-        metrics.finish(Timestamp::ZERO + scenario.file.duration)
+        metrics.finish(Timestamp::ZERO + scenario.duration())
     };
     let summary = measured(&format!("{text}{others}")).summary;
     assert_eq!(summary.get("faults.parted.affected"), Some(Value::Part { count: 10, of: 40 }));
@@ -371,7 +371,7 @@ fn a_lossy_fault_loses_its_share_beside_the_links_own() {
     let scenario = load(&quiet("", "count = 1", &lossy)).unwrap();
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    let measured = metrics.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = metrics.finish(Timestamp::ZERO + scenario.duration());
     assert_eq!(measured.summary.get("faults.lossy.affected"), Some(Value::Part { count: 0, of: 1 }));
     assert_eq!(measured.faults[0].until, Some(Timestamp(MS)));
     // Another's link is not touched.

@@ -40,7 +40,7 @@ fn summary(text: &str) -> Summary {
     let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
 }
 
 fn count(summary: &Summary, metric: &str) -> u64 {

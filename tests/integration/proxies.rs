@@ -18,7 +18,7 @@ fn load(text: &str) -> Result<Scenario, String> {
 fn run_scenario(scenario: &Scenario) -> (Vec<Event>, Summary) {
     let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
     driver::run(scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
     (recorder.0, measured.summary)
 }
 
@@ -331,7 +331,7 @@ fn credentials_for_a_proxy_are_never_told() {
         let clients = format!("proxy_credentials = {CREDENTIALS}\n{ONCE}");
         let scenario = load(&text(&proxy, "", &clients, "")).unwrap();
         let (events, _) = run_scenario(&scenario);
-        let told = format!("{events:?}{:?}", scenario.file);
+        let told = format!("{events:?}{:?}{:?}", scenario.groups(), scenario.clients());
         let traces = shakedown::explore::trace(&scenario, &[(0, 0)]);
         let ladder = shakedown::replay::Ladder::new(&scenario, None, &traces[0]);
         let drawn = shakedown::replay::text(&ladder) + &shakedown::replay::svg(&ladder);

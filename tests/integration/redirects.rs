@@ -44,7 +44,7 @@ fn told(behavior: &str, clients: &str, rest: &str) -> (Summary, Told) {
     let mut told = Told { metrics, led: BTreeMap::new(), sessions: Vec::new() };
     driver::run(&scenario, &mut told);
     let Told { metrics, led, sessions } = told;
-    let summary = metrics.finish(Timestamp::ZERO + scenario.file.duration).summary;
+    let summary = metrics.finish(Timestamp::ZERO + scenario.duration()).summary;
     (summary, Told { metrics: Metrics::new(scenario.layout()), led, sessions })
 }
 

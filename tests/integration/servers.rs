@@ -18,7 +18,7 @@ fn run(servers: &str, rest: &str) -> Summary {
     let scenario = scenario(servers, rest).unwrap_or_else(|problem| panic!("{problem}"));
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
 }
 
 fn count(summary: &Summary, metric: &str) -> u64 {
@@ -158,7 +158,7 @@ fn strike(fault: &str) -> Summary {
     let scenario = struck(fault).unwrap_or_else(|problem| panic!("{problem}"));
     let mut metrics = Metrics::new(scenario.layout());
     driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.file.duration).summary
+    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
 }
 
 fn recovery_ms(summary: &Summary) -> Option<u64> {
@@ -224,7 +224,7 @@ fn a_rolling_restart_loses_no_two_servers_at_once() {
     let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
     let scenario = struck(fault).unwrap();
     let strikes: Vec<_> =
-        scenario.faults[0].windows.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
+        scenario.faults()[0].windows.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
     assert_eq!(strikes, [(20, vec![0]), (22, vec![0]), (26, vec![1]), (28, vec![1]), (32, vec![2]), (34, vec![2])]);
     let summary = strike(fault);
     assert_eq!(count(&summary, "sessions.open_at_end"), 300);

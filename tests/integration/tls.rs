@@ -19,7 +19,7 @@ fn run(text: &str) -> (Vec<Event>, Summary) {
     let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"));
     let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
     driver::run(&scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.file.duration);
+    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
     (recorder.0, measured.summary)
 }
 

@@ -50,7 +50,7 @@ fn told_with(server: &str, clients: &str, rest: &str) -> (Summary, Vec<(u64, &'s
         transactions: Vec::new(),
     };
     driver::run(&scenario, &mut told);
-    (told.metrics.finish(Timestamp::ZERO + scenario.file.duration).summary, told.transactions)
+    (told.metrics.finish(Timestamp::ZERO + scenario.duration()).summary, told.transactions)
 }
 
 fn told(server: &str, clients: &str) -> (Summary, Vec<(u64, &'static str, u32)>) {

@@ -168,7 +168,7 @@ fn tls(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
         tls.trust(&[authority.certificate()], false)?;
     }
     for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
-        let members = || (0..).zip(&scenario.servers).filter(|(_, server)| server.group == number);
+        let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
         for (server, entry) in members() {
             tls.equip(server, &entry.name, setup.bind, plan, authority)?;
         }
@@ -187,9 +187,9 @@ impl<N: Net> Engine<N> {
         directory: Directory,
         places: BTreeMap<u32, SocketAddr>,
     ) -> io::Result<Engine<N>> {
-        let seed = scenario.file.seed;
+        let seed = scenario.seed();
         let played = setup.part != Part::Servers;
-        let clients = scenario.file.clients.iter().zip(cast::groups(scenario)).filter(|_| played);
+        let clients = scenario.clients().iter().zip(cast::groups(scenario)).filter(|_| played);
         let groups = clients.map(|((name, config), plan)| {
             let start = Timestamp::ZERO + config.start;
             GroupSlot::new(plan, name, config, Arrivals::new(seed, name, start, config.count, &config.arrive))
@@ -209,17 +209,17 @@ impl<N: Net> Engine<N> {
             pushed: 0,
             directory,
             places,
-            links: Links::new(seed, &scenario.routes),
+            links: Links::new(seed, scenario.routes()),
             bottlenecks: if setup.part == Part::Both { Bottlenecks::new(scenario) } else { None },
-            syn_schedule: scenario.file.network.syn_retries.schedule(),
+            syn_schedule: scenario.network().syn_retries.schedule(),
             partitions: Vec::new(),
             latency_faults: Vec::new(),
-            faults: if setup.part == Part::Clients { Vec::new() } else { scenario.faults.clone() },
+            faults: if setup.part == Part::Clients { Vec::new() } else { scenario.faults().to_vec() },
             groups: groups.collect(),
             arrivals: BinaryHeap::new(),
             sessions: Vec::new(),
             plans,
-            memberships: scenario.file.servers.values().map(server::Config::membership).collect(),
+            memberships: scenario.groups().values().map(server::Config::membership).collect(),
             servers: Vec::new(),
             lines: BTreeMap::new(),
             next_line: 0,
@@ -249,7 +249,7 @@ impl<N: Net> Engine<N> {
     /// Opens the servers, and writes down what the scenario fixes beforehand.
     pub fn begin(&mut self, me: &Shared<N>, scenario: &Scenario, listeners: Vec<Option<N::Listener>>) {
         self.me = Rc::downgrade(me);
-        for (listener, entry) in listeners.into_iter().zip(&scenario.servers) {
+        for (listener, entry) in listeners.into_iter().zip(scenario.servers()) {
             self.servers.push(ServerSlot::new(scenario, entry, listener));
         }
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.

@@ -176,13 +176,13 @@ async fn play<N: Net>(
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     if setup.part != Part::Clients {
-        for (number, server) in (0..).zip(&scenario.servers) {
+        for (number, server) in (0..).zip(scenario.servers()) {
             if let Some(program) = setup.programs.get(&number) {
                 addresses.push(program.address);
                 listeners.push(None);
                 continue;
             }
-            let backlog = scenario.file.servers[server.group].backlog;
+            let backlog = scenario.groups()[server.group].backlog;
             let listener = net.listen(SocketAddr::new(setup.bind, 0), backlog).await?;
             addresses.push(N::address(&listener)?);
             listeners.push(Some(listener));
@@ -194,7 +194,7 @@ async fn play<N: Net>(
         _ => (0..).zip(addresses.iter().copied()).collect(),
     };
     ready(&addresses);
-    let end = Timestamp::ZERO + scenario.file.duration;
+    let end = Timestamp::ZERO + scenario.duration();
     let mut engine = Engine::new(Rc::clone(&net), scenario, setup, directory, places)?;
     engine.running = running;
     let shared: Shared<N> = Rc::new(RefCell::new(engine));
@@ -259,13 +259,13 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
         let logical = scenario.directory();
         let secure = (0..addresses.len() as u32).map(EndpointId).filter(|server| logical.secure(*server));
         // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
-        let names = scenario.servers.iter().map(|server| server.name.clone());
+        let names = scenario.servers().iter().map(|server| server.name.clone());
         let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
         let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
         let directory = Directory::new(addresses.iter().map(ToString::to_string));
         return directory.with_tls(secure).with_aliases(aliases);
     }
-    let names = scenario.servers.iter().map(|server| &server.name).chain(scenario.file.dns.keys());
+    let names = scenario.servers().iter().map(|server| &server.name).chain(scenario.dns().keys());
     let target = |number: u32| setup.targets.get(&number);
     // What nobody gave a target keeps the name under which it can't be dialled.
     let authorities = (0..)

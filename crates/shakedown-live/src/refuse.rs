@@ -14,24 +14,23 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             found.push(format!("{path}: {why}"));
         }
     };
-    let file = &scenario.file;
     let is_program = |server: u32| {
-        let entry = scenario.servers.get(server as usize);
-        entry.is_some_and(|entry| file.servers[entry.group].command.is_some())
+        let entry = scenario.servers().get(server as usize);
+        entry.is_some_and(|entry| scenario.groups()[entry.group].command.is_some())
     };
     if part == Part::Both {
         let loss = |loss: &shakedown_core::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
-        refuse(loss(&file.network.loss), "network.loss".into(), "loopback loses nothing");
-        let retries = file.network.data_retries != network::Config::default().data_retries;
+        refuse(loss(&scenario.network().loss), "network.loss".into(), "loopback loses nothing");
+        let retries = scenario.network().data_retries != network::Config::default().data_retries;
         refuse(retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
-        for (name, link) in &file.network.links {
+        for (name, link) in &scenario.network().links {
             let at = |key: &str| format!("network.links.{name}.{key}");
             refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
         }
-        refuse(!file.dns.is_empty(), "dns".into(), "there is no resolver that would know these names");
+        refuse(!scenario.dns().is_empty(), "dns".into(), "there is no resolver that would know these names");
     }
     if part != Part::Clients {
-        for (name, server) in &file.servers {
+        for (name, server) in scenario.groups() {
             let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
             let rewrites = server.balance == Some(Balance::Nat);
             refuse(rewrites, at("balance"), "a kernel would have to rewrite addresses: `terminate` is played");
@@ -44,7 +43,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             let link = part == Part::Servers && server.access_link.is_some();
             refuse(link, at("access_link"), "the network to clients is the real one");
         }
-        for fault in scenario.faults.iter().take(file.faults.len()) {
+        for fault in scenario.faults_by_origin().0 {
             let why = match fault.config.action().kind() {
                 Kind::Lossy => "loopback loses nothing",
                 Kind::Backlog => "the kernel's accept queue keeps its size",
@@ -57,7 +56,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
             };
             refuse(true, format!("faults.{}.kind", fault.name), why);
         }
-        for fault in scenario.faults.iter().filter(|_| part == Part::Both) {
+        for fault in scenario.faults().iter().filter(|_| part == Part::Both) {
             let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
             let why = windows.into_iter().find_map(|window| match window.action.kind() {
                 Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
@@ -70,7 +69,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         }
     }
     if part != Part::Servers {
-        for (name, client) in &file.clients {
+        for (name, client) in scenario.clients() {
             let at = |key: &str| format!("clients.{name}.{key}");
             if let Some(why) = client.mode.simulated_only() {
                 refuse(true, at("mode"), why);

@@ -75,7 +75,7 @@ pub(super) struct ServerSlot<N: Net> {
 
 impl<N: Net> ServerSlot<N> {
     pub fn new(scenario: &Scenario, entry: &ServerEntry, listener: Option<N::Listener>) -> ServerSlot<N> {
-        let config = &scenario.file.servers[entry.group];
+        let config = &scenario.groups()[entry.group];
         ServerSlot {
             machine: Server::default(),
             host: Host::new(config.backlog, config.backlog_overflow),
@@ -93,9 +93,9 @@ impl<N: Net> ServerSlot<N> {
             accepting: None,
             drained_by: None,
             pauses: config.pauses.as_ref().map(|pauses| {
-                let group = scenario.file.servers.get_index(entry.group).map_or("", |(name, _)| name);
+                let group = scenario.groups().get_index(entry.group).map_or("", |(name, _)| name);
                 let (member, group) = (Identity::group(&entry.name), Identity::group(group));
-                Pauses::new(scenario.file.seed, pauses, member, group)
+                Pauses::new(scenario.seed(), pauses, member, group)
             }),
             pause_ends: None,
             stopped_by_pause: false,

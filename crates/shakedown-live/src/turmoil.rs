@@ -228,15 +228,15 @@ pub fn run_with(
         said: Default::default(),
         servers: Rc::new(names.collect()),
     });
-    shared.borrow_mut().begin(&shared, scenario, scenario.servers.iter().map(|_| None).collect());
-    for server in 0..scenario.servers.len() as u32 {
+    shared.borrow_mut().begin(&shared, scenario, scenario.servers().iter().map(|_| None).collect());
+    for server in 0..scenario.servers().len() as u32 {
         if !theater.foreign.contains_key(&server) {
             shared.borrow_mut().accept_all(server);
         }
     }
     theater.set_ways(scenario, &shared.borrow());
     let alone = theater.foreign.is_empty() && net.played.is_empty();
-    let end = Timestamp::ZERO + scenario.file.duration;
+    let end = Timestamp::ZERO + scenario.duration();
     let mut partial = false;
     let mut step = 0;
     let mut under_way = CARRIED_WITHIN;
@@ -300,11 +300,11 @@ struct Theater {
 
 impl Theater {
     fn new(scenario: &Scenario, programs: &Programs, stage: &Rc<OnceCell<Stage>>) -> Theater {
-        let groups = scenario.file.clients.iter().filter(|(name, _)| !programs.clients.contains_key(*name));
+        let groups = scenario.clients().iter().filter(|(name, _)| !programs.clients.contains_key(*name));
         let sessions: u64 = groups.map(|(_, group)| u64::from(group.count)).sum();
         let mut sim = turmoil::Builder::new()
             .epoch(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
-            .rng_seed(scenario.file.seed.0)
+            .rng_seed(scenario.seed().0)
             .tick_duration(Duration::from_nanos(TICK.0))
             .simulation_duration(Duration::MAX)
             .min_message_latency(Duration::ZERO)
@@ -327,7 +327,7 @@ impl Theater {
         let clients = sessions.div_ceil(SESSIONS_PER_HOST).clamp(1, CLIENT_HOSTS);
         let clients = (0..clients).map(|number| start(&mut sim, format!("shakedown-clients-{number}"))).collect();
         let mut played = BTreeMap::new();
-        for (group, (name, config)) in (0..).zip(&scenario.file.clients) {
+        for (group, (name, config)) in (0..).zip(scenario.clients()) {
             if programs.clients.contains_key(name) {
                 let hosts = (0..config.count.min(PROGRAM_HOSTS)).map(|number| format!("{name}-host-{number}"));
                 played.insert(group, hosts.map(|host| start(&mut sim, host)).collect());
@@ -335,15 +335,15 @@ impl Theater {
         }
         let most = if programs.clients.is_empty() { SERVER_HOSTS } else { SERVER_HOSTS_APART };
         let is_program = |group: usize| {
-            let group = scenario.file.servers.get_index(group);
+            let group = scenario.groups().get_index(group);
             group.is_some_and(|(name, _)| programs.servers.contains_key(name))
         };
-        let own = scenario.servers.iter().filter(|server| !is_program(server.group)).count();
+        let own = scenario.servers().iter().filter(|server| !is_program(server.group)).count();
         let shared: Vec<Host> =
             (0..own.min(most)).map(|number| start(&mut sim, format!("shakedown-servers-{number}"))).collect();
         let (mut servers, mut places, mut foreign) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for (number, server) in (0..).zip(&scenario.servers) {
-            let group = scenario.file.servers.get_index(server.group).map(|(name, _)| name);
+        for (number, server) in (0..).zip(scenario.servers()) {
+            let group = scenario.groups().get_index(server.group).map(|(name, _)| name);
             let program = group.and_then(|group| programs.servers.get(group));
             let (host, port) = match program {
                 None => (shared[number as usize % shared.len()].clone(), FIRST_PORT + number as u16),
@@ -439,11 +439,11 @@ impl Theater {
         index: u32,
         session: u32,
     ) {
-        let Some((name, config)) = scenario.file.clients.get_index(group.into()) else { return };
+        let Some((name, config)) = scenario.clients().get_index(group.into()) else { return };
         let (Some(program), Some(hosts)) = (programs.clients.get(name), self.net.played.get(&group)) else { return };
         let number = index % hosts.len() as u32;
         let endpoints = config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default());
-        let endpoints = endpoints.filter_map(|endpoint| scenario.servers.get(endpoint.0 as usize));
+        let endpoints = endpoints.filter_map(|endpoint| scenario.servers().get(endpoint.0 as usize));
         let endpoints: Vec<String> = endpoints.map(|server| server.name.clone()).collect();
         let name = scenario.session_name((group, index));
         let host = host_identity(scenario, group, number);
@@ -460,6 +460,6 @@ impl Theater {
 
 /// What the ways of a host of the user's clients are drawn by.
 fn host_identity(scenario: &Scenario, group: u16, number: u32) -> Identity {
-    let name = scenario.file.clients.get_index(group.into()).map_or("", |(name, _)| name);
+    let name = scenario.clients().get_index(group.into()).map_or("", |(name, _)| name);
     Identity::group(&format!("{name}/programs")).nth(number.into())
 }

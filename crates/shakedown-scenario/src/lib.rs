@@ -30,6 +30,7 @@ use shakedown_core::fault::{Action, Fault, Target};
 use shakedown_core::network::Routes;
 use shakedown_core::rng::Seed;
 use shakedown_core::scenario::{File, Scenario, ServerEntry};
+use shakedown_core::time::Nanos;
 
 /// What the command line changes about a scenario.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,17 @@ pub struct Overrides {
     pub sets: Vec<String>,
     /// Whether servers may be programs: only where there are real sockets.
     pub programs: bool,
+    /// How long servers wait for a request where the scenario sets no `handshake_timeout`.
+    pub patience: Option<Nanos>,
+}
+
+/// The same scenario with some of it changed: its resolved form, read again.
+///
+/// # Errors
+/// The first [`Problem`] that the changes make.
+pub fn again(scenario: &Scenario, overrides: Overrides) -> Result<Scenario, Problem> {
+    let overrides = Overrides { programs: true, ..overrides };
+    load("the resolved scenario", scenario.name(), &scenario.resolved(), &overrides)
 }
 
 /// Reads and checks a scenario. `source_name` is what errors call the text, `name` what results are filed under.
@@ -92,6 +104,9 @@ fn resolve(name: &str, mut tree: Tree, written: &Tree, overrides: &Overrides) ->
         check::no_programs(&file, &tree)?;
     }
     file.adopt_proxies();
+    if let Some(patience) = overrides.patience {
+        file.servers.values_mut().for_each(|server| _ = server.handshake_timeout.get_or_insert(patience));
+    }
     let servers = file
         .servers
         .iter()

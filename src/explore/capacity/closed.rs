@@ -28,10 +28,9 @@ pub struct Model {
 impl Model {
     /// Of a scenario; none where anything beside arrivals, service times, workers and a constant way matters.
     pub fn of(scenario: &Scenario) -> Option<Model> {
-        let file = &scenario.file;
-        let plain = file.proxies.is_empty() && file.dns.is_empty() && file.faults.is_empty() && file.chaos.is_none();
+        let plain = scenario.dns().is_empty() && scenario.faults().is_empty() && scenario.chaos().is_none();
         let ([(_, server)], [(_, clients)]) =
-            (&file.servers.iter().collect::<Vec<_>>()[..], &file.clients.iter().collect::<Vec<_>>()[..])
+            (&scenario.groups().iter().collect::<Vec<_>>()[..], &scenario.clients().iter().collect::<Vec<_>>()[..])
         else {
             return None;
         };
@@ -44,7 +43,7 @@ impl Model {
             backlog_overflow: blank.backlog_overflow,
             ..(*server).clone()
         };
-        let network = &file.network;
+        let network = scenario.network();
         let still = network.jitter == Distribution::Constant(Nanos::ZERO)
             && network.links.is_empty()
             && network.loss == Default::default();

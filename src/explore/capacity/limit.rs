@@ -61,10 +61,10 @@ pub fn fills(
 ) -> Vec<Fill> {
     let summary = &finished.measured.summary;
     let mut fills = Vec::new();
-    for (number, (group, config)) in scenario.file.servers.iter().enumerate() {
+    for (number, (group, config)) in scenario.groups().iter().enumerate() {
         let of = |metric: &str| count(summary, &format!("servers.{group}.{metric}"));
         let members: Vec<&str> = scenario
-            .servers
+            .servers()
             .iter()
             .filter(|server| server.group == number)
             .map(|server| server.name.as_str())
@@ -92,7 +92,8 @@ pub fn fills(
             add("queue_max", full(of("queue_depth_max"), limit), of("queue_full"));
         }
         let of_members = |refused: &BTreeMap<u32, u64>| -> u64 {
-            let of_group = |server: &u32| scenario.servers.get(*server as usize).is_some_and(|own| own.group == number);
+            let of_group =
+                |server: &u32| scenario.servers().get(*server as usize).is_some_and(|own| own.group == number);
             refused.iter().filter(|(server, _)| of_group(server)).map(|(_, count)| count).sum()
         };
         let or_none = |count: u64| if count > 0 { 1.0 } else { 0.0 };
@@ -224,16 +225,18 @@ pub fn limit(
 /// The keys of the links that have a bandwidth, and a queue where that is asked for: those of a server group or of all,
 /// then those of the network, then those of the clients.
 fn links(scenario: &Scenario, group: Option<&str>, queued: bool) -> Vec<String> {
-    let file = &scenario.file;
     let is_one = |link: &Option<AccessLink>| link.as_ref().is_some_and(|link| link.queue.is_some() || !queued);
-    let servers = file
-        .servers
+    let servers = scenario
+        .groups()
         .iter()
         .filter(|(name, config)| group.is_none_or(|group| *name == group) && is_one(&config.access_link));
-    let clients = file.clients.iter().filter(|(_, config)| is_one(&config.access_link));
+    let clients = scenario.clients().iter().filter(|(_, config)| is_one(&config.access_link));
     let of = |kind: &str, name: &str| format!("{kind}.{name}.access_link");
-    let links =
-        file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some() && (link.queue.is_some() || !queued));
+    let links = scenario
+        .network()
+        .links
+        .iter()
+        .filter(|(_, link)| link.bandwidth.is_some() && (link.queue.is_some() || !queued));
     servers
         .map(|(name, _)| of("servers", name))
         .chain(links.map(|(name, _)| format!("network.links.{name}.bandwidth")))

@@ -100,10 +100,10 @@ pub fn sample(
     latency: &str,
     go_on: &dyn Fn() -> bool,
 ) -> Option<Sample> {
-    let measure = &scenario.file.measure;
+    let measure = scenario.measure();
     let mut load = Load {
         from: Timestamp::ZERO + measure.from,
-        until: Timestamp::ZERO + measure.until.unwrap_or(scenario.file.duration),
+        until: Timestamp::ZERO + measure.until.unwrap_or(scenario.duration()),
         first: None,
         last: Timestamp::ZERO,
         scheduled: 0,

@@ -29,7 +29,7 @@ fn question(text: &str, vary: &str, slo: &[&str], seeds: std::ops::Range<u64>) -
     let key = Key::find(&resolved, vary).unwrap();
     Question {
         scenario: "test".into(),
-        title: scenario.file.title,
+        title: scenario.title().to_string(),
         variant: None,
         vary: key.path,
         kind: key.kind,

@@ -34,7 +34,7 @@ const RUNS: u32 = 5_000;
 /// Takes away whatever is not needed to break the same thing. `watch` is told each step, and ends it by returning false.
 /// `None` when the scenario, written out, does not break it at all.
 pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) -> bool) -> Option<Shrunk> {
-    let name = scenario.name.clone();
+    let name = scenario.name();
     let mut table: Table = toml::from_str(&toml::to_string(&scenario.written_out()).ok()?).ok()?;
     table.remove("sometimes");
     match broken {
@@ -82,10 +82,10 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
         next = if steps.len() > before && next > 0 { 0 } else { next + 1 };
     }
     let (scenario, finished) = smallest;
-    let seed = scenario.file.seed.0;
+    let seed = scenario.seed().0;
     let toml = format!(
         "# Breaks {broken}.\n# Shrunk from {} with seed {seed}, in {} steps. Run it with: shakedown run FILE\n\n{}",
-        scenario.name,
+        scenario.name(),
         steps.len(),
         toml::to_string_pretty(&table).ok()?
     );

@@ -74,7 +74,7 @@ fn found(text: &str, bound: f64, (from, to): (f64, f64), seed: u64) -> f64 {
         let key = Key::find(&resolved, "clients.many.arrive.rate").ok()?;
         Some(Question {
             scenario: "model".into(),
-            title: scenario.file.title,
+            title: scenario.title().to_string(),
             variant: None,
             vary: key.path,
             kind: key.kind,

@@ -169,9 +169,9 @@ pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8
     let latencies = summary.cells.iter().enumerate().flat_map(|(number, cell)| {
         cell.merged.iter().map(move |(name, latency)| (format!("cell-{number}.{name}"), latency.histogram()))
     });
-    let length = plan.cells.first().map_or(crate::time::Nanos::ZERO, |cell| cell.scenario.file.duration);
+    let length = plan.cells.first().map_or(crate::time::Nanos::ZERO, |cell| cell.scenario.duration());
     files.push(("latency.hlog".into(), histogram_log(latencies, length).expect("a vector takes whatever is written")));
-    let title = plan.cells.first().map_or("", |cell| &cell.scenario.file.title);
+    let title = plan.cells.first().map_or("", |cell| cell.scenario.title());
     let bands: Vec<Band> = plan
         .cells
         .iter()
@@ -196,11 +196,11 @@ pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8
 
 /// How many sessions are open over time, over the seeds.
 fn band(cell: &Cell, label: &str, rows: &[Row]) -> Band {
-    let measure = &cell.scenario.file.measure;
-    let interval = measure.interval.unwrap_or(cell.scenario.file.duration);
+    let measure = cell.scenario.measure();
+    let interval = measure.interval.unwrap_or(cell.scenario.duration());
     let open: Vec<&[u32]> = rows.iter().filter_map(|row| Some(&row.figures()?.open[..])).collect();
     let intervals = open.iter().map(|open| open.len()).max().unwrap_or(0);
-    let end = Timestamp::ZERO + cell.scenario.file.duration;
+    let end = Timestamp::ZERO + cell.scenario.duration();
     let at = |number: usize| {
         let mut counts: Vec<u32> = open.iter().filter_map(|open| open.get(number).copied()).collect();
         counts.sort_unstable();

@@ -160,7 +160,7 @@ impl Plan {
         let mut header = json!({
             "format_version": FORMAT_VERSION,
             "scenario": self.name,
-            "title": self.cells.first().map(|cell| &cell.scenario.file.title),
+            "title": self.cells.first().map(|cell| cell.scenario.title()),
             "driver": "sim",
             "seeds": self.seeds.to_string(),
             "variant": self.variant,

@@ -132,7 +132,7 @@ fn the_page_of_a_real_run_is_made_of_its_files_alone() {
     let scenario = crate::scenario::load("s.toml", "s", text, &Default::default()).unwrap();
     let mut metrics = crate::metrics::Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
-    let measured = metrics.finish(crate::time::Timestamp(scenario.file.duration.0));
+    let measured = metrics.finish(crate::time::Timestamp(scenario.duration().0));
     let run = Run {
         scenario: &scenario,
         variant: None,
@@ -254,7 +254,7 @@ fn the_percentiles_of_a_page_are_the_charts() {
     let scenario = crate::scenario::load("s.toml", "s", text, &Default::default()).unwrap();
     let mut metrics = crate::metrics::Metrics::new(scenario.layout());
     crate::driver::run(&scenario, &mut metrics);
-    let measured = metrics.finish(crate::time::Timestamp(scenario.file.duration.0));
+    let measured = metrics.finish(crate::time::Timestamp(scenario.duration().0));
     let run = Run {
         scenario: &scenario,
         variant: None,

@@ -11,12 +11,12 @@ pub fn groups(scenario: &Scenario) -> Vec<Group> {
         let proxies = config.proxy.as_deref().and_then(|proxy| scenario.members(proxy));
         Group::new(number, name, config, endpoints.collect()).with_proxies(config, proxies.unwrap_or_default())
     };
-    (0..).zip(&scenario.file.clients).map(group).collect()
+    (0..).zip(scenario.clients()).map(group).collect()
 }
 
 /// Every server group, with the names in it looked up.
 pub fn plans(scenario: &Scenario) -> Vec<Plan> {
-    let plans = scenario.file.servers.values().map(|config| {
+    let plans = scenario.groups().values().map(|config| {
         let behaviors = config.behavior.0.iter().map(|behavior| {
             let to = scenario.all_endpoints(behavior.to.as_ref());
             Behavior::new(behavior, to).with_weights(scenario.weights(behavior))

@@ -73,28 +73,27 @@ const NO_LIMIT: AccessLink = AccessLink { up: None, down: None, queue: None };
 impl Pipes {
     /// Those of a scenario, if it has any.
     pub fn new(scenario: &Scenario) -> Option<Pipes> {
-        let file = &scenario.file;
         let faults: Vec<_> = (0..)
-            .zip(&scenario.faults)
+            .zip(scenario.faults())
             .filter_map(|(number, fault)| match fault.config.action() {
                 Action::Bandwidth { bandwidth, queue } => Some((number, [Pipe::new(Some(bandwidth), queue); 2])),
                 _ => None,
             })
             .collect();
         let any = !faults.is_empty()
-            || !scenario.routes.bottlenecks.is_empty()
-            || file.clients.values().any(|group| group.access_link.is_some())
-            || file.servers.values().any(|group| group.access_link.is_some());
+            || !scenario.routes().bottlenecks.is_empty()
+            || scenario.clients().values().any(|group| group.access_link.is_some())
+            || scenario.groups().values().any(|group| group.access_link.is_some());
         any.then(|| {
             let of_hosts = |group: &crate::client::Config| match group.access_link {
                 Some(link) => vec![pipes(link); group.hosts.unwrap_or(group.count) as usize],
                 None => Vec::new(),
             };
-            let of_server = |group: usize| file.servers[group].access_link.unwrap_or(NO_LIMIT);
-            let links = scenario.routes.bottlenecks.iter();
+            let of_server = |group: usize| scenario.groups()[group].access_link.unwrap_or(NO_LIMIT);
+            let links = scenario.routes().bottlenecks.iter();
             Pipes {
-                clients: file.clients.values().map(of_hosts).collect(),
-                servers: scenario.servers.iter().map(|server| pipes(of_server(server.group))).collect(),
+                clients: scenario.clients().values().map(of_hosts).collect(),
+                servers: scenario.servers().iter().map(|server| pipes(of_server(server.group))).collect(),
                 links: links.map(|(bandwidth, queue)| Pipe::new(Some(*bandwidth), *queue)).collect(),
                 faults,
             }

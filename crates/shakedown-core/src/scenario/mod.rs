@@ -11,14 +11,17 @@ pub use chaos::{Chaos, DRAWN};
 pub use fault::FaultToml;
 pub use file::{Compare, File, Measure};
 
+use indexmap::IndexMap;
+
 use crate::check::Expectation;
 use crate::client;
 use crate::fault::{Fault, Side};
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, Metrics, ServerLayout, Summary};
-use crate::network::Routes;
-use crate::server::{BehaviorConfig, Names, ServerKind};
+use crate::network::{self, Routes, dns};
+use crate::rng::Seed;
+use crate::server::{self, BehaviorConfig, Names, ServerKind};
 use crate::time::{Nanos, Timestamp};
 use crate::tls::Version;
 
@@ -53,6 +56,96 @@ pub struct ServerEntry {
 }
 
 impl Scenario {
+    /// The file's name without its ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One line that says what it is about.
+    pub fn title(&self) -> &str {
+        &self.file.title
+    }
+
+    /// How long the run is.
+    pub fn duration(&self) -> Nanos {
+        self.file.duration
+    }
+
+    /// What the run's randomness comes from.
+    pub fn seed(&self) -> Seed {
+        self.file.seed
+    }
+
+    /// What the summary measures, with its defaults.
+    pub fn measure(&self) -> &Measure {
+        &self.file.measure
+    }
+
+    /// Every link.
+    pub fn network(&self) -> &network::Config {
+        &self.file.network
+    }
+
+    /// Which link lies between a client group, or a server that calls others, and a server.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Server groups by name, and after them groups of proxies.
+    pub fn groups(&self) -> &IndexMap<String, server::Config> {
+        &self.file.servers
+    }
+
+    /// Every server, by number.
+    pub fn servers(&self) -> &[ServerEntry] {
+        &self.servers
+    }
+
+    /// DNS names.
+    pub fn dns(&self) -> &IndexMap<String, dns::Config> {
+        &self.file.dns
+    }
+
+    /// Client groups by name.
+    pub fn clients(&self) -> &IndexMap<String, client::Config> {
+        &self.file.clients
+    }
+
+    /// Every fault, by number, with its targets found: those of the file, then those drawn at random.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The faults of the file, and those that `[chaos]` drew with this seed.
+    pub fn faults_by_origin(&self) -> (&[Fault], &[Fault]) {
+        self.faults.split_at(self.file.faults.len())
+    }
+
+    /// What faults are drawn from, if any are.
+    pub fn chaos(&self) -> Option<&Chaos> {
+        self.file.chaos.as_ref()
+    }
+
+    /// What is shown of it beside others.
+    pub fn compare(&self) -> &Compare {
+        &self.compare
+    }
+
+    /// The names of its variants, in the order of the file.
+    pub fn variants(&self) -> &[String] {
+        &self.variants
+    }
+
+    /// Whether any server speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        self.file.has_tls()
+    }
+
+    /// Whether some client group is known for a finding, by its name in metrics.
+    pub fn is_known(&self, finding: &str) -> bool {
+        self.file.is_known(finding)
+    }
+
     /// Everyone who opens connections: client groups, then servers that call others, each in order.
     pub fn sides(&self) -> Vec<Side> {
         let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
@@ -90,7 +183,7 @@ impl Scenario {
     }
 
     /// Whether clients of a server must speak TLS.
-    pub fn has_tls(&self, server: EndpointId) -> bool {
+    pub fn is_secure(&self, server: EndpointId) -> bool {
         !self.tls(server).is_none()
     }
 
@@ -133,9 +226,9 @@ impl Scenario {
     /// Every server under its own name, and after them the DNS names.
     pub fn directory(&self) -> Directory {
         let servers = self.servers.iter().map(|server| server.name.clone());
-        let secure = (0..self.servers.len() as u32).map(|server| self.has_tls(EndpointId(server)));
+        let secure = (0..self.servers.len() as u32).map(|server| self.is_secure(EndpointId(server)));
         // Of a name, all servers agree.
-        let is_secure = |name: &String| self.members(name).is_some_and(|all| self.has_tls(all[0]));
+        let is_secure = |name: &String| self.members(name).is_some_and(|all| self.is_secure(all[0]));
         let names = self.file.dns.values().map(|name| name.to.first().is_some_and(is_secure));
         let secure = (0..).map(EndpointId).zip(secure.chain(names)).filter(|(_, secure)| *secure);
         Directory::new(servers).with_names(self.file.dns.keys().cloned()).with_tls(secure.map(|(id, _)| id))

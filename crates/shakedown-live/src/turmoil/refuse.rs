@@ -33,26 +33,25 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     };
     const LOSES_NOTHING: &str = "turmoil repeats nothing, so that what it loses is lost for good";
     const TOO_SHORT: &str = "ways below 2 ms are beneath turmoil's ticks of 1 ms";
-    let file = &scenario.file;
     let loss = |loss: &Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
-    refuse(loss(&file.network.loss), "network.loss".into(), LOSES_NOTHING);
-    refuse(short(&file.network.one_way), "network.one_way".into(), TOO_SHORT);
-    let retries = file.network.data_retries != network::Config::default().data_retries;
+    refuse(loss(&scenario.network().loss), "network.loss".into(), LOSES_NOTHING);
+    refuse(short(&scenario.network().one_way), "network.one_way".into(), TOO_SHORT);
+    let retries = scenario.network().data_retries != network::Config::default().data_retries;
     refuse(retries, "network.data_retries".into(), "no kernel gives up here");
-    for (name, link) in &file.network.links {
+    for (name, link) in &scenario.network().links {
         let at = |key: &str| format!("network.links.{name}.{key}");
         refuse(link.loss.as_ref().is_some_and(loss), at("loss"), LOSES_NOTHING);
         refuse(link.one_way.as_ref().is_some_and(short), at("one_way"), TOO_SHORT);
     }
-    refuse(!file.dns.is_empty(), "dns".into(), "turmoil's names have one address for ever");
-    for (name, server) in &file.servers {
+    refuse(!scenario.dns().is_empty(), "dns".into(), "turmoil's names have one address for ever");
+    for (name, server) in scenario.groups() {
         let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
         let rewrites = server.balance == Some(Balance::Nat);
         refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
         refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
         refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
     }
-    let (written, drawn) = scenario.faults.split_at(file.faults.len());
+    let (written, drawn) = scenario.faults_by_origin();
     let written = written.iter().map(|fault| (format!("faults.{}.kind", fault.name), fault));
     let drawn = drawn.iter().map(|fault| ("chaos.kinds".to_string(), fault));
     for (key, fault) in written.chain(drawn) {
@@ -64,7 +63,7 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
         };
         refuse(true, key, why);
     }
-    for (name, client) in &file.clients {
+    for (name, client) in scenario.clients() {
         let at = |key: &str| format!("clients.{name}.{key}");
         if let Some(why) = client.mode.simulated_only() {
             refuse(true, at("mode"), why);
@@ -77,14 +76,13 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
 /// The same of what can't be asked of the user's programs, and programs for groups that are not there.
 pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     let mut found = refused(scenario);
-    let file = &scenario.file;
-    let written = &scenario.faults[..file.faults.len()];
+    let written = scenario.faults_by_origin().0;
     if !programs.clients.is_empty() {
-        let links = file.network.links.iter().filter(|(_, link)| link.bandwidth.is_some());
+        let links = scenario.network().links.iter().filter(|(_, link)| link.bandwidth.is_some());
         let links = links.map(|(name, _)| format!("network.links.{name}.bandwidth"));
-        let servers = file.servers.iter().filter(|(_, group)| group.access_link.is_some());
+        let servers = scenario.groups().iter().filter(|(_, group)| group.access_link.is_some());
         let servers = servers.map(|(name, _)| format!("servers.{name}.access_link"));
-        let clients = file.clients.iter().filter(|(_, group)| group.access_link.is_some());
+        let clients = scenario.clients().iter().filter(|(_, group)| group.access_link.is_some());
         let clients = clients.map(|(name, _)| format!("clients.{name}.access_link"));
         let faults = written.iter().filter(|fault| fault.config.action().kind() == Kind::Bandwidth);
         let faults = faults.map(|fault| format!("faults.{}.kind", fault.name));
@@ -96,16 +94,16 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
     for Fault { name, .. } in resets.filter(|_| !(programs.clients.is_empty() && programs.servers.is_empty())) {
         found.push(format!("faults.{name}.kind: connections of your own programs are turmoil's, which resets none"));
     }
-    for name in programs.clients.keys().filter(|name| !file.clients.contains_key(*name)) {
+    for name in programs.clients.keys().filter(|name| !scenario.clients().contains_key(*name)) {
         found.push(format!("{name}: the scenario has no client group of this name"));
     }
-    for (name, client) in file.clients.iter().filter(|(name, _)| programs.clients.contains_key(*name)) {
+    for (name, client) in scenario.clients().iter().filter(|(name, _)| programs.clients.contains_key(*name)) {
         if client.proxy.is_some() {
             found.push(format!("clients.{name}.proxy: a program of your own connects to servers directly"));
         }
     }
     for name in programs.servers.keys() {
-        let Some(group) = file.servers.get(name) else {
+        let Some(group) = scenario.groups().get(name) else {
             found.push(format!("{name}: the scenario has no server group of this name"));
             continue;
         };
@@ -119,10 +117,10 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
         }
     }
     let is_program = |server: &u32| {
-        let group = scenario.servers.get(*server as usize).and_then(|entry| file.servers.get_index(entry.group));
+        let group = scenario.servers().get(*server as usize).and_then(|entry| scenario.groups().get_index(entry.group));
         group.is_some_and(|(name, _)| programs.servers.contains_key(name))
     };
-    for fault in &scenario.faults {
+    for fault in scenario.faults() {
         let asks = |kind: Kind| matches!(kind, Kind::Slow | Kind::Drain);
         let window =
             fault.windows.iter().find(|window| asks(window.action.kind()) && window.servers.iter().any(is_program));

@@ -145,8 +145,8 @@ pub(crate) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         // Clients know from a URI whether it is `ws:` or `wss:`, before they know who answers.
         let all = config.to.iter().chain(&config.standby).chain(config.changes.iter().flat_map(|change| &change.to));
         let mut all = all.flat_map(|server| scenario.members(server).unwrap_or_default());
-        let first = all.next().is_some_and(|server| scenario.has_tls(server));
-        if all.any(|server| scenario.has_tls(server) != first) {
+        let first = all.next().is_some_and(|server| scenario.is_secure(server));
+        if all.any(|server| scenario.is_secure(server) != first) {
             let message = "it stands for servers with TLS and for servers without";
             return Err(tree.problem(&place, message).with_help("give all of them TLS, or none"));
         }

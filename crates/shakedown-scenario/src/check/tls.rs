@@ -74,7 +74,7 @@ pub(super) fn upgrades(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
 pub(super) fn redirects(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     let plain = |to: &str| {
         let members = scenario.members(to).unwrap_or_default();
-        members.into_iter().any(|member| !scenario.has_tls(member))
+        members.into_iter().any(|member| !scenario.is_secure(member))
     };
     for (name, server) in scenario.file.servers.iter().filter(|(_, server)| !server.tls.is_none()) {
         let overflow = server.overflow_to.as_ref().filter(|_| server.when_full == Some(WhenFull::Redirect));

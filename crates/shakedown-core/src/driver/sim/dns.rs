@@ -38,15 +38,15 @@ impl Dns {
             list.iter().flat_map(|name| scenario.members(name).unwrap_or_default()).collect::<Vec<_>>()
         };
         let names: Vec<Name> =
-            (0..).zip(scenario.file.dns.values()).map(|(number, config)| Name::new(number, config, find)).collect();
+            (0..).zip(scenario.dns().values()).map(|(number, config)| Name::new(number, config, find)).collect();
         let mut checks = Vec::new();
-        for ((number, name), text) in (0..).zip(&names).zip(scenario.file.dns.keys()) {
+        for ((number, name), text) in (0..).zip(&names).zip(scenario.dns().keys()) {
             let checker = Identity::group(&format!("dns/{text}"));
             if name.health().is_some() {
                 checks.extend(name.servers().map(|server| Check { name: number, server, checker }));
             }
         }
-        Dns { names, first: scenario.servers.len() as u32, checks, addresses: Vec::new() }
+        Dns { names, first: scenario.servers().len() as u32, checks, addresses: Vec::new() }
     }
 
     /// Whether there is any name.

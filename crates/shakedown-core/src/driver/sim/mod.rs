@@ -336,8 +336,8 @@ const NONE: u32 = u32::MAX;
 impl Simulation {
     /// A run of a scenario, at its beginning.
     pub fn new(scenario: &Scenario) -> Simulation {
-        let seed = scenario.file.seed;
-        let names = scenario.file.clients.iter().zip(cast::groups(scenario));
+        let seed = scenario.seed();
+        let names = scenario.clients().iter().zip(cast::groups(scenario));
         let groups: Vec<GroupSlot> = names
             .map(|((name, config), plan)| GroupSlot {
                 plan,
@@ -350,8 +350,8 @@ impl Simulation {
                 count: config.count,
             })
             .collect();
-        let servers = scenario.servers.iter().map(|server| {
-            let config = &scenario.file.servers[server.group];
+        let servers = scenario.servers().iter().map(|server| {
+            let config = &scenario.groups()[server.group];
             ServerSlot {
                 machine: Server::default(),
                 host: Host::new(config.backlog, config.backlog_overflow),
@@ -365,15 +365,15 @@ impl Simulation {
                 drained_by: None,
                 quiet_until: Timestamp::NEVER,
                 pauses: config.pauses.as_ref().map(|pauses| {
-                    let (group, _) = scenario.file.servers.get_index(server.group).expect("every server has a group");
+                    let (group, _) = scenario.groups().get_index(server.group).expect("every server has a group");
                     let (member, group) = (Identity::group(&server.name), Identity::group(group));
                     Box::new(Pausing::new(Pauses::new(seed, pauses, member, group)))
                 }),
             }
         });
-        let links = Links::new(seed, &scenario.routes);
+        let links = Links::new(seed, scenario.routes());
         let of_kind = |kind| {
-            let faults = (0..).zip(&scenario.faults);
+            let faults = (0..).zip(scenario.faults());
             let is_meant = |fault: &Fault| fault.windows.iter().any(|window| window.action.kind() == kind);
             faults.filter(|(_, fault)| is_meant(fault)).map(|(number, _)| number).collect::<Vec<u32>>()
         };
@@ -382,7 +382,7 @@ impl Simulation {
         let mut simulation = Simulation {
             seed,
             now: Timestamp::ZERO,
-            end: Timestamp::ZERO + scenario.file.duration,
+            end: Timestamp::ZERO + scenario.duration(),
             seq: 0,
             queue: Queue::default(),
             directory: scenario.directory(),
@@ -392,7 +392,7 @@ impl Simulation {
             latency_faults: of_kind(fault::Kind::Latency),
             links,
             dns: Dns::new(scenario),
-            data_retries: scenario.file.network.data_retries,
+            data_retries: scenario.network().data_retries,
             partitions: Vec::new(),
             changes: Vec::new(),
             quiet_until: Timestamp::NEVER,
@@ -405,7 +405,7 @@ impl Simulation {
             noted: Vec::new(),
             relays: false,
             flows: BTreeMap::new(),
-            syn_schedule: scenario.file.network.syn_retries.schedule(),
+            syn_schedule: scenario.network().syn_retries.schedule(),
             groups,
             arrivals: BinaryHeap::new(),
             sessions: Vec::with_capacity(sessions),
@@ -413,12 +413,12 @@ impl Simulation {
             servers: servers.collect(),
             connections: Slab::with_capacity(sessions),
             segments: Slab::default(),
-            faults: scenario.faults.clone(),
-            backlogs: scenario.file.servers.values().map(|group| group.backlog).collect(),
-            memberships: scenario.file.servers.values().map(server::Config::membership).collect(),
+            faults: scenario.faults().to_vec(),
+            backlogs: scenario.groups().values().map(|group| group.backlog).collect(),
+            memberships: scenario.groups().values().map(server::Config::membership).collect(),
             client_outputs: None,
             server_outputs: None,
-            reports: Vec::with_capacity(scenario.servers.len()),
+            reports: Vec::with_capacity(scenario.servers().len()),
         };
         simulation.exceptional = simulation.bottlenecks.is_some();
         simulation.prepare_tls();
