@@ -19,6 +19,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use futures_util::{SinkExt, StreamExt};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
 use shakedown::lab::{self, ClientContext, End, Failure, Lab, LabError, ServerContext};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
@@ -98,8 +100,7 @@ impl Gateway {
 /// One player: connects, moves every half second, and comes back when it lost its connection.
 async fn player(mut cx: ClientContext) -> lab::Result {
     for tries in 0.. {
-        let gateways = cx.endpoints().len() as u64;
-        let gateway = cx.endpoints()[(cx.random() % gateways) as usize].clone();
+        let gateway = cx.endpoints().choose(&mut cx.random()).expect("there are some").clone();
         if let Ok(stream) = cx.connect(&gateway).await {
             let url = format!("ws://{gateway}/{}", cx.name());
             match timeout(Duration::from_secs(2), tokio_tungstenite::client_async(url, stream)).await {
@@ -113,7 +114,7 @@ async fn player(mut cx: ClientContext) -> lab::Result {
             }
         }
         let most = 500 << tries.min(4);
-        let delay = Duration::from_millis(cx.random() % most);
+        let delay = Duration::from_millis(cx.random().random_range(0..most));
         cx.retry_after(delay).await;
     }
     Ok(())

@@ -1,18 +1,15 @@
 //! What holds for all charts, on made-up runs.
 
+use rand::RngExt;
+
 use super::draw;
 use crate::client::Outcome;
 use crate::metrics::{FaultWindow, Latency, Measured, ServerSeries};
+use crate::rng::{Identity, KeyedRng, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
-/// A small generator of the usual kind: tests need variety, not quality.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
+fn dice(seed: u64) -> KeyedRng {
+    Seed(seed).stream(Identity::group("charts"), Purpose::Program)
 }
 
 fn fault(name: &str, from_ms: u64, until_ms: Option<u64>) -> FaultWindow {
@@ -43,7 +40,7 @@ fn base(intervals: u64, length_ms: u64, servers: usize) -> Measured {
 
 /// 10,000 sessions in 5 s; a server crashes at 20 s for 15 s; its sessions come back within 8 s.
 fn failover(servers: usize) -> Measured {
-    let mut dice = Dice(1);
+    let mut dice = dice(1);
     let mut measured = base(240, 250, servers);
     let series = &mut measured.series;
     for n in 0..240 {
@@ -64,24 +61,25 @@ fn failover(servers: usize) -> Measured {
         };
         series.outcomes[Outcome::Opened as usize][n] = opened;
         if is_after && back < 1.0 {
-            series.outcomes[Outcome::Refused as usize][n] = (600.0 * (1.0 - back)) as u32 + dice.next(80) as u32;
-            series.outcomes[Outcome::ConnectTimeout as usize][n] = dice.next(60) as u32;
+            series.outcomes[Outcome::Refused as usize][n] =
+                (600.0 * (1.0 - back)) as u32 + dice.random_range(0..80) as u32;
+            series.outcomes[Outcome::ConnectTimeout as usize][n] = dice.random_range(0..60) as u32;
         }
         if second > 20.0 && second <= 21.0 {
             series.outcomes[Outcome::Reset as usize][n] = 400 / servers as u32;
         }
         for (id, server) in series.servers.iter_mut().enumerate() {
             let share = open / if is_after { servers as f64 - 1.0 } else { servers as f64 };
-            let spread = dice.next(1 + share as u64 / 20) as f64;
+            let spread = dice.random_range(0..1 + share as u64 / 20) as f64;
             server.open_connections[n] = if id == 0 && is_after { 0 } else { (share + spread) as u32 };
         }
         let load = if is_after { 1.0 + 20.0 * (1.0 - back) } else { 1.0 };
         for _ in 0..opened + u32::from(second > 40.0 && n % 9 == 0) {
-            let tail = if dice.next(100) == 0 { 12 } else { 1 };
-            let handshake = Nanos(((1_800_000 + dice.next(1_500_000)) as f64 * load) as u64 * tail);
+            let tail = if dice.random_range(0..100) == 0 { 12 } else { 1 };
+            let handshake = Nanos(((1_800_000 + dice.random_range(0..1_500_000)) as f64 * load) as u64 * tail);
             measured.latencies[1].1.record(handshake);
-            measured.latencies[2].1.record(handshake + Nanos::from_millis(dice.next(3)));
-            let waiting = if is_after { dice.next(8_000) } else { 0 };
+            measured.latencies[2].1.record(handshake + Nanos::from_millis(dice.random_range(0..3)));
+            let waiting = if is_after { dice.random_range(0..8_000) } else { 0 };
             measured.latencies[0].1.record(handshake + Nanos::from_millis(waiting));
         }
         let start = Timestamp::ZERO + Nanos::from_millis(n as u64 * 250);
@@ -97,7 +95,7 @@ fn failover(servers: usize) -> Measured {
 
 /// Latency climbs to seconds; servers are overloaded for good.
 fn overload() -> Measured {
-    let mut dice = Dice(2);
+    let mut dice = dice(2);
     let mut measured = base(200, 6_000, 3);
     for n in 0..200 {
         let minute = n as f64 / 10.0;
@@ -106,11 +104,13 @@ fn overload() -> Measured {
         measured.series.sessions_open[n] = if minute < 5.0 { (n * 700) as u32 } else { 35_000 + (n as u32 - 50) * 300 };
         measured.series.outcomes[Outcome::Opened as usize][n] = if minute < 5.0 { 700 } else { 300 };
         if minute > 6.0 {
-            measured.series.outcomes[Outcome::HandshakeTimeout as usize][n] = 400 + dice.next(100) as u32;
+            measured.series.outcomes[Outcome::HandshakeTimeout as usize][n] = 400 + dice.random_range(0..100) as u32;
             measured.series.outcomes[Outcome::Rejected as usize][n] = (n as u32 - 50) * 5;
         }
         for _ in 0..300 {
-            let value = Nanos::from_millis(3 + dice.next(6) + (queue * (0.7 + dice.next(100) as f64 / 300.0)) as u64);
+            let value = Nanos::from_millis(
+                3 + dice.random_range(0..6) + (queue * (0.7 + dice.random_range(0..100) as f64 / 300.0)) as u64,
+            );
             measured.latencies.iter_mut().for_each(|(_, latency)| latency.record(value));
         }
         for (id, server) in measured.series.servers.iter_mut().enumerate() {
@@ -151,18 +151,18 @@ fn rolling() -> Measured {
 
 /// Every outcome, noisy everywhere: the largest files.
 fn noisy() -> Measured {
-    let mut dice = Dice(3);
+    let mut dice = dice(3);
     let mut measured = failover(8);
     for outcome in &mut measured.series.outcomes {
-        outcome.iter_mut().for_each(|count| *count = dice.next(500) as u32);
+        outcome.iter_mut().for_each(|count| *count = dice.random_range(0..500) as u32);
     }
     for server in &mut measured.series.servers {
-        server.open_connections.iter_mut().for_each(|count| *count = dice.next(2_000) as u32);
+        server.open_connections.iter_mut().for_each(|count| *count = dice.random_range(0..2_000) as u32);
     }
-    measured.series.sessions_open.iter_mut().for_each(|count| *count = dice.next(10_000) as u32);
+    measured.series.sessions_open.iter_mut().for_each(|count| *count = dice.random_range(0..10_000) as u32);
     for (n, of) in measured.series.handshake_latency.iter_mut().enumerate() {
         let mut latency = Latency::default();
-        (0..if n % 2 == 0 { 100 } else { 0 }).for_each(|_| latency.record(Nanos(dice.next(1_000_000_000))));
+        (0..if n % 2 == 0 { 100 } else { 0 }).for_each(|_| latency.record(Nanos(dice.random_range(0..1_000_000_000))));
         *of = latency.end_interval(Timestamp::ZERO, Nanos(1));
     }
     measured
@@ -170,11 +170,11 @@ fn noisy() -> Measured {
 
 /// Servers that differ, as with bad balancing: nobody stands out much.
 fn unbalanced() -> Measured {
-    let mut dice = Dice(4);
+    let mut dice = dice(4);
     let mut measured = failover(20);
     for (id, server) in measured.series.servers.iter_mut().enumerate() {
         for count in &mut server.open_connections {
-            *count = *count * (80 + 2 * id as u32) / 100 + dice.next(10) as u32;
+            *count = *count * (80 + 2 * id as u32) / 100 + dice.random_range(0..10) as u32;
         }
     }
     measured

@@ -5,8 +5,11 @@
 //! easy as 1, 2, 3", SC 2011), a counter-based one: eight bytes of seed are its whole state. Transcendentals come
 //! from the pure-Rust `libm`, so that every platform draws the same values.
 
+use std::convert::Infallible;
 use std::fmt;
 
+use rand_core::TryRng;
+use rand_core::utils::fill_bytes_via_next_word;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -125,6 +128,8 @@ pub enum Purpose {
     Chaos = 120,
     /// Whether a connection is reset.
     Reset = 121,
+    /// Whatever a user's program in a scenario draws.
+    Program = 130,
 }
 
 /// The 128 bits of one draw.
@@ -136,6 +141,48 @@ impl Seed {
     pub fn draw(self, actor: Identity, purpose: Purpose, ordinal: u64) -> Bits {
         debug_assert!(ordinal >> 56 == 0);
         Bits(philox2x64([actor.0, ((purpose as u64) << 56) | ordinal], self.0))
+    }
+}
+
+impl Seed {
+    /// Random numbers without end of `actor` for `purpose`, for what does not count its draws itself.
+    pub fn stream(self, actor: Identity, purpose: Purpose) -> KeyedRng {
+        KeyedRng { seed: self, actor, purpose, ordinal: 0, second: None }
+    }
+}
+
+/// The draws of one actor for one purpose, one after the other, as a generator that all of `rand` works with. Its numbers are
+/// the same on every machine and in every version; what `rand` makes of them (ranges, shuffles) is so within one version of
+/// `rand`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedRng {
+    seed: Seed,
+    actor: Identity,
+    purpose: Purpose,
+    ordinal: u64,
+    /// The second word of the last draw, until it is taken.
+    second: Option<u64>,
+}
+
+impl TryRng for KeyedRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| (word >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        if let Some(second) = self.second.take() {
+            return Ok(second);
+        }
+        let Bits([first, second]) = self.seed.draw(self.actor, self.purpose, self.ordinal);
+        self.ordinal += 1;
+        self.second = Some(second);
+        Ok(first)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        fill_bytes_via_next_word(bytes, || self.try_next_u64())
     }
 }
 
@@ -427,6 +474,28 @@ mod tests {
     /// 100,000 draws: the standard error of a mean is 0.3 % of the deviation; 2 % of the value is six of them or more.
     fn close(actual: f64, expected: f64) {
         assert!((actual / expected - 1.0).abs() < 0.02, "{actual} is not near {expected}");
+    }
+
+    /// The words of the draws in order, whichever way they are taken.
+    #[test]
+    fn a_stream_is_the_draws_of_its_key() {
+        use rand::{Rng, RngExt, seq::SliceRandom};
+        let (seed, actor) = (Seed(7), Identity::group("somebody"));
+        let mut stream = seed.stream(actor, Purpose::Program);
+        let words: Vec<u64> = (0..2).flat_map(|n| seed.draw(actor, Purpose::Program, n).0).collect();
+        assert_eq!([0; 4].map(|_| stream.next_u64()).to_vec(), words);
+        let mut bytes = [0; 20];
+        seed.stream(actor, Purpose::Program).fill_bytes(&mut bytes);
+        assert_eq!(bytes[..8], words[0].to_le_bytes());
+        assert_eq!(bytes[8..16], words[1].to_le_bytes());
+        assert_eq!(seed.stream(actor, Purpose::Program).next_u32(), (words[0] >> 32) as u32);
+        let mut cards: Vec<u32> = (0..52).collect();
+        cards.shuffle(&mut stream);
+        assert_ne!(cards, (0..52).collect::<Vec<_>>());
+        cards.sort_unstable();
+        assert_eq!(cards, (0..52).collect::<Vec<_>>());
+        let mean = (0..10_000).map(|_| f64::from(stream.random_range(0..100u32))).sum::<f64>() / 10_000.0;
+        assert!((mean - 49.5).abs() < 1.5, "{mean}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::Turmoil;
 use shakedown_core::client::{End, Event, Failure};
 use shakedown_core::event::Kind;
 use shakedown_core::network::{self, SynAnswer, Way};
-use shakedown_core::rng::{Identity, Purpose};
+use shakedown_core::rng::{Identity, KeyedRng, Purpose};
 use shakedown_core::time::{Nanos, Timestamp};
 
 /// What a program comes to.
@@ -205,12 +205,14 @@ impl ClientContext {
         Duration::from_nanos(now().0)
     }
 
-    /// A random number from the scenario's seed: another at each call, and the same in each run.
-    pub fn random(&self) -> u64 {
-        self.drawn.set(self.drawn.get() + 1);
+    /// Random numbers from the scenario's seed, for all that `rand` does with them: another stream at each call, and the
+    /// same ones in each run.
+    pub fn random(&self) -> KeyedRng {
         let seed = self.stage.engine.borrow().seed;
-        let actor = Identity::group("programs").nth(u64::from(self.group) << 32 | u64::from(self.index));
-        seed.draw(actor, Purpose::Endpoint, self.drawn.get()).below(u64::MAX)
+        let session = Identity::group("programs").nth(u64::from(self.group) << 32 | u64::from(self.index));
+        let call = self.drawn.replace(self.drawn.get() + 1);
+        let key = seed.draw(session, Purpose::Program, call);
+        seed.stream(Identity(key.0[0]), Purpose::Program)
     }
 
     fn tell(&self, event: Event) {
