@@ -109,6 +109,10 @@ impl Recorder for Observers {
     fn record(&mut self, event: &Event) {
         self.0.record(event);
     }
+
+    fn record_all(&mut self, events: &[Event]) {
+        self.0.record_all(events);
+    }
 }
 
 impl Observers {

@@ -46,7 +46,7 @@ pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut
     }
     simulation.listen(sessions.iter().copied());
     let mut cut = false;
-    while !cut && simulation.advance_and_hear(&mut recorder, STRIDE) {
+    while !cut && simulation.advance(&mut recorder, STRIDE) {
         if !watched(&simulation) {
             return None;
         }

@@ -304,6 +304,10 @@ impl Invariants {
 }
 
 impl Recorder for Invariants {
+    fn record_all(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.record(event));
+    }
+
     #[inline]
     fn record(&mut self, event: &Event) {
         if event.at < self.last || event.seq != self.events {

@@ -510,6 +510,10 @@ impl Metrics {
 }
 
 impl Recorder for Metrics {
+    fn record_all(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.record(event));
+    }
+
     #[inline]
     fn record(&mut self, event: &Event) {
         self.roll(event.at);

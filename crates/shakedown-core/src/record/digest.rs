@@ -41,6 +41,10 @@ impl fmt::Display for Digest {
 }
 
 impl Recorder for Digest {
+    fn record_all(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.record(event));
+    }
+
     #[inline]
     fn record(&mut self, event: &Event) {
         if self.filled > BLOCK - Encoding::MAX {

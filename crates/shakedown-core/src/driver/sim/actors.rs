@@ -11,14 +11,13 @@ use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
 use crate::network::{self, Process};
-use crate::record::Recorder;
 use crate::server::{self, Server};
 
 use crate::time::Timestamp;
 
 impl Simulation {
     /// The next session is scheduled to start now.
-    pub(super) fn arrive<R: Recorder>(&mut self, recorder: &mut R) {
+    pub(super) fn arrive(&mut self) {
         let Some(mut due) = self.arrivals.peek_mut() else { return };
         let Reverse((_, group)) = *due;
         match self.groups[group as usize].arrivals.next() {
@@ -36,7 +35,7 @@ impl Simulation {
         }
         let session = self.sessions.len() as u32;
         self.sessions.push(SessionSlot { machine, wake: Handle::NONE, connection: NONE });
-        self.session_input(session, Input::Start, recorder);
+        self.session_input(session, Input::Start);
     }
 
     /// A closed-loop user is done with one session: the next follows after a pause.
@@ -48,22 +47,22 @@ impl Simulation {
         }
     }
 
-    pub(super) fn restart<R: Recorder>(&mut self, session: u32, recorder: &mut R) {
-        self.session_input(session, Input::Start, recorder);
+    pub(super) fn restart(&mut self, session: u32) {
+        self.session_input(session, Input::Start);
     }
 
-    pub(super) fn wake_session<R: Recorder>(&mut self, session: u32, recorder: &mut R) {
+    pub(super) fn wake_session(&mut self, session: u32) {
         let slot = &mut self.sessions[session as usize];
         slot.wake = Handle::NONE;
         let due = slot.machine.due();
         if due > self.now {
             return self.wake_session_at(session, due);
         }
-        self.session_input(session, Input::Wake, recorder);
+        self.session_input(session, Input::Wake);
     }
 
     /// Gives a session an input, and does what it asks.
-    pub(super) fn session_input<R: Recorder>(&mut self, session: u32, input: Input<'_>, recorder: &mut R) {
+    pub(super) fn session_input(&mut self, session: u32, input: Input<'_>) {
         let mut out = self.client_outputs.take().unwrap_or_default();
         let slot = &mut self.sessions[session as usize];
         let GroupSlot { plan, hosts, names, .. } = &mut self.groups[usize::from(slot.machine.group())];
@@ -80,7 +79,7 @@ impl Simulation {
         let client::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
-                Output::Event(kind) => self.record(Kind::Session(session, kind), recorder),
+                Output::Event(kind) => self.record(Kind::Session(session, kind)),
                 Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
                 Output::Resolve(c, name) => self.look_up(session, c, name),
                 Output::Transmit(c, len) => {
@@ -98,7 +97,7 @@ impl Simulation {
         out.clear();
         self.client_outputs = Some(out);
         if admitted != NONE {
-            self.session_input(admitted, Input::Admitted, recorder);
+            self.session_input(admitted, Input::Admitted);
         }
     }
 
@@ -120,26 +119,25 @@ impl Simulation {
         };
     }
 
-    pub(super) fn wake_server<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    pub(super) fn wake_server(&mut self, server: u32) {
         let slot = &mut self.servers[server as usize];
         slot.wake = Handle::NONE;
         if slot.host.process() == Process::Hung {
             slot.held.push(Held::Wake);
             return;
         }
-        self.server_input(server, Input::Wake, recorder);
+        self.server_input(server, Input::Wake);
     }
 
     /// Gives a server an input, and does what it asks.
-    pub(super) fn server_input<R: Recorder>(&mut self, server: u32, input: Input<'_>, recorder: &mut R) {
-        self.with_server(server, recorder, |machine, cx, now, out| machine.handle(cx, now, input, out));
+    pub(super) fn server_input(&mut self, server: u32, input: Input<'_>) {
+        self.with_server(server, |machine, cx, now, out| machine.handle(cx, now, input, out));
     }
 
     /// Has a server do something, and does what it asks.
-    pub(super) fn with_server<R: Recorder>(
+    pub(super) fn with_server(
         &mut self,
         server: u32,
-        recorder: &mut R,
         act: impl FnOnce(&mut Server, &server::Context<'_>, Timestamp, &mut server::Outputs),
     ) {
         let mut out = self.server_outputs.take().unwrap_or_default();
@@ -153,11 +151,11 @@ impl Simulation {
         for action in actions.iter() {
             match *action {
                 Output::Event(kind) => {
-                    self.record(Kind::Server(server, kind), recorder);
+                    self.record(Kind::Server(server, kind));
                     match kind {
-                        server::Event::GoingAway { connection, .. } => self.drained(server, connection, recorder),
-                        server::Event::Forwarded { connection, to } => self.passed(server, connection, to, recorder),
-                        server::Event::MarkedDown { server: down } => self.found_down(server, down, recorder),
+                        server::Event::GoingAway { connection, .. } => self.drained(server, connection),
+                        server::Event::Forwarded { connection, to } => self.passed(server, connection, to),
+                        server::Event::MarkedDown { server: down } => self.found_down(server, down),
                         _ => {}
                     }
                 }
@@ -186,7 +184,7 @@ impl Simulation {
 
     /// A close frame was sent: its session loses its path, unless it has given the connection up itself.
     #[cold]
-    fn drained<R: Recorder>(&mut self, server: u32, number: u32, recorder: &mut R) {
+    fn drained(&mut self, server: u32, number: u32) {
         let slot = &self.servers[server as usize];
         let fault = slot.drained_by;
         let mut entry = &self.connections[slot.accepted[number as usize]];
@@ -201,23 +199,23 @@ impl Simulation {
                 Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
                 None => Kind::Server(server, server::Event::SentAway { session }),
             };
-            self.record(kind, recorder);
+            self.record(kind);
         }
     }
 
     /// A process is there from the run's beginning on, unless a fault was earlier.
-    pub(super) fn start_server<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    pub(super) fn start_server(&mut self, server: u32) {
         if self.servers[server as usize].host.process() != Process::Dead {
-            self.ask(server, Held::Start, recorder);
+            self.ask(server, Held::Start);
         }
     }
 
     /// A balancer that terminates passes an accepted connection on.
     #[cold]
-    fn passed<R: Recorder>(&mut self, balancer: u32, number: u32, to: u32, recorder: &mut R) {
+    fn passed(&mut self, balancer: u32, number: u32, to: u32) {
         let connection = self.servers[balancer as usize].accepted[number as usize];
         let session = self.connections[connection].caller.code();
-        self.record(Kind::Network(balancer, network::Event::Through { session, server: to }), recorder);
+        self.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
     }
 
     fn wake_server_at(&mut self, server: u32, at: Timestamp) {
@@ -264,7 +262,7 @@ impl Simulation {
     }
 
     /// A redirector hears how many connections each server has, of those that can say so.
-    pub(super) fn report<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    pub(super) fn report(&mut self, server: u32) {
         let mut reports = std::mem::take(&mut self.reports);
         reports.clear();
         reports.extend(
@@ -273,7 +271,7 @@ impl Simulation {
                 .map(|peer| (peer.host.process() == Process::Running).then(|| peer.machine.connections())),
         );
         if self.servers[server as usize].host.process() == Process::Running {
-            self.server_input(server, Input::Peers(&reports), recorder);
+            self.server_input(server, Input::Peers(&reports));
         }
         self.reports = reports;
         if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {

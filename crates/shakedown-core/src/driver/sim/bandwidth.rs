@@ -14,7 +14,6 @@ use super::{Item, Simulation};
 use crate::driver::pipes::{Caller, Ends, Gap, Pipes, Stage};
 use crate::event::Kind as EventKind;
 use crate::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
-use crate::record::Recorder;
 use crate::rng::Purpose;
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
@@ -122,15 +121,15 @@ impl Simulation {
     }
 
     /// A message has come to the next place on its way, or is to be sent once more.
-    pub(super) fn hop<R: Recorder>(&mut self, transmission: u32, recorder: &mut R) {
+    pub(super) fn hop(&mut self, transmission: u32) {
         let Transmission { item, connection, way, stage, order, .. } = self.bottlenecks().transmissions[transmission];
         let entry = &self.connections[connection];
         if stage == Stage::Up && matches!(item, Item::Syn { .. }) && entry.client == ClientEnd::Closed {
             // The session gave up before this SYN left.
             self.bottlenecks().transmissions.release(transmission);
-            self.syn(connection, recorder);
+            self.syn(connection);
         } else if stage == Stage::Arrived {
-            self.arrived(transmission, recorder);
+            self.arrived(transmission);
         } else if stage == Stage::Up && self.is_dead(connection, way, order) {
             self.discard(transmission);
         } else {
@@ -260,12 +259,12 @@ impl Simulation {
     }
 
     /// A message has come through every line; unless its link lost it, it is there.
-    fn arrived<R: Recorder>(&mut self, transmission: u32, recorder: &mut R) {
+    fn arrived(&mut self, transmission: u32) {
         let Transmission { item, connection, way, ordinal, order, left, times, .. } =
             self.bottlenecks().transmissions[transmission];
         if matches!(item, Item::Syn { .. } | Item::SynAck { .. } | Item::SynRefused { .. }) {
             self.bottlenecks().transmissions.release(transmission);
-            return self.come(item, recorder);
+            return self.happen(item);
         }
         if self.is_dead(connection, way, order) {
             return self.discard(transmission);
@@ -279,7 +278,7 @@ impl Simulation {
         }
         let Some(gap) = self.bottlenecks().gaps.get_mut(&(connection, way)) else {
             self.bottlenecks().transmissions.release(transmission);
-            return self.come(item, recorder);
+            return self.happen(item);
         };
         let (ready, whole) = gap.fill(order, transmission);
         if whole {
@@ -288,15 +287,8 @@ impl Simulation {
         for transmission in ready.into_values() {
             let item = self.bottlenecks().transmissions[transmission].item;
             self.bottlenecks().transmissions.release(transmission);
-            self.come(item, recorder);
+            self.happen(item);
         }
-    }
-
-    fn come<R: Recorder>(&mut self, item: Item, recorder: &mut R) {
-        if self.tap.is_some() {
-            self.hear(item);
-        }
-        self.happen(item, recorder);
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.

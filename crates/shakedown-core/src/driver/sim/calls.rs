@@ -7,7 +7,6 @@ use super::{Held, Item, NONE, Simulation};
 use crate::fault::Side;
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use crate::network::{Process, Way};
-use crate::record::Recorder;
 use crate::rng::Identity;
 
 /// What happens to a connection at the end that opened it.
@@ -94,7 +93,7 @@ impl Simulation {
 
     /// The server that opened a connection hears of it, at once or when it goes on.
     #[cold]
-    pub(super) fn tell_server<R: Recorder>(&mut self, connection: u32, news: News, recorder: &mut R) {
+    pub(super) fn tell_server(&mut self, connection: u32, news: News) {
         let Connection { caller, client_number, .. } = self.connections[connection];
         let Who::Server(server) = caller.who() else { return };
         if self.servers[server as usize].host.process() == Process::Hung {
@@ -103,16 +102,16 @@ impl Simulation {
         }
         let c = ConnectionId(client_number);
         match news {
-            News::Connected => self.server_input(server, Input::Connected(c), recorder),
-            News::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why), recorder),
-            News::Eof => self.server_input(server, Input::Eof(c), recorder),
-            News::Reset => self.server_input(server, Input::Reset(c), recorder),
+            News::Connected => self.server_input(server, Input::Connected(c)),
+            News::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why)),
+            News::Eof => self.server_input(server, Input::Eof(c)),
+            News::Reset => self.server_input(server, Input::Reset(c)),
             News::Received { segment } if self.tls.concerns(connection, Way::ToClient) => {
-                self.flight_at_client(connection, segment, recorder);
+                self.flight_at_client(connection, segment);
             }
             News::Received { segment } => {
                 let bytes = std::mem::take(&mut self.segments[segment]);
-                self.server_input(server, Input::Received(c, &bytes), recorder);
+                self.server_input(server, Input::Received(c, &bytes));
                 self.segments[segment] = bytes;
                 self.segments.release(segment);
             }
@@ -121,12 +120,12 @@ impl Simulation {
 
     /// A process that goes on hears what happened meanwhile to a connection that it opened; nothing, if it has closed
     /// it in the meantime.
-    pub(super) fn tell_late<R: Recorder>(&mut self, connection: u32, news: News, recorder: &mut R) {
+    pub(super) fn tell_late(&mut self, connection: u32, news: News) {
         let Connection { client, .. } = self.connections[connection];
         match news {
             // Told of its end, the kernel has closed it already.
-            News::Failed(_) | News::Reset => self.tell_server(connection, news, recorder),
-            _ if client == ClientEnd::Open => self.tell_server(connection, news, recorder),
+            News::Failed(_) | News::Reset => self.tell_server(connection, news),
+            _ if client == ClientEnd::Open => self.tell_server(connection, news),
             News::Received { segment } => self.segments.release(segment),
             News::Connected | News::Eof => {}
         }
@@ -161,13 +160,13 @@ impl Simulation {
     /// What arrives for an end that is closed: its host answers RST, or has no power and says nothing. True when it
     /// stalled there.
     #[inline]
-    pub(super) fn arrives_too_late<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) -> bool {
+    pub(super) fn arrives_too_late(&mut self, connection: u32, segment: u32) -> bool {
         let Connection { caller, server_end, .. } = self.connections[connection];
         if server_end != ServerEnd::Accepted {
             return false;
         }
         if !self.caller_powered(caller) {
-            self.stall(connection, Way::ToClient, Spot::End, Kept::Segment(segment), recorder);
+            self.stall(connection, Way::ToClient, Spot::End, Kept::Segment(segment));
             return true;
         }
         self.reset_to_server(connection);

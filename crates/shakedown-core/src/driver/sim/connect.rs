@@ -8,7 +8,6 @@ use crate::client;
 use crate::event::Kind;
 use crate::machine::{ConnectError, ConnectionId, Input};
 use crate::network::{Event, Message, Process, SynAnswer, Way};
-use crate::record::Recorder;
 use crate::time::Timestamp;
 
 impl Simulation {
@@ -76,11 +75,11 @@ impl Simulation {
         self.push(connection, arrival, Item::SynAck { connection, caller });
     }
 
-    pub(super) fn syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn syn(&mut self, connection: u32) {
         let Connection { caller, server, client, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
-            return self.syn_at_balancer(connection, recorder);
+            return self.syn_at_balancer(connection);
         }
         if client == ClientEnd::Closed {
             // The session gave up while the SYN was on its way; the other end's answer would be for nobody. What an
@@ -89,18 +88,18 @@ impl Simulation {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
         } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
-            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
         } else if self.is_cut(connection, Way::ToServer) {
-            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else {
-            self.answer_syn(connection, recorder);
+            self.answer_syn(connection);
         }
         self.landed(connection);
     }
 
-    pub(super) fn answer_syn<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn answer_syn(&mut self, connection: u32) {
         let Connection { caller, server, .. } = self.connections[connection];
         let session = caller.code();
         let answer = self.servers[server as usize].host.syn();
@@ -111,17 +110,17 @@ impl Simulation {
             }
             SynAnswer::Refused | SynAnswer::Overflowed => {
                 let backlog_full = answer == SynAnswer::Overflowed;
-                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }), recorder);
+                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }));
                 Item::SynRefused { connection }
             }
             SynAnswer::BacklogFull | SynAnswer::Unanswered => {
                 let backlog_full = answer == SynAnswer::BacklogFull;
-                self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }), recorder);
+                self.record(Kind::Network(server, Event::SynDropped { session, backlog_full }));
                 self.repeat_syn(connection);
                 return;
             }
         };
-        self.send_answer(connection, item, recorder);
+        self.send_answer(connection, item);
     }
 
     /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
@@ -155,7 +154,7 @@ impl Simulation {
         leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
-    pub(super) fn syn_ack<R: Recorder>(&mut self, connection: u32, caller: Caller, recorder: &mut R) {
+    pub(super) fn syn_ack(&mut self, connection: u32, caller: Caller) {
         let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
         if cut && entry.client != ClientEnd::Closed {
@@ -171,8 +170,8 @@ impl Simulation {
             entry.came_up(self.now);
             let c = ConnectionId(entry.client_number);
             match caller.who() {
-                Who::Session(session) => self.session_input(session, Input::Connected(c), recorder),
-                Who::Server(_) => self.tell_server(connection, News::Connected, recorder),
+                Who::Session(session) => self.session_input(session, Input::Connected(c)),
+                Who::Server(_) => self.tell_server(connection, News::Connected),
                 Who::Host(host) => self.tell_host(host, client::News::Connected(c.0)),
             }
         }
@@ -180,7 +179,7 @@ impl Simulation {
     }
 
     /// The connect was refused, or the kernel gave up.
-    pub(super) fn not_connected<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+    pub(super) fn not_connected(&mut self, connection: u32, refused: bool) {
         let waits = self.connections[connection].client != ClientEnd::Closed;
         if refused && waits && self.is_cut(connection, Way::ToClient) {
             self.repeat_syn(connection);
@@ -199,12 +198,12 @@ impl Simulation {
             Who::Session(session) => {
                 self.landed(connection);
                 if !abandoned {
-                    self.session_input(session, Input::ConnectFailed(c, why), recorder);
+                    self.session_input(session, Input::ConnectFailed(c, why));
                 }
             }
             Who::Server(_) => {
                 if !abandoned {
-                    self.tell_server(connection, News::Failed(why), recorder);
+                    self.tell_server(connection, News::Failed(why));
                 }
                 self.landed(connection);
             }

@@ -5,7 +5,6 @@ use crate::event::Kind;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::dns::{Event, Name};
 use crate::network::{SynAnswer, Way};
-use crate::record::Recorder;
 use crate::rng::Identity;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -84,14 +83,14 @@ impl Simulation {
 
     /// The resolver's answer is there. Where it has none, nothing is: the session stops waiting by itself.
     #[cold]
-    pub(super) fn answer<R: Recorder>(&mut self, name: u16, session: u32, connection: u32, recorder: &mut R) {
+    pub(super) fn answer(&mut self, name: u16, session: u32, connection: u32) {
         let slot = &self.sessions[session as usize];
         let host = self.groups[usize::from(slot.machine.group())].host_of(slot.machine.index());
         let client = (self.client(session), u64::from(connection));
         let mut addresses = std::mem::take(&mut self.dns.addresses);
         let ttl = self.dns.names[usize::from(name)].answer(self.seed, host, client, self.now, &mut addresses);
         if let Some(ttl) = ttl {
-            self.session_input(session, Input::Resolved(ConnectionId(connection), &addresses, ttl), recorder);
+            self.session_input(session, Input::Resolved(ConnectionId(connection), &addresses, ttl));
         }
         self.dns.addresses = addresses;
     }
@@ -102,15 +101,15 @@ impl Simulation {
     }
 
     /// Somebody writes other records.
-    pub(super) fn records_change<R: Recorder>(&mut self, name: u16, recorder: &mut R) {
+    pub(super) fn records_change(&mut self, name: u16) {
         let mut events = Vec::new();
         self.dns.names[usize::from(name)].change(self.now, |event| events.push(event));
-        self.record_changes(name, events, recorder);
+        self.record_changes(name, events);
     }
 
-    fn record_changes<R: Recorder>(&mut self, name: u16, events: Vec<Event>, recorder: &mut R) {
+    fn record_changes(&mut self, name: u16, events: Vec<Event>) {
         for event in events {
-            self.record(Kind::Dns(name, event), recorder);
+            self.record(Kind::Dns(name, event));
         }
     }
 
@@ -143,11 +142,11 @@ impl Simulation {
         self.queue.push(at.min(expires), Item::CheckEnds { check, went_well });
     }
 
-    pub(super) fn check_ends<R: Recorder>(&mut self, check: u32, went_well: bool, recorder: &mut R) {
+    pub(super) fn check_ends(&mut self, check: u32, went_well: bool) {
         let Check { name, server, .. } = self.dns.checks[check as usize];
         let mut events = Vec::new();
         self.dns.names[usize::from(name)].checked(self.now, server, went_well, |event| events.push(event));
-        self.record_changes(name, events, recorder);
+        self.record_changes(name, events);
     }
 
     fn way_of_check(&self, check: u32, way: Way) -> Nanos {

@@ -10,16 +10,15 @@ use crate::event::Kind as EventKind;
 use crate::fault::{Action, Cut, Event, Kind};
 use crate::machine::Input;
 use crate::network::{Process, Way};
-use crate::record::Recorder;
 use crate::server::Server;
 
 impl Simulation {
-    pub(super) fn fault_begins<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
+    pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
         let action = self.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
         for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
             let server = self.faults[fault as usize].windows[window as usize].servers[target];
-            self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }), recorder);
+            self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
             if kind == Kind::DnsOutage {
                 self.dns.name(server).fail(self.now);
                 continue;
@@ -35,29 +34,29 @@ impl Simulation {
                 Action::Backlog { to } => slot.host.set_backlog(to),
                 Action::Drain { code, over } => {
                     slot.drained_by = Some(fault as u16);
-                    self.ask(server, Held::Drain { code, over }, recorder);
+                    self.ask(server, Held::Drain { code, over });
                 }
             }
         }
         if kind == Kind::Partition {
             self.partitions.push(fault);
-            self.record_cuts(fault, Event::Parted, recorder);
+            self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
-            self.record_cuts(fault, |cut| Event::Impaired(kind, cut), recorder);
+            self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
             if kind == Kind::Reset {
-                self.reset_connections(fault, window, recorder);
+                self.reset_connections(fault, window);
             }
         }
     }
 
-    pub(super) fn fault_heals<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
+    pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
         let action = self.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
         for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
             let server = self.faults[fault as usize].windows[window as usize].servers[target];
             if kind == Kind::DnsOutage {
                 self.dns.name(server).heal(self.now);
-                self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
+                self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
                 continue;
             }
             let slot = &mut self.servers[server as usize];
@@ -75,23 +74,23 @@ impl Simulation {
                 Action::Drain { .. } | Action::DnsOutage | Action::Partition => {}
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
             }
-            self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }), recorder);
+            self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
             if kind == Kind::Drain {
-                self.ask(server, Held::Resume, recorder);
+                self.ask(server, Held::Resume);
             }
-            self.go_on(server, recorder);
+            self.go_on(server);
         }
         if kind == Kind::Partition {
             self.partitions.retain(|active| *active != fault);
-            self.record_cuts(fault, Event::Joined, recorder);
+            self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
-            self.record_cuts(fault, |cut| Event::Cleared(kind, cut), recorder);
+            self.record_cuts(fault, |cut| Event::Cleared(kind, cut));
         }
     }
 
     /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
     #[cold]
-    fn reset_connections<R: Recorder>(&mut self, fault: u32, window: u32, recorder: &mut R) {
+    fn reset_connections(&mut self, fault: u32, window: u32) {
         // Whoever dials anew is none of those that were up.
         let mut struck: Vec<u32> = (0..self.connections.len() as u32)
             .filter(|connection| self.is_up(*connection) && self.is_reset(fault, window, *connection))
@@ -112,11 +111,11 @@ impl Simulation {
                 continue;
             }
             for session in self.sessions_over(connection) {
-                self.record(EventKind::Fault(fault as u16, Event::Reset { session }), recorder);
+                self.record(EventKind::Fault(fault as u16, Event::Reset { session }));
             }
             self.connections[connection].in_flight += 1;
-            self.reset_at_client(connection, recorder);
-            self.reset_at_server(connection, recorder);
+            self.reset_at_client(connection);
+            self.reset_at_server(connection);
             self.landed(connection);
         }
     }
@@ -152,10 +151,10 @@ impl Simulation {
         }
     }
 
-    fn record_cuts<R: Recorder>(&mut self, fault: u32, event: impl Fn(Cut) -> Event, recorder: &mut R) {
+    fn record_cuts(&mut self, fault: u32, event: impl Fn(Cut) -> Event) {
         for number in 0..self.faults[fault as usize].cuts.len() {
             let cut = self.faults[fault as usize].cuts[number];
-            self.record(EventKind::Fault(fault as u16, event(cut)), recorder);
+            self.record(EventKind::Fault(fault as u16, event(cut)));
         }
     }
 
@@ -247,33 +246,33 @@ impl Simulation {
     }
 
     /// Asks something of a process, which does it once it runs.
-    pub(super) fn ask<R: Recorder>(&mut self, server: u32, what: Held, recorder: &mut R) {
+    pub(super) fn ask(&mut self, server: u32, what: Held) {
         self.servers[server as usize].held.push(what);
-        self.go_on(server, recorder);
+        self.go_on(server);
     }
 
     /// A process that runs goes on with what has arrived while it was hung.
-    pub(super) fn go_on<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    pub(super) fn go_on(&mut self, server: u32) {
         if self.servers[server as usize].host.process() != Process::Running {
             return;
         }
         for item in std::mem::take(&mut self.servers[server as usize].held) {
             match item {
-                Held::Wake => self.server_input(server, Input::Wake, recorder),
-                Held::Start => self.server_input(server, Input::Start, recorder),
+                Held::Wake => self.server_input(server, Input::Wake),
+                Held::Start => self.server_input(server, Input::Start),
                 Held::Drain { code, over } => {
                     self.servers[server as usize].host.listen(false);
-                    self.with_server(server, recorder, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
+                    self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
                 Held::Resume => {
                     self.servers[server as usize].host.listen(true);
-                    self.with_server(server, recorder, |machine, cx, _, out| machine.resume(cx, out));
+                    self.with_server(server, |machine, cx, _, out| machine.resume(cx, out));
                 }
-                Held::News { connection, news } => self.tell_late(connection, news, recorder),
+                Held::News { connection, news } => self.tell_late(connection, news),
                 Held::Segment { connection, segment } => {
                     let end = self.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {
-                        self.receive_at_server(connection, segment, recorder);
+                        self.receive_at_server(connection, segment);
                     } else {
                         self.segments.release(segment);
                     }
@@ -281,7 +280,7 @@ impl Simulation {
                 }
                 Held::Fin { connection } => {
                     if self.is_alive_at(connection, server) {
-                        self.end_at_server(connection, Input::Eof, recorder);
+                        self.end_at_server(connection, Input::Eof);
                     }
                     self.landed(connection);
                 }

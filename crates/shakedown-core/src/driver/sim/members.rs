@@ -4,7 +4,6 @@ use super::{Held, Item, Simulation};
 use crate::event::Kind;
 use crate::machine::EndpointId;
 use crate::network::Process;
-use crate::record::Recorder;
 use crate::server::{Event, Server};
 use crate::time::Nanos;
 
@@ -39,26 +38,26 @@ impl Simulation {
         }
     }
 
-    pub(super) fn member<R: Recorder>(&mut self, server: u32, step: Step, recorder: &mut R) {
+    pub(super) fn member(&mut self, server: u32, step: Step) {
         let slot = &mut self.servers[server as usize];
         match step {
             Step::Joins => {
                 slot.host.start();
                 slot.machine = Server::started(self.now);
                 self.directory.list(EndpointId(server), true);
-                self.record(Kind::Server(server, Event::Joined), recorder);
+                self.record(Kind::Server(server, Event::Joined));
             }
             Step::Leaves { over } => {
                 slot.drained_by = None;
                 self.directory.list(EndpointId(server), false);
-                self.record(Kind::Server(server, Event::Leaving), recorder);
-                self.ask(server, Held::Drain { code: GOING_AWAY, over }, recorder);
+                self.record(Kind::Server(server, Event::Leaving));
+                self.ask(server, Held::Drain { code: GOING_AWAY, over });
             }
             Step::Ends => {
                 if slot.host.process() != Process::Dead {
                     self.lose_process(server, true);
                 }
-                self.record(Kind::Server(server, Event::Left), recorder);
+                self.record(Kind::Server(server, Event::Left));
             }
         }
     }

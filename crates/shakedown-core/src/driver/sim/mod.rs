@@ -277,7 +277,10 @@ pub struct Simulation {
     seed: Seed,
     now: Timestamp,
     end: Timestamp,
+    /// Events so far.
     seq: u64,
+    /// Those that nobody has taken yet.
+    events: Vec<Event>,
     queue: Queue<Item>,
     directory: Directory,
     dns: Dns,
@@ -329,6 +332,12 @@ pub struct Simulation {
     server_outputs: Option<Box<server::Outputs>>,
     reports: Vec<Option<u32>>,
 }
+
+/// Items whose events a recorder gets at once: as many as stay in a processor's nearest cache.
+const BATCH: u64 = 64;
+
+/// Events that there is room for from one batch to the next. A fault may strike more connections than that at once.
+const EVENTS_KEPT: usize = 4096;
 
 /// No connection.
 const NONE: u32 = u32::MAX;
@@ -384,6 +393,7 @@ impl Simulation {
             now: Timestamp::ZERO,
             end: Timestamp::ZERO + scenario.duration(),
             seq: 0,
+            events: Vec::new(),
             queue: Queue::default(),
             directory: scenario.directory(),
             lossy: links.lossy() || !lossy_faults.is_empty(),
@@ -492,26 +502,40 @@ impl Simulation {
         self.seq
     }
 
-    /// Works through at most `budget` items. False when the run is at its end.
-    pub fn advance<R: Recorder>(&mut self, recorder: &mut R, budget: u64) -> bool {
-        self.work(recorder, budget, |_, _| {})
+    /// Works through at most `budget` items, and gives the recorder their events. False when the run is at its end.
+    pub fn advance(&mut self, recorder: &mut impl Recorder, mut budget: u64) -> bool {
+        while budget > 0 {
+            let items = budget.min(BATCH);
+            budget -= items;
+            let goes_on = self.step(items);
+            recorder.record_all(&self.events);
+            self.events.clear();
+            self.events.shrink_to(EVENTS_KEPT);
+            if !goes_on {
+                return false;
+            }
+        }
+        true
     }
 
-    /// The same; `hear` is told of each item before it is dealt with.
-    #[inline(always)]
-    fn work<R: Recorder>(&mut self, recorder: &mut R, budget: u64, hear: impl Fn(&mut Simulation, Item)) -> bool {
+    /// The events since they were drained last. Whoever calls [`Simulation::step`] drains them now and then.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
+        self.events.drain(..)
+    }
+
+    /// Works through at most `budget` items. Their events wait for [`Simulation::drain`]. False when the run is at its end.
+    pub fn step(&mut self, budget: u64) -> bool {
         for _ in 0..budget {
             // Arrivals come in order of time anyway: they need no place in the queue.
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
             match self.queue.pop(arrival) {
                 Some((at, item)) if at < self.end => {
                     self.now = at;
-                    hear(self, item);
-                    self.happen(item, recorder);
+                    self.happen(item);
                 }
                 None if arrival < self.end => {
                     self.now = arrival;
-                    self.arrive(recorder);
+                    self.arrive();
                 }
                 _ => {
                     self.now = self.end;
@@ -522,59 +546,62 @@ impl Simulation {
         true
     }
 
-    fn happen<R: Recorder>(&mut self, item: Item, recorder: &mut R) {
+    fn happen(&mut self, item: Item) {
+        if self.exceptional {
+            self.hear(item);
+        }
         match item {
-            Item::Restart { session } => self.restart(session, recorder),
-            Item::SessionWake { session } => self.wake_session(session, recorder),
-            Item::ServerWake { server } => self.wake_server(server, recorder),
-            Item::Report { server } => self.report(server, recorder),
-            Item::Pause { server } => self.pause(server, recorder),
-            Item::Member { server, step } => self.member(server, step, recorder),
-            Item::Syn { connection } => self.syn(connection, recorder),
-            Item::SynAck { connection, caller } => self.syn_ack(connection, caller, recorder),
-            Item::SynRefused { connection } => self.not_connected(connection, true, recorder),
-            Item::SynGivenUp { connection } => self.not_connected(connection, false, recorder),
-            Item::ToServer { connection, segment } => self.segment_at_server(connection, segment, recorder),
+            Item::Restart { session } => self.restart(session),
+            Item::SessionWake { session } => self.wake_session(session),
+            Item::ServerWake { server } => self.wake_server(server),
+            Item::Report { server } => self.report(server),
+            Item::Pause { server } => self.pause(server),
+            Item::Member { server, step } => self.member(server, step),
+            Item::Syn { connection } => self.syn(connection),
+            Item::SynAck { connection, caller } => self.syn_ack(connection, caller),
+            Item::SynRefused { connection } => self.not_connected(connection, true),
+            Item::SynGivenUp { connection } => self.not_connected(connection, false),
+            Item::ToServer { connection, segment } => self.segment_at_server(connection, segment),
             Item::ToClient { connection, caller, segment } => {
-                self.segment_at_client(connection, caller, segment, recorder);
+                self.segment_at_client(connection, caller, segment);
             }
-            Item::FinToServer { connection } => self.fin_at_server(connection, recorder),
-            Item::FinToClient { connection } => self.fin_at_client(connection, recorder),
-            Item::RstToServer { connection } => self.rst_at_server(connection, recorder),
-            Item::RstToClient { connection } => self.rst_at_client(connection, recorder),
-            Item::Hop { transmission } => self.hop(transmission, recorder),
-            Item::Retransmitted { connection, way, spot } => self.retransmitted(connection, way, spot, recorder),
-            Item::SynBehind { connection } => self.syn_behind(connection, recorder),
-            Item::RelayAnswer { connection, refused } => self.relay_answer(connection, refused, recorder),
-            Item::Relay { connection, segment, way } => self.relay(connection, way, Kept::Segment(segment), recorder),
+            Item::FinToServer { connection } => self.fin_at_server(connection),
+            Item::FinToClient { connection } => self.fin_at_client(connection),
+            Item::RstToServer { connection } => self.rst_at_server(connection),
+            Item::RstToClient { connection } => self.rst_at_client(connection),
+            Item::Hop { transmission } => self.hop(transmission),
+            Item::Retransmitted { connection, way, spot } => self.retransmitted(connection, way, spot),
+            Item::SynBehind { connection } => self.syn_behind(connection),
+            Item::RelayAnswer { connection, refused } => self.relay_answer(connection, refused),
+            Item::Relay { connection, segment, way } => self.relay(connection, way, Kept::Segment(segment)),
             Item::RelayEnd { connection, way, reset } => {
-                self.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin }, recorder);
+                self.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin });
             }
-            Item::ServerStart { server } => self.start_server(server, recorder),
-            Item::GivenUp { connection, way } => self.given_up(connection, way, recorder),
-            Item::Answer { name, session, connection } => self.answer(name, session, connection, recorder),
-            Item::RecordsChange { name } => self.records_change(name, recorder),
+            Item::ServerStart { server } => self.start_server(server),
+            Item::GivenUp { connection, way } => self.given_up(connection, way),
+            Item::Answer { name, session, connection } => self.answer(name, session, connection),
+            Item::RecordsChange { name } => self.records_change(name),
             Item::Check { check } => self.check_begins(check),
             Item::CheckArrives { check } => self.check_arrives(check),
-            Item::CheckEnds { check, went_well } => self.check_ends(check, went_well, recorder),
-            Item::Tell => self.tell_sessions(recorder),
+            Item::CheckEnds { check, went_well } => self.check_ends(check, went_well),
+            Item::Tell => self.tell_sessions(),
             Item::Idle { connection, since } => self.idle_for_long(connection, since),
             Item::FaultBegins { fault, window } => {
                 self.next_quiet();
-                self.fault_begins(fault, window, recorder);
+                self.fault_begins(fault, window);
             }
             Item::FaultHeals { fault, window } => {
                 self.next_quiet();
-                self.fault_heals(fault, window, recorder);
+                self.fault_heals(fault, window);
             }
         }
         if !self.noted.is_empty() {
-            self.record_noted(recorder);
+            self.record_noted();
         }
     }
 
-    fn record<R: Recorder>(&mut self, kind: Kind, recorder: &mut R) {
-        recorder.record(&Event { at: self.now, seq: self.seq, kind });
+    fn record(&mut self, kind: Kind) {
+        self.events.push(Event { at: self.now, seq: self.seq, kind });
         self.seq += 1;
     }
 }

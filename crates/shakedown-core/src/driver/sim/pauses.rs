@@ -3,7 +3,6 @@
 use super::{Item, Simulation};
 use crate::event::Kind;
 use crate::network::Process;
-use crate::record::Recorder;
 use crate::server::{Event, Pauses};
 use crate::time::Timestamp;
 
@@ -43,7 +42,7 @@ impl Simulation {
     }
 
     /// A server's pause begins, or ends. Whatever else stops the process meanwhile stops it for as long as that takes.
-    pub(super) fn pause<R: Recorder>(&mut self, server: u32, recorder: &mut R) {
+    pub(super) fn pause(&mut self, server: u32) {
         let slot = &mut self.servers[server as usize];
         let Some(pausing) = &mut slot.pauses else { return };
         if !pausing.lasts {
@@ -52,7 +51,7 @@ impl Simulation {
             if slot.host.process() != Process::Dead {
                 pausing.stops_process = true;
                 slot.host.hang();
-                self.record(Kind::Server(server, Event::Paused), recorder);
+                self.record(Kind::Server(server, Event::Paused));
             }
             return;
         }
@@ -60,8 +59,8 @@ impl Simulation {
         let stopped = std::mem::take(&mut pausing.stops_process);
         if stopped {
             slot.host.go_on();
-            self.record(Kind::Server(server, Event::Resumed), recorder);
-            self.go_on(server, recorder);
+            self.record(Kind::Server(server, Event::Resumed));
+            self.go_on(server);
         }
         self.next_pause(server);
     }

@@ -12,7 +12,6 @@ use crate::event::Kind;
 use crate::fault::Side;
 use crate::machine::EndpointId;
 use crate::network::{Event, Message, Process, SynAnswer, Way};
-use crate::record::Recorder;
 use crate::server;
 use crate::time::{Nanos, Timestamp};
 
@@ -160,7 +159,7 @@ impl Simulation {
     }
 
     /// A SYN arrives at a balancer's host.
-    pub(super) fn syn_at_balancer<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn syn_at_balancer(&mut self, connection: u32) {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let (session, balancer) = (caller.code(), self.dialled(connection));
         if client == ClientEnd::Closed {
@@ -168,21 +167,21 @@ impl Simulation {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
         } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
-            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
         } else if self.is_cut_at(connection, Way::ToServer, Spot::Balancer) || self.stands_still(balancer) {
-            self.record(Kind::Network(balancer, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.record(Kind::Network(balancer, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else if self.flows.get(&connection).is_some_and(|flow| flow.known) {
             // A repetition belongs to its flow, whatever the checks have found out meanwhile.
             self.pass_syn(connection);
         } else {
-            self.begin_flow(connection, balancer, recorder);
+            self.begin_flow(connection, balancer);
         }
         self.landed(connection);
     }
 
-    fn begin_flow<R: Recorder>(&mut self, connection: u32, balancer: u32, recorder: &mut R) {
+    fn begin_flow(&mut self, connection: u32, balancer: u32) {
         // A flow that was lost with the balancer's process leaves nothing behind here.
         self.flows.remove(&connection);
         let entry = &mut self.connections[connection];
@@ -197,15 +196,15 @@ impl Simulation {
             let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
             let chosen = slot.machine.forward(&cx, from);
             if chosen.is_none() {
-                self.record(Kind::Server(balancer, server::Event::NotForwarded { connection }), recorder);
+                self.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
             }
             chosen
         } else {
             None
         };
         let Some(EndpointId(to)) = chosen else {
-            self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }), recorder);
-            self.send_answer(connection, Item::SynRefused { connection }, recorder);
+            self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }));
+            self.send_answer(connection, Item::SynRefused { connection });
             return;
         };
         let route = self.links.route_between(balancer, to);
@@ -216,9 +215,9 @@ impl Simulation {
         let entry = &mut self.connections[connection];
         entry.set_relayed(true);
         entry.server = to;
-        self.record(Kind::Server(balancer, server::Event::FlowBegan { connection }), recorder);
-        self.record(Kind::Server(balancer, server::Event::Forwarded { connection, to }), recorder);
-        self.record(Kind::Network(balancer, Event::Through { session, server: to }), recorder);
+        self.record(Kind::Server(balancer, server::Event::FlowBegan { connection }));
+        self.record(Kind::Server(balancer, server::Event::Forwarded { connection, to }));
+        self.record(Kind::Network(balancer, Event::Through { session, server: to }));
         self.pass_syn(connection);
     }
 
@@ -231,7 +230,7 @@ impl Simulation {
     }
 
     /// A SYN that went through a balancer arrives at the server's host.
-    pub(super) fn syn_behind<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn syn_behind(&mut self, connection: u32) {
         let Connection { caller, client, server, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if !self.connections[connection].is_relayed() {
@@ -241,19 +240,19 @@ impl Simulation {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
         } else if self.lossy && self.syn_lost(connection, Leg::Behind, Message::Syn) {
-            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }), recorder);
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
         } else if self.is_cut(connection, Way::ToServer) {
-            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }), recorder);
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else {
-            self.answer_syn(connection, recorder);
+            self.answer_syn(connection);
         }
         self.landed(connection);
     }
 
     /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
-    pub(super) fn relay_answer<R: Recorder>(&mut self, connection: u32, refused: bool, recorder: &mut R) {
+    pub(super) fn relay_answer(&mut self, connection: u32, refused: bool) {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let flow = self.flows.get(&connection).filter(|_| refused || server_end != ServerEnd::None);
         let Some(&Flow { balancer, known, .. }) = flow else {
@@ -269,7 +268,7 @@ impl Simulation {
         }
         if lost {
             self.tap_answer_lost(connection, Leg::Before);
-            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
+            self.record(Kind::Network(balancer, Event::Lost { session, message: Message::SynAck, times: 1 }));
         }
         if !silent && !lost {
             let at = self.arrival_of_answer_before(connection);
@@ -284,7 +283,7 @@ impl Simulation {
     }
 
     /// Something else arrives at the balancer.
-    pub(super) fn relay<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) {
+    pub(super) fn relay(&mut self, connection: u32, way: Way, kept: Kept) {
         let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
             if let Kept::Segment(segment) = kept {
@@ -297,7 +296,7 @@ impl Simulation {
         };
         let behind_another = self.connections[connection].is_stalled(way, Spot::Balancer);
         if behind_another || self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
-            self.stall(connection, way, Spot::Balancer, kept, recorder);
+            self.stall(connection, way, Spot::Balancer, kept);
             return;
         }
         if known {
@@ -378,7 +377,7 @@ impl Simulation {
     /// A balancer has found a server down: its flows there are cut, if they are to be. One that terminates connections
     /// does that itself.
     #[cold]
-    pub(super) fn found_down<R: Recorder>(&mut self, balancer: u32, server: u32, recorder: &mut R) {
+    pub(super) fn found_down(&mut self, balancer: u32, server: u32) {
         if !self.is_relay(balancer) || !self.plans[self.servers[balancer as usize].group].cuts_when_down() {
             return;
         }
@@ -398,7 +397,7 @@ impl Simulation {
                 self.reset_server(connection);
             }
         }
-        self.record_noted(recorder);
+        self.record_noted();
     }
 
     /// A balancer no longer has a flow.

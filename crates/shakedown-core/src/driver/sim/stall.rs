@@ -14,7 +14,6 @@ use crate::event::Kind;
 use crate::fault::Fault;
 use crate::machine::{ConnectionId, Input};
 use crate::network::{Event, Message, Rto, Way};
-use crate::record::Recorder;
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
@@ -142,28 +141,28 @@ impl Simulation {
     }
 
     #[cold]
-    pub(super) fn record_noted<R: Recorder>(&mut self, recorder: &mut R) {
+    pub(super) fn record_noted(&mut self) {
         let mut noted = std::mem::take(&mut self.noted);
         for kind in noted.drain(..) {
-            self.record(kind, recorder);
+            self.record(kind);
         }
         self.noted = noted;
     }
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
-    pub(super) fn held_up<R: Recorder>(&mut self, connection: u32, way: Way, kept: Kept, recorder: &mut R) -> bool {
+    pub(super) fn held_up(&mut self, connection: u32, way: Way, kept: Kept) -> bool {
         if !self.connections[connection].is_stalled(way, Spot::End) && !self.is_cut(connection, way) {
             return false;
         }
-        self.stall(connection, way, Spot::End, kept, recorder);
+        self.stall(connection, way, Spot::End, kept);
         true
     }
 
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub(super) fn stall<R: Recorder>(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept, recorder: &mut R) {
+    pub(super) fn stall(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept) {
         if let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) {
             stall.kept.push(kept);
             return;
@@ -173,7 +172,7 @@ impl Simulation {
         let (session, server, rto) = (entry.caller.code(), entry.server, entry.rto());
         self.stalls.insert((connection, way, spot), Stall { kept: vec![kept], rto, retries: 0 });
         let to_server = way == Way::ToServer;
-        self.record(Kind::Network(server, Event::Stalled { session, to_server }), recorder);
+        self.record(Kind::Network(server, Event::Stalled { session, to_server }));
         self.next_transmission(connection, way, spot, rto, 0);
     }
 
@@ -207,7 +206,7 @@ impl Simulation {
         }
     }
 
-    pub(super) fn retransmitted<R: Recorder>(&mut self, connection: u32, way: Way, spot: Spot, recorder: &mut R) {
+    pub(super) fn retransmitted(&mut self, connection: u32, way: Way, spot: Spot) {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
@@ -228,7 +227,7 @@ impl Simulation {
             let forgotten = spot == Spot::End && self.is_forgotten(connection);
             for kept in stall.kept {
                 if spot == Spot::Balancer {
-                    self.relay(connection, way, kept, recorder);
+                    self.relay(connection, way, kept);
                     continue;
                 }
                 if forgotten {
@@ -237,15 +236,15 @@ impl Simulation {
                     continue;
                 }
                 match (way, kept) {
-                    (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment, recorder),
-                    (Way::ToServer, Kept::Fin) => self.fin_at_server(connection, recorder),
-                    (Way::ToServer, Kept::Rst) => self.rst_at_server(connection, recorder),
+                    (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment),
+                    (Way::ToServer, Kept::Fin) => self.fin_at_server(connection),
+                    (Way::ToServer, Kept::Rst) => self.rst_at_server(connection),
                     (Way::ToClient, Kept::Segment(segment)) => {
                         let caller = self.connections[connection].caller;
-                        self.segment_at_client(connection, caller, segment, recorder);
+                        self.segment_at_client(connection, caller, segment);
                     }
-                    (Way::ToClient, Kept::Fin) => self.fin_at_client(connection, recorder),
-                    (Way::ToClient, Kept::Rst) => self.rst_at_client(connection, recorder),
+                    (Way::ToClient, Kept::Fin) => self.fin_at_client(connection),
+                    (Way::ToClient, Kept::Rst) => self.rst_at_client(connection),
                 }
             }
         }
@@ -273,7 +272,7 @@ impl Simulation {
     }
 
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
-    pub(super) fn given_up<R: Recorder>(&mut self, connection: u32, way: Way, recorder: &mut R) {
+    pub(super) fn given_up(&mut self, connection: u32, way: Way) {
         self.forget_stalled(connection, way);
         self.stop_repeating(connection, way);
         let entry = &mut self.connections[connection];
@@ -288,15 +287,15 @@ impl Simulation {
         if heard {
             entry.client = ClientEnd::Closed;
         }
-        self.record(Kind::Network(server, Event::GivenUp { session, to_server }), recorder);
+        self.record(Kind::Network(server, Event::GivenUp { session, to_server }));
         if heard {
             match caller.who() {
-                Who::Session(session) => self.session_input(session, Input::Reset(c), recorder),
-                Who::Server(_) => self.tell_server(connection, News::Reset, recorder),
+                Who::Session(session) => self.session_input(session, Input::Reset(c)),
+                Who::Server(_) => self.tell_server(connection, News::Reset),
                 Who::Host(_) => self.carrier_lost(connection, false),
             }
         } else if !to_server {
-            self.reset_at_server(connection, recorder);
+            self.reset_at_server(connection);
         }
         self.landed(connection);
     }

@@ -12,7 +12,6 @@ use crate::client::{Action, News, Pool, Wish};
 use crate::h2::{self, Frame};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::Way;
-use crate::record::Recorder;
 use crate::rng::Identity;
 use crate::time::Timestamp;
 
@@ -162,9 +161,9 @@ impl Simulation {
         self.streams.told.push_back((session, input));
     }
 
-    pub(super) fn tell_sessions<R: Recorder>(&mut self, recorder: &mut R) {
+    pub(super) fn tell_sessions(&mut self) {
         while let Some((session, input)) = self.streams.told.pop_front() {
-            self.session_input(session, input, recorder);
+            self.session_input(session, input);
         }
     }
 
@@ -326,17 +325,12 @@ impl Simulation {
 
     /// A connection has ended at its server, and with it the streams on it.
     #[cold]
-    pub(super) fn streams_end_at_server<R: Recorder>(
-        &mut self,
-        carrier: u32,
-        input: fn(ConnectionId) -> Input<'static>,
-        recorder: &mut R,
-    ) {
+    pub(super) fn streams_end_at_server(&mut self, carrier: u32, input: fn(ConnectionId) -> Input<'static>) {
         for stream in self.streams_on(carrier) {
             let entry = &mut self.connections[stream];
             let (server, number) = (entry.server, ConnectionId(entry.server_number));
             match entry.server_end {
-                ServerEnd::Accepted => self.server_input(server, input(number), recorder),
+                ServerEnd::Accepted => self.server_input(server, input(number)),
                 // Its request was under way.
                 ServerEnd::HalfOpen => {
                     entry.server_end = ServerEnd::Gone;
@@ -349,17 +343,17 @@ impl Simulation {
 
     /// A server's process reads a frame.
     #[cold]
-    pub(super) fn frame_at_server<R: Recorder>(&mut self, carrier: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn frame_at_server(&mut self, carrier: u32, segment: u32) {
         let bytes = std::mem::take(&mut self.segments[segment]);
         let Connection { server, server_number, .. } = self.connections[carrier];
         let on = ConnectionId(server_number);
         let frame = Frame::read(&bytes);
         let stream = frame.and_then(|frame| self.streams.on(carrier, frame.stream()?));
         match (frame, stream) {
-            (Some(Frame::Preface), _) => self.server_input(server, Input::Preface(on), recorder),
+            (Some(Frame::Preface), _) => self.server_input(server, Input::Preface(on)),
             (Some(Frame::Headers { fields, .. }), Some(stream)) => {
                 let (c, client) = self.take_number(stream);
-                self.with_server(server, recorder, |machine, cx, now, out| {
+                self.with_server(server, |machine, cx, now, out| {
                     machine.handle(cx, now, Input::StreamOpened(c, on, client), out);
                     machine.handle(cx, now, Input::Received(c, fields), out);
                 });
@@ -367,11 +361,9 @@ impl Simulation {
             (Some(frame), Some(stream)) if self.connections[stream].server_end == ServerEnd::Accepted => {
                 let c = ConnectionId(self.connections[stream].server_number);
                 match frame {
-                    Frame::Data { bytes, last: false, .. } => {
-                        self.server_input(server, Input::Received(c, bytes), recorder)
-                    }
-                    Frame::Data { last: true, .. } => self.server_input(server, Input::Eof(c), recorder),
-                    _ => self.server_input(server, Input::Reset(c), recorder),
+                    Frame::Data { bytes, last: false, .. } => self.server_input(server, Input::Received(c, bytes)),
+                    Frame::Data { last: true, .. } => self.server_input(server, Input::Eof(c)),
+                    _ => self.server_input(server, Input::Reset(c)),
                 }
             }
             _ => {}
@@ -382,7 +374,7 @@ impl Simulation {
 
     /// A client host reads a frame.
     #[cold]
-    pub(super) fn frame_at_client<R: Recorder>(&mut self, carrier: u32, host: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn frame_at_client(&mut self, carrier: u32, host: u32, segment: u32) {
         let bytes = std::mem::take(&mut self.segments[segment]);
         let line = self.connections[carrier].client_number;
         let frame = Frame::read(&bytes);
@@ -393,7 +385,7 @@ impl Simulation {
             }
             (Some(Frame::GoAway), _) => self.tell_host(host, News::GoAway(line)),
             (Some(frame), Some(stream)) if self.connections[stream].client == ClientEnd::Open => {
-                self.frame_at_session(stream, frame, (host, line), recorder);
+                self.frame_at_session(stream, frame, (host, line));
             }
             _ => {}
         }
@@ -401,26 +393,20 @@ impl Simulation {
         self.segments.release(segment);
     }
 
-    fn frame_at_session<R: Recorder>(
-        &mut self,
-        stream: u32,
-        frame: Frame<'_>,
-        (host, line): (u32, u32),
-        recorder: &mut R,
-    ) {
+    fn frame_at_session(&mut self, stream: u32, frame: Frame<'_>, (host, line): (u32, u32)) {
         let entry = &mut self.connections[stream];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let Who::Session(session) = caller.who() else { return };
         match frame {
             Frame::Headers { fields: bytes, .. } | Frame::Data { bytes, last: false, .. } => {
-                self.session_input(session, Input::Received(c, bytes), recorder);
+                self.session_input(session, Input::Received(c, bytes));
             }
-            Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c), recorder),
+            Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c)),
             Frame::Reset { .. } => {
                 entry.client = ClientEnd::Closed;
                 self.settle(stream);
                 self.tell_host(host, News::StreamEnded(line));
-                self.session_input(session, Input::Reset(c), recorder);
+                self.session_input(session, Input::Reset(c));
             }
             Frame::Preface | Frame::Settings { .. } | Frame::GoAway => {}
         }

@@ -116,19 +116,14 @@ impl Simulation {
 
     /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
     /// carried, in the order in which it was sent.
-    pub fn finish_and_tell<R: Recorder>(&mut self, recorder: &mut R) -> Vec<Message> {
-        while self.advance_and_hear(recorder, u64::MAX) {}
+    pub fn finish_and_tell(&mut self, recorder: &mut impl Recorder) -> Vec<Message> {
+        while self.advance(recorder, u64::MAX) {}
         self.heard()
-    }
-
-    /// As [`Simulation::advance`], and listens.
-    pub fn advance_and_hear<R: Recorder>(&mut self, recorder: &mut R, budget: u64) -> bool {
-        self.work(recorder, budget, Simulation::hear)
     }
 
     /// Works through at most `budget` items before the first session that is scheduled at this moment or later. False
     /// when there are no more.
-    pub fn advance_before<R: Recorder>(&mut self, recorder: &mut R, scheduled: Timestamp, budget: u64) -> bool {
+    pub fn advance_before(&mut self, recorder: &mut impl Recorder, scheduled: Timestamp, budget: u64) -> bool {
         (0..budget).all(|_| {
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
             arrival < scheduled && self.advance(recorder, 1)
@@ -310,6 +305,9 @@ impl Simulation {
     /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
     #[cold]
     pub(super) fn hear(&mut self, item: Item) {
+        if self.tap.is_none() {
+            return;
+        }
         if let Item::Retransmitted { connection, way, spot } = item {
             return self.hear_again(connection, way, spot);
         }

@@ -8,7 +8,6 @@ use super::{GroupSlot, Item, Simulation};
 use crate::client::News;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::Way;
-use crate::record::Recorder;
 use crate::server::TlsKeys;
 use crate::time::Timestamp;
 use crate::tls::{Flight, Ticket, Version};
@@ -247,7 +246,7 @@ impl Simulation {
 
     /// A process reads a flight of a client that TLS is not up with yet.
     #[cold]
-    pub(super) fn flight_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn flight_at_server(&mut self, connection: u32, segment: u32) {
         let entry = &self.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
         let state = self.tls.ends(connection).server;
@@ -255,7 +254,7 @@ impl Simulation {
             // HTTP, which may offer to go on with TLS.
             self.tls.ends(connection).server = Server::Waits { upgraded: true };
             let bytes = std::mem::take(&mut self.segments[segment]);
-            self.server_input(server, Input::Received(c, &bytes), recorder);
+            self.server_input(server, Input::Received(c, &bytes));
             self.segments[segment] = bytes;
             return self.segments.release(segment);
         }
@@ -265,28 +264,28 @@ impl Simulation {
                 let known = self.ticket(server).map(|ticket| ticket.key);
                 let resumed = ticket.is_some() && ticket == known;
                 self.tls.ends(connection).server = Server::Greeted { resumed, upgraded };
-                self.server_input(server, Input::Hello(c, resumed), recorder);
+                self.server_input(server, Input::Hello(c, resumed));
             }
             (Server::Finishing { resumed }, Some(Flight::ClientFinished)) => {
                 self.tls.ends(connection).server = Server::Done;
-                self.server_input(server, Input::Secured(c, resumed), recorder);
+                self.server_input(server, Input::Secured(c, resumed));
             }
             (Server::Answered { upgraded }, Some(Flight::ClientFinished)) => {
                 self.tls.ends(connection).server = Server::Done;
                 let ticket = self.ticket(server);
                 self.flight_to_client(connection, Flight::ServerFinished { ticket });
                 if upgraded {
-                    self.server_input(server, Input::Secured(c, false), recorder);
+                    self.server_input(server, Input::Secured(c, false));
                 }
             }
             // Who speaks without TLS is not spoken with.
-            _ => self.server_input(server, Input::Reset(c), recorder),
+            _ => self.server_input(server, Input::Reset(c)),
         }
     }
 
     /// Whoever opened a connection reads a flight of its server.
     #[cold]
-    pub(super) fn flight_at_client<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn flight_at_client(&mut self, connection: u32, segment: u32) {
         let flight = self.read_flight(segment);
         let (resumed, ticket) = match (self.tls.ends(connection).client, flight) {
             (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
@@ -313,8 +312,8 @@ impl Simulation {
         }
         let secured = Input::Secured(c, resumed);
         match caller.who() {
-            Who::Session(session) => self.session_input(session, secured, recorder),
-            Who::Server(server) => self.server_input(server, secured, recorder),
+            Who::Session(session) => self.session_input(session, secured),
+            Who::Server(server) => self.server_input(server, secured),
             Who::Host(host) => self.tell_host(host, News::Secured(c.0, resumed)),
         }
     }

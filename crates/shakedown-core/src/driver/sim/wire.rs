@@ -10,7 +10,6 @@ use super::{Held, Item, Simulation};
 use crate::event::Kind;
 use crate::machine::{CloseMode, ConnectionId, Input};
 use crate::network::{Event, Message, Process, Way};
-use crate::record::Recorder;
 use crate::rng::Identity;
 use crate::time::Timestamp;
 
@@ -202,7 +201,7 @@ impl Simulation {
     }
 
     /// The answer to a SYN leaves.
-    pub(super) fn send_answer<R: Recorder>(&mut self, connection: u32, item: Item, recorder: &mut R) {
+    pub(super) fn send_answer(&mut self, connection: u32, item: Item) {
         let entry = &self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
         let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
@@ -210,7 +209,7 @@ impl Simulation {
             self.tap_send(item, leg);
         }
         if self.lossy && self.syn_lost(connection, leg, Message::SynAck) {
-            self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }), recorder);
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }));
             self.tap_answer_lost(connection, leg);
             self.repeat_syn(connection);
             return;
@@ -222,8 +221,8 @@ impl Simulation {
         self.push(connection, at, item);
     }
 
-    pub(super) fn segment_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
-        if self.held_up(connection, Way::ToServer, Kept::Segment(segment), recorder) {
+    pub(super) fn segment_at_server(&mut self, connection: u32, segment: u32) {
+        if self.held_up(connection, Way::ToServer, Kept::Segment(segment)) {
             return;
         }
         let Connection { server, server_end, client, .. } = self.connections[connection];
@@ -238,14 +237,14 @@ impl Simulation {
                 self.hold(server, connection, Held::Segment { connection, segment });
             }
             ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => {
-                self.receive_at_server(connection, segment, recorder);
+                self.receive_at_server(connection, segment);
             }
             ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {
                 // A host that is off says nothing, so that the client's kernel goes on trying; one that knows nothing of
                 // the connection answers RST.
                 if client != ClientEnd::Closed {
                     if !slot.host.powered() {
-                        self.stall(connection, Way::ToServer, Spot::End, Kept::Segment(segment), recorder);
+                        self.stall(connection, Way::ToServer, Spot::End, Kept::Segment(segment));
                         return;
                     }
                     self.send(connection, Way::ToClient, Item::RstToClient { connection }, 0);
@@ -257,25 +256,25 @@ impl Simulation {
     }
 
     /// A process that runs reads a segment, after accepting its connection if it has not yet.
-    pub(super) fn receive_at_server<R: Recorder>(&mut self, connection: u32, segment: u32, recorder: &mut R) {
+    pub(super) fn receive_at_server(&mut self, connection: u32, segment: u32) {
         let fresh = self.connections[connection].server_end != ServerEnd::Accepted;
         let accepted = fresh.then(|| self.accept(connection));
         if self.tls.concerns(connection, Way::ToServer) {
             if let Some(accepted) = accepted {
-                self.server_input(self.connections[connection].server, accepted, recorder);
+                self.server_input(self.connections[connection].server, accepted);
             }
-            return self.flight_at_server(connection, segment, recorder);
+            return self.flight_at_server(connection, segment);
         }
         if self.streams.any() && matches!(self.connections[connection].caller.who(), Who::Host(_)) {
             if let Some(accepted) = accepted {
-                self.server_input(self.connections[connection].server, accepted, recorder);
+                self.server_input(self.connections[connection].server, accepted);
             }
-            return self.frame_at_server(connection, segment, recorder);
+            return self.frame_at_server(connection, segment);
         }
         let entry = &self.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
         let bytes = std::mem::take(&mut self.segments[segment]);
-        self.with_server(server, recorder, |machine, cx, now, out| {
+        self.with_server(server, |machine, cx, now, out| {
             if let Some(accepted) = accepted {
                 machine.handle(cx, now, accepted, out);
             }
@@ -290,14 +289,8 @@ impl Simulation {
         self.servers[server as usize].held.push(held);
     }
 
-    pub(super) fn segment_at_client<R: Recorder>(
-        &mut self,
-        connection: u32,
-        caller: Caller,
-        segment: u32,
-        recorder: &mut R,
-    ) {
-        if self.held_up(connection, Way::ToClient, Kept::Segment(segment), recorder) {
+    pub(super) fn segment_at_client(&mut self, connection: u32, caller: Caller, segment: u32) {
+        if self.held_up(connection, Way::ToClient, Kept::Segment(segment)) {
             return;
         }
         let entry = &self.connections[connection];
@@ -305,18 +298,18 @@ impl Simulation {
             let c = ConnectionId(entry.client_number);
             match caller.who() {
                 Who::Session(_) | Who::Host(_) if self.tls.concerns(connection, Way::ToClient) => {
-                    self.flight_at_client(connection, segment, recorder);
+                    self.flight_at_client(connection, segment);
                 }
-                Who::Host(host) => self.frame_at_client(connection, host, segment, recorder),
+                Who::Host(host) => self.frame_at_client(connection, host, segment),
                 Who::Session(session) => {
                     let bytes = std::mem::take(&mut self.segments[segment]);
-                    self.session_input(session, Input::Received(c, &bytes), recorder);
+                    self.session_input(session, Input::Received(c, &bytes));
                     self.segments[segment] = bytes;
                     self.segments.release(segment);
                 }
-                Who::Server(_) => self.tell_server(connection, News::Received { segment }, recorder),
+                Who::Server(_) => self.tell_server(connection, News::Received { segment }),
             }
-        } else if self.arrives_too_late(connection, segment, recorder) {
+        } else if self.arrives_too_late(connection, segment) {
             return;
         } else {
             self.segments.release(segment);
@@ -324,8 +317,8 @@ impl Simulation {
         self.landed(connection);
     }
 
-    pub(super) fn fin_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        if self.held_up(connection, Way::ToServer, Kept::Fin, recorder) {
+    pub(super) fn fin_at_server(&mut self, connection: u32) {
+        if self.held_up(connection, Way::ToServer, Kept::Fin) {
             return;
         }
         let Connection { server, server_end, .. } = self.connections[connection];
@@ -336,7 +329,7 @@ impl Simulation {
                 self.hold(server, connection, Held::Fin { connection });
             }
             ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => {
-                self.end_at_server(connection, Input::Eof, recorder);
+                self.end_at_server(connection, Input::Eof);
             }
             ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {}
         }
@@ -344,20 +337,15 @@ impl Simulation {
     }
 
     /// The process learns that its client's end is closed. A connection that it never accepted just vanishes.
-    pub(super) fn end_at_server<R: Recorder>(
-        &mut self,
-        connection: u32,
-        input: fn(ConnectionId) -> Input<'static>,
-        recorder: &mut R,
-    ) {
+    pub(super) fn end_at_server(&mut self, connection: u32, input: fn(ConnectionId) -> Input<'static>) {
         let entry = &mut self.connections[connection];
         let (server, number) = (entry.server, entry.server_number);
         match entry.server_end {
             ServerEnd::Accepted => {
                 if self.streams.any() {
-                    self.streams_end_at_server(connection, input, recorder);
+                    self.streams_end_at_server(connection, input);
                 }
-                self.server_input(server, input(ConnectionId(number)), recorder);
+                self.server_input(server, input(ConnectionId(number)));
             }
             ServerEnd::Queued => {
                 entry.server_end = ServerEnd::Gone;
@@ -367,16 +355,16 @@ impl Simulation {
         }
     }
 
-    pub(super) fn fin_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        if self.held_up(connection, Way::ToClient, Kept::Fin, recorder) {
+    pub(super) fn fin_at_client(&mut self, connection: u32) {
+        if self.held_up(connection, Way::ToClient, Kept::Fin) {
             return;
         }
         let entry = &self.connections[connection];
         if entry.client == ClientEnd::Open {
             let c = ConnectionId(entry.client_number);
             match entry.caller.who() {
-                Who::Session(session) => self.session_input(session, Input::Eof(c), recorder),
-                Who::Server(_) => self.tell_server(connection, News::Eof, recorder),
+                Who::Session(session) => self.session_input(session, Input::Eof(c)),
+                Who::Server(_) => self.tell_server(connection, News::Eof),
                 Who::Host(_) => {
                     self.carrier_lost(connection, true);
                     self.close_caller(connection, CloseMode::Fin);
@@ -391,37 +379,37 @@ impl Simulation {
         self.end_toward_server(connection, true);
     }
 
-    pub(super) fn rst_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        if self.held_up(connection, Way::ToServer, Kept::Rst, recorder) {
+    pub(super) fn rst_at_server(&mut self, connection: u32) {
+        if self.held_up(connection, Way::ToServer, Kept::Rst) {
             return;
         }
-        self.reset_at_server(connection, recorder);
+        self.reset_at_server(connection);
         self.landed(connection);
     }
 
     /// The server's kernel drops the connection, and tells the process. A hung one finds it when it goes on; until then
     /// its kernel has forgotten it.
-    pub(super) fn reset_at_server<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn reset_at_server(&mut self, connection: u32) {
         let entry = &self.connections[connection];
         let server = entry.server;
         let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
         let hung = self.servers[server as usize].host.process() == Process::Hung;
         match (alive, hung && entry.server_end == ServerEnd::Accepted) {
             (true, true) => self.hold(server, connection, Held::Fin { connection }),
-            (true, false) => self.end_at_server(connection, Input::Reset, recorder),
+            (true, false) => self.end_at_server(connection, Input::Reset),
             (false, _) => {}
         }
     }
 
-    pub(super) fn rst_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
-        if self.held_up(connection, Way::ToClient, Kept::Rst, recorder) {
+    pub(super) fn rst_at_client(&mut self, connection: u32) {
+        if self.held_up(connection, Way::ToClient, Kept::Rst) {
             return;
         }
-        self.reset_at_client(connection, recorder);
+        self.reset_at_client(connection);
     }
 
     /// The client's kernel drops the connection, and tells whoever opened it.
-    pub(super) fn reset_at_client<R: Recorder>(&mut self, connection: u32, recorder: &mut R) {
+    pub(super) fn reset_at_client(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let heard = entry.client != ClientEnd::Closed;
@@ -430,12 +418,12 @@ impl Simulation {
             Who::Session(session) => {
                 self.landed(connection);
                 if heard {
-                    self.session_input(session, Input::Reset(c), recorder);
+                    self.session_input(session, Input::Reset(c));
                 }
             }
             Who::Server(_) => {
                 if heard {
-                    self.tell_server(connection, News::Reset, recorder);
+                    self.tell_server(connection, News::Reset);
                 }
                 self.landed(connection);
             }
