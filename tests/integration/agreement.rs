@@ -1,7 +1,7 @@
 //! One scenario, two drivers: over turmoil, every session lives the life that it lives in the simulator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,6 +16,8 @@ use shakedown::metrics::Value;
 use shakedown::network;
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::time::{Nanos, Timestamp};
+
+use crate::common::{committed, loaded, repository, scenario_files, set};
 
 /// By how much a time may differ between the drivers: not at all, as nothing in these scenarios takes a way that is
 /// shorter than turmoil's steps ([`turmoil::SHORTEST_WAY`]). The connect's round trip, which turmoil makes a one-way trip,
@@ -229,25 +231,15 @@ const COMMITTED: &[(&str, Plan)] = &[
     ),
 ];
 
-fn scenarios(folder: &Path) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(scenarios(&path));
-        } else if path.extension().is_some_and(|ending| ending == "toml") {
-            let inside: PathBuf = path.strip_prefix("scenarios").unwrap().with_extension("");
-            found.insert(inside.to_str().unwrap().to_string());
-        }
-    }
-    found
+/// The names of the committed scenarios.
+fn scenarios() -> BTreeSet<String> {
+    let root = repository("scenarios");
+    let name = |file: PathBuf| file.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().to_string();
+    scenario_files(&root).into_iter().map(name).collect()
 }
 
 fn load(name: &str, sets: &[&str], seed: Option<u64>) -> Scenario {
-    let text = std::fs::read_to_string(format!("scenarios/{name}.toml")).unwrap();
-    let sets = sets.iter().map(ToString::to_string).collect();
-    shakedown::scenario::load(name, name, &text, &Overrides { sets, seed, ..Overrides::default() })
-        .unwrap_or_else(|problem| panic!("{name}: {problem}"))
+    committed(name, &Overrides { seed, ..set(sets) })
 }
 
 /// Every event of a run, and what the run came to: in the simulator, and over turmoil.
@@ -313,7 +305,7 @@ fn rest(events: &[Event]) -> BTreeMap<String, u32> {
 #[test]
 fn every_committed_scenario_tells_the_same_story_over_turmoil_or_is_refused() {
     let names: BTreeSet<String> = COMMITTED.iter().map(|(name, _)| (*name).to_string()).collect();
-    assert_eq!(names, scenarios(Path::new("scenarios")), "which scenarios both drivers run is held here");
+    assert_eq!(names, scenarios(), "which scenarios both drivers run is held here");
     for (name, plan) in COMMITTED {
         let sets = match plan {
             Refused(key) => {
@@ -444,7 +436,7 @@ at = "3600ms"
 
 #[test]
 fn resets_strike_the_same_connections_over_turmoil() {
-    let scenario = shakedown::scenario::load("reset", "reset", RESET, &Overrides::default()).unwrap();
+    let scenario = loaded(RESET);
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     let [one, other] = [&ours, &theirs].map(|events| lives(events));
@@ -459,7 +451,7 @@ fn resets_strike_the_same_connections_over_turmoil() {
 
 #[test]
 fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
-    let scenario = shakedown::scenario::load("narrow", "narrow", NARROW, &Overrides::default()).unwrap();
+    let scenario = loaded(NARROW);
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     let [one, other] = [&ours, &theirs].map(|events| lives(events));
@@ -475,8 +467,7 @@ fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
 
 /// A scenario of no question of its own, in which everything is struck: the same to the nanosecond.
 fn agrees_to_the_nanosecond(name: &str, text: &str) {
-    let scenario = shakedown::scenario::load(name, name, text, &Overrides::default())
-        .unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = loaded(text);
     let [(ours, simulated), (theirs, carried)] = both(&scenario);
     if let Some(difference) = first_difference(&scenario, &lives(&ours), &lives(&theirs)) {
         panic!("{name}: {difference}");

@@ -1,44 +1,28 @@
 //! Every answer that a server can give, and what today's strict client makes of it: the outcome, and when it is known.
 
-use shakedown::driver;
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Problem, Scenario};
-use shakedown::time::Timestamp;
+use shakedown::metrics::Summary;
+use shakedown::scenario::Scenario;
 
-const ONCE: &str = "retry = { policy = 'none' }";
+use crate::common::{self, ONCE, count, load, loaded};
 
 /// A server without work to do, 10 ms away, and a client.
-fn scenario(behavior: &str, clients: &str) -> Result<Scenario, Problem> {
-    let text = format!(
+fn scenario(behavior: &str, clients: &str) -> Result<Scenario, String> {
+    load(&format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n[servers.gateway]\nservice_time = '0s'\n\
          behavior = {behavior}\n[clients.players]\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n\
          {clients}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
+    ))
 }
 
 fn run(behavior: &str, clients: &str) -> Summary {
     let scenario = scenario(behavior, clients).unwrap_or_else(|problem| panic!("{problem}"));
     // As it is resolved, it is the same.
-    let again = shakedown::scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default());
-    assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
+    assert_eq!(loaded(&scenario.resolved()).resolved(), scenario.resolved());
+    common::simulate(&scenario).1.summary
 }
 
 fn nanos(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Duration(Some(duration))) => duration.0,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::time(summary, metric).unwrap()
 }
 
 #[test]
@@ -167,7 +151,7 @@ fn what_cannot_be_is_refused() {
         ("{ kind = 'accept', delivery = { bytes = 1, every = '0s' } }", "leave `every` out"),
         ("{ kind = 'accept', delivery = { then = 'fin' } }", "`then` means nothing without `cut`"),
     ] {
-        let told = scenario(behavior, ONCE).expect_err(behavior).to_string();
+        let told = scenario(behavior, ONCE).expect_err(behavior);
         assert!(told.contains(says), "{behavior}: {told}");
     }
 }

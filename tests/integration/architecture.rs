@@ -128,7 +128,7 @@ fn imported(code: &str) -> Vec<String> {
     rooms
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -143,7 +143,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Where sources are: their folder, what comes before a file's place in it, and the room of crates that are one.
-const CRATES: &[(&str, &str, Option<&str>)] = &[
+pub const CRATES: &[(&str, &str, Option<&str>)] = &[
     ("src", "", None),
     ("crates/shakedown-core/src", "", None),
     ("crates/shakedown-scenario/src", "scenario/", Some("scenario")),

@@ -1,43 +1,17 @@
 //! Authentication in whole runs: who is asked, who answers, when that comes out, and what is never told.
 
-use shakedown::driver;
-use shakedown::event::Event;
 use shakedown::handshake::server::write_challenge;
 use shakedown::http::auth::Challenge;
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::record::Recorder;
-use shakedown::scenario::{Overrides, Problem, Scenario};
-use shakedown::time::Timestamp;
+use shakedown::metrics::Summary;
 
-const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+use crate::common::{self, CREDENTIALS, ONCE, count, load, loaded, time};
 
 /// Servers without work to do, 10 ms away; clients that try once.
-fn scenario(servers: &str, clients: &str) -> Result<Scenario, Problem> {
-    let text = format!(
+fn text(servers: &str, clients: &str) -> String {
+    format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
          count = 1\narrive = 'at_once'\n{clients}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
-}
-
-/// Metrics, and every event as it is printed.
-struct Told {
-    metrics: Metrics,
-    events: Vec<String>,
-}
-
-impl Recorder for Told {
-    fn record(&mut self, event: &Event) {
-        self.metrics.record(event);
-        self.events.push(format!("{event:?}"));
-    }
-}
-
-fn told(servers: &str, clients: &str) -> (Summary, Vec<String>) {
-    let scenario = scenario(servers, clients).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut told = Told { metrics: Metrics::new(scenario.layout()), events: Vec::new() };
-    driver::run(&scenario, &mut told);
-    (told.metrics.finish(Timestamp::ZERO + scenario.duration()).summary, told.events)
+    )
 }
 
 fn gateway(behavior: &str) -> String {
@@ -45,24 +19,8 @@ fn gateway(behavior: &str) -> String {
 }
 
 fn run(behavior: &str, clients: &str) -> Summary {
-    told(&gateway(behavior), &format!("endpoints = ['gateway']\n{clients}")).0
+    common::summary(&text(&gateway(behavior), &format!("endpoints = ['gateway']\n{clients}")))
 }
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
-fn nanos(summary: &Summary, metric: &str) -> Option<u64> {
-    match summary.get(metric) {
-        Some(Value::Duration(duration)) => duration.map(|duration| duration.0),
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
-const ONCE: &str = "retry = { policy = 'none' }";
 
 #[test]
 fn each_scheme_and_each_client_come_out_as_they_should() {
@@ -83,7 +41,7 @@ fn each_scheme_and_each_client_come_out_as_they_should() {
         let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}{challenge} }}");
         let summary = run(&behavior, &format!("{CREDENTIALS}\nauth = '{auth}'\n{ONCE}"));
         let came_out = (
-            nanos(&summary, "time_to_open.max"),
+            time(&summary, "time_to_open.max"),
             count(&summary, "attempts.challenged"),
             count(&summary, "attempts.unauthorized"),
         );
@@ -95,8 +53,8 @@ fn each_scheme_and_each_client_come_out_as_they_should() {
         }
         // An attempt's time: 40 ms to the 401, and 20 ms more where the connection is kept, or 40 ms where not.
         if challenged == 1 {
-            assert_eq!(nanos(&summary, "attempt_latency.max"), ms(40));
-            assert_eq!(nanos(&summary, "attempt_latency.min"), opened.map(|opened| opened - 40_000_000));
+            assert_eq!(time(&summary, "attempt_latency.max"), ms(40));
+            assert_eq!(time(&summary, "attempt_latency.min"), opened.map(|opened| opened - 40_000_000));
         }
     }
 }
@@ -136,7 +94,7 @@ fn a_challenge_may_be_said_in_a_way_of_its_own() {
     ] {
         let summary = run(&behavior(&manner), &format!("{CREDENTIALS}\n{ONCE}"));
         assert_eq!(count(&summary, "attempts.challenged"), 1, "{manner}");
-        assert_eq!(nanos(&summary, "time_to_open.max"), Some(to_open), "{manner}");
+        assert_eq!(time(&summary, "time_to_open.max"), Some(to_open), "{manner}");
     }
     for (manner, outcome) in [
         (format!("delivery = {{ cut = {} }}", whole - 1), "closed"),
@@ -175,11 +133,7 @@ fn a_challenge_is_remembered_and_a_nonce_grows_old() {
             "format = 1\ntitle = 'x'\nduration = '3s'\n[network]\none_way = '10ms'\n{servers}\n[clients.players]\n\
              count = 1\nendpoints = ['gateway']\n{again}"
         );
-        let scenario =
-            shakedown::scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
-        let mut metrics = Metrics::new(scenario.layout());
-        driver::run(&scenario, &mut metrics);
-        metrics.finish(Timestamp::ZERO + scenario.duration()).summary
+        common::summary(&text)
     };
     for (challenge, challenged) in [
         ("", 1),
@@ -235,8 +189,8 @@ fn redirects_and_challenges_come_in_any_order() {
         (&both, own.to_string(), Some(120), 2, 0),
         (&here, front_only.to_string(), Some(100), 1, 0),
     ] {
-        let (summary, _) = told(servers, &format!("{clients}\n{CREDENTIALS}\n{ONCE}"));
-        let opens = nanos(&summary, "time_to_open.max");
+        let summary = common::summary(&text(servers, &format!("{clients}\n{CREDENTIALS}\n{ONCE}")));
+        let opens = time(&summary, "time_to_open.max");
         assert_eq!(opens, opened.map(|ms: u64| ms * 1_000_000), "{servers}\n{clients}");
         assert_eq!(count(&summary, "attempts.challenged"), challenged);
         assert_eq!(count(&summary, "hops.total"), 1);
@@ -245,10 +199,10 @@ fn redirects_and_challenges_come_in_any_order() {
     }
     // Who sends them first sends them along, if it may.
     let first = format!("{front_only}\n{CREDENTIALS}\nauth = 'first'\n{ONCE}");
-    let (summary, _) = told(&after, &format!("{first}\n{across}"));
+    let summary = common::summary(&text(&after, &format!("{first}\n{across}")));
     assert_eq!((count(&summary, "findings.credentials_leaked"), count(&summary, "attempts.challenged")), (1, 0));
-    assert_eq!(nanos(&summary, "time_to_open.max"), Some(80_000_000));
-    let (summary, _) = told(&after, &first);
+    assert_eq!(time(&summary, "time_to_open.max"), Some(80_000_000));
+    let summary = common::summary(&text(&after, &first));
     assert_eq!((count(&summary, "findings.credentials_leaked"), count(&summary, "sessions.opened")), (0, 1));
 }
 
@@ -268,7 +222,7 @@ fn a_loop_is_found_and_a_chain_is_not() {
         (&chain, 2, 0),
         (&chain, 3, 0),
     ] {
-        let (summary, _) = told(servers, &clients(limit));
+        let summary = common::summary(&text(servers, &clients(limit)));
         assert_eq!(count(&summary, "findings.redirect_loop"), loops, "{limit}");
         assert_eq!(count(&summary, "sessions.opened"), u64::from(limit == 3));
     }
@@ -279,8 +233,8 @@ fn credentials_are_checked_at_a_price() {
     // A request without any costs 1 ms to refuse; one with them 1 + 5 + 2.
     let behavior = format!("{{ kind = 'challenge', {CREDENTIALS} }}");
     let servers = gateway(&behavior).replace("'0s'", "'2ms'") + "\naccept_time = '1ms'\nauth_time = '5ms'";
-    let (summary, _) = told(&servers, &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}"));
-    assert_eq!(nanos(&summary, "time_to_open.max"), Some(60_000_000 + 1_000_000 + 8_000_000));
+    let summary = common::summary(&text(&servers, &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}")));
+    assert_eq!(time(&summary, "time_to_open.max"), Some(60_000_000 + 1_000_000 + 8_000_000));
 }
 
 #[test]
@@ -289,9 +243,9 @@ fn credentials_are_never_told() {
         let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}' }}");
         let servers = gateway(&behavior);
         let clients = format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}");
-        let (summary, events) = told(&servers, &clients);
-        let loaded = scenario(&servers, &clients).unwrap();
-        let all = format!("{} {summary:?} {:?}", events.join("\n"), loaded);
+        let scenario = loaded(&text(&servers, &clients));
+        let (events, measured) = common::simulate(&scenario);
+        let all = format!("{events:?} {:?} {scenario:?}", measured.summary);
         // The last is base64 of both.
         for secret in ["aladdin", "sesame", "YWxhZGRpbj"] {
             assert!(!all.to_lowercase().contains(&secret.to_lowercase()), "{secret}");
@@ -304,7 +258,7 @@ fn credentials_are_never_told() {
 fn what_contradicts_is_refused() {
     let told = |behavior: &str, clients: &str| {
         let clients = format!("endpoints = ['gateway']\n{clients}");
-        scenario(&gateway(behavior), &clients).expect_err(behavior).to_string()
+        load(&text(&gateway(behavior), &clients)).expect_err(behavior)
     };
     for (behavior, clients, says) in [
         ("{ kind = 'challenge' }", "", "a challenge that nobody can answer"),
@@ -329,19 +283,12 @@ fn what_contradicts_is_refused() {
 #[test]
 fn what_is_resolved_runs_to_the_same_events() {
     let behavior = format!("[{{ kind = 'challenge', {CREDENTIALS}, scheme = 'digest' }}, {{ kind = 'accept' }}]");
-    let loaded = scenario(&gateway(&behavior), &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}")).unwrap();
-    let resolved = loaded.resolved();
+    let text = text(&gateway(&behavior), &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}"));
+    let resolved = loaded(&text).resolved();
     for default in
         ["algorithm = \"sha-256\"", "nonce_lifetime = \"300s\"", "keep_alive = true", "auth = \"after-challenge\""]
     {
         assert!(resolved.contains(default), "{default}: {resolved}");
     }
-    let again =
-        shakedown::scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
-    let events = |scenario: &Scenario| {
-        let mut events: Vec<Event> = Vec::new();
-        driver::run(scenario, &mut events);
-        events
-    };
-    assert_eq!(events(&again), events(&loaded));
+    assert_eq!(common::history(&resolved), common::history(&text));
 }

@@ -3,20 +3,11 @@
 use std::collections::BTreeMap;
 
 use shakedown::client::{self, End, Failure};
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
 use shakedown::network;
-use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
-use shakedown::time::Timestamp;
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
+use crate::common::{self, MS, SECOND, count, digest, find, history, load, summary};
 
 /// A balancer 20 ms from its clients and 1 ms from its servers, which take no time. The balancer has number 0, the
 /// servers follow.
@@ -29,62 +20,33 @@ fn text(balancer: &str, servers: &str, clients: &str, rest: &str) -> String {
     )
 }
 
-fn run(text: &str) -> Vec<Event> {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut events = Vec::new();
-    driver::run(&scenario, &mut events);
-    events
-}
-
-fn summary(text: &str) -> Summary {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
 fn first<T>(events: &[Event], which: impl Fn(&Kind) -> Option<T>) -> Option<(u64, T)> {
-    events.iter().find_map(|event| which(&event.kind).map(|found| (event.at.0, found)))
+    find(events, which).into_iter().next()
 }
 
 fn connected(events: &[Event]) -> Option<u64> {
-    let is = |kind: &Kind| matches!(kind, Kind::Session(0, client::Event::Connected { .. })).then_some(());
-    first(events, is).map(|(at, ())| at)
+    common::connected(events, 0).first().copied()
 }
 
 fn opened(events: &[Event]) -> Option<u64> {
-    let is = |kind: &Kind| matches!(kind, Kind::Session(0, client::Event::Opened { .. })).then_some(());
-    first(events, is).map(|(at, ())| at)
+    common::opened(events, 0).first().copied()
 }
 
 fn failed(events: &[Event]) -> Option<(u64, Failure)> {
-    first(events, |kind| match kind {
-        Kind::Session(0, client::Event::AttemptFailed { failure, .. }) => Some(*failure),
-        _ => None,
-    })
+    common::failed(events, 0).first().copied()
 }
 
 fn lost(events: &[Event]) -> Option<(u64, End)> {
-    first(events, |kind| match kind {
-        Kind::Session(0, client::Event::Lost { end, .. }) => Some(*end),
-        _ => None,
-    })
+    common::lost(events, 0).first().copied()
 }
 
 fn marked(events: &[Event]) -> Vec<(u64, bool, u32)> {
-    let mark = |event: &Event| match event.kind {
-        Kind::Server(0, server::Event::MarkedDown { server }) => Some((event.at.0, false, server)),
-        Kind::Server(0, server::Event::MarkedUp { server }) => Some((event.at.0, true, server)),
+    let mark = |kind: &Kind| match kind {
+        Kind::Server(0, server::Event::MarkedDown { server }) => Some((false, *server)),
+        Kind::Server(0, server::Event::MarkedUp { server }) => Some((true, *server)),
         _ => None,
     };
-    events.iter().filter_map(mark).collect()
+    find(events, mark).into_iter().map(|(at, (up, server))| (at, up, server)).collect()
 }
 
 /// Which server each session's connections were passed on to, and when.
@@ -110,10 +72,10 @@ fn fault(kind: &str, target: &str, rest: &str) -> String {
 
 #[test]
 fn a_handshake_takes_both_legs() {
-    let events = run(&text(NAT, "", ONCE, ""));
+    let events = history(&text(NAT, "", ONCE, ""));
     assert_eq!((connected(&events), opened(&events)), (Some(42 * MS), Some(84 * MS)));
     // The balancer answers the connect; it begins its own once the request is there, at 60 ms.
-    let events = run(&text(TERMINATE, "", ONCE, ""));
+    let events = history(&text(TERMINATE, "", ONCE, ""));
     assert_eq!((connected(&events), opened(&events)), (Some(40 * MS), Some(84 * MS)));
 }
 
@@ -124,9 +86,9 @@ fn each_leg_has_its_two_directions() {
     let near = "one_way = '1ms'\n[servers.front]";
     let one_way = |text: String| text.replace(near, &format!("both = false\n{near}"));
     // There 20 and 1 ms, back 3 and 50 ms.
-    let events = run(&one_way(text(NAT, "", ONCE, legs)));
+    let events = history(&one_way(text(NAT, "", ONCE, legs)));
     assert_eq!((connected(&events), opened(&events)), (Some(74 * MS), Some(148 * MS)));
-    let events = run(&one_way(text(TERMINATE, "", ONCE, legs)));
+    let events = history(&one_way(text(TERMINATE, "", ONCE, legs)));
     assert_eq!((connected(&events), opened(&events)), (Some(70 * MS), Some((70 + 20 + 4 + 4 + 50) * MS)));
 }
 
@@ -142,37 +104,41 @@ fn a_dead_server_looks_different_through_either() {
         ("hang", (10_042 * MS, Failure::HandshakeTimeout), (10_040 * MS, Failure::HandshakeTimeout)),
     ] {
         let dead = fault(kind, "gateway", at_once);
-        assert_eq!(failed(&run(&text(NAT, "", ONCE, &dead))), Some(nat), "{kind}, nat");
-        assert_eq!(failed(&run(&text(TERMINATE, "", ONCE, &dead))), Some(terminate), "{kind}, terminate");
+        assert_eq!(failed(&history(&text(NAT, "", ONCE, &dead))), Some(nat), "{kind}, nat");
+        assert_eq!(failed(&history(&text(TERMINATE, "", ONCE, &dead))), Some(terminate), "{kind}, terminate");
     }
-    let patient =
-        run(&text(&format!("{TERMINATE}\nconnect_timeout = '7s'"), "", ONCE, &fault("power-off", "gateway", at_once)));
+    let patient = history(&text(
+        &format!("{TERMINATE}\nconnect_timeout = '7s'"),
+        "",
+        ONCE,
+        &fault("power-off", "gateway", at_once),
+    ));
     assert_eq!(failed(&patient), Some((7_080 * MS, Failure::Reset)));
 }
 
 #[test]
 fn a_server_that_dies_ends_what_is_open() {
     for mode in [NAT, TERMINATE] {
-        let events = run(&text(mode, "", ONCE, &fault("crash", "gateway", "at = '5s'")));
+        let events = history(&text(mode, "", ONCE, &fault("crash", "gateway", "at = '5s'")));
         assert_eq!(lost(&events), Some((5_021 * MS, End::Fin)), "{mode}");
         // Nobody says anything where power is lost, unless the client asks: at 10.084 s, for 3 s.
         let off = fault("power-off", "gateway", "at = '6s'");
-        assert_eq!(lost(&run(&text(mode, "", ONCE, &off))), None, "{mode}");
+        assert_eq!(lost(&history(&text(mode, "", ONCE, &off))), None, "{mode}");
         let pings = format!("{ONCE}\nheartbeat = {{ every = '10s', timeout = '3s' }}");
-        let events = run(&text(mode, "", &pings, &off));
+        let events = history(&text(mode, "", &pings, &off));
         assert_eq!(lost(&events).map(|(at, _)| at), Some(13_084 * MS), "{mode}");
         // What its checks find out, the balancer may tell: down after the third, of 10, 15 and 20 s.
         let told = format!("{mode}\n{HEALTH}\non_down = 'reset'");
-        let events = run(&text(&told, "", ONCE, &off));
+        let events = history(&text(&told, "", ONCE, &off));
         assert_eq!(lost(&events), Some((22_020 * MS, End::Reset)), "{mode}");
-        assert_eq!(lost(&run(&text(&format!("{mode}\n{HEALTH}"), "", ONCE, &off))), None, "{mode}");
+        assert_eq!(lost(&history(&text(&format!("{mode}\n{HEALTH}"), "", ONCE, &off))), None, "{mode}");
     }
 }
 
 #[test]
 fn a_balancer_that_dies_takes_its_connections_with_it() {
     let pings = format!("{ONCE}\nheartbeat = {{ every = '10s', timeout = '3s' }}");
-    let end = |mode: &str, kind: &str, rest: &str| lost(&run(&text(mode, "", &pings, &fault(kind, "front", rest))));
+    let end = |mode: &str, kind: &str, rest: &str| lost(&history(&text(mode, "", &pings, &fault(kind, "front", rest))));
     // The kernel of one that terminates says so. One that rewrites addresses has no connections to end: the next
     // packet, at 10.084 s, is answered with RST.
     assert_eq!(end(TERMINATE, "crash", "at = '5s'"), Some((5_020 * MS, End::Fin)));
@@ -184,7 +150,7 @@ fn a_balancer_that_dies_takes_its_connections_with_it() {
     }
     // The servers behind hear of it in one case only.
     let closed = |mode: &str, kind: &str| {
-        let events = run(&text(mode, "", ONCE, &fault(kind, "front", "at = '5s'")));
+        let events = history(&text(mode, "", ONCE, &fault(kind, "front", "at = '5s'")));
         first(&events, |kind| matches!(kind, Kind::Server(1, server::Event::Closed { .. })).then_some(()))
     };
     assert_eq!(closed(TERMINATE, "crash"), Some((5_001 * MS, ())));
@@ -194,13 +160,13 @@ fn a_balancer_that_dies_takes_its_connections_with_it() {
 #[test]
 fn connects_to_a_dead_balancer_are_as_any() {
     for mode in [NAT, TERMINATE] {
-        let of = |kind: &str| failed(&run(&text(mode, "", ONCE, &fault(kind, "front", "at = '0s'"))));
+        let of = |kind: &str| failed(&history(&text(mode, "", ONCE, &fault(kind, "front", "at = '0s'"))));
         assert_eq!(of("crash"), Some((40 * MS, Failure::Refused)), "{mode}");
         assert_eq!(of("power-off"), Some((10 * SECOND, Failure::ConnectTimeout)), "{mode}");
         assert_eq!(of("drain"), Some((40 * MS, Failure::Refused)), "{mode}");
     }
     // Packets don't get through a host that stands still; a process that does has a kernel.
-    let of = |mode: &str| failed(&run(&text(mode, "", ONCE, &fault("hang", "front", "at = '0s'"))));
+    let of = |mode: &str| failed(&history(&text(mode, "", ONCE, &fault("hang", "front", "at = '0s'"))));
     assert_eq!(of(NAT), Some((10 * SECOND, Failure::ConnectTimeout)));
     assert_eq!(of(TERMINATE), Some((10_040 * MS, Failure::HandshakeTimeout)));
 }
@@ -210,7 +176,7 @@ fn a_balancer_that_stands_still_goes_on_where_it_was() {
     let pings = format!("{ONCE}\nheartbeat = {{ every = '10s', timeout = '8s' }}");
     let hangs = fault("hang", "front", "at = '5s'\nfor = '7s'");
     let pong = |mode: &str| {
-        let events = run(&text(mode, "", &pings, &hangs));
+        let events = history(&text(mode, "", &pings, &hangs));
         assert_eq!(lost(&events), None, "{mode}");
         first(&events, |kind| matches!(kind, Kind::Session(0, client::Event::HeartbeatAnswered { .. })).then_some(()))
     };
@@ -231,7 +197,7 @@ fn partitions_lie_on_either_leg() {
         ] {
             let parted = format!("[faults.parted]\nkind = 'partition'\ntarget = {target}\nat = '5s'\nfor = '7s'\n");
             let scenario = text(mode, "", &pings, &parted);
-            let events = run(&scenario);
+            let events = history(&scenario);
             let pong =
                 |kind: &Kind| matches!(kind, Kind::Session(0, client::Event::HeartbeatAnswered { .. })).then_some(());
             assert_eq!(first(&events, pong), Some((answered, ())), "{mode} {target}");
@@ -247,7 +213,7 @@ fn checks_find_out_what_they_can_and_no_sooner() {
     let of = |check: &str, kind: &str| {
         let balancer = format!("{NAT}\n{HEALTH}\n{check}");
         let dead = fault(kind, "gateway-0", "at = '7s'\nfor = '33s'");
-        marked(&run(&text(&balancer, "", ONCE, &dead)))
+        marked(&history(&text(&balancer, "", ONCE, &dead)))
     };
     // Checks are at 0, 5, 10, … s. Refused after a round trip; unanswered after 2 s.
     assert_eq!(of("", "crash"), [(20_002 * MS, false, 1), (45_002 * MS, true, 1)]);
@@ -263,7 +229,7 @@ fn checks_find_out_what_they_can_and_no_sooner() {
         ONCE,
         &fault("crash", "gateway", "at = '7s'\nfor = '33s'"),
     );
-    assert_eq!(marked(&run(&secure)).first(), Some(&(20_002 * MS, false, 1)));
+    assert_eq!(marked(&history(&secure)).first(), Some(&(20_002 * MS, false, 1)));
 }
 
 #[test]
@@ -274,7 +240,7 @@ fn a_dead_server_gets_clients_until_it_is_found_out() {
         let scenario =
             text(&format!("{mode}\n{HEALTH}"), "count = 3", &clients, &fault("crash", "gateway-1", "at = '7s'"))
                 .replace("arrive = 'at_once'\n", "");
-        let events = run(&scenario);
+        let events = history(&scenario);
         assert_eq!(marked(&events), [(20_002 * MS, false, 2)], "{mode}");
         let to_the_dead: Vec<u64> = passed(&events)
             .into_values()
@@ -300,7 +266,7 @@ fn a_dead_server_gets_clients_until_it_is_found_out() {
 fn without_a_server_that_is_up_nat_refuses_and_terminating_resets() {
     let dead = fault("crash", "gateway", "at = '0s'");
     let late = format!("{ONCE}\nstart = '30s'");
-    let of = |mode: &str| run(&text(&format!("{mode}\n{HEALTH}"), "", &late, &dead));
+    let of = |mode: &str| history(&text(&format!("{mode}\n{HEALTH}"), "", &late, &dead));
     assert_eq!(failed(&of(NAT)), Some((30_040 * MS, Failure::Refused)));
     assert_eq!(failed(&of(TERMINATE)), Some((30_080 * MS, Failure::Reset)));
     for mode in [NAT, TERMINATE] {
@@ -320,7 +286,7 @@ fn a_source_goes_to_its_server_as_long_as_that_is_up() {
         let faults = fault("crash", "gateway-1", "at = '7s'\nfor = '23s'")
             + &fault("power-off", "front", "at = '50s'\nfor = '1s'");
         let pings = format!("{clients}\nheartbeat = {{ every = '1s', timeout = '1s' }}");
-        let events = run(&text(&balancer, "count = 3", &pings, &faults));
+        let events = history(&text(&balancer, "count = 3", &pings, &faults));
         let mut of_server = [0; 4];
         for (session, all) in passed(&events) {
             let home = all[0].1;
@@ -342,7 +308,7 @@ fn the_server_with_the_fewest_connections_is_filled_up() {
     for mode in [NAT, TERMINATE] {
         let through = |pick: &str| {
             let balancer = format!("{mode}\npick = '{pick}'");
-            let events = run(&text(&balancer, "count = 3", clients, &fault("restart", "gateway-1", "at = '7s'")));
+            let events = history(&text(&balancer, "count = 3", clients, &fault("restart", "gateway-1", "at = '7s'")));
             let mut at = [0; 4];
             passed(&events).into_values().for_each(|all| at[all[all.len() - 1].1 as usize] += 1);
             at
@@ -385,7 +351,7 @@ fn a_drained_server_takes_leave_of_its_sessions_through_either() {
         assert_eq!(count(&summary, "faults.drain-gateway-1.affected"), 50, "{mode}");
         assert_eq!(count(&summary, "lost.close"), 50, "{mode}");
         assert_eq!(count(&summary, "sessions.open_at_end"), 100, "{mode}");
-        assert_eq!(marked(&run(&scenario)).first().map(|(at, ..)| *at), Some(20_002 * MS), "{mode}");
+        assert_eq!(marked(&history(&scenario)).first().map(|(at, ..)| *at), Some(20_002 * MS), "{mode}");
     }
 }
 
@@ -412,8 +378,8 @@ fn a_terminating_balancer_has_limits_of_its_own() {
 fn tls_is_between_the_client_and_the_server_behind() {
     let tls = "tls = '1.3'\ntls_cost = '0s'\ntls_resumed_cost = '0s'";
     // One round trip of 42 ms more.
-    assert_eq!(opened(&run(&text(NAT, tls, ONCE, ""))), Some(126 * MS));
-    assert_eq!(opened(&run(&text(TERMINATE, tls, ONCE, ""))), Some(126 * MS));
+    assert_eq!(opened(&history(&text(NAT, tls, ONCE, ""))), Some(126 * MS));
+    assert_eq!(opened(&history(&text(TERMINATE, tls, ONCE, ""))), Some(126 * MS));
 }
 
 #[test]
@@ -461,7 +427,7 @@ fn what_makes_no_sense_of_a_balancer_is_told() {
     let narrow = format!("{ONCE}\naccess_link = {{ up = '1Mbit/s', down = '1Mbit/s' }}");
     let told = load(&text(NAT, "", &narrow, "")).unwrap_err();
     assert!(told.contains("write balance = \"terminate\", or leave the limits out"), "{told}");
-    let narrow = opened(&run(&text(TERMINATE, "", &narrow, "")));
+    let narrow = opened(&history(&text(TERMINATE, "", &narrow, "")));
     assert!(narrow.is_some_and(|at| at > 84 * MS), "{narrow:?}");
     let told = load(&text(NAT, "balance = 'nat'", ONCE, "")).unwrap_err();
     assert!(told.contains("`balance` is for balancers"), "{told}");
@@ -479,11 +445,6 @@ fn a_balancer_resolves_to_itself() {
         let again = load(&scenario.resolved()).unwrap();
         assert_eq!((again.groups(), again.resolved()), (scenario.groups(), scenario.resolved()));
         assert!(!scenario.resolved().contains("workers = 4\n[servers.gateway]"));
-        let digest = |scenario: &Scenario| {
-            let mut digest = shakedown::record::Digest::default();
-            driver::run(scenario, &mut digest);
-            digest.value()
-        };
         assert_eq!(digest(&again), digest(&scenario));
     }
 }

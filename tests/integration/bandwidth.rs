@@ -1,25 +1,10 @@
 //! What bandwidth costs, at exactly which moments, and what a full queue in front of a link does.
 
 use shakedown::client;
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
 use shakedown::network;
-use shakedown::scenario::{Overrides, Scenario};
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
-const US: u64 = 1_000;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> Vec<Event> {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut events = Vec::new();
-    driver::run(&scenario, &mut events);
-    events
-}
+use crate::common::{self, MS, SECOND, US, find, history, load, when};
 
 /// One server, 20 ms away, that takes no time, with these keys, and clients that come at once, with those.
 fn quiet(server: &str, clients: &str, rest: &str) -> String {
@@ -30,28 +15,24 @@ fn quiet(server: &str, clients: &str, rest: &str) -> String {
     )
 }
 
-fn first(events: &[Event], session: u32, which: fn(&client::Event) -> bool) -> Option<u64> {
-    events.iter().find_map(|event| match &event.kind {
-        Kind::Session(of, happened) if *of == session && which(happened) => Some(event.at.0),
-        _ => None,
-    })
+fn first(events: &[Event], session: u32, such: fn(&client::Event) -> bool) -> Option<u64> {
+    when(events, session, such).first().copied()
 }
 
 fn connected(events: &[Event], session: u32) -> u64 {
-    first(events, session, |event| matches!(event, client::Event::Connected { .. })).unwrap()
+    common::connected(events, session)[0]
 }
 
 fn opened(events: &[Event], session: u32) -> u64 {
-    first(events, session, |event| matches!(event, client::Event::Opened { .. })).unwrap()
+    common::opened(events, session)[0]
 }
 
 /// What queues dropped, and when.
 fn dropped(events: &[Event]) -> Vec<(u64, network::Message)> {
-    let drop = |event: &Event| match event.kind {
-        Kind::Network(_, network::Event::QueueFull { message, .. }) => Some((event.at.0, message)),
+    find(events, |kind| match kind {
+        Kind::Network(_, network::Event::QueueFull { message, .. }) => Some(*message),
         _ => None,
-    };
-    events.iter().filter_map(drop).collect()
+    })
 }
 
 /// On the wire, in bytes: 40 of headers, and the payload. A SYN, its answer, a FIN and an RST are nothing but headers.
@@ -70,30 +51,30 @@ const BYTE: u64 = 8 * US;
 #[test]
 fn each_message_takes_its_bytes_time_on_each_access_link() {
     let slow = "access_link = \"1Mbit/s\"";
-    let at_server = run(&quiet(slow, "count = 1", ""));
+    let at_server = history(&quiet(slow, "count = 1", ""));
     assert_eq!(connected(&at_server, 0), 40 * MS + 2 * SYN * BYTE);
     let once = (2 * SYN + REQUEST + ANSWER) * BYTE;
     assert_eq!(opened(&at_server, 0), 80 * MS + once);
-    assert_eq!(opened(&run(&quiet("", &format!("count = 1\n{slow}"), "")), 0), 80 * MS + once);
-    assert_eq!(opened(&run(&quiet(slow, &format!("count = 1\n{slow}"), "")), 0), 80 * MS + 2 * once);
+    assert_eq!(opened(&history(&quiet("", &format!("count = 1\n{slow}"), "")), 0), 80 * MS + once);
+    assert_eq!(opened(&history(&quiet(slow, &format!("count = 1\n{slow}"), "")), 0), 80 * MS + 2 * once);
     // One direction of it.
     let down = "access_link = { down = \"1Mbit/s\" }";
-    assert_eq!(opened(&run(&quiet(down, "count = 1", "")), 0), 80 * MS + (SYN + REQUEST) * BYTE);
+    assert_eq!(opened(&history(&quiet(down, "count = 1", "")), 0), 80 * MS + (SYN + REQUEST) * BYTE);
     let up = "access_link = { up = \"2Mbit/s\" }";
-    assert_eq!(opened(&run(&quiet(up, "count = 1", "")), 0), 80 * MS + (SYN + ANSWER) * BYTE / 2);
+    assert_eq!(opened(&history(&quiet(up, "count = 1", "")), 0), 80 * MS + (SYN + ANSWER) * BYTE / 2);
 }
 
 #[test]
 fn certificates_take_their_bytes_time() {
     let slow = |tls: &str| quiet(&format!("{tls}\naccess_link = {{ up = \"1Mbit/s\" }}"), "count = 1", "");
     // Three segments of 3,500 bytes, and a round trip; the client's `Finished` comes with its request.
-    let up = run(&slow("tls = \"1.3\"\ntls_cost = \"0s\""));
-    assert_eq!(opened(&up, 0), opened(&run(&slow("")), 0) + 40 * MS + (3_500 + 3 * 40) * BYTE);
+    let up = history(&slow("tls = \"1.3\"\ntls_cost = \"0s\""));
+    assert_eq!(opened(&up, 0), opened(&history(&slow("")), 0) + 40 * MS + (3_500 + 3 * 40) * BYTE);
 }
 
 #[test]
 fn a_herd_passes_an_access_link_one_message_after_the_other() {
-    let events = run(&quiet("access_link = { down = \"1Mbit/s\" }", "count = 10", ""));
+    let events = history(&quiet("access_link = { down = \"1Mbit/s\" }", "count = 10", ""));
     for session in 0..10 {
         let nth = u64::from(session) + 1;
         assert_eq!(connected(&events, session), 40 * MS + nth * SYN * BYTE);
@@ -102,8 +83,8 @@ fn a_herd_passes_an_access_link_one_message_after_the_other() {
     }
     // Sessions of one host share its link, others don't.
     let clients = |hosts: &str| format!("count = 10\naccess_link = {{ up = \"1Mbit/s\" }}\n{hosts}");
-    let shared = run(&quiet("", &clients("hosts = 2"), ""));
-    let own = run(&quiet("", &clients(""), ""));
+    let shared = history(&quiet("", &clients("hosts = 2"), ""));
+    let own = history(&quiet("", &clients(""), ""));
     for session in 0..10 {
         assert_eq!(connected(&shared, session), 40 * MS + (u64::from(session) / 2 + 1) * SYN * BYTE);
         assert_eq!(connected(&own, session), 40 * MS + SYN * BYTE);
@@ -113,24 +94,24 @@ fn a_herd_passes_an_access_link_one_message_after_the_other() {
 #[test]
 fn each_link_on_the_way_is_passed_by_itself() {
     let link = "[network.links.sea]\nfrom = \"players\"\nto = \"gateway\"\nbandwidth = \"1Mbit/s\"\n";
-    let both = run(&quiet("", "count = 2", link));
+    let both = history(&quiet("", "count = 2", link));
     assert_eq!(connected(&both, 0), 40 * MS + 2 * SYN * BYTE);
     assert_eq!(connected(&both, 1), 40 * MS + 3 * SYN * BYTE);
     // Up the client's link, over the sea, down the server's: three times its time, each after the other.
     let (down, up) = ("access_link = { down = \"1Mbit/s\" }", "access_link = { up = \"1Mbit/s\" }");
-    let all = run(&quiet(down, &format!("count = 1\n{up}"), &format!("{link}both = false\n")));
+    let all = history(&quiet(down, &format!("count = 1\n{up}"), &format!("{link}both = false\n")));
     assert_eq!(connected(&all, 0), 40 * MS + 3 * SYN * BYTE);
     assert_eq!(opened(&all, 0), 80 * MS + 3 * (SYN + REQUEST) * BYTE);
     // Others do not go over it, and nearer links have their own latency.
     let others = "[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
     let near = format!("{link}one_way = \"1ms\"\n{others}");
-    let events = run(&quiet("", "count = 1", &near));
+    let events = history(&quiet("", "count = 1", &near));
     assert_eq!((connected(&events, 0), connected(&events, 1)), (2 * MS + 2 * SYN * BYTE, 40 * MS));
 }
 
 #[test]
 fn what_a_full_queue_drops_is_repeated_by_its_timer() {
-    let events = run(&quiet("access_link = { down = \"1Mbit/s\", queue = \"100B\" }", "count = 4", ""));
+    let events = history(&quiet("access_link = { down = \"1Mbit/s\", queue = \"100B\" }", "count = 4", ""));
     // Two SYNs of 40 bytes fit, a third does not. Two pass; two are repeated after a second.
     assert_eq!([0, 1].map(|session| connected(&events, session)), [40 * MS + 320 * US, 40 * MS + 640 * US]);
     assert_eq!([2, 3].map(|session| connected(&events, session)), [1_040 * MS + 320 * US, 1_040 * MS + 640 * US]);
@@ -153,7 +134,7 @@ fn what_is_dropped_for_ever_ends_as_any_loss_does() {
                    queue = \"0B\"\n";
     let network = "[network]\ndata_retries = 2\n";
     let text = quiet("", "count = 2\nretry = { policy = \"none\" }\nhandshake_timeout = \"10m\"", squeeze);
-    let events = run(&text.replace("[network]\n", network));
+    let events = history(&text.replace("[network]\n", network));
     // The first request is under way for 94 s. The second is dropped at 40 ms and, repeated, after 0.2 and 0.6 s.
     let reset = first(&events, 1, |event| {
         matches!(event, client::Event::AttemptFailed { failure: client::Failure::Reset, .. })
@@ -172,7 +153,7 @@ fn a_squeeze_is_shared_by_all_that_its_target_sends_or_hears() {
     let squeeze = |target: &str, keys: &str| {
         let fault =
             format!("[faults.squeeze]\nkind = \"bandwidth\"\ntarget = {target}\nbandwidth = \"1Mbit/s\"\n{keys}\n");
-        let events = run(&quiet("count = 2", "count = 1\nzone = \"eu\"", &format!("{fault}{others}")));
+        let events = history(&quiet("count = 2", "count = 1\nzone = \"eu\"", &format!("{fault}{others}")));
         [opened(&events, 0), opened(&events, 1)].map(|at| at - 80 * MS)
     };
     // From 30 ms to 50 ms only requests are sent: the second waits for the first.
@@ -215,8 +196,8 @@ fn a_limit_that_nothing_reaches_changes_nothing() {
             let text = quiet(&format!("count = 2\n{server}"), clients, faults);
             text.replace("[network]\n", &format!("[network]\n{lossy}\n{retries}\n")).replace("600s", "120s")
         };
-        let without = kinds(&run(&text("")));
-        let with = kinds(&run(&text("access_link = \"100Tbit/s\"")));
+        let without = kinds(&history(&text("")));
+        let with = kinds(&history(&text("access_link = \"100Tbit/s\"")));
         assert_eq!(without.len(), with.len());
         let mut lost = 0;
         for (session, (without, with)) in without.iter().zip(&with).enumerate() {
@@ -238,7 +219,7 @@ fn what_a_host_without_power_would_have_repeated_is_gone() {
     let faults = "[faults.squeeze]\nkind = \"bandwidth\"\ntarget = { from = \"gateway\", to = \"players\" }\none_way = true\n\
                   at = \"10s\"\nfor = \"130ms\"\nbandwidth = \"8kbit/s\"\nqueue = \"0B\"\n\
                   [faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"10200ms\"\nfor = \"6s\"\n";
-    let events = run(&quiet("", pings, faults));
+    let events = history(&quiet("", pings, faults));
     assert_eq!(dropped(&events), [(10_100 * MS, network::Message::ToClient)]);
     let lost = |session| first(&events, session, |event| matches!(event, client::Event::Lost { .. }));
     // The first one's next ping leaves at 20.08 s and meets a host that has forgotten it.

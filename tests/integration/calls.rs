@@ -1,14 +1,11 @@
 //! Servers that call others before they answer, at exactly which moments.
 
 use shakedown::client;
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::metrics::{Summary, Value};
 use shakedown::server::{self, CallOutcome};
-use shakedown::time::Timestamp;
 
-const MS: u64 = 1_000_000;
+use crate::common::{self, MS, count, find, history_as_resolved, load, ratio, summary, times};
 
 /// Gateways 20 ms from their clients, which call an auth server 1 ms away; sessions that come at once and try once.
 fn text(gateway: &str, auth: &str, clients: &str, rest: &str) -> String {
@@ -23,87 +20,46 @@ fn text(gateway: &str, auth: &str, clients: &str, rest: &str) -> String {
 
 const CALLS: &str = "calls = [{ to = 'auth', timeout = '1s' }]";
 
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> Vec<Event> {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let again = load(&scenario.resolved()).unwrap_or_else(|problem| panic!("{problem}"));
-    let (mut events, mut repeated) = (Vec::new(), Vec::new());
-    driver::run(&scenario, &mut events);
-    driver::run(&again, &mut repeated);
-    assert!(events == repeated, "the resolved scenario is another one: {}", scenario.resolved());
-    events
-}
-
-fn summary(text: &str) -> Summary {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
 fn time(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Duration(Some(time))) => time.0,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::time(summary, metric).unwrap()
 }
 
-fn ratio(summary: &Summary, metric: &str) -> f64 {
-    match summary.get(metric) {
-        Some(Value::Ratio(Some(ratio))) => ratio,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
+/// When any session opened.
 fn opened(events: &[Event]) -> Vec<u64> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(_, client::Event::Opened { .. }) => Some(event.at.0),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
+    times(find(events, |kind| matches!(kind, Kind::Session(_, client::Event::Opened { .. })).then_some(())))
 }
 
 /// How the session's first attempt failed, and when.
 fn rejected(events: &[Event]) -> Option<(u64, u16)> {
-    events.iter().find_map(|event| match event.kind {
+    let rejected = find(events, |kind| match kind {
         Kind::Session(_, client::Event::AttemptFailed { failure: client::Failure::Rejected { status, .. }, .. }) => {
-            Some((event.at.0, status))
+            Some(*status)
         }
+        _ => None,
+    });
+    rejected.first().copied()
+}
+
+fn outcomes(events: &[Event]) -> Vec<(u64, CallOutcome)> {
+    find(events, |kind| match kind {
+        Kind::Server(_, server::Event::CallEnded { outcome, .. }) => Some(*outcome),
         _ => None,
     })
 }
 
-fn outcomes(events: &[Event]) -> Vec<(u64, CallOutcome)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Server(_, server::Event::CallEnded { outcome, .. }) => Some((event.at.0, outcome)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
 /// Whom servers called, by the caller.
 fn called(events: &[Event]) -> Vec<(u32, u32)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Server(caller, server::Event::Called { endpoint, .. }) => Some((caller, endpoint)),
+    let called = find(events, |kind| match kind {
+        Kind::Server(caller, server::Event::Called { endpoint, .. }) => Some((*caller, *endpoint)),
         _ => None,
-    };
-    events.iter().filter_map(of).collect()
+    });
+    called.into_iter().map(|(_, call)| call).collect()
 }
 
 #[test]
 fn a_handshake_waits_for_the_answer() {
     // The request is there at 60 ms and worked on until 65 ms; a round trip to connect, one to ask, 3 ms of work.
-    let events = run(&text(CALLS, "", "count = 1", ""));
+    let events = history_as_resolved(&text(CALLS, "", "count = 1", ""));
     assert_eq!(outcomes(&events), [(72 * MS, CallOutcome::Answered)]);
     assert_eq!(opened(&events), [92 * MS]);
     let summary = summary(&text(CALLS, "", "count = 1", ""));
@@ -113,13 +69,13 @@ fn a_handshake_waits_for_the_answer() {
     assert_eq!(time(&summary, "handshake_latency.max"), 52 * MS);
     // One after the other.
     let twice = "calls = [{ to = 'auth', timeout = '1s' }, { to = 'auth', timeout = '1s' }]";
-    assert_eq!(opened(&run(&text(twice, "", "count = 1", ""))), [99 * MS]);
+    assert_eq!(opened(&history_as_resolved(&text(twice, "", "count = 1", ""))), [99 * MS]);
 }
 
 #[test]
 fn calls_wait_in_the_queue_of_whom_they_ask() {
     // Four are asked at the same time; the only worker takes 3 ms for each.
-    let events = run(&text(CALLS, "workers = 1", "count = 4", ""));
+    let events = history_as_resolved(&text(CALLS, "workers = 1", "count = 4", ""));
     assert_eq!(opened(&events), [92, 95, 98, 101].map(|ms| ms * MS));
     let summary = summary(&text(CALLS, "workers = 1", "count = 4", ""));
     assert_eq!(time(&summary, "servers.auth.queue_wait.max"), 9 * MS);
@@ -130,9 +86,9 @@ fn calls_wait_in_the_queue_of_whom_they_ask() {
 fn a_worker_is_held_only_where_it_says_so() {
     // One worker: 5 ms of work and 7 ms of waiting.
     let free = text(&format!("workers = 1\n{CALLS}"), "", "count = 3", "");
-    assert_eq!(opened(&run(&free)), [92, 97, 102].map(|ms| ms * MS));
+    assert_eq!(opened(&history_as_resolved(&free)), [92, 97, 102].map(|ms| ms * MS));
     let held = free.replace(CALLS, &format!("{CALLS}\ncalls_hold_worker = true"));
-    assert_eq!(opened(&run(&held)), [92, 104, 116].map(|ms| ms * MS));
+    assert_eq!(opened(&history_as_resolved(&held)), [92, 104, 116].map(|ms| ms * MS));
     let (free, held) = (summary(&free), summary(&held));
     assert!((ratio(&free, "servers.gateway.utilisation") - 0.015 / 60.0).abs() < 1e-12);
     assert!((ratio(&held, "servers.gateway.utilisation") - 0.036 / 60.0).abs() < 1e-12);
@@ -144,7 +100,7 @@ fn a_worker_is_held_only_where_it_says_so() {
 fn a_call_that_fails_fails_the_handshake() {
     let dead = |kind: &str| format!("[faults.it]\nkind = '{kind}'\ntarget = 'auth'\nat = '0s'\n");
     let outcome = |rest: &str, gateway: &str, auth: &str| {
-        let events = run(&text(gateway, auth, "count = 1", rest));
+        let events = history_as_resolved(&text(gateway, auth, "count = 1", rest));
         (outcomes(&events).first().copied(), rejected(&events))
     };
     // Refused after a round trip, silent until the timeout, hung until the timeout; then 503, 20 ms away.
@@ -157,11 +113,11 @@ fn a_call_that_fails_fails_the_handshake() {
     assert_eq!(outcome(&dies, CALLS, ""), (Some((71 * MS, CallOutcome::Broken)), Some((91 * MS, 503))));
     // It says no, at no worker's cost.
     let no = "accept_rate = { rate = '1/m', burst = 1 }";
-    let events = run(&text(CALLS, no, "count = 2", ""));
+    let events = history_as_resolved(&text(CALLS, no, "count = 2", ""));
     assert_eq!(outcomes(&events), [(69 * MS, CallOutcome::Rejected), (72 * MS, CallOutcome::Answered)]);
     // What is optional is not missed.
     let optional = CALLS.replace("'1s'", "'1s', optional = true");
-    let events = run(&text(&optional, "", "count = 1", &dead("crash")));
+    let events = history_as_resolved(&text(&optional, "", "count = 1", &dead("crash")));
     assert_eq!((opened(&events), rejected(&events)), (vec![87 * MS], None));
     let lost = summary(&text(CALLS, "", "count = 5", &dead("crash")));
     assert_eq!((count(&lost, "servers.gateway.calls_failed"), count(&lost, "attempts.rejected")), (5, 5));
@@ -172,31 +128,32 @@ fn a_failed_call_is_made_again_elsewhere() {
     // Refused at 67 ms, made again 10 ms later, at the next member.
     let calls = CALLS.replace("'1s'", "'1s', retry = { attempts = 2, delay = '10ms' }");
     let dead = "[faults.it]\nkind = 'crash'\ntarget = 'auth-0'\nat = '0s'\n";
-    let events = run(&text(&calls, "count = 2", "count = 1", dead));
+    let events = history_as_resolved(&text(&calls, "count = 2", "count = 1", dead));
     assert_eq!(outcomes(&events), [(67 * MS, CallOutcome::Refused), (84 * MS, CallOutcome::Answered)]);
     assert_eq!(called(&events), [(0, 1), (0, 2)]);
     assert_eq!(opened(&events), [104 * MS]);
     let both = dead.replace("auth-0", "auth");
-    let events = run(&text(&calls, "count = 2", "count = 1", &both));
+    let events = history_as_resolved(&text(&calls, "count = 2", "count = 1", &both));
     assert_eq!(rejected(&events), Some((99 * MS, 503)));
 }
 
 #[test]
 fn callers_pick_members_that_are_there() {
     // Two gateways begin at different members; one that has not joined is not asked.
-    let events = run(&text(&format!("count = 2\n{CALLS}"), "count = 2", "count = 2\npick = 'round-robin'", ""));
+    let events =
+        history_as_resolved(&text(&format!("count = 2\n{CALLS}"), "count = 2", "count = 2\npick = 'round-robin'", ""));
     let mut whom = called(&events);
     whom.sort_unstable();
     assert_eq!(whom, [(0, 2), (1, 3)]);
     let both = CALLS.replace("'auth'", "['late', 'auth']");
     let late = "[servers.late]\njoins_at = '30s'\nbehavior = { kind = 'serve' }\n";
-    let events = run(&text(&both, "", "count = 5", late));
+    let events = history_as_resolved(&text(&both, "", "count = 5", late));
     assert!(called(&events).iter().all(|(_, endpoint)| *endpoint == 1) && opened(&events).len() == 5);
     // By hash, a client asks the same one each time it comes.
     let hash = CALLS.replace("'1s'", "'1s', pick = 'hash'");
     let again = "count = 20\nhold = '1s'\narrive = { closed_loop = { think = '1s', over = '1s' } }";
     let clients = again.to_string();
-    let events = run(&text(&hash, "count = 4", &clients, "").replace("arrive = 'at_once'\n", ""));
+    let events = history_as_resolved(&text(&hash, "count = 4", &clients, "").replace("arrive = 'at_once'\n", ""));
     let calls = called(&events);
     let asked: Vec<u32> = calls.iter().map(|(_, endpoint)| *endpoint).collect();
     assert!(asked.len() > 100);
@@ -241,7 +198,7 @@ fn a_gateway_that_ends_takes_its_calls_with_it() {
     assert!(matches!(summary.get("servers.gateway.call_latency.max"), Some(Value::Duration(None))));
     // A pause delays what the answer says, not the answer: it is read at 100 ms.
     let pause = "[faults.it]\nkind = 'pause'\ntarget = 'gateway'\nat = '66ms'\nfor = '34ms'\n";
-    let paused = run(&text(CALLS, "", "count = 1", pause));
+    let paused = history_as_resolved(&text(CALLS, "", "count = 1", pause));
     // The SYN-ACK waits as well: connected at 100 ms, then a round trip and 3 ms.
     assert_eq!(opened(&paused), [125 * MS]);
 }
@@ -251,7 +208,7 @@ fn who_is_no_server_of_calls_says_so() {
     // A WebSocket client gets a plain page, which opens nothing.
     let no_link =
         |text: String| text.replace("[network.links.inside]\nfrom = 'gateway'\nto = 'auth'\none_way = '1ms'\n", "");
-    let events = run(&no_link(text("", "", "count = 1", "")).replace("['gateway']", "['auth']"));
+    let events = history_as_resolved(&no_link(text("", "", "count = 1", "")).replace("['gateway']", "['auth']"));
     assert_eq!(rejected(&events), Some((83 * MS, 200)));
     for (gateway, auth, says) in [
         ("calls = [{ to = 'gateway', timeout = '1s' }]", "", "answers no calls"),

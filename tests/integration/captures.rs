@@ -5,12 +5,10 @@ use std::process::{Command, Stdio};
 
 use shakedown::explore;
 use shakedown::replay::pcapng;
-use shakedown::scenario::Overrides;
 
 fn captured(text: &str) -> Vec<u8> {
     let text = format!("format = 1\ntitle = \"A capture\"\n{text}");
-    let scenario =
-        shakedown::scenario::load("t", "t", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = crate::common::loaded(&text);
     let traces = explore::trace(&scenario, &[(0, 0)]);
     assert_eq!(traces.len(), 1);
     pcapng(&scenario, None, &traces)

@@ -1,40 +1,17 @@
 //! The command line as its users meet it: output, files, exit codes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-fn scenario(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.toml"))
-}
-
-fn shakedown(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(args).env_remove("COLUMNS");
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    shakedown(args).current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use crate::common::{in_real_time, names, ran as run, scenario_file as scenario, shakedown, text};
 
 /// A scenario small enough for a debug build.
 const SMALL: &[&str] = &["--set", "clients.players.count=600"];
 
 fn small<'a>(command: &'a str, file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[command, file], SMALL, more].concat()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = entries.collect();
-    names.sort();
-    names
 }
 
 #[test]
@@ -188,8 +165,8 @@ fn colour_is_for_terminals_and_for_who_asks() {
     let file = scenario("failover");
     let args = small("run", file.to_str().unwrap(), &["--no-exemplars", "--out", "there"]);
     let printed = |more: &[&str], no_color: &str| {
-        let mut command = shakedown(&[&args[..], more].concat());
-        text(&command.current_dir(place.path()).env("NO_COLOR", no_color).output().unwrap().stdout)
+        let mut command = shakedown(place.path(), &[&args[..], more].concat());
+        text(&command.env("NO_COLOR", no_color).output().unwrap().stdout)
     };
     assert!(!printed(&[], "").contains('\u{1b}'), "no terminal, no colour");
     let colored = printed(&["--color", "always"], "1");
@@ -336,15 +313,32 @@ fn verify_goes_on_past_what_it_cannot_read() {
     assert_eq!(verify(&[]).status.code(), Some(1));
 }
 
+/// A run that handles signals, and has begun.
+fn begun(place: &Path, args: &[&str]) -> Child {
+    let child = shakedown(place, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // What Linux says of the signals that a process catches, in hexadecimal: SIGINT has the second bit.
+    let catches = || match fs::read_to_string(format!("/proc/{}/status", child.id())) {
+        Ok(status) => status.lines().any(|line| {
+            line.strip_prefix("SigCgt:").is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 2 != 0)
+        }),
+        Err(_) => true,
+    };
+    let began = Instant::now();
+    while !catches() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it catches no signals");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    child
+}
+
 #[test]
 fn ctrl_c_ends_a_run_with_what_there_is() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("storm");
     // Ten million clients take far longer than this test waits.
     let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
-    let mut child =
-        shakedown(&args).current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut child = begun(place.path(), &args);
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let patience = Instant::now();
@@ -368,9 +362,7 @@ fn a_second_ctrl_c_ends_it_at_once() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("storm");
     let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
-    let mut child =
-        shakedown(&args).current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut child = begun(place.path(), &args);
     // The first may be answered by a folder, if it is quicker than the second; both end with 130.
     for _ in 0..2 {
         Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
@@ -644,28 +636,30 @@ fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
 
 #[test]
 fn a_run_on_real_sockets_stands_beside_the_simulators() {
-    let place = tempfile::tempdir().unwrap();
-    pair(place.path());
-    let file = "scenarios/duo/plain.toml";
-    let sets = ["--set", "duration='600ms'", "--set", "network.one_way='20ms'", "--quiet", "--out"];
-    for (driver, out) in [("sim", "simulated"), ("tokio", "real")] {
-        let output = run(place.path(), &[&["run", file, "--driver", driver], &sets[..], &[out]].concat());
-        assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
-    }
-    let args =
-        ["compare", "simulated", "real", "--by", "time_to_open.p50", "--out", "results/both", "--format", "json"];
-    let output = run(place.path(), &args);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let standings = document["league"]["standings"].as_array().unwrap();
-    let names_of: Vec<&str> = standings.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert!(names_of.len() == 2 && names_of.iter().any(|name| name.contains("tokio")), "{names_of:?}");
-    let files = names(&place.path().join("results/both"));
-    for chart in ["overlay-open.svg", "overlay-percentiles.svg"] {
-        assert!(files.iter().any(|name| name == chart), "{files:?}");
-        let chart = fs::read_to_string(place.path().join("results/both").join(chart)).unwrap();
-        assert!(names_of.iter().all(|name| chart.contains(name)), "both are in the legend: {names_of:?}");
-    }
+    in_real_time(|| {
+        let place = tempfile::tempdir().unwrap();
+        pair(place.path());
+        let file = "scenarios/duo/plain.toml";
+        let sets = ["--set", "duration='600ms'", "--set", "network.one_way='20ms'", "--quiet", "--out"];
+        for (driver, out) in [("sim", "simulated"), ("tokio", "real")] {
+            let output = run(place.path(), &[&["run", file, "--driver", driver], &sets[..], &[out]].concat());
+            assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+        }
+        let args =
+            ["compare", "simulated", "real", "--by", "time_to_open.p50", "--out", "results/both", "--format", "json"];
+        let output = run(place.path(), &args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let standings = document["league"]["standings"].as_array().unwrap();
+        let names_of: Vec<&str> = standings.iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert!(names_of.len() == 2 && names_of.iter().any(|name| name.contains("tokio")), "{names_of:?}");
+        let files = names(&place.path().join("results/both"));
+        for chart in ["overlay-open.svg", "overlay-percentiles.svg"] {
+            assert!(files.iter().any(|name| name == chart), "{files:?}");
+            let chart = fs::read_to_string(place.path().join("results/both").join(chart)).unwrap();
+            assert!(names_of.iter().all(|name| chart.contains(name)), "both are in the legend: {names_of:?}");
+        }
+    });
 }
 
 #[test]
@@ -804,8 +798,10 @@ fn a_run_over_turmoil_is_the_same_in_every_process() {
     assert_eq!(simulated.status.code(), Some(0), "{}", text(&simulated.stderr));
     assert_eq!(exemplars(&place.path().join("one")), exemplars(&place.path().join("sim")));
     // On real sockets who is the slowest is nobody's choice: there are some.
-    let real = run(place.path(), &[&["run", file, "--driver", "tokio", "--out", "real"], &sets[..]].concat());
-    assert_eq!(real.status.code(), Some(0), "{}{}", text(&real.stdout), text(&real.stderr));
+    in_real_time(|| {
+        let real = run(place.path(), &[&["run", file, "--driver", "tokio", "--out", "real"], &sets[..]].concat());
+        assert_eq!(real.status.code(), Some(0), "{}{}", text(&real.stdout), text(&real.stderr));
+    });
     let whys: Vec<String> = exemplars(&place.path().join("real")).into_iter().flat_map(|(_, why)| why).collect();
     assert_eq!(whys.iter().filter(|why| *why == "slowest").count(), 3, "{whys:?}");
     let page = fs::read_to_string(place.path().join("real/report.html")).unwrap();

@@ -13,9 +13,9 @@ use shakedown::event::Kind;
 use shakedown::explore;
 use shakedown::profile::profiles;
 use shakedown::record::{Flag, Party};
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Scenario;
 
-const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+use crate::common::{CREDENTIALS, load, loaded};
 
 /// What a case is: the servers' behaviors, the keys of the client that belong to it, and a fault.
 struct Case {
@@ -146,8 +146,7 @@ fn scenario(profile: &str, name: &str) -> Scenario {
         let kind = if fault.ends_with("off") { "power-off" } else { "crash" };
         text.push_str(&format!("[faults.dead]\nkind = '{kind}'\ntarget = '{target}'\nat = '0s'\n"));
     }
-    shakedown::scenario::load("x", "x", &text, &Overrides::default())
-        .unwrap_or_else(|problem| panic!("{profile} {name}: {problem}"))
+    load(&text).unwrap_or_else(|problem| panic!("{profile} {name}: {problem}"))
 }
 
 /// What `tests/peers` serve to real clients: a server for each case that loopback can play, and where it redirects to.
@@ -290,10 +289,9 @@ fn told(servers: &str, client: &str) -> (Vec<(u32, String)>, u64, Vec<String>) {
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '1ms'\n{servers}\n[clients.one]\ncount = 1\n\
          arrive = 'at_once'\nendpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{client}\n"
     );
-    let scenario =
-        shakedown::scenario::load("x", "x", &text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = loaded(&text);
     // As it is resolved, it is the same.
-    let again = shakedown::scenario::load("x", "x", &scenario.resolved(), &Overrides::default());
+    let again = load(&scenario.resolved());
     assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
     let trace = explore::trace(&scenario, &[(0, 0)]).remove(0);
     let came_out = trace.events.iter().find_map(|event| match event.kind {
@@ -387,8 +385,7 @@ fn permanent_redirects_are_gone_by_from_the_beginning_the_next_time() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '1ms'\n{servers}\n[clients.one]\ncount = 1\n\
              arrive = 'at_once'\nendpoints = ['gateway']\n{client}\n"
         );
-        let scenario = shakedown::scenario::load("x", "x", &text, &Overrides::default())
-            .unwrap_or_else(|problem| panic!("{problem}"));
+        let scenario = loaded(&text);
         let trace = explore::trace(&scenario, &[(0, 0)]).remove(0);
         let hosts: Vec<String> = trace
             .messages
@@ -414,8 +411,8 @@ fn a_profile_gives_way_to_the_group_and_comes_before_a_preset() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n{client}\n"
         );
-        let loaded = shakedown::scenario::load("x", "x", &text, &Overrides::default());
-        loaded.unwrap_or_else(|problem| panic!("{problem}")).clients()[0].clone()
+        let loaded = load(&text);
+        loaded.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
     };
     let both = resolved("profile = 'websocket-client'\npreset = 'websockets'\nreads = { extension = 'fails' }");
     // The profile's three, not the preset's nine; the preset's way to come back; the group's own strictness, once.
@@ -458,7 +455,7 @@ fn what_contradicts_is_refused() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n{client}\n"
         );
-        let told = shakedown::scenario::load("x", "x", &text, &Overrides::default()).expect_err(&client).to_string();
+        let told = load(&text).expect_err(&client);
         assert!(told.contains(says), "{client}: {told}");
     }
     for (behavior, says) in [
@@ -474,7 +471,7 @@ fn what_contradicts_is_refused() {
             "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\nbehavior = {behavior}\n[clients.one]\ncount = 1\n\
              endpoints = ['gateway']\n"
         );
-        let told = shakedown::scenario::load("x", "x", &text, &Overrides::default()).expect_err(behavior).to_string();
+        let told = load(&text).expect_err(behavior);
         assert!(told.contains(says), "{behavior}: {told}");
     }
 }

@@ -3,35 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use shakedown::client;
-use shakedown::driver;
-use shakedown::event::{Event, Kind};
-use shakedown::record::Digest;
+use shakedown::event::Kind;
 use shakedown::scenario::{Overrides, Scenario};
 
-fn load(name: &str, overrides: &Overrides) -> Scenario {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.toml"));
-    let text = fs::read_to_string(&path).unwrap();
-    shakedown::scenario::load(name, name, &text, overrides).unwrap_or_else(|problem| panic!("{problem}"))
-}
-
-fn set(sets: &[&str]) -> Overrides {
-    Overrides { sets: sets.iter().map(ToString::to_string).collect(), ..Overrides::default() }
-}
-
-fn digest(scenario: &Scenario) -> String {
-    let mut digest = Digest::default();
-    driver::run(scenario, &mut digest);
-    digest.to_string()
-}
-
-fn events(scenario: &Scenario) -> Vec<Event> {
-    let mut events = Vec::new();
-    driver::run(scenario, &mut events);
-    events
-}
+use crate::common::{committed, digest, repository, set, simulate};
 
 /// Scenario, variant, seed. The golden file has their digests; tests run in debug, `shakedown verify` in release.
 const GOLDEN: &[(&str, Option<&str>, u64)] = &[
@@ -61,11 +38,11 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.
 #[test]
 fn digests_are_as_committed() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digests.txt");
+    let path = repository("tests/golden/digests.txt");
     let mut now = String::new();
     for (name, variant, seed) in GOLDEN {
         let overrides = Overrides { seed: Some(*seed), variant: variant.map(str::to_string), ..Overrides::default() };
-        let digest = digest(&load(name, &overrides));
+        let digest = digest(&committed(name, &overrides));
         now.push_str(&format!("{name} {} {seed} {digest}\n", variant.unwrap_or("-")));
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -78,24 +55,26 @@ fn digests_are_as_committed() {
 
 #[test]
 fn a_second_run_in_the_same_process_is_the_same() {
-    let scenario = load("redirect", &Overrides::default());
+    let scenario = committed("redirect", &Overrides::default());
     assert_eq!(digest(&scenario), digest(&scenario));
 }
 
 #[test]
 fn another_seed_is_another_run() {
-    let of = |seed| digest(&load("failover", &Overrides { seed: Some(seed), ..set(&["clients.players.count=50"]) }));
+    let of =
+        |seed| digest(&committed("failover", &Overrides { seed: Some(seed), ..set(&["clients.players.count=50"]) }));
     assert_ne!(of(1), of(2));
 }
 
 #[test]
 fn the_resolved_scenario_runs_to_the_same_digest() {
     for (name, variant, _) in GOLDEN {
-        let written = load(name, &Overrides::default());
+        let written = committed(name, &Overrides::default());
         let few =
             |(group, config): (&String, &client::Config)| format!("clients.{group}.count={}", config.count.min(300));
-        let sets = written.clients().iter().map(few).collect();
-        let scenario = load(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
+        let sets = written.file.clients.iter().map(few).collect();
+        let scenario =
+            committed(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
         let again = shakedown::scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());
         let again = again.unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(again.resolved(), scenario.resolved());
@@ -105,7 +84,7 @@ fn the_resolved_scenario_runs_to_the_same_digest() {
 
 #[test]
 fn time_and_sequence_only_rise() {
-    let events = events(&load("redirect", &Overrides::default()));
+    let (events, _) = simulate(&committed("redirect", &Overrides::default()));
     assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at));
     assert!(events.iter().zip(0..).all(|(event, seq)| event.seq == seq));
 }
@@ -115,7 +94,7 @@ fn lives(scenario: &Scenario, group: &str) -> BTreeMap<u32, Vec<(u64, client::Ev
     let number = scenario.clients().get_index_of(group).unwrap() as u16;
     let mut names = BTreeMap::new();
     let mut lives: BTreeMap<u32, Vec<(u64, client::Event)>> = BTreeMap::new();
-    for event in events(scenario) {
+    for event in simulate(scenario).0 {
         let Kind::Session(session, kind) = event.kind else { continue };
         if let client::Event::Scheduled { group, index } = kind {
             names.insert(session, (group, index));
@@ -133,9 +112,9 @@ const APART: &[&str] = &["servers.gateway.service_time=0s", "clients.players.cou
 
 #[test]
 fn another_client_group_changes_nothing_for_the_others() {
-    let alone = load("failover", &set(APART));
+    let alone = committed("failover", &set(APART));
     let others = r#"clients.admins={ count = 300, endpoints = ["gateway"], retry = { policy = "equal-jitter" } }"#;
-    let together = load("failover", &set(&[APART, &[others]].concat()));
+    let together = committed("failover", &set(&[APART, &[others]].concat()));
     let (alone, together) = (lives(&alone, "players"), lives(&together, "players"));
     assert_eq!(alone.len(), 400);
     assert!(alone.values().any(|life| life.len() > 4), "some retried");
@@ -147,7 +126,7 @@ fn a_policy_that_draws_shifts_no_other_choice() {
     // `exponential` draws nothing and `full-jitter` once per retry: picks and paths must be the same all the same.
     let choices = |policy: &str| -> BTreeMap<u32, Vec<u32>> {
         let policy = format!("clients.players.retry.policy={policy}");
-        let scenario = load("failover", &set(&[APART, &[&policy]].concat()));
+        let scenario = committed("failover", &set(&[APART, &[&policy]].concat()));
         let picks = |life: Vec<(u64, client::Event)>| {
             let started = life.into_iter().filter_map(|(_, event)| match event {
                 client::Event::AttemptStarted { endpoint, .. } => Some(endpoint),

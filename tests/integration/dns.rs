@@ -1,25 +1,12 @@
 //! Fail-over by DNS, to the nanosecond: what names stand for, who keeps that how long, and what silence costs.
 
 use shakedown::client::{self, End, Failure};
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Value};
+use shakedown::metrics::Value;
 use shakedown::network::dns;
-use shakedown::scenario::{Overrides, Scenario};
-use shakedown::time::{Nanos, Timestamp};
+use shakedown::time::Nanos;
 
-const MS: u64 = 1_000_000;
-const SECOND: u64 = 1_000 * MS;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("test.toml", "test", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
-    driver::run(&load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}")), &mut events);
-    events
-}
+use crate::common::{self, MS, SECOND, find, history, life, load, of_session, opened, when};
 
 /// Three gateways that take no time, 20 ms away, under the name `game`; lookups take 5 ms, and no resolver keeps anything.
 fn fleet(dns: &str, clients: &str, rest: &str) -> String {
@@ -33,55 +20,34 @@ fn fleet(dns: &str, clients: &str, rest: &str) -> String {
 
 const DIRECT: &str = "resolvers = 0\nttl = '30s'";
 
-/// What happened to a session, and when.
-fn life(events: &[Event], session: u32) -> Vec<(u64, client::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(of, kind) if of == session => Some((event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-fn when(events: &[Event], session: u32, found: impl Fn(client::Event) -> bool) -> Vec<u64> {
-    life(events, session).into_iter().filter(|(_, event)| found(*event)).map(|(at, _)| at).collect()
-}
-
 fn lookups(events: &[Event], session: u32) -> Vec<u64> {
     when(events, session, |event| matches!(event, client::Event::Resolving { .. }))
 }
 
-fn opened(events: &[Event], session: u32) -> Vec<u64> {
-    when(events, session, |event| matches!(event, client::Event::Opened { .. }))
-}
-
 /// Where it went, one attempt after the other.
 fn dialled(events: &[Event], session: u32) -> Vec<u32> {
-    let started = |(_, event)| match event {
+    let started = of_session(events, session, |event| match event {
         client::Event::AttemptStarted { endpoint, .. } => Some(endpoint),
         _ => None,
-    };
-    life(events, session).into_iter().filter_map(started).collect()
+    });
+    started.into_iter().map(|(_, endpoint)| endpoint).collect()
 }
 
 fn records(events: &[Event]) -> Vec<(u64, dns::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Dns(0, kind) => Some((event.at.0, kind)),
+    find(events, |kind| match kind {
+        Kind::Dns(0, event) => Some(*event),
         _ => None,
-    };
-    events.iter().filter_map(of).collect()
+    })
 }
 
 fn summary(text: &str, metric: &str) -> Option<Value> {
-    let scenario = load(text).unwrap();
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary.get(metric)
+    common::summary(text).get(metric)
 }
 
 #[test]
 fn a_lookup_comes_before_the_first_syn_and_counts_as_part_of_the_attempt() {
     let text = fleet(DIRECT, "count = 1", "");
-    let events = run(&text);
+    let events = history(&text);
     assert_eq!(lookups(&events, 0), [0]);
     let resolved = client::Event::Resolved { connection: 1, name: 3, addresses: 3, ttl: Nanos(30 * SECOND) };
     assert_eq!(life(&events, 0)[2], (5 * MS, resolved));
@@ -99,7 +65,7 @@ fn a_lookup_comes_before_the_first_syn_and_counts_as_part_of_the_attempt() {
 fn what_is_known_is_not_asked_again_until_its_time_to_live_is_over() {
     // Each session opens 80 ms after it knows the address, stays for a second, and its close takes 40 ms.
     let clients = "count = 1\narrive = { closed_loop = { think = '8.875s', over = '1ms' } }\nhold = '1s'\n";
-    let of = |more: &str| lookups(&run(&fleet(DIRECT, &format!("{clients}{more}"), "").replace("600s", "65s")), 0);
+    let of = |more: &str| lookups(&history(&fleet(DIRECT, &format!("{clients}{more}"), "").replace("600s", "65s")), 0);
     // Sessions begin at 0, 10, 19.995 s, …: each takes 9.995 s, or 10 s with a lookup. The answer came at 5 ms, so at
     // 29.99 s it is still known, and at 39.985 s no longer.
     assert_eq!(of(""), [0, 39_985 * MS]);
@@ -108,7 +74,7 @@ fn what_is_known_is_not_asked_again_until_its_time_to_live_is_over() {
     assert_eq!(of("dns_cache = { max = '9s' }\n"), [0, 10, 20, 30, 40, 50, 60].map(|s| s * SECOND));
     assert_eq!(of("dns_cache = { min = '45s' }\n"), [0, 49_980 * MS]);
     // A process knows what one of its sessions asked.
-    let shared = run(&fleet(DIRECT, "count = 2\narrive = { evenly_over = '1s' }\nhosts = 1\n", ""));
+    let shared = history(&fleet(DIRECT, "count = 2\narrive = { evenly_over = '1s' }\nhosts = 1\n", ""));
     assert_eq!((lookups(&shared, 0).len(), lookups(&shared, 1).len()), (1, 0));
 }
 
@@ -116,24 +82,24 @@ fn what_is_known_is_not_asked_again_until_its_time_to_live_is_over() {
 fn a_connect_that_fails_goes_on_with_the_next_address() {
     let crash = "[faults.dies]\nkind = 'crash'\ntarget = 'gateway-0'\nat = '0s'\n";
     let retry = "count = 1\nretry = { policy = 'fixed', base = '1s' }\n";
-    let events = run(&fleet(DIRECT, retry, crash));
+    let events = history(&fleet(DIRECT, retry, crash));
     assert_eq!((dialled(&events, 0), opened(&events, 0)), (vec![0, 1], vec![5 * MS + 40 * MS + 80 * MS]));
     // Silence takes as long as the client waits for it.
     let off = crash.replace("crash", "power-off");
     let patience = format!("{retry}connect_timeout = '3s'\n");
-    assert_eq!(opened(&run(&fleet(DIRECT, &patience, &off)), 0), [3_085 * MS]);
+    assert_eq!(opened(&history(&fleet(DIRECT, &patience, &off)), 0), [3_085 * MS]);
     // The whole attempt has a limit, too, of which the first address takes all.
     let limited = format!("{patience}open_timeout = '3s'\n");
-    let events = run(&fleet(DIRECT, &limited, &off.replace("gateway-0", "gateway")));
+    let events = history(&fleet(DIRECT, &limited, &off.replace("gateway-0", "gateway")));
     let failed = when(&events, 0, |event| matches!(event, client::Event::AttemptFailed { .. }));
     assert_eq!(failed[..2], [3 * SECOND, 7 * SECOND]);
     // One that has only the first address comes back to it, as long as it knows it.
     let stubborn = format!("{retry}next_address = false\n");
-    let events = run(&fleet(DIRECT, &stubborn, crash));
+    let events = history(&fleet(DIRECT, &stubborn, crash));
     assert_eq!((opened(&events, 0), lookups(&events, 0).len() > 10), (vec![], true));
     // Where all fail, the client waits, and begins again with the first.
     let all = crash.replace("gateway-0", "gateway");
-    let events = run(&fleet(DIRECT, retry, &all));
+    let events = history(&fleet(DIRECT, retry, &all));
     assert_eq!(dialled(&events, 0)[..6], [0, 1, 2, 0, 1, 2]);
     let began = when(&events, 0, |event| matches!(event, client::Event::AttemptStarted { .. }));
     assert_eq!(began[..4], [5 * MS, 45 * MS, 85 * MS, 1_125 * MS]);
@@ -143,7 +109,7 @@ fn a_connect_that_fails_goes_on_with_the_next_address() {
 fn answers_have_an_order() {
     let first = |order: &str| {
         let text = fleet(DIRECT, "count = 600", "").replace("'fixed'", &format!("'{order}'"));
-        let events = run(&text);
+        let events = history(&text);
         (0..600).map(|session| dialled(&events, session)[0]).collect::<Vec<_>>()
     };
     assert!(first("fixed").iter().all(|server| *server == 0));
@@ -164,21 +130,22 @@ fn checks_take_a_dead_servers_record_out_and_back() {
     let (gone, back) = (dns::Event::Withdrawn { server: 1 }, dns::Event::Listed { server: 1 });
     // Checked at 30, 40 and 50 s: the refusal takes a round trip, silence the timeout. Back with the checks of 130 and
     // 140 s, whose answers take a round trip.
-    let of = |kind: &str| records(&run(&fleet(&health, "count = 1", &fault(kind))));
+    let of = |kind: &str| records(&history(&fleet(&health, "count = 1", &fault(kind))));
     assert_eq!(of("crash"), [(50_040 * MS, gone), (140_040 * MS, back)]);
     assert_eq!(of("power-off"), [(52_000 * MS, gone), (140_040 * MS, back)]);
     // A stopped process still has a kernel that completes connects: a check of the port does not find it.
     assert_eq!(of("hang"), []);
     // An answer that comes later than it may is none.
     let late = health.replace("'2s'", "'39ms'");
-    let all: Vec<dns::Event> = records(&run(&fleet(&late, "count = 1", ""))).iter().map(|(_, event)| *event).collect();
+    let all: Vec<dns::Event> =
+        records(&history(&fleet(&late, "count = 1", ""))).iter().map(|(_, event)| *event).collect();
     // With nobody left the records stay: a guess is better than no answer.
     let list = |server| dns::Event::Listed { server };
     assert_eq!(all, [dns::Event::Withdrawn { server: 0 }, gone, list(0), list(1)]);
     // Only what is asked after that is without the dead one.
     let clients = "count = 200\narrive = { evenly_over = '100s' }\n";
     let text = fleet(&health, clients, &fault("crash")).replace("fixed", "round-robin");
-    let events = run(&text);
+    let events = history(&text);
     for session in 0..200 {
         let asked = lookups(&events, session)[0];
         if (50_040 * MS..100 * SECOND).contains(&(asked + 5 * MS)) {
@@ -196,10 +163,10 @@ fn a_standby_is_answered_while_everybody_else_is_down() {
         format!("{standby}[faults.dies]\nkind = 'crash'\ntarget = '{target}'\nat = '25s'\nfor = '20s'\n")
     };
     let (gone, back) = (|server| dns::Event::Withdrawn { server }, |server| dns::Event::Listed { server });
-    let events = records(&run(&fleet(&dns, "count = 1", &fault("gateway-0"))));
+    let events = records(&history(&fleet(&dns, "count = 1", &fault("gateway-0"))));
     assert_eq!(events, [(30_040 * MS, gone(0)), (50_040 * MS, back(0))]);
     // The three are found dead one after the other, at the same moment; the last one's end brings the standby in.
-    let events = records(&run(&fleet(&dns, "count = 1", &fault("gateway"))));
+    let events = records(&history(&fleet(&dns, "count = 1", &fault("gateway"))));
     assert_eq!(events[..4], [gone(0), gone(1), gone(2), back(3)].map(|event| (30_040 * MS, event)));
     assert_eq!(events[4..], [gone(3), back(0), back(1), back(2)].map(|event| (50_040 * MS, event)));
 }
@@ -209,7 +176,7 @@ fn somebody_may_write_other_records() {
     let standby = "[servers.standby]\nservice_time = '0s'\n";
     let dns = format!("{DIRECT}\nchanges = [{{ at = '50s', to = ['gateway-2'] }}, {{ at = '20s', to = ['standby'] }}]");
     let events =
-        run(&fleet(&dns, "count = 100\nstart = '0s'", standby).replace("'at_once'", "{ evenly_over = '100s' }"));
+        history(&fleet(&dns, "count = 100\nstart = '0s'", standby).replace("'at_once'", "{ evenly_over = '100s' }"));
     let last: Vec<(u64, dns::Event)> = records(&events).split_off(4);
     assert_eq!(
         last,
@@ -228,7 +195,7 @@ fn a_resolver_answers_what_it_heard_until_its_time_to_live_is_over() {
     let clients = "count = 2_000\nstart = '100s'\n";
     let share =
         |events: &[Event]| (0..2_000).filter(|session| dialled(events, *session)[0] == 3).count() as f64 / 2_000.0;
-    let events = run(&fleet(dns, clients, standby));
+    let events = history(&fleet(dns, clients, standby));
     // A quarter asked in the last 10 s; three deviations are 2.9 %.
     assert!((share(&events) - 0.25).abs() < 0.03, "{}", share(&events));
     // Who hears the old answer hears for how long it is still good: until the resolver asks, after the change.
@@ -248,12 +215,12 @@ fn a_resolver_answers_what_it_heard_until_its_time_to_live_is_over() {
     }
     // With few resolvers, those who share one hear the same.
     let few = format!("{dns}\nresolvers = 2");
-    let events = run(&fleet(&few, clients, standby));
+    let events = history(&fleet(&few, clients, standby));
     assert!([0.0, 0.5, 1.0].iter().any(|near| (share(&events) - near).abs() < 0.05), "{}", share(&events));
     // Some keep it for longer: 1 of 4 for 400 s, of which 10 s are 1/40.
     let stale = format!("{dns}\nmin_ttl = {{ ttl = '400s', share = '25%' }}");
     let expected = 0.75 * 0.25 + 0.25 * 0.025;
-    let share = share(&run(&fleet(&stale, clients, standby)));
+    let share = share(&history(&fleet(&stale, clients, standby)));
     assert!((share - expected).abs() < 0.03, "{share}");
 }
 
@@ -261,7 +228,7 @@ fn a_resolver_answers_what_it_heard_until_its_time_to_live_is_over() {
 fn while_nobody_answers_a_lookup_fails_after_its_timeout_and_caches_help() {
     let outage = "[faults.dns]\nkind = 'dns-outage'\ntarget = 'game'\nat = '10s'\nfor = '25s'\n";
     let clients = "count = 1\nstart = '12s'\nretry = { policy = 'fixed', base = '1s' }\n";
-    let events = run(&fleet(DIRECT, clients, outage));
+    let events = history(&fleet(DIRECT, clients, outage));
     // 10 s each, and a second between: at 12, 23 and 34 s; the third is answered because it arrives at 34.005 s … too
     // early: it fails at 44 s, and the fourth is answered.
     assert_eq!(lookups(&events, 0), [12, 23, 34, 45].map(|s| s * SECOND));
@@ -273,10 +240,10 @@ fn while_nobody_answers_a_lookup_fails_after_its_timeout_and_caches_help() {
     assert_eq!(summary(&text, "attempts.unresolved"), Some(Value::Part { count: 3, of: 4 }));
     assert_eq!(summary(&text, "dns.game.answers"), Some(Value::Count(1)));
     let hasty = format!("{clients}dns_timeout = '5s'\n");
-    assert_eq!(lookups(&run(&fleet(DIRECT, &hasty, outage)), 0), [12, 18, 24, 30, 36].map(|s| s * SECOND));
+    assert_eq!(lookups(&history(&fleet(DIRECT, &hasty, outage)), 0), [12, 18, 24, 30, 36].map(|s| s * SECOND));
     // Of resolvers with a time to live of 50 s, those that need not ask within the 25 s notice nothing.
     let many = "count = 2_000\nstart = '34s'\nretry = { policy = 'none' }\n";
-    let events = run(&fleet("ttl = '50s'", many, outage));
+    let events = history(&fleet("ttl = '50s'", many, outage));
     let answered = (0..2_000).filter(|session| !opened(&events, *session).is_empty()).count();
     // At 34.005 s all have failed that had to ask since 10 s: 24.005 of 50 s.
     assert!((answered as f64 / 2_000.0 - 0.52).abs() < 0.034, "{answered}");
@@ -286,7 +253,7 @@ fn while_nobody_answers_a_lookup_fails_after_its_timeout_and_caches_help() {
 fn a_redirect_may_lead_to_a_name() {
     let front = "[servers.front]\nservice_time = '0s'\nbehavior = { kind = 'redirect', to = 'game' }\n";
     let text = fleet(DIRECT, "count = 2", front).replace("endpoints = ['game']", "endpoints = ['front']");
-    let events = run(&text);
+    let events = history(&text);
     assert_eq!(opened(&events, 0), [80 * MS + 5 * MS + 80 * MS]);
     assert_eq!(dialled(&events, 0), [3, 0]);
     let redirected = when(&events, 0, |event| matches!(event, client::Event::Redirected { endpoint: 4, .. }));
@@ -300,7 +267,7 @@ fn a_redirect_may_lead_to_a_name() {
         )
         .replace("fixed", "round-robin")
         .replace("[clients.players]", "[clients.players]\ndns_cache = 'none'");
-    assert_eq!(dialled(&run(&text), 0)[..2], [0, 1]);
+    assert_eq!(dialled(&history(&text), 0)[..2], [0, 1]);
 }
 
 #[test]
@@ -309,8 +276,8 @@ fn clients_come_back_as_their_time_to_live_runs_out() {
     let fault = format!("{standby}[faults.dies]\nkind = 'crash'\ntarget = 'gateway'\nat = '100s'\n");
     let dns = "ttl = '40s'\nstandby = ['standby']\nhealth = { every = '10s', fall = 2 }";
     let clients = "count = 100\nnext_address = false\nretry = { policy = 'fixed', base = '100ms' }\n";
-    let run = |clients: &str| run(&fleet(dns, clients, &fault).replace("600s", "160s"));
-    let events = run(clients);
+    let happened = |clients: &str| history(&fleet(dns, clients, &fault).replace("600s", "160s"));
+    let events = happened(clients);
     // Checked at 100 and 110 s.
     assert_eq!(records(&events)[0].0, 110_040 * MS);
     for session in 0..100 {
@@ -321,7 +288,7 @@ fn clients_come_back_as_their_time_to_live_runs_out() {
         assert!((110_040 * MS..150_040 * MS + 225 * MS).contains(&back), "{session}: {back}");
     }
     // Who caches for ever never comes back.
-    let events = run(&format!("{clients}dns_cache = 'forever'\n"));
+    let events = happened(&format!("{clients}dns_cache = 'forever'\n"));
     assert!((0..100).all(|session| opened(&events, session).len() == 1));
 }
 
@@ -385,7 +352,7 @@ fn every_default_is_shown_and_resolves_to_the_same_run() {
     let again = load(&resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
     assert_eq!(again.resolved(), resolved);
     let text = fleet(everything, "count = 20", rest);
-    assert_eq!(run(&resolved), run(&text));
+    assert_eq!(history(&resolved), history(&text));
     assert_eq!(summary(&text, "dns.chat_example.lookups"), Some(Value::Count(1)));
 }
 
@@ -396,7 +363,7 @@ fn a_name_has_tls_where_its_servers_do() {
         .replace("endpoints = ['game']", "endpoints = ['front']")
         .replace("count = 3", "count = 3\ntls = '1.3'\ntls_cost = '0s'");
     // Twice a connect, a round trip of TLS and a request; between them a lookup.
-    assert_eq!(opened(&run(&text), 0), [120 * MS + 5 * MS + 120 * MS]);
+    assert_eq!(opened(&history(&text), 0), [120 * MS + 5 * MS + 120 * MS]);
     let mixed = load(&fleet("standby = ['front']\nhealth = { every = '10s' }", "count = 1", front)).unwrap_err();
     assert!(mixed.contains("it stands for servers with TLS and for servers without"), "{mixed}");
 }

@@ -3,30 +3,14 @@
 use shakedown::client::{self, End, Failure};
 use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Measured, Metrics, Summary, Value};
+use shakedown::metrics::{Summary, Value};
 use shakedown::record::{Digest, Recorder};
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Scenario;
 use shakedown::server;
-use shakedown::time::Timestamp;
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn measured(text: &str) -> (Vec<Event>, Measured) {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"));
-    let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
-    driver::run(&scenario, &mut recorder);
-    (recorder.0, recorder.1.finish(Timestamp::ZERO + scenario.duration()))
-}
-
-fn run(text: &str) -> (Vec<Event>, Summary) {
-    let (events, measured) = measured(text);
-    (events, measured.summary)
-}
+use crate::common::{
+    self, MS, SECOND, at_servers, count, failed, load, loaded, lost, of_session, opened, run, simulate,
+};
 
 /// One server, 20 ms away, whose requests take no time, and clients of one process.
 fn scenario(server: &str, clients: &str, rest: &str) -> String {
@@ -39,19 +23,6 @@ fn scenario(server: &str, clients: &str, rest: &str) -> String {
     )
 }
 
-fn of_session<T>(events: &[Event], of: u32, wanted: impl Fn(client::Event) -> Option<T>) -> Vec<(u64, T)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(session, kind) if session == of => wanted(kind).map(|kind| (event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-fn opened(events: &[Event], of: u32) -> Vec<u64> {
-    let opened = |event| matches!(event, client::Event::Opened { .. }).then_some(());
-    of_session(events, of, opened).into_iter().map(|(at, ())| at).collect()
-}
-
 /// When a session's requests left, and on which streams.
 fn streams(events: &[Event], of: u32) -> Vec<(u64, u32)> {
     of_session(events, of, |event| match event {
@@ -60,48 +31,16 @@ fn streams(events: &[Event], of: u32) -> Vec<(u64, u32)> {
     })
 }
 
-fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
-    of_session(events, of, |event| match event {
-        client::Event::AttemptFailed { failure, .. } => Some(failure),
-        _ => None,
-    })
-}
-
-fn lost(events: &[Event], of: u32) -> Vec<(u64, End)> {
-    of_session(events, of, |event| match event {
-        client::Event::Lost { end, .. } => Some(end),
-        _ => None,
-    })
-}
-
-fn at_server(events: &[Event], which: fn(&server::Event) -> bool) -> Vec<u64> {
-    let of = |event: &Event| match event.kind {
-        Kind::Server(_, kind) if which(&kind) => Some(event.at.0),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
 fn accepted(events: &[Event]) -> Vec<u64> {
-    at_server(events, |event| matches!(event, server::Event::Accepted { .. }))
+    at_servers(events, |event| matches!(event, server::Event::Accepted { .. }))
 }
 
 fn closed(events: &[Event]) -> Vec<u64> {
-    at_server(events, |event| matches!(event, server::Event::Closed { .. }))
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
+    at_servers(events, |event| matches!(event, server::Event::Closed { .. }))
 }
 
 fn duration(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Duration(Some(length))) => length.0,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::time(summary, metric).unwrap()
 }
 
 #[test]
@@ -124,7 +63,7 @@ fn the_first_connects_and_the_others_take_a_round_trip() {
     assert_eq!(duration(&summary, "handshake_latency.min"), 40 * MS);
     assert_eq!(duration(&summary, "time_to_open.max"), 120 * MS);
     // Every 30 s a row: the connection and its streams stay to the end.
-    let (_, measured) = measured(&scenario("", "count = 3\narrive = { evenly_over = '3s' }", ""));
+    let (_, measured) = simulate(&loaded(&scenario("", "count = 3\narrive = { evenly_over = '3s' }", "")));
     let series = &measured.series.servers[0];
     assert_eq!((series.open_connections.last(), series.open_streams.last()), (Some(&1), Some(&3)));
 }
@@ -274,7 +213,7 @@ fn a_session_that_ends_leaves_the_connection_and_an_idle_one_is_closed() {
     let (events, summary) = run(&scenario("", clients, ""));
     assert_eq!(opened(&events, 1), [2_040 * MS]);
     // Open at 2.04 s, it hangs up a second later; the close comes back at 3.08 s, and END_STREAM with it.
-    let streams_closed = at_server(&events, |event| matches!(event, server::Event::StreamClosed { .. }));
+    let streams_closed = at_servers(&events, |event| matches!(event, server::Event::StreamClosed { .. }));
     assert_eq!(streams_closed, [1_140 * MS, 3_060 * MS]);
     // Ten seconds after that, the client closes the connection.
     assert_eq!(closed(&events), [(3_080 + 10_000 + 20) * MS]);
@@ -366,7 +305,7 @@ fn runs_are_repeated_exactly_also_from_what_is_resolved() {
                   [faults.drains]\nkind = 'drain'\ntarget = 'gateway-1'\nat = '80s'\nfor = '10s'";
     let server = "count = 2\nstreams_max = 3\ntls = '1.3'\naccess_link = '10Mbit/s'";
     let text = scenario(server, clients, faults).replace("one_way = '20ms'", "one_way = '20ms'\njitter = '5ms'");
-    let scenario = load(&text).unwrap_or_else(|problem| panic!("{problem}"));
+    let scenario = loaded(&text);
     let digest = |scenario: &Scenario| {
         let mut digest = (Digest::default(), Watch::default());
         driver::run(scenario, &mut digest);
@@ -381,9 +320,9 @@ fn runs_are_repeated_exactly_also_from_what_is_resolved() {
     {
         assert!(resolved.contains(default), "{default}: {resolved}");
     }
-    assert_eq!(first, digest(&load(&resolved).unwrap()));
+    assert_eq!(first, digest(&loaded(&resolved)));
     // The series are those of a server that clients come to by HTTP/2.
-    let (_, measured) = measured(&text);
+    let (_, measured) = simulate(&loaded(&text));
     assert_eq!(measured.series.servers[0].open_streams.len(), measured.series.ends.len());
 }
 

@@ -10,8 +10,10 @@
 //! an optimised program: `SHAKEDOWN=target/release/shakedown cargo test --test integration guide:: -- --ignored`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::common::{names, ran as run, read, repository, text};
 
 /// Commands that no test runs, each with its reason.
 const NOT_RUN: [(&str, &str, &str); 2] = [
@@ -94,14 +96,10 @@ fn is_shown(printed: &[&str], shown: &[&str]) -> bool {
     }
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The pages of docs/ that have commands to run.
 fn pages() -> Vec<(String, Vec<Shown>)> {
     let mut pages: Vec<PathBuf> =
-        fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir(repository("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.sort();
     let page = |path: &PathBuf| {
@@ -120,15 +118,15 @@ const END: &str = "<<<end of command:";
 /// Runs a page's commands in one shell, until one fails, and holds what they print against what is shown.
 fn hold(page: &str, commands: &[Shown]) {
     let program = std::env::var("SHAKEDOWN").unwrap_or(env!("CARGO_BIN_EXE_shakedown").into());
-    let program = fs::canonicalize(root().join(program)).unwrap();
+    let program = fs::canonicalize(repository(&program)).unwrap();
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let place = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(root().join("scenarios"), place.path().join("scenarios")).unwrap();
+    std::os::unix::fs::symlink(repository("scenarios"), place.path().join("scenarios")).unwrap();
     // Nothing that a page leaves in the background outlives it.
     let mut script = String::from("trap 'kill $! 2> kill.txt' EXIT\n");
     for Shown { command, .. } in commands {
         script += &match command.starts_with("cargo ") {
-            true => format!("(cd '{}' && {command})\n", root().display()),
+            true => format!("(cd '{}' && {command})\n", repository("").display()),
             false => format!("{command}\n"),
         };
         script += &format!("code=$?; echo; echo '{END}' $code; test $code = 0 || exit\n");
@@ -178,7 +176,7 @@ fn its_slow_pages_print_what_they_show() {
 #[test]
 fn what_is_not_run_is_there() {
     for (page, start, _) in NOT_RUN {
-        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let text = fs::read_to_string(repository(&format!("docs/{page}.md"))).unwrap();
         assert!(commands(&text).iter().any(|shown| shown.command.starts_with(start)), "{page} has no {start}");
     }
 }
@@ -224,7 +222,7 @@ mod own_code {
 
 #[test]
 fn the_code_shown_is_code_that_runs() {
-    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let read = |path: &str| fs::read_to_string(repository(&path)).unwrap();
     let dedented = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();
     let (page, runs) =
         (read("docs/own-code.md"), dedented(&(read("examples/own_code.rs") + &read("tests/integration/guide.rs"))));
@@ -267,8 +265,6 @@ const GALLERY: [(&str, &str, &str); 10] = [
 
 #[test]
 fn the_gallery_says_what_was_recorded() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let readme = read("README.md");
     let gallery = readme.split("\n## ").find(|part| part.starts_with("Five pictures")).unwrap();
     let text = gallery.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -306,22 +302,6 @@ fn the_gallery_says_what_was_recorded() {
     assert!(pictures.iter().all(|path| read(path).starts_with("<svg")));
 }
 
-fn run(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(args).env_remove("COLUMNS").current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = entries.collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn init_writes_a_scenario_that_runs_and_nothing_twice() {
     let place = tempfile::tempdir().unwrap();
@@ -349,8 +329,7 @@ fn init_writes_a_scenario_that_runs_and_nothing_twice() {
 
 #[test]
 fn list_shows_what_scenarios_ask() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = run(root, &["list"]);
+    let listed = run(&repository(""), &["list"]);
     assert_eq!(listed.status.code(), Some(0), "{}", text(&listed.stderr));
     let listed = text(&listed.stdout);
     let failover = "scenarios/failover.toml

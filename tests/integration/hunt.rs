@@ -4,15 +4,15 @@
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use shakedown::explore::hunt::{Broken, Tally, hunt, shrink};
 use shakedown::explore::once;
-use shakedown::metrics::Value;
 use shakedown::scenario::{Overrides, Problem, Scenario};
 
+use crate::common::{count, files, repository, said, scenario_file, shakedown as program};
+
 fn gallery(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gallery").join(format!("{name}.toml"))
+    repository(&format!("tests/gallery/{name}.toml"))
 }
 
 fn load(name: &str, text: &str, seed: u64) -> Result<Scenario, Problem> {
@@ -167,18 +167,14 @@ fn ends_all_the_time_are_no_leak() {
     "#;
     let finished = once(&load("ends", text, 1).unwrap_or_else(|problem| panic!("{problem}")), |_| true);
     assert_eq!(finished.violations, []);
-    let count = |name: &str| match finished.measured.summary.get(name) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{name}: {other:?}"),
-    };
+    let count = |name: &str| count(&finished.measured.summary, name);
     assert!(count("attempts.handshake_timeout") > 2_000 && count("sessions.ended") > 4_000);
 }
 
 fn cli(args: &[&str]) -> (Option<i32>, String, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_shakedown")).current_dir(place.path()).args(args).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.code(), said, place)
+    let (code, said) = said(program(place.path(), args));
+    (code, said, place)
 }
 
 #[test]
@@ -188,45 +184,24 @@ fn the_lowest_seed_is_found_whatever_the_threads() {
     let folder = "results/half-open-never-found/hunt-0-100";
     let mut all = Vec::new();
     for jobs in ["1", "3"] {
-        let (code, said, place) = cli(&["hunt", file, "--seeds", "0..100", "--jobs", jobs]);
-        assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains("it fails by itself: shakedown run results/"), "{said}");
-        let mut files: Vec<_> = fs::read_dir(place.path().join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
-        files.sort();
-        let repro = files.iter().find(|file| file.extension().is_some_and(|ending| ending == "toml")).unwrap();
-        let run = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-            .current_dir(place.path())
-            .arg("run")
-            .arg(repro)
-            .args(["--out", "again"])
-            .output()
-            .unwrap();
-        let told = String::from_utf8(run.stdout).unwrap();
-        assert!(run.status.code() == Some(1) && told.contains("BROKEN  liveness"), "{told}");
-        all.push(
-            files
-                .iter()
-                .map(|file| (file.file_name().map(Into::into), fs::read(file).unwrap()))
-                .collect::<Vec<(Option<PathBuf>, _)>>(),
-        );
+        let (code, told, place) = cli(&["hunt", file, "--seeds", "0..100", "--jobs", jobs]);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("it fails by itself: shakedown run results/"), "{told}");
+        let files = files(&place.path().join(folder));
+        let repro = files.keys().find(|file| file.ends_with(".toml")).unwrap();
+        let (code, told) = said(program(place.path(), &["run", &format!("{folder}/{repro}"), "--out", "again"]));
+        assert!(code == Some(1) && told.contains("BROKEN  liveness"), "{told}");
+        all.push(files);
     }
     assert_eq!(all[0], all[1]);
-}
-
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = entries.map(|path| (path.file_name().unwrap().into(), fs::read(path).unwrap())).collect();
-    files.sort();
-    files
 }
 
 /// A hunt in one place, the same in three, and what comes out of both.
 fn in_shares(place: &Path, args: &[&str]) -> (Option<i32>, String) {
     let run = |args: &[&str], variables: &[(&str, &str)]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-        command.current_dir(place).args(args).envs(variables.iter().copied());
-        let output = command.output().unwrap();
-        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+        let mut command = program(place, args);
+        command.envs(variables.iter().copied());
+        said(command)
     };
     let hunt = |more: &[&str], variables: &[(&str, &str)]| run(&[&["hunt"], args, more].concat(), variables);
     let (code, said) = hunt(&["--out", "whole"], &[]);
@@ -281,11 +256,7 @@ fn what_happens_in_one_share_has_happened() {
 fn shares_that_do_not_make_one_hunt_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let file = gallery("half-open-never-found");
-    let run = |args: &[&str]| {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_shakedown")).current_dir(place.path()).args(args).output().unwrap();
-        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
-    };
+    let run = |args: &[&str]| said(program(place.path(), args));
     for (seeds, share, out) in
         [("0..40", "0/2", "a-shard-0"), ("0..40", "1/2", "a-shard-1"), ("0..41", "1/2", "foreign")]
     {
@@ -353,7 +324,7 @@ fn what_never_happens_is_told() {
 
 #[test]
 fn a_test_of_ones_own_panics_with_the_line_that_replays_it() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/chaos.toml");
+    let file = scenario_file("chaos");
     shakedown::hunt(&file, 0..4, |_| Ok(()));
     let panic = catch_unwind(|| {
         shakedown::hunt(&file, 0..9, |finished| match finished.measured.summary.get("lost.total") {

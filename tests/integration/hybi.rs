@@ -5,20 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shakedown::driver;
-use shakedown::metrics::{Metrics, Value};
+use shakedown::explore::once;
+use shakedown::metrics::Value;
 use shakedown::profile::profiles;
-use shakedown::record::Digest;
 use shakedown::scenario::Overrides;
-use shakedown::time::Timestamp;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use crate::common::{committed, read, repository, scenario_files};
 
 /// The tables of a Markdown text: the header, then the rows.
 fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
@@ -45,7 +37,7 @@ const COMPARISONS: [(&str, &str); 2] =
     [("results/hybi", "scenarios/hybi"), ("results/shared-connections/compare", "scenarios/shared-connections.toml")];
 
 /// Every cell of the committed comparisons: by scenario, variant and metric.
-fn committed() -> BTreeMap<(String, String, String), String> {
+fn recorded_cells() -> BTreeMap<(String, String, String), String> {
     let mut cells = BTreeMap::new();
     let tables = COMPARISONS.iter().flat_map(|(results, _)| tables(&read(&format!("{results}/compare.md"))));
     for table in tables {
@@ -62,7 +54,7 @@ fn committed() -> BTreeMap<(String, String, String), String> {
 
 #[test]
 fn the_document_says_what_the_comparison_says() {
-    let cells = committed();
+    let cells = recorded_cells();
     let mut compared = 0;
     for table in tables(&read("docs/hybi.md")) {
         let [head, rows @ ..] = table.as_slice() else { continue };
@@ -101,10 +93,9 @@ fn who_opens_is_as_the_document_says() {
         assert_eq!(recorded["name"], row[0].trim_matches('`'));
         let overrides = Overrides { variant: recorded["variant"].as_str().map(String::from), ..Overrides::default() };
         let scenario = shakedown::scenario::load(name, name, &read("scenarios/hybi/fleet.toml"), &overrides).unwrap();
-        let mut recorder = (Digest::default(), Metrics::new(scenario.layout()));
-        driver::run(&scenario, &mut recorder);
-        assert_eq!(recorded["runs"][0]["digest"], recorder.0.to_string(), "{}: compare it again", row[0]);
-        let summary = recorder.1.finish(Timestamp::ZERO + scenario.duration()).summary;
+        let finished = once(&scenario, |_| true);
+        assert_eq!(recorded["runs"][0]["digest"], finished.digest, "{}: compare it again", row[0]);
+        let summary = finished.measured.summary;
         let (mut who, mut not) = (Vec::new(), Vec::new());
         for client in scenario.clients().keys() {
             match summary.get(&format!("clients.{client}.sessions.opened")) {
@@ -125,9 +116,8 @@ fn who_opens_is_as_the_document_says() {
 
 #[test]
 fn the_fleet_is_of_every_real_client() {
-    let scenario =
-        shakedown::scenario::load("x", "x", &read("scenarios/hybi/fleet.toml"), &Overrides::default()).unwrap();
-    let fleet: BTreeSet<String> = scenario.clients().keys().cloned().collect();
+    let scenario = committed("hybi/fleet", &Overrides::default());
+    let fleet: BTreeSet<String> = scenario.file.clients.keys().cloned().collect();
     let real = profiles().into_keys().filter(|name| !["rfc6455", "ideal"].contains(&name.as_str()));
     assert_eq!(fleet, real.collect());
 }
@@ -188,7 +178,7 @@ fn every_figure_in_its_text_is_in_a_table_or_in_a_scenario() {
     let page = read("docs/hybi.md");
     let mut known: Vec<String> =
         tables(&page).into_iter().flatten().flatten().flat_map(|cell| numbers(&cell)).collect();
-    for file in COMPARISONS.iter().flat_map(|(_, path)| scenarios(path)) {
+    for file in COMPARISONS.iter().flat_map(|(_, path)| scenarios(&repository(path))) {
         known.extend(numbers(&fs::read_to_string(file).unwrap().replace('_', "")));
     }
     // Statuses of HTTP.
@@ -207,14 +197,8 @@ fn every_figure_in_its_text_is_in_a_table_or_in_a_scenario() {
 }
 
 /// The scenarios of a path: that one, or those of a folder.
-fn scenarios(path: &str) -> Vec<PathBuf> {
-    let path = root().join(path);
-    if path.is_file() {
-        return vec![path];
-    }
-    let mut files: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+fn scenarios(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() { vec![path.to_path_buf()] } else { scenario_files(path) }
 }
 
 fn recorded(results: &str) -> serde_json::Value {
@@ -232,8 +216,8 @@ fn the_comparisons_are_of_the_scenarios_as_they_are() {
     for (results, path) in COMPARISONS {
         let recorded = recorded(results);
         let mut rows = 0;
-        for file in scenarios(path) {
-            let name = file.strip_prefix(root().join("scenarios")).unwrap().with_extension("");
+        for file in scenarios(&repository(path)) {
+            let name = file.strip_prefix(repository("scenarios")).unwrap().with_extension("");
             let name = name.to_str().unwrap();
             let text = fs::read_to_string(&file).unwrap();
             let load = |variant: Option<&String>| {

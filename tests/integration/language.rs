@@ -2,9 +2,10 @@
 //! types know: a scenario with an unknown key, or an unknown word, is refused by naming the known ones.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use shakedown::scenario::Overrides;
+
+use crate::common::{self, repository, scenario_files};
 
 const DOCS: &str = include_str!("../../docs/scenarios.md");
 
@@ -87,7 +88,7 @@ from = "1s"
 
 /// What is known in place of an unknown thing.
 fn known(set: &str) -> Vec<String> {
-    let overrides = Overrides { sets: vec![set.to_string()], ..Overrides::default() };
+    let overrides = common::set(&[set]);
     let problem = shakedown::scenario::load("tables.toml", "tables", TABLES, &overrides).expect_err(set);
     let (message, help) = (problem.message(), problem.help().unwrap_or_default());
     assert!(message.starts_with("unknown"), "{set}: {message}");
@@ -222,21 +223,11 @@ impl Schema {
     }
 }
 
-fn committed(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries
-        .flat_map(|path| if path.is_dir() { committed(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
-        .collect();
-    files.sort();
-    files
-}
-
 /// Generated from the types that read scenarios: `cargo test --features schema`.
 #[cfg(feature = "schema")]
 #[test]
 fn the_schema_is_committed() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/schema.json");
+    let file = repository("scenarios/schema.json");
     let schema = shakedown::scenario::schema();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&file, &schema).unwrap();
@@ -248,7 +239,7 @@ fn the_schema_is_committed() {
 #[test]
 fn the_schema_takes_every_scenario_and_what_each_resolves_to() {
     let schema = Schema::new();
-    let files = committed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"));
+    let files = scenario_files(&repository("scenarios"));
     assert!(files.len() >= 26);
     let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).chain([TABLES.to_string()]);
     for text in texts {

@@ -1,7 +1,6 @@
 //! Known answers: the small ones come out, wrong ones are found, and the document says what is tested.
 
 use std::fs;
-use std::path::Path;
 
 use shakedown::explore::models::{Experiment, Outcome, document, experiments, json, run, table};
 
@@ -60,7 +59,7 @@ fn the_number_of_threads_changes_nothing() {
 /// Set `UPDATE_GOLDEN` to write the document anew, after a change of the table.
 #[test]
 fn the_document_is_the_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/models.md");
+    let path = crate::common::repository("docs/models.md");
     let now = document(&experiments());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &now).unwrap();

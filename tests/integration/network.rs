@@ -1,54 +1,28 @@
 //! What the network does to connections, at exactly which moments: scenarios of one or a few sessions, event by event.
 
 use shakedown::client::{self, Failure};
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Value};
+use shakedown::metrics::Value;
 use shakedown::network;
-use shakedown::scenario::{Overrides, Scenario};
 use shakedown::time::{Nanos, Timestamp};
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> Vec<Event> {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut events = Vec::new();
-    driver::run(&scenario, &mut events);
-    events
-}
-
-/// What a session went through, with the times.
-fn life(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(session, kind) if session == of => Some((event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
+use crate::common::{self, MS, SECOND, history, life, load, simulate, summary, when};
 
 /// When something first happened to a session.
-fn first(events: &[Event], session: u32, which: fn(&client::Event) -> bool) -> Option<u64> {
-    life(events, session).into_iter().find(|(_, event)| which(event)).map(|(at, _)| at)
+fn first(events: &[Event], session: u32, such: fn(&client::Event) -> bool) -> Option<u64> {
+    when(events, session, such).first().copied()
 }
 
 fn opened(events: &[Event], session: u32) -> Option<u64> {
-    first(events, session, |event| matches!(event, client::Event::Opened { .. }))
+    common::opened(events, session).first().copied()
 }
 
 fn lost(events: &[Event], session: u32) -> Option<u64> {
-    first(events, session, |event| matches!(event, client::Event::Lost { .. }))
+    common::lost(events, session).first().map(|(at, _)| *at)
 }
 
 fn failed(events: &[Event], session: u32) -> Option<(u64, Failure)> {
-    life(events, session).into_iter().find_map(|(at, event)| match event {
-        client::Event::AttemptFailed { failure, .. } => Some((at, failure)),
-        _ => None,
-    })
+    common::failed(events, session).first().copied()
 }
 
 /// One server, 20 ms away, that takes no time; what a test adds comes after.
@@ -76,7 +50,7 @@ fn a_full_accept_queue_costs_the_second_client_one_second() {
     let second = "[clients.late]\ncount = 1\nendpoints = [\"gateway\"]\nstart = \"100ms\"\narrive = \"at_once\"\n";
     let full = format!("{HUNG}for = \"500ms\"\n{second}");
     let text = quiet("", "count = 1", &full).replace("service_time", "backlog = 1\nservice_time");
-    let events = run(&text);
+    let events = history(&text);
     let connected = first(&events, 1, |event| matches!(event, client::Event::Connected { .. }));
     assert_eq!(connected, Some(100 * MS + SECOND + 40 * MS));
     let dropped = events.iter().find_map(|event| match event.kind {
@@ -85,7 +59,7 @@ fn a_full_accept_queue_costs_the_second_client_one_second() {
     });
     assert_eq!(dropped, Some(120 * MS));
     // With `reset` it hears at once.
-    let events = run(&text.replace("backlog = 1", "backlog = 1\nbacklog_overflow = \"reset\""));
+    let events = history(&text.replace("backlog = 1", "backlog = 1\nbacklog_overflow = \"reset\""));
     assert_eq!(failed(&events, 1), Some((140 * MS, Failure::Refused)));
     let refused = Kind::Network(0, network::Event::SynRefused { session: 1, backlog_full: true });
     assert!(events.iter().any(|event| event.kind == refused));
@@ -96,7 +70,7 @@ fn a_connect_to_a_black_hole_ends_when_the_kernel_gives_up() {
     let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"0s\"\n";
     for (kernel, seconds) in [("linux", 127), ("linux-6.5", 131), ("macos", 75)] {
         let network = format!("syn_retries = \"{kernel}\"");
-        let events = run(&quiet(&network, "count = 1\nconnect_timeout = \"10m\"", off));
+        let events = history(&quiet(&network, "count = 1\nconnect_timeout = \"10m\"", off));
         assert_eq!(failed(&events, 0), Some((seconds * SECOND, Failure::ConnectTimeout)), "{kernel}");
     }
 }
@@ -106,17 +80,17 @@ fn links_give_places_their_own_latency() {
     // Toward the gateway 100 ms, back 20 ms: two round trips to open.
     let places = "zone = \"eu\"\ncount = 1";
     let link = "[network.links.far]\nfrom = \"eu\"\nto = \"gateway\"\none_way = \"100ms\"\nboth = false\n";
-    assert_eq!(opened(&run(&quiet("", places, link)), 0), Some(240 * MS));
+    assert_eq!(opened(&history(&quiet("", places, link)), 0), Some(240 * MS));
     let both = link.replace("both = false\n", "");
-    assert_eq!(opened(&run(&quiet("", places, &both)), 0), Some(400 * MS));
+    assert_eq!(opened(&history(&quiet("", places, &both)), 0), Some(400 * MS));
     // Written from the other end, `both = false` is the way back.
     let back = link.replace("\"eu\"", "\"x\"").replace("\"gateway\"", "\"eu\"").replace("\"x\"", "\"gateway\"");
-    assert_eq!(opened(&run(&quiet("", places, &back)), 0), Some(240 * MS));
+    assert_eq!(opened(&history(&quiet("", places, &back)), 0), Some(240 * MS));
     // A group says more than a zone, a server more than its group; what no link names is as before.
     let exact = format!("{both}[network.links.near]\nfrom = \"players\"\nto = \"gateway-0\"\none_way = \"5ms\"\n");
-    assert_eq!(opened(&run(&quiet("", places, &exact)), 0), Some(20 * MS));
+    assert_eq!(opened(&history(&quiet("", places, &exact)), 0), Some(20 * MS));
     let other = format!("{both}[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n");
-    assert_eq!(opened(&run(&quiet("", places, &other)), 1), Some(80 * MS));
+    assert_eq!(opened(&history(&quiet("", places, &other)), 1), Some(80 * MS));
 }
 
 #[test]
@@ -139,7 +113,7 @@ fn links_that_make_no_sense_are_told_apart() {
 #[test]
 fn every_loss_costs_exactly_its_timers() {
     let text = quiet("loss = \"30%\"", "count = 300\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"", "");
-    let events = run(&text);
+    let events = history(&text);
     let (mut repaired, mut repeated) = (0, 0);
     for session in 0..300 {
         let of_session = events.iter().filter_map(|event| match event.kind {
@@ -165,7 +139,7 @@ fn every_loss_costs_exactly_its_timers() {
 #[test]
 fn loss_has_a_direction() {
     for loss in ["loss = { forward = \"100%\" }", "loss = { back = \"100%\" }"] {
-        let events = run(&quiet(loss, "count = 1\nconnect_timeout = \"10m\"", ""));
+        let events = history(&quiet(loss, "count = 1\nconnect_timeout = \"10m\"", ""));
         assert_eq!(failed(&events, 0), Some((131 * SECOND, Failure::ConnectTimeout)), "{loss}");
         let forward = loss.contains("forward");
         let of = if forward { network::Message::Syn } else { network::Message::SynAck };
@@ -181,17 +155,17 @@ fn a_write_finds_out_what_a_reboot_forgot() {
     let pings = "count = 1\nheartbeat = { every = \"930s\", timeout = \"930s\" }\nreconnect = false";
     let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"929s\"\n";
     // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 934 s.
-    let events = run(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
+    let events = history(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
     assert_eq!(lost(&events, 0), Some(930_080 * MS + 6_200 * MS + 40 * MS));
     let stalled = Kind::Network(0, network::Event::Stalled { session: 0, to_server: true });
     assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(930_100 * MS));
     // It never is: the kernel gives up after 924.6 s, or as often as it is told to repeat.
-    let events = run(&quiet("", pings, off));
+    let events = history(&quiet("", pings, off));
     assert_eq!(lost(&events, 0), Some(930_080 * MS + 924_600 * MS));
-    let events = run(&quiet("data_retries = 2", pings, off));
+    let events = history(&quiet("data_retries = 2", pings, off));
     assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
     // Who says nothing finds out nothing.
-    let events = run(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
+    let events = history(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
     assert_eq!(lost(&events, 0), None);
 }
 
@@ -199,7 +173,7 @@ fn a_write_finds_out_what_a_reboot_forgot() {
 fn data_that_is_lost_for_ever_ends_the_connection_at_its_sender() {
     // Only what goes to the client is lost, and the SYN-ACK comes through: seeds differ, one with that luck will do.
     let clients = "count = 200\nconnect_timeout = \"10m\"\nhandshake_timeout = \"10m\"\nretry = { policy = \"none\" }";
-    let events = run(&quiet("loss = { forward = \"60%\" }\ndata_retries = 1", clients, ""));
+    let events = history(&quiet("loss = { forward = \"60%\" }\ndata_retries = 1", clients, ""));
     let mut given_up = 0;
     for session in 0..200 {
         let Some((at, Failure::Reset)) = failed(&events, session) else { continue };
@@ -227,13 +201,13 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
     };
     // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
     for target in ["\"gateway\"", "\"gateway-0\"", "\"players\"", "\"eu\"", "{ from = \"gateway\", to = \"eu\" }"] {
-        let events = run(&quiet("", pings, &fault(target)));
+        let events = history(&quiet("", pings, &fault(target)));
         assert_eq!(answered(&events)[0], 930_080 * MS + 6_200 * MS + 40 * MS, "{target}");
         assert_eq!(lost(&events, 0), None, "{target}");
     }
     // One way: the ping gets through, and it is the pong that is repeated from 930.1 s on.
     let back = format!("{}one_way = true\n", fault("{ from = \"gateway\", to = \"eu\" }"));
-    let events = run(&quiet("", pings, &back));
+    let events = history(&quiet("", pings, &back));
     assert_eq!(answered(&events)[0], 930_100 * MS + 6_200 * MS + 20 * MS);
     let stalled = events.iter().filter_map(|event| match event.kind {
         Kind::Network(0, network::Event::Stalled { to_server, .. }) => Some((event.at.0, to_server)),
@@ -241,7 +215,7 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
     });
     assert_eq!(stalled.collect::<Vec<_>>(), [(930_120 * MS, false)]);
     // Too long for the retries: the client's kernel gives up.
-    let events = run(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
+    let events = history(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
     assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
 }
 
@@ -250,7 +224,7 @@ fn a_partition_swallows_syns_and_their_answers() {
     let fault = |target: &str, length: &str| {
         format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"0s\"\nfor = \"{length}\"\n")
     };
-    let of = |fault: &str| opened(&run(&quiet("", "count = 1", fault)), 0);
+    let of = |fault: &str| opened(&history(&quiet("", "count = 1", fault)), 0);
     assert_eq!(of(&fault("\"gateway\"", "2500ms")), Some(3_080 * MS));
     let forward = fault("{ from = \"players\", to = \"gateway\" }", "2030ms") + "one_way = true\n";
     assert_eq!(of(&forward), Some(3_080 * MS));
@@ -271,22 +245,16 @@ fn sessions_across_a_partition_are_open_for_nobody() {
     );
     let others = "[clients.others]\ncount = 30\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
     let crash = "[faults.crash]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"3s\"\n";
-    let measured = |text: &str| {
-        let scenario = load(text).unwrap();
-        let mut metrics = Metrics::new(scenario.layout());
-        driver::run(&scenario, &mut metrics);
-        metrics.finish(Timestamp::ZERO + scenario.duration())
-    };
-    let summary = measured(&format!("{text}{others}")).summary;
-    assert_eq!(summary.get("faults.parted.affected"), Some(Value::Part { count: 10, of: 40 }));
-    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 10, of: 10 }));
-    assert_eq!(summary.get("faults.parted.recovery_time"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
-    assert_eq!(summary.get("outage.max"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
-    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 40, of: 40 }));
+    let parted = summary(&format!("{text}{others}"));
+    assert_eq!(parted.get("faults.parted.affected"), Some(Value::Part { count: 10, of: 40 }));
+    assert_eq!(parted.get("faults.parted.open_again"), Some(Value::Part { count: 10, of: 10 }));
+    assert_eq!(parted.get("faults.parted.recovery_time"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(parted.get("outage.max"), Some(Value::Duration(Some(Nanos::from_secs(5)))));
+    assert_eq!(parted.get("sessions.open_at_end"), Some(Value::Part { count: 40, of: 40 }));
     // What the partition held does not come back when the other end is gone meanwhile.
-    let summary = measured(&format!("{text}{crash}")).summary;
-    assert_eq!(summary.get("faults.parted.open_again"), Some(Value::Part { count: 0, of: 10 }));
-    assert_eq!(summary.get("sessions.open_at_end"), Some(Value::Part { count: 0, of: 10 }));
+    let crashed = summary(&format!("{text}{crash}"));
+    assert_eq!(crashed.get("faults.parted.open_again"), Some(Value::Part { count: 0, of: 10 }));
+    assert_eq!(crashed.get("sessions.open_at_end"), Some(Value::Part { count: 0, of: 10 }));
 }
 
 #[test]
@@ -328,7 +296,7 @@ fn what_is_sent_while_everything_is_lost_arrives_by_the_first_timer_after() {
     ] {
         for target in ["\"gateway\"", "\"players\"", "{ from = \"gateway-0\", to = \"players\" }"] {
             let lossy = fault("lossy", target, at, length, "loss = \"100%\"");
-            let events = run(&quiet("", "count = 1", &lossy));
+            let events = history(&quiet("", "count = 1", &lossy));
             assert_eq!(opened(&events, 0), Some(opened_ms * MS), "{at} {length} {target}");
         }
     }
@@ -337,7 +305,7 @@ fn what_is_sent_while_everything_is_lost_arrives_by_the_first_timer_after() {
 #[test]
 fn a_lossy_fault_may_have_a_direction() {
     let of = |target: &str, keys: &str| {
-        opened(&run(&quiet("", "count = 1", &fault("lossy", target, "30ms", "100ms", keys))), 0)
+        opened(&history(&quiet("", "count = 1", &fault("lossy", target, "30ms", "100ms", keys))), 0)
     };
     // The request leaves at 40 ms, toward the server, its answer at 60 ms.
     let (there, back) = ("loss = { forward = \"100%\" }", "loss = { back = \"100%\" }");
@@ -346,7 +314,7 @@ fn a_lossy_fault_may_have_a_direction() {
     let (along, against) = ("{ from = \"players\", to = \"gateway\" }", "{ from = \"gateway\", to = \"players\" }");
     // Until 50 ms only the request can be lost: forward of the one target is back of the other.
     let early = |target: &str, keys: &str| {
-        opened(&run(&quiet("", "count = 1", &fault("lossy", target, "30ms", "20ms", keys))), 0)
+        opened(&history(&quiet("", "count = 1", &fault("lossy", target, "30ms", "20ms", keys))), 0)
     };
     assert_eq!((early(along, there), early(along, back)), (Some(280 * MS), Some(80 * MS)));
     assert_eq!((early(against, there), early(against, back)), (Some(80 * MS), Some(280 * MS)));
@@ -358,7 +326,7 @@ fn a_lossy_fault_may_have_a_direction() {
 fn a_lossy_fault_loses_its_share_beside_the_links_own() {
     // Half of the 80 % that the link leaves: 60 % of the first SYNs are lost.
     let lossy = fault("lossy", "\"gateway\"", "0s", "1ms", "loss = { forward = \"50%\" }");
-    let events = run(&quiet("loss = { forward = \"20%\" }", "count = 5_000", &lossy));
+    let events = history(&quiet("loss = { forward = \"20%\" }", "count = 5_000", &lossy));
     let first_lost = events.iter().filter(|event| {
         let of_syn =
             matches!(event.kind, Kind::Network(_, network::Event::Lost { message: network::Message::Syn, .. }));
@@ -369,21 +337,19 @@ fn a_lossy_fault_loses_its_share_beside_the_links_own() {
     assert!((2_880..3_120).contains(&count), "{count}");
     // Nobody is taken down by it; charts shade its time all the same.
     let scenario = load(&quiet("", "count = 1", &lossy)).unwrap();
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    let measured = metrics.finish(Timestamp::ZERO + scenario.duration());
+    let (_, measured) = simulate(&scenario);
     assert_eq!(measured.summary.get("faults.lossy.affected"), Some(Value::Part { count: 0, of: 1 }));
     assert_eq!(measured.faults[0].until, Some(Timestamp(MS)));
     // Another's link is not touched.
     let others = "[clients.others]\ncount = 1\nendpoints = [\"gateway\"]\narrive = \"at_once\"\n";
     let lossy = fault("lossy", "\"players\"", "0s", "10s", "loss = \"100%\"");
-    assert_eq!(opened(&run(&quiet("", "count = 1", &format!("{lossy}{others}"))), 1), Some(80 * MS));
+    assert_eq!(opened(&history(&quiet("", "count = 1", &format!("{lossy}{others}"))), 1), Some(80 * MS));
 }
 
 #[test]
 fn a_latency_spike_makes_what_is_sent_while_it_lasts_later() {
     let of = |at: &str, length: &str, keys: &str| {
-        opened(&run(&quiet("", "count = 1", &fault("latency", "\"gateway\"", at, length, keys))), 0)
+        opened(&history(&quiet("", "count = 1", &fault("latency", "\"gateway\"", at, length, keys))), 0)
     };
     // All four messages; two; the answer; none.
     assert_eq!(of("0s", "10s", "add = \"200ms\""), Some(880 * MS));
@@ -397,13 +363,13 @@ fn a_latency_spike_makes_what_is_sent_while_it_lasts_later() {
         let target = format!("{{ from = \"{from}\", to = \"{to}\" }}");
         let spike = fault("latency", &target, "0s", "1s", "add = \"150ms\"\none_way = true");
         // From 20 ms on only the answers are left.
-        opened(&run(&quiet("", "count = 1", &spike)), 0)
+        opened(&history(&quiet("", "count = 1", &spike)), 0)
     };
     assert_eq!((one("players", "gateway"), one("gateway", "players")), (Some(380 * MS), Some(380 * MS)));
     // A SYN that is repeated while the spike lasts: the first meets a partition.
     let both = fault("partition", "\"gateway\"", "0s", "500ms", "")
         + &fault("latency", "\"gateway\"", "900ms", "200ms", "add = \"300ms\"");
-    assert_eq!(opened(&run(&quiet("", "count = 1", &both)), 0), Some(1_000 * MS + 80 * MS + 300 * MS));
+    assert_eq!(opened(&history(&quiet("", "count = 1", &both)), 0), Some(1_000 * MS + 80 * MS + 300 * MS));
 }
 
 #[test]
@@ -417,8 +383,8 @@ fn a_stream_is_not_reordered_when_a_spike_ends() {
             _ => None,
         })
     };
-    assert_eq!(closed(&run(&quiet("", closes, ""))), Some(10_110 * MS));
-    assert_eq!(closed(&run(&quiet("", closes, &spike))), Some(10_600 * MS));
+    assert_eq!(closed(&history(&quiet("", closes, ""))), Some(10_110 * MS));
+    assert_eq!(closed(&history(&quiet("", closes, &spike))), Some(10_600 * MS));
 }
 
 #[test]
@@ -470,7 +436,7 @@ fn a_fault_may_strike_the_servers_of_a_zone() {
         quiet("", "count = 1\nzone = \"eu\"", &crash).replace("[servers.gateway]", &format!("{zones}[servers.gateway]"))
     };
     let zone = |target: &str| zone(target).replace("count = 2\n[servers.west]", "[servers.west]");
-    let events = run(&zone("\"us\""));
+    let events = history(&zone("\"us\""));
     let struck = events.iter().filter_map(|event| match event.kind {
         Kind::Fault(0, shakedown::fault::Event::Began { server, .. }) => Some(server),
         _ => None,

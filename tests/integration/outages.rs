@@ -1,16 +1,11 @@
 //! Servers that stop, come, go and break again, at exactly which moments: scenarios of a few sessions, event by event.
 
 use shakedown::client::{self, Failure};
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
 use shakedown::fault;
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
-use shakedown::time::Timestamp;
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
+use crate::common::{MS, SECOND, count, find, history_as_resolved, load, opened, ratio, summary, time, times};
 
 /// Servers that take no time, 20 ms away, and sessions that come at once and come back 500 ms after a failure.
 fn text(servers: &str, clients: &str, rest: &str) -> String {
@@ -22,68 +17,20 @@ fn text(servers: &str, clients: &str, rest: &str) -> String {
     )
 }
 
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> Vec<Event> {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let again = load(&scenario.resolved()).unwrap_or_else(|problem| panic!("{problem}"));
-    let (mut events, mut repeated) = (Vec::new(), Vec::new());
-    driver::run(&scenario, &mut events);
-    driver::run(&again, &mut repeated);
-    assert!(events == repeated, "the resolved scenario is another one: {}", scenario.resolved());
-    events
-}
-
-fn summary(text: &str) -> Summary {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
-fn ratio(summary: &Summary, metric: &str) -> f64 {
-    match summary.get(metric) {
-        Some(Value::Ratio(Some(ratio))) => ratio,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
 /// When something happened to a server, and what.
 fn of_server(events: &[Event], server: u32, which: fn(&server::Event) -> bool) -> Vec<(u64, server::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Server(number, kind) if number == server && which(&kind) => Some((event.at.0, kind)),
+    find(events, |kind| match kind {
+        Kind::Server(number, event) if *number == server && which(event) => Some(*event),
         _ => None,
-    };
-    events.iter().filter_map(of).collect()
+    })
 }
 
 fn of_session(events: &[Event], session: u32, which: fn(&client::Event) -> bool) -> Vec<(u64, client::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(number, kind) if number == session && which(&kind) => Some((event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-fn times<E>(events: Vec<(u64, E)>) -> Vec<u64> {
-    events.into_iter().map(|(at, _)| at).collect()
+    crate::common::of_session(events, session, |event| which(&event).then_some(event))
 }
 
 fn pauses(events: &[Event], server: u32) -> Vec<u64> {
     times(of_server(events, server, |event| matches!(event, server::Event::Paused | server::Event::Resumed)))
-}
-
-fn opened(events: &[Event], session: u32) -> Vec<u64> {
-    times(of_session(events, session, |event| matches!(event, client::Event::Opened { .. })))
 }
 
 const IN_STEP: &str = "pauses = { every = '10s', for = '200ms', in_step = true }";
@@ -91,11 +38,11 @@ const IN_STEP: &str = "pauses = { every = '10s', for = '200ms', in_step = true }
 #[test]
 fn a_process_pauses_and_its_kernel_goes_on() {
     // The SYN arrives in the pause at 10.0 s and is answered; the request, at 10.06 s, is read when the process goes on.
-    let events = run(&text(IN_STEP, "count = 1\nstart = '10s'", ""));
+    let events = history_as_resolved(&text(IN_STEP, "count = 1\nstart = '10s'", ""));
     assert_eq!(pauses(&events, 0)[..4], [10 * SECOND, 10_200 * MS, 20 * SECOND, 20_200 * MS]);
     assert_eq!(opened(&events, 0), [10_220 * MS]);
     // The SYN arrives in the pause, the request 10 ms after it: nothing waits.
-    let after = run(&text(IN_STEP, "count = 1\nstart = '10150ms'", ""));
+    let after = history_as_resolved(&text(IN_STEP, "count = 1\nstart = '10150ms'", ""));
     assert_eq!(opened(&after, 0), [10_230 * MS]);
 }
 
@@ -109,25 +56,25 @@ fn pauses_are_counted_and_their_paths_are_dead() {
     let usable = (60.0 - 0.08 - 1.0) / 60.0;
     assert!((ratio(&summary, "availability.mean") - usable).abs() < 1e-12);
     assert_eq!((count(&summary, "lost.total"), count(&summary, "sessions.open_at_end")), (0, 10));
-    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
-    assert_eq!(longest.0, 200 * MS);
+    let longest = time(&summary, "outage.max").unwrap();
+    assert_eq!(longest, 200 * MS);
 }
 
 #[test]
 fn members_pause_out_of_phase_unless_they_are_in_step() {
-    let events = run(&text("count = 3\npauses = { every = '10s', for = '200ms' }", "count = 1", ""));
+    let events = history_as_resolved(&text("count = 3\npauses = { every = '10s', for = '200ms' }", "count = 1", ""));
     let firsts: Vec<u64> = (0..3).map(|server| pauses(&events, server)[0]).collect();
     assert!(firsts[0] != firsts[1] && firsts[1] != firsts[2] && firsts.iter().all(|first| *first <= 10 * SECOND));
     for (server, first) in (0..).zip(&firsts) {
         let pauses = pauses(&events, server);
         assert_eq!(pauses[..3], [*first, first + 200 * MS, first + 10 * SECOND]);
     }
-    let events = run(&text(&format!("count = 3\n{IN_STEP}"), "count = 1", ""));
+    let events = history_as_resolved(&text(&format!("count = 3\n{IN_STEP}"), "count = 1", ""));
     assert_eq!(pauses(&events, 0), pauses(&events, 2));
     // Another member, or more clients, shifts nobody's pauses.
     let random = "pauses = { every = { exponential = { mean = '2s' } }, for = { exponential = { mean = '100ms' } } }";
-    let few = run(&text(&format!("count = 2\n{random}"), "count = 1", ""));
-    let more = run(&text(&format!("count = 3\n{random}"), "count = 50", ""));
+    let few = history_as_resolved(&text(&format!("count = 2\n{random}"), "count = 1", ""));
+    let more = history_as_resolved(&text(&format!("count = 3\n{random}"), "count = 50", ""));
     assert_eq!(pauses(&few, 0), pauses(&more, 0));
     assert_ne!(pauses(&few, 0), pauses(&few, 1));
     // About 30 pauses of 2 s each: a Poisson count's deviation is 5.5.
@@ -138,7 +85,7 @@ fn members_pause_out_of_phase_unless_they_are_in_step() {
 fn who_is_stopped_twice_goes_on_when_both_are_over() {
     let open = |fault: &str| {
         let client = "count = 1\nstart = '10100ms'\nhandshake_timeout = '30s'\nconnect_timeout = '30s'";
-        opened(&run(&text(IN_STEP, client, &format!("[faults.it]\ntarget = 'gateway'\n{fault}"))), 0)
+        opened(&history_as_resolved(&text(IN_STEP, client, &format!("[faults.it]\ntarget = 'gateway'\n{fault}"))), 0)
     };
     // The hang outlasts the pause at 10 s; then the pause at 10 s outlasts the hang.
     assert_eq!(open("kind = 'hang'\nat = '9s'\nfor = '2s'"), [11_020 * MS]);
@@ -146,12 +93,15 @@ fn who_is_stopped_twice_goes_on_when_both_are_over() {
     // The process dies in the pause, and the new one is not paused: the SYN at 10.12 s and the request get their answers.
     assert_eq!(open("kind = 'restart'\nat = '10050ms'"), [10_180 * MS]);
     // While the host is dead nothing pauses.
-    let events =
-        run(&text(IN_STEP, "count = 1", "[faults.it]\nkind = 'crash'\ntarget = 'gateway'\nat = '5s'\nfor = '7s'\n"));
+    let events = history_as_resolved(&text(
+        IN_STEP,
+        "count = 1",
+        "[faults.it]\nkind = 'crash'\ntarget = 'gateway'\nat = '5s'\nfor = '7s'\n",
+    ));
     assert_eq!(pauses(&events, 0)[0], 20 * SECOND);
     // What ends is not resumed.
     let ended = "[faults.it]\nkind = 'crash'\ntarget = 'gateway'\nat = '10100ms'\nfor = '1s'\n";
-    assert_eq!(pauses(&run(&text(IN_STEP, "count = 1", ended)), 0)[..2], [10 * SECOND, 20 * SECOND]);
+    assert_eq!(pauses(&history_as_resolved(&text(IN_STEP, "count = 1", ended)), 0)[..2], [10 * SECOND, 20 * SECOND]);
     let paused = ratio(&summary(&text(IN_STEP, "count = 1", ended)), "servers.gateway.paused");
     assert!((paused - 0.9 / 60.0).abs() < 1e-12, "{paused}");
 }
@@ -159,7 +109,7 @@ fn who_is_stopped_twice_goes_on_when_both_are_over() {
 #[test]
 fn a_paused_process_is_drained_when_it_goes_on() {
     let drain = "[faults.it]\nkind = 'drain'\ntarget = 'gateway'\nat = '10100ms'\nfor = '5s'\nover = '0s'\n";
-    let events = run(&text(IN_STEP, "count = 1", drain));
+    let events = history_as_resolved(&text(IN_STEP, "count = 1", drain));
     let sent = times(of_server(&events, 0, |event| matches!(event, server::Event::GoingAway { .. })));
     assert_eq!(sent, [10_200 * MS]);
 }
@@ -173,8 +123,8 @@ fn a_crash_in_a_pause_takes_down_whom_the_pause_held() {
     let hang = "[faults.it]\nkind = 'hang'\ntarget = 'gateway'\nat = '10100ms'\nfor = '50ms'\n";
     let hung = summary(&text(IN_STEP, "count = 10", hang));
     assert_eq!((count(&hung, "faults.it.affected"), count(&hung, "lost.total")), (10, 0));
-    let Some(Value::Duration(Some(recovery))) = hung.get("faults.it.recovery_time") else { panic!() };
-    assert_eq!(recovery.0, 100 * MS);
+    let recovery = time(&hung, "faults.it.recovery_time").unwrap();
+    assert_eq!(recovery, 100 * MS);
 }
 
 #[test]
@@ -204,7 +154,7 @@ fn of_fault(events: &[Event]) -> Vec<(u64, fault::Event)> {
 fn a_server_flaps() {
     let flap = "[faults.it]\nkind = 'flap'\nwith = 'crash'\ntarget = 'gateway'\nat = '10s'\nfor = '2s'\n\
                 repeat = { every = '20s' }\n";
-    let events = run(&text("", "count = 1", flap));
+    let events = history_as_resolved(&text("", "count = 1", flap));
     let (server, kind) = (0, fault::Kind::Crash);
     let (began, healed) = (fault::Event::Began { server, kind }, fault::Event::Healed { server, kind });
     let expected = [(10, began), (12, healed), (30, began), (32, healed), (50, began), (52, healed)];
@@ -213,7 +163,7 @@ fn a_server_flaps() {
     // 10.52, 11.06, 11.60, 12.14.
     assert_eq!(opened(&events, 0)[..2], [80 * MS, 12_220 * MS]);
     // Twice is not for ever.
-    let twice = run(&text("", "count = 1", &flap.replace("'20s' }", "'20s', times = 2 }")));
+    let twice = history_as_resolved(&text("", "count = 1", &flap.replace("'20s' }", "'20s', times = 2 }")));
     assert_eq!(of_fault(&twice).len(), 4);
     // A path flaps as well: half a second without acknowledgement is nothing that a session notices.
     let cut = flap.replace("crash", "partition").replace("'2s'", "'500ms'");
@@ -225,7 +175,7 @@ fn a_server_flaps() {
 fn a_server_is_drained_and_then_its_process_ends() {
     let ends = |fault: &str| {
         let fault = format!("[faults.it]\ntarget = 'gateway-0'\nat = '10s'\n{fault}\n");
-        run(&text("count = 2", "count = 4\npick = 'round-robin'", &fault))
+        history_as_resolved(&text("count = 2", "count = 4\npick = 'round-robin'", &fault))
     };
     // Two sessions of the first server: close frames at 10 s and 12 s, the end at 14 s, a new process 5 s later.
     let events = ends("kind = 'restart'\ndrain = '4s'\nfor = '5s'");
@@ -244,11 +194,12 @@ fn a_server_is_drained_and_then_its_process_ends() {
         |event: &client::Event| matches!(event, client::Event::AttemptFailed { failure: Failure::Refused, .. });
     // The port is closed from the beginning of the drain on.
     let comes = format!("[faults.it]\ntarget = 'gateway'\nat = '10s'\n{stop}\n");
-    let late = run(&text("", "count = 1\nstart = '11s'\nretry = { policy = 'none' }", &comes).replacen(
-        "\nretry = { policy = 'fixed', base = '500ms' }",
-        "",
-        1,
-    ));
+    let late =
+        history_as_resolved(&text("", "count = 1\nstart = '11s'\nretry = { policy = 'none' }", &comes).replacen(
+            "\nretry = { policy = 'fixed', base = '500ms' }",
+            "",
+            1,
+        ));
     assert_eq!(times(of_session(&late, 0, refused)), [11_040 * MS]);
 }
 
@@ -280,7 +231,7 @@ fn failed(events: &[Event], session: u32) -> Vec<(u64, client::Event)> {
 
 #[test]
 fn who_has_not_joined_refuses() {
-    let events = run(&text("joins_at = '2s'", "count = 1", ""));
+    let events = history_as_resolved(&text("joins_at = '2s'", "count = 1", ""));
     let joined = of_server(&events, 0, |event| matches!(event, server::Event::Joined));
     assert_eq!(times(joined), [2 * SECOND]);
     // Refused after 40 ms, again every 540 ms; the connect that leaves at 2.16 s finds the process.
@@ -292,11 +243,13 @@ fn who_has_not_joined_refuses() {
     assert_eq!(times(failures), [40 * MS, 580 * MS, 1_120 * MS, 1_660 * MS]);
     assert_eq!(opened(&events, 0), [2_240 * MS]);
     // A SYN on its way when the process starts is accepted.
-    let late = run(&text("joins_at = '2s'", "count = 1\nstart = '1990ms'", ""));
+    let late = history_as_resolved(&text("joins_at = '2s'", "count = 1\nstart = '1990ms'", ""));
     assert_eq!(opened(&late, 0), [2_070 * MS]);
     // A process that joins is as cold as any that starts.
     let cold = "joins_at = '2s'\nwarm_up = { for = '1s', factor = 10 }";
-    let cold = run(&text(cold, "count = 1\nstart = '2s'", "").replace("service_time = '0s'", "service_time = '1ms'"));
+    let cold = history_as_resolved(
+        &text(cold, "count = 1\nstart = '2s'", "").replace("service_time = '0s'", "service_time = '1ms'"),
+    );
     assert_eq!(opened(&cold, 0), [2_090 * MS]);
 }
 
@@ -306,7 +259,7 @@ fn who_leaves_sends_its_clients_away_and_ends() {
     let spare = "[servers.spare]\nservice_time = '0s'\n";
     let leaves = text("leaves_at = '10s'\nleaves_over = '6s'", "count = 3\non_retry = 'next'\npick = 'first'", spare)
         .replace("['gateway']", "['gateway', 'spare']");
-    let events = run(&leaves);
+    let events = history_as_resolved(&leaves);
     let going = of_server(&events, 0, |event| matches!(event, server::Event::GoingAway { code: 1001, .. }));
     assert_eq!(times(going), [10, 12, 14].map(|second| second * SECOND));
     let away = of_server(&events, 0, |event| matches!(event, server::Event::SentAway { .. }));
@@ -322,10 +275,10 @@ fn who_leaves_sends_its_clients_away_and_ends() {
     let summary = summary(&leaves);
     assert_eq!((count(&summary, "lost.total"), count(&summary, "sessions.open_at_end")), (3, 3));
     // From the frame to the next opening.
-    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
-    assert_eq!(longest.0, 1_140 * MS);
+    let longest = time(&summary, "outage.max").unwrap();
+    assert_eq!(longest, 1_140 * MS);
     // Without a time for it they hear FIN.
-    let at_once = run(&leaves.replace("'6s'", "'0s'"));
+    let at_once = history_as_resolved(&leaves.replace("'6s'", "'0s'"));
     let steps = of_server(&at_once, 0, |event| matches!(event, server::Event::Leaving | server::Event::Left));
     assert_eq!(times(steps), [10 * SECOND, 10 * SECOND]);
 }
@@ -399,7 +352,7 @@ fn a_reset_ends_what_is_up_at_both_ends_at_once() {
         later("dialling", "9970ms")
     );
     let text = text("", "count = 3\nheartbeat = { every = '30s', timeout = '5s' }", &rest);
-    let events = run(&text);
+    let events = history_as_resolved(&text);
     assert_eq!(resets(&events), (0..5).map(|session| (10 * SECOND, session)).collect::<Vec<_>>());
     let (mut lost, mut failed, mut opened) = (Vec::new(), Vec::new(), Vec::new());
     for event in &events {
@@ -428,7 +381,10 @@ fn a_reset_strikes_a_share_of_the_connections_on_its_link() {
         format!("[faults.{name}]\nkind = 'reset'\ntarget = {target}\nat = '10s'\nshare = '{share}'\n")
     };
     let struck = |rest: &str| -> Vec<u32> {
-        resets(&run(&text("", "count = 200", &format!("{others}{rest}")))).into_iter().map(|(_, who)| who).collect()
+        resets(&history_as_resolved(&text("", "count = 200", &format!("{others}{rest}"))))
+            .into_iter()
+            .map(|(_, who)| who)
+            .collect()
     };
     let link = "{ from = 'others', to = 'gateway' }";
     assert_eq!(struck(&fault("flush", link, "100%")), (200..400).collect::<Vec<_>>());

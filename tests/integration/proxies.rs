@@ -1,30 +1,10 @@
 //! Forward proxies: what a tunnel costs, at exactly which moments, what is demanded of clients, and what passes through.
 
 use shakedown::client::{self, Failure};
-use shakedown::driver;
-use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Scenario};
-use shakedown::time::Timestamp;
 
-const MS: u64 = 1_000_000;
+use crate::common::{MS, ONCE, count, failed, life, load, lost, opened, run, simulate};
+
 const CREDENTIALS: &str = "{ user = 'aladdin', password = 'open sesame' }";
-const ONCE: &str = "retry = { policy = 'none' }";
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run_scenario(scenario: &Scenario) -> (Vec<Event>, Summary) {
-    let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
-    driver::run(scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
-    (recorder.0, measured.summary)
-}
-
-fn run(text: &str) -> (Vec<Event>, Summary) {
-    run_scenario(&load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}")))
-}
 
 /// A server and a proxy, 10 ms from each other and from the clients, whose requests take no time unless they say so.
 fn text(proxy: &str, server: &str, clients: &str, rest: &str) -> String {
@@ -39,42 +19,6 @@ fn text(proxy: &str, server: &str, clients: &str, rest: &str) -> String {
          [proxies.corporate]\n{proxy}\n[clients.players]\nendpoints = ['gateway']\nproxy = 'corporate'\n{arrive}\n\
          {count}\n{clients}\n{rest}"
     )
-}
-
-fn session(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(session, kind) if session == of => Some((event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
-    let failed = |(at, event)| match event {
-        client::Event::AttemptFailed { failure, .. } => Some((at, failure)),
-        _ => None,
-    };
-    session(events, of).into_iter().filter_map(failed).collect()
-}
-
-fn opened(events: &[Event], of: u32) -> Vec<u64> {
-    let opened = |(at, event)| matches!(event, client::Event::Opened { .. }).then_some(at);
-    session(events, of).into_iter().filter_map(opened).collect()
-}
-
-fn lost(events: &[Event], of: u32) -> Vec<(u64, client::End)> {
-    let lost = |(at, event)| match event {
-        client::Event::Lost { end, .. } => Some((at, end)),
-        _ => None,
-    };
-    session(events, of).into_iter().filter_map(lost).collect()
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
 }
 
 #[test]
@@ -95,9 +39,9 @@ fn a_tunnel_costs_its_round_trips_and_its_work() {
             assert_eq!(count(&summary, &format!("servers.corporate.{metric}")), 1, "{metric}");
         }
         assert_eq!(count(&summary, "servers.gateway.opened"), 1);
-        let connected = session(&events, 0).into_iter().find(|(_, e)| matches!(e, client::Event::Connected { .. }));
+        let connected = life(&events, 0).into_iter().find(|(_, e)| matches!(e, client::Event::Connected { .. }));
         assert_eq!(connected.map(|(at, _)| at), Some(20 * MS));
-        let tunnelled = session(&events, 0).into_iter().find(|(_, e)| matches!(e, client::Event::Tunnelled { .. }));
+        let tunnelled = life(&events, 0).into_iter().find(|(_, e)| matches!(e, client::Event::Tunnelled { .. }));
         assert_eq!(tunnelled.map(|(at, _)| at), Some((60 + 2 * u64::from(proxy.contains("2ms"))) * MS));
     }
 }
@@ -330,8 +274,8 @@ fn credentials_for_a_proxy_are_never_told() {
         let proxy = format!("credentials = {CREDENTIALS}\nscheme = '{scheme}'");
         let clients = format!("proxy_credentials = {CREDENTIALS}\n{ONCE}");
         let scenario = load(&text(&proxy, "", &clients, "")).unwrap();
-        let (events, _) = run_scenario(&scenario);
-        let told = format!("{events:?}{:?}{:?}", scenario.groups(), scenario.clients());
+        let (events, _) = simulate(&scenario);
+        let told = format!("{events:?}{:?}", scenario.file);
         let traces = shakedown::explore::trace(&scenario, &[(0, 0)]);
         let ladder = shakedown::replay::Ladder::new(&scenario, None, &traces[0]);
         let drawn = shakedown::replay::text(&ladder) + &shakedown::replay::svg(&ladder);
@@ -355,5 +299,5 @@ fn what_is_resolved_runs_to_the_same_digest() {
     }
     let again = load(&resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
     assert_eq!(again.resolved(), resolved);
-    assert_eq!(format!("{:?}", run_scenario(&again).0), format!("{:?}", run_scenario(&scenario).0));
+    assert!(simulate(&again).0 == simulate(&scenario).0);
 }

@@ -3,56 +3,31 @@
 use std::collections::BTreeMap;
 
 use shakedown::client;
-use shakedown::driver;
 use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::record::Recorder;
-use shakedown::scenario::{Overrides, Problem, Scenario};
-use shakedown::time::Timestamp;
+use shakedown::metrics::{Summary, Value};
+
+use crate::common::{self, count, digest, find, history, load, loaded, when};
 
 /// A redirector and gateways 10 ms away, none of which has work to do.
-fn scenario(behavior: &str, clients: &str, rest: &str) -> Result<Scenario, Problem> {
-    let text = format!(
+fn text(behavior: &str, clients: &str, rest: &str) -> String {
+    format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n[servers.front]\nservice_time = '0s'\n\
          behavior = {behavior}\n[clients.players]\nendpoints = ['front']\narrive = 'at_once'\n\
          retry = {{ policy = 'none', honour_retry_after = true }}\n{clients}\n{rest}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
+    )
 }
 
-/// Metrics, where redirects led each session last, and how it went.
-struct Told {
-    metrics: Metrics,
-    led: BTreeMap<u32, u32>,
-    sessions: Vec<(u64, client::Event)>,
+fn run(behavior: &str, clients: &str, rest: &str) -> (Vec<Event>, Summary) {
+    common::run(&text(behavior, clients, rest))
 }
 
-impl Recorder for Told {
-    fn record(&mut self, event: &Event) {
-        self.metrics.record(event);
-        let Kind::Session(session, kind) = event.kind else { return };
-        self.sessions.push((event.at.0, kind));
-        if let client::Event::Redirected { endpoint, .. } = kind {
-            self.led.insert(session, endpoint);
-        }
-    }
-}
-
-fn told(behavior: &str, clients: &str, rest: &str) -> (Summary, Told) {
-    let scenario = scenario(behavior, clients, rest).unwrap_or_else(|problem| panic!("{problem}"));
-    let metrics = Metrics::new(scenario.layout());
-    let mut told = Told { metrics, led: BTreeMap::new(), sessions: Vec::new() };
-    driver::run(&scenario, &mut told);
-    let Told { metrics, led, sessions } = told;
-    let summary = metrics.finish(Timestamp::ZERO + scenario.duration()).summary;
-    (summary, Told { metrics: Metrics::new(scenario.layout()), led, sessions })
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
+/// Where redirects led each session last.
+fn led(events: &[Event]) -> BTreeMap<u32, u32> {
+    let redirected = find(events, |kind| match kind {
+        Kind::Session(session, client::Event::Redirected { endpoint, .. }) => Some((*session, *endpoint)),
+        _ => None,
+    });
+    redirected.into_iter().map(|(_, led)| led).collect()
 }
 
 const FOUR: &str = "[servers.gateway]\ncount = 4\nservice_time = '0s'";
@@ -63,7 +38,7 @@ fn weights_are_those_of_members_or_of_their_groups() {
     let pick = "to = ['gateway', 'spare'], pick = 'weighted'";
     let opened = |weights: &str| {
         let behavior = format!("{{ kind = 'redirect', {pick}, weights = {weights} }}");
-        let (summary, _) = told(&behavior, "count = 720", &rest);
+        let (_, summary) = run(&behavior, "count = 720", &rest);
         ["gateway-0", "gateway-1", "gateway-2", "gateway-3", "spare-0"]
             .map(|server| count(&summary, &format!("servers.{server}.opened")))
     };
@@ -79,8 +54,8 @@ fn a_consistent_hash_moves_only_the_clients_of_who_leaves() {
                   leaves_over = '0s'";
     let clients = "count = 400\nhosts = 400\nhold = '5s'\nreconnect = false";
     let behavior = "{ kind = 'redirect', to = ['gateway', 'old'], pick = 'consistent-hash' }";
-    let first = told(behavior, clients, leaves).1.led;
-    let later = told(behavior, &format!("{clients}\nstart = '30s'"), leaves).1.led;
+    let first = led(&run(behavior, clients, leaves).0);
+    let later = led(&run(behavior, &format!("{clients}\nstart = '30s'"), leaves).0);
     assert_eq!((first.len(), later.len()), (400, 400));
     let old = 4;
     let moved = first.iter().filter(|(session, server)| later[session] != **server);
@@ -101,7 +76,7 @@ fn a_consistent_hash_is_of_the_address_or_of_the_path() {
         |summary: &Summary| (0..4).filter(|n| count(summary, &format!("servers.gateway-{n}.opened")) > 0).count();
     let by = |by: &str, clients: &str| {
         let behavior = format!("{{ kind = 'redirect', to = 'gateway', pick = 'consistent-hash'{by} }}");
-        servers(&told(&behavior, clients, FOUR).0)
+        servers(&run(&behavior, clients, FOUR).1)
     };
     assert_eq!(by("", "count = 100"), 4);
     assert_eq!(by(", hash_by = 'client'", "count = 100\nnat = 1"), 1, "one address");
@@ -116,7 +91,7 @@ fn a_consistent_hash_is_of_the_address_or_of_the_path() {
         })
         .collect();
     let behavior = "{ kind = 'redirect', to = 'gateway', pick = 'consistent-hash', hash_by = 'path' }";
-    assert_eq!(servers(&told(behavior, "count = 1", &format!("{FOUR}\n{rooms}")).0), 4, "forty rooms");
+    assert_eq!(servers(&run(behavior, "count = 1", &format!("{FOUR}\n{rooms}")).1), 4, "forty rooms");
 }
 
 #[test]
@@ -129,27 +104,18 @@ fn a_redirect_that_asks_to_wait_is_waited_for_by_who_honours_it() {
             "format = 1\ntitle = 'x'\nduration = '9s'\n[network]\none_way = '10ms'\n[servers.front]\nservice_time = '0s'\n\
              behavior = {behavior}\n{FOUR}\n[clients.players]\nendpoints = ['front']\narrive = 'at_once'\n{clients}"
         );
-        let scenario = shakedown::scenario::load("x.toml", "x", &text, &Overrides::default()).unwrap();
-        let mut events: Vec<Event> = Vec::new();
-        driver::run(&scenario, &mut events);
-        let at = events.iter().find_map(|event| match event.kind {
-            Kind::Session(_, client::Event::Opened { .. }) => Some(event.at.0),
-            _ => None,
-        });
-        assert_eq!(at, Some(opened), "{honour}");
+        assert_eq!(common::opened(&history(&text), 0), [opened], "{honour}");
     }
-    let (summary, told) = told(behavior, "count = 1", FOUR);
-    let hopping = told.sessions.iter().find(|(_, event)| matches!(event, client::Event::Hopping { .. }));
-    assert!(hopping.is_some_and(|(at, _)| *at == 40_000_000), "{hopping:?}");
+    let (events, summary) = run(behavior, "count = 1", FOUR);
+    assert_eq!(when(&events, 0, |event| matches!(event, client::Event::Hopping { .. })), [40_000_000]);
     assert_eq!((count(&summary, "attempts.redirected"), count(&summary, "attempts.opened")), (1, 1));
 }
 
 #[test]
 fn the_time_for_an_attempt_ends_while_a_redirect_is_waited_for() {
     let behavior = "{ kind = 'redirect', to = 'gateway', retry_after = '9s' }";
-    let (summary, told) = told(behavior, "count = 1\nopen_timeout = '3s'", FOUR);
-    let (at, _) = told.sessions.iter().find(|(_, event)| matches!(event, client::Event::GaveUp)).unwrap();
-    assert_eq!(*at, 3_000_000_000);
+    let (events, summary) = run(behavior, "count = 1\nopen_timeout = '3s'", FOUR);
+    assert_eq!(when(&events, 0, |event| matches!(event, client::Event::GaveUp)), [3_000_000_000]);
     assert_eq!((count(&summary, "attempts.connect_timeout"), count(&summary, "attempts.total")), (1, 2));
 }
 
@@ -167,14 +133,13 @@ fn chain(hops: usize) -> String {
 fn a_chain_is_followed_as_far_as_the_client_goes() {
     for (hops, most, opens) in [(1, 5, true), (5, 5, true), (6, 5, false), (3, 2, false), (9, 9, true)] {
         let clients = format!("count = 1\nredirects = {most}");
-        let (summary, told) = told("{ kind = 'redirect', to = 'hop1' }", &clients, &chain(hops));
+        let (events, summary) = run("{ kind = 'redirect', to = 'hop1' }", &clients, &chain(hops));
         assert_eq!(count(&summary, "attempts.opened"), u64::from(opens), "{hops} hops, {most} at most");
         assert_eq!(count(&summary, "attempts.redirected"), hops.min(most) as u64);
         assert_eq!(count(&summary, "attempts.bad_redirect"), u64::from(!opens));
         // Each hop costs a connect and an answer: 40 ms.
-        let opened = told.sessions.iter().find(|(_, event)| matches!(event, client::Event::Opened { .. }));
         let expected = opens.then_some(40_000_000 * (hops as u64 + 1));
-        assert_eq!(opened.map(|(at, _)| *at), expected);
+        assert_eq!(common::opened(&events, 0).first().copied(), expected);
         // Who goes nowhere twice is in no loop.
         let found = summary.get("findings.redirect_loop");
         assert!(matches!(found, None | Some(Value::Count(0))), "{found:?}");
@@ -189,7 +154,7 @@ fn a_loop_ends_at_the_limit_and_is_found() {
         ("{ kind = 'redirect', to = 'front' }", ""),
         ("{ kind = 'redirect', path = '/' }", ""),
     ] {
-        let (summary, _) = told(behavior, "count = 3\nredirects = 4", rest);
+        let (_, summary) = run(behavior, "count = 3\nredirects = 4", rest);
         assert_eq!(count(&summary, "attempts.redirected"), 12, "{behavior}");
         assert_eq!(count(&summary, "attempts.bad_redirect"), 3, "{behavior}");
         assert_eq!(count(&summary, "findings.redirect_loop"), 3, "{behavior}");
@@ -211,25 +176,20 @@ fn what_chooses_by_nothing_is_refused() {
         ("retry_after = '1500ms'", "whole seconds"),
     ] {
         let behavior = format!("{{ kind = 'redirect', to = 'gateway', {keys} }}");
-        let told = scenario(&behavior, "count = 1", FOUR).expect_err(keys).to_string();
+        let told = load(&text(&behavior, "count = 1", FOUR)).expect_err(keys);
         assert!(told.contains(says), "{keys}: {told}");
     }
-    let told = scenario("{ kind = 'accept', weights = { gateway = 2 } }", "count = 1", FOUR).expect_err("accept");
-    assert!(told.to_string().contains("`weights` belongs to kind = \"redirect\" only"), "{told}");
+    let told = load(&text("{ kind = 'accept', weights = { gateway = 2 } }", "count = 1", FOUR)).expect_err("accept");
+    assert!(told.contains("`weights` belongs to kind = \"redirect\" only"), "{told}");
 }
 
 #[test]
 fn the_resolved_scenario_chooses_alike() {
     for keys in ["pick = 'weighted', weights = { 'gateway-1' = 3 }", "pick = 'consistent-hash'", "retry_after = '3s'"] {
         let behavior = format!("{{ kind = 'redirect', to = 'gateway', {keys} }}");
-        let scenario = scenario(&behavior, "count = 9", FOUR).unwrap();
-        let again = shakedown::scenario::load("x.toml", "x", &scenario.resolved(), &Overrides::default()).unwrap();
+        let scenario = loaded(&text(&behavior, "count = 9", FOUR));
+        let again = loaded(&scenario.resolved());
         assert_eq!(again.resolved(), scenario.resolved());
-        let digest = |scenario: &Scenario| {
-            let mut digest = shakedown::record::Digest::default();
-            driver::run(scenario, &mut digest);
-            digest.to_string()
-        };
         assert_eq!(digest(&again), digest(&scenario));
     }
 }

@@ -8,21 +8,9 @@ use shakedown::event::Kind;
 use shakedown::explore;
 use shakedown::record::{Digest, Fate, Flag, Message};
 use shakedown::replay::{Ladder, Which, svg, text};
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Scenario;
 
-const MS: u64 = 1_000_000;
-
-fn load(text: &str) -> Scenario {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).unwrap_or_else(|problem| panic!("{problem}"))
-}
-
-fn committed(name: &str, sets: &[&str]) -> Scenario {
-    let path = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-    let sets = sets.iter().map(|set| set.to_string()).collect();
-    let overrides = Overrides { sets, ..Overrides::default() };
-    shakedown::scenario::load(&path, name, &std::fs::read_to_string(&path).unwrap(), &overrides)
-        .unwrap_or_else(|problem| panic!("{problem}"))
-}
+use crate::common::{MS, committed, loaded, repository, set};
 
 fn drawn(scenario: &Scenario, session: (u16, u32)) -> String {
     let traces = explore::trace(scenario, &[session]);
@@ -33,7 +21,7 @@ fn drawn(scenario: &Scenario, session: (u16, u32)) -> String {
 
 /// The one session of a scenario with these servers, clients and faults.
 fn ladder(text: &str) -> String {
-    drawn(&load(&format!("format = 1\ntitle = \"A ladder\"\n{text}")), (0, 0))
+    drawn(&loaded(&format!("format = 1\ntitle = \"A ladder\"\n{text}")), (0, 0))
 }
 
 /// The mail's first diagram: a GET, a 200, and then both speak WebSocket.
@@ -213,7 +201,7 @@ fn a_lost_segment_and_its_timer() {
 }
 
 fn messages(text: &str) -> Vec<Message> {
-    let scenario = load(&format!("format = 1\ntitle = \"A ladder\"\n{text}"));
+    let scenario = loaded(&format!("format = 1\ntitle = \"A ladder\"\n{text}"));
     explore::trace(&scenario, &[(0, 0)]).remove(0).messages
 }
 
@@ -296,7 +284,7 @@ fn a_partition_and_a_heartbeat() {
 
 #[test]
 fn a_picture_says_the_same() {
-    let scenario = load(&format!("format = 1\ntitle = \"A ladder <of> one\"\n{REFUSED}"));
+    let scenario = loaded(&format!("format = 1\ntitle = \"A ladder <of> one\"\n{REFUSED}"));
     let svg = svg(&Ladder::new(&scenario, None, &explore::trace(&scenario, &[(0, 0)])[0]));
     for part in ["A ladder &lt;of&gt; one", "gateway-0", "players-0", "SYN-ACK", "101 Switching Protocols", "refused"] {
         assert!(svg.contains(part), "{part} is missing in {svg}");
@@ -323,7 +311,7 @@ fn listening_changes_nothing_and_hears_what_the_events_say() {
         ("l4-versus-redirect/l4-nat", &[small, "network.loss=\"10%\""]),
         ("l4-versus-redirect/l4-terminate", &[small]),
     ] {
-        let scenario = committed(name, sets);
+        let scenario = committed(name, &set(sets));
         let mut alone = Digest::default();
         shakedown::driver::run(&scenario, &mut alone);
         let chosen: Vec<(u16, u32)> = (0..100).map(|index| (0, index)).collect();
@@ -368,7 +356,7 @@ fn listening_changes_nothing_and_hears_what_the_events_say() {
 
 #[test]
 fn sessions_are_found_by_what_they_went_through() {
-    let scenario = load(
+    let scenario = loaded(
         &format!("format = 1\ntitle = \"A ladder\"\n{REFUSED}")
             .replace("count = 1", "count = 9")
             .replace("arrive = \"at_once\"", ""),
@@ -377,16 +365,16 @@ fn sessions_are_found_by_what_they_went_through() {
     assert_eq!(explore::find(&scenario, Which::Failed, 5), [(0, 0), (0, 1)]);
     assert_eq!(explore::find(&scenario, Which::Slowest, 1), [(0, 0)]);
     assert_eq!(explore::find(&scenario, Which::Redirected, 5), []);
-    let scenario = committed("redirect", &["clients.players.count=20"]);
+    let scenario = committed("redirect", &set(&["clients.players.count=20"]));
     assert_eq!(explore::find(&scenario, Which::Redirected, 2).len(), 2);
 }
 
 /// The documentation shows what comes out (`UPDATE_GOLDEN=1 cargo test --test integration replay::` writes it).
 #[test]
 fn the_documented_ladder_is_a_real_one() {
-    let scenario = committed("failover", &[]);
+    let scenario = committed("failover", &set(&[]));
     let session = explore::find(&scenario, Which::Failed, 1)[0];
-    let page = format!("{}/docs/replay.md", env!("CARGO_MANIFEST_DIR"));
+    let page = repository("docs/replay.md");
     let committed = std::fs::read_to_string(&page).unwrap();
     let (before, rest) = committed.split_once("--failed\n").unwrap();
     let (_, after) = rest.split_once("```").unwrap();
@@ -403,7 +391,7 @@ fn the_documented_ladder_is_a_real_one() {
 
 #[test]
 fn credentials_are_never_drawn() {
-    let scenario = load(
+    let scenario = loaded(
         r#"
         format = 1
         title = "A ladder"
@@ -436,7 +424,7 @@ fn credentials_are_never_drawn() {
 /// The second session of a host takes a stream of the connection that the first one opened.
 #[test]
 fn streams_of_one_connection_are_told_apart() {
-    let scenario = load(
+    let scenario = loaded(
         r#"
         format = 1
         title = "Two streams"

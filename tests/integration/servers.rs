@@ -1,41 +1,24 @@
 //! What servers do under load and under their limits, in whole runs.
 
-use shakedown::driver;
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Problem, Scenario};
-use shakedown::time::Timestamp;
+use shakedown::metrics::Summary;
+
+use crate::common::{self, MS, count, erlang_b, load, loaded, time};
 
 /// One group of servers with these settings, and clients that try once each.
-fn scenario(servers: &str, rest: &str) -> Result<Scenario, Problem> {
-    let text = format!(
+fn text(servers: &str, rest: &str) -> String {
+    format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\n{servers}\n[clients.players]\n\
          endpoints = ['gateway']\nretry = {{ policy = 'none' }}\n{rest}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
+    )
 }
 
 fn run(servers: &str, rest: &str) -> Summary {
-    let scenario = scenario(servers, rest).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::summary(&text(servers, rest))
 }
 
 /// The problem with these settings, as it is told.
 fn problem(servers: &str, rest: &str) -> String {
-    scenario(servers, rest).expect_err(servers).to_string()
-}
-
-/// Erlang's loss formula, B(c, a), by its recursion.
-fn erlang_b(workers: u32, load: f64) -> f64 {
-    (1..=workers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b))
+    load(&text(servers, rest)).expect_err(servers)
 }
 
 #[test]
@@ -128,8 +111,8 @@ fn a_rate_that_makes_requests_wait_spreads_a_storm() {
     let servers = "accept_rate = { rate = '100/s', burst = 1 }\nover_rate = 'wait'";
     let summary = run(servers, "count = 200\narrive = 'at_once'");
     assert_eq!((count(&summary, "sessions.opened"), count(&summary, "servers.gateway.held_back")), (200, 199));
-    let Some(Value::Duration(Some(longest))) = summary.get("servers.gateway.queue_wait.max") else { panic!() };
-    assert!((1_980_000_000..=2_000_000_000).contains(&longest.0), "{longest}");
+    let longest = time(&summary, "servers.gateway.queue_wait.max").unwrap();
+    assert!((1_980_000_000..=2_000_000_000).contains(&longest), "{longest}");
 }
 
 #[test]
@@ -137,35 +120,25 @@ fn a_server_is_slow_until_it_is_warm() {
     let servers = "service_time = '10ms'\nwarm_up = { for = '5s', factor = 10 }";
     let warm = run(servers, "count = 1\narrive = 'at_once'\nstart = '10s'");
     let cold = run(servers, "count = 1\narrive = 'at_once'\nstart = '1s'");
-    let latency = |summary: &Summary| match summary.get("handshake_latency.max") {
-        Some(Value::Duration(Some(latency))) => latency.0 / 1_000_000,
-        other => panic!("{other:?}"),
-    };
+    let latency = |summary: &Summary| time(summary, "handshake_latency.max").unwrap() / MS;
     assert_eq!((latency(&warm), latency(&cold)), (50, 140));
 }
 
 /// Three servers, 300 clients of whom each has a server when the fault strikes at 20 s, and comes back when it lost it.
-fn struck(fault: &str) -> Result<Scenario, Problem> {
-    let text = format!(
+fn struck(fault: &str) -> String {
+    format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\ncount = 3\n[clients.players]\ncount = 300\n\
          endpoints = ['gateway']\npick = 'round-robin'\nretry = {{ policy = 'fixed', base = '500ms' }}\n\
          connect_timeout = '1s'\nhandshake_timeout = '1s'\n[faults.it]\nat = '20s'\n{fault}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
+    )
 }
 
 fn strike(fault: &str) -> Summary {
-    let scenario = struck(fault).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut metrics = Metrics::new(scenario.layout());
-    driver::run(&scenario, &mut metrics);
-    metrics.finish(Timestamp::ZERO + scenario.duration()).summary
+    common::summary(&struck(fault))
 }
 
 fn recovery_ms(summary: &Summary) -> Option<u64> {
-    match summary.get("faults.it.recovery_time") {
-        Some(Value::Duration(time)) => time.map(|time| time.0 / 1_000_000),
-        other => panic!("{other:?}"),
-    }
+    time(summary, "faults.it.recovery_time").map(|time| time / MS)
 }
 
 #[test]
@@ -194,8 +167,8 @@ fn a_drained_server_says_goodbye_to_one_after_the_other() {
     // The last frame but one per cent is sent after 9.8 s; a client is back within a second.
     assert!((9_800..11_000).contains(&recovery_ms(&summary).unwrap()));
     // Every path was usable until its own frame was sent: an outage is short, however long the drain.
-    let Some(Value::Duration(Some(longest))) = summary.get("outage.max") else { panic!() };
-    assert!(longest.0 < 2_000_000_000, "{longest}");
+    let longest = time(&summary, "outage.max").unwrap();
+    assert!(longest < 2_000_000_000, "{longest}");
 }
 
 #[test]
@@ -210,8 +183,8 @@ fn a_client_whose_answer_is_on_its_way_when_the_drain_begins_is_the_drains_victi
         let summary = run("service_time = '250us'", &rest);
         assert_eq!((count(&summary, "attempts.opened"), count(&summary, "lost.total")), (1, 1), "{at}");
         assert_eq!(count(&summary, "faults.it.affected"), 1, "{at}");
-        let Some(Value::Duration(Some(noticed))) = summary.get("detection_time.max") else { panic!() };
-        (noticed.0, count(&summary, "sessions.opened"))
+        let noticed = time(&summary, "detection_time.max").unwrap();
+        (noticed, count(&summary, "sessions.opened"))
     };
     // It opened for its client only, who noticed 9.75 ms later.
     assert_eq!(sent_away("70ms"), (9_750_000, 0));
@@ -222,16 +195,18 @@ fn a_client_whose_answer_is_on_its_way_when_the_drain_begins_is_the_drains_victi
 #[test]
 fn a_rolling_restart_loses_no_two_servers_at_once() {
     let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
-    let scenario = struck(fault).unwrap();
-    let strikes: Vec<_> =
-        scenario.faults()[0].windows.iter().map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone())).collect();
+    let strikes: Vec<_> = loaded(&struck(fault)).faults[0]
+        .windows
+        .iter()
+        .map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone()))
+        .collect();
     assert_eq!(strikes, [(20, vec![0]), (22, vec![0]), (26, vec![1]), (28, vec![1]), (32, vec![2]), (34, vec![2])]);
     let summary = strike(fault);
     assert_eq!(count(&summary, "sessions.open_at_end"), 300);
     assert_eq!(count(&summary, "faults.it.open_again"), count(&summary, "faults.it.affected"));
     // Recovered is whoever is open after the last server's turn.
     assert!((13_000..17_000).contains(&recovery_ms(&summary).unwrap()), "{:?}", recovery_ms(&summary));
-    let pairs = struck(&format!("{fault}\nat_a_time = 2")).unwrap();
+    let pairs = loaded(&struck(&format!("{fault}\nat_a_time = 2")));
     assert_eq!(pairs.faults[0].windows.len(), 4);
 }
 
@@ -240,7 +215,7 @@ fn a_fault_may_come_again() {
     let summary = strike("kind = 'restart'\ntarget = 'gateway-0'\nrepeat = { every = '10s', times = 3 }");
     assert!(count(&summary, "lost.total") >= 100);
     let told = struck("kind = 'hang'\ntarget = 'gateway-0'\nfor = '5s'\nrepeat = { every = '5s', times = 3 }");
-    assert_eq!(told.unwrap().faults[0].windows.len(), 3);
+    assert_eq!(loaded(&told).faults[0].windows.len(), 3);
 }
 
 #[test]
@@ -273,7 +248,7 @@ fn faults_that_contradict_themselves_are_found() {
         ("kind = 'restart'\ntarget = 'gateway'\nrepeat = { every = '1s', times = 0 }", "from 1 to"),
         ("kind = 'crash'\ntarget = 'gateway'\nfor = '0s'", "must take some time"),
     ] {
-        let told = struck(fault).expect_err(fault).to_string();
+        let told = load(&struck(fault)).expect_err(fault);
         assert!(told.contains(says), "{fault}: {told}");
     }
 }

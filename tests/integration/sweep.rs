@@ -1,24 +1,17 @@
 //! Sweeps: neither threads, interruptions nor shares change a byte of what comes out.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-fn sweep(place: &Path, args: &[&str]) -> Command {
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/failover.toml");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.current_dir(place).arg("sweep").arg(scenario).args(["--set", "clients.players.count=150"]).args(args);
-    for variable in ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"] {
-        command.env_remove(variable);
-    }
-    command
-}
+use crate::common::{files, in_real_time, ran, scenario_file, shakedown, text};
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn sweep(place: &Path, args: &[&str]) -> Command {
+    let scenario = scenario_file("failover");
+    let few = ["sweep", scenario.to_str().unwrap(), "--set", "clients.players.count=150"];
+    shakedown(place, &[&few, args].concat())
 }
 
 /// Runs it; the expectations of the scenario, made for 10,000 clients, may break.
@@ -26,11 +19,6 @@ fn done(mut command: Command) -> Output {
     let output = command.output().unwrap();
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}{}", text(&output.stdout), text(&output.stderr));
     output
-}
-
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
 fn same(a: &Path, b: &Path) {
@@ -55,13 +43,9 @@ fn threads_change_nothing_and_every_run_has_its_row() {
     assert_eq!(lines.len(), 13);
     assert!(lines[0].starts_with("seed,clients.players.retry.policy,digest,events,held,error,"), "{}", lines[0]);
     assert!(lines[1].starts_with("3,full-jitter,") && lines[12].starts_with("8,none,"));
-    let alone = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .current_dir(place.path())
-        .arg("run")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/failover.toml"))
-        .args(["--set", "clients.players.count=150", "--seed", "3", "--quiet"])
-        .output()
-        .unwrap();
+    let file = scenario_file("failover");
+    let few = ["--set", "clients.players.count=150", "--seed", "3", "--quiet"];
+    let alone = ran(place.path(), &[&["run", file.to_str().unwrap()][..], &few].concat());
     let digest = text(&alone.stdout).lines().last().unwrap().strip_prefix("digest ").unwrap().to_string();
     assert_eq!(lines[1].split(',').nth(2), Some(&*digest), "a row's digest is that of `run` with its seed");
     assert!(!place.path().join("one-partial").exists());
@@ -69,39 +53,41 @@ fn threads_change_nothing_and_every_run_has_its_row() {
 
 #[test]
 fn a_sweep_killed_twenty_times_ends_with_the_same_rows() {
-    let place = tempfile::tempdir().unwrap();
-    let seeds = ["--seeds", "0..60", "--jobs", "2"];
-    done(sweep(place.path(), &[&seeds[..], &["--out", "undisturbed"]].concat()));
-    let args = [&seeds[..], &["--out", "killed", "--resume"]].concat();
-    let partial = place.path().join("killed-partial");
-    let rows = || fs::read_to_string(partial.join("rows.jsonl")).map_or(0, |rows| rows.lines().count());
-    let mut kills = 0;
-    while kills < 20 {
-        let before = rows();
-        let mut child = sweep(place.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // A little later each time, so that it is killed at every stage; and never before it did something, or
-        // twenty kills could all be too early.
-        let mut waited = 0;
-        while rows() <= before && waited < 400 && child.try_wait().unwrap().is_none() {
-            sleep(Duration::from_millis(5));
-            waited += 1;
+    in_real_time(|| {
+        let place = tempfile::tempdir().unwrap();
+        let seeds = ["--seeds", "0..60", "--jobs", "2"];
+        done(sweep(place.path(), &[&seeds[..], &["--out", "undisturbed"]].concat()));
+        let args = [&seeds[..], &["--out", "killed", "--resume"]].concat();
+        let partial = place.path().join("killed-partial");
+        let rows = || fs::read_to_string(partial.join("rows.jsonl")).map_or(0, |rows| rows.lines().count());
+        let mut kills = 0;
+        while kills < 20 {
+            let before = rows();
+            let mut child = sweep(place.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // A little later each time, so that it is killed at every stage; and never before it did something, or
+            // twenty kills could all be too early.
+            let mut waited = 0;
+            while rows() <= before && waited < 400 && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_millis(5));
+                waited += 1;
+            }
+            sleep(Duration::from_millis(kills % 7));
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
         }
-        sleep(Duration::from_millis(kills % 7));
-        if child.try_wait().unwrap().is_some() {
-            break;
+        assert!(kills >= 5, "it was too quick to be killed: only {kills} times");
+        // A line that was torn in the middle is run again.
+        if let Ok(whole) = fs::read(partial.join("rows.jsonl")) {
+            fs::write(partial.join("rows.jsonl"), &whole[..whole.len() - 9]).unwrap();
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-    }
-    assert!(kills >= 5, "it was too quick to be killed: only {kills} times");
-    // A line that was torn in the middle is run again.
-    if let Ok(whole) = fs::read(partial.join("rows.jsonl")) {
-        fs::write(partial.join("rows.jsonl"), &whole[..whole.len() - 9]).unwrap();
-    }
-    done(sweep(place.path(), &args));
-    same(&place.path().join("undisturbed"), &place.path().join("killed"));
-    assert!(!partial.exists());
+        done(sweep(place.path(), &args));
+        same(&place.path().join("undisturbed"), &place.path().join("killed"));
+        assert!(!partial.exists());
+    });
 }
 
 #[test]
@@ -139,8 +125,7 @@ fn shares_merge_to_the_very_files_of_one_sweep() {
     shares.sort();
     assert_eq!(shares.len(), 3, "{shares:?}");
     let merge = |folders: &[&PathBuf], out: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-        command.current_dir(place.path()).arg("merge").args(folders).args(["--out", out]).output().unwrap()
+        shakedown(place.path(), &["merge"]).args(folders).args(["--out", out]).output().unwrap()
     };
     let merged = merge(&[&shares[2], &shares[0], &shares[1]], "merged");
     assert!(matches!(merged.status.code(), Some(0 | 1)), "{}", text(&merged.stderr));

@@ -1,78 +1,13 @@
 //! What TLS adds to a handshake, at exactly which moments, and what it costs a server.
 
-use shakedown::client::{self, Failure};
-use shakedown::driver;
-use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::client::Failure;
+use shakedown::metrics::{Summary, Value};
 use shakedown::server;
-use shakedown::time::Timestamp;
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
-
-fn load(text: &str) -> Result<Scenario, String> {
-    shakedown::scenario::load("t", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
-}
-
-fn run(text: &str) -> (Vec<Event>, Summary) {
-    let scenario = load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"));
-    let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
-    driver::run(&scenario, &mut recorder);
-    let measured = recorder.1.finish(Timestamp::ZERO + scenario.duration());
-    (recorder.0, measured.summary)
-}
-
-fn session(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
-    let of = |event: &Event| match event.kind {
-        Kind::Session(session, kind) if session == of => Some((event.at.0, kind)),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-/// When TLS came up for a session each time, and whether it was resumed.
-fn secured(events: &[Event], of: u32) -> Vec<(u64, bool)> {
-    let secured = |(at, event)| match event {
-        client::Event::Secured { resumed, .. } => Some((at, resumed)),
-        _ => None,
-    };
-    session(events, of).into_iter().filter_map(secured).collect()
-}
-
-fn opened(events: &[Event], of: u32) -> Vec<u64> {
-    let opened = |(at, event)| matches!(event, client::Event::Opened { .. }).then_some(at);
-    session(events, of).into_iter().filter_map(opened).collect()
-}
-
-fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
-    let failed = |(at, event)| match event {
-        client::Event::AttemptFailed { failure, .. } => Some((at, failure)),
-        _ => None,
-    };
-    session(events, of).into_iter().filter_map(failed).collect()
-}
-
-fn at_server(events: &[Event], which: fn(&server::Event) -> bool) -> Vec<u64> {
-    let of = |event: &Event| match event.kind {
-        Kind::Server(_, kind) if which(&kind) => Some(event.at.0),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
+use crate::common::{self, MS, SECOND, at_servers, count, failed, load, opened, run, secured};
 
 fn duration(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Duration(Some(length))) => length.0,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::time(summary, metric).unwrap()
 }
 
 /// One server, 20 ms away, whose requests take no time, and its clients.
@@ -102,9 +37,9 @@ fn each_version_takes_its_round_trips_and_its_work() {
         assert_eq!(up[1], (again + (40 + resumed) * MS, true), "{tls}");
         assert_eq!(open[1], again + (40 + resumed + 40) * MS, "{tls}");
         // The server reads the ClientHello one way after TCP is up, and accepts the connection with it.
-        assert_eq!(at_server(&events, |event| matches!(event, server::Event::Hello { .. }))[0], 60 * MS);
-        assert_eq!(at_server(&events, |event| matches!(event, server::Event::Accepted { .. }))[0], 60 * MS);
-        assert_eq!(at_server(&events, |event| matches!(event, server::Event::HelloAnswered { .. }))[0], 63 * MS);
+        assert_eq!(at_servers(&events, |event| matches!(event, server::Event::Hello { .. }))[0], 60 * MS);
+        assert_eq!(at_servers(&events, |event| matches!(event, server::Event::Accepted { .. }))[0], 60 * MS);
+        assert_eq!(at_servers(&events, |event| matches!(event, server::Event::HelloAnswered { .. }))[0], 63 * MS);
         assert_eq!(duration(&summary, "tls_latency.max"), full * MS);
         assert_eq!(duration(&summary, "tls_latency.min"), resumed * MS);
         assert_eq!(duration(&summary, "handshake_latency.max"), (full + 40) * MS);
@@ -220,7 +155,7 @@ fn timeouts_cover_tls() {
     let clients = "count = 1\nhandshake_timeout = '2s'\nretry = { policy = 'none' }";
     let (events, summary) = run(&scenario(slow, clients, ""));
     assert_eq!(failed(&events, 0), [(2_040 * MS, Failure::HandshakeTimeout)]);
-    assert_eq!(at_server(&events, |event| matches!(event, server::Event::Wasted { .. })), [5_060 * MS]);
+    assert_eq!(at_servers(&events, |event| matches!(event, server::Event::Wasted { .. })), [5_060 * MS]);
     assert_eq!(count(&summary, "servers.gateway.wasted"), 1);
     // The server's own work is not held against its client.
     let patient = "count = 1\nretry = { policy = 'none' }";

@@ -1,81 +1,45 @@
 //! A server's HTTP transactions: how long each is held in either kind of handshake, and what becomes of requests when
 //! all are in use.
 
-use shakedown::driver;
-use shakedown::event::{Event, Kind};
-use shakedown::metrics::{Metrics, Summary, Value};
-use shakedown::record::Recorder;
-use shakedown::scenario::{Overrides, Problem, Scenario};
+use shakedown::event::Kind;
+use shakedown::metrics::Summary;
 use shakedown::server;
-use shakedown::time::Timestamp;
+
+use crate::common::{self, CREDENTIALS, count, erlang_b, find, load, loaded, ratio};
 
 /// One server, 10 ms away, that has 1 ms of work for each handshake; clients that come at once and try once.
-fn scenario(server: &str, clients: &str, rest: &str) -> Result<Scenario, Problem> {
+fn text(server: &str, clients: &str, rest: &str) -> String {
     let arrive = if clients.contains("arrive") { "" } else { "arrive = 'at_once'" };
-    let text = format!(
+    format!(
         "format = 1\ntitle = 'x'\nduration = '60s'\n[network]\none_way = '10ms'\n[servers.gateway]\n\
          service_time = '1ms'\n{server}\n[clients.players]\nendpoints = ['gateway']\n{arrive}\n\
          retry = {{ policy = 'none' }}\nreconnect = false\n{clients}\n{rest}"
-    );
-    shakedown::scenario::load("x.toml", "x", &text, &Overrides::default())
+    )
 }
 
-/// Metrics, and what became of transactions, in whole microseconds unless arrivals are random.
-struct Told {
-    metrics: Metrics,
-    random: bool,
-    transactions: Vec<(u64, &'static str, u32)>,
-}
-
-impl Recorder for Told {
-    fn record(&mut self, event: &Event) {
-        self.metrics.record(event);
-        let Kind::Server(_, kind) = event.kind else { return };
-        let (what, connection) = match kind {
-            server::Event::TransactionBegan { connection } => ("began", connection),
-            server::Event::TransactionEnded { connection } => ("ended", connection),
-            server::Event::TransactionAwaited { connection } => ("awaited", connection),
-            _ => return,
-        };
-        self.transactions.push((event.at.0 / 1_000, what, connection));
-        assert!(self.random || event.at.0.is_multiple_of(1_000));
-    }
-}
-
+/// What is measured, and what became of transactions, in whole microseconds unless arrivals are random.
 fn told_with(server: &str, clients: &str, rest: &str) -> (Summary, Vec<(u64, &'static str, u32)>) {
-    let scenario = scenario(server, clients, rest).unwrap_or_else(|problem| panic!("{problem}"));
-    let mut told = Told {
-        metrics: Metrics::new(scenario.layout()),
-        random: clients.contains("poisson"),
-        transactions: Vec::new(),
+    let (events, summary) = common::run(&text(server, clients, rest));
+    let transactions = find(&events, |kind| match kind {
+        Kind::Server(_, server::Event::TransactionBegan { connection }) => Some(("began", *connection)),
+        Kind::Server(_, server::Event::TransactionEnded { connection }) => Some(("ended", *connection)),
+        Kind::Server(_, server::Event::TransactionAwaited { connection }) => Some(("awaited", *connection)),
+        _ => None,
+    });
+    let random = clients.contains("poisson");
+    let micros = |(at, (what, connection)): (u64, (&'static str, u32))| {
+        assert!(random || at.is_multiple_of(1_000));
+        (at / 1_000, what, connection)
     };
-    driver::run(&scenario, &mut told);
-    (told.metrics.finish(Timestamp::ZERO + scenario.duration()).summary, told.transactions)
+    (summary, transactions.into_iter().map(micros).collect())
 }
 
 fn told(server: &str, clients: &str) -> (Summary, Vec<(u64, &'static str, u32)>) {
     told_with(server, clients, "")
 }
 
-fn count(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
-fn ratio(summary: &Summary, metric: &str) -> f64 {
-    match summary.get(metric) {
-        Some(Value::Ratio(Some(ratio))) => ratio,
-        other => panic!("{metric}: {other:?}"),
-    }
-}
-
 fn micros(summary: &Summary, metric: &str) -> u64 {
-    match summary.get(metric) {
-        Some(Value::Duration(Some(length))) => length.0 / 1_000,
-        other => panic!("{metric}: {other:?}"),
-    }
+    common::time(summary, metric).unwrap() / 1_000
 }
 
 #[test]
@@ -169,9 +133,8 @@ fn any_other_final_answer_gives_it_back_with_its_last_byte() {
 
 #[test]
 fn a_challenge_is_a_transaction_of_its_own() {
-    let credentials = "credentials = { user = 'aladdin', password = 'open sesame' }";
-    let server = format!("transactions_max = 1\nbehavior = {{ kind = 'challenge', {credentials} }}");
-    let (_, transactions) = told(&server, &format!("count = 1\n{credentials}"));
+    let server = format!("transactions_max = 1\nbehavior = {{ kind = 'challenge', {CREDENTIALS} }}");
+    let (_, transactions) = told(&server, &format!("count = 1\n{CREDENTIALS}"));
     // 401 at 31 ms, on the same connection the request again at 51 ms.
     assert_eq!(transactions, [(30_000, "began", 0), (31_000, "ended", 0), (51_000, "began", 0)]);
 }
@@ -185,11 +148,6 @@ fn a_new_process_has_all_its_transactions() {
     assert_eq!(count(&summary, "servers.gateway.transactions_in_use_max"), 1);
     let share = ratio(&summary, "servers.gateway.transactions_utilisation");
     assert!((share - (4.97 + 49.97) / 60.0).abs() < 1e-12, "{share}");
-}
-
-/// Erlang's loss formula, B(c, a), by its recursion.
-fn erlang_b(servers: u32, load: f64) -> f64 {
-    (1..=servers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b))
 }
 
 #[test]
@@ -207,7 +165,7 @@ fn a_pool_of_transactions_loses_as_many_as_erlang_says() {
 
 #[test]
 fn what_contradicts_is_refused() {
-    let problem = |server: &str| scenario(server, "count = 1", "").expect_err(server).to_string();
+    let problem = |server: &str| load(&text(server, "count = 1", "")).expect_err(server);
     for (server, says) in [
         ("transactions_full = 'reject'", "`transactions_full` means nothing without `transactions_max`"),
         ("transactions_max = 0", "at least 1"),
@@ -218,15 +176,15 @@ fn what_contradicts_is_refused() {
     }
     let text = "format = 1\ntitle = 'x'\nduration = '9s'\n[servers.a]\n[servers.front]\nkind = 'l4'\nto = 'a'\n\
                 balance = 'nat'\ntransactions_max = 3\n[clients.b]\ncount = 1\nendpoints = ['front']";
-    let told = shakedown::scenario::load("x.toml", "x", text, &Overrides::default()).expect_err(text).to_string();
+    let told = load(text).expect_err(text);
     assert!(told.contains("`transactions_max` means nothing to a balancer"), "{told}");
 }
 
 #[test]
 fn the_resolved_scenario_says_what_becomes_of_requests() {
-    let scenario = scenario("transactions_max = 7", "count = 3", "").unwrap();
+    let scenario = loaded(&text("transactions_max = 7", "count = 3", ""));
     let resolved = scenario.resolved();
     assert!(resolved.contains("transactions_max = 7\ntransactions_full = \"wait\""), "{resolved}");
-    let again = shakedown::scenario::load("x.toml", "x", &resolved, &Overrides::default()).unwrap();
+    let again = loaded(&resolved);
     assert_eq!(again.resolved(), resolved);
 }

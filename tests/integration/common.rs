@@ -1,0 +1,292 @@
+//! What the tests have in common: how scenarios are read and run, and what is looked for in what comes out.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use shakedown::client::{self, End, Failure};
+use shakedown::driver;
+use shakedown::event::{Event, Kind};
+use shakedown::metrics::{Measured, Metrics, Summary, Value};
+use shakedown::record::Digest;
+use shakedown::scenario::{Overrides, Scenario};
+use shakedown::server;
+use shakedown::time::Timestamp;
+
+pub const US: u64 = 1_000;
+pub const MS: u64 = 1_000 * US;
+pub const SECOND: u64 = 1_000 * MS;
+
+/// A client that tries once.
+pub const ONCE: &str = "retry = { policy = 'none' }";
+pub const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+
+/// A file or folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn read(path: &str) -> String {
+    fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The file of a committed scenario.
+pub fn scenario_file(name: &str) -> PathBuf {
+    repository(&format!("scenarios/{name}.toml"))
+}
+
+/// The program, in a folder, with these arguments. Neither how wide the terminal is nor which task of a cluster this is
+/// makes a difference.
+pub fn shakedown(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    command.current_dir(folder).args(args);
+    for variable in ["COLUMNS", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Runs the program to its end.
+pub fn ran(folder: &Path, args: &[&str]) -> Output {
+    shakedown(folder, args).output().unwrap()
+}
+
+/// Runs a command to its end: its exit code, and what it printed.
+pub fn said(mut command: Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    (output.status.code(), text(&[output.stdout, output.stderr].concat()))
+}
+
+/// The files of a folder, in order.
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    entries.filter(|path| path.is_file()).map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+}
+
+/// The names of what is in a folder, in order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}
+
+/// The TOML files in a folder and those below it, in order.
+pub fn scenario_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in names(folder) {
+        let path = folder.join(name);
+        if path.is_dir() {
+            found.extend(scenario_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "toml") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_millis(2);
+/// A machine that stands still for longer may change who comes first.
+const STANDSTILL: Duration = Duration::from_millis(10);
+const ATTEMPTS: u32 = 10;
+
+/// Runs something: what it returns, and for how long the machine stood still at most meanwhile.
+fn watched<T>(run: impl FnOnce() -> T) -> (T, Duration) {
+    let over = AtomicBool::new(false);
+    scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::SeqCst) {
+                let began = Instant::now();
+                sleep(TICK);
+                longest = longest.max(began.elapsed().saturating_sub(TICK));
+            }
+            longest
+        });
+        let done = run();
+        over.store(true, Ordering::SeqCst);
+        (done, watch.join().unwrap())
+    })
+}
+
+/// Checks what happens in real time. What breaks while the machine keeps up is broken. What breaks while it stands still
+/// says nothing, and is tried again; the last attempt counts in any case.
+pub fn in_real_time(check: impl Fn()) {
+    for attempt in 1..=ATTEMPTS {
+        let (held, standstill) = watched(|| catch_unwind(AssertUnwindSafe(&check)));
+        let Err(panic) = held else { return };
+        if standstill < STANDSTILL || attempt == ATTEMPTS {
+            resume_unwind(panic);
+        }
+        println!("the machine stood still for {standstill:?} in attempt {attempt}");
+    }
+}
+
+#[test]
+fn what_breaks_in_real_time_breaks_the_test() {
+    let broken = || assert_eq!(1, 2);
+    assert!(catch_unwind(|| in_real_time(broken)).is_err());
+    let attempts = Cell::new(0);
+    in_real_time(|| {
+        attempts.set(attempts.get() + 1);
+        let (_, standstill) = watched(|| sleep(10 * STANDSTILL));
+        assert!(standstill < 5 * STANDSTILL, "a thread that sleeps is no machine that stands still");
+    });
+    assert!((1..=ATTEMPTS).contains(&attempts.get()));
+}
+
+/// What a program printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+pub fn set(sets: &[&str]) -> Overrides {
+    Overrides { sets: sets.iter().map(ToString::to_string).collect(), ..Overrides::default() }
+}
+
+pub fn committed(name: &str, overrides: &Overrides) -> Scenario {
+    let text = read(&format!("scenarios/{name}.toml"));
+    shakedown::scenario::load(name, name, &text, overrides).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// Reads a scenario that may be wrong.
+pub fn load(text: &str) -> Result<Scenario, String> {
+    shakedown::scenario::load("test.toml", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
+}
+
+/// Reads a scenario that is right.
+pub fn loaded(text: &str) -> Scenario {
+    load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"))
+}
+
+/// Runs a scenario in the simulator: what happens, and what is measured.
+pub fn simulate(scenario: &Scenario) -> (Vec<Event>, Measured) {
+    let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
+    driver::run(scenario, &mut recorder);
+    (recorder.0, recorder.1.finish(Timestamp::ZERO + scenario.duration()))
+}
+
+pub fn run(text: &str) -> (Vec<Event>, Summary) {
+    let (events, measured) = simulate(&loaded(text));
+    (events, measured.summary)
+}
+
+pub fn history(text: &str) -> Vec<Event> {
+    run(text).0
+}
+
+pub fn summary(text: &str) -> Summary {
+    run(text).1
+}
+
+/// What happens in a run, and happens alike where the scenario was written out with all its defaults.
+pub fn history_as_resolved(text: &str) -> Vec<Event> {
+    let resolved = loaded(text).resolved();
+    let happened = history(text);
+    assert!(happened == history(&resolved), "the resolved scenario is another one: {resolved}");
+    happened
+}
+
+/// What a run comes down to.
+pub fn digest(scenario: &Scenario) -> String {
+    let mut digest = Digest::default();
+    driver::run(scenario, &mut digest);
+    digest.to_string()
+}
+
+pub fn count(summary: &Summary, metric: &str) -> u64 {
+    match summary.get(metric) {
+        Some(Value::Count(count) | Value::Part { count, .. }) => count,
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+/// A time that was measured, in nanoseconds.
+pub fn time(summary: &Summary, metric: &str) -> Option<u64> {
+    match summary.get(metric) {
+        Some(Value::Duration(time)) => time.map(|time| time.0),
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+pub fn ratio(summary: &Summary, metric: &str) -> f64 {
+    match summary.get(metric) {
+        Some(Value::Ratio(Some(ratio))) => ratio,
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+/// What is wanted of what happens, and when.
+pub fn find<T>(events: &[Event], wanted: impl Fn(&Kind) -> Option<T>) -> Vec<(u64, T)> {
+    events.iter().filter_map(|event| wanted(&event.kind).map(|found| (event.at.0, found))).collect()
+}
+
+/// What is wanted of what happens to a session, and when.
+pub fn of_session<T>(events: &[Event], of: u32, wanted: impl Fn(client::Event) -> Option<T>) -> Vec<(u64, T)> {
+    find(events, |kind| match kind {
+        Kind::Session(session, event) if *session == of => wanted(*event),
+        _ => None,
+    })
+}
+
+/// What happens to a session, and when.
+pub fn life(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
+    of_session(events, of, Some)
+}
+
+/// When such a thing happens to a session.
+pub fn when(events: &[Event], of: u32, such: impl Fn(&client::Event) -> bool) -> Vec<u64> {
+    times(of_session(events, of, |event| such(&event).then_some(())))
+}
+
+pub fn times<T>(found: Vec<(u64, T)>) -> Vec<u64> {
+    found.into_iter().map(|(at, _)| at).collect()
+}
+
+pub fn connected(events: &[Event], of: u32) -> Vec<u64> {
+    when(events, of, |event| matches!(event, client::Event::Connected { .. }))
+}
+
+pub fn opened(events: &[Event], of: u32) -> Vec<u64> {
+    when(events, of, |event| matches!(event, client::Event::Opened { .. }))
+}
+
+pub fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
+    of_session(events, of, |event| match event {
+        client::Event::AttemptFailed { failure, .. } => Some(failure),
+        _ => None,
+    })
+}
+
+pub fn lost(events: &[Event], of: u32) -> Vec<(u64, End)> {
+    of_session(events, of, |event| match event {
+        client::Event::Lost { end, .. } => Some(end),
+        _ => None,
+    })
+}
+
+/// When TLS comes up for a session, and whether it is resumed.
+pub fn secured(events: &[Event], of: u32) -> Vec<(u64, bool)> {
+    of_session(events, of, |event| match event {
+        client::Event::Secured { resumed, .. } => Some(resumed),
+        _ => None,
+    })
+}
+
+/// When such a thing happens to any server.
+pub fn at_servers(events: &[Event], such: impl Fn(&server::Event) -> bool) -> Vec<u64> {
+    times(find(events, |kind| matches!(kind, Kind::Server(_, event) if such(event)).then_some(())))
+}
+
+/// Erlang's loss formula, B(c, a), by its recursion.
+pub fn erlang_b(workers: u32, load: f64) -> f64 {
+    (1..=workers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b))
+}
