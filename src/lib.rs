@@ -6,9 +6,9 @@
 //! Clients and servers are sans-IO state machines. A [driver] gives them a network and a clock. Everything that happens
 //! is a typed [event]. Every number, chart, check and digest is derived from the events.
 //!
-//! # The walk of the data
+//! # Data flow
 //!
-//! `scenarios/failover.toml` → [`scenario::Scenario::load`] → [`driver::sim::Simulation`] → [`event::Event`]s →
+//! `scenarios/failover.toml` → [`scenario::load`] → [`driver::sim::Simulation`] → [`event::Event`]s →
 //! [`record::Recorder`]s ([`record::Digest`], [`metrics::Metrics`]) → [`metrics::Measured`] → [`check::judge`],
 //! [`chart::draw`], [`report::files`] → a folder under `results/`.
 //!
@@ -36,10 +36,10 @@
 //!
 //! # What to call
 //!
-//! - [`scenario::Scenario::load`] reads a scenario; a [`scenario::Problem`] says where one is wrong, and what would be right.
-//! - [`explore::once`] runs one and measures it. [`hunt`] runs many seeds in a test, and panics at the lowest that breaks
-//!   something.
-//! - [`driver::sim::Simulation`] runs one with [`record::Recorder`]s of your own, which see every event:
+//! - [`scenario::load`] reads a scenario. A [`scenario::Problem`] names the position of an error and a correction.
+//! - [`explore::once`] runs a scenario and measures it. [`hunt`] runs many seeds in a test, and panics at the lowest seed
+//!   that fails.
+//! - [`driver::sim::Simulation`] runs a scenario with a [`record::Recorder`] of your own, which receives every event:
 //!
 //! ```
 //! use shakedown::driver::sim::Simulation;
@@ -68,7 +68,7 @@
 //! # Ok::<(), shakedown::scenario::Problem>(())
 //! ```
 //!
-//! What is wrong with a scenario is told as the command line tells it:
+//! An error in a scenario has the same text as on the command line:
 //!
 //! ```
 //! use shakedown::scenario::{Overrides, Scenario};
@@ -78,21 +78,21 @@
 //! assert!(problem.help().is_some_and(|help| help.contains("`title`")), "{problem}");
 //! ```
 //!
-//! # The floors of the house
+//! # Layers
 //!
-//! A room imports rooms of lower floors only; `tests/integration/architecture.rs` holds that. `ARCHITECTURE.md` has a picture. From the
-//! ground up (below all of them lies `shape`, from which types have the JSON Schema that [`scenario::schema`] prints):
+//! A module imports modules of lower layers only; `tests/integration/architecture.rs` enforces that. `ARCHITECTURE.md` has a
+//! diagram and the packages. From the bottom:
 //!
-//! | floor | rooms | what they must not know |
+//! | layer | modules | must not know |
 //! |---|---|---|
 //! | units | [time], [names], [quantity], [rng] | anything else |
-//! | contract | [machine] | what is said over a connection |
-//! | world | [http], [h2], [frame], [tls], [network], [load], [fault] | each other |
-//! | bytes | [handshake] | time |
-//! | machines | [client], [server], [profile] | drivers, recorders, clocks |
-//! | facts | [event], [record], [metrics], [check] | how they came about |
-//! | input | [scenario] | how it is run |
-//! | motion | [driver] | what is made of the events |
+//! | contract | [machine] | what is sent over a connection |
+//! | world | [http], [h2], [frame], [tls], [network], [load], [fault] | most of each other |
+//! | opening handshake | [handshake] | time |
+//! | machines | [client], [server] | drivers, recorders, clocks |
+//! | facts | [event], [record], [metrics], [check] | how events were produced |
+//! | scenario | [scenario], [profile] | how it is run |
+//! | drivers | [driver] | what the events are used for |
 //! | output | [chart], [replay], [report] | files and clocks |
 //! | use | [explore], `lab`, [cli] | – |
 
@@ -112,7 +112,7 @@ pub use shakedown_core::{
 };
 pub use shakedown_scenario::profile;
 
-/// Drivers give the machines a network and a clock: the simulator, real sockets, turmoil.
+/// Drivers, which give the machines a network and a clock: the simulator, real sockets, turmoil.
 pub mod driver {
     pub use shakedown_core::driver::*;
     pub use shakedown_live as live;
