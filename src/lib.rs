@@ -105,6 +105,7 @@ pub mod explore;
 pub mod lab;
 pub mod replay;
 pub mod report;
+mod statistics;
 
 pub use shakedown_core::{
     check, client, event, fault, frame, h2, handshake, http, load, machine, metrics, names, network, quantity, record,

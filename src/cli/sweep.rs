@@ -12,9 +12,10 @@ use super::share::ShareArgs;
 use super::text::Table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
-use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, Spread, SweepError, SweepSummary};
+use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::report::grouped;
 use crate::scenario::Overrides;
+use crate::statistics::Spread;
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use super::shown::{csv_cell, shown};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::metrics::{Latency, Value};
+use crate::statistics::{lower_median, range};
 use crate::time::Timestamp;
 
 /// What is shown of every run unless somebody says otherwise.
@@ -113,8 +114,7 @@ impl Row {
         let of_run = |run: &Run| run.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value);
         let mut values: Vec<Value> = self.runs.iter().filter_map(of_run).collect();
         values.sort_by(|a, b| rank(*a).total_cmp(&rank(*b)));
-        let (least, largest) = (*values.first()?, *values.last()?);
-        Some(Spread { least, median: values[(values.len() - 1) / 2], largest })
+        Some(Spread { least: *values.first()?, median: lower_median(&values)?, largest: *values.last()? })
     }
 }
 
@@ -399,10 +399,8 @@ impl Lines {
     /// The median over the seeds, and from the fewest to the most.
     fn band(&self, label: String) -> Band {
         let at = |number: usize| {
-            let mut counts: Vec<u32> = self.open.iter().filter_map(|open| open.get(number).copied()).collect();
-            counts.sort_unstable();
-            let middle = counts.get(counts.len() / 2).copied().unwrap_or(0);
-            let (least, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+            let counts = self.open.iter().filter_map(|open| open.get(number).copied()).collect();
+            let (least, middle, most) = range(counts).unwrap_or_default();
             (self.ends[number], least, middle, most)
         };
         Band { label, points: (0..self.ends.len()).map(at).collect() }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::{Comparison, Row, Run};
 use super::grouped;
-use super::paired::{Difference, Method, holm};
 use crate::metrics::Value;
+use crate::statistics::{Difference, Method, holm, mean, median};
 use crate::time::{Nanos, human};
 
 /// A difference is shown where it would be rarer than this if there were none.
@@ -187,20 +187,14 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
                 contestant.values(&order.metric, unit_of_order).into_iter().map(|(_, value)| value).collect();
             values.sort_by(f64::total_cmp);
             let never = values.iter().filter(|value| value.is_infinite()).count();
-            let middle = |from: usize| values.get(from).copied();
-            let count = values.len();
-            let median = middle(count.saturating_sub(1) / 2)
-                .zip(middle(count / 2))
-                .map(|(a, b)| if a == b { a } else { a + (b - a) / 2.0 });
-            let mean = (count > 0 && never == 0).then(|| values.iter().sum::<f64>() / count as f64);
             Standing {
                 place: 1,
                 scenario: contestant.scenario.to_string(),
                 variant: contestant.row.name.clone(),
                 name: contestant.name.clone(),
-                median: median.filter(|median| median.is_finite()),
-                mean,
-                seeds: count,
+                median: median(&values),
+                mean: mean(&values).filter(|mean| mean.is_finite()),
+                seeds: values.len(),
                 never,
             }
         })
@@ -288,7 +282,7 @@ fn difference(first: &Contestant, second: &Contestant, path: &str, unit: Unit) -
     // Several live runs with one seed count as one: their mean.
     let of = |values: &[(u64, f64)], seed: u64| {
         let own: Vec<f64> = values.iter().filter(|(other, _)| *other == seed).map(|(_, value)| *value).collect();
-        (!own.is_empty()).then(|| own.iter().sum::<f64>() / own.len() as f64)
+        mean(&own)
     };
     let mut seeds: Vec<u64> = a.iter().map(|(seed, _)| *seed).collect();
     seeds.sort_unstable();

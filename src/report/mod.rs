@@ -8,7 +8,6 @@ mod hlog;
 mod json;
 pub mod league;
 pub mod page;
-pub mod paired;
 mod series;
 mod shown;
 

@@ -3,11 +3,11 @@
 
 use libm::{exp, log, pow};
 
-use crate::explore::models::erlang_c;
 use crate::load::Arrive;
 use crate::rng::{Distribution, Varying};
 use crate::scenario::Scenario;
 use crate::server;
+use crate::statistics::erlang_c;
 use crate::time::Nanos;
 
 /// A queue with a closed form.

@@ -11,8 +11,8 @@ use crate::metrics::Measured;
 use crate::report::FORMAT_VERSION;
 use crate::report::capacity::{Kind, Objective};
 use crate::report::collapse::{Cell, Collapse, Side};
-use crate::report::paired::share_interval;
 use crate::scenario::{Overrides, Problem, Scenario};
+use crate::statistics::share_interval;
 
 /// A run has recovered where sessions have at least this share of the time that they want, over its last tenth.
 const RECOVERED: f64 = 0.5;

@@ -23,8 +23,8 @@ pub use sample::Sample;
 use crate::check::Expectation;
 use crate::metrics::Value;
 use crate::report::capacity::{Capacity, ClosedForm, Find, Irregular, Objective, Outcome, Point, Question, SeedKnee};
-use crate::report::paired::mean_interval;
 use crate::scenario::{Overrides, Problem, Scenario};
+use crate::statistics::{mean, mean_interval, median_or_never};
 
 /// A scenario with more sessions than this is not run any more: the search ends there.
 const SESSIONS: u64 = 20_000_000;
@@ -287,20 +287,20 @@ impl Runs<'_> {
         let held = self.held(value)?;
         let seeds = self.question.seeds.len();
         let samples: Vec<&Sample> = (0..seeds).filter_map(|seed| self.done.get(&(value.to_bits(), seed))).collect();
-        let mean = |of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).sum::<f64>() / seeds as f64;
+        let mean = |of: fn(&Sample) -> f64| mean(&samples.iter().map(|sample| of(sample)).collect::<Vec<f64>>());
         let fills: Vec<&[limit::Fill]> = samples.iter().map(|sample| sample.fills.as_slice()).collect();
         Some(Point {
             value,
             held,
             seeds,
-            offered: mean(|sample| sample.offered),
-            goodput: mean(|sample| sample.goodput),
-            never_opened: mean(|sample| sample.never_opened),
-            refused: mean(|sample| sample.refused),
-            p50: sample::median(samples.iter().map(|sample| sample.p50)),
-            p99: sample::median(samples.iter().map(|sample| sample.p99)),
+            offered: mean(|sample| sample.offered)?,
+            goodput: mean(|sample| sample.goodput)?,
+            never_opened: mean(|sample| sample.never_opened)?,
+            refused: mean(|sample| sample.refused)?,
+            p50: median_or_never(samples.iter().map(|sample| sample.p50)),
+            p99: median_or_never(samples.iter().map(|sample| sample.p99)),
             measured: (0..self.slo.len())
-                .map(|number| sample::median(samples.iter().map(|sample| sample.measured[number])))
+                .map(|number| median_or_never(samples.iter().map(|sample| sample.measured[number])))
                 .collect(),
             // Queues of the network are shown where they were full.
             fills: limit::over_seeds(&fills)
@@ -314,8 +314,7 @@ impl Runs<'_> {
     /// What a connect takes in the mean over all seeds, in milliseconds.
     fn connect(&self, value: f64) -> Option<f64> {
         let of = (0..self.question.seeds.len()).filter_map(|seed| self.done.get(&(value.to_bits(), seed))?.connect);
-        let all: Vec<f64> = of.collect();
-        (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+        mean(&of.collect::<Vec<f64>>())
     }
 
     fn fills(&self, value: f64) -> Vec<limit::Fill> {

@@ -151,15 +151,6 @@ pub fn sample(
     })
 }
 
-/// Of several runs' values, the one in the middle; what never came is larger than any.
-pub fn median(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
-    let mut values: Vec<f64> = values.map(|value| value.unwrap_or(f64::INFINITY)).collect();
-    values.sort_by(f64::total_cmp);
-    let count = values.len();
-    let (a, b) = (*values.get(count.checked_sub(1)? / 2)?, values[count / 2]);
-    Some(if a == b { a } else { a + (b - a) / 2.0 }).filter(|median| median.is_finite())
-}
-
 /// A time without unit, for comparisons.
 pub fn nanos(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)

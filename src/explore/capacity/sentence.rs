@@ -125,7 +125,7 @@ fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -
             _ => String::new(),
         };
         let verb = if capacity.find == Find::Smallest { "holds {} with" } else { "holds {} up to" };
-        let (low, _) = crate::report::paired::share_interval(seeds, seeds);
+        let (low, _) = crate::statistics::share_interval(seeds, seeds);
         let verb = verb.replace("{}", slo);
         return format!(
             "{verb} {} (with each of {counted}, so with at least {} of all seeds, 95 %{least})",

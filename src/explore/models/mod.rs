@@ -11,7 +11,6 @@ mod knees;
 mod links;
 mod names;
 mod queueing;
-mod statistics;
 mod storms;
 mod table;
 mod tls;
@@ -22,10 +21,9 @@ use crate::driver::sim::Simulation;
 use crate::metrics::{Measured, Metrics, Value};
 use crate::record::Recorder;
 use crate::scenario::{Overrides, Scenario};
+use crate::statistics::Estimate;
 
 pub use document::document;
-pub(super) use queueing::erlang_c;
-pub use statistics::Estimate;
 pub use table::{json, table};
 
 /// A scenario with a known outcome.

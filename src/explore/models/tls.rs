@@ -1,9 +1,9 @@
 //! TLS handshakes: their round trips, and the queue that their price makes.
 
-use super::queueing::mean_wait;
 use super::{Answer, Experiment, Must, measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
+use crate::statistics::mean_wait;
 
 /// Every one.
 pub(super) fn all() -> Vec<Experiment> {

@@ -8,11 +8,11 @@ use super::journal::{HEADER, ROWS};
 use super::plan::{Cell, Plan};
 use super::row::{Outcome, Row};
 use super::seeds::Shard;
-use super::spread::Spread;
 use crate::chart::{self, Band, Curve};
 use crate::metrics::Value;
 use crate::metrics::{Latency, PERCENTILES};
 use crate::report::{FORMAT_VERSION, csv_cell, histogram_log, number};
+use crate::statistics::{self, Spread};
 use crate::time::Timestamp;
 
 /// What a sweep came to.
@@ -202,12 +202,11 @@ fn band(cell: &Cell, label: &str, rows: &[Row]) -> Band {
     let intervals = open.iter().map(|open| open.len()).max().unwrap_or(0);
     let end = Timestamp::ZERO + cell.scenario.duration();
     let at = |number: usize| {
-        let mut counts: Vec<u32> = open.iter().filter_map(|open| open.get(number).copied()).collect();
-        counts.sort_unstable();
+        let counts = open.iter().filter_map(|open| open.get(number).copied()).collect();
         let end = end.min(Timestamp(interval.0.saturating_mul(number as u64 + 1)));
-        (end, counts[0], counts[counts.len() / 2], counts[counts.len() - 1])
+        statistics::range(counts).map(|(least, middle, most)| (end, least, middle, most))
     };
-    Band { label: label.to_string(), points: (0..intervals).map(at).collect() }
+    Band { label: label.to_string(), points: (0..intervals).filter_map(at).collect() }
 }
 
 fn document(plan: &Plan, summary: &SweepSummary) -> String {

@@ -10,7 +10,6 @@ mod merge;
 mod plan;
 mod row;
 mod seeds;
-mod spread;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +26,6 @@ pub use merge::{MergeError, merge};
 pub use plan::{Given, Plan, Point};
 pub use row::{Outcome, Row};
 pub use seeds::{Seeds, Shard};
-pub use spread::Spread;
 
 use super::folder::{FolderError, write_folder};
 use super::once::guarded;

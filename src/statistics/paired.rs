@@ -6,8 +6,11 @@
 //! none, as a session that never opened takes for ever, there is no mean: the median difference has the interval of the
 //! sign test then, which asks only which of two is larger.
 
-use libm::{exp, fabs, lgamma, log, sqrt};
+use libm::sqrt;
 use serde::{Deserialize, Serialize};
+
+use super::student::{student_quantile, student_tails};
+use super::{binomial, mean_and_deviation, median};
 
 /// How a difference was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,12 +87,10 @@ impl Difference {
         }
         differences.sort_by(f64::total_cmp);
         let known = |value: f64| Some(value).filter(|value| value.is_finite());
-        let middle = (differences[(count - 1) / 2], differences[count / 2]);
-        let median = if middle.0 == middle.1 { middle.0 } else { middle.0 + (middle.1 - middle.0) / 2.0 };
         let reach = sign_rank(count);
         Some(Difference {
             method: Method::Sign,
-            typical: known(median),
+            typical: median(&differences),
             low: reach.and_then(|reach| known(differences[reach])),
             high: reach.and_then(|reach| known(differences[count - 1 - reach])),
             p: (count > 1).then(|| sign_test(larger, smaller)),
@@ -145,55 +146,6 @@ impl Difference {
     }
 }
 
-/// The mean, and how far values lie from it (n - 1); zero for one value.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    // All the same: no rounding may make a difference of it.
-    if values.iter().all(|value| *value == values[0]) {
-        return (values[0], 0.0);
-    }
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    (mean, sqrt(squares / (count - 1.0)))
-}
-
-/// The mean of values and its 95 % confidence interval by Student's t; nothing without a value, no interval with one.
-pub fn mean_interval(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
-    let (mean, deviation) = mean_and_deviation(values.first().map(|_| values)?);
-    let count = values.len() as f64;
-    let off = student_quantile(0.975, (count - 1.0).max(1.0)) * deviation / sqrt(count);
-    Some((mean, (values.len() > 1).then_some((mean - off, mean + off))))
-}
-
-/// Probabilities of several tests, each made so much larger that one mistake in all of them is as rare as one of them
-/// alone would be (Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979).
-pub fn holm(p: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
-    let mut adjusted = vec![1.0; p.len()];
-    let mut least: f64 = 0.0;
-    for (rank, at) in order.into_iter().enumerate() {
-        least = least.max((p[at] * (p.len() - rank) as f64).min(1.0));
-        adjusted[at] = least;
-    }
-    adjusted
-}
-
-/// The share of seeds in which something happened, between what it may be with 95 % confidence (Wilson 1927).
-pub fn share_interval(happened: usize, of: usize) -> (f64, f64) {
-    if of == 0 {
-        return (0.0, 1.0);
-    }
-    let (n, z) = (of as f64, 1.959_963_985_f64);
-    let share = happened as f64 / n;
-    let center = share + z * z / (2.0 * n);
-    let off = z * sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
-    let whole = 1.0 + z * z / n;
-    let low = if happened == 0 { 0.0 } else { (center - off) / whole };
-    let high = if happened == of { 1.0 } else { (center + off) / whole };
-    (low, high)
-}
-
 /// The rank from either end between which the median lies with at least 95 %; none where so few values can't say.
 fn sign_rank(count: usize) -> Option<usize> {
     let mut below = 0.0;
@@ -215,85 +167,12 @@ fn sign_test(larger: usize, smaller: usize) -> f64 {
     (2.0 * below).min(1.0)
 }
 
-/// Of `count` coins, the probability that `heads` show heads.
-fn binomial(count: usize, heads: usize) -> f64 {
-    let (n, k) = (count as f64, heads as f64);
-    exp(lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0) - n * std::f64::consts::LN_2)
-}
-
-/// Both tails of Student's distribution beyond `t`.
-fn student_tails(t: f64, freedom: f64) -> f64 {
-    beta(freedom / (freedom + t * t), freedom / 2.0, 0.5)
-}
-
-/// The value that a share `below` (above a half) of Student's distribution does not exceed.
-pub fn student_quantile(below: f64, freedom: f64) -> f64 {
-    let tails = 2.0 * (1.0 - below);
-    let (mut low, mut high) = (0.0, 1.0);
-    while student_tails(high, freedom) > tails && high < 1e9 {
-        high *= 2.0;
-    }
-    for _ in 0..80 {
-        let middle = (low + high) / 2.0;
-        if student_tails(middle, freedom) > tails {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
-}
-
-/// The regularised incomplete beta function, by its continued fraction (NIST DLMF 8.17.22, Lentz' algorithm).
-fn beta(x: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
-    // The fraction converges fast on one side only; the other is its mirror.
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta(1.0 - x, b, a);
-    }
-    let front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(1.0 - x)) / a;
-    let tiny = 1e-300;
-    let safe = |value: f64| if fabs(value) < tiny { tiny } else { value };
-    let mut c = 1.0;
-    let mut d = 1.0 / safe(1.0 - (a + b) * x / (a + 1.0));
-    let mut fraction = d;
-    for step in 1..500 {
-        let m = f64::from(step);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / safe(1.0 + even * d);
-        c = safe(1.0 + even / c);
-        fraction *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / safe(1.0 + odd * d);
-        c = safe(1.0 + odd / c);
-        fraction *= d * c;
-        if fabs(d * c - 1.0) < 1e-15 {
-            break;
-        }
-    }
-    front * fraction
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn near(value: f64, printed: f64, digit: f64) {
         assert!((value - printed).abs() <= digit, "{value} is not {printed}");
-    }
-
-    #[test]
-    fn students_distribution_is_that_of_the_tables() {
-        for (freedom, quantile) in
-            [(1.0, 12.7062), (2.0, 4.3027), (3.0, 3.1824), (9.0, 2.2622), (29.0, 2.0452), (99.0, 1.9842)]
-        {
-            near(student_quantile(0.975, freedom), quantile, 0.000_06);
-        }
-        near(student_quantile(0.9995, 7.0), 5.4079, 0.000_06);
-        near(student_tails(2.0, 10.0), 0.073_39, 0.000_01);
-        near(student_tails(0.0, 5.0), 1.0, 1e-12);
     }
 
     /// Student's own example: ten patients, hours of sleep gained with one drug and with another ("The Probable Error of a
@@ -335,24 +214,5 @@ mod tests {
         assert_eq!(Difference::paired(&[]), None);
         let same = Difference::paired(&[(1.0, 1.1), (2.0, 2.1), (1.0, 1.1)]).unwrap();
         assert!(same.p.unwrap() < 1e-9, "{same:?}");
-    }
-
-    #[test]
-    fn holm_is_that_of_the_textbook() {
-        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
-        for (value, printed) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
-            near(*value, printed, 1e-12);
-        }
-        assert!(holm(&[]).is_empty());
-    }
-
-    #[test]
-    fn wilsons_interval_is_that_of_the_tables() {
-        let (low, high) = share_interval(10, 10);
-        near(low, 0.7225, 0.0001);
-        assert_eq!(high, 1.0);
-        let (low, high) = share_interval(3, 10);
-        near(low, 0.1078, 0.0001);
-        near(high, 0.6032, 0.0001);
     }
 }
