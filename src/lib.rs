@@ -106,6 +106,7 @@ pub mod lab;
 pub mod replay;
 pub mod report;
 mod statistics;
+mod text;
 
 pub use shakedown_core::{
     check, client, event, fault, frame, h2, handshake, http, load, machine, metrics, names, network, quantity, record,

@@ -4,11 +4,11 @@
 use plotters::style::RGBColor;
 
 use super::axis::Axis;
-use super::number::separated;
 use super::over_time;
 use super::picture::{Key, Layer, Picture, Swatch};
 use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION};
 use crate::metrics::{Measured, Series, ServerSeries};
+use crate::text::grouped;
 use crate::time::Timestamp;
 
 /// As many lines as can be told apart.
@@ -96,8 +96,8 @@ fn many(ends: &[Timestamp], servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
     let mut outline = over_time::line(ends, &highest);
     outline.extend(over_time::line(ends, &lowest).into_iter().rev());
     let range = match others.len() as u64 {
-        count if extremes.is_empty() => format!("range of {} servers", separated(count)),
-        count => format!("range of the other {} servers", separated(count)),
+        count if extremes.is_empty() => format!("range of {} servers", grouped(count)),
+        count => format!("range of the other {} servers", grouped(count)),
     };
 
     let mut layers = vec![Layer::Area { outline, color: SKY, opacity: 0.4 }];

@@ -2,6 +2,8 @@
 //!
 //! Powers of ten are multiplied up instead of computed, so that every platform writes the same digits.
 
+use crate::text::grouped;
+
 /// `10^n`, exactly; at most the largest power that a u64 holds.
 fn ten_to(n: u32) -> u64 {
     10_u64.saturating_pow(n.min(19))
@@ -22,26 +24,13 @@ pub fn nice_step(least: f64) -> (f64, usize) {
     (1e18, 0)
 }
 
-/// A whole number with separators: `12,345`.
-pub fn separated(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A count in little room: `9,999`, `12.3k`, `4.5M`.
 pub fn short(count: u64) -> String {
     match count {
-        0..10_000 => separated(count),
+        0..10_000 => grouped(count),
         10_000..1_000_000 => format!("{:.1}k", count as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1}M", count as f64 / 1e6),
-        _ => format!("{}M", separated(count / 1_000_000)),
+        _ => format!("{}M", grouped(count / 1_000_000)),
     }
 }
 
@@ -53,7 +42,7 @@ pub fn tick(value: f64, top: f64, decimals: usize) -> String {
         t if t >= 1e4 => (1e3, "k"),
         _ => (1.0, ""),
     };
-    if decimals > 0 { format!("{value:.decimals$}") } else { format!("{}{suffix}", separated((value / unit) as u64)) }
+    if decimals > 0 { format!("{value:.decimals$}") } else { format!("{}{suffix}", grouped((value / unit) as u64)) }
 }
 
 /// `mantissa * 10^exponent` nanoseconds with its unit: `20 ms`.
@@ -64,7 +53,7 @@ pub fn duration(mantissa: u64, exponent: u32) -> String {
         6..9 => ("ms", 6),
         _ => ("s", 9),
     };
-    format!("{} {unit}", separated(mantissa.saturating_mul(ten_to(exponent - factor))))
+    format!("{} {unit}", grouped(mantissa.saturating_mul(ten_to(exponent - factor))))
 }
 
 /// A share between 0 and 1 in percent, with the digits that a small one needs.
@@ -89,7 +78,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(separated(1_234_567), "1,234,567");
         assert_eq!([short(999), short(1_999), short(12_340), short(5_600_000)], ["999", "1,999", "12.3k", "5.6M"]);
         assert_eq!([tick(2_000.0, 8_000.0, 0), tick(2_000.0, 10_000.0, 0)], ["2,000", "2k"]);
         assert_eq!(tick(0.2, 1.0, 1), "0.2");

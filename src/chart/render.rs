@@ -15,8 +15,9 @@ use super::dash::dash;
 use super::labels::{Placed, place};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
 use super::style::{
-    FADED, FAINT, FAULT, GRID, HEIGHT, INK, PAPER, RULE, SUBTITLE, TEXT, TITLE, WIDTH, clean, fit, text_width,
+    FADED, FAINT, FAULT, GRID, HEIGHT, INK, PAPER, RULE, SUBTITLE, TEXT, TITLE, WIDTH, fit, text_width,
 };
+use crate::text::{clean, escaped};
 
 const SCALE: f64 = 4.0;
 /// Where texts begin, and how far right they may go.
@@ -67,8 +68,8 @@ pub(super) fn document(
          role=\"img\" stroke-linejoin=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n{body}",
         size.0,
         size.1,
-        escaped(title),
-        escaped(description),
+        escaped(&clean(title)),
+        escaped(&clean(description)),
     )
 }
 
@@ -78,10 +79,6 @@ fn description(picture: &Picture) -> String {
         let _ = write!(text, "{}{}", if n == 0 { " Marked: " } else { "; " }, mark.name);
     }
     text
-}
-
-fn escaped(text: &str) -> String {
-    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn scaled(pixels: f64) -> i32 {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::axis::Axis;
 use super::connections::{Counts, largest, lines};
-use super::number::separated;
 use super::over_time;
 use super::picture::{Key, Layer, Picture, Swatch};
 use super::style::INK;
 use crate::metrics::Measured;
+use crate::text::grouped;
 
 /// The chart; none where no server has a limit.
 pub fn picture(measured: &Measured) -> Option<Picture> {
@@ -23,7 +23,7 @@ pub fn picture(measured: &Measured) -> Option<Picture> {
         let limit =
             |most: &u32| Layer::Dashes { points: vec![(0.0, f64::from(*most)), (end, f64::from(*most))], color: INK };
         layers.extend(limits.iter().map(limit));
-        let numbers: Vec<String> = limits.iter().map(|most| separated(u64::from(*most))).collect();
+        let numbers: Vec<String> = limits.iter().map(|most| grouped(u64::from(*most))).collect();
         let label = format!("as many as there are ({})", numbers.join(", "));
         keys.push(Key { label, color: INK, swatch: Swatch::Dashes });
     }

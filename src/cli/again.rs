@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory};
 
 use super::Cli;
-use crate::report::word;
+use crate::text::word;
 
 /// Options that say where results go, how fast, or what else is printed and kept, and change nothing of the runs.
 const APART: [&str; 11] = [

@@ -18,8 +18,8 @@ use crate::explore::hunt::{
 use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{Ladder, Which, text};
-use crate::report::grouped;
 use crate::scenario::{Overrides, Problem, Scenario};
+use crate::text::grouped;
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]

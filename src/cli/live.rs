@@ -16,6 +16,7 @@ use crate::explore::programs::Outputs;
 use crate::explore::write_folder;
 use crate::report;
 use crate::scenario::Scenario;
+use crate::text::pretty;
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -98,12 +99,12 @@ fn tell(scenario: &Scenario, args: &ServeArgs, setup: &Setup, addresses: &[Socke
             let text = "their certificates are this run's own: --ports FILE writes whom to trust beside it\n";
             say(args.output.text(), text)
         }
-        (Some(file), None) => write_whole(file, &format!("{:#}\n", Json::Object(document))),
+        (Some(file), None) => write_whole(file, &pretty(&document)),
         (Some(file), Some(authority)) => {
             let pem = file.with_extension("pem");
             write_whole(&pem, &authority.pem())?;
             say(args.output.text(), &format!("clients must trust {}\n", pem.display()))?;
-            write_whole(file, &format!("{:#}\n", Json::Object(document)))
+            write_whole(file, &pretty(&document))
         }
     }
 }
@@ -219,7 +220,7 @@ fn play(
             "results in {}\ntook {:.2} s for {} events; no digest, as no two runs on real sockets are the same\n",
             folder.display(),
             took.as_secs_f64(),
-            report::grouped(finished.events),
+            crate::text::grouped(finished.events),
         ))?;
     }
     match (finished.partial, finished.held()) {
@@ -248,5 +249,5 @@ fn visits_json(scenario: &Scenario, visits: &[crate::explore::Visit]) -> String 
     };
     let servers = scenario.servers().iter().zip(visits);
     let document: Map<String, Json> = servers.map(|(server, of)| (server.name.clone(), visit(of))).collect();
-    format!("{:#}\n", Json::Object(document))
+    pretty(&document)
 }

@@ -9,6 +9,7 @@ use super::{Failure, Format, print};
 use crate::profile::{Profile, profiles};
 use crate::report::FORMAT_VERSION;
 use crate::scenario::nearest;
+use crate::text::{Table, pretty};
 
 #[derive(Debug, Args)]
 pub(super) struct ProfilesArgs {
@@ -52,12 +53,6 @@ fn document(profile: &Profile) -> Json {
     json!({ "version": profile.version, "facts": profile.facts, "keys": profile.keys })
 }
 
-fn pretty(document: &Json) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("a document of strings and numbers can be written");
-    text.push('\n');
-    text
-}
-
 /// One profile: what was measured, what stands behind its keys, and these.
 fn explained(name: &str, profile: &Profile) -> String {
     let mut text = format!("{name}: {}\n\n", profile.version);
@@ -70,18 +65,10 @@ fn explained(name: &str, profile: &Profile) -> String {
 
 /// All of them, a line each.
 fn table(all: &std::collections::BTreeMap<String, Profile>) -> String {
-    let mut rows =
-        vec![["profile", "redirects", "new key", "credentials", "timeouts", "repeats", "lax about"].map(String::from)];
-    rows.extend(all.iter().map(|(name, profile)| row(name, profile)));
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text
+    let head = ["profile", "redirects", "new key", "credentials", "timeouts", "repeats", "lax about"];
+    let mut table = Table::new(head.len(), head);
+    all.iter().for_each(|(name, profile)| table.row(row(name, profile)));
+    table.aligned()
 }
 
 fn row(name: &str, profile: &Profile) -> [String; 7] {

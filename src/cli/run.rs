@@ -91,7 +91,7 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     match &difference {
         Some(difference) => say(&difference.to_string())?,
         None if args.check_determinism && loud => {
-            say(&format!("deterministic: {} events, twice the same\n", report::grouped(finished.events)))?;
+            say(&format!("deterministic: {} events, twice the same\n", crate::text::grouped(finished.events)))?;
         }
         None => {}
     }

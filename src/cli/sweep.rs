@@ -9,13 +9,13 @@ use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::run::{machine, say};
 use super::share::ShareArgs;
-use super::text::Table;
+use super::text::shown_table;
 use super::{Failure, Format, complain, print, read, stem};
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
-use crate::report::grouped;
 use crate::scenario::Overrides;
 use crate::statistics::Spread;
+use crate::text::{Table, grouped};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -142,7 +142,7 @@ pub(super) fn report(
 fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     let metrics = sweep::headline_metrics(plan, summary, 4);
     let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
-    let mut table = Table::new(&["", "held"].into_iter().chain(names).collect::<Vec<_>>());
+    let mut table = Table::new(1, ["", "held"].into_iter().chain(names));
     for cell in &summary.cells {
         let label = if cell.label.is_empty() { "all seeds".to_string() } else { cell.label.clone() };
         let mut line = vec![label, format!("{}/{}", grouped(cell.held as u64), grouped(cell.runs as u64))];
@@ -153,7 +153,7 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     }
     format!(
         "{}\nEach figure: the median over the seeds (and between what it lies with 95 % confidence).\n",
-        table.finish()
+        shown_table(table)
     )
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::ValueEnum;
 
 use crate::metrics::Measured;
-use crate::report::percent;
+use crate::text::percent;
 use crate::time::{Nanos, Timestamp, human};
 
 /// When to colour.

@@ -11,10 +11,11 @@ use crate::explore::{Finished, Visit};
 use crate::fault::{Fault, Target};
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
-use crate::report::{grouped, shown};
+use crate::report::shown;
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
 use crate::server::ServerKind;
+use crate::text::{Table, grouped};
 use crate::time::{Nanos, Timestamp, human};
 
 /// Members of a server group that are shown one by one, at most.
@@ -155,7 +156,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         value(summary, "availability.mean")
     );
     text.push_str(&availability(measured));
-    let mut latencies = Table::new(&["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
+    let mut latencies = Table::new(1, ["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
     for name in ["time_to_open", "tls_latency", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
         if number(summary, &format!("{name}.count")) > 0 {
             let statistics = ["count", "min", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
@@ -163,22 +164,22 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
             latencies.row(std::iter::once(name.replace('_', " ")).chain(cells));
         }
     }
-    text.push_str(&latencies.finish());
-    let mut names = Table::new(&["name", "lookups", "answered", "records taken out"]);
+    text.push_str(&shown_table(latencies));
+    let mut names = Table::new(1, ["name", "lookups", "answered", "records taken out"]);
     for name in scenario.dns().keys() {
         let of = |metric: &str| count(&format!("dns.{}.{metric}", name.replace('.', "_")));
         names.row([name.clone(), of("lookups"), of("answers"), of("withdrawn")]);
     }
     if !scenario.dns().is_empty() {
-        text.push_str(&names.finish());
+        text.push_str(&shown_table(names));
     }
-    let mut faults = Table::new(&["fault", "took down", "open again", "recovery time"]);
+    let mut faults = Table::new(1, ["fault", "took down", "open again", "recovery time"]);
     let is_measured = |name: &str| summary.get(&format!("faults.{name}.affected")).is_some();
     for fault in scenario.faults().iter().filter(|fault| is_measured(&fault.name)) {
         let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
         faults.row([fault.name.clone(), of("affected"), of("open_again"), of("recovery_time")]);
     }
-    text.push_str(&faults.finish());
+    text.push_str(&shown_table(faults));
     let columns = [
         "server",
         "arrivals",
@@ -191,7 +192,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         "utilisation",
         "fairness",
     ];
-    let mut servers = Table::new(&columns);
+    let mut servers = Table::new(1, columns);
     let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals")).is_some();
     for (number, (group, config)) in scenario.groups().iter().enumerate().filter(|(_, (name, _))| is_measured(name)) {
         servers.row(server_row(summary, group, &format!("{group} × {}", config.count)));
@@ -202,7 +203,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
             }
         }
     }
-    text.push_str(&servers.finish());
+    text.push_str(&shown_table(servers));
     text.push('\n');
     text
 }
@@ -211,15 +212,15 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
 pub(super) fn visits(scenario: &Scenario, visits: &[Visit]) -> String {
     let columns =
         ["server", "connections", "requests", "answers", "timed out", "said nothing", "open at end", "open max"];
-    let mut table = Table::new(&columns);
-    for (server, visit) in scenario.servers().iter().zip(visits) {
+    let mut table = Table::new(1, columns);
+    for (server, visit) in scenario.servers.iter().zip(visits) {
         let answers: Vec<String> =
             visit.answers.iter().map(|(status, count)| format!("{} × {status}", grouped(*count))).collect();
         let rest = [visit.timed_out, visit.silent, visit.open, visit.open_max].map(grouped);
         let first = [server.name.clone(), grouped(visit.connections), grouped(visit.requests), answers.join(", ")];
         table.row(first.into_iter().chain(rest));
     }
-    table.finish() + "\n"
+    shown_table(table) + "\n"
 }
 
 fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
@@ -298,56 +299,7 @@ fn value(summary: &Summary, path: &str) -> String {
     summary.get(path).map_or_else(String::new, shown)
 }
 
-/// A table whose first column is words and whose others are numbers.
-pub(super) struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    pub fn new(header: &[&str]) -> Table {
-        Table { rows: vec![header.iter().map(ToString::to_string).collect()] }
-    }
-
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
-    }
-
-    /// The table as text after an empty line; nothing when it has no rows. Columns without any value are left out.
-    pub fn finish(self) -> String {
-        let Table { rows } = self;
-        if rows.len() < 2 {
-            return String::new();
-        }
-        let columns: Vec<usize> = (0..rows[0].len())
-            .filter(|column| *column == 0 || rows[1..].iter().any(|row| !row[*column].is_empty()))
-            .collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let mut text = String::from("\n");
-        for row in &rows {
-            let mut line = String::new();
-            for column in &columns {
-                let (cell, width) = (&row[*column], width(*column));
-                let _ = match column {
-                    0 => write!(line, "{cell:<width$}"),
-                    _ => write!(line, "  {cell:>width$}"),
-                };
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_align_and_leave_empty_columns_out() {
-        let mut table = Table::new(&["a", "b", "c"]);
-        table.row(["x".into(), "10".into(), String::new()]);
-        table.row(["long".into(), "9".into(), String::new()]);
-        assert_eq!(table.finish(), "\na      b\nx     10\nlong   9\n");
-    }
+/// A table after an empty line; nothing when it has no rows. Columns without any value are left out.
+pub(super) fn shown_table(table: Table) -> String {
+    if table.is_empty() { String::new() } else { format!("\n{}", table.without_empty_columns().aligned()) }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::progress::Counter;
 use super::{Failure, Format, VerifyArgs, print};
 use crate::explore::{self, Verdict};
+use crate::text::pretty;
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if args.folders.is_empty() && !args.models {
@@ -25,8 +26,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     };
     if args.format == Format::Json && !matches!(verified, Err(Failure::Input(_))) {
         document.insert("held".into(), json!(verified.is_ok()));
-        let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
-        print(&format!("{text}\n"))?;
+        print(&pretty(&document))?;
     }
     verified
 }

@@ -6,8 +6,9 @@ use plotters::style::RGBColor;
 
 use super::ladder::{End, Ladder, Row, seconds};
 use crate::chart::style::{
-    BLUE, FADED, FAULT, GREEN, GRID, INK, PAPER, RULE, SUBTITLE, TEXT, TITLE, VERMILLION, WIDTH, clean, fit,
+    BLUE, FADED, FAULT, GREEN, GRID, INK, PAPER, RULE, SUBTITLE, TEXT, TITLE, VERMILLION, WIDTH, fit,
 };
+use crate::text::{clean, escaped};
 
 const LEFT: f64 = 20.0;
 /// Where the client's line stands, and the last server's.
@@ -25,10 +26,6 @@ fn hex(color: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2)
 }
 
-fn escaped(text: &str) -> String {
-    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 /// A text, with a rim of paper that keeps it apart from the lines behind it.
 fn write(svg: &mut String, (x, y): (f64, f64), size: f64, anchor: &str, color: RGBColor, text: &str) {
     let _ = writeln!(
@@ -37,7 +34,7 @@ fn write(svg: &mut String, (x, y): (f64, f64), size: f64, anchor: &str, color: R
          stroke-width=\"4\" paint-order=\"stroke\">{}</text>",
         hex(color),
         hex(PAPER),
-        escaped(text),
+        escaped(&clean(text)),
     );
 }
 
@@ -62,7 +59,7 @@ pub fn svg(ladder: &Ladder) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          role=\"img\" font-family=\"sans-serif\">\n<title>{}</title>\n<desc>What the session sent and heard, and when; a \
          line for each host, time goes down.</desc>\n<rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
-        escaped(&name),
+        escaped(&clean(&name)),
         hex(PAPER),
     );
     let _ = writeln!(

@@ -5,11 +5,10 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::FORMAT_VERSION;
-use super::grouped;
 use super::league::{Unit, magnitude};
-use super::shown::aligned;
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
+use crate::text::{Table, grouped, pretty};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -299,8 +298,7 @@ impl Capacity {
 
     /// All of it.
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("strings and numbers can be written");
-        format!("{text}\n")
+        pretty(self)
     }
 
     /// Which latency the curves show.
@@ -312,22 +310,25 @@ impl Capacity {
         named.unwrap_or("handshake_latency")
     }
 
-    /// The head and the rows of its table.
-    fn table(&self) -> Vec<Vec<String>> {
+    /// A row for each value.
+    fn table(&self) -> Table {
         let latency = self.latency();
-        let head = [
-            self.question.vary.clone(),
-            "held".into(),
-            "offered".into(),
-            "goodput".into(),
-            "never opened".into(),
-            "attempts failed".into(),
-            format!("{latency}.p50"),
-            format!("{latency}.p99"),
-        ];
+        let mut table = Table::new(
+            0,
+            [
+                self.question.vary.clone(),
+                "held".into(),
+                "offered".into(),
+                "goodput".into(),
+                "never opened".into(),
+                "attempts failed".into(),
+                format!("{latency}.p50"),
+                format!("{latency}.p99"),
+            ],
+        );
         let ms = |value: Option<f64>| value.map_or("–".into(), |ms| magnitude(ms, Unit::Ms));
-        let rows = self.points.iter().map(|point| {
-            vec![
+        for point in &self.points {
+            table.row([
                 self.question.kind.shown(point.value),
                 format!("{}/{}", point.held, point.seeds),
                 Kind::Rate.shown(point.offered),
@@ -336,14 +337,14 @@ impl Capacity {
                 Kind::Share.shown(point.refused),
                 ms(point.p50),
                 ms(point.p99),
-            ]
-        });
-        std::iter::once(head.to_vec()).chain(rows).collect()
+            ]);
+        }
+        table
     }
 
     /// The verdict and the table, for a terminal.
     pub fn text(&self) -> String {
-        let mut text = aligned(&self.table());
+        let mut text = self.table().aligned();
         let _ = write!(text, "\n{}\n", self.verdict);
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}", self.advice);
@@ -353,7 +354,6 @@ impl Capacity {
 
     /// The same as a page.
     pub fn markdown(&self) -> String {
-        let rows = self.table();
         let question = &self.question;
         let slo: Vec<String> =
             question.slo.iter().map(|objective| format!("`{} {}`", objective.metric, objective.expected)).collect();
@@ -371,12 +371,7 @@ impl Capacity {
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}\n", self.advice);
         }
-        for (number, row) in rows.iter().enumerate() {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-            if number == 0 {
-                let _ = writeln!(text, "|{}", "--:|".repeat(row.len()));
-            }
-        }
+        text += &self.table().markdown();
         let _ = write!(text, "\nMeans over the seeds; latencies are medians. ");
         let _ = writeln!(text, "Digest of all runs: {}.\n\n![The curve](capacity.svg)", self.digest);
         text

@@ -5,9 +5,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::{Kind, Objective};
-use super::grouped;
-use super::shown::aligned;
 use crate::chart::{self, Heatmap};
+use crate::text::{Table, grouped, pretty};
 
 /// A key of the trigger and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,24 +83,24 @@ impl Collapse {
 
     /// All of it.
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("strings and numbers can be written");
-        format!("{text}\n")
+        pretty(self)
     }
 
     /// The deepest first, as on the chart.
-    fn table(&self) -> Vec<Vec<String>> {
+    fn table(&self) -> Table {
         let corner = format!("{} \\ {}", self.depth.key, self.width.key);
         let head = std::iter::once(corner).chain(self.width.values.iter().map(|value| self.width.kind.shown(*value)));
-        let rows = self.depth.values.iter().zip(&self.cells).rev().map(|(depth, cells)| {
+        let mut table = Table::new(0, head);
+        for (depth, cells) in self.depth.values.iter().zip(&self.cells).rev() {
             let cells = cells.iter().map(|cell| format!("{}/{}", cell.collapsed, cell.seeds));
-            std::iter::once(self.depth.kind.shown(*depth)).chain(cells).collect()
-        });
-        std::iter::once(head.collect()).chain(rows).collect()
+            table.row(std::iter::once(self.depth.kind.shown(*depth)).chain(cells));
+        }
+        table
     }
 
     /// The map as text, and what it comes to.
     pub fn text(&self) -> String {
-        let mut text = aligned(&self.table());
+        let mut text = self.table().aligned();
         let _ = writeln!(text, "\n{}", self.verdict);
         text
     }
@@ -117,12 +116,7 @@ impl Collapse {
             self.criterion(),
             self.verdict
         );
-        for (number, row) in self.table().iter().enumerate() {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-            if number == 0 {
-                let _ = writeln!(text, "|{}", "--:|".repeat(row.len()));
-            }
-        }
+        text += &self.table().markdown();
         let _ = writeln!(text, "\nDigest of all runs: {}.\n\n![The map](collapse.svg)", self.digest);
         text
     }

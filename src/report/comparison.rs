@@ -7,11 +7,12 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::league::{League, Order, league};
-use super::shown::{csv_cell, shown};
+use super::shown::shown;
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::metrics::{Latency, Value};
 use crate::statistics::{lower_median, range};
+use crate::text::{Table, csv_cell, pretty};
 use crate::time::Timestamp;
 
 /// What is shown of every run unless somebody says otherwise.
@@ -156,7 +157,7 @@ impl Comparison {
     pub fn text(&self) -> String {
         let league = self.league().map(|league| {
             let verdicts: String = league.pairs.iter().map(|pair| format!("{}\n", pair.verdict)).collect();
-            format!("{}{}\n\n{verdicts}", Table::of_league(&league).aligned(), league.note())
+            format!("{}{}\n\n{verdicts}", league.table().aligned(), league.note())
         });
         let tables = self.tables().into_iter().map(|table| table.aligned());
         league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
@@ -166,7 +167,7 @@ impl Comparison {
     pub fn markdown(&self) -> String {
         let league = self.league().map(|league| {
             let verdicts: String = league.pairs.iter().map(|pair| format!("- {}\n", pair.verdict)).collect();
-            format!("{}\n{}\n\n{verdicts}", Table::of_league(&league).markdown(), league.note())
+            format!("{}\n{}\n\n{verdicts}", league.table().markdown(), league.note())
         });
         let tables = self.tables().into_iter().map(|table| table.markdown());
         league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
@@ -249,7 +250,7 @@ impl Comparison {
         };
         let _ = writeln!(text, "Written by `shakedown compare`; {of}.\n");
         if let Some(league) = self.league() {
-            text += &format!("{}\n{}\n\n", Table::of_league(&league).markdown(), league.note());
+            text += &format!("{}\n{}\n\n", league.table().markdown(), league.note());
             league.pairs.iter().for_each(|pair| text += &format!("- {}\n", pair.verdict));
             text.push('\n');
         }
@@ -285,19 +286,18 @@ impl Comparison {
 
     /// One of all runs, and one for each scenario that asks for metrics of its own.
     fn tables(&self) -> Vec<Table> {
-        let mut all = Table::new("scenario", &self.metrics);
-        for part in &self.parts {
-            for row in &part.rows {
-                all.row(&part.scenario, row, &self.metrics);
+        let table = |parts: &[Part], metrics: &[String]| {
+            let mut table =
+                Table::new(2, ["scenario", "variant"].into_iter().chain(metrics.iter().map(String::as_str)));
+            for (part, row) in parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row))) {
+                let cells = metrics.iter().map(|path| row.spread(path).map_or(String::new(), |spread| spread.shown()));
+                table.row([part.scenario.clone(), row.name.clone()].into_iter().chain(cells));
             }
-        }
-        let own = self.parts.iter().filter(|part| part.metrics != self.metrics).map(|part| {
-            let mut table = Table::new("scenario", &part.metrics);
-            part.rows.iter().for_each(|row| table.row(&part.scenario, row, &part.metrics));
             table
-        });
-        let own: Vec<Table> = own.collect();
-        std::iter::once(all).chain(own).collect()
+        };
+        let own = self.parts.iter().filter(|part| part.metrics != self.metrics);
+        let own = own.map(|part| table(std::slice::from_ref(part), &part.metrics));
+        std::iter::once(table(&self.parts, &self.metrics)).chain(own).collect()
     }
 
     /// What was run, and every value of every run.
@@ -349,9 +349,7 @@ impl Comparison {
         if let Some(league) = self.league() {
             document["league"] = serde_json::to_value(league).expect("strings and numbers can be written");
         }
-        let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers can be written");
-        text.push('\n');
-        text
+        pretty(&document)
     }
 
     /// One line per run and metric.
@@ -446,58 +444,6 @@ fn cell(spread: Option<Spread>) -> Cell {
         range: value(spread.least).zip(value(spread.largest)).filter(|(least, largest)| least < largest),
         shown: shown(spread.median),
         endless,
-    }
-}
-
-/// A table of text.
-struct Table {
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(first: &str, metrics: &[String]) -> Table {
-        let head = [first, "variant"].map(String::from).into_iter().chain(metrics.iter().cloned());
-        Table { head: head.collect(), rows: Vec::new() }
-    }
-
-    fn of_league(league: &League) -> Table {
-        let (head, rows) = league.table();
-        Table { head, rows }
-    }
-
-    fn row(&mut self, scenario: &str, row: &Row, metrics: &[String]) {
-        let cells = metrics.iter().map(|path| row.spread(path).map_or(String::new(), |spread| spread.shown()));
-        self.rows.push([scenario.to_string(), row.name.clone()].into_iter().chain(cells).collect());
-    }
-
-    fn markdown(&self) -> String {
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-            format!("| {} |\n", cells.join(" | "))
-        };
-        let mut text = line(&self.head);
-        text += &format!("|---|---{}|\n", "|--:".repeat(self.head.len() - 2));
-        self.rows.iter().for_each(|row| text += &line(row));
-        text
-    }
-
-    fn aligned(&self) -> String {
-        let all = || std::iter::once(&self.head).chain(&self.rows);
-        let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let mut text = String::new();
-        for row in all() {
-            let mut line = String::new();
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let space = " ".repeat(width - cell.chars().count());
-                // Names to the left, numbers to the right.
-                line += &if column < 2 { format!("{cell}{space}  ") } else { format!("{space}{cell}  ") };
-            }
-            text += line.trim_end();
-            text.push('\n');
-        }
-        text
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::page::{Cell, PageError, Recorded};
+use crate::text::{Table, clean, csv_cell, quoted};
 
 /// What is recorded of a run.
 struct Run {
@@ -60,7 +61,9 @@ impl Run {
 /// When the run's files are missing, or are none.
 pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     let run = Run::read(files)?;
-    let plain = |text: &str| text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ");
+    // A table's cells; what stands elsewhere may not look like one.
+    let cell = |text: &str| text.replace('<', "&lt;").replace(['\n', '\r'], " ");
+    let plain = |text: &str| cell(text).replace('|', "\\|");
     let broken =
         run.list("expectations").filter(|one| one["held"] != true).count() + run.list("invariants_broken").count();
     let mark = if run.run["partial"] == true {
@@ -87,16 +90,16 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
         text.push('\n');
     }
     if run.list("expectations").next().is_some() {
-        text.push_str("| | metric | expected | measured |\n|---|---|---|--:|\n");
+        let mut table = Table::new(3, ["verdict", "metric", "expected", "measured"]);
         for one in run.list("expectations") {
             let word = if one["held"] == true { "held" } else { "**BROKEN**" };
             let part = |key: &str| one[key].as_str().unwrap_or_default();
-            let (metric, expected) = (plain(part("metric")), plain(part("expected")));
-            let _ = writeln!(text, "| {word} | {metric} | {expected} | {} |", run.measured(one));
+            table.row([word.into(), cell(part("metric")), cell(part("expected")), run.measured(one)]);
         }
+        text += &table.markdown();
         text.push('\n');
     }
-    text.push_str("| metric | value |\n|---|--:|\n");
+    let mut table = Table::new(1, ["metric", "value"]);
     let usual = [
         "sessions.scheduled",
         "sessions.opened",
@@ -112,10 +115,10 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     ];
     for path in usual {
         if let Some((name, value)) = run.value(path) {
-            let _ = writeln!(text, "| {path} | {} |", Cell::metric(&name, value).text);
+            table.row([path.to_string(), Cell::metric(&name, value).text]);
         }
     }
-    Ok(text)
+    Ok(text + &table.markdown())
 }
 
 /// Two columns: every metric by its path, which ends in its unit, and its value; empty where there is none.
@@ -127,8 +130,7 @@ pub fn csv(files: Recorded<'_>) -> Result<String, PageError> {
     let mut text = String::from("metric,value\n");
     for (path, value) in run.metrics() {
         let value = if value.is_null() { String::new() } else { value.to_string() };
-        let path = if path.contains([',', '"']) { format!("\"{}\"", path.replace('"', "\"\"")) } else { path };
-        let _ = writeln!(text, "{path},{value}");
+        let _ = writeln!(text, "{},{value}", csv_cell(&path));
     }
     Ok(text)
 }
@@ -139,10 +141,7 @@ pub fn csv(files: Recorded<'_>) -> Result<String, PageError> {
 /// When the run's files are missing, or are none.
 pub fn junit(files: Recorded<'_>) -> Result<String, PageError> {
     let run = Run::read(files)?;
-    let escaped = |text: &str| {
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        clean.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-    };
+    let escaped = |text: &str| quoted(&clean(text));
     let class = escaped(run.text("scenario"));
     let mut cases = String::new();
     let (mut count, mut failures) = (0, 0);
@@ -305,7 +304,7 @@ mod tests {
     #[test]
     fn markdown_is_a_comment() {
         let expected = "### A \\| fleet: **broken**\n\n`made-up` · seed 7 · driver sim · digest `00ff`\n\n\
-                        | | metric | expected | measured |\n|---|---|---|--:|\n\
+                        | verdict | metric | expected | measured |\n|---|---|---|--:|\n\
                         | held | sessions.opened | >= 90% | 9 |\n| **BROKEN** | time_to_open.p99 | &lt; 1s | 2.00 s |\n\n\
                         | metric | value |\n|---|--:|\n| sessions.scheduled | 10 |\n| sessions.opened | 9 |\n\
                         | time_to_open.p99 | 2.00 s |\n";

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Run;
 use crate::metrics::Value;
+use crate::text::pretty;
 use crate::time::Timestamp;
 
 /// The version of both documents' form.
@@ -94,10 +95,4 @@ pub fn number(value: Value) -> Json {
         Value::Count(count) | Value::Part { count, .. } => json!(count),
         Value::Ratio(ratio) => json!(ratio),
     }
-}
-
-fn pretty(document: &Json) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("a document of strings and numbers can be written");
-    text.push('\n');
-    text
 }

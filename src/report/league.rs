@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Comparison, Row, Run};
-use super::grouped;
 use crate::metrics::Value;
 use crate::statistics::{Difference, Method, holm, mean, median};
+use crate::text::{Table, grouped};
 use crate::time::{Nanos, human};
 
 /// A difference is shown where it would be rarer than this if there were none.
@@ -395,11 +395,12 @@ fn standing(value: Option<f64>, unit: Unit) -> String {
 
 impl League {
     /// Place, name and values of each, then what can be said: rows of a table.
-    pub fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+    pub fn table(&self) -> Table {
         let metric = &self.by.metric;
-        let head = ["place", "", &format!("{metric}, median"), "mean", "never", "against the first"].map(String::from);
+        let median = format!("{metric}, median");
+        let mut table = Table::new(2, ["place", "", &median, "mean", "never", "against the first"]);
         let first = self.standings.first().map_or("", |standing| &standing.name);
-        let rows = self.standings.iter().enumerate().map(|(number, of)| {
+        for (number, of) in self.standings.iter().enumerate() {
             let pair = self.pairs.iter().find(|pair| pair.first == first && pair.second == of.name);
             let against = pair.and_then(|pair| pair.metrics.iter().find(|of| of.metric == *metric)).map(|of| {
                 let typical = of.difference.typical.map_or("for ever".into(), |typical| signed(typical, of.unit));
@@ -411,16 +412,16 @@ impl League {
                 }
             });
             let measured = of.seeds > 0;
-            vec![
+            table.row([
                 of.place.to_string(),
                 of.name.clone(),
                 if measured { standing(of.median, self.unit) } else { "–".into() },
                 of.mean.map_or("–".into(), |mean| standing(Some(mean), self.unit)),
                 format!("{}/{}", of.never, of.seeds),
                 if number == 0 { String::new() } else { against.unwrap_or("–".into()) },
-            ]
-        });
-        (head.into(), rows.collect())
+            ]);
+        }
+        table
     }
 
     /// How the table was made, in a line.

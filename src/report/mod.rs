@@ -20,7 +20,7 @@ pub use comparison::{Comparison, Part, Row};
 pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
 pub use json::{FORMAT_VERSION, number};
 pub use league::{Better, League, Order};
-pub use shown::{csv_cell, grouped, percent, shown, word};
+pub use shown::shown;
 
 /// A finished run.
 #[derive(Debug)]

@@ -105,8 +105,7 @@ mod tests {
             let quantile: f64 = student_quantile_by_series(z, freedom);
             assert!((quantile / printed - 1.0).abs() < 0.01, "{quantile} is not {printed}");
         }
-        for (freedom, printed) in
-            [(1.0, 12.706), (2.0, 4.303), (3.0, 3.182), (4.0, 2.776), (9.0, 2.262), (99.0, 1.984)]
+        for (freedom, printed) in [(1.0, 12.706), (2.0, 4.303), (3.0, 3.182), (4.0, 2.776), (9.0, 2.262), (99.0, 1.984)]
         {
             let quantile = student_quantile_95(freedom);
             assert!((quantile / printed - 1.0).abs() < 0.01, "{freedom}: {quantile}");

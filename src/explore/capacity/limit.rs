@@ -207,11 +207,11 @@ pub fn limit(
     let evidence = match (fill.resource, fill.turned_away) {
         ("workers", _) => format!("the busiest member's workers are busy {}", Kind::Share.shown(fill.fill)),
         (resource, 0) => format!("{resource} is {} full", Kind::Share.shown(fill.fill)),
-        ("backlog", count) => format!("SYNs that found it full, over all seeds: {}", crate::report::grouped(count)),
+        ("backlog", count) => format!("SYNs that found it full, over all seeds: {}", crate::text::grouped(count)),
         ("link", count) => {
-            format!("messages that found its queue full, over all seeds: {}", crate::report::grouped(count))
+            format!("messages that found its queue full, over all seeds: {}", crate::text::grouped(count))
         }
-        (_, count) => format!("turned away or kept waiting, over all seeds: {}", crate::report::grouped(count)),
+        (_, count) => format!("turned away or kept waiting, over all seeds: {}", crate::text::grouped(count)),
     };
     Some(Limit {
         of: fill.group.clone(),

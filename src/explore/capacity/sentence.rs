@@ -5,8 +5,8 @@ use crate::check::Expectation;
 use crate::metrics::Value;
 use crate::report::capacity::{Capacity, Find, Kind, Objective, Outcome};
 use crate::report::league::{Unit, magnitude};
-use crate::report::percent;
 use crate::scenario::Scenario;
+use crate::text::percent;
 use crate::time::Nanos;
 
 /// Sessions that never open where the objective holds, beyond which the sentence says so.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shrink::Shrunk;
 use crate::explore::sweep::{JournalError, Plan};
+use crate::text::pretty;
 
 /// The file's name.
 pub const FILE: &str = "hunt.json";
@@ -85,8 +86,7 @@ pub fn document(plan: &Plan, tally: &Tally, found: Option<&Found>) -> String {
     {
         document.extend(outcome);
     }
-    let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
-    format!("{text}\n")
+    pretty(&document)
 }
 
 /// What such a text says.

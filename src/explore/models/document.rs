@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Experiment, Must, table::expected};
+use crate::text::Table;
 
 const HEAD: &str = "\
 # Known answers
@@ -32,7 +33,7 @@ pub fn document(experiments: &[Experiment]) -> String {
             about = experiment.about;
             let _ = write!(text, "\n{}\n", wrapped(about));
         }
-        text.push_str("\n| answer | expected | compared |\n|---|---|---|\n");
+        let mut table = Table::new(3, ["answer", "expected", "compared"]);
         for answer in &experiment.answers {
             let compared = match answer.must {
                 Must::Equal => "exact".to_string(),
@@ -44,8 +45,9 @@ pub fn document(experiments: &[Experiment]) -> String {
                 Must::AtLeast | Must::AtMost | Must::Above => "one-sided".to_string(),
             };
             let expected = expected(answer.must, answer.expected, answer.unit);
-            let _ = writeln!(text, "| {} | {expected} | {compared} |", answer.what);
+            table.row([answer.what.clone(), expected, compared]);
         }
+        let _ = write!(text, "\n{}", table.markdown());
     }
     text
 }

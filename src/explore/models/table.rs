@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value as Json, json};
 
 use super::{Must, Outcome};
+use crate::text::Table;
 
 /// A number with the digits that it deserves.
 fn number(value: f64) -> String {
@@ -67,8 +68,8 @@ pub fn json(outcomes: &[Outcome]) -> Json {
 
 /// All outcomes, aligned, and how many failed.
 pub fn table(outcomes: &[Outcome]) -> String {
-    let mut rows: Vec<[String; 7]> =
-        vec![["case", "answer", "follows", "expected", "simulated", "tolerance", "verdict"].map(String::from)];
+    let head = ["case", "answer", "follows", "expected", "simulated", "tolerance", "verdict"];
+    let mut table = Table::new(head.len(), head);
     let mut last = "";
     for outcome in outcomes {
         let answer = &outcome.answer;
@@ -83,7 +84,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
         };
         let again = outcome.experiment == last;
         last = &outcome.experiment;
-        rows.push([
+        table.row([
             if again { String::new() } else { outcome.experiment.clone() },
             answer.what.clone(),
             if again { String::new() } else { outcome.follows.into() },
@@ -93,17 +94,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
             if outcome.held() { "held" } else { "FAILED" }.into(),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let mut text = table.aligned();
     let failed = outcomes.iter().filter(|outcome| !outcome.held()).count();
     let _ = writeln!(text, "{} known answers, {failed} failed (± is the 95 % interval over the seeds)", outcomes.len());
     text

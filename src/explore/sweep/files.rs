@@ -11,8 +11,9 @@ use super::seeds::Shard;
 use crate::chart::{self, Band, Curve};
 use crate::metrics::Value;
 use crate::metrics::{Latency, PERCENTILES};
-use crate::report::{FORMAT_VERSION, csv_cell, histogram_log, number};
+use crate::report::{FORMAT_VERSION, histogram_log, number};
 use crate::statistics::{self, Spread};
+use crate::text::{csv_cell, pretty};
 use crate::time::Timestamp;
 
 /// What a sweep came to.
@@ -222,8 +223,7 @@ fn document(plan: &Plan, summary: &SweepSummary) -> String {
         "digest": summary.digest,
         "cells": cells,
     });
-    let text = serde_json::to_string_pretty(&document).expect("a document of strings and numbers can be written");
-    format!("{text}\n")
+    pretty(&document)
 }
 
 /// Every metric that any run has, in the order in which they first appear.

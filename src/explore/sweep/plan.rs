@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::grid::{self, Axis};
 use super::seeds::{Seeds, Shard};
-use crate::report::{FORMAT_VERSION, word};
+use crate::report::FORMAT_VERSION;
 use crate::scenario::{Overrides, Problem, Scenario};
+use crate::text::{pretty, word};
 
 /// One combination of what `--grid` varies.
 #[derive(Debug, Clone)]
@@ -146,8 +147,7 @@ impl Plan {
 
     /// `sweep.json`: what tells this sweep from any other.
     pub fn header(&self) -> String {
-        let text = serde_json::to_string_pretty(&self.header_json()).expect("a document of strings can be written");
-        format!("{text}\n")
+        pretty(&self.header_json())
     }
 
     /// The same, before it is a text.

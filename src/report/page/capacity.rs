@@ -6,7 +6,7 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::line;
 use super::{PageError, Recorded};
-use crate::report::{grouped, percent};
+use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {

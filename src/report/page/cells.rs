@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::report::{grouped, percent};
+use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
 /// A table's cell.

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::{PageError, Recorded};
-use crate::report::{grouped, percent};
+use crate::text::{grouped, percent};
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let document = files.json("compare.json")?;

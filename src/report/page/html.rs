@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::cells::{Cell, covered};
+use crate::text::quoted;
 
 const CSS: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -33,24 +34,6 @@ pub(super) enum Mood {
 /// The head of a column, and whether it holds text.
 pub(super) type Column<'a> = (&'a str, bool);
 
-/// A text that is no markup.
-pub(super) fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            '\n' | '\t' => html.push(c),
-            c if c.is_control() => html.push('\u{FFFD}'),
-            c => html.push(c),
-        }
-    }
-    html
-}
-
 impl Page {
     /// A page with its headline, and a line below it.
     pub fn new(title: &str, below: &str) -> Page {
@@ -65,8 +48,8 @@ impl Page {
             page.html,
             "<header><div><h1>{}</h1><p class=\"faded\">{}</p></div>\
              <button type=\"button\" class=\"theme\">Theme</button></header>\n<main>\n",
-            escaped(title),
-            escaped(below)
+            quoted(title),
+            quoted(below)
         );
         page
     }
@@ -85,21 +68,21 @@ impl Page {
             Mood::Bad => " bad",
             Mood::Open => " open",
         };
-        self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", escaped(text)));
+        self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", quoted(text)));
     }
 
     pub fn heading(&mut self, text: &str) {
-        self.add(&format!("<h2>{}</h2>\n", escaped(text)));
+        self.add(&format!("<h2>{}</h2>\n", quoted(text)));
     }
 
     pub fn note(&mut self, text: &str) {
-        self.add(&format!("<p class=\"note\">{}</p>\n", escaped(text)));
+        self.add(&format!("<p class=\"note\">{}</p>\n", quoted(text)));
     }
 
     /// Names and values.
     pub fn tiles(&mut self, tiles: &[(String, String)]) {
         let tile = |(name, value): &(String, String)| {
-            format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value))
+            format!("<div><dt>{}</dt><dd>{}</dd></div>", quoted(name), quoted(value))
         };
         let tiles: String = tiles.iter().map(tile).collect();
         self.add(&format!("<dl class=\"tiles\">{tiles}</dl>\n"));
@@ -115,11 +98,11 @@ impl Page {
             self.html.push_str("<div class=\"charts\">\n");
             self.in_charts = true;
         }
-        let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>", escaped(note)) };
+        let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>", quoted(note)) };
         let _ = writeln!(
             self.html,
             "<figure{attribute}><figcaption><h3>{}</h3>{note}</figcaption>{inside}</figure>",
-            escaped(title)
+            quoted(title)
         );
     }
 
@@ -128,13 +111,13 @@ impl Page {
         chart["title"] = json!(title);
         self.charts.insert(id.into(), chart);
         let without = "<noscript>This chart is drawn by the page's script; the folder has it as SVG.</noscript>";
-        self.figure(&format!(" data-chart=\"{}\"", escaped(id)), title, note, without);
+        self.figure(&format!(" data-chart=\"{}\"", quoted(id)), title, note, without);
     }
 
     /// A picture that was drawn before.
     pub fn picture(&mut self, title: &str, note: &str, svg: &[u8]) {
         let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, svg);
-        let image = format!("<img alt=\"{}\" src=\"data:image/svg+xml;base64,{data}\">", escaped(title));
+        let image = format!("<img alt=\"{}\" src=\"data:image/svg+xml;base64,{data}\">", quoted(title));
         self.figure("", title, note, &image);
     }
 
@@ -146,7 +129,7 @@ impl Page {
     /// The same, behind a line that opens it.
     pub fn folded_table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
         let table = table(name, columns, rows);
-        self.add(&format!("<details><summary>{}</summary>{table}</details>\n", escaped(name)));
+        self.add(&format!("<details><summary>{}</summary>{table}</details>\n", quoted(name)));
     }
 
     /// What makes it again: the command line that was kept with it, if one was.
@@ -161,7 +144,7 @@ impl Page {
     pub fn command(&mut self, command: &str) {
         let html = format!(
             "<div class=\"command\"><pre>{}</pre><button type=\"button\">Copy</button></div>\n",
-            escaped(command)
+            quoted(command)
         );
         self.add(&html);
     }
@@ -170,8 +153,8 @@ impl Page {
     pub fn folded_text(&mut self, name: &str, text: &str) {
         let html = format!(
             "<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n",
-            escaped(name),
-            escaped(text)
+            quoted(name),
+            quoted(text)
         );
         self.add(&html);
     }
@@ -182,8 +165,8 @@ impl Page {
         let html = format!(
             "<details data-exemplar=\"{number}\"{open}><summary>{} <span>{}</span></summary>\
              <div class=\"ladder scroll\" tabindex=\"0\" role=\"group\" aria-label=\"ladder of {0}\"></div></details>\n",
-            escaped(session),
-            escaped(what)
+            quoted(session),
+            quoted(what)
         );
         self.add(&html);
     }
@@ -208,7 +191,7 @@ impl Page {
              <link rel=\"icon\" href=\"data:,\">\n\
              <title>{}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n{}\
              <script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-            escaped(&self.title),
+            quoted(&self.title),
             self.html,
         )
     }
@@ -218,11 +201,11 @@ fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
     let mut html = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\"><table class=\"data\">\
          <caption class=\"sr\">{0}</caption><thead><tr>",
-        escaped(name)
+        quoted(name)
     );
     for (column, is_text) in columns {
         let class = if *is_text { " class=\"text\"" } else { "" };
-        let _ = write!(html, "<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", escaped(column));
+        let _ = write!(html, "<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", quoted(column));
     }
     html.push_str("</tr></thead><tbody>\n");
     for row in rows {
@@ -233,7 +216,7 @@ fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
             classes.extend(cell.class);
             let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
             let value = cell.value.map_or(String::new(), |value| format!(" data-v=\"{value}\""));
-            let _ = write!(html, "<td{class}{value}>{}</td>", escaped(&cell.text));
+            let _ = write!(html, "<td{class}{value}>{}</td>", quoted(&cell.text));
         }
         html.push_str("</tr>\n");
     }

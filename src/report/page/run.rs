@@ -10,7 +10,8 @@ use super::series::{Series, color, line, number};
 use super::{PageError, Recorded};
 use crate::chart::percentile_points;
 use crate::metrics::Latency;
-use crate::report::{grouped, of_all_groups, percent, read_histogram_log};
+use crate::report::{of_all_groups, read_histogram_log};
+use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
 /// Rows of a table of servers, and of all metrics, at most.

@@ -6,7 +6,7 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::{color, line};
 use super::{PageError, Recorded};
-use crate::report::{grouped, word};
+use crate::text::{grouped, word};
 
 /// Metrics with a chart of their own, at most.
 const CHARTS: usize = 6;

@@ -1,0 +1,17 @@
+//! Texts that several outputs are made of: numbers for readers, tables, escapes, JSON with line ends.
+
+mod escape;
+mod number;
+mod table;
+
+use serde::Serialize;
+
+pub use escape::{clean, csv_cell, escaped, quoted, word};
+pub use number::{grouped, percent};
+pub use table::Table;
+
+/// A document as JSON over several lines.
+pub fn pretty(document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).expect("strings, numbers and lists of them can be written");
+    text + "\n"
+}
