@@ -1,15 +1,14 @@
 //! Runs side by side: scenarios and their variants, each with the same seeds, so that what differs is what was changed
 //! (common random numbers).
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::difference;
 use super::once::{Finished, once};
 use super::sweep::{Axis, Named, cells, label};
-use super::verify::first_difference;
 use crate::metrics::Value;
 use crate::report::comparison::{LINES, Lines, SIM, latency_of};
 use crate::report::{Comparison, Order, Part, Row, comparison};
@@ -262,9 +261,8 @@ pub(super) fn is_comparison(folder: &Path) -> bool {
 
 /// Whether a comparison has runs that can't be had again: those of real sockets.
 pub(super) fn is_unrepeatable(folder: &Path) -> bool {
-    let recorded = fs::read(folder.join("compare.json")).unwrap_or_default();
-    let recorded: Option<serde_json::Value> = serde_json::from_slice(&recorded).ok();
-    recorded.is_some_and(|recorded| recorded["deterministic"] == false)
+    let recorded = difference::document::<serde_json::Value>(folder, "compare.json");
+    recorded.is_ok_and(|recorded| recorded["deterministic"] == false)
 }
 
 /// Makes a recorded comparison again: what differs, a line each.
@@ -272,31 +270,16 @@ pub(super) fn is_unrepeatable(folder: &Path) -> bool {
 /// # Errors
 /// What is wrong with the record.
 pub(super) fn differences(folder: &Path) -> Result<Vec<String>, String> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
-    let recorded: serde_json::Value =
-        serde_json::from_str(&read("compare.json")?).map_err(|error| format!("compare.json: {error}"))?;
-    let prepared = match recorded_again(&recorded) {
+    let prepared = match recorded_again(&difference::document(folder, "compare.json")?) {
         Ok(prepared) => prepared,
         // It ran once: what is different is what scenarios may say.
         Err(Unreadable::Scenario(problem)) => return Ok(vec![problem.to_string()]),
         Err(Unreadable::Form(key)) => return Err(format!("compare.json: no `{key}`")),
     };
-    let comparison = match prepared.run(&|_, _| {}) {
-        Ok(comparison) => comparison,
-        Err(problem) => return Ok(vec![problem.to_string()]),
-    };
-    let mut differences = Vec::new();
-    for (name, bytes) in comparison.files() {
-        // Charts follow from the rest.
-        if name.ends_with(".svg") {
-            continue;
-        }
-        let (recorded, now) = (read(&name)?, String::from_utf8_lossy(&bytes).into_owned());
-        if recorded != now {
-            differences.push(first_difference(&name, &recorded, &now));
-        }
+    match prepared.run(&|_, _| {}) {
+        Ok(comparison) => difference::differences(folder, &comparison.files()),
+        Err(problem) => Ok(vec![problem.to_string()]),
     }
-    Ok(differences)
 }
 
 enum Unreadable {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::limits;
+pub use super::live_error::LiveError;
 use super::once::{Finished, Progress};
 use super::programs::{self, Outputs};
 use super::replay::Kept;
@@ -24,35 +25,6 @@ use crate::time::{Nanos, Timestamp};
 /// A request that is not whole after this long is ended by `serve`, unless the scenario says otherwise: without that,
 /// whoever connects and says nothing would keep its place for ever.
 pub const PATIENCE: Nanos = Nanos::from_secs(60);
-
-/// Why a live run did not come about.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// The scenario asks for what can't be done there; a line each.
-    #[error("error: this scenario can't be played {place}:\n{}", list(keys))]
-    Refused {
-        /// Where.
-        place: &'static str,
-        /// What it asks for, and why not.
-        keys: Vec<String>,
-    },
-    /// A target is missing, or is none.
-    #[error("error: {0}")]
-    Target(String),
-    /// The scenario is impossible with what the targets say of it.
-    #[error("{0}")]
-    Scenario(#[from] Problem),
-    /// This machine's limits are too low.
-    #[error("{0}")]
-    Limits(String),
-    /// A socket could not be had.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_string()
-}
 
 /// What a live run came to.
 #[derive(Debug)]

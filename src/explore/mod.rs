@@ -4,10 +4,12 @@
 pub mod calibrate;
 pub mod capacity;
 mod compare;
+mod difference;
 mod folder;
 pub mod hunt;
 mod limits;
 pub mod live;
+mod live_error;
 pub mod models;
 mod once;
 pub mod programs;

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::live::LiveError;
+use super::live_error::LiveError;
 use crate::driver::live::Program;
 use crate::scenario::Scenario;
 

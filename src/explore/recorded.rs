@@ -1,12 +1,12 @@
 //! Finished runs and sweeps, read from their folders so that they can be compared without being run again.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
 use super::compare::{AS_WRITTEN, unmeasured};
+use super::difference;
 use super::sweep::label;
 use crate::metrics::Value;
 use crate::report::comparison::{LATENCIES, Lines, Part, Row, Run, SIM};
@@ -94,12 +94,9 @@ fn name_apart(rows: &mut [Row]) {
 }
 
 fn read(folder: &Path) -> Result<Vec<(String, String, Row)>, String> {
-    let text = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
-    let json = |name: &str| -> Result<Json, String> {
-        serde_json::from_str(&text(name)?).map_err(|error| format!("{name}: {error}"))
-    };
+    let (text, json) = (|name: &str| difference::text(folder, name), |name: &str| difference::document(folder, name));
     if folder.join("run.json").exists() {
-        let summary = json("summary.json")?;
+        let summary: Json = json("summary.json")?;
         let (scenario, title, row) = run(&json("run.json")?, &summary)?;
         let lines = lines(&summary, &text("series.csv")?, &text("latency.hlog")?)?;
         return Ok(vec![(scenario, title, Row { lines: Some(lines), ..row })]);

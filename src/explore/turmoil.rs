@@ -1,6 +1,6 @@
 //! Runs over turmoil: one at a time, with digest and metrics, as in the simulator.
 
-use super::live::LiveError;
+use super::live_error::LiveError;
 use super::once::{Finished, Observers, Progress};
 use crate::driver::live;
 use crate::driver::live::turmoil::{self, Ended, Programs, TICK, Told};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::difference::{self, first_difference};
 use super::once::once_with;
 use super::replay::{Kept, exemplars};
 use super::{capacity, compare};
@@ -67,17 +68,15 @@ const FILES: [&str; 3] = ["run.json", "summary.json", "series.csv"];
 
 /// Whether what a run left can't be had again: it was interrupted, and nobody chose where it ended, or it was live.
 fn is_unrepeatable(folder: &Path) -> bool {
-    let run = fs::read(folder.join("run.json")).unwrap_or_default();
-    let run: Option<serde_json::Value> = serde_json::from_slice(&run).ok();
-    run.is_some_and(|run| run["partial"] == true || run["deterministic"] == false)
+    let run = difference::document::<serde_json::Value>(folder, "run.json");
+    run.is_ok_and(|run| run["partial"] == true || run["deterministic"] == false)
 }
 
 /// Whether a folder holds a search for capacity that came to its end.
 fn is_search(folder: &Path) -> bool {
-    let found = fs::read(folder.join("capacity.json")).ok();
-    let found = found.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    let found = difference::document::<serde_json::Value>(folder, "capacity.json");
     // One that can't be read was one, too.
-    folder.join("capacity.json").exists() && found.is_none_or(|found| found["partial"] != true)
+    folder.join("capacity.json").exists() && !found.is_ok_and(|found| found["partial"] == true)
 }
 
 /// Runs a recorded run again and compares digest, `summary.json`, `series.csv` and, where there is one, `exemplars.jsonl`; of a comparison, all that is no chart.
@@ -98,10 +97,8 @@ pub fn verify(folder: &Path) -> Verified {
 }
 
 fn differences(folder: &Path) -> Result<Vec<String>, String> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
-    let [run, summary, series] = FILES.map(read);
-    let recorded: serde_json::Value = serde_json::from_str(&run?).map_err(|error| format!("run.json: {error}"))?;
-    let (summary, series) = (summary?, series?);
+    let recorded: serde_json::Value = difference::document(folder, "run.json")?;
+    let (summary, series) = (difference::text(folder, "summary.json")?, difference::text(folder, "series.csv")?);
     let text = |key: &str| {
         let value = recorded[key].as_str().map(str::to_string);
         value.ok_or_else(|| format!("run.json: no `{key}`"))
@@ -134,13 +131,11 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     for (name, recorded, now) in
         [("summary.json", summary, report::summary(&run)), ("series.csv", series, report::series(&run))]
     {
-        if recorded != now {
-            differences.push(first_difference(name, &recorded, &now));
-        }
+        differences.extend(first_difference(name, &recorded, &now));
     }
     // Who asked for none has none.
     if folder.join("exemplars.jsonl").exists() {
-        let (recorded, chosen) = (read("exemplars.jsonl")?, chooser.chosen());
+        let (recorded, chosen) = (difference::text(folder, "exemplars.jsonl")?, chooser.chosen());
         let now = match driver.as_str() {
             "sim" => exemplars(&scenario, &chosen, |_| true),
             _ => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.duration()),
@@ -151,14 +146,4 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         }
     }
     Ok(differences)
-}
-
-pub(super) fn first_difference(name: &str, recorded: &str, now: &str) -> String {
-    let mut pairs = recorded.lines().zip(now.lines()).enumerate();
-    match pairs.find(|(_, (recorded, now))| recorded != now) {
-        Some((line, (recorded, now))) => {
-            format!("{name}:{}: recorded {}, now {}", line + 1, recorded.trim(), now.trim())
-        }
-        None => format!("{name}: recorded {} lines, now {}", recorded.lines().count(), now.lines().count()),
-    }
 }

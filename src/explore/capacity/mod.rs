@@ -20,6 +20,7 @@ pub use closed::Model;
 pub use key::Key;
 pub use sample::Sample;
 
+use super::difference;
 use crate::check::Expectation;
 use crate::metrics::Value;
 use crate::report::capacity::{Capacity, ClosedForm, Find, Irregular, Objective, Outcome, Point, Question, SeedKnee};
@@ -508,9 +509,7 @@ fn closed_form(runs: &Runs<'_>, capacity: &Capacity) -> Option<ClosedForm> {
 /// # Errors
 /// What is wrong with the record.
 pub(super) fn differences(folder: &std::path::Path) -> Result<Vec<String>, String> {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
-    let recorded: serde_json::Value =
-        serde_json::from_str(&read("capacity.json")?).map_err(|error| format!("capacity.json: {error}"))?;
+    let recorded: serde_json::Value = difference::document(folder, "capacity.json")?;
     let files = if recorded["capacity"] == "collapse" {
         let recorded = serde_json::from_value(recorded).map_err(|error| format!("capacity.json: {error}"))?;
         collapse::map(recorded, &|_| true).map(|collapse| collapse.files())
@@ -518,20 +517,11 @@ pub(super) fn differences(folder: &std::path::Path) -> Result<Vec<String>, Strin
         let question = serde_json::from_value(recorded["question"].clone());
         search(question.map_err(|error| format!("capacity.json: {error}"))?, &|_| true).map(|found| found.files())
     };
-    let files = match files {
-        Ok(files) => files,
+    match files {
+        Ok(files) => difference::differences(folder, &files),
         // It ran once: what is different is what scenarios may say.
-        Err(problem) => return Ok(vec![problem.to_string()]),
-    };
-    let mut differences = Vec::new();
-    // Charts follow from the rest.
-    for (name, bytes) in files.iter().filter(|(name, _)| !name.ends_with(".svg")) {
-        let (recorded, now) = (read(name)?, String::from_utf8_lossy(bytes).into_owned());
-        if recorded != now {
-            differences.push(super::verify::first_difference(name, &recorded, &now));
-        }
+        Err(problem) => Ok(vec![problem.to_string()]),
     }
-    Ok(differences)
 }
 
 #[cfg(test)]
