@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, complain, print, read, stem};
+use super::{Failure, complain, load, machine, print};
 use crate::explore::calibrate::{calibrate, variant};
 use crate::scenario::Overrides;
 
@@ -26,11 +26,10 @@ pub(super) struct CalibrateArgs {
 }
 
 pub(super) fn command(args: &CalibrateArgs) -> Result<(), Failure> {
-    let (shown, text) = read(&args.scenario)?;
-    let scenario = crate::scenario::load(&shown, &stem(&args.scenario), &text, &Overrides::default())?;
+    let scenario = load(&args.scenario, &Overrides::default())?;
     let calibration = calibrate()?;
     let text = variant(&calibration, &scenario);
     let Some(out) = &args.out else { return print(&text) };
-    std::fs::write(out, text).map_err(|error| Failure::Machine(format!("can't write {}: {error}", out.display())))?;
+    std::fs::write(out, text).map_err(|error| machine(format!("can't write {}: {error}", out.display())))?;
     complain(&format!("the variant `calibrated` is in {}\n", out.display()))
 }

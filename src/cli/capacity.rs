@@ -1,19 +1,18 @@
 //! `shakedown capacity`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
 use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
-use super::run::machine;
-use super::{Failure, complain, print, read, stem};
+use super::results::{default_folder, partial};
+use super::{Failure, ManyArgs, complain, load, machine, print};
 use crate::explore::capacity::{Key, checked, collapse, objective, search};
 use crate::explore::sweep::Seeds;
 use crate::explore::{may_hold_capacity, write_folder};
 use crate::report::capacity::{Capacity, Find, Objective, Outcome, Question};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::{Problem, Scenario};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -65,15 +64,8 @@ pub(super) struct CapacityArgs {
     /// collapse: how many values a range has
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(2..=50))]
     steps: u16,
-    /// Run this variant: the overrides under [variants.NAME]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
-    /// How many threads; all cores unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    many: ManyArgs,
     /// Write the results into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -113,15 +105,7 @@ fn seeds(text: &str) -> Result<Seeds, String> {
 }
 
 pub(super) fn capacity(args: &CapacityArgs, again: &Again<'_>) -> Result<(), Failure> {
-    let (shown, text) = read(&args.scenario)?;
-    let name = stem(&args.scenario);
-    let overrides = Overrides {
-        seed: Some(args.seeds.0.start),
-        variant: args.variant.clone(),
-        sets: args.sets.clone(),
-        ..Overrides::default()
-    };
-    let scenario = crate::scenario::load(&shown, &name, &text, &overrides)?;
+    let scenario = load(&args.scenario, &args.many.overrides(Some(args.seeds.0.start)))?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {
         (true, _) => map(args, &scenario, again),
@@ -149,7 +133,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>)
     let question = Question {
         scenario: scenario.name().to_string(),
         title: scenario.title().to_string(),
-        variant: args.variant.clone(),
+        variant: args.many.variant.clone(),
         vary: key.path.clone(),
         kind: key.kind,
         slo: args.slo.clone(),
@@ -184,7 +168,7 @@ fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<()
     };
     let (width, depth) = (side(&args.width)?, side(&args.depth)?);
     let seeds = args.seeds.0.clone().collect();
-    let mut asked = collapse::question(scenario, args.variant.clone(), width, depth, args.slo.clone(), seeds);
+    let mut asked = collapse::question(scenario, args.many.variant.clone(), width, depth, args.slo.clone(), seeds);
     asked.command = Some(again.command());
     let folder = folder(args, scenario, "collapse");
     may_hold_capacity(&folder, &[("capacity.json".into(), asked.json().into_bytes())]).map_err(machine)?;
@@ -198,51 +182,36 @@ fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<()
     tell(&folder, &document, &found.files(), found.partial)
 }
 
-/// `results/SCENARIO/NAME`, with the variant's name, or part of the scenario's hash where `--set` was used.
 fn folder(args: &CapacityArgs, scenario: &Scenario, name: &str) -> PathBuf {
-    let mut name = name.to_string();
-    if let Some(variant) = &args.variant {
-        name.push_str(&format!("-{variant}"));
-    }
-    if !args.sets.is_empty() {
-        name.push_str(&format!("-{}", &scenario.hash()[..8]));
-    }
-    args.out.clone().unwrap_or_else(|| Path::new("results").join(scenario.name()).join(name))
+    let ManyArgs { variant, sets, .. } = &args.many;
+    args.out.clone().unwrap_or_else(|| default_folder(scenario, name, variant.as_deref(), sets))
 }
 
 /// Does the work on so many threads as were asked for, and shows how it goes on.
 fn watched<T: Send>(
     args: &CapacityArgs,
-    work: impl FnOnce(&(dyn Fn(Option<(usize, usize)>) -> bool + Sync)) -> Result<T, crate::scenario::Problem> + Send,
+    work: impl FnOnce(&(dyn Fn(Option<(usize, usize)>) -> bool + Sync)) -> Result<T, Problem> + Send,
 ) -> Result<T, Failure> {
     catch_interrupts();
-    let counter = Mutex::new(Counter::new(0));
-    let quiet = args.quiet;
+    let counter = Counter::new(0, args.quiet);
     let watch = |done: Option<(usize, usize)>| {
-        if let Some((done, of)) = done.filter(|_| !quiet) {
-            // A panic elsewhere ends the process anyway; its count may as well be shown.
-            counter.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
+        if let Some((done, of)) = done {
+            counter.watch(done, of);
         }
         !interrupted()
     };
-    let jobs = args.jobs.map_or(0, usize::from);
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
-    let found = threads.install(|| work(&watch));
-    counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    let found = args.many.on_threads(|| work(&watch))?;
+    counter.finish();
     Ok(found?)
 }
 
 /// Prints and writes what came out.
-fn tell(folder: &Path, document: &str, files: &[(String, Vec<u8>)], partial: bool) -> Result<(), Failure> {
-    let mut folder = folder.to_path_buf();
-    if partial {
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        folder.set_file_name(format!("{name}-partial"));
-    }
+fn tell(folder: &Path, document: &str, files: &[(String, Vec<u8>)], is_partial: bool) -> Result<(), Failure> {
+    let folder = if is_partial { partial(folder) } else { folder.to_path_buf() };
     let written = write_folder(&folder, files);
     print(document)?;
     // The numbers are told even when they could not be kept.
     written.map_err(machine)?;
     complain(&format!("results in {}\n", folder.display()))?;
-    if partial { Err(Failure::Interrupted) } else { Ok(()) }
+    if is_partial { Err(Failure::Interrupted) } else { Ok(()) }
 }

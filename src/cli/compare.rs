@@ -1,13 +1,12 @@
 //! `shakedown compare`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
 use super::again::Again;
 use super::progress::Counter;
-use super::{Failure, complain, print, stem};
+use super::{Failure, complain, machine, print, read, stem};
 use crate::explore::sweep::{Axis, Named};
 use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
 use crate::report::{Better, Order};
@@ -118,9 +117,7 @@ fn seeds(text: &str) -> Result<Seeds, String> {
 
 pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failure> {
     let source = |path: &PathBuf| {
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
+        let (shown, text) = read(path)?;
         Ok(Source { shown, name: stem(path), text })
     };
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = args.files.iter().cloned().partition(|path| path.is_dir());
@@ -163,13 +160,10 @@ pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failu
     let name = folder.strip_suffix("/compare").unwrap_or(&folder);
     let prepared = prepare(name, &sources, recorded, &choice)?;
     // Better told now than after the work.
-    may_hold_comparison(&out, name).map_err(|error| Failure::Machine(error.to_string()))?;
-    let watcher = Mutex::new(Counter::new(0));
-    let compared = prepared.run(&|done, of| {
-        // A panic elsewhere ends the process anyway; its count may as well be shown.
-        watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
-    });
-    watcher.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    may_hold_comparison(&out, name).map_err(machine)?;
+    let counter = Counter::new(0, false);
+    let compared = prepared.run(&|done, of| counter.watch(done, of));
+    counter.finish();
     let comparison = compared?;
     let written = write_folder(&out, &comparison.files());
     print(&match args.format {
@@ -178,7 +172,7 @@ pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failu
         CompareFormat::Markdown => comparison.markdown(),
     })?;
     // The numbers are told even when they could not be kept.
-    written.map_err(|error| Failure::Machine(error.to_string()))?;
+    written.map_err(machine)?;
     complain(&format!("results in {}\n", out.display()))
 }
 

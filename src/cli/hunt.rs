@@ -8,17 +8,17 @@ use clap::Args;
 
 use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
-use super::run::machine;
+use super::results::partial;
 use super::share::ShareArgs;
-use super::sweep::with_ending;
-use super::{Failure, complain, print, read, stem};
+use super::sweep::plan;
+use super::{Failure, ManyArgs, complain, machine, print};
 use crate::explore::hunt::{
     Broken, Checkpoint, FILE, Found, Hunted, Merged, Shrunk, Tally, document, hunt as search, shrink,
 };
 use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{Ladder, Which, text};
-use crate::scenario::{Overrides, Problem, Scenario};
+use crate::scenario::{Problem, Scenario};
 use crate::text::grouped;
 use crate::time::{Nanos, human};
 
@@ -32,15 +32,8 @@ pub(super) struct HuntArgs {
     /// End after this long without a find: 30s, 10m
     #[arg(long = "for", value_name = "TIME")]
     time: Option<Nanos>,
-    /// Run this variant: the overrides under [variants.NAME]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
-    /// How many threads; all cores unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    many: ManyArgs,
     /// Go on with a hunt that was ended or interrupted
     #[arg(long)]
     resume: bool,
@@ -58,17 +51,12 @@ pub(super) struct HuntArgs {
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
-    let (shown, text) = read(&args.scenario)?;
-    let overrides =
-        Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
-    let shard = args.share.shard()?;
-    let name = stem(&args.scenario);
-    let plan = Plan::new(&shown, &name, &text, &overrides, Vec::new(), args.seeds.clone(), shard)?;
-    let folder =
-        args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&name).join(plan.folder_name("hunt")));
+    let plan = plan(&args.scenario, &args.many, &[], &args.seeds, &args.share)?;
+    let out = || PathBuf::from("results").join(&plan.name).join(plan.folder_name("hunt"));
+    let folder = args.out.clone().unwrap_or_else(out);
     may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
-    let partial = with_ending(&folder, "-partial");
-    let (checkpoint, tally) = Checkpoint::open(&partial, &plan, args.resume).map_err(machine)?;
+    let unfinished = partial(&folder);
+    let (checkpoint, tally) = Checkpoint::open(&unfinished, &plan, args.resume).map_err(machine)?;
     if !args.quiet {
         print(&headline(&plan, tally.runs))?;
     }
@@ -80,14 +68,14 @@ pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
         if ended {
             checkpoint.write(&tally).map_err(machine)?;
             print(&nothing(&tally, plan.runs()))?;
-            complain(&format!("ended: what was seen is in {}; go on with --resume\n", partial.display()))?;
+            complain(&format!("ended: what was seen is in {}; go on with --resume\n", unfinished.display()))?;
             return if interrupted() { Err(Failure::Interrupted) } else { Ok(()) };
         }
         write_folder(&folder, &[(FILE.into(), document(&plan, &tally, None).into_bytes())]).map_err(machine)?;
         checkpoint.remove();
         print(&nothing(&tally, plan.runs()))?;
         // What never happened here may have happened in another share.
-        return if shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
+        return if plan.shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
     print(&format!("\nseed {seed} breaks {broken}\nreplay it: {} --seed {seed}\n", again.run()))?;
     let mut steps = 0;
@@ -127,13 +115,11 @@ fn searched(
 ) -> Result<Hunted, Failure> {
     let started = Instant::now();
     let late = || args.time.is_some_and(|time| started.elapsed().as_nanos() >= u128::from(time.0));
-    let counter = Mutex::new((Counter::new(tally.runs as usize), started));
+    let counter = Counter::new(tally.runs as usize, args.quiet);
+    let kept = Mutex::new(started);
     let watch = |tally: &Tally| {
-        let mut all = counter.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counter, kept) = &mut *all;
-        if !args.quiet {
-            counter.watch(tally.runs as usize, plan.runs() as usize);
-        }
+        counter.watch(tally.runs as usize, plan.runs() as usize);
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.elapsed() >= KEEP_EVERY {
             *kept = Instant::now();
             // If it can't be kept, less is: the hunt goes on.
@@ -143,12 +129,11 @@ fn searched(
         }
         !interrupted() && !late()
     };
-    let threads =
-        rayon::ThreadPoolBuilder::new().num_threads(args.jobs.map_or(0, usize::from)).build().map_err(machine)?;
     let left = plan.points().map(|point| point.seed).skip(tally.runs as usize);
-    let hunted = threads.install(|| search(load, left, tally, &Broken::of, &watch));
-    counter.into_inner().unwrap_or_else(PoisonError::into_inner).0.finish();
-    Ok(hunted)
+    let left: Vec<u64> = left.collect();
+    let hunted = args.many.on_threads(|| search(load, left, tally, &Broken::of, &watch));
+    counter.finish();
+    hunted
 }
 
 /// What shares of a hunt came to together.

@@ -7,16 +7,13 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::again::Again;
-use super::progress::{Watcher, catch_interrupts};
-use super::run::{EXEMPLARS, default_folder, say};
-use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, text};
+use super::results::{EXEMPLARS, Results, partial};
+use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, machine, say, text};
 use crate::driver::live::{Part, Setup};
 use crate::explore::live::{self, Live, LiveError};
 use crate::explore::programs::Outputs;
-use crate::explore::write_folder;
-use crate::report;
 use crate::scenario::Scenario;
-use crate::text::pretty;
+use crate::text::{grouped, pretty};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -68,21 +65,32 @@ impl From<LiveError> for Failure {
 const BEHIND: Nanos = Nanos::from_millis(50);
 
 /// `run --driver tokio`.
-pub(super) fn both(scenario: &Scenario, args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
-    let (setup, outputs) = live::both_with_programs(scenario, args.allow_commands)?;
-    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: !args.no_exemplars, again };
-    play(scenario, &setup, &outputs, &asked, |_| {})
+pub(super) fn both(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
+    let scenario = args.scenario.load_with_programs()?;
+    let (setup, outputs) = live::both_with_programs(&scenario, args.allow_commands)?;
+    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
+    play(&results, &setup, &outputs, !args.no_exemplars, |_| {})
 }
 
 pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
+    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
     let mut told = Ok(());
-    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: false, again };
-    let played = play(&scenario, &setup, &Outputs::default(), &asked, |addresses| {
+    let played = play(&results, &setup, &Outputs::default(), false, |addresses| {
         told = tell(&scenario, args, &setup, addresses);
     });
     told.and(played)
+}
+
+fn results<'a>(
+    scenario: &'a Scenario,
+    setup: &Setup,
+    args: &'a ScenarioArgs,
+    output: &'a OutputArgs,
+    again: &'a Again<'a>,
+) -> Results<'a> {
+    Results { scenario, args, output, again, driver: live::driver_name(setup.part) }
 }
 
 /// Says where the servers listen, and whom their clients must trust.
@@ -111,7 +119,7 @@ fn tell(scenario: &Scenario, args: &ServeArgs, setup: &Setup, addresses: &[Socke
 
 /// Whole or not at all: whoever waits for the file reads it as soon as it is there.
 fn write_whole(file: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Machine(format!("can't write {}: {error}", file.display()));
+    let failed = |error: std::io::Error| machine(format!("can't write {}: {error}", file.display()));
     let place = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut fresh = tempfile::NamedTempFile::new_in(place).map_err(failed)?;
     std::io::Write::write_all(&mut fresh, text.as_bytes()).map_err(failed)?;
@@ -130,35 +138,23 @@ pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
-    let asked = Asked { scenario: &args.scenario, output: &args.output, exemplars: true, again };
-    play(&scenario, &setup, &Outputs::default(), &asked, |_| {})
+    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
+    play(&results, &setup, &Outputs::default(), true, |_| {})
 }
 
-/// What was asked for, beside what is played.
-struct Asked<'a> {
-    scenario: &'a ScenarioArgs,
-    output: &'a OutputArgs,
-    /// Whether sessions to look at are kept.
-    exemplars: bool,
-    again: &'a Again<'a>,
-}
-
+/// Plays what was asked for; `keeps` says whether sample sessions are kept.
 fn play(
-    scenario: &Scenario,
+    results: &Results<'_>,
     setup: &Setup,
     outputs: &Outputs,
-    asked: &Asked<'_>,
+    keeps: bool,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), Failure> {
-    let Asked { scenario: args, output, exemplars: keeps, again } = asked;
-    let driver = live::driver_name(setup.part);
-    let say = |text: &str| say(output.text(), text);
-    let variant = args.variant.as_deref();
-    if !output.quiet {
-        say(&text::headline(scenario, variant, driver))?;
-    }
-    catch_interrupts();
-    let mut watcher = Watcher::new(output.quiet || setup.part == Part::Servers);
+    let scenario = results.scenario;
+    let serves = setup.part == Part::Servers;
+    let mut watcher = results.begin()?;
+    // Until Ctrl-C, mostly: how far it has come is nobody's question.
+    watcher.quiet |= serves;
     let played = live::live(scenario, setup, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
     let Live { finished, exemplars, visits, not_judged, behind, over_limit, died } = match played {
@@ -169,35 +165,24 @@ fn play(
             return Err(error.into());
         }
     };
-    let mut folder = output.out.clone().unwrap_or_else(|| live::next_folder(&default_folder(scenario, args, driver)));
+    let out = results.output.out.clone();
+    let mut folder = out.unwrap_or_else(|| live::next_folder(&results.default_folder()));
     if finished.partial {
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        folder.set_file_name(format!("{name}-partial"));
+        folder = partial(&folder);
     }
-    let command = again.command();
-    let mut run = finished.run(scenario, variant);
-    run.command = Some(&command);
-    let mut files = report::files(&run).map_err(|error| Failure::Machine(error.to_string()))?;
-    if setup.part == Part::Servers {
+    let mut files = results.files(&finished)?;
+    if serves {
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
         files.push(("visits.json".into(), visits_json(scenario, &visits).into_bytes()));
     }
-    files.extend(exemplars.filter(|_| *keeps).map(|lines| (EXEMPLARS.to_string(), lines)));
+    files.extend(exemplars.filter(|_| keeps).map(|lines| (EXEMPLARS.to_string(), lines)));
     files.extend(outputs.files());
-    let written = write_folder(&folder, &files);
-    if setup.part == Part::Servers {
-        say(&text::visits(scenario, &visits))?;
-    } else if !output.quiet {
-        say(&text::summary(scenario, &finished.measured))?;
-        say(&text::verdicts(&finished.verdicts))?;
-    } else if !finished.held() {
-        let broken: Vec<_> = finished.verdicts.iter().filter(|verdict| !verdict.held).cloned().collect();
-        say(&text::verdicts(&broken))?;
-    }
-    output.format.print(&files)?;
-    written.map_err(|error| Failure::Machine(error.to_string()))?;
-    if not_judged > 0 && setup.part == Part::Clients && !output.quiet {
-        say(&format!("not judged: {not_judged} expectations about what was not played\n"))?;
+    results.keep(&folder, &files, None, || match serves {
+        true => results.say(&text::visits(scenario, &visits)),
+        false => results.tell(&finished),
+    })?;
+    if not_judged > 0 && setup.part == Part::Clients {
+        results.say_loud(&format!("not judged: {not_judged} expectations about what was not played\n"))?;
     }
     if behind > BEHIND {
         complain(&format!(
@@ -215,14 +200,12 @@ fn play(
             setup.connections_max
         ))?;
     }
-    if !output.quiet {
-        say(&format!(
-            "results in {}\ntook {:.2} s for {} events; no digest, as no two runs on real sockets are the same\n",
-            folder.display(),
-            took.as_secs_f64(),
-            crate::text::grouped(finished.events),
-        ))?;
-    }
+    results.say_loud(&format!(
+        "results in {}\ntook {:.2} s for {} events; no digest, as no two runs on real sockets are the same\n",
+        folder.display(),
+        took.as_secs_f64(),
+        grouped(finished.events),
+    ))?;
     match (finished.partial, finished.held()) {
         (true, _) => {
             complain("interrupted\n")?;

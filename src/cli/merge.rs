@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::run::machine;
-use super::{Failure, Format, hunt, sweep};
+use super::{Failure, Format, hunt, machine, sweep};
 use crate::explore;
 
 #[derive(Debug, Args)]

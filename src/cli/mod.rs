@@ -12,6 +12,7 @@ mod profiles;
 mod progress;
 mod replay;
 mod report;
+mod results;
 mod run;
 mod share;
 mod shell;
@@ -250,6 +251,33 @@ struct ScenarioArgs {
     sets: Vec<String>,
 }
 
+/// What every command that makes many runs of a scenario takes.
+#[derive(Debug, Args)]
+struct ManyArgs {
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// How many threads; all cores unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl ManyArgs {
+    fn overrides(&self, seed: Option<u64>) -> Overrides {
+        Overrides { seed, variant: self.variant.clone(), sets: self.sets.clone(), ..Overrides::default() }
+    }
+
+    /// Does work on so many threads as were asked for.
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+        let jobs = self.jobs.map_or(0, usize::from);
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
+        Ok(threads.install(work))
+    }
+}
+
 #[derive(Debug, Args)]
 struct RunArgs {
     #[command(flatten)]
@@ -350,16 +378,16 @@ impl ScenarioArgs {
     }
 
     fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
-        let (shown, text) = read(&self.scenario)?;
-        let overrides = Overrides {
-            seed: self.seed,
-            variant: self.variant.clone(),
-            sets: self.sets.clone(),
-            programs,
-            patience: None,
-        };
-        Ok(crate::scenario::load(&shown, &stem(&self.scenario), &text, &overrides)?)
+        let (variant, sets) = (self.variant.clone(), self.sets.clone());
+        let overrides = Overrides { seed: self.seed, variant, sets, programs, ..Overrides::default() };
+        load(&self.scenario, &overrides)
     }
+}
+
+/// Reads and checks a scenario file.
+fn load(file: &Path, overrides: &Overrides) -> Result<Scenario, Failure> {
+    let (shown, text) = read(file)?;
+    Ok(crate::scenario::load(&shown, &stem(file), &text, overrides)?)
 }
 
 /// A scenario file: what messages call it, and its text.
@@ -379,6 +407,18 @@ fn print(text: &str) -> Result<(), Failure> {
 /// Writes to standard error; the same holds for it.
 fn complain(text: &str) -> Result<(), Failure> {
     written(std::io::stderr().write_all(text.as_bytes()))
+}
+
+/// Text for people: on standard output, or on standard error when JSON has that for itself.
+fn say(format: Format, text: &str) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(text),
+        Format::Json => complain(text),
+    }
+}
+
+fn machine(error: impl ToString) -> Failure {
+    Failure::Machine(error.to_string())
 }
 
 fn written(result: std::io::Result<()>) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,7 +33,8 @@ pub(super) struct Watcher {
     started: Instant,
     bar: Option<ProgressBar>,
     said: Instant,
-    quiet: bool,
+    /// Whether nothing is shown.
+    pub quiet: bool,
 }
 
 /// Nothing is shown before this.
@@ -81,33 +83,36 @@ impl Watcher {
     }
 }
 
-/// Shows how many runs of many are done.
+/// Shows how many runs of many are done; several threads may say so.
 pub(super) struct Counter {
     started: Instant,
     /// Runs that were done before.
     before: usize,
-    bar: Option<ProgressBar>,
-    said: Instant,
+    quiet: bool,
+    shown: Mutex<(Option<ProgressBar>, Instant)>,
 }
 
 impl Counter {
-    pub fn new(before: usize) -> Counter {
+    pub fn new(before: usize, quiet: bool) -> Counter {
         let now = Instant::now();
-        Counter { started: now, before, bar: None, said: now }
+        Counter { started: now, before, quiet, shown: Mutex::new((None, now)) }
     }
 
     /// `done` runs are done, of `of`.
-    pub fn watch(&mut self, done: usize, of: usize) {
-        if self.started.elapsed() < PATIENCE {
+    pub fn watch(&self, done: usize, of: usize) {
+        if self.quiet || self.started.elapsed() < PATIENCE {
             return;
         }
         let rate = done.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64();
+        // A panic elsewhere ends the process anyway; the count may as well be shown.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, said) = &mut *shown;
         if std::io::stderr().is_terminal() {
-            let bar = self.bar.get_or_insert_with(|| bar(of as u64));
+            let bar = known.get_or_insert_with(|| bar(of as u64));
             bar.set_position(done as u64);
             bar.set_message(format!("{done} of {of} runs · {rate:.1} runs/s"));
-        } else if self.said.elapsed() >= PAUSE {
-            self.said = Instant::now();
+        } else if said.elapsed() >= PAUSE {
+            *said = Instant::now();
             let left = (of - done) as f64 / rate.max(1e-3);
             eprintln!("{done} of {of} runs · {rate:.1} runs/s · {left:.0} s left");
         }
@@ -115,7 +120,7 @@ impl Counter {
 
     /// Takes the bar away.
     pub fn finish(self) {
-        if let Some(bar) = &self.bar {
+        if let (Some(bar), _) = self.shown.into_inner().unwrap_or_else(PoisonError::into_inner) {
             bar.finish_and_clear();
         }
     }

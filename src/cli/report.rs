@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print};
+use super::{Failure, machine, print};
 use crate::explore::{report_files, rewrite_page};
 use crate::report::formats;
 use crate::report::page::{PageError, Recorded};
@@ -72,7 +72,7 @@ impl Document {
             Document::Junit => Made::Junit,
             Document::Openmetrics => Made::Openmetrics,
         };
-        print(&document(made, files).map_err(|error| Failure::Machine(error.to_string()))?)
+        print(&document(made, files).map_err(machine)?)
     }
 }
 

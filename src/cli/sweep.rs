@@ -1,19 +1,17 @@
 //! `shakedown sweep`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 
 use super::again::Again;
 use super::progress::{Counter, catch_interrupts, interrupted};
-use super::run::{machine, say};
+use super::results::partial;
 use super::share::ShareArgs;
 use super::text::shown_table;
-use super::{Failure, Format, complain, print, read, stem};
+use super::{Failure, Format, ManyArgs, complain, machine, print, read, say, stem};
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
-use crate::scenario::Overrides;
 use crate::statistics::Spread;
 use crate::text::{Table, grouped};
 use crate::time::{Nanos, human};
@@ -28,15 +26,8 @@ pub(super) struct SweepArgs {
     /// Vary a key over several values; several of these make every combination (can be repeated)
     #[arg(long = "grid", value_name = "PATH=VALUE,VALUE")]
     grid: Vec<Axis>,
-    /// Run this variant: the overrides under [variants.NAME]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
-    /// How many threads; all cores unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    many: ManyArgs,
     /// Go on with a sweep that was interrupted
     #[arg(long)]
     resume: bool,
@@ -54,45 +45,47 @@ pub(super) struct SweepArgs {
 }
 
 pub(super) fn sweep(args: &SweepArgs, again: &Again<'_>) -> Result<(), Failure> {
-    let (shown, text) = read(&args.scenario)?;
-    let overrides =
-        Overrides { seed: None, variant: args.variant.clone(), sets: args.sets.clone(), ..Overrides::default() };
-    let shard = args.share.shard()?;
-    let name = stem(&args.scenario);
-    let mut plan = Plan::new(&shown, &name, &text, &overrides, args.grid.clone(), args.seeds.clone(), shard)?;
+    let mut plan = plan(&args.scenario, &args.many, &args.grid, &args.seeds, &args.share)?;
     plan.given = Some(Given { command: again.command(), run: again.run() });
     let folder =
         args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name("sweep")));
     may_hold_sweep(&folder, &plan.header()).map_err(machine)?;
-    let partial = with_ending(&folder, "-partial");
-    let (journal, rows) = Journal::open(&partial, &plan, args.resume).map_err(machine)?;
+    let unfinished = partial(&folder);
+    let (journal, rows) = Journal::open(&unfinished, &plan, args.resume).map_err(machine)?;
     if !args.quiet {
         say(args.format, &headline(&plan, rows.len()))?;
     }
     catch_interrupts();
-    let counter = Mutex::new(Counter::new(rows.len()));
+    let counter = Counter::new(rows.len(), args.quiet);
     let watch = |done: Option<sweep::Done>| {
-        if let Some(done) = done.filter(|_| !args.quiet) {
-            // A panic elsewhere ends the process anyway; its count may as well be shown.
-            counter.lock().unwrap_or_else(PoisonError::into_inner).watch(done.runs, done.of);
+        if let Some(done) = done {
+            counter.watch(done.runs, done.of);
         }
         !interrupted()
     };
-    let all = sweep::run(&plan, &journal, &rows, args.jobs.map(usize::from), &watch).map_err(machine);
-    counter.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    let all = sweep::run(&plan, &journal, &rows, args.many.jobs.map(usize::from), &watch).map_err(machine);
+    counter.finish();
     if !all? {
         let rows = journal.rows().map_err(machine)?.len();
         let of = plan.runs();
-        complain(&format!("interrupted: {rows} of {of} runs are in {}; go on with --resume\n", partial.display()))?;
+        complain(&format!("interrupted: {rows} of {of} runs are in {}; go on with --resume\n", unfinished.display()))?;
         return Err(Failure::Interrupted);
     }
     let summary = sweep::finish(&plan, journal, &folder).map_err(|error: SweepError| machine(error))?;
     report(&plan, &summary, &folder, args.format, args.quiet)
 }
 
-pub(super) fn with_ending(folder: &Path, ending: &str) -> PathBuf {
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    folder.with_file_name(format!("{name}{ending}"))
+/// What is to be run: that of a hunt, too.
+pub(super) fn plan(
+    scenario: &Path,
+    many: &ManyArgs,
+    grid: &[Axis],
+    seeds: &Seeds,
+    share: &ShareArgs,
+) -> Result<Plan, Failure> {
+    let (shown, text) = read(scenario)?;
+    let (overrides, shard) = (many.overrides(None), share.shard()?);
+    Ok(Plan::new(&shown, &stem(scenario), &text, &overrides, grid.to_vec(), seeds.clone(), shard)?)
 }
 
 fn headline(plan: &Plan, done: usize) -> String {

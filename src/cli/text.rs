@@ -262,7 +262,7 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
 }
 
 /// What the expectations said.
-pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
+pub(super) fn verdicts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut text = String::new();
     for verdict in verdicts {
         let word = if verdict.held { good("held  ") } else { bad("BROKEN") };

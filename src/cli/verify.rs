@@ -1,7 +1,5 @@
 //! `shakedown verify`.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde_json::{Map, Value as Json, json};
 
 use super::progress::Counter;
@@ -34,12 +32,9 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 /// Simulates what has a known answer.
 fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failure> {
     let experiments = explore::models::experiments();
-    let watcher = Mutex::new(Counter::new(0));
-    let outcomes = explore::models::run(&experiments, &|done, of| {
-        // A panic elsewhere ends the process anyway; its count may as well be shown.
-        watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(done, of);
-    });
-    watcher.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    let counter = Counter::new(0, false);
+    let outcomes = explore::models::run(&experiments, &|done, of| counter.watch(done, of));
+    counter.finish();
     match format {
         Format::Text => print(&explore::models::table(&outcomes))?,
         Format::Json => drop(document.insert("models".into(), explore::models::json(&outcomes))),

@@ -10,8 +10,8 @@ use super::difference;
 use super::once::{Finished, once};
 use super::sweep::{Axis, Named, cells, label};
 use crate::metrics::Value;
-use crate::report::comparison::{LINES, Lines, SIM, latency_of};
-use crate::report::{Comparison, Order, Part, Row, comparison};
+use crate::report::compared::{LINES, Lines, SIM, latency_of};
+use crate::report::{Comparison, Order, Part, Row, compared};
 use crate::scenario::{Overrides, Problem, Scenario};
 
 /// A scenario file that is to be compared.
@@ -34,7 +34,7 @@ pub struct Choice {
     pub seeds: Vec<u64>,
     /// `--set`, in order.
     pub sets: Vec<String>,
-    /// The metrics of the one table; none given: [`comparison::METRICS`], and for each scenario its own.
+    /// The metrics of the one table; none given: [`compared::METRICS`], and for each scenario its own.
     pub metrics: Vec<String>,
     /// Keys that are varied: a row for each combination of values, instead of the variants unless those are asked for.
     pub axes: Vec<Axis>,
@@ -80,7 +80,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
             scenario: source.name.clone(),
             title: written.title().to_string(),
             metrics: match (choice.metrics.as_slice(), written.compare().metrics.as_slice()) {
-                ([], []) => comparison::METRICS.map(String::from).into(),
+                ([], []) => compared::METRICS.map(String::from).into(),
                 ([], own) => own.to_vec(),
                 (asked, _) => asked.to_vec(),
             },
@@ -121,7 +121,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         return Err(problem.with_help("`shakedown run` prints every metric's name with --format json"));
     }
     let mut metrics = match choice.metrics.as_slice() {
-        [] => comparison::METRICS.map(String::from).to_vec(),
+        [] => compared::METRICS.map(String::from).to_vec(),
         asked => asked.to_vec(),
     };
     // What decides is shown.
@@ -226,11 +226,11 @@ impl Prepared {
 }
 
 /// A run's values of these metrics.
-fn measured<'a>(finished: &Finished, seed: u64, metrics: impl Iterator<Item = &'a String>) -> comparison::Run {
+fn measured<'a>(finished: &Finished, seed: u64, metrics: impl Iterator<Item = &'a String>) -> compared::Run {
     let summary = &finished.measured.summary;
     let values: Vec<(String, Value)> = metrics.filter_map(|path| Some((path.clone(), summary.get(path)?))).collect();
     let unmeasured = unmeasured(&values, |path| summary.get(path));
-    comparison::Run { seed, digest: finished.digest.clone(), values, unmeasured }
+    compared::Run { seed, digest: finished.digest.clone(), values, unmeasured }
 }
 
 /// Which durations have no value because there was nothing to measure.

@@ -12,7 +12,7 @@ use super::once::{Finished, Progress};
 use super::programs::{self, Outputs};
 use super::replay::Kept;
 use super::visitors::{Visit, Visitors};
-use crate::check::{Invariants, findings, judge};
+use crate::check::Invariants;
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
@@ -269,7 +269,17 @@ pub fn live(
     let (metrics, (visitors, (invariants, examples))) = recorder;
     let examples = examples.filter(|_| !ended.partial);
     let exemplars = examples.and_then(|(chooser, kept)| kept.exemplars(scenario, &chooser.chosen(), ended.at));
-    let mut measured = metrics.finish(ended.at);
+    let firsts = invariants.firsts();
+    let violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
+    let finished = Finished {
+        driver: driver_name(setup.part),
+        violations,
+        events: ended.events,
+        // Servers that are asked to end have done what they should.
+        partial: ended.partial && setup.part != Part::Servers,
+        ..Finished::default()
+    };
+    let mut finished = finished.with(scenario, metrics.finish(ended.at), &firsts, ended.at);
     // What the scenario's own clients and servers would have done is not measured where they do not play.
     let is_played = |path: &str| match setup.part {
         Part::Both => true,
@@ -286,25 +296,10 @@ pub fn live(
         .map(|name| format!("servers.{name}."))
         .collect();
     let is_played = |path: &str| is_played(path) && !programs.iter().any(|program| path.starts_with(program));
-    measured.summary.metrics.retain(|metric| is_played(&metric.path));
-    let judged = |path: &str| setup.part != Part::Servers && is_played(path);
-    let not_judged = scenario.expectations().filter(|(path, _)| !judged(path)).count();
-    let verdicts = judge(scenario.expectations().filter(|(path, _)| judged(path)), &measured.summary);
-    let firsts = invariants.firsts();
-    let mut violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
-    let known = |finding: &str| scenario.is_known(finding);
-    violations.extend(findings(&measured.findings, known, &firsts, ended.at));
-    let finished = Finished {
-        driver: driver_name(setup.part),
-        digest: String::new(),
-        measured,
-        verdicts,
-        violations,
-        events: ended.events,
-        // Servers that are asked to end have done what they should.
-        partial: ended.partial && setup.part != Part::Servers,
-        deviations: Vec::new(),
-    };
+    let mut not_judged = finished.retain(is_played);
+    if setup.part == Part::Servers {
+        not_judged += std::mem::take(&mut finished.verdicts).len();
+    }
     let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
     Ok(Live {
         finished,

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::check::{Invariants, Verdict, Violation, findings, judge};
+use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
 use crate::event::Event;
 use crate::metrics::{Measured, Metrics};
@@ -27,7 +27,7 @@ pub struct Progress {
 }
 
 /// What a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Finished {
     /// Which driver ran it.
     pub driver: &'static str,
@@ -62,6 +62,29 @@ impl Finished {
             deviations: &self.deviations,
             command: None,
         }
+    }
+
+    /// The same with what was measured up to a moment, and what that says of expectations and findings.
+    pub(super) fn with(
+        mut self,
+        scenario: &Scenario,
+        measured: Measured,
+        firsts: &[First],
+        now: Timestamp,
+    ) -> Finished {
+        let known = |finding: &str| scenario.file.is_known(finding);
+        self.violations.extend(findings(&measured.findings, known, firsts, now));
+        self.verdicts = judge(scenario.expectations(), &measured.summary);
+        self.measured = measured;
+        self
+    }
+
+    /// Leaves out the metrics that were not measured, and what is expected of them. How many expectations that is.
+    pub(super) fn retain(&mut self, is_measured: impl Fn(&str) -> bool) -> usize {
+        let before = self.verdicts.len();
+        self.measured.summary.metrics.retain(|metric| is_measured(&metric.path));
+        self.verdicts.retain(|verdict| is_measured(&verdict.path));
+        before - self.verdicts.len()
     }
 
     /// Whether every invariant and every expectation held.
@@ -141,23 +164,13 @@ impl Observers {
         let within = scenario.quiet_from().map_or(Nanos::ZERO, |(_, within)| within);
         let name = |server: u32| scenario.servers()[server as usize].name.clone();
         let firsts = invariants.firsts();
-        let mut violations = match partial {
+        let violations = match partial {
             // What would have come is not known.
             true => Vec::new(),
             false => invariants.finish(now, within, metrics.waiting(), name),
         };
-        let measured = metrics.finish(now);
-        let known = |finding: &str| scenario.is_known(finding);
-        violations.extend(findings(&measured.findings, known, &firsts, now));
-        Finished {
-            driver,
-            digest: digest.to_string(),
-            verdicts: judge(scenario.expectations(), &measured.summary),
-            measured,
-            violations,
-            events,
-            partial,
-            deviations: Vec::new(),
-        }
+        let digest = digest.to_string();
+        let finished = Finished { driver, digest, violations, events, partial, ..Finished::default() };
+        finished.with(scenario, metrics.finish(now), &firsts, now)
     }
 }

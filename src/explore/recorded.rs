@@ -9,7 +9,7 @@ use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
 use super::sweep::label;
 use crate::metrics::Value;
-use crate::report::comparison::{LATENCIES, Lines, Part, Row, Run, SIM};
+use crate::report::compared::{LATENCIES, Lines, Part, Row, Run, SIM};
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::Overrides;
 use crate::time::{Nanos, Timestamp};

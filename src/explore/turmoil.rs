@@ -47,8 +47,7 @@ pub fn with_programs(
         let group = path.strip_prefix("servers.").and_then(|rest| rest.split('.').next());
         group.is_some_and(|group| programs.servers.contains_key(group))
     };
-    finished.measured.summary.metrics.retain(|metric| !of_program(&metric.path));
-    finished.verdicts.retain(|verdict| !of_program(&verdict.path));
+    finished.retain(|path| !of_program(path));
     Ok((finished, told))
 }
 

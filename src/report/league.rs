@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::comparison::{Comparison, Row, Run};
+use super::compared::{Better, Comparison, Order, Row, Run};
 use crate::metrics::Value;
 use crate::statistics::{Difference, Method, holm, mean, median};
 use crate::text::{Table, grouped};
@@ -12,39 +12,6 @@ use crate::time::{Nanos, human};
 pub const LEVEL: f64 = 0.05;
 /// Of more choices than this, each is held against the first of the table only.
 const ALL_PAIRS: usize = 6;
-
-/// Which value of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Better {
-    /// The lower one.
-    Lower,
-    /// The higher one.
-    Higher,
-}
-
-impl Better {
-    /// What a metric's name says: more sessions open and more availability are better, and less of anything else.
-    pub fn of(path: &str) -> Better {
-        const HIGHER: [&str; 7] =
-            ["opened", "open_at_end", "open_again", "answered", "fairness", "forwarded", "tunnels"];
-        let last = path.rsplit('.').next().unwrap_or(path);
-        if HIGHER.contains(&last) || path.split('.').any(|step| step == "availability") {
-            Better::Higher
-        } else {
-            Better::Lower
-        }
-    }
-}
-
-/// What a league table is sorted by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// The metric.
-    pub metric: String,
-    /// Which value of it comes first.
-    pub better: Better,
-}
 
 /// What the numbers of a metric are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -447,7 +414,7 @@ impl League {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::comparison::{Part, SIM};
+    use crate::report::compared::{Part, SIM};
 
     /// A choice whose runs have these values, in milliseconds; none: it never came.
     fn row(name: &str, values: &[Option<u64>]) -> Row {

@@ -2,7 +2,8 @@
 
 pub mod capacity;
 pub mod collapse;
-pub mod comparison;
+pub mod compared;
+mod comparison;
 pub mod formats;
 mod hlog;
 mod json;
@@ -16,10 +17,10 @@ use crate::check::{Verdict, Violation};
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
-pub use comparison::{Comparison, Part, Row};
+pub use compared::{Better, Comparison, Order, Part, Row};
 pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
 pub use json::{FORMAT_VERSION, number};
-pub use league::{Better, League, Order};
+pub use league::League;
 pub use shown::shown;
 
 /// A finished run.

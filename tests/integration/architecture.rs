@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From the ground up: a room may import rooms of lower floors only.
 const FLOORS: &[&[&str]] = &[
     &["shape"],
-    &["time", "names"],
+    &["time", "names", "statistics", "text"],
     &["quantity"],
     &["rng"],
     &["machine"],

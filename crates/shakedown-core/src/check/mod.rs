@@ -3,7 +3,7 @@
 mod conservation;
 pub mod invariants;
 
-pub use invariants::{Invariant, Invariants, Violation, findings};
+pub use invariants::{First, Invariant, Invariants, Violation, findings};
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,0 +1,98 @@
+//! What every run leaves, whatever drives it: its folder, what is said of it, and where.
+
+use std::path::{Path, PathBuf};
+
+use super::again::Again;
+use super::progress::{Watcher, catch_interrupts};
+use super::{Failure, OutputArgs, ScenarioArgs, machine, say, text};
+use crate::explore::{Finished, PreparedFile, write_folder_with};
+use crate::report;
+use crate::scenario::Scenario;
+
+/// The file of sample sessions.
+pub(super) const EXEMPLARS: &str = "exemplars.jsonl";
+
+/// A run that was asked for.
+pub(super) struct Results<'a> {
+    pub scenario: &'a Scenario,
+    pub args: &'a ScenarioArgs,
+    pub output: &'a OutputArgs,
+    pub again: &'a Again<'a>,
+    /// What drives it.
+    pub driver: &'static str,
+}
+
+impl Results<'_> {
+    /// Text for people.
+    pub fn say(&self, text: &str) -> Result<(), Failure> {
+        say(self.output.text(), text)
+    }
+
+    /// The same, unless they asked for quiet.
+    pub fn say_loud(&self, text: &str) -> Result<(), Failure> {
+        if self.output.quiet { Ok(()) } else { self.say(text) }
+    }
+
+    /// Says what is about to run.
+    pub fn begin(&self) -> Result<Watcher, Failure> {
+        self.say_loud(&text::headline(self.scenario, self.args.variant.as_deref(), self.driver))?;
+        catch_interrupts();
+        Ok(Watcher::new(self.output.quiet))
+    }
+
+    /// `results/SCENARIO/DRIVER-SEED`.
+    pub fn default_folder(&self) -> PathBuf {
+        let name = format!("{}-{}", self.driver, self.scenario.file.seed.0);
+        default_folder(self.scenario, &name, self.args.variant.as_deref(), &self.args.sets)
+    }
+
+    /// The files that every run has.
+    pub fn files(&self, finished: &Finished) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let command = self.again.command();
+        let mut run = finished.run(self.scenario, self.args.variant.as_deref());
+        run.command = Some(&command);
+        report::files(&run).map_err(machine)
+    }
+
+    /// Writes the folder, says what came out, and prints the document that was asked for.
+    pub fn keep(
+        &self,
+        folder: &Path,
+        files: &[(String, Vec<u8>)],
+        prepared: Option<PreparedFile>,
+        tell: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let written = write_folder_with(folder, files, prepared);
+        tell()?;
+        // The numbers are told even when they could not be kept.
+        self.output.format.print(files)?;
+        written.map_err(machine)
+    }
+
+    /// Says what was measured, and what broke; to those who asked for quiet, only that.
+    pub fn tell(&self, finished: &Finished) -> Result<(), Failure> {
+        self.say_loud(&text::summary(self.scenario, &finished.measured))?;
+        self.say(&text::violations(self.scenario, &finished.violations))?;
+        let is_said = |held: bool| !self.output.quiet || !held;
+        let verdicts = finished.verdicts.iter().filter(|verdict| is_said(verdict.held));
+        self.say(&text::verdicts(verdicts))
+    }
+}
+
+/// `results/SCENARIO/NAME`, with the variant's name, and part of the scenario's hash where `--set` was used.
+pub(super) fn default_folder(scenario: &Scenario, name: &str, variant: Option<&str>, sets: &[String]) -> PathBuf {
+    let mut name = name.to_string();
+    if let Some(variant) = variant {
+        name.push_str(&format!("-{variant}"));
+    }
+    if !sets.is_empty() {
+        name.push_str(&format!("-{}", &scenario.hash()[..8]));
+    }
+    PathBuf::from("results").join(&scenario.name).join(name)
+}
+
+/// The folder of what is unfinished.
+pub(super) fn partial(folder: &Path) -> PathBuf {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    folder.with_file_name(format!("{name}-partial"))
+}
