@@ -42,7 +42,7 @@ impl Results<'_> {
 
     /// `results/SCENARIO/DRIVER-SEED`.
     pub fn default_folder(&self) -> PathBuf {
-        let name = format!("{}-{}", self.driver, self.scenario.file.seed.0);
+        let name = format!("{}-{}", self.driver, self.scenario.seed().0);
         default_folder(self.scenario, &name, self.args.variant.as_deref(), &self.args.sets)
     }
 
@@ -88,7 +88,7 @@ pub(super) fn default_folder(scenario: &Scenario, name: &str, variant: Option<&s
     if !sets.is_empty() {
         name.push_str(&format!("-{}", &scenario.hash()[..8]));
     }
-    PathBuf::from("results").join(&scenario.name).join(name)
+    PathBuf::from("results").join(scenario.name()).join(name)
 }
 
 /// The folder of what is unfinished.

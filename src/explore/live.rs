@@ -18,7 +18,7 @@ use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::Metrics;
 use crate::replay::Chooser;
-use crate::scenario::{Overrides, Problem, Scenario, again};
+use crate::scenario::{Overrides, Scenario, again};
 use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 

@@ -72,7 +72,7 @@ impl Finished {
         firsts: &[First],
         now: Timestamp,
     ) -> Finished {
-        let known = |finding: &str| scenario.file.is_known(finding);
+        let known = |finding: &str| scenario.is_known(finding);
         self.violations.extend(findings(&measured.findings, known, firsts, now));
         self.verdicts = judge(scenario.expectations(), &measured.summary);
         self.measured = measured;
