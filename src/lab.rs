@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::sync::Once;
 
 pub use crate::client::{End, Failure};
-pub use crate::driver::live::turmoil::{ClientContext, Reporter, Result, ServerContext, Told};
+pub use crate::driver::live::turmoil::{ClientContext, ProgramReport, Reporter, Result, ServerContext};
 
 use crate::driver::live::turmoil::Programs;
 use crate::explore::live::LiveError;
@@ -71,7 +71,7 @@ pub struct Outcome {
     /// As of any run: measures, expectations, invariants, digest.
     pub finished: Finished,
     /// What the programs told.
-    pub told: Told,
+    pub told: ProgramReport,
     /// What ran, as it ran.
     pub scenario: Scenario,
 }

@@ -3,10 +3,10 @@
 use super::live_error::LiveError;
 use super::once::{Finished, Observers, Progress};
 use crate::driver::live;
-use crate::driver::live::turmoil::{self, Ended, Programs, TICK, Told};
+use crate::driver::live::turmoil::{self, Ended, ProgramReport, Programs, TICK};
 use crate::record::Recorder;
 use crate::scenario::Scenario;
-use crate::time::{Nanos, Timestamp, human};
+use crate::time::{Timestamp, human};
 
 /// Runs a scenario over turmoil. Every event goes to `extra` too; `watch` ends the run by returning false.
 ///
@@ -31,7 +31,7 @@ pub fn with_programs(
     programs: &Programs,
     extra: &mut impl Recorder,
     mut watch: impl FnMut(Progress) -> bool,
-) -> Result<(Finished, Told), LiveError> {
+) -> Result<(Finished, ProgramReport), LiveError> {
     let keys = turmoil::refused_with(scenario, programs);
     if !keys.is_empty() {
         return Err(LiveError::Refused { place: "over turmoil", keys });
@@ -40,9 +40,9 @@ pub fn with_programs(
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let mut recorder = (Observers::new(scenario, programs.servers.is_empty() && programs.clients.is_empty()), extra);
     let (ended, told) = turmoil::run_with(scenario, programs, &mut recorder, watch)?;
-    let Ended { at, events, partial, late } = ended;
+    let Ended { at, events, partial } = ended;
     let mut finished = recorder.0.finish(scenario, "turmoil", at, events, partial);
-    finished.deviations = deviations(late, programs);
+    finished.deviations = deviations(programs);
     let of_program = |path: &str| {
         let group = path.strip_prefix("servers.").and_then(|rest| rest.split('.').next());
         group.is_some_and(|group| programs.servers.contains_key(group))
@@ -52,22 +52,21 @@ pub fn with_programs(
 }
 
 /// In what a run over turmoil differs from one in the simulator.
-fn deviations(late: Nanos, programs: &Programs) -> Vec<String> {
-    let mut all = vec![format!(
-        "connections are turmoil's, which moves what is under way once in {}: a connect takes it one way, where TCP takes \
-         a round trip, so connects, ways and partitions are played between the connections and the machines",
-        human(TICK)
-    )];
-    if !programs.servers.is_empty() || !programs.clients.is_empty() {
-        let groups: Vec<&str> = programs.servers.keys().chain(programs.clients.keys()).map(String::as_str).collect();
-        all.push(format!(
+fn deviations(programs: &Programs) -> Vec<String> {
+    let groups: Vec<&str> = programs.servers.keys().chain(programs.clients.keys()).map(String::as_str).collect();
+    if groups.is_empty() {
+        return vec!["none: turmoil carries what programs of the user's say, and none take part".into()];
+    }
+    vec![
+        format!(
+            "connections of programs of the user's are turmoil's, which moves what is under way once in {}: a connect \
+             takes it one way, where TCP takes a round trip, so connects, ways and partitions are played by the simulator",
+            human(TICK)
+        ),
+        format!(
             "programs of the user's own play {}: their timers have whole milliseconds, what they say and hear \
              waits for turmoil's steps, and hanging holds up their connections, not their timers",
             groups.join(", ")
-        ));
-    }
-    if late > Nanos::ZERO {
-        all.push(format!("ways shorter than turmoil's steps: something came {} late", human(late)));
-    }
-    all
+        ),
+    ]
 }

@@ -19,9 +19,7 @@ use shakedown::time::{Nanos, Timestamp};
 
 use crate::common::{committed, loaded, repository, scenario_files, set};
 
-/// By how much a time may differ between the drivers: not at all, as nothing in these scenarios takes a way that is
-/// shorter than turmoil's steps ([`turmoil::SHORTEST_WAY`]). The connect's round trip, which turmoil makes a one-way trip,
-/// and its ticks are deviations that the driver makes up for (`deviations` in run.json).
+/// By how much a time may differ between the drivers: not at all, as the simulator plays all that is the scenario's own.
 const ALLOWANCE: Nanos = Nanos::ZERO;
 
 enum Plan {

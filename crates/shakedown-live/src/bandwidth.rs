@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 
 use super::engine::{Due, Engine};
 use super::lines::{self, LineId, Parcel};
-use super::net::Net;
-use super::timed::Sent;
 use shakedown_core::driver::pipes::{Caller, Ends, Gap, Pipes, Stage};
 use shakedown_core::event::Kind;
 use shakedown_core::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
@@ -22,8 +20,6 @@ pub(super) enum Cargo {
     Syn,
     /// Read from a socket, or made of what its kernel said.
     Parcel(Parcel),
-    /// In virtual time.
-    Sent(Sent),
 }
 
 /// A message on its way.
@@ -64,7 +60,7 @@ impl Bottlenecks {
     }
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// Sends a message with so much payload now.
     pub(super) fn queue_up(&mut self, id: LineId, way: Way, cargo: Cargo, payload: usize) {
         let Some(next) = self.bottlenecks.as_ref().map(|bottlenecks| bottlenecks.sent + 1) else { return };
@@ -96,7 +92,6 @@ impl<N: Net> Engine<N> {
         left: Timestamp,
     ) -> Option<u64> {
         let line = self.lines.get_mut(&id)?;
-        line.queued += 1;
         let (rto, bytes) = (line.rto(), wire_bytes(payload));
         let bottlenecks = self.bottlenecks.as_mut()?;
         bottlenecks.sent += 1;
@@ -175,9 +170,6 @@ impl<N: Net> Engine<N> {
     /// A message is not on its way any more.
     fn land(&mut self, number: u64) -> Option<Transmission> {
         let message = self.bottlenecks.as_mut()?.transmissions.remove(&number)?;
-        if let Some(line) = self.lines.get_mut(&message.line) {
-            line.queued -= 1;
-        }
         self.settle(message.line);
         Some(message)
     }
@@ -189,9 +181,7 @@ impl<N: Net> Engine<N> {
         let (id, way) = (message.line, message.way);
         let (message, is_answer) = match &message.cargo {
             Cargo::Syn => (Message::Syn, false),
-            Cargo::Parcel(Parcel::Connected | Parcel::Failed(_)) | Cargo::Sent(Sent::Connected | Sent::Refused) => {
-                (Message::SynAck, true)
-            }
+            Cargo::Parcel(Parcel::Connected | Parcel::Failed(_)) => (Message::SynAck, true),
             _ if way == Way::ToServer => (Message::ToServer, false),
             _ => (Message::ToClient, false),
         };
@@ -223,12 +213,7 @@ impl<N: Net> Engine<N> {
         let Some(bottlenecks) = self.bottlenecks.as_mut() else { return };
         let Some(message) = bottlenecks.transmissions.get(&number) else { return };
         let (line, way) = (message.line, message.way);
-        let of_connect = matches!(
-            message.cargo,
-            Cargo::Syn
-                | Cargo::Parcel(Parcel::Connected | Parcel::Failed(_))
-                | Cargo::Sent(Sent::Connected | Sent::Refused)
-        );
+        let of_connect = matches!(message.cargo, Cargo::Syn | Cargo::Parcel(Parcel::Connected | Parcel::Failed(_)));
         if !of_connect && bottlenecks.is_dead(line, way, number) {
             return drop(self.land(number));
         }
@@ -247,14 +232,9 @@ impl<N: Net> Engine<N> {
     /// It is there.
     fn come(&mut self, Transmission { cargo, line: id, way, .. }: Transmission) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        line.queued -= 1;
         let now = self.now;
         match cargo {
             Cargo::Syn => self.syn(id),
-            Cargo::Sent(what) => {
-                line.lane(way).sent.push_back((now, what));
-                self.landed(id, way);
-            }
             // What had arrived when it was closed is forgotten, and so is this.
             Cargo::Parcel(_) if line.is_deaf(way) => {}
             Cargo::Parcel(parcel) => self.put(id, way, now, parcel),
@@ -267,10 +247,7 @@ impl<N: Net> Engine<N> {
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         let sent = bottlenecks.sent;
         let Some(gap) = bottlenecks.gaps.get_mut(&(id, way)) else { return };
-        let lost = gap.stop(sent).len() as u32;
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.queued -= lost;
-        }
+        gap.stop(sent);
     }
 
     /// A line is over: nothing waits for what is missing.

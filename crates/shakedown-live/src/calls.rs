@@ -3,16 +3,14 @@
 
 use super::Part;
 use super::engine::Engine;
-use super::lines::{Caller, Line, LineId, Parcel};
-use super::net::Net;
+use super::lines::{Caller, Line, LineId};
 use super::servers::Ask;
-use super::timed::Held;
-use super::wire::Wire;
+use super::stream::StreamHandle;
 use shakedown_core::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use shakedown_core::network::{Process, Way};
 use shakedown_core::rng::Identity;
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// A process that has something to do from its start on is started.
     pub(super) fn start_server(&mut self, server: u32) {
         let slot = &self.servers[server as usize];
@@ -61,47 +59,8 @@ impl<N: Net> Engine<N> {
         let ends = accepted.zip(slot.opened.get(&c.0).copied());
         let Some((before, behind)) = ends.and_then(|(a, o)| self.lines.get(&a).zip(self.lines.get(&o))) else { return };
         if let (Some(one), Some(other)) = (&before.to_server.wire, &behind.to_client.wire) {
-            Wire::join(one, other);
+            StreamHandle::join(one, other);
         }
-    }
-
-    /// Whether a caller's host has power. Clients' always have.
-    pub(super) fn is_powered(&self, caller: Caller) -> bool {
-        match caller {
-            Caller::Session(_) => true,
-            Caller::Server(server) => self.servers[server as usize].host.powered(),
-        }
-    }
-
-    /// In virtual time: whoever opened a line hears of it, at once or when it goes on.
-    pub(super) fn tell_caller(&mut self, id: LineId, (caller, c): (Caller, ConnectionId), news: Parcel) {
-        if let Caller::Server(server) = caller
-            && self.servers[server as usize].host.process() == Process::Hung
-        {
-            if let Some(line) = self.lines.get_mut(&id) {
-                line.held += 1;
-            }
-            return self.servers[server as usize].held.push(Held::Told(id, c, news));
-        }
-        match &news {
-            Parcel::Connected => self.input_of(caller, Input::Connected(c)),
-            Parcel::Failed(why) => self.input_of(caller, Input::ConnectFailed(c, *why)),
-            Parcel::Bytes(bytes) => self.input_of(caller, Input::Received(c, bytes)),
-            Parcel::Eof => self.input_of(caller, Input::Eof(c)),
-            Parcel::Reset => self.input_of(caller, Input::Reset(c)),
-            Parcel::Accepted | Parcel::Closed(_) => {}
-        }
-    }
-
-    /// A process that goes on hears what happened meanwhile to a connection that it opened; nothing, if it has closed it
-    /// in the meantime.
-    pub(super) fn tell_late(&mut self, server: u32, id: LineId, c: ConnectionId, news: Parcel) {
-        let open = self.lines.get(&id).is_some_and(|line| !line.client_closed);
-        // Told of its end, the kernel has closed it already.
-        if open || matches!(news, Parcel::Failed(_) | Parcel::Reset) {
-            self.tell_caller(id, (Caller::Server(server), c), news);
-        }
-        self.unhold(id);
     }
 
     /// The process that opened connections is gone: its kernel ends them as it ends those that it accepted, or has gone with
@@ -126,30 +85,11 @@ impl<N: Net> Engine<N> {
         }
     }
 
-    /// The same in virtual time. `unread` are the lines with bytes that the process has not read.
-    pub(super) fn lose_calls_exact(&mut self, server: u32, kernel_lives: bool, unread: &[LineId]) {
-        for id in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
-            let reset = unread.binary_search(&id).is_ok();
-            match kernel_lives {
-                true => self.say_closed(id, if reset { CloseMode::Reset } else { CloseMode::Fin }),
-                false => self.stop_repeating(id, Way::ToServer),
-            }
-            let now = self.now;
-            let Some(line) = self.lines.get_mut(&id) else { continue };
-            line.close_client(CloseMode::Fin);
-            if !kernel_lives && line.to_server.stalled.is_some() {
-                // Nobody sends it again.
-                line.to_server.sent.retain(|(at, _)| *at > now);
-            }
-            self.settle(id);
-        }
-    }
-
     /// A process is stopped, or goes on: so does what it reads of the connections that it opened.
     pub(super) fn hold_calls(&mut self, server: u32, held: bool) {
         let lines: Vec<LineId> = self.servers[server as usize].opened.values().copied().collect();
         for id in lines {
-            let Some(line) = self.lines.get(&id).filter(|line| !line.exact) else { continue };
+            let Some(line) = self.lines.get(&id) else { continue };
             if let Some(wire) = &line.to_client.wire {
                 wire.hold(held);
             }

@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
 
 use super::Part;
 use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
 use super::lines::{Caller, Line, LineId, Parcel};
-use super::net::{Net, Place};
-use super::wire::Wire;
+use super::sockets::Sockets;
+use super::stream::StreamHandle;
 use shakedown_core::client::{self, Group, Session};
 use shakedown_core::event::Kind;
 use shakedown_core::load::Arrivals;
@@ -70,7 +69,7 @@ impl GroupSlot {
     }
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// The next session is scheduled to start by now.
     pub(super) fn arrive(&mut self) {
         let Some(mut due) = self.arrivals.peek_mut() else { return };
@@ -96,10 +95,6 @@ impl<N: Net> Engine<N> {
             return;
         }
         self.behind = self.behind.max(self.now.since(scheduled));
-        if self.net.plays(group as u16, index, session) {
-            let began = client::Event::Scheduled { group: group as u16, index };
-            return self.events.push(scheduled, Kind::Session(session, began));
-        }
         self.start(session, scheduled);
     }
 
@@ -218,8 +213,7 @@ impl<N: Net> Engine<N> {
             line.to_server.one_way = self.links.one_way(route, Way::ToServer, line.host, there);
             line.to_client.one_way = self.links.one_way(route, Way::ToClient, line.host, there);
         }
-        line.exact = self.is_exact(server);
-        line.of_program = self.is_program(server) || (N::VIRTUAL && !line.exact);
+        line.of_program = self.is_program(server);
         self.add_line(line)
     }
 
@@ -242,7 +236,6 @@ impl<N: Net> Engine<N> {
     /// The caller closes its end.
     pub(super) fn close_caller(&mut self, id: LineId, how: CloseMode) {
         self.say_goodbye(id, Way::ToServer, how);
-        self.say_closed(id, how);
         if self.close_later(id, how) {
             return;
         }
@@ -269,12 +262,9 @@ impl<N: Net> Engine<N> {
     /// A SYN is at the host it is for, which has power and is within reach: the kernels do the rest.
     pub(super) fn connect(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let (server, exact) = (line.server, line.exact);
-        let wire = Wire::default();
+        let server = line.server;
+        let wire = StreamHandle::default();
         line.to_client.wire = Some(wire.clone());
-        if exact && let Some(from) = self.net.host(Place::Client(id.0)) {
-            self.carried.entry((server, from)).or_default().push_back(id);
-        }
         let Some(&(mut to)) = self.places.get(&server) else {
             // Nobody said where it is.
             return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
@@ -290,14 +280,14 @@ impl<N: Net> Engine<N> {
                 v6 => v6,
             });
         }
-        let (net, me) = (Rc::clone(&self.net), self.me.clone());
-        let task = self.net.spawn(Place::Client(id.0), async move {
+        let me = self.me.clone();
+        let task = tokio::task::spawn_local(async move {
             let bound = |address| {
                 if let Some(engine) = me.upgrade() {
                     engine.borrow_mut().bound(id, address);
                 }
             };
-            let stream = net.connect(from, to, bound).await;
+            let stream = Sockets::connect(from, to, bound).await;
             let stream = match (stream, me.upgrade()) {
                 (_, None) => return,
                 (Err(error), Some(engine)) => return engine.borrow_mut().not_connected(id, error),
@@ -306,15 +296,15 @@ impl<N: Net> Engine<N> {
                     stream
                 }
             };
-            let tell = |news: super::wire::News<'_>| {
+            let notify = |event: super::stream::StreamEvent<'_>| {
                 if let Some(engine) = me.upgrade() {
-                    engine.borrow_mut().read(id, Way::ToClient, news);
+                    engine.borrow_mut().read(id, Way::ToClient, event);
                 }
             };
-            if exact { wire.carry_all(stream, tell).await } else { wire.carry(stream, tell).await }
+            wire.carry(stream, notify).await;
         });
         if let Some(line) = self.lines.get_mut(&id) {
-            line.connecting = task;
+            line.connecting = Some(task.abort_handle());
         }
     }
 
@@ -330,10 +320,6 @@ impl<N: Net> Engine<N> {
         self.now = self.net.now();
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.connecting = None;
-        if line.exact {
-            line.carried = true;
-            return self.landed(id, Way::ToClient);
-        }
         self.deliver(id, Way::ToClient, Parcel::Connected);
     }
 

@@ -3,32 +3,22 @@
 use super::Part;
 use super::engine::{Due, Engine};
 use super::lines::{Line, LineId, Parcel};
-use super::net::Net;
-use super::timed::Sent;
 use shakedown_core::event::Kind;
 use shakedown_core::machine::ConnectError;
-use shakedown_core::network::{Event, Process, Way};
+use shakedown_core::network::{Event, Way};
 use shakedown_core::time::{Nanos, Timestamp};
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// A SYN comes to its host: silence, or whatever the kernels make of it.
     pub(super) fn syn(&mut self, id: LineId) {
         let Some(line) = self.lines.get(&id) else { return };
         let (server, session) = (line.server, line.code());
         let powered = self.part != Part::Both || self.servers[server as usize].host.powered();
-        if line.exact {
-            return self.syn_exact(id);
-        }
         if line.client_closed {
             // The session gave up before it came.
             return;
         }
         if powered && !self.is_cut(id, Way::ToServer) {
-            // Nobody else would say so for a program that is not there.
-            if N::VIRTUAL && self.servers[server as usize].host.process() == Process::Dead {
-                self.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
-                return self.deliver(id, Way::ToClient, Parcel::Failed(ConnectError::Refused));
-            }
             if self.lines.get(&id).is_some_and(Line::is_up) {
                 // A full queue dropped the answer to an earlier one.
                 return self.deliver(id, Way::ToClient, Parcel::Connected);
@@ -43,7 +33,7 @@ impl<N: Net> Engine<N> {
     pub(super) fn repeat_syn(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.syns += 1;
-        let (opened, syns, exact) = (line.opened, line.syns, line.exact);
+        let (opened, syns) = (line.opened, line.syns);
         match self.syn_schedule.repetition(syns) {
             Some(after) if self.bottlenecks.is_some() => self.queue_syn(id, opened + after),
             Some(after) => {
@@ -52,9 +42,6 @@ impl<N: Net> Engine<N> {
             }
             None => {
                 let at = (opened + self.syn_schedule.gives_up()).max(self.now);
-                if exact {
-                    return self.leave_for(id, Way::ToClient, at, Sent::TimedOut);
-                }
                 let at = self.in_order(id, Way::ToClient, at);
                 self.put(id, Way::ToClient, at, Parcel::Failed(ConnectError::TimedOut));
             }

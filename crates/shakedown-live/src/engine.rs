@@ -2,22 +2,23 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::bandwidth::Bottlenecks;
 use super::clients::{GroupSlot, SessionSlot};
 use super::events::Events;
-use super::lines::{Line, LineId, Parcel};
-use super::net::Net;
+use super::lines::{Line, LineId};
 use super::programs::{Program, Running};
 use super::servers::{ServerSlot, Step};
+use super::sockets::Sockets;
+use super::stream::StreamHandle;
 use super::tls::Tls;
-use super::wire::Wire;
 use super::{Part, Setup};
 use shakedown_core::client;
 use shakedown_core::driver::cast;
@@ -32,7 +33,7 @@ use shakedown_core::server::{self, Membership, Plan, TlsKeys};
 use shakedown_core::time::{Nanos, Timestamp};
 
 /// The engine, as its tasks know it.
-pub(super) type Shared<N> = Rc<RefCell<Engine<N>>>;
+pub(super) type Shared = Rc<RefCell<Engine>>;
 
 /// What is due at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,9 +93,9 @@ pub(super) enum Due {
 const BUDGET: usize = 256;
 
 /// Everything but the sockets.
-pub(super) struct Engine<N: Net> {
-    pub net: Rc<N>,
-    pub me: Weak<RefCell<Engine<N>>>,
+pub(super) struct Engine {
+    pub net: Rc<Sockets>,
+    pub me: Weak<RefCell<Engine>>,
     pub part: Part,
     pub seed: Seed,
     pub now: Timestamp,
@@ -120,7 +121,7 @@ pub(super) struct Engine<N: Net> {
     pub sessions: Vec<SessionSlot>,
     pub plans: Vec<Plan>,
     pub memberships: Vec<Membership>,
-    pub servers: Vec<ServerSlot<N>>,
+    pub servers: Vec<ServerSlot>,
     pub lines: BTreeMap<LineId, Line>,
     pub next_line: u64,
     /// Lines by the address that they are dialled from.
@@ -137,17 +138,7 @@ pub(super) struct Engine<N: Net> {
     pub over_limit: u64,
     pub strangers: u64,
     /// Connections of hosts without power.
-    pub silent: Vec<(u32, Wire)>,
-    /// Connects in virtual time that their servers' hosts are about to see, by server and client host, in order.
-    pub carried: BTreeMap<(u32, IpAddr), VecDeque<LineId>>,
-    /// Servers that are none of the run's own, in virtual time.
-    pub foreign: BTreeSet<u32>,
-    /// What they said since this was looked at last.
-    pub said: Vec<(LineId, Parcel)>,
-    /// The most by which anything came later in virtual time than it should.
-    pub late: Nanos,
-    /// Something was sent since this was asked last.
-    pub stirred: bool,
+    pub silent: Vec<(u32, StreamHandle)>,
     /// Servers that are programs, those that run, and those that ended by themselves.
     pub programs: BTreeMap<u32, Program>,
     pub running: BTreeMap<u32, Running>,
@@ -179,14 +170,14 @@ fn tls(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
     Ok(tls)
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     pub fn new(
-        net: Rc<N>,
+        net: Rc<Sockets>,
         scenario: &Scenario,
         setup: &Setup,
         directory: Directory,
         places: BTreeMap<u32, SocketAddr>,
-    ) -> io::Result<Engine<N>> {
+    ) -> io::Result<Engine> {
         let seed = scenario.seed();
         let played = setup.part != Part::Servers;
         let clients = scenario.clients().iter().zip(cast::groups(scenario)).filter(|_| played);
@@ -238,16 +229,11 @@ impl<N: Net> Engine<N> {
             over_limit: 0,
             strangers: 0,
             silent: Vec::new(),
-            carried: BTreeMap::new(),
-            foreign: BTreeSet::new(),
-            said: Vec::new(),
-            late: Nanos::ZERO,
-            stirred: false,
         })
     }
 
     /// Opens the servers, and writes down what the scenario fixes beforehand.
-    pub fn begin(&mut self, me: &Shared<N>, scenario: &Scenario, listeners: Vec<Option<N::Listener>>) {
+    pub fn begin(&mut self, me: &Shared, scenario: &Scenario, listeners: Vec<Option<TcpListener>>) {
         self.me = Rc::downgrade(me);
         for (listener, entry) in listeners.into_iter().zip(scenario.servers()) {
             self.servers.push(ServerSlot::new(scenario, entry, listener));
@@ -291,7 +277,7 @@ impl<N: Net> Engine<N> {
             if due.min(arrival) > now {
                 break;
             }
-            self.now = if N::VIRTUAL { due.min(arrival).max(self.now) } else { self.net.now() };
+            self.now = self.net.now();
             if arrival < due {
                 self.arrive();
             } else if let Some(Reverse((_, _, item))) = self.due.pop() {

@@ -2,15 +2,13 @@
 
 use super::engine::Engine;
 use super::lines::{Caller, Line, LineId, Parcel};
-use super::net::{Act, Net};
 use super::servers::Ask;
-use super::timed::Sent;
 use shakedown_core::event::Kind as EventKind;
 use shakedown_core::fault::{Action, Cut, Event, Kind};
 use shakedown_core::machine::{CloseMode, Input};
 use shakedown_core::network::Way;
 
-impl<N: Net> Engine<N> {
+impl Engine {
     pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
         let number = fault as usize;
         let action = self.faults[number].windows[window as usize].action;
@@ -33,7 +31,6 @@ impl<N: Net> Engine<N> {
         }
         if kind == Kind::Partition {
             self.partitions.push(fault);
-            self.net.happened(Act::Parted { fault, parted: true });
             self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
             self.latency_faults.push(fault);
@@ -58,22 +55,16 @@ impl<N: Net> Engine<N> {
             // What became of another may have ended it.
             let Some(line) = self.lines.get_mut(&id).filter(|line| line.is_established()) else { continue };
             let Some((caller, c)) = line.caller else { continue };
-            let exact = line.exact;
-            if let Some(wire) = line.to_client.wire.take_if(|_| !exact) {
+            if let Some(wire) = line.to_client.wire.take() {
                 wire.close(CloseMode::Reset);
                 line.to_server.forget();
             }
             if let Caller::Session(session) = caller {
                 self.record(EventKind::Fault(fault as u16, Event::Reset { session }));
             }
-            if exact {
-                self.lands_at_client(id, Sent::Rst, Vec::new(), false);
-                self.lands_at_server(id, Sent::Rst, Vec::new());
-            } else {
-                self.forget_client(id);
-                self.input_of(caller, Input::Reset(c));
-                self.put(id, Way::ToServer, self.now, Parcel::Reset);
-            }
+            self.forget_client(id);
+            self.input_of(caller, Input::Reset(c));
+            self.put(id, Way::ToServer, self.now, Parcel::Reset);
             self.settle(id);
         }
     }
@@ -98,7 +89,6 @@ impl<N: Net> Engine<N> {
         }
         if kind == Kind::Partition {
             self.partitions.retain(|active| *active != fault);
-            self.net.happened(Act::Parted { fault, parted: false });
             self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
             self.latency_faults.retain(|active| *active != fault);

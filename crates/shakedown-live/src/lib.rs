@@ -15,19 +15,17 @@ mod engine;
 mod events;
 mod faults;
 mod lines;
-mod net;
 mod partitions;
 mod programs;
 mod refuse;
 mod secure;
 mod servers;
 mod sockets;
+mod stream;
 mod threads;
-mod timed;
 mod tls;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
-mod wire;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -46,7 +44,6 @@ pub use tls::{Authority, certificates};
 use rustls::pki_types::CertificateDer;
 
 use engine::{Engine, Shared};
-use net::Net;
 use shakedown_core::http::Directory;
 use shakedown_core::machine::EndpointId;
 use shakedown_core::record::Recorder;
@@ -164,8 +161,8 @@ fn alone(
 }
 
 /// Plays a scenario's part over a network.
-async fn play<N: Net>(
-    net: Rc<N>,
+async fn play(
+    net: Rc<Sockets>,
     scenario: &Scenario,
     setup: &Setup,
     running: BTreeMap<u32, programs::Running>,
@@ -183,8 +180,8 @@ async fn play<N: Net>(
                 continue;
             }
             let backlog = scenario.groups()[server.group].backlog;
-            let listener = net.listen(SocketAddr::new(setup.bind, 0), backlog).await?;
-            addresses.push(N::address(&listener)?);
+            let listener = Sockets::listen(SocketAddr::new(setup.bind, 0), backlog)?;
+            addresses.push(listener.local_addr()?);
             listeners.push(Some(listener));
         }
     }
@@ -197,7 +194,7 @@ async fn play<N: Net>(
     let end = Timestamp::ZERO + scenario.duration();
     let mut engine = Engine::new(Rc::clone(&net), scenario, setup, directory, places)?;
     engine.running = running;
-    let shared: Shared<N> = Rc::new(RefCell::new(engine));
+    let shared: Shared = Rc::new(RefCell::new(engine));
     shared.borrow_mut().begin(&shared, scenario, listeners);
     let mut partial = false;
     let mut watched = Timestamp::ZERO;

@@ -11,10 +11,8 @@ use std::net::SocketAddr;
 use super::Part;
 use super::bandwidth::Cargo;
 use super::engine::{Due, Engine};
-use super::net::Net;
-use super::timed::Sent;
+use super::stream::{StreamEvent, StreamHandle};
 use super::tls::End;
-use super::wire::{News, Wire};
 use shakedown_core::fault::{Fault, Side};
 use shakedown_core::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use shakedown_core::network::{Process, Rto, SERVER, Way};
@@ -46,7 +44,7 @@ pub(super) enum Parcel {
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     /// The socket at its end.
-    pub wire: Option<Wire>,
+    pub wire: Option<StreamHandle>,
     pub one_way: Nanos,
     /// The latest arrival: nothing overtakes what left before it.
     last: Timestamp,
@@ -54,11 +52,6 @@ pub(super) struct Lane {
     pub bytes: usize,
     /// The timer of what met a partition.
     pub stalled: Option<Rto>,
-    /// What is on its way in virtual time: when it arrives is known when it leaves.
-    pub sent: VecDeque<(Timestamp, Sent)>,
-    /// What the network underneath has brought of it, and whether that has ended.
-    pub inbox: VecDeque<u8>,
-    pub ended: bool,
 }
 
 impl Lane {
@@ -85,10 +78,6 @@ impl Lane {
 pub(super) enum ServerEnd {
     /// Its process has not heard of it.
     None,
-    /// In virtual time: the SYN is answered, and the process will hear of it by the first bytes.
-    HalfOpen,
-    /// There too: in the accept queue of a process that hangs.
-    Queued,
     /// Its number there.
     Accepted(u32),
     Closed,
@@ -118,19 +107,10 @@ pub(super) struct Line {
     /// How often the SYN was repeated.
     pub syns: usize,
     messages: u64,
-    /// Both ends are the run's own, in virtual time.
-    pub exact: bool,
-    /// There: the connection underneath was asked for, and is up.
-    pub asked: bool,
-    pub carried: bool,
     /// The client's end is up.
     pub client_up: bool,
     /// How long the connect took if no SYN was repeated.
     pub round_trip: Option<Nanos>,
-    /// What of it a hung process has not read.
-    pub held: u32,
-    /// And what is still on its way through limits of bandwidth.
-    pub queued: u32,
     pub client_closed: bool,
     pub server_end: ServerEnd,
     /// Its server is a program, and has the other socket.
@@ -156,13 +136,8 @@ impl Line {
             opened: now,
             syns: 0,
             messages: 0,
-            exact: false,
-            asked: false,
-            carried: false,
             client_up: false,
             round_trip: None,
-            held: 0,
-            queued: 0,
             client_closed: false,
             server_end: ServerEnd::None,
             of_program: false,
@@ -213,7 +188,7 @@ impl Line {
     /// The timer of what it sends.
     pub fn rto(&self) -> Rto {
         let ways = Nanos(self.to_server.one_way.0 + self.to_client.one_way.0);
-        Rto::new(if self.exact { self.round_trip } else { (self.syns == 0).then_some(self.round_trip.unwrap_or(ways)) })
+        Rto::new((self.syns == 0).then_some(self.round_trip.unwrap_or(ways)))
     }
 
     /// The client's socket is connected.
@@ -223,12 +198,7 @@ impl Line {
 
     /// Whether both ends are up, as far as the client knows.
     pub fn is_established(&self) -> bool {
-        let alive = match self.server_end {
-            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted(_) => true,
-            ServerEnd::None => !self.exact,
-            ServerEnd::Closed => false,
-        };
-        self.client_up && !self.client_closed && alive
+        self.client_up && !self.client_closed && self.server_end != ServerEnd::Closed
     }
 
     /// Whether the machine at the end of a way hears no more of it.
@@ -243,10 +213,6 @@ impl Line {
     pub fn close_client(&mut self, how: CloseMode) {
         self.client_closed = true;
         self.to_client.clear();
-        if self.exact {
-            // What was sent before is carried still.
-            return self.to_client.wire.iter().for_each(|wire| wire.close(CloseMode::Fin));
-        }
         if let Some(task) = self.connecting.take() {
             task.abort();
         }
@@ -268,9 +234,6 @@ impl Line {
     /// The server's end is: at once, where its process is killed.
     pub fn close_server(&mut self, how: Option<CloseMode>) {
         self.server_end = ServerEnd::Closed;
-        if self.exact {
-            return self.to_server.wire.iter().for_each(|wire| wire.close(CloseMode::Fin));
-        }
         let unread = !self.to_server.parcels.is_empty();
         self.to_server.clear();
         if let Some(wire) = self.to_server.wire.take() {
@@ -291,7 +254,7 @@ impl Line {
     }
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     pub(super) fn add_line(&mut self, line: Line) -> LineId {
         let id = LineId(self.next_line);
         self.next_line += 1;
@@ -302,13 +265,10 @@ impl<N: Net> Engine<N> {
     /// Forgets a line that nobody will hear of again.
     pub(super) fn settle(&mut self, id: LineId) {
         let Some(line) = self.lines.get(&id) else { return };
-        if line.exact {
-            return self.settle_exact(id);
-        }
         let server_done = match line.server_end {
             ServerEnd::Closed => true,
             _ if line.of_program => line.program_is_done(),
-            ServerEnd::Accepted(_) | ServerEnd::HalfOpen | ServerEnd::Queued => false,
+            ServerEnd::Accepted(_) => false,
             // Where the socket is up, its server is about to accept it.
             ServerEnd::None => self.part == Part::Clients || line.address.is_none() || line.to_server.wire.is_none(),
         };
@@ -376,27 +336,33 @@ impl<N: Net> Engine<N> {
         })
     }
 
-    /// A socket has news.
-    pub(super) fn read(&mut self, id: LineId, way: Way, news: News<'_>) {
-        self.now = self.net.now();
-        match self.lines.get(&id) {
-            Some(line) if line.exact => return self.read_exact(id, way, news),
-            Some(line) if N::VIRTUAL && line.of_program => {
-                let parcel = match news {
-                    News::Received(bytes) => Parcel::Bytes(bytes.to_vec()),
-                    News::Eof => Parcel::Eof,
-                    News::Reset => Parcel::Reset,
-                };
-                return self.said.push((id, parcel));
-            }
-            _ => {}
+    /// Sends what a machine says over a line.
+    pub(super) fn transmit(&mut self, id: LineId, way: Way, bytes: &[u8]) {
+        if !self.encrypt(id, way, bytes) {
+            self.transmit_plain(id, way, bytes);
         }
-        self.read_at_once(id, way, news);
     }
 
-    fn read_at_once(&mut self, id: LineId, way: Way, news: News<'_>) {
-        let News::Received(bytes) = news else {
-            return self.deliver(id, way, if matches!(news, News::Eof) { Parcel::Eof } else { Parcel::Reset });
+    /// Sends bytes over a line.
+    pub(super) fn transmit_plain(&mut self, id: LineId, way: Way, bytes: &[u8]) {
+        let Some(line) = self.lines.get(&id) else { return };
+        if line.of_program {
+            return self.transmit_to_program(id, bytes);
+        }
+        let wire = match way {
+            Way::ToServer => &line.to_client.wire,
+            Way::ToClient => &line.to_server.wire,
+        };
+        if let Some(wire) = wire {
+            wire.send(bytes);
+        }
+    }
+
+    /// A socket has news.
+    pub(super) fn read(&mut self, id: LineId, way: Way, news: StreamEvent<'_>) {
+        self.now = self.net.now();
+        let StreamEvent::Received(bytes) = news else {
+            return self.deliver(id, way, if matches!(news, StreamEvent::Eof) { Parcel::Eof } else { Parcel::Reset });
         };
         if self.bottlenecks.is_some() {
             self.is_under_way(id, way, bytes.len());
@@ -418,22 +384,6 @@ impl<N: Net> Engine<N> {
         lane.bytes += len;
         if let Some(wire) = lane.wire.as_ref().filter(|_| lane.bytes > UNDER_WAY_MAX) {
             wire.hold(true);
-        }
-    }
-
-    /// What programs of the user's have said meanwhile is heard, line by line: a process that dies drops its tasks in an
-    /// order that hangs on how many tasks there ever were.
-    #[cfg(feature = "turmoil")]
-    pub(super) fn hear(&mut self) {
-        let mut said = std::mem::take(&mut self.said);
-        said.sort_by_key(|(id, _)| *id);
-        for (id, parcel) in said {
-            let news = match &parcel {
-                Parcel::Bytes(bytes) => News::Received(bytes),
-                Parcel::Eof => News::Eof,
-                _ => News::Reset,
-            };
-            self.read_at_once(id, Way::ToClient, news);
         }
     }
 
@@ -478,9 +428,6 @@ impl<N: Net> Engine<N> {
 
     /// Whatever has arrived at the end of a line is taken in.
     pub(super) fn arrived(&mut self, id: LineId, way: Way) {
-        if self.lines.get(&id).is_some_and(|line| line.exact) {
-            return self.landed(id, way);
-        }
         loop {
             let now = self.now;
             let Some(line) = self.lines.get_mut(&id) else { return };

@@ -2,13 +2,10 @@
 
 use super::engine::{Due, Engine};
 use super::lines::LineId;
-use super::net::Net;
 use shakedown_core::event::Kind;
-#[cfg(feature = "turmoil")]
-use shakedown_core::fault::Side;
 use shakedown_core::network::{Event, Way};
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// Whether a partition keeps what goes this way from arriving.
     pub(super) fn is_cut(&self, id: LineId, way: Way) -> bool {
         if self.partitions.is_empty() {
@@ -19,13 +16,6 @@ impl<N: Net> Engine<N> {
             let cut = self.faults[*fault as usize].between(side, line.server);
             cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
         })
-    }
-
-    /// Whether a partition lies between a client group and a server.
-    #[cfg(feature = "turmoil")]
-    pub(super) fn parts(&self, group: u16, server: u32) -> bool {
-        let cut = |fault: &u32| self.faults[*fault as usize].between(Side::Clients(group), server).is_some();
-        self.partitions.iter().any(cut)
     }
 
     /// It meets a partition: its sender's kernel will send it again.
@@ -39,11 +29,11 @@ impl<N: Net> Engine<N> {
     }
 
     pub(super) fn retransmitted(&mut self, id: LineId, way: Way) {
-        let cut = self.is_cut(id, way) || self.is_dark(id, way);
+        let cut = self.is_cut(id, way);
         let Some(line) = self.lines.get_mut(&id) else { return };
         let lane = line.lane(way);
         let Some(rto) = lane.stalled else { return };
-        if cut && (lane.waits() || !lane.sent.is_empty()) {
+        if cut && lane.waits() {
             lane.stalled = Some(rto.doubled());
             return self.push(self.now + rto.doubled().length(), Due::Retransmission { line: id, way });
         }

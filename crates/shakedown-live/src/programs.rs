@@ -16,7 +16,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::bandwidth::Cargo;
 use super::engine::Engine;
 use super::lines::{Line, LineId, Parcel};
-use super::net::Net;
 use shakedown_core::machine::CloseMode;
 use shakedown_core::network::{Process, Way};
 
@@ -100,7 +99,7 @@ pub(super) fn start(programs: &BTreeMap<u32, Program>) -> io::Result<BTreeMap<u3
     Ok(running)
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// Whether a server is a program.
     pub(super) fn is_program(&self, server: u32) -> bool {
         self.programs.contains_key(&server)

@@ -5,12 +5,11 @@
 
 use super::engine::Engine;
 use super::lines::{Caller, LineId, ServerEnd};
-use super::net::Net;
 use super::tls::Heard;
 use shakedown_core::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use shakedown_core::network::Way;
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// Has a machine's bytes encrypted, if they should be. False where they are sent as they are.
     pub(super) fn encrypt(&mut self, id: LineId, way: Way, bytes: &[u8]) -> bool {
         let Some(end) = self.lines.get_mut(&id).and_then(|line| line.end_of(way)).filter(|end| !end.is_plain()) else {

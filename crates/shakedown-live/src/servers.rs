@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
+
 use super::engine::{Due, Engine};
 use super::lines::{Caller, Line, LineId, Parcel, ServerEnd};
-use super::net::{Act, Net, Place};
-use super::timed::Held;
-use super::wire::Wire;
+use super::sockets::Sockets;
+use super::stream::StreamHandle;
 use shakedown_core::event::Kind;
 use shakedown_core::fault;
 use shakedown_core::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
@@ -47,7 +48,7 @@ pub(super) enum Ask {
 }
 
 /// A server with what the driver keeps for it.
-pub(super) struct ServerSlot<N: Net> {
+pub(super) struct ServerSlot {
     pub machine: Server,
     pub host: Host,
     pub group: usize,
@@ -57,14 +58,12 @@ pub(super) struct ServerSlot<N: Net> {
     wake: Timestamp,
     missed_wake: bool,
     asks: Vec<Ask>,
-    /// What has arrived at a hung process in virtual time, in order.
-    pub held: Vec<Held>,
     /// Its lines, by its numbers for them, and numbers that may be used again.
     pub accepted: Vec<LineId>,
     pub free: Vec<u32>,
     /// The lines that it opened itself, by its numbers for them.
     pub opened: BTreeMap<u32, LineId>,
-    listener: Option<Rc<N::Listener>>,
+    listener: Option<Rc<TcpListener>>,
     accepting: Option<tokio::task::AbortHandle>,
     pub drained_by: Option<u16>,
     pauses: Option<Pauses>,
@@ -73,8 +72,8 @@ pub(super) struct ServerSlot<N: Net> {
     pub stopped_by_pause: bool,
 }
 
-impl<N: Net> ServerSlot<N> {
-    pub fn new(scenario: &Scenario, entry: &ServerEntry, listener: Option<N::Listener>) -> ServerSlot<N> {
+impl ServerSlot {
+    pub fn new(scenario: &Scenario, entry: &ServerEntry, listener: Option<TcpListener>) -> ServerSlot {
         let config = &scenario.groups()[entry.group];
         ServerSlot {
             machine: Server::default(),
@@ -85,7 +84,6 @@ impl<N: Net> ServerSlot<N> {
             wake: Timestamp::NEVER,
             missed_wake: false,
             asks: Vec::new(),
-            held: Vec::new(),
             accepted: Vec::new(),
             free: Vec::new(),
             opened: BTreeMap::new(),
@@ -111,10 +109,6 @@ impl<N: Net> ServerSlot<N> {
 
     /// The port is closed.
     pub fn stop_listening(&mut self) {
-        if N::VIRTUAL {
-            // Its host says so (`timed.rs`); what carries the bytes stays.
-            return;
-        }
         self.stop_accepting();
         self.listener = None;
     }
@@ -131,10 +125,10 @@ impl<N: Net> ServerSlot<N> {
     }
 }
 
-impl<N: Net> Engine<N> {
+impl Engine {
     /// The port is open and connections are accepted, unless they should not be.
     pub(super) fn listen_again(&mut self, server: u32) {
-        if N::VIRTUAL || self.is_program(server) {
+        if self.is_program(server) {
             return;
         }
         let slot = &mut self.servers[server as usize];
@@ -148,13 +142,13 @@ impl<N: Net> Engine<N> {
     /// The port is open, and whatever comes is accepted.
     pub(super) fn accept_all(&mut self, server: u32) {
         let slot = &self.servers[server as usize];
-        let (me, net, backlog) = (self.me.clone(), Rc::clone(&self.net), slot.backlog);
+        let (me, backlog) = (self.me.clone(), slot.backlog);
         let Some(&place) = self.places.get(&server) else { return };
         let open = slot.listener.clone();
-        let task = self.net.spawn(Place::Server(server), async move {
+        let task = tokio::task::spawn_local(async move {
             let listener = match open {
                 Some(listener) => listener,
-                None => match listen(&*net, place, backlog).await {
+                None => match listen(place, backlog).await {
                     Ok(listener) => Rc::new(listener),
                     Err(error) => {
                         if let Some(engine) = me.upgrade() {
@@ -168,7 +162,7 @@ impl<N: Net> Engine<N> {
                 engine.borrow_mut().servers[server as usize].listener = Some(Rc::clone(&listener));
             }
             loop {
-                let accepted = N::accept(&listener).await;
+                let accepted = Sockets::accept(&listener).await;
                 let Some(engine) = me.upgrade() else { return };
                 match accepted {
                     Ok((stream, peer)) => engine.borrow_mut().came_in(server, stream, peer),
@@ -180,13 +174,13 @@ impl<N: Net> Engine<N> {
                 }
             }
         });
-        self.servers[server as usize].accepting = task;
+        self.servers[server as usize].accepting = Some(task.abort_handle());
     }
 
     /// The kernel has completed a connection.
-    fn came_in(&mut self, server: u32, stream: N::Stream, peer: SocketAddr) {
+    fn came_in(&mut self, server: u32, stream: TcpStream, peer: SocketAddr) {
         self.now = self.net.now();
-        let id = match self.by_address.get(&peer).copied().or_else(|| self.next_carried(server, peer.ip())) {
+        let id = match self.by_address.get(&peer).copied() {
             Some(id) => id,
             None => {
                 // Of those that servers open, both ends are here.
@@ -202,24 +196,19 @@ impl<N: Net> Engine<N> {
                 self.add_line(line)
             }
         };
-        let wire = Wire::default();
+        let wire = StreamHandle::default();
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.to_server.wire = Some(wire.clone());
-        if line.exact && line.server_end == ServerEnd::Closed {
-            wire.close(CloseMode::Fin);
-        }
-        let (exact, me) = (line.exact, self.me.clone());
-        self.net.spawn(Place::Server(server), async move {
-            let tell = |news: super::wire::News<'_>| {
+        let me = self.me.clone();
+        tokio::task::spawn_local(async move {
+            let notify = |event: super::stream::StreamEvent<'_>| {
                 if let Some(engine) = me.upgrade() {
-                    engine.borrow_mut().read(id, Way::ToServer, news);
+                    engine.borrow_mut().read(id, Way::ToServer, event);
                 }
             };
-            if exact { wire.carry_all(stream, tell).await } else { wire.carry(stream, tell).await }
+            wire.carry(stream, notify).await;
         });
-        if !exact {
-            self.deliver(id, Way::ToServer, Parcel::Accepted);
-        }
+        self.deliver(id, Way::ToServer, Parcel::Accepted);
     }
 
     /// The process accepts a connection.
@@ -247,10 +236,7 @@ impl<N: Net> Engine<N> {
         }
         slot.wake = Timestamp::NEVER;
         if slot.host.process() == Process::Hung {
-            match N::VIRTUAL {
-                true => slot.held.push(Held::Wake),
-                false => slot.missed_wake = true,
-            }
+            slot.missed_wake = true;
             return;
         }
         self.server_input(server, Input::Wake);
@@ -325,7 +311,6 @@ impl<N: Net> Engine<N> {
         let id = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
         self.say_goodbye(id, Way::ToClient, how);
-        self.say_closed_by_server(id, how);
         if let Some(line) = self.lines.get_mut(&id) {
             line.close_server(Some(how));
         }
@@ -362,7 +347,7 @@ impl<N: Net> Engine<N> {
 
     /// A redirector hears how many connections each server has, of those that can say so.
     pub(super) fn report(&mut self, server: u32) {
-        let runs = |slot: &ServerSlot<N>| slot.host.process() == Process::Running;
+        let runs = |slot: &ServerSlot| slot.host.process() == Process::Running;
         let reports: Vec<_> = self.servers.iter().map(|peer| runs(peer).then(|| peer.machine.connections())).collect();
         if runs(&self.servers[server as usize]) {
             self.server_input(server, Input::Peers(&reports));
@@ -389,15 +374,8 @@ impl<N: Net> Engine<N> {
         if let Err(error) = self.tls.lose_keys(server, &self.plans[group]) {
             self.fail(error);
         }
-        self.net.happened(Act::Lost { server, kernel_lives });
-        if N::VIRTUAL {
-            self.lose_lines(server, kernel_lives);
-        }
         let of_server = |(id, line): (&LineId, &Line)| {
-            let alive = !line.exact
-                && line.server == server
-                && line.server_end != ServerEnd::Closed
-                && line.to_server.wire.is_some();
+            let alive = line.server == server && line.server_end != ServerEnd::Closed && line.to_server.wire.is_some();
             alive.then_some(*id)
         };
         let lines: Vec<LineId> = self.lines.iter().filter_map(of_server).collect();
@@ -414,9 +392,7 @@ impl<N: Net> Engine<N> {
             }
             self.settle(id);
         }
-        if !N::VIRTUAL {
-            self.lose_calls(server, kernel_lives);
-        }
+        self.lose_calls(server, kernel_lives);
     }
 
     /// A process is started, be it that its host boots first.
@@ -427,7 +403,6 @@ impl<N: Net> Engine<N> {
         let slot = &mut self.servers[server as usize];
         slot.host.start();
         slot.replace(Server::started(self.now));
-        self.net.happened(Act::Started { server });
         self.silent.retain(|(of, wire)| {
             if *of == server {
                 wire.forget();
@@ -446,7 +421,6 @@ impl<N: Net> Engine<N> {
         self.servers[server as usize].stop_accepting();
         self.hold_all(server, true);
         self.hold_calls(server, true);
-        self.net.happened(Act::Hung { server, hung: true });
     }
 
     /// One of the things that stopped a process is over.
@@ -460,12 +434,10 @@ impl<N: Net> Engine<N> {
             return;
         }
         let missed_wake = std::mem::take(&mut slot.missed_wake);
-        self.net.happened(Act::Hung { server, hung: false });
         if missed_wake {
             self.server_input(server, Input::Wake);
         }
         self.answer_asks(server);
-        self.go_on(server);
         self.hold_all(server, false);
         self.listen_again(server);
         let of_server = |(id, line): (&LineId, &Line)| (line.server == server).then_some(*id);
@@ -475,7 +447,7 @@ impl<N: Net> Engine<N> {
     }
 
     fn hold_all(&mut self, server: u32, held: bool) {
-        for line in self.lines.values().filter(|line| line.server == server && !line.exact) {
+        for line in self.lines.values().filter(|line| line.server == server) {
             if let Some(wire) = &line.to_server.wire {
                 wire.hold(held);
             }
@@ -579,10 +551,10 @@ impl<N: Net> Engine<N> {
 }
 
 /// Opens a port that was closed a moment ago.
-async fn listen<N: Net>(net: &N, place: SocketAddr, backlog: u32) -> io::Result<N::Listener> {
+async fn listen(place: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let mut tries = 0;
     loop {
-        match net.listen(place, backlog).await {
+        match Sockets::listen(place, backlog) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => tries += 1,
             Err(error) => return Err(io::Error::new(error.kind(), format!("{place} can't be opened again: {error}"))),
             listener => return listener,

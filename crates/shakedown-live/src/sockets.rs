@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::net::{Net, Place, Transport};
+use super::stream::ByteStream;
 use shakedown_core::time::Timestamp;
 
 /// The machine's own network.
@@ -40,27 +40,24 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
 
-impl Net for Sockets {
-    type Stream = TcpStream;
-    type Listener = TcpListener;
-
-    fn now(&self) -> Timestamp {
+impl Sockets {
+    /// Time since the run began.
+    pub fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn has(&self, host: u32) -> bool {
+    /// Whether the sessions of a group's client host of this number are this loop's to play; if not, they are another's.
+    pub fn has(&self, host: u32) -> bool {
         host % self.share.of == self.share.number
     }
 
-    fn spawn(&self, _: Place, task: impl Future<Output = ()> + 'static) -> Option<tokio::task::AbortHandle> {
-        Some(tokio::task::spawn_local(task).abort_handle())
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
+    /// Waits for a moment; wakes up early at no one's loss.
+    pub async fn sleep_until(&self, at: Timestamp) {
         self.alarm.ring_in(Duration::from_nanos(at.since(self.now()).0)).await;
     }
 
-    async fn listen(&self, at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    /// Opens a port with this backlog.
+    pub fn listen(at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
         let socket = socket(at)?;
         // A server that is started again finds its port in use by what its clients have not closed yet.
         socket.set_reuseaddr(true)?;
@@ -68,18 +65,15 @@ impl Net for Sockets {
         socket.listen(backlog)
     }
 
-    fn address(listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
-    }
-
-    async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    /// The next connection, and who opened it.
+    pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
         Ok((stream, peer))
     }
 
-    async fn connect(
-        &self,
+    /// Connects, from a source address if one is given; `bound` is told the own address as soon as it is known.
+    pub async fn connect(
         from: Option<IpAddr>,
         to: SocketAddr,
         bound: impl FnOnce(SocketAddr),
@@ -95,7 +89,7 @@ impl Net for Sockets {
     }
 }
 
-impl Transport for TcpStream {
+impl ByteStream for TcpStream {
     fn reset_on_drop(&self) {
         // Where it can't be set, the connection has ended already.
         let _ = self.set_zero_linger();

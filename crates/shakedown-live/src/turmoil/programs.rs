@@ -1,6 +1,6 @@
 //! The user's own programs among a scenario's servers and clients: what they are given, and what they tell.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::super::engine::{Engine, Shared};
-use super::Turmoil;
+use super::bridge::Bridge;
 use shakedown_core::client::{End, Event, Failure};
 use shakedown_core::event::Kind;
-use shakedown_core::network::{self, SynAnswer, Way};
+use shakedown_core::network::{self, SynAnswer};
 use shakedown_core::rng::{Identity, KeyedRng, Purpose};
 use shakedown_core::time::{Nanos, Timestamp};
 
@@ -38,36 +37,13 @@ pub struct Programs {
     pub clients: BTreeMap<String, ClientProgram>,
 }
 
-/// What programs told, besides the events of sessions.
+/// What programs reported, besides the events of sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ProgramReport {
     /// How often each thing was counted.
     pub counts: BTreeMap<String, u64>,
     /// What should not have been: when, who said it, and what.
     pub failures: Vec<(Timestamp, String, String)>,
-}
-
-/// What all contexts share.
-#[derive(Clone)]
-pub(super) struct Stage {
-    pub engine: Shared<Turmoil>,
-    pub told: Arc<Mutex<Told>>,
-    /// The events of sessions that they told since the last step.
-    pub said: Rc<RefCell<Vec<(Timestamp, u32, Kind)>>>,
-    /// Every server's number and address, by its name.
-    pub servers: Rc<BTreeMap<String, (u32, SocketAddr)>>,
-}
-
-impl Stage {
-    /// Records what programs told. What they told at one moment is put in order of sessions: which of them was woken first
-    /// may hang on the order in which a dead process's tasks were dropped, and that on how many tasks there ever were.
-    pub fn record(&self, engine: &mut Engine<Turmoil>) {
-        let mut said = self.said.take();
-        said.sort_by_key(|(at, session, _)| (*at, *session));
-        for (at, _, kind) in said {
-            engine.events.push(at, kind);
-        }
-    }
 }
 
 /// The virtual time, as a program's host has it.
@@ -80,34 +56,34 @@ fn now() -> Timestamp {
 #[derive(Debug, Clone)]
 pub struct Reporter {
     name: String,
-    told: Arc<Mutex<Told>>,
+    report: Arc<Mutex<ProgramReport>>,
 }
 
 impl Reporter {
-    pub(super) fn new(name: &str, stage: &Stage) -> Reporter {
-        Reporter { name: name.to_string(), told: Arc::clone(&stage.told) }
+    pub(super) fn new(name: &str, bridge: &Bridge) -> Reporter {
+        Reporter { name: name.to_string(), report: Arc::clone(&bridge.report) }
     }
 
     /// Counts something: see the outcome's `counts`.
     pub fn count(&self, what: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told.counts.entry(what.to_string()).or_default() += 1;
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        *report.counts.entry(what.to_string()).or_default() += 1;
     }
 
     /// Says that something is as it should not be: the run has not held.
     pub fn fail(&self, what: impl Display) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // In order of time and name: see `Stage::record`.
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        // In order of time and name: see `Bridge::hear`.
         let failure = (now(), self.name.clone(), what.to_string());
-        let place = told.failures.partition_point(|other| *other <= failure);
-        told.failures.insert(place, failure);
+        let place = report.failures.partition_point(|other| *other <= failure);
+        report.failures.insert(place, failure);
     }
 }
 
 /// What a server's program is given.
 #[derive(Clone)]
 pub struct ServerContext {
-    pub(super) stage: Stage,
+    pub(super) bridge: Rc<Bridge>,
     pub(super) name: String,
     pub(super) port: u16,
 }
@@ -128,7 +104,7 @@ impl ServerContext {
 
     /// The address of a server of the scenario.
     pub fn address(&self, server: &str) -> Option<SocketAddr> {
-        self.stage.servers.get(server).map(|(_, address)| *address)
+        self.bridge.server(server).map(|(_, address)| address)
     }
 
     /// Virtual time since the run began.
@@ -138,14 +114,14 @@ impl ServerContext {
 
     /// What tells what was noticed, besides the measures.
     pub fn reporter(&self) -> Reporter {
-        Reporter::new(&self.name, &self.stage)
+        Reporter::new(&self.name, &self.bridge)
     }
 }
 
 /// What a client's program is given: one session, and the words in which it tells what becomes of it. What it tells is
 /// what the run measures, so it should tell all of it.
 pub struct ClientContext {
-    stage: Stage,
+    bridge: Rc<Bridge>,
     session: u32,
     group: u16,
     index: u32,
@@ -162,7 +138,7 @@ pub struct ClientContext {
 
 impl ClientContext {
     pub(super) fn new(
-        stage: Stage,
+        bridge: Rc<Bridge>,
         (session, group, index): (u32, u16, u32),
         name: String,
         endpoints: Vec<String>,
@@ -170,7 +146,7 @@ impl ClientContext {
     ) -> ClientContext {
         let (connection, endpoint, attempting, open, drawn) = (0, 0, false, false, Cell::new(0));
         ClientContext {
-            stage,
+            bridge,
             session,
             group,
             index,
@@ -208,11 +184,10 @@ impl ClientContext {
     /// Random numbers from the scenario's seed, for all that `rand` does with them: another stream at each call, and the
     /// same ones in each run.
     pub fn random(&self) -> KeyedRng {
-        let seed = self.stage.engine.borrow().seed;
         let session = Identity::group("programs").nth(u64::from(self.group) << 32 | u64::from(self.index));
         let call = self.drawn.replace(self.drawn.get() + 1);
-        let key = seed.draw(session, Purpose::Program, call);
-        seed.stream(Identity(key.0[0]), Purpose::Program)
+        let key = self.bridge.seed.draw(session, Purpose::Program, call);
+        self.bridge.seed.stream(Identity(key.0[0]), Purpose::Program)
     }
 
     fn tell(&self, event: Event) {
@@ -220,7 +195,7 @@ impl ClientContext {
     }
 
     fn tell_at(&self, at: Timestamp, kind: Kind) {
-        self.stage.said.borrow_mut().push((at, self.session, kind));
+        self.bridge.tell(at, self.session, kind);
     }
 
     /// Connects to a server of the scenario: an attempt has begun. It takes a round trip.
@@ -228,7 +203,7 @@ impl ClientContext {
     /// # Errors
     /// When the server's host refuses (nobody listens), or does not answer for as long as a kernel tries.
     pub async fn connect(&mut self, server: &str) -> io::Result<TcpStream> {
-        let Some((number, address)) = self.stage.servers.get(server).copied() else {
+        let Some((number, address)) = self.bridge.server(server) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{server}` is no server of the scenario")));
         };
         if std::mem::take(&mut self.attempting) {
@@ -253,17 +228,15 @@ impl ClientContext {
     /// SYN after SYN, as a kernel sends them.
     async fn dial(&self, server: u32, address: SocketAddr) -> io::Result<TcpStream> {
         let (one_way, gives_up) = {
-            let engine = self.stage.engine.borrow();
-            let route = engine.links.route(self.group, server);
-            let there = engine.servers[server as usize].identity;
-            (engine.links.one_way(route, Way::ToServer, self.host, there), engine.syn_schedule.gives_up())
+            let simulation = self.bridge.simulation.borrow();
+            (simulation.external_one_way(self.group, self.host, server), simulation.syn_schedule().gives_up())
         };
         let way = Duration::from_nanos(one_way.0);
         let began = self.now();
         for repetition in 1.. {
             tokio::time::sleep(way).await;
-            let answer = self.stage.engine.borrow().servers[server as usize].host.syn();
-            let parted = self.stage.engine.borrow().parts(self.group, server);
+            let answer = self.bridge.simulation.borrow().syn_answer(server);
+            let parted = self.bridge.simulation.borrow().is_partitioned(self.group, server);
             let session = self.session;
             let dropped = |backlog_full| Kind::Network(server, network::Event::SynDropped { session, backlog_full });
             match answer {
@@ -277,7 +250,7 @@ impl ClientContext {
                 }
                 _ => self.tell_at(now(), dropped(answer == SynAnswer::BacklogFull)),
             }
-            let next = self.stage.engine.borrow().syn_schedule.repetition(repetition);
+            let next = self.bridge.simulation.borrow().syn_schedule().repetition(repetition);
             let next = Duration::from_nanos(next.unwrap_or(gives_up).0);
             tokio::time::sleep((began + next).saturating_sub(self.now())).await;
             if next >= Duration::from_nanos(gives_up.0) {
@@ -324,6 +297,6 @@ impl ClientContext {
 
     /// What tells what was noticed, besides the measures.
     pub fn reporter(&self) -> Reporter {
-        Reporter::new(&self.name, &self.stage)
+        Reporter::new(&self.name, &self.bridge)
     }
 }

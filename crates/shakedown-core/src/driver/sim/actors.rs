@@ -35,6 +35,9 @@ impl Simulation {
         }
         let session = self.sessions.len() as u32;
         self.sessions.push(SessionSlot { machine, wake: Handle::NONE, connection: NONE });
+        if self.external.is_some() && self.arrives_outside(session) {
+            return;
+        }
         self.session_input(session, Input::Start);
     }
 
@@ -131,6 +134,9 @@ impl Simulation {
 
     /// Gives a server an input, and does what it asks.
     pub(super) fn server_input(&mut self, server: u32, input: Input<'_>) {
+        if self.external.is_some() && self.is_external(server) {
+            return self.external_input(server, input);
+        }
         self.with_server(server, |machine, cx, now, out| machine.handle(cx, now, input, out));
     }
 
@@ -214,6 +220,10 @@ impl Simulation {
     #[cold]
     fn passed(&mut self, balancer: u32, number: u32, to: u32) {
         let connection = self.servers[balancer as usize].accepted[number as usize];
+        if self.external.is_some() && self.is_of_external_caller(connection) {
+            // It is no session's of the scenario.
+            return;
+        }
         let session = self.connections[connection].caller.code();
         self.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
     }

@@ -104,6 +104,9 @@ impl Simulation {
         let session = caller.code();
         let answer = self.servers[server as usize].host.syn();
         let item = match answer {
+            SynAnswer::Accepted if self.external.is_some() && self.is_external(server) => {
+                return self.dial_external(connection);
+            }
             SynAnswer::Accepted => {
                 self.connections[connection].server_end = ServerEnd::HalfOpen;
                 Item::SynAck { connection, caller }
@@ -185,6 +188,9 @@ impl Simulation {
             self.repeat_syn(connection);
             self.landed(connection);
             return;
+        }
+        if self.external.is_some() {
+            self.not_connected_outside(connection);
         }
         let entry = &mut self.connections[connection];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));

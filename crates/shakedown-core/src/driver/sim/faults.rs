@@ -37,9 +37,13 @@ impl Simulation {
                     self.ask(server, Held::Drain { code, over });
                 }
             }
+            if self.external.is_some() {
+                self.struck_outside(server, kind, true);
+            }
         }
         if kind == Kind::Partition {
             self.partitions.push(fault);
+            self.parted_outside(fault, true);
             self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
             self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
@@ -75,6 +79,9 @@ impl Simulation {
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
             }
             self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+            if self.external.is_some() {
+                self.struck_outside(server, kind, false);
+            }
             if kind == Kind::Drain {
                 self.ask(server, Held::Resume);
             }
@@ -82,6 +89,7 @@ impl Simulation {
         }
         if kind == Kind::Partition {
             self.partitions.retain(|active| *active != fault);
+            self.parted_outside(fault, false);
             self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
             self.record_cuts(fault, |cut| Event::Cleared(kind, cut));
@@ -172,6 +180,9 @@ impl Simulation {
 
     #[cold]
     fn is_parted(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        if self.external.is_some() && self.is_of_external_caller(connection) {
+            return false;
+        }
         let (_, side, server) = self.stretch(connection, self.leg_to(connection, way, spot));
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, server);
@@ -183,6 +194,9 @@ impl Simulation {
     /// read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue is not empty, and
     /// `inet_csk_listen_stop` resets what is in the accept queue.)
     pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
+        if self.external.is_some() && self.is_external(server) {
+            return self.lose_external(server, kernel_lives);
+        }
         let slot = &mut self.servers[server as usize];
         if kernel_lives {
             slot.host.crash();

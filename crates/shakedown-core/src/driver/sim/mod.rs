@@ -11,6 +11,7 @@ mod calls;
 mod connect;
 mod connection;
 mod dns;
+pub mod external;
 mod faults;
 mod hung;
 mod members;
@@ -31,6 +32,7 @@ use std::collections::BinaryHeap;
 use bandwidth::Bottlenecks;
 use connection::{Caller, Connection};
 use dns::Dns;
+use external::External;
 use hung::Held;
 use members::Step;
 use pauses::Pausing;
@@ -304,7 +306,9 @@ pub struct Simulation {
     bottlenecks: Option<Box<Bottlenecks>>,
     /// Who listens to what is sent; nearly always nobody.
     tap: Option<Box<Tap>>,
-    /// Whether there is either: what is sent then takes a longer way than it need.
+    /// Parties that programs play; nearly always none.
+    external: Option<Box<External>>,
+    /// Whether there is any of these: what is sent then takes a longer way than it need.
     exceptional: bool,
     /// Data that waits for a retransmission.
     stalls: Stalls,
@@ -408,6 +412,7 @@ impl Simulation {
             quiet_until: Timestamp::NEVER,
             bottlenecks: Bottlenecks::new(scenario),
             tap: None,
+            external: None,
             exceptional: false,
             stalls: Stalls::default(),
             tls: Tls::default(),

@@ -16,6 +16,10 @@ use crate::time::Timestamp;
 impl Simulation {
     /// What is drawn for a connection is keyed by its caller and its number there.
     pub(super) fn identity_of(&self, connection: u32) -> Identity {
+        if self.external.is_some() && self.is_of_external_caller(connection) {
+            let [identity, _] = self.external_identity(connection);
+            return identity;
+        }
         let entry = &self.connections[connection];
         let caller = self.identity_of_caller(entry.caller);
         Identity(caller.0.wrapping_add(u64::from(entry.client_number) << 40))
@@ -27,6 +31,10 @@ impl Simulation {
             Who::Session(session) => {
                 let slot = &self.sessions[session as usize];
                 self.groups[usize::from(slot.machine.group())].address_of(slot.machine.index())
+            }
+            Who::Server(_) if self.is_of_external_caller(connection) => {
+                let [_, address] = self.external_identity(connection);
+                address
             }
             Who::Server(server) => self.servers[server as usize].identity,
             Who::Host(host) => {
@@ -40,6 +48,9 @@ impl Simulation {
     #[inline]
     pub(super) fn send(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
         if self.exceptional {
+            if self.external.is_some() && self.is_of_external_caller(connection) {
+                return self.push(connection, self.now, item);
+            }
             let first = if way == Way::ToClient && self.connections[connection].is_relayed() {
                 Leg::Behind
             } else {
@@ -257,6 +268,9 @@ impl Simulation {
 
     /// A process that runs reads a segment, after accepting its connection if it has not yet.
     pub(super) fn receive_at_server(&mut self, connection: u32, segment: u32) {
+        if self.external.is_some() && self.is_external(self.connections[connection].server) {
+            return self.external_receives(connection, segment);
+        }
         let fresh = self.connections[connection].server_end != ServerEnd::Accepted;
         let accepted = fresh.then(|| self.accept(connection));
         if self.tls.concerns(connection, Way::ToServer) {

@@ -7,9 +7,8 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::net::Transport;
 use shakedown_core::machine::CloseMode;
 
 /// What is read at a time.
@@ -22,9 +21,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// And how much of it.
 const LINGER_MAX: usize = 1 << 20;
 
+/// A stream of bytes that can be reset.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// From now on, dropping it sends RST.
+    fn reset_on_drop(&self);
+}
+
 /// What comes out of a connection.
 #[derive(Debug)]
-pub(super) enum News<'a> {
+pub(super) enum StreamEvent<'a> {
     /// Bytes.
     Received(&'a [u8]),
     /// FIN.
@@ -73,9 +78,9 @@ impl State {
 
 /// The driver's handle on an end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wire(Rc<RefCell<State>>);
+pub(super) struct StreamHandle(Rc<RefCell<State>>);
 
-impl Wire {
+impl StreamHandle {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.0.borrow_mut();
         change(&mut state);
@@ -83,7 +88,7 @@ impl Wire {
     }
 
     /// What is read at either of two ends goes out at the other: neither is read faster than that can be.
-    pub fn join(one: &Wire, other: &Wire) {
+    pub fn join(one: &StreamHandle, other: &StreamHandle) {
         one.change(|state| state.onto = Rc::downgrade(&other.0));
         other.change(|state| state.onto = Rc::downgrade(&one.0));
     }
@@ -119,9 +124,9 @@ impl Wire {
     }
 
     /// Carries bytes both ways until the end.
-    pub async fn carry<S: Transport>(&self, mut stream: S, mut tell: impl FnMut(News<'_>)) {
+    pub async fn carry<S: ByteStream>(&self, mut stream: S, mut notify: impl FnMut(StreamEvent<'_>)) {
         let mut eof = false;
-        let left = std::future::poll_fn(|cx| self.poll(cx, &mut stream, &mut eof, &mut tell)).await;
+        let left = std::future::poll_fn(|cx| self.poll(cx, &mut stream, &mut eof, &mut notify)).await;
         match left {
             Left::Finished if !eof => {
                 let mut left = LINGER_MAX;
@@ -134,62 +139,12 @@ impl Wire {
         }
     }
 
-    /// Carries bytes both ways until both ends have ended, and whatever was sent before an end: who hears of what, and when,
-    /// is decided elsewhere.
-    pub async fn carry_all<S: Transport>(&self, mut stream: S, mut tell: impl FnMut(News<'_>)) {
-        let (mut eof, mut shut) = (false, false);
-        std::future::poll_fn(|cx| self.poll_all(cx, &mut stream, &mut eof, &mut shut, &mut tell)).await;
-    }
-
-    fn poll_all<S: Transport>(
+    fn poll<S: ByteStream>(
         &self,
         cx: &mut Context<'_>,
         stream: &mut S,
         eof: &mut bool,
-        shut: &mut bool,
-        tell: &mut impl FnMut(News<'_>),
-    ) -> Poll<()> {
-        loop {
-            let mut state = self.0.borrow_mut();
-            if state.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-                state.waker = Some(cx.waker().clone());
-            }
-            let State { unsent, sent, .. } = &mut *state;
-            while *sent < unsent.len() {
-                match Pin::new(&mut *stream).poll_write(cx, &unsent[*sent..]) {
-                    Poll::Ready(Ok(len)) if len > 0 => *sent += len,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => break,
-                }
-            }
-            if *sent == unsent.len() {
-                (state.sent, state.unsent) = (0, emptied(std::mem::take(&mut state.unsent)));
-                if state.end.is_some() && !*shut {
-                    *shut = Pin::new(&mut *stream).poll_shutdown(cx).is_ready();
-                }
-            }
-            drop(state);
-            if *eof {
-                return if *shut { Poll::Ready(()) } else { Poll::Pending };
-            }
-            let mut room = [MaybeUninit::uninit(); CHUNK];
-            let mut chunk = ReadBuf::uninit(&mut room);
-            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk)) {
-                Ok(()) if !chunk.filled().is_empty() => tell(News::Received(chunk.filled())),
-                _ => {
-                    *eof = true;
-                    tell(News::Eof);
-                }
-            }
-        }
-    }
-
-    fn poll<S: Transport>(
-        &self,
-        cx: &mut Context<'_>,
-        stream: &mut S,
-        eof: &mut bool,
-        tell: &mut impl FnMut(News<'_>),
+        notify: &mut impl FnMut(StreamEvent<'_>),
     ) -> Poll<Left> {
         loop {
             let mut state = self.0.borrow_mut();
@@ -209,7 +164,7 @@ impl Wire {
                     Poll::Ready(Ok(len)) if len > 0 => *sent += len,
                     Poll::Ready(_) => {
                         drop(state);
-                        tell(News::Reset);
+                        notify(StreamEvent::Reset);
                         return Poll::Ready(Left::Broken);
                     }
                     Poll::Pending => break,
@@ -243,11 +198,11 @@ impl Wire {
                 }
                 Ok(()) if chunk.filled().is_empty() => {
                     *eof = true;
-                    tell(News::Eof);
+                    notify(StreamEvent::Eof);
                 }
-                Ok(()) => tell(News::Received(chunk.filled())),
+                Ok(()) => notify(StreamEvent::Received(chunk.filled())),
                 Err(_) => {
-                    tell(News::Reset);
+                    notify(StreamEvent::Reset);
                     return Poll::Ready(Left::Broken);
                 }
             }
@@ -274,7 +229,7 @@ fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer
 }
 
-fn discard<S: Transport>(cx: &mut Context<'_>, stream: &mut S, left: &mut usize) -> Poll<()> {
+fn discard<S: ByteStream>(cx: &mut Context<'_>, stream: &mut S, left: &mut usize) -> Poll<()> {
     loop {
         let mut room = [MaybeUninit::uninit(); CHUNK];
         let mut chunk = ReadBuf::uninit(&mut room);

@@ -1,0 +1,180 @@
+//! Between the simulator and the user's programs: connections one end of which is a program's.
+//!
+//! Each is a turmoil connection, whose end on our side is a task that reads and writes. What it writes, the simulator has
+//! brought to the program's host; what it reads, the simulator takes to the other end. The way's time is the simulator's;
+//! only between the user's clients and the scenario's servers it is turmoil's.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shakedown_core::driver::sim::Simulation;
+use shakedown_core::driver::sim::external::{ExternalEnd, ExternalId};
+use shakedown_core::event::Kind;
+use shakedown_core::machine::CloseMode;
+use shakedown_core::rng::{Identity, Seed};
+use shakedown_core::scenario::Scenario;
+use shakedown_core::time::Timestamp;
+use turmoil::net::TcpStream;
+
+use super::super::events::Events;
+use super::super::stream::{ByteStream, StreamEvent, StreamHandle};
+use super::programs::{ProgramReport, Programs};
+
+impl ByteStream for TcpStream {
+    // turmoil sends RST where something was left unread, and can't be asked to.
+    fn reset_on_drop(&self) {}
+}
+
+/// What a server's program has said.
+enum Said {
+    Bytes(Vec<u8>),
+    End(ExternalEnd),
+}
+
+/// What the loop, the tasks, and the contexts of programs share.
+pub(super) struct Bridge {
+    pub simulation: RefCell<Simulation>,
+    pub seed: Seed,
+    /// Every server's number and address, by its name.
+    servers: OnceCell<BTreeMap<String, (u32, SocketAddr)>>,
+    /// The tasks' ends.
+    streams: RefCell<BTreeMap<ExternalId, StreamHandle>>,
+    /// What servers' programs have said since the last step.
+    said: RefCell<Vec<(ExternalId, Said)>>,
+    /// The events that programs have told since then: when, of which session, and what.
+    events: RefCell<Vec<(Timestamp, u32, Kind)>>,
+    pub report: Arc<Mutex<ProgramReport>>,
+}
+
+impl Bridge {
+    pub fn new(scenario: &Scenario, programs: &Programs) -> Bridge {
+        let groups = (0..).zip(scenario.clients().keys()).filter(|(_, name)| programs.clients.contains_key(*name));
+        let of_program = |group: usize| {
+            let group = scenario.groups().get_index(group);
+            group.is_some_and(|(name, _)| programs.servers.contains_key(name))
+        };
+        let servers = (0..).zip(scenario.servers()).filter(|(_, server)| of_program(server.group));
+        let groups: BTreeSet<u16> = groups.map(|(number, _)| number).collect();
+        let simulation = Simulation::with_external(scenario, groups, servers.map(|(number, _)| number).collect());
+        Bridge {
+            simulation: RefCell::new(simulation),
+            seed: scenario.seed(),
+            servers: OnceCell::new(),
+            streams: RefCell::default(),
+            said: RefCell::default(),
+            events: RefCell::default(),
+            report: Arc::default(),
+        }
+    }
+
+    /// Every server has its address from now on.
+    pub fn name_servers(&self, servers: BTreeMap<String, (u32, SocketAddr)>) {
+        let _ = self.servers.set(servers);
+    }
+
+    /// A server's number and address.
+    pub fn server(&self, name: &str) -> Option<(u32, SocketAddr)> {
+        self.servers.get()?.get(name).copied()
+    }
+
+    /// What programs have reported so far.
+    pub fn report(&self) -> ProgramReport {
+        std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A program tells an event of a session.
+    pub fn tell(&self, at: Timestamp, session: u32, kind: Kind) {
+        self.events.borrow_mut().push((at, session, kind));
+    }
+
+    /// Takes in what programs have said and told meanwhile: connection by connection, and of one moment session by session.
+    /// A process that dies drops its tasks in an order that hangs on how many tasks there ever were.
+    pub fn hear(&self, events: &mut Events) {
+        let mut said = self.said.take();
+        said.sort_by_key(|(id, _)| *id);
+        let mut simulation = self.simulation.borrow_mut();
+        for (id, said) in said {
+            match said {
+                Said::Bytes(bytes) => simulation.external_sends(id, &bytes),
+                Said::End(end) => simulation.external_ends(id, end),
+            }
+        }
+        let mut told = self.events.take();
+        told.sort_by_key(|(at, session, _)| (*at, *session));
+        for (at, _, kind) in told {
+            events.push(at, kind);
+        }
+    }
+
+    /// Bytes have come for a program.
+    pub fn send(&self, id: ExternalId, bytes: &[u8]) {
+        if let Some(stream) = self.streams.borrow().get(&id) {
+            stream.send(bytes);
+        }
+    }
+
+    /// The other end of a connection has ended.
+    pub fn end(&self, id: ExternalId, reset: bool) {
+        if let Some(stream) = self.streams.borrow().get(&id) {
+            stream.close(if reset { CloseMode::Reset } else { CloseMode::Fin });
+        }
+    }
+
+    /// A task for a connection that is dialled at a server's program.
+    pub fn dial(self: &Rc<Self>, id: ExternalId, to: SocketAddr) -> impl Future<Output = ()> + 'static {
+        let (bridge, stream) = (Rc::clone(self), self.begin(id));
+        async move {
+            let connected = TcpStream::connect(to).await;
+            bridge.simulation.borrow_mut().external_answers(id, connected.is_ok());
+            if let Ok(connected) = connected {
+                let said = |said: Said| bridge.said.borrow_mut().push((id, said));
+                stream.carry(connected, |event| said(Said::from(event))).await;
+                said(Said::End(ExternalEnd::Closed));
+            }
+            bridge.streams.borrow_mut().remove(&id);
+        }
+    }
+
+    /// A task for a connection that a program has made to a server of the scenario, if that takes it.
+    pub fn accept(
+        self: &Rc<Self>,
+        server: u32,
+        connected: TcpStream,
+        from: SocketAddr,
+    ) -> Option<impl Future<Output = ()> + 'static> {
+        let address = Identity::group(&from.ip().to_string());
+        let id = self.simulation.borrow_mut().external_connects(server, address)?;
+        let (bridge, stream) = (Rc::clone(self), self.begin(id));
+        Some(async move {
+            let said = |said: Said| {
+                let mut simulation = bridge.simulation.borrow_mut();
+                match said {
+                    Said::Bytes(bytes) => simulation.external_sends(id, &bytes),
+                    Said::End(end) => simulation.external_ends(id, end),
+                }
+            };
+            stream.carry(connected, |event| said(Said::from(event))).await;
+            said(Said::End(ExternalEnd::Closed));
+            bridge.streams.borrow_mut().remove(&id);
+        })
+    }
+
+    fn begin(&self, id: ExternalId) -> StreamHandle {
+        let stream = StreamHandle::default();
+        self.streams.borrow_mut().insert(id, stream.clone());
+        stream
+    }
+}
+
+impl From<StreamEvent<'_>> for Said {
+    fn from(event: StreamEvent<'_>) -> Said {
+        match event {
+            StreamEvent::Received(bytes) => Said::Bytes(bytes.to_vec()),
+            StreamEvent::Eof => Said::End(ExternalEnd::Fin),
+            StreamEvent::Reset => Said::End(ExternalEnd::Reset),
+        }
+    }
+}
