@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Holds deploy/shakedown.sbatch to what it promises, on a cluster of one node on loopback: a sweep, and then a hunt, as an
-# array job of four shares, one of which is killed and requeued, merges to the very files of one undisturbed one.
+# Tests deploy/shakedown.sbatch on a cluster of one node on loopback: a sweep, and then a hunt, run as an
+# array job of four shards, one of which is killed and requeued. The merged files must be those of one uninterrupted run.
 #
 #   deploy/try-slurm.sh [path to the shakedown binary]
 #
-# Needs root on Debian: installs slurm-wlm and munge where they are missing. Everything else lives in a temporary folder, and
-# only processes that it started are ended.
+# Needs root on Debian: installs slurm-wlm and munge if they are missing. Everything else is in a temporary folder, and
+# the script ends only processes that it started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -26,7 +26,7 @@ finish() {
 }
 trap finish EXIT
 
-# Credentials of the cluster's own, so that the machine's are left alone.
+# The cluster has credentials of its own, so that the machine's are not touched.
 mkdir -p "$place/munge" "$place/state" "$place/spool"
 chmod 711 "$place/munge"
 dd if=/dev/urandom of="$place/munge/key" bs=1024 count=1 status=none
@@ -80,8 +80,8 @@ fi
 
 cd "$place"
 
-# as_array_job NAME RUNS COMMAND SCENARIO SEEDS [OPTION...]: in one piece; then as four tasks, the third of which is killed and
-# requeued once RUNS says that it has done something but not all; then both compared.
+# as_array_job NAME RUNS COMMAND SCENARIO SEEDS [OPTION...]: runs the command once; then as four tasks, the third of which is killed and
+# requeued once RUNS shows that it is partly done; then compares both.
 as_array_job() {
     local name=$1 runs=$2 command=$3 scenario=$4 seeds=$5 job partial left
     shift 5
@@ -101,10 +101,10 @@ as_array_job() {
     done
     echo "$name: task 2 has done $($runs "$partial") runs: killed and requeued"
     scontrol requeue "${job}_2"
-    # Who was requeued is held back for a while, unless told.
+    # Slurm delays a requeued task, unless it is released.
     for _ in $(seq 600); do
         scontrol release "${job}_2" 2> /dev/null || true
-        # An answer that all are over; a busy controller may give none, or not know yet whom it requeues.
+        # The answer must say that all tasks have ended; a busy controller may not answer, or not know yet which tasks it requeues.
         if left=$(squeue --noheader --jobs="$job" 2> /dev/null) && [ -z "$left" ] && [ "$($runs "$partial")" -eq 0 ]; then break; fi
         scontrol update JobId="${job}_2" StartTime=now 2> /dev/null || true
         sleep 0.5
@@ -117,7 +117,7 @@ as_array_job() {
     echo
     cd ..
 }
-# Of how many runs a share has kept something so far. $1 is a pattern: the folder's name has a hash in it.
+# The number of runs that a shard has recorded so far. $1 is a pattern, because the folder's name contains a hash.
 # shellcheck disable=SC2086
 rows() { cat $1/rows.jsonl 2> /dev/null | wc -l; }
 # shellcheck disable=SC2086
@@ -125,7 +125,7 @@ seen() { grep -ohE '"runs": [0-9]+' $1/hunt.json 2> /dev/null | grep -oE '[0-9]+
 
 scenarios=$repository/scenarios
 as_array_job sweep rows sweep "$scenarios/failover.toml" 0..120 --set clients.players.count=500 --quiet
-# One that finds nothing.
+# A hunt that finds nothing.
 as_array_job hunt seen hunt "$scenarios/chaos.toml" 0..3000
-# One that finds something, in another share than the one that is killed.
+# A hunt that finds something, in another shard than the one that is killed.
 as_array_job find seen hunt "$scenarios/chaos.toml" 0..3000 --set 'expect."lost.total"="<= 86"'

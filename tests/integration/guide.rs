@@ -334,7 +334,7 @@ fn list_shows_what_scenarios_ask() {
     let listed = text(&listed.stdout);
     let failover = "scenarios/failover.toml
     One of three gateways dies under 10,000 players
-    How long until 99 % of those it took down are open again, and does anyone else notice?
+    How long until 99 % of the affected sessions are open again, and are other sessions affected?
     variants: ";
     assert!(listed.contains(failover), "{listed}");
     let entries: Vec<&str> = listed.split("\n\n").collect();
