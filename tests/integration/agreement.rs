@@ -300,6 +300,25 @@ fn rest(events: &[Event]) -> BTreeMap<String, u32> {
     all
 }
 
+/// Both drivers tell the same story, to the nanosecond: what the simulator tells.
+fn agree(name: &str, scenario: &Scenario) -> Vec<Event> {
+    let [(ours, simulated), (theirs, carried)] = both(scenario);
+    if let Some(difference) = first_difference(scenario, &lives(&ours), &lives(&theirs)) {
+        panic!("{name}: {difference}");
+    }
+    let others = [rest(&ours), rest(&theirs)];
+    for (event, count) in &others[0] {
+        assert_eq!(others[1].get(event), Some(count), "{name}: {event}");
+    }
+    assert_eq!(others[0].len(), others[1].len(), "{name}");
+    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics, "{name}");
+    let series = |finished: &Finished| format!("{:?}", finished.measured.series);
+    assert_eq!(series(&simulated), series(&carried), "{name}");
+    assert_eq!(simulated.violations, carried.violations, "{name}");
+    assert!(!carried.deviations.is_empty() && carried.driver == "turmoil");
+    ours
+}
+
 #[test]
 fn every_committed_scenario_tells_the_same_story_over_turmoil_or_is_refused() {
     let names: BTreeSet<String> = COMMITTED.iter().map(|(name, _)| (*name).to_string()).collect();
@@ -314,22 +333,8 @@ fn every_committed_scenario_tells_the_same_story_over_turmoil_or_is_refused() {
             Both(sets) => sets,
         };
         assert_eq!(turmoil::refused(&load(name, &[], None)), Vec::<String>::new(), "{name} as it is");
-        let scenario = load(name, sets, None);
-        let [(ours, simulated), (theirs, carried)] = both(&scenario);
-        let (ours, theirs, others) = (lives(&ours), lives(&theirs), [rest(&ours), rest(&theirs)]);
-        if let Some(difference) = first_difference(&scenario, &ours, &theirs) {
-            panic!("{name}: {difference}");
-        }
-        for (event, count) in &others[0] {
-            assert_eq!(others[1].get(event), Some(count), "{name}: {event}");
-        }
-        assert_eq!(others[0].len(), others[1].len(), "{name}");
-        assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics, "{name}");
-        let series = |finished: &Finished| format!("{:?}", finished.measured.series);
-        assert_eq!(series(&simulated), series(&carried), "{name}");
-        assert_eq!(simulated.violations, carried.violations, "{name}");
-        assert!(!carried.deviations.is_empty() && carried.driver == "turmoil");
-        let most = ours.values().map(Vec::len).max();
+        let ours = agree(name, &load(name, sets, None));
+        let most = lives(&ours).values().map(Vec::len).max();
         assert!(most > Some(3), "{name}: nothing happens in it");
     }
 }
@@ -436,13 +441,7 @@ at = "3600ms"
 fn resets_strike_the_same_connections_over_turmoil() {
     let scenario = loaded(RESET);
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
-    let [(ours, simulated), (theirs, carried)] = both(&scenario);
-    let [one, other] = [&ours, &theirs].map(|events| lives(events));
-    if let Some(difference) = first_difference(&scenario, &one, &other) {
-        panic!("{difference}");
-    }
-    assert_eq!(rest(&ours), rest(&theirs));
-    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics);
+    let ours = agree("reset", &scenario);
     let reset = |event: &&Event| matches!(event.kind, Kind::Fault(_, fault::Event::Reset { .. }));
     assert!(ours.iter().filter(reset).count() > 100);
 }
@@ -451,46 +450,25 @@ fn resets_strike_the_same_connections_over_turmoil() {
 fn bytes_wait_for_each_other_to_the_nanosecond_over_turmoil() {
     let scenario = loaded(NARROW);
     assert_eq!(turmoil::refused(&scenario), Vec::<String>::new());
-    let [(ours, simulated), (theirs, carried)] = both(&scenario);
-    let [one, other] = [&ours, &theirs].map(|events| lives(events));
-    if let Some(difference) = first_difference(&scenario, &one, &other) {
-        panic!("{difference}");
-    }
-    assert_eq!(rest(&ours), rest(&theirs));
-    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics);
+    let ours = agree("narrow", &scenario);
     let dropped = |event: &&Event| matches!(event.kind, Kind::Network(_, network::Event::QueueFull { .. }));
     let dropped = ours.iter().filter(dropped).count();
     assert!(dropped > 50, "{dropped}");
 }
 
-/// A scenario of no question of its own, in which everything is struck: the same to the nanosecond.
-fn agrees_to_the_nanosecond(name: &str, text: &str) {
-    let scenario = loaded(text);
-    let [(ours, simulated), (theirs, carried)] = both(&scenario);
-    if let Some(difference) = first_difference(&scenario, &lives(&ours), &lives(&theirs)) {
-        panic!("{name}: {difference}");
-    }
-    let (ours, theirs) = (rest(&ours), rest(&theirs));
-    for (event, count) in &ours {
-        assert_eq!(theirs.get(event), Some(count), "{name}: {event}");
-    }
-    assert_eq!(ours.len(), theirs.len(), "{name}");
-    assert_eq!(simulated.measured.summary.metrics, carried.measured.summary.metrics, "{name}");
-}
-
 #[test]
 fn proxies_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("proxies", include_str!("../data/proxies.toml"));
+    agree("proxies", &loaded(include_str!("../data/proxies.toml")));
 }
 
 #[test]
 fn calls_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("calls", include_str!("../data/calls.toml"));
+    agree("calls", &loaded(include_str!("../data/calls.toml")));
 }
 
 #[test]
 fn balancers_are_struck_over_turmoil_as_in_the_simulator() {
-    agrees_to_the_nanosecond("balancers", include_str!("../data/balancers.toml"));
+    agree("balancers", &loaded(include_str!("../data/balancers.toml")));
 }
 
 #[test]

@@ -555,7 +555,9 @@ fn tls_takes_its_round_trips_and_is_resumed_on_real_sockets() {
 fn servers_have_certificates_that_clients_can_trust() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("secured.toml");
-    std::fs::write(&file, SECURED.replace("newer", "gateway")).unwrap();
+    // Nothing strikes the servers, which a slow machine would meet at any moment.
+    let calm = SECURED.split("[faults.").next().unwrap();
+    std::fs::write(&file, calm.replace("newer", "gateway")).unwrap();
     let (child, ports) = served(place.path(), &file);
     let (ports, place) = (&ports, &place);
     let load_it = |name: &str, host: &str, trusts: bool| {
