@@ -1,6 +1,6 @@
 //! What real sockets can't honour: refused before the run, all of it at once, rather than left out silently.
 
-use super::Part;
+use super::setup::Part;
 use shakedown_core::fault::Kind;
 use shakedown_core::network::{self, Overflow};
 use shakedown_core::scenario::Scenario;

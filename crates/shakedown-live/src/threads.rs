@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::sockets::Share;
-use super::{Ended, LOOK, Progress, Setup, alone};
+use super::network::Share;
+use super::run::{LOOK, alone};
+use super::setup::{Ended, Progress, Setup};
 use shakedown_core::event::Event;
 use shakedown_core::record::Recorder;
 use shakedown_core::scenario::Scenario;

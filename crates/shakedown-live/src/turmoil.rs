@@ -8,6 +8,7 @@
 mod bridge;
 mod programs;
 mod refuse;
+mod report;
 mod world;
 
 use std::io;
@@ -16,22 +17,17 @@ use std::rc::Rc;
 use shakedown_core::driver::sim::Simulation;
 use shakedown_core::record::Recorder;
 use shakedown_core::scenario::Scenario;
-use shakedown_core::time::{Nanos, Timestamp};
+use shakedown_core::time::Timestamp;
 
-use super::Progress;
 use super::events::Events;
+use super::setup::Progress;
 use bridge::Bridge;
 use world::TurmoilWorld;
 
-pub use programs::{
-    ClientContext, ClientProgram, ProgramReport, Programs, Reporter, Result, ServerContext, ServerProgram,
-};
+pub use programs::{ClientContext, ClientProgram, Programs, Result, ServerContext, ServerProgram};
 pub use refuse::{refused, refused_with};
-
-/// How often turmoil moves what is under way. Below 1 ms it would lose time, as tokio's timers have whole ones.
-pub const TICK: Nanos = Nanos::from_millis(1);
-/// A way that is shorter than this can't be kept: a connect and its answer take turmoil two ticks.
-pub const SHORTEST_WAY: Nanos = Nanos::from_millis(2);
+pub use report::{ProgramReport, Reporter};
+pub use world::{SHORTEST_WAY, TICK};
 
 /// What a run came to, besides its events.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +69,7 @@ pub fn run_with(
     if programs.clients.is_empty() && programs.servers.is_empty() {
         return Ok((simulate(scenario, recorder, watch), ProgramReport::default()));
     }
-    let bridge = Rc::new(Bridge::new(scenario, programs));
+    let bridge = Rc::new(Bridge::new(scenario, programs.groups(scenario), programs.servers(scenario)));
     let mut world = TurmoilWorld::new(scenario, programs, &bridge);
     let mut events = Events::default();
     let end = Timestamp::ZERO + scenario.duration();

@@ -34,7 +34,8 @@ pub enum Caller {
 }
 
 impl Caller {
-    fn side(self) -> Side {
+    /// The side of the links that it is on.
+    pub fn side(self) -> Side {
         match self {
             Caller::Client { group, .. } => Side::Clients(group),
             Caller::Server(server) => Side::Server(server),

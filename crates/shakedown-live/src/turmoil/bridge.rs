@@ -20,8 +20,8 @@ use shakedown_core::time::Timestamp;
 use turmoil::net::TcpStream;
 
 use super::super::events::Events;
-use super::super::stream::{ByteStream, StreamEvent, StreamHandle};
-use super::programs::{ProgramReport, Programs};
+use super::super::network::{ByteStream, StreamEvent, StreamHandle};
+use super::report::ProgramReport;
 
 impl ByteStream for TcpStream {
     // turmoil sends RST where something was left unread, and can't be asked to.
@@ -50,15 +50,9 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
-    pub fn new(scenario: &Scenario, programs: &Programs) -> Bridge {
-        let groups = (0..).zip(scenario.clients().keys()).filter(|(_, name)| programs.clients.contains_key(*name));
-        let of_program = |group: usize| {
-            let group = scenario.groups().get_index(group);
-            group.is_some_and(|(name, _)| programs.servers.contains_key(name))
-        };
-        let servers = (0..).zip(scenario.servers()).filter(|(_, server)| of_program(server.group));
-        let groups: BTreeSet<u16> = groups.map(|(number, _)| number).collect();
-        let simulation = Simulation::with_external(scenario, groups, servers.map(|(number, _)| number).collect());
+    /// Programs play these client groups and servers.
+    pub fn new(scenario: &Scenario, groups: BTreeSet<u16>, servers: BTreeSet<u32>) -> Bridge {
+        let simulation = Simulation::with_external(scenario, groups, servers);
         Bridge {
             simulation: RefCell::new(simulation),
             seed: scenario.seed(),

@@ -1,22 +1,22 @@
 //! The user's own programs among a scenario's servers and clients: what they are given, and what they tell.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::bridge::Bridge;
+use super::report::{Reporter, now};
 use shakedown_core::client::{End, Event, Failure};
 use shakedown_core::event::Kind;
 use shakedown_core::network::{self, SynAnswer};
 use shakedown_core::rng::{Identity, KeyedRng, Purpose};
+use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
 
 /// What a program comes to.
@@ -37,46 +37,21 @@ pub struct Programs {
     pub clients: BTreeMap<String, ClientProgram>,
 }
 
-/// What programs reported, besides the events of sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProgramReport {
-    /// How often each thing was counted.
-    pub counts: BTreeMap<String, u64>,
-    /// What should not have been: when, who said it, and what.
-    pub failures: Vec<(Timestamp, String, String)>,
-}
-
-/// The virtual time, as a program's host has it.
-fn now() -> Timestamp {
-    let elapsed = turmoil::sim_elapsed().unwrap_or_default();
-    Timestamp(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// Tells what a program noticed, from any task of its host.
-#[derive(Debug, Clone)]
-pub struct Reporter {
-    name: String,
-    report: Arc<Mutex<ProgramReport>>,
-}
-
-impl Reporter {
-    pub(super) fn new(name: &str, bridge: &Bridge) -> Reporter {
-        Reporter { name: name.to_string(), report: Arc::clone(&bridge.report) }
+impl Programs {
+    /// The client groups that programs play, by number.
+    pub(super) fn groups(&self, scenario: &Scenario) -> BTreeSet<u16> {
+        let groups = (0..).zip(scenario.clients().keys()).filter(|(_, name)| self.clients.contains_key(*name));
+        groups.map(|(number, _)| number).collect()
     }
 
-    /// Counts something: see the outcome's `counts`.
-    pub fn count(&self, what: &str) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        *report.counts.entry(what.to_string()).or_default() += 1;
-    }
-
-    /// Says that something is as it should not be: the run has not held.
-    pub fn fail(&self, what: impl Display) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        // In order of time and name: see `Bridge::hear`.
-        let failure = (now(), self.name.clone(), what.to_string());
-        let place = report.failures.partition_point(|other| *other <= failure);
-        report.failures.insert(place, failure);
+    /// The servers that programs play, by number.
+    pub(super) fn servers(&self, scenario: &Scenario) -> BTreeSet<u32> {
+        let is_meant = |group: usize| {
+            let group = scenario.groups().get_index(group);
+            group.is_some_and(|(name, _)| self.servers.contains_key(name))
+        };
+        let servers = (0..).zip(scenario.servers()).filter(|(_, server)| is_meant(server.group));
+        servers.map(|(number, _)| number).collect()
     }
 }
 
@@ -114,7 +89,7 @@ impl ServerContext {
 
     /// What tells what was noticed, besides the measures.
     pub fn reporter(&self) -> Reporter {
-        Reporter::new(&self.name, &self.bridge)
+        Reporter::new(&self.name, &self.bridge.report)
     }
 }
 
@@ -297,6 +272,6 @@ impl ClientContext {
 
     /// What tells what was noticed, besides the measures.
     pub fn reporter(&self) -> Reporter {
-        Reporter::new(&self.name, &self.bridge)
+        Reporter::new(&self.name, &self.bridge.report)
     }
 }

@@ -1,6 +1,7 @@
 //! What turmoil can't honour: refused before the run, all of it at once, rather than left out silently.
 
-use super::{Programs, SHORTEST_WAY};
+use super::programs::Programs;
+use super::world::SHORTEST_WAY;
 use shakedown_core::fault::{Fault, Kind};
 use shakedown_core::network;
 use shakedown_core::quantity::Loss;

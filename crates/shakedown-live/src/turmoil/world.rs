@@ -11,11 +11,16 @@ use shakedown_core::driver::sim::external::Effect;
 use shakedown_core::fault::Side;
 use shakedown_core::rng::Identity;
 use shakedown_core::scenario::Scenario;
+use shakedown_core::time::Nanos;
 use turmoil::net::TcpListener;
 
-use super::TICK;
 use super::bridge::Bridge;
 use super::programs::{ClientContext, Programs, ServerContext};
+
+/// How often turmoil moves what is under way. Below 1 ms it would lose time, as tokio's timers have whole ones.
+pub const TICK: Nanos = Nanos::from_millis(1);
+/// A way that is shorter than this can't be kept: a connect and its answer take turmoil two ticks.
+pub const SHORTEST_WAY: Nanos = Nanos::from_millis(2);
 
 /// Sessions of one host at most, unless there are more than all hosts would have: looking for a free port takes as long
 /// as there are connections.
@@ -116,11 +121,7 @@ impl<'a> TurmoilWorld<'a> {
             }
         }
         let most = if programs.clients.is_empty() { SERVER_HOSTS } else { SERVER_HOSTS_APART };
-        let is_program = |group: usize| {
-            let group = scenario.groups().get_index(group);
-            group.is_some_and(|(name, _)| programs.servers.contains_key(name))
-        };
-        let own = scenario.servers().iter().filter(|server| !is_program(server.group)).count();
+        let own = scenario.servers().len() - programs.servers(scenario).len();
         let shared: Vec<Host> =
             (0..own.min(most)).map(|number| start(&mut sim, format!("shakedown-servers-{number}"))).collect();
         let (mut servers, mut external) = (Vec::new(), BTreeMap::new());

@@ -99,7 +99,7 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> 
 }
 
 /// Whose tickets are kept together: a client process, by its group and number there, or a server, and whom they are for.
-pub(super) type Keeper = (Option<u16>, u32, u32);
+pub(crate) type Keeper = (Option<u16>, u32, u32);
 
 /// What the ends of a run have in common, and what each keeps.
 #[derive(Default)]

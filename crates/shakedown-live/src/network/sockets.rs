@@ -11,7 +11,7 @@ use shakedown_core::time::Timestamp;
 
 /// The machine's own network.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     start: Instant,
     share: Share,
     alarm: Alarm,
@@ -19,7 +19,7 @@ pub(super) struct Sockets {
 
 /// Which client hosts a thread has: every `of`th.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(crate) struct Share {
     pub number: u32,
     pub of: u32,
 }

@@ -22,14 +22,14 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_MAX: usize = 1 << 20;
 
 /// A stream of bytes that can be reset.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {
     /// From now on, dropping it sends RST.
     fn reset_on_drop(&self);
 }
 
 /// What comes out of a connection.
 #[derive(Debug)]
-pub(super) enum StreamEvent<'a> {
+pub(crate) enum StreamEvent<'a> {
     /// Bytes.
     Received(&'a [u8]),
     /// FIN.
@@ -78,7 +78,7 @@ impl State {
 
 /// The driver's handle on an end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StreamHandle(Rc<RefCell<State>>);
+pub(crate) struct StreamHandle(Rc<RefCell<State>>);
 
 impl StreamHandle {
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -1,0 +1,354 @@
+//! The network: its connections, what it is asked, and what it is told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::{Rc, Weak};
+
+use shakedown_core::event::Kind;
+use shakedown_core::fault::{self, Fault};
+use shakedown_core::machine::{CloseMode, ConnectionId};
+use shakedown_core::network::{Event, Links, SynSchedule, Way};
+use shakedown_core::rng::{Identity, Seed};
+use shakedown_core::scenario::Scenario;
+use shakedown_core::server::{Plan, TlsKeys};
+use shakedown_core::time::Timestamp;
+use tokio::net::TcpListener;
+
+use super::super::schedule::{Schedule, Sleep};
+use super::super::setup::{Part, Setup};
+use super::bottlenecks::Bottlenecks;
+use super::connection::{Connection, ConnectionKey, Notice, PeerId, Segment, ServerEnd};
+use super::effects::{Effect, Listener, Nobody, Owner, SocketInput, Timer};
+use super::ports::Port;
+use super::sockets::Sockets;
+use super::stream::StreamHandle;
+use super::tls::Tls;
+
+/// Connections, and what lies between their ends.
+pub(crate) struct Network {
+    pub now: Timestamp,
+    pub sockets: Rc<Sockets>,
+    pub(super) part: Part,
+    pub(super) seed: Seed,
+    pub(super) owner: Weak<dyn Owner>,
+    pub(super) timers: Schedule<Timer>,
+    pub(super) effects: VecDeque<Effect>,
+    pub(super) links: Links,
+    pub(super) bottlenecks: Option<Box<Bottlenecks>>,
+    pub(super) syn_schedule: SynSchedule,
+    pub(super) faults: Vec<Fault>,
+    /// Partitions and longer ways that last: their numbers among the faults.
+    pub(super) partitions: Vec<u32>,
+    pub(super) latency_faults: Vec<u32>,
+    /// The servers' ports, by server.
+    pub(super) ports: Vec<Port>,
+    /// Where servers listen.
+    pub(super) places: BTreeMap<u32, SocketAddr>,
+    pub(super) connections: BTreeMap<ConnectionKey, Connection>,
+    pub(super) next_key: u64,
+    /// Connections that servers opened: both of their ends are here.
+    pub(super) calls: usize,
+    /// Connections by the address that they are dialled from.
+    pub(super) by_address: BTreeMap<SocketAddr, ConnectionKey>,
+    pub(super) sources: Vec<IpAddr>,
+    pub(super) next_source: usize,
+    pub(super) connections_max: usize,
+    pub(super) tls: Tls,
+    pub(super) strangers: u64,
+    /// Connections that were closed at once, as there were too many.
+    pub over_limit: u64,
+    /// Streams of hosts without power.
+    pub(super) silent: Vec<(u32, StreamHandle)>,
+}
+
+/// What the ends of a run's connections have in common.
+fn tls(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
+    let mut tls = Tls::default();
+    if setup.part == Part::Clients {
+        if setup.targets.values().any(|address| address.secure) {
+            tls.trust(&setup.roots, setup.insecure)?;
+        }
+        return Ok(tls);
+    }
+    let Some(authority) = &setup.authority else { return Ok(tls) };
+    if setup.part == Part::Both {
+        tls.trust(&[authority.certificate()], false)?;
+    }
+    for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
+        let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
+        for (server, entry) in members() {
+            tls.equip(server, &entry.name, setup.bind, plan, authority)?;
+        }
+        if plan.tls_keys() == TlsKeys::Shared {
+            tls.share_keys(members().map(|(server, _)| server));
+        }
+    }
+    Ok(tls)
+}
+
+impl Network {
+    pub fn new(
+        sockets: Rc<Sockets>,
+        scenario: &Scenario,
+        setup: &Setup,
+        plans: &[Plan],
+        listeners: Vec<Option<TcpListener>>,
+        places: BTreeMap<u32, SocketAddr>,
+        sleep: &Rc<Sleep>,
+    ) -> io::Result<Network> {
+        let seed = scenario.seed();
+        let ports = (0..).zip(listeners).zip(scenario.servers()).map(|((server, listener), entry)| {
+            let backlog = scenario.groups()[entry.group].backlog;
+            Port::new(listener, backlog, Identity::group(&entry.name), setup.programs.contains_key(&server))
+        });
+        Ok(Network {
+            now: Timestamp::ZERO,
+            sockets,
+            part: setup.part,
+            seed,
+            owner: Weak::<Nobody>::new(),
+            timers: Schedule::new(sleep),
+            effects: VecDeque::new(),
+            links: Links::new(seed, scenario.routes()),
+            bottlenecks: if setup.part == Part::Both { Bottlenecks::new(scenario) } else { None },
+            syn_schedule: scenario.network().syn_retries.schedule(),
+            faults: if setup.part == Part::Clients { Vec::new() } else { scenario.faults().to_vec() },
+            partitions: Vec::new(),
+            latency_faults: Vec::new(),
+            ports: ports.collect(),
+            places,
+            connections: BTreeMap::new(),
+            next_key: 0,
+            calls: 0,
+            by_address: BTreeMap::new(),
+            sources: setup.sources.clone(),
+            next_source: 0,
+            connections_max: setup.connections_max,
+            tls: tls(scenario, setup, plans)?,
+            strangers: 0,
+            over_limit: 0,
+            silent: Vec::new(),
+        })
+    }
+
+    /// Its tasks tell this owner what happens.
+    pub fn belong_to(&mut self, owner: Weak<dyn Owner>) {
+        self.owner = owner;
+    }
+
+    /// What is to be done next, of what the network asks.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When something is due next.
+    pub fn next_timer(&self) -> Timestamp {
+        self.timers.next()
+    }
+
+    /// Does what is due next.
+    pub fn run_timer(&mut self) {
+        match self.timers.pop() {
+            Some((_, Timer::Syn { key })) => self.syn(key),
+            Some((_, Timer::Arrival { key, way })) => self.arrived(key, way),
+            Some((_, Timer::Hop { number })) => self.hop(number),
+            Some((_, Timer::Retransmission { key, way })) => self.retransmitted(key, way),
+            None => {}
+        }
+    }
+
+    /// A socket's task has something to say.
+    pub fn handle(&mut self, input: SocketInput<'_>) {
+        self.now = self.sockets.now();
+        match input {
+            SocketInput::Listening(server, listener) => self.ports[server as usize].is_open(listener),
+            SocketInput::Accepted(server, stream, from) => self.accepted(server, stream, from),
+            SocketInput::Bound(key, address) => self.bound(key, address),
+            SocketInput::Connected(key) => self.connected(key),
+            SocketInput::NotConnected(key, error) => self.not_connected(key, error),
+            SocketInput::Read(key, way, event) => self.read(key, way, event),
+            SocketInput::Failed(error) => self.effects.push_back(Effect::Fail(error)),
+        }
+    }
+
+    pub(super) fn notify(&mut self, key: ConnectionKey, way: Way, notice: Notice) {
+        self.effects.push_back(Effect::Notify(key, way, notice));
+    }
+
+    pub(super) fn record(&mut self, server: u32, event: Event) {
+        self.effects.push_back(Effect::Record(Kind::Network(server, event)));
+    }
+
+    /// Who listens at the end of a way.
+    pub fn listener(&self, key: ConnectionKey, way: Way) -> Option<Listener> {
+        let connection = self.connections.get(&key)?;
+        match way {
+            Way::ToServer if connection.server_end != ServerEnd::Accepted => None,
+            Way::ToServer => {
+                connection.server_number.map(|number| Listener::Server(connection.server, ConnectionId(number)))
+            }
+            Way::ToClient => self.opener(key).map(|(peer, number)| Listener::Opener(peer, number)),
+        }
+    }
+
+    /// Who opened a connection and has not closed it, and its number for it.
+    pub fn opener(&self, key: ConnectionKey) -> Option<(PeerId, ConnectionId)> {
+        let connection = self.connections.get(&key).filter(|connection| !connection.client_closed)?;
+        connection.opener.map(|opener| (opener.peer, opener.number))
+    }
+
+    /// Who opened a connection, as network events write it; nobody that the scenario knows of a stranger's.
+    pub fn opener_code(&self, key: ConnectionKey) -> Option<u32> {
+        let connection = self.connections.get(&key)?;
+        connection.opener.map(|_| connection.code())
+    }
+
+    pub(super) fn add(&mut self, connection: Connection) -> ConnectionKey {
+        let key = ConnectionKey(self.next_key);
+        self.next_key += 1;
+        self.calls += usize::from(is_call(&connection));
+        self.connections.insert(key, connection);
+        key
+    }
+
+    /// Forgets a connection that nobody will hear of again.
+    pub(super) fn reap(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get(&key) else { return };
+        let server_done = match connection.server_end {
+            ServerEnd::Closed => true,
+            _ if connection.of_program => connection.to_client.stream.is_none(),
+            ServerEnd::Accepted => false,
+            // Where the socket is up, its server is about to accept it.
+            ServerEnd::None => {
+                self.part == Part::Clients || connection.address.is_none() || connection.to_server.stream.is_none()
+            }
+        };
+        if !connection.client_closed || !server_done {
+            return;
+        }
+        self.forget_gaps(key);
+        let Some(connection) = self.connections.remove(&key) else { return };
+        self.calls -= usize::from(is_call(&connection));
+        if let Some(address) = connection.address
+            && self.by_address.get(&address) == Some(&key)
+        {
+            self.by_address.remove(&address);
+        }
+    }
+
+    /// The opener closes its end.
+    pub fn close_client(&mut self, key: ConnectionKey, how: CloseMode) {
+        self.close_tls(key, Way::ToServer, how);
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let in_order = connection.of_program && connection.is_up();
+        if in_order {
+            // Its program hears of it a way later.
+            connection.client_closed = true;
+            return self.deliver(key, Way::ToServer, Segment::Closed(how));
+        }
+        connection.close_client(how);
+        self.reap(key);
+    }
+
+    /// The opener's end is over without its doing.
+    pub fn release(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.close_client(CloseMode::Fin);
+            self.reap(key);
+        }
+    }
+
+    /// The server closes its end.
+    pub fn close_server(&mut self, key: ConnectionKey, how: CloseMode) {
+        self.close_tls(key, Way::ToClient, how);
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.close_server(Some(how));
+        }
+        self.reap(key);
+    }
+
+    /// The process that has accepted a connection has this number for it.
+    pub fn number_at_server(&mut self, key: ConnectionKey, number: u32) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.server_number = Some(number);
+        }
+    }
+
+    /// A connection's server, what is drawn for it, and where it comes from.
+    pub fn origin(&self, key: ConnectionKey) -> Option<(u32, Identity, Identity)> {
+        let connection = self.connections.get(&key)?;
+        Some((connection.server, connection.identity, connection.host))
+    }
+
+    /// A way through a server is up: what comes in at either end is read no faster than it goes out at the other.
+    pub fn join(&self, before: ConnectionKey, behind: ConnectionKey) {
+        let ends = self.connections.get(&before).zip(self.connections.get(&behind));
+        let streams =
+            ends.and_then(|(before, behind)| before.to_server.stream.as_ref().zip(behind.to_client.stream.as_ref()));
+        if let Some((one, other)) = streams {
+            StreamHandle::join(one, other);
+        }
+    }
+
+    /// Faults, by number.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// A fault of links begins.
+    pub fn impair(&mut self, fault: u32, kind: fault::Kind) {
+        match kind {
+            fault::Kind::Partition => self.partitions.push(fault),
+            _ => self.latency_faults.push(fault),
+        }
+    }
+
+    /// It is over.
+    pub fn repair(&mut self, fault: u32) {
+        self.partitions.retain(|active| *active != fault);
+        self.latency_faults.retain(|active| *active != fault);
+    }
+
+    /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
+    pub fn reset(&mut self, fault: u32, window: u32) {
+        let mut struck = Vec::new();
+        for (key, connection) in &self.connections {
+            let Some(opener) = connection.opener.filter(|_| connection.is_established()) else { continue };
+            let (side, identity) = (opener.place.side(), connection.identity);
+            if self.faults[fault as usize].resets(self.seed, window, side, connection.server, identity) {
+                struck.push((connection.code(), opener.number.0, *key, opener.peer));
+            }
+        }
+        struck.sort_unstable_by_key(|(code, number, key, _)| (*code, *number, *key));
+        for (_, _, key, peer) in struck {
+            let Some(connection) = self.connections.get_mut(&key) else { continue };
+            if let Some(stream) = connection.to_client.stream.take() {
+                stream.close(CloseMode::Reset);
+                connection.to_server.forget();
+            }
+            if let PeerId::Session(session) = peer {
+                let kind = Kind::Fault(fault as u16, fault::Event::Reset { session });
+                self.effects.push_back(Effect::Record(kind));
+            }
+            self.notify(key, Way::ToClient, Notice::Reset);
+            self.put(key, Way::ToServer, self.now, Segment::Reset);
+        }
+    }
+
+    /// Everything is over: tasks find nobody to tell.
+    pub fn end(&mut self) {
+        self.owner = Weak::<Nobody>::new();
+        for port in &mut self.ports {
+            port.close();
+        }
+        for connection in self.connections.values() {
+            connection.kill();
+        }
+    }
+}
+
+/// Whether a server opened it.
+fn is_call(connection: &Connection) -> bool {
+    connection.opener.is_some_and(|opener| matches!(opener.peer, PeerId::Server(_)))
+}

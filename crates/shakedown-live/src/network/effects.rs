@@ -1,0 +1,83 @@
+//! What the network asks, and what it is told.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+use shakedown_core::event::Kind;
+use shakedown_core::machine::ConnectionId;
+use shakedown_core::network::Way;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection::{ConnectionKey, Notice, PeerId};
+use super::stream::StreamEvent;
+
+/// What the network asks of whoever has the machines.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// The machine at the end of a way is told something, if it still listens.
+    Notify(ConnectionKey, Way, Notice),
+    /// A server's process has accepted a connection: it wants a number for it.
+    Accepted(ConnectionKey),
+    /// What its TLS has to say leaves, after what the machine says to the notice before.
+    Flush(ConnectionKey, Way),
+    /// Something happened.
+    Record(Kind),
+    /// The run cannot go on.
+    Fail(io::Error),
+}
+
+/// Whom a notice is for: a machine, and its number for the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Listener {
+    Opener(PeerId, ConnectionId),
+    Server(u32, ConnectionId),
+}
+
+/// What is due in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A SYN comes to the host that it is for.
+    Syn { key: ConnectionKey },
+    /// Something comes to an end of a connection.
+    Arrival { key: ConnectionKey, way: Way },
+    /// Something comes to the next limit of bandwidth on its way.
+    Hop { number: u64 },
+    /// What a partition held up is sent again.
+    Retransmission { key: ConnectionKey, way: Way },
+}
+
+/// What the sockets' tasks have to say.
+#[derive(Debug)]
+pub(crate) enum SocketInput<'a> {
+    /// A port is open.
+    Listening(u32, Rc<TcpListener>),
+    /// A kernel has completed a connection to a server.
+    Accepted(u32, TcpStream, SocketAddr),
+    /// A connect has its address.
+    Bound(ConnectionKey, SocketAddr),
+    Connected(ConnectionKey),
+    NotConnected(ConnectionKey, io::Error),
+    /// A socket was read, at the end of a way.
+    Read(ConnectionKey, Way, StreamEvent<'a>),
+    Failed(io::Error),
+}
+
+/// Who has the network: the tasks of its sockets tell them what happens.
+pub(crate) trait Owner {
+    fn handle(&self, input: SocketInput<'_>);
+}
+
+/// Nobody has it any more.
+pub(super) struct Nobody;
+
+impl Owner for Nobody {
+    fn handle(&self, _: SocketInput<'_>) {}
+}
+
+/// Tells a network's owner something, if there still is one.
+pub(super) fn tell_owner(owner: &Weak<dyn Owner>, input: SocketInput<'_>) {
+    if let Some(owner) = owner.upgrade() {
+        owner.handle(input);
+    }
+}

@@ -1,0 +1,159 @@
+//! Servers' hosts: who listens, and what becomes of connections when a process is lost, stopped or started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use shakedown_core::machine::CloseMode;
+use shakedown_core::network::Way;
+use shakedown_core::server::Plan;
+use tokio::net::TcpListener;
+
+use super::connection::{Connection, ConnectionKey, PeerId, ServerEnd};
+use super::connections::Network;
+use super::effects::{Effect, SocketInput, tell_owner};
+use super::sockets::Sockets;
+
+/// How long after a failed accept the next one is tried, and how often a port is asked for again.
+const PAUSE: Duration = Duration::from_millis(10);
+const TRIES: u32 = 200;
+
+impl Network {
+    /// A server's port is closed.
+    pub fn stop_listening(&mut self, server: u32) {
+        self.ports[server as usize].close();
+    }
+
+    /// The port is open, and whatever comes is accepted.
+    pub fn listen(&mut self, server: u32) {
+        let Some(&place) = self.places.get(&server) else { return };
+        let port = &mut self.ports[server as usize];
+        port.stop_accepting();
+        let (owner, open, backlog) = (self.owner.clone(), port.listener.clone(), port.backlog);
+        let task = tokio::task::spawn_local(async move {
+            let listener = match open {
+                Some(listener) => listener,
+                None => match listen(place, backlog).await {
+                    Ok(listener) => Rc::new(listener),
+                    Err(error) => return tell_owner(&owner, SocketInput::Failed(error)),
+                },
+            };
+            tell_owner(&owner, SocketInput::Listening(server, Rc::clone(&listener)));
+            while owner.strong_count() > 0 {
+                match Sockets::accept(&listener).await {
+                    Ok((stream, from)) => tell_owner(&owner, SocketInput::Accepted(server, stream, from)),
+                    // No descriptor is free, or the client is gone already: the next one may do better.
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        });
+        self.ports[server as usize].accepting = Some(task.abort_handle());
+    }
+
+    /// A server's process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
+    pub fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
+        let port = &mut self.ports[server as usize];
+        (port.powered, port.hung) = (port.powered && kernel_lives, false);
+        port.close();
+        if let Err(error) = self.tls.lose_keys(server, plan) {
+            self.effects.push_back(Effect::Fail(error));
+        }
+        let is_accepted = |connection: &Connection| {
+            connection.server == server
+                && connection.server_end != ServerEnd::Closed
+                && connection.to_server.stream.is_some()
+        };
+        for key in self.keys(is_accepted) {
+            let Some(connection) = self.connections.get_mut(&key) else { continue };
+            if kernel_lives {
+                connection.close_server(None);
+            } else if let Some(stream) = connection.to_server.stream.take() {
+                stream.mute();
+                self.silent.push((server, stream));
+                connection.close_server(None);
+                self.stop_repeating(key, Way::ToClient);
+            }
+            self.reap(key);
+        }
+        for key in self.keys(|connection| is_opened_by(connection, server)) {
+            if !kernel_lives {
+                self.stop_repeating(key, Way::ToServer);
+            }
+            let Some(connection) = self.connections.get_mut(&key) else { continue };
+            if !kernel_lives && let Some(stream) = connection.to_client.stream.take() {
+                stream.mute();
+                self.silent.push((server, stream));
+            }
+            match connection.of_program && kernel_lives {
+                true => self.close_client(key, CloseMode::Fin),
+                false => {
+                    connection.kill_client();
+                    self.reap(key);
+                }
+            }
+        }
+    }
+
+    /// A server's process is started, be it that its host boots first.
+    pub fn process_started(&mut self, server: u32) {
+        self.ports[server as usize].powered = true;
+        self.silent.retain(|(of, stream)| {
+            if *of == server {
+                stream.forget();
+            }
+            *of != server
+        });
+    }
+
+    /// A server's process is stopped: nothing is read, nothing accepted.
+    pub fn process_hung(&mut self, server: u32) {
+        let port = &mut self.ports[server as usize];
+        port.hung = true;
+        port.stop_accepting();
+        self.hold(server, true);
+    }
+
+    /// It goes on. What has come meanwhile is taken in.
+    pub fn process_goes_on(&mut self, server: u32) {
+        self.ports[server as usize].hung = false;
+        self.hold(server, false);
+        for key in self.keys(|connection| connection.server == server) {
+            self.arrived(key, Way::ToServer);
+        }
+        for key in self.keys(|connection| is_opened_by(connection, server)) {
+            self.arrived(key, Way::ToClient);
+        }
+    }
+
+    fn hold(&self, server: u32, held: bool) {
+        for connection in self.connections.values() {
+            let accepted = connection.to_server.stream.as_ref().filter(|_| connection.server == server);
+            let opened = connection.to_client.stream.as_ref().filter(|_| is_opened_by(connection, server));
+            accepted.into_iter().chain(opened).for_each(|stream| stream.hold(held));
+        }
+    }
+
+    fn keys(&self, is_meant: impl Fn(&Connection) -> bool) -> Vec<ConnectionKey> {
+        self.connections.iter().filter(|(_, connection)| is_meant(connection)).map(|(key, _)| *key).collect()
+    }
+}
+
+/// Whether a server opened a connection, and has not closed it.
+fn is_opened_by(connection: &Connection, server: u32) -> bool {
+    let opener = connection.opener.filter(|_| !connection.client_closed);
+    opener.is_some_and(|opener| opener.peer == PeerId::Server(server))
+}
+
+/// Opens a port that was closed a moment ago.
+async fn listen(place: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match Sockets::listen(place, backlog) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => tries += 1,
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{place} can't be opened again: {error}"))),
+            listener => return listener,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,28 @@
+//! The network of a run: its connections over real sockets, and what lies between their ends.
+//!
+//! The sockets are on one machine, where everything arrives at once. So what was read from a socket is kept, in order, for
+//! as long as it would be under way, and only then given to its machine (`delivery.rs`); a connect is made when its SYN would
+//! arrive, and answered as much later (`connect.rs`). The network knows no machine: it is asked to connect, to send and to
+//! close, is told of what sockets do ([`SocketInput`]) and of what is due ([`Timer`]), and returns [`Effect`]s.
+
+mod bandwidth;
+mod bottlenecks;
+mod connect;
+mod connection;
+mod connections;
+mod delivery;
+mod effects;
+mod hosts;
+mod ports;
+mod secure;
+mod sockets;
+mod stream;
+pub(crate) mod tls;
+
+pub(crate) use connection::{ConnectionKey, Notice, Opener, PeerId};
+pub(crate) use connections::Network;
+pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
+pub(crate) use sockets::{Share, Sockets};
+#[cfg(feature = "turmoil")]
+pub(crate) use stream::{ByteStream, StreamEvent, StreamHandle};
+pub use tls::{Authority, certificates};

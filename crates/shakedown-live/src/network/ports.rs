@@ -1,0 +1,43 @@
+//! Servers' ports.
+
+use std::rc::Rc;
+
+use shakedown_core::rng::Identity;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// A server's port, and what the network knows of its host.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub identity: Identity,
+    pub of_program: bool,
+    pub powered: bool,
+    /// The process is stopped.
+    pub hung: bool,
+    pub backlog: u32,
+    pub listener: Option<Rc<TcpListener>>,
+    pub accepting: Option<AbortHandle>,
+}
+
+impl Port {
+    pub fn new(listener: Option<TcpListener>, backlog: u32, identity: Identity, of_program: bool) -> Port {
+        let listener = listener.map(Rc::new);
+        Port { identity, of_program, powered: true, hung: false, backlog, listener, accepting: None }
+    }
+
+    pub fn is_open(&mut self, listener: Rc<TcpListener>) {
+        self.listener = Some(listener);
+    }
+
+    /// Nothing is accepted; the port stays open, and its kernel completes connects until its queue is full.
+    pub fn stop_accepting(&mut self) {
+        if let Some(task) = self.accepting.take() {
+            task.abort();
+        }
+    }
+
+    pub fn close(&mut self) {
+        self.stop_accepting();
+        self.listener = None;
+    }
+}

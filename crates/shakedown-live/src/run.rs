@@ -1,0 +1,147 @@
+//! A live run on one thread: its sockets, its loop, its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use shakedown_core::http::Directory;
+use shakedown_core::machine::EndpointId;
+use shakedown_core::record::Recorder;
+use shakedown_core::scenario::Scenario;
+use shakedown_core::time::{Nanos, Timestamp};
+use tokio::runtime::LocalOptions;
+
+use super::engine::Engine;
+use super::network::{Share, Sockets};
+use super::programs;
+use super::setup::{Ended, Part, Progress, Setup};
+
+/// Plays a scenario's part on this thread, with its share of the clients; time begins at that instant.
+pub(super) fn alone(
+    scenario: &Scenario,
+    setup: &Setup,
+    (start, share): (Instant, Share),
+    recorder: &mut impl Recorder,
+    ready: impl FnOnce(&[SocketAddr]),
+    watch: impl FnMut(Progress) -> bool,
+) -> io::Result<Ended> {
+    let running = programs::start(&setup.programs)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    // Connections end with their tasks, and those with the runtime.
+    runtime.block_on(async {
+        let net = Rc::new(Sockets::new(start, share)?);
+        play(net, scenario, setup, running, recorder, ready, watch).await
+    })
+}
+
+/// Plays a scenario's part over a network.
+async fn play(
+    net: Rc<Sockets>,
+    scenario: &Scenario,
+    setup: &Setup,
+    running: BTreeMap<u32, programs::Running>,
+    recorder: &mut impl Recorder,
+    ready: impl FnOnce(&[SocketAddr]),
+    mut watch: impl FnMut(Progress) -> bool,
+) -> io::Result<Ended> {
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    if setup.part != Part::Clients {
+        for (number, server) in (0..).zip(scenario.servers()) {
+            if let Some(program) = setup.programs.get(&number) {
+                addresses.push(program.address);
+                listeners.push(None);
+                continue;
+            }
+            let backlog = scenario.groups()[server.group].backlog;
+            let listener = Sockets::listen(SocketAddr::new(setup.bind, 0), backlog)?;
+            addresses.push(listener.local_addr()?);
+            listeners.push(Some(listener));
+        }
+    }
+    let directory = directory(scenario, setup, &addresses);
+    let places = match setup.part {
+        Part::Clients => setup.targets.iter().map(|(number, address)| (*number, address.socket)).collect(),
+        _ => (0..).zip(addresses.iter().copied()).collect(),
+    };
+    ready(&addresses);
+    let end = Timestamp::ZERO + scenario.duration();
+    let engine = Engine::new(Rc::clone(&net), scenario, setup, listeners, directory, places, running)?;
+    engine.borrow_mut().begin();
+    let sleep = Rc::clone(&engine.borrow().sleep);
+    let mut partial = false;
+    let mut watched = Timestamp::ZERO;
+    loop {
+        let now = net.now();
+        let next = {
+            let mut engine = engine.borrow_mut();
+            let next = engine.turn(now.min(end));
+            engine.events.flush(now, recorder);
+            if let Some(trouble) = engine.trouble.take() {
+                return Err(trouble);
+            }
+            next
+        };
+        if now >= end {
+            break;
+        }
+        if now.since(watched) >= LOOK {
+            watched = now;
+            if !watch(Progress { now, events: engine.borrow().events.flushed() }) {
+                partial = true;
+                break;
+            }
+        }
+        let next = next.min(end).min(watched + LOOK);
+        // Whoever is due for more must not keep the connections from being read.
+        tokio::task::yield_now().await;
+        if next > net.now() {
+            race(net.sleep_until(next), sleep.notify.notified()).await;
+        }
+    }
+    let mut engine = engine.borrow_mut();
+    let at = net.now().min(end);
+    engine.events.finish(at, recorder);
+    let died = engine.end();
+    let (events, behind, over_limit) = (engine.events.flushed(), engine.behind, engine.network.over_limit);
+    Ok(Ended { at, events, partial, behind, over_limit, died })
+}
+
+/// How often the watcher looks.
+pub(super) const LOOK: Nanos = Nanos::from_millis(100);
+
+/// Until either is done.
+async fn race(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (std::pin::pin!(one), std::pin::pin!(other));
+    std::future::poll_fn(|cx| {
+        if one.as_mut().poll(cx).is_ready() || other.as_mut().poll(cx).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+/// Whom clients can dial, under which authority.
+fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Directory {
+    if setup.part != Part::Clients {
+        let logical = scenario.directory();
+        let secure = (0..addresses.len() as u32).map(EndpointId).filter(|server| logical.secure(*server));
+        // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
+        let names = scenario.servers().iter().map(|server| server.name.clone());
+        let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
+        let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
+        let directory = Directory::new(addresses.iter().map(ToString::to_string));
+        return directory.with_tls(secure).with_aliases(aliases);
+    }
+    let names = scenario.servers().iter().map(|server| &server.name).chain(scenario.dns().keys());
+    let target = |number: u32| setup.targets.get(&number);
+    // What nobody gave a target keeps the name under which it can't be dialled.
+    let authorities = (0..)
+        .zip(names)
+        .map(|(number, name)| target(number).map_or_else(|| name.clone(), |address| address.authority.clone()));
+    let secure = setup.targets.iter().filter(|(_, address)| address.secure);
+    Directory::new(authorities).with_tls(secure.map(|(number, _)| EndpointId(*number)))
+}
