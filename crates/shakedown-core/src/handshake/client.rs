@@ -1,6 +1,7 @@
 //! The client's half: writes the request, reads the answer.
 
-use super::{Accept, Error, Key, Mode, tls};
+pub use super::answer::Answer;
+use super::{Accept, Error, Key, Mode, extended, tls};
 use crate::http::{self, auth};
 
 /// Appends an opening request of HTTP/1.1 ([`super::extended`] has that of HTTP/2). The upgrade modes ask to switch
@@ -31,42 +32,6 @@ pub fn add_authorization(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What a complete response head means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer<'b> {
-    /// The handshake is complete: the connection is a WebSocket.
-    Open,
-    /// The same for a client that does not look at `Sec-WebSocket-Accept`, which proves nothing here.
-    Unverified,
-    /// A 1xx other than 101: the final response is still to come (RFC 9110 section 15.2).
-    Interim,
-    /// A 3xx that may be followed, with its `Location` (unless that is missing or no text).
-    Redirect {
-        /// 301, 302, 303, 307 or 308.
-        status: u16,
-        /// The value of `Location`.
-        location: Option<&'b str>,
-        /// `Retry-After` in seconds: how long the client is asked to wait first (RFC 9110 section 10.2.3).
-        retry_after: Option<u32>,
-        /// Whether the connection takes the next request.
-        keep: bool,
-    },
-    /// A 401, or a proxy's 407, that says what it wants (RFC 9110 sections 15.5.2 and 15.5.8).
-    Unauthorized {
-        /// The `WWW-Authenticate` or `Proxy-Authenticate` that asks for the most of those that are known, or the first.
-        challenge: &'b str,
-        /// Whether the connection takes the next request: it is not closed, and the answer's body has come in whole.
-        keep: bool,
-    },
-    /// Any other status.
-    Rejected {
-        /// The status.
-        status: u16,
-        /// `Retry-After` in seconds (RFC 9110 section 10.2.3); the date form is not read.
-        retry_after: Option<u32>,
-    },
-}
-
 /// Reads a response head at the start of `bytes`; `None` when more bytes are needed, else the answer and its length.
 ///
 /// # Errors
@@ -77,7 +42,7 @@ pub fn read_answer<'b>(
     bytes: &'b [u8],
 ) -> Result<Option<(Answer<'b>, usize)>, Error> {
     if mode == Mode::ExtendedConnect {
-        return super::extended::read_answer(bytes).map(|answer| Some((answer, bytes.len())));
+        return extended::read_answer(bytes).map(|answer| Some((answer, bytes.len())));
     }
     let mut room = http::uninit_headers();
     let mut response = http::Response::new(&mut []);

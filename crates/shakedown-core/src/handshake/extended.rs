@@ -2,7 +2,7 @@
 //! as text, a line for each field; there is no key and no accept, as nothing on the way could take one for the other
 //! (section 5).
 
-use super::client::Answer;
+use super::answer::Answer;
 use super::server::Request;
 use super::{Error, KEY_LEN, Key};
 use crate::http::{self, auth};

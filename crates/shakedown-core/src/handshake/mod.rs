@@ -4,6 +4,7 @@
 //! writes answers (`call`: what servers ask each other; `tunnel`: what clients and forward proxies do first; `extended`:
 //! both halves over HTTP/2); [`Mode`] says which world they live in.
 
+mod answer;
 pub mod call;
 pub mod client;
 pub mod extended;
