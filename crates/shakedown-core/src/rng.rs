@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::shape::shaped;
 use crate::time::Nanos;
 
-/// The one number that a run's randomness comes from.
+/// The seed of a run's random number generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(transparent)]
@@ -254,7 +254,7 @@ pub enum Distribution {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Varying {
-    /// Every length between two equally likely.
+    /// Uniform between two values.
     Uniform {
         /// The shortest.
         min: Nanos,
@@ -280,7 +280,7 @@ pub enum Varying {
         /// 99 % of the values lie below; at least the median.
         p99: Nanos,
     },
-    /// Measured quantiles, linear in between: `{ p0 = "1ms", p50 = "2ms", p100 = "9ms" }`.
+    /// Measured quantiles with linear interpolation: `{ p0 = "1ms", p50 = "2ms", p100 = "9ms" }`.
     Quantiles(std::collections::BTreeMap<String, Nanos>),
 }
 

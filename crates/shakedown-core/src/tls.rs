@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Nanos;
 
-/// Which TLS a server speaks.
+/// TLS version of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "TlsVersion"))]

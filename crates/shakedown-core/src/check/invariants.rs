@@ -19,7 +19,7 @@ use crate::time::{Nanos, Timestamp, human};
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "Invariants"))]
 pub struct Config {
-    /// So long after the last fault began or healed, every session that wants a connection has one.
+    /// This long after the last fault began or healed, every session that wants a connection has one.
     pub open_within: Nanos,
 }
 

@@ -25,28 +25,28 @@ use crate::time::{Nanos, timeout};
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "Clients"))]
 pub struct Config {
-    /// A real client whose keys this group takes where it has none of its own (docs/clients.md lists them).
+    /// A real client's reconnect policy, as defaults of this group's keys (docs/clients.md lists them).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// A real client whose reading of answers this group takes where it has no keys of its own (the same page).
+    /// A real client's reaction to responses, as defaults of this group's keys (the same page).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// How many sessions (closed loop: users).
+    /// Number of sessions (closed loop: of users).
     pub count: u32,
     /// When the group's arrivals begin.
     #[serde(default)]
     pub start: Nanos,
-    /// How they arrive.
+    /// How its sessions arrive.
     #[serde(default)]
     pub arrive: Arrive,
     /// Server groups and members, expanded in order.
     #[serde(deserialize_with = "one_or_more")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::names::Names"))]
     pub endpoints: Vec<String>,
-    /// Which endpoint a session begins with.
+    /// The first endpoint of a session.
     #[serde(default)]
     pub pick: Pick,
-    /// Which endpoint it tries after a failure; absent: what suits `pick`.
+    /// The endpoint after a failure; absent: depends on `pick`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_retry: Option<OnRetry>,
     /// What completes a handshake.
@@ -55,114 +55,114 @@ pub struct Config {
     /// The request target.
     #[serde(default = "default_path")]
     pub path: String,
-    /// From the first SYN to TCP being up.
+    /// Time limit from the first SYN to TCP established.
     #[serde(default = "default_timeout", with = "timeout")]
     #[cfg_attr(feature = "schema", schemars(with = "timeout::Shape"))]
     pub connect_timeout: Nanos,
-    /// From TCP being up to the complete answer, TLS included.
+    /// Time limit from TCP established to the complete response, TLS included.
     #[serde(default = "default_timeout", with = "timeout")]
     #[cfg_attr(feature = "schema", schemars(with = "timeout::Shape"))]
     pub handshake_timeout: Nanos,
-    /// Whether it resumes TLS sessions with the tickets that servers gave it (true unless given).
+    /// Whether it resumes TLS sessions with session tickets (true unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_resumption: Option<bool>,
-    /// Redirects followed in a row, at most. RFC 9110 section 15.4 recalls that five were once advised.
+    /// Maximum of consecutive redirects. RFC 9110 section 15.4 recalls that five were once advised.
     #[serde(default = "default_redirects")]
     pub redirects: u8,
     /// The forms of `Location` that it follows (all unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Vec<Form>>,
-    /// Which redirects it goes by from the beginning next time (`none` unless given).
+    /// Which redirects it remembers for later attempts (`none` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembers_redirects: Option<Remembers>,
-    /// Whether the request that follows a redirect asks for an upgrade again (true unless given).
+    /// Whether the request after a redirect contains `Upgrade` again (true unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades_redirected: Option<bool>,
-    /// Whether the next request to the same server goes by the connection that brought the answer, if the server keeps it
-    /// (true unless given).
+    /// Whether the next request to the same server reuses the connection, if the server keeps it open (true unless
+    /// given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<bool>,
     /// How often it draws a new `Sec-WebSocket-Key` (`connection` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_key: Option<NewKey>,
-    /// After what it makes the same request once more, at once and by a new connection (nothing unless given).
+    /// After which failures it repeats the request once, at once and on a new connection (none unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats_after: Option<Vec<Repeat>>,
-    /// How strictly it reads answers (as RFC 6455 asks unless given).
+    /// How strictly it parses responses (as RFC 6455 requires unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reading>,
-    /// Whom it says it is, to servers that ask.
+    /// Credentials for servers that demand them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Login>,
-    /// When it says so (`after-challenge` unless given).
+    /// When it sends its credentials (`after-challenge` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// The schemes by which it answers a challenge (all unless given).
+    /// Authentication schemes that it supports (all unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_schemes: Option<Vec<Scheme>>,
-    /// Whether an application can have it send header fields of its own, as `auth = "header"` wants (true unless given).
+    /// Whether an application can set header fields, as `auth = "header"` needs (true unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sets_headers: Option<bool>,
-    /// Whether it says so to servers that are none of its `endpoints`, where a redirect leads there (false unless given).
+    /// Whether it sends credentials to servers outside its `endpoints` after a redirect (false unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_across_origins: Option<bool>,
-    /// The forward proxies that its connections go through, as `[proxies.NAME]`; absent: none.
+    /// Forward proxies for its connections, as `[proxies.NAME]`; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
-    /// Whom it says it is, when a proxy asks. Needs `proxy`.
+    /// Credentials for a proxy that demands them. Needs `proxy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_credentials: Option<Login>,
-    /// From the start of an attempt to open, hops included; absent: no more than the two above.
+    /// Time limit from the start of an attempt to open, redirects included; absent: only the two limits above.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "timeout::optional")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<timeout::Shape>"))]
     pub open_timeout: Option<Nanos>,
-    /// Pings that find out that a path is dead; absent: none.
+    /// Pings that detect a dead path; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
-    /// When to try again.
+    /// The retry policy.
     #[serde(default)]
     pub retry: Retry,
-    /// When a host stops trying; needs `hosts`.
+    /// Circuit breaker of a host; needs `hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
-    /// Whether a session whose open connection was lost comes back.
+    /// Whether a session reconnects after it lost an open connection.
     #[serde(default = "default_reconnect")]
     pub reconnect: bool,
-    /// Close codes after which it does not come back.
+    /// Close codes after which it does not reconnect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fatal_close_codes: Vec<u16>,
     /// How long a session stays open: a duration, a distribution, or `"end"` of the run.
     #[serde(default)]
     pub hold: Hold,
-    /// Client processes that the sessions are spread over; absent: one each.
+    /// Number of client processes that the sessions are distributed over; absent: one per session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<u32>,
-    /// Public addresses that the hosts share behind a carrier's NAT (RFC 6888); absent: one each.
+    /// Number of public addresses that the hosts share behind a carrier's NAT (RFC 6888); absent: one per host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<u32>,
-    /// The bandwidth of what connects each of its hosts to the network; absent: without limit.
+    /// Bandwidth of each host's connection to the network; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
-    /// Whether a process keeps to one connecting session per server (RFC 6455 section 4.1, item 2).
+    /// Whether a process makes only one connect at a time to each server (RFC 6455 section 4.1, item 2).
     #[serde(default)]
     pub connect_gate: bool,
     /// How long a process keeps an HTTP/2 connection that no session uses; absent: 170 s, as Firefox has it. Needs
     /// `mode = "extended-connect"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Nanos>,
-    /// How long a process keeps what a lookup said; absent: as long as the answer says. Needs `[dns.NAME]`.
+    /// How long a process caches an answer; absent: its TTL. Needs `[dns.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_cache: Option<DnsCache>,
-    /// How long a lookup may take; absent: 10 s, two tries of 5 s as glibc's `resolv.conf` has it. Needs `[dns.NAME]`.
+    /// Time limit of a lookup; absent: 10 s, two tries of 5 s as in glibc's `resolv.conf`. Needs `[dns.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_timeout: Option<Nanos>,
-    /// Whether a connect that fails goes on with the next address of the answer; absent: true. Needs `[dns.NAME]`.
+    /// Whether a failed connect is followed by the next address of the answer; absent: true. Needs `[dns.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_address: Option<bool>,
-    /// The zone that its hosts are in; links and faults may name it.
+    /// Zone of its hosts, for links and faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// What it is known to do that should not be: counted as any finding, but no broken invariant (nothing unless given).
+    /// Known flaws of the client: these findings are counted, but do not violate an invariant (none unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_findings: Option<Vec<Finding>>,
 }
@@ -172,14 +172,14 @@ pub struct Config {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
-    /// From opening, or from one ping, to the next ping.
+    /// Time from opening, or from one ping, to the next ping.
     pub every: Nanos,
-    /// How long a ping may stay unanswered before the connection counts as dead.
+    /// Time without a pong after which the connection counts as dead.
     pub timeout: Nanos,
 }
 
-/// A circuit breaker (Nygard, "Release It!"): after so many failures in a row a host does not try for a while; then one
-/// session does, and its outcome decides.
+/// A circuit breaker (Nygard, "Release It!"): after this many failures in a row a host makes no attempts for a while.
+/// Then one session makes an attempt, and its outcome decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -241,23 +241,23 @@ fn default_reconnect() -> bool {
     true
 }
 
-/// Which endpoint a session begins with, and begins again with after it lost an open connection.
+/// The first endpoint of a session, also after it lost an open connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Pick {
     /// The first of the list.
     First,
-    /// Any, drawn anew each time.
+    /// A random one, drawn each time.
     #[default]
     Random,
-    /// One after the other: a shared host counts for all its sessions, a session of its own starts at its number.
+    /// In turn: a shared host counts for all its sessions, a session without one begins at its index.
     RoundRobin,
-    /// Any, drawn once for the session's life.
+    /// A random one, drawn once per session.
     Sticky,
 }
 
-/// Which endpoint a session tries after a failed attempt.
+/// The endpoint of a session after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -266,7 +266,7 @@ pub enum OnRetry {
     Same,
     /// The next of the list (the default of `first` and `round-robin`).
     Next,
-    /// Any (the default of `random`).
+    /// A random one (the default of `random`).
     Random,
 }
 

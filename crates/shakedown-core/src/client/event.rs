@@ -141,14 +141,14 @@ pub enum Event {
     GaveUp,
 }
 
-/// What is unsafe, or would go on for ever, in what a session does.
+/// An unsafe or endless behavior of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// Its credentials were sent to a server that they are not for, as a redirect led there.
+    /// Its credentials were sent to a server that they are not for, after a redirect.
     CredentialsLeaked,
-    /// It was redirected to where it had been, and nothing but its limit ended that (RFC 9110 section 15.4).
+    /// It was redirected in a cycle, which only its limit ended (RFC 9110 section 15.4).
     RedirectLoop,
     /// It opened without having verified `Sec-WebSocket-Accept` (RFC 6455 section 4.1, response item 4).
     AcceptUnverified,

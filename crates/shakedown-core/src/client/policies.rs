@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
-    /// When a 401 asks for them, by the strongest scheme that it offers; from then on with every request to that server.
+    /// After a 401, by the strongest scheme that it offers; from then on with every request to that server.
     #[default]
     AfterChallenge,
-    /// Any 401 is answered by the same request once more, with credentials by Basic if there are any, whatever it asks for.
+    /// After any 401 the request is repeated once, with credentials by Basic if there are any, whatever the challenge.
     #[serde(rename = "after-401")]
     After401,
     /// With the first request, by Basic (RFC 7617 section 2.2); a 401 is final.
     First,
-    /// The same in a header field that the application sets, where the client lets it (`sets_headers`).
+    /// The same in a header field that the application sets, if the client permits it (`sets_headers`).
     Header,
     /// Never.
     None,
@@ -74,25 +74,25 @@ pub enum NewKey {
     /// For each connection (RFC 6455 section 4.1, request item 7).
     #[default]
     Connection,
-    /// For each request, also where the next one goes by the same connection.
+    /// For each request, also on the same connection.
     Request,
-    /// For each attempt, redirects, challenges and repetitions included.
+    /// For each attempt, including redirects, challenges and repetitions.
     Attempt,
 }
 
-/// What a client answers with the same request once more.
+/// Failures after which a client repeats its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", schemars(rename = "RepeatAfter"))]
 pub enum Repeat {
-    /// FIN or RST before a byte of an answer.
+    /// FIN or RST before the first byte of a response.
     Closed,
-    /// A connect that the kernel gave up, or that took too long.
+    /// A connect that the kernel gave up, or that reached its time limit.
     ConnectTimeout,
 }
 
-/// Which redirects a client goes by from the beginning next time.
+/// Which redirects a client remembers for later attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -102,7 +102,7 @@ pub enum Remembers {
     None,
     /// 301 and 308 (RFC 9110 sections 15.4.2 and 15.4.9).
     Permanent,
-    /// All, those that are said to be temporary too.
+    /// All, including temporary ones.
     All,
 }
 

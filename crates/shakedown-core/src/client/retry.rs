@@ -14,7 +14,7 @@ use crate::time::Nanos;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// No retry: the first failure is the end.
+    /// No retry: the session ends with the first failure.
     None,
     /// Always `base`.
     Fixed,
@@ -27,9 +27,9 @@ pub enum Policy {
     EqualJitter,
     /// Uniform between `base` and three times the last delay, at most `cap`.
     DecorrelatedJitter,
-    /// `delays`, one after the other, the last one for ever.
+    /// `delays` in turn; the last one repeats.
     List,
-    /// What Chromium makes a page's new sockets wait (services/network/websocket_throttler.cc): uniform between 1 and
+    /// Chromium's delay of a page's new sockets (services/network/websocket_throttler.cc): uniform between 1 and
     /// 5 s, times 2^(failures) / 65536, at most once.
     Chromium,
 }
@@ -55,30 +55,30 @@ impl Policy {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// The shape of the delays.
+    /// How delays grow.
     pub policy: Policy,
     /// The first delay, before jitter.
     pub base: Nanos,
-    /// No delay is longer, but for what `plus` adds.
+    /// Maximum of the delay, without `plus`.
     pub cap: Nanos,
-    /// What each delay is multiplied by for the next.
+    /// Factor from one delay to the next.
     pub factor: f64,
     /// Delays of `list`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub delays: Vec<Nanos>,
-    /// Instead of the first delay; the others begin at `base` after it (RFC 6455 section 7.2.3: 0 to 5 s).
+    /// The first delay; the next one is `base` (RFC 6455 section 7.2.3: 0 to 5 s).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<Distribution>,
-    /// Jitter of this share up or down, applied before the cap, as some libraries do it: at the cap it is gone.
+    /// Jitter by up to this share, up or down, applied before the cap as in some libraries: at the cap there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spread: Option<Share>,
-    /// Added to `base`, drawn once in a session's life.
+    /// Added to `base`, drawn once per session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_plus: Option<Distribution>,
-    /// Added to each delay, drawn anew, after the cap.
+    /// Added to each delay after the cap, drawn each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<Distribution>,
-    /// Attempts at most until one opens, the first included, hops not counted; absent: no limit.
+    /// Maximum of attempts until one opens, the first included, redirects not counted; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     /// Whether an attempt that fails before it opens is retried, or only a lost connection.
@@ -88,24 +88,24 @@ pub struct Retry {
     /// Statuses that are retried; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statuses: Option<Vec<u16>>,
-    /// The delay after a lost connection, which then counts as no retry; absent: the first delay of the policy.
+    /// The delay after a lost connection, which then does not count as a retry; absent: the first delay of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_loss: Option<Distribution>,
-    /// How long a connection must have been open for the delays to begin anew after it is lost.
+    /// How long a connection must have been open to reset the delays.
     pub reset_after: Nanos,
-    /// Retries that the sessions of a host may make together; needs `hosts`.
+    /// Retry budget that the sessions of a host share; needs `hosts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
 }
 
-/// A token bucket: a retry takes a token, and waits for one where there is none.
+/// A token bucket: a retry takes a token, and waits for one if there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// How fast tokens come.
+    /// Rate at which tokens are added.
     pub rate: Rate,
-    /// How many it holds, and has at the start.
+    /// Maximum of tokens, and their number at the start.
     pub burst: u32,
 }
 

@@ -150,7 +150,7 @@ impl Action {
     }
 }
 
-/// `{ every = "10s", times = 3 }`: the fault happens again.
+/// `{ every = "10s", times = 3 }`: the fault is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -158,7 +158,7 @@ impl Action {
 pub struct Repeat {
     /// From one beginning to the next.
     pub every: Nanos,
-    /// How often it happens in all; absent: until the run ends.
+    /// Number of occurrences; absent: until the run ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
 }
@@ -170,26 +170,26 @@ pub struct Repeat {
 #[cfg_attr(feature = "schema", schemars(rename = "FaultKind"))]
 pub enum Kind {
     /// The process is killed: its kernel ends idle connections with FIN, those with unread bytes with RST, and refuses
-    /// new ones. It is started anew when the fault heals.
+    /// new ones. It is restarted when the fault heals.
     Crash,
-    /// The host goes silent and forgets everything. It boots when the fault heals.
+    /// The host becomes silent and loses all state. It boots when the fault heals.
     PowerOff,
-    /// The process stops (`kill -STOP`): connects complete until the accept queue is full, nothing is answered. It goes
-    /// on where it was when the fault heals.
+    /// The process stops (`kill -STOP`): connects complete until the accept queue is full, and nothing is answered. It
+    /// continues when the fault heals.
     Hang,
-    /// Nothing gets from one place to another. Kernels repeat what they sent until the fault heals.
+    /// Nothing arrives from one place at another. Kernels retransmit until the fault heals.
     Partition,
     /// Some of what is sent from one place to another is lost.
     Lossy,
     /// What is sent from one place to another takes longer.
     Latency,
-    /// All that is sent from one place to another shares a bandwidth.
+    /// All traffic from one place to another shares a bandwidth.
     Bandwidth,
-    /// What is between two places (a firewall, a NAT) ends connections that are up: both ends are sent an RST.
+    /// A firewall or NAT between two places ends established connections: both ends get an RST.
     Reset,
-    /// As a crash, but the process is started anew at once, or after `for`.
+    /// As a crash, but the process is restarted at once, or after `for`.
     Restart,
-    /// As a hang: the process stops the world, to collect garbage or because its machine is moved.
+    /// As a hang: the process stops, for garbage collection or because its machine is migrated.
     Pause,
     /// Work takes `factor` times as long.
     Slow,
@@ -200,11 +200,11 @@ pub enum Kind {
     Backlog,
     /// The servers are restarted in turn: drained, ended, started again `for` later.
     RollingRestart,
-    /// An outage that comes and goes: `with` says of which kind, `repeat` how often.
+    /// A repeated fault: `with` gives its kind, `repeat` its times.
     Flap,
-    /// The process is ended on purpose, drained before that if `drain` says so. It stays down unless `for` says how long.
+    /// The process is ended on purpose, after a `drain` if given. It stays down, or starts again after `for`.
     Stop,
-    /// A DNS name's table answers nobody: resolvers have what they heard, until its time to live is over.
+    /// The records of a DNS name are unavailable: resolvers use their cached answers until the TTL expires.
     DnsOutage,
 }
 
@@ -323,10 +323,10 @@ struct Table {
 pub struct SomeOf {
     /// The server group.
     pub group: String,
-    /// This part of its members, rounded up.
+    /// Share of its members, rounded up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// This many of its members.
+    /// Number of its members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
 }
@@ -400,7 +400,7 @@ pub struct Fault {
 /// One thing that a fault does to some servers at the same time. A rolling restart is many drains and restarts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultWindow {
-    /// What happens.
+    /// Kind of fault.
     pub action: Action,
     /// When it begins.
     pub begins: Timestamp,

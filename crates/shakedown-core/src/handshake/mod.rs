@@ -26,12 +26,12 @@ pub use reading::{Lapse, Reading};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// RFC 6455: `101` opens, every other answer is handled per HTTP (section 4.1).
+    /// RFC 6455: `101` opens, every other response is handled as in HTTP (section 4.1).
     #[default]
     Upgrade,
     /// draft-ietf-hybi-thewebsocketprotocol-05, section 1.3: any status but `101` fails the attempt; no redirect.
     UpgradeStrict,
-    /// The proposal of the hybi list, February 2011: a complete HTTP transaction, of which a final `200` opens.
+    /// The proposal of the hybi list, February 2011: a complete HTTP transaction, in which a final `200` opens.
     FinalResponse,
     /// RFC 8441: an extended CONNECT over HTTP/2, which a 2xx opens; sessions of a host share its connections.
     ExtendedConnect,

@@ -11,21 +11,21 @@ use super::{Accept, Error, Mode};
 use crate::http;
 use crate::quantity::Bytes;
 
-/// What a client makes of something in an answer that should not be so, or that it need not be able to read.
+/// Result of a flaw in a response, or of a part that a client need not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Lapse {
     /// The attempt fails.
     Fails,
-    /// It makes no difference.
+    /// It is ignored.
     Opens,
-    /// Neither: the client waits on, for its timeout or the end of the connection.
+    /// Neither: the client continues to wait, until its timeout or the end of the connection.
     Hangs,
 }
 
-/// `reads = { accept_key = "opens" }`: how a client reads answers. As it is by default, it does what RFC 6455 section 4.1
-/// asks of it, within limits.
+/// `reads = { accept_key = "opens" }`: how a client parses responses. By default it does what RFC 6455 section 4.1
+/// requires, within limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -38,19 +38,19 @@ pub struct Reading {
     pub connection: Lapse,
     /// A 101 in HTTP/1.0.
     pub http_1_0: Lapse,
-    /// An extension that nobody asked for.
+    /// An extension that was not requested.
     pub extension: Lapse,
-    /// A subprotocol that nobody asked for.
+    /// A subprotocol that was not requested.
     pub subprotocol: Lapse,
-    /// A 1xx before the final answer, which RFC 9110 section 15.2 wants to be read over (`opens`).
+    /// A 1xx before the final response, which RFC 9110 section 15.2 requires to be skipped (`opens`).
     pub interim: Lapse,
-    /// The longest head that it reads.
+    /// Maximum size of a head.
     pub head: Bytes,
-    /// The most header fields that it reads.
+    /// Maximum number of header fields.
     pub fields: u32,
-    /// Whether it takes the whole body of an answer that opens nothing before it fails.
+    /// Whether it reads the whole body of a response that opens nothing before it fails.
     pub body: bool,
-    /// An answer that has come in more pieces than this, of less than 128 bytes on average, is taken for an attack;
+    /// A response in more pieces than this, of less than 128 bytes on average, is treated as an attack;
     /// absent: none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pieces: Option<u32>,

@@ -17,13 +17,13 @@ use crate::time::{Nanos, Timestamp};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrive {
-    /// Everyone at the group's start.
+    /// All at the group's start.
     AtOnce,
-    /// At equal distances over a time.
+    /// Evenly over a time.
     EvenlyOver(Nanos),
-    /// Each at a uniformly random moment of a time.
+    /// Each at a uniformly random moment within a time.
     RandomlyOver(Nanos),
-    /// A Poisson process: exponential distances.
+    /// A Poisson process: exponential intervals.
     Poisson {
         /// Arrivals per second, on average.
         rate: Rate,

@@ -5,7 +5,7 @@ use crate::time::{Nanos, Timestamp};
 /// What there is to measure: names, numbers and times of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
-    /// How long the run is.
+    /// Length of the run.
     pub duration: Nanos,
     /// The interval of the series.
     pub interval: Nanos,

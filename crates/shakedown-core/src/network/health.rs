@@ -11,15 +11,15 @@ use crate::time::Nanos;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// From one check to the next; the first is at the run's beginning.
+    /// Time between two checks; the first is at the beginning of the run.
     pub every: Nanos,
-    /// How long a check waits for its answer; at most `every`, so that there is one check at a time.
+    /// Time limit of a check; at most `every`, so that there is one check at a time.
     #[serde(default = "default_timeout")]
     pub timeout: Nanos,
-    /// Failed checks in a row after which a server counts as down.
+    /// Failed checks in a row that mark a server down.
     #[serde(default = "default_fall")]
     pub fall: u32,
-    /// Checks in a row that must go well before it counts as up again.
+    /// Successful checks in a row that mark it up again.
     #[serde(default = "default_rise")]
     pub rise: u32,
 }

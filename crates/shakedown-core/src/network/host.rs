@@ -23,7 +23,7 @@ pub enum Process {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
-    /// Silence: the client's kernel repeats its SYN (Linux's default).
+    /// Drops it: the client's kernel repeats its SYN (Linux's default).
     #[default]
     Drop,
     /// RST (Linux: `tcp_abort_on_overflow` = 1).

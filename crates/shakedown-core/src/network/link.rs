@@ -27,7 +27,7 @@ impl Way {
     }
 }
 
-/// `[network.links.NAME]`: what is different between two places. What it leaves out is as `[network]` has it.
+/// `[network.links.NAME]`: overrides between two places. Other keys are as in `[network]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -36,10 +36,10 @@ pub struct LinkConfig {
     pub from: String,
     /// The place at the other end.
     pub to: String,
-    /// Whether it holds for what goes from `to` to `from` as well.
+    /// Whether it also applies to the direction from `to` to `from`.
     #[serde(default = "yes")]
     pub both: bool,
-    /// Latency from one host to another, drawn once per pair.
+    /// One-way latency between two hosts, drawn once per pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_way: Option<Distribution>,
     /// Added to each message's latency.
@@ -48,10 +48,10 @@ pub struct LinkConfig {
     /// The share of messages that are lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
-    /// What everything that goes over it shares, in each direction.
+    /// Bandwidth that all traffic over it shares, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
-    /// The most that waits in front of it, in each direction.
+    /// Size of the queue in front of it, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Bytes>,
 }

@@ -26,13 +26,13 @@ pub use pipe::{AccessLink, Pipe, wire_bytes};
 pub use rto::Rto;
 pub use syn::{SynRetries, SynSchedule};
 
-/// `[network]`: every link.
+/// `[network]`: defaults of every link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Network"))]
 pub struct Config {
-    /// Latency from one host to another, drawn once per pair: a client far away stays far away.
+    /// One-way latency between two hosts, drawn once per pair.
     pub one_way: Distribution,
     /// Added to each message's latency; never reorders a stream.
     pub jitter: Distribution,
@@ -40,10 +40,10 @@ pub struct Config {
     pub syn_retries: SynRetries,
     /// The share of messages that are lost; `forward` is from clients to servers.
     pub loss: Loss,
-    /// How often a kernel repeats data that nobody acknowledges, before it gives the connection up (Linux:
+    /// How often a kernel retransmits unacknowledged data before it gives up the connection (Linux:
     /// `tcp_retries2`).
     pub data_retries: u8,
-    /// What is different between two places, by name.
+    /// Overrides between two places, by name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub links: IndexMap<String, LinkConfig>,
 }

@@ -10,18 +10,18 @@ use crate::quantity::{Loss, Share};
 use crate::rng::{Bits, Distribution, Identity, Purpose, Seed, Varying};
 use crate::time::Nanos;
 
-/// `[chaos]`: what may break at random. Each seed enables its own subset of the kinds, so that runs differ in what they
-/// exercise (Groce et al., "Swarm Testing", ISSTA 2012).
+/// `[chaos]`: random faults. Each seed enables its own subset of the kinds, so that runs differ in what they
+/// test (Groce et al., "Swarm Testing", ISSTA 2012).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
     /// Server groups, or members of them.
     pub targets: Vec<String>,
-    /// What may happen to them.
+    /// Kinds of faults.
     #[serde(default = "every_kind")]
     pub kinds: Vec<Kind>,
-    /// The most faults in a run.
+    /// Maximum of faults in a run.
     #[serde(default = "three")]
     pub faults: u32,
     /// No fault begins before this.
@@ -30,7 +30,7 @@ pub struct Chaos {
     /// Everything has healed by then; absent: two thirds of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Nanos>,
-    /// How long a fault lasts; cut off at `until`.
+    /// Duration of a fault; it ends at `until` at the latest.
     #[serde(default = "some_seconds")]
     pub lasting: Distribution,
 }

@@ -14,40 +14,40 @@ use crate::time::Nanos;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "Fault"))]
 pub struct FaultToml {
-    /// What happens.
+    /// Kind of fault.
     pub kind: Kind,
-    /// To whom.
+    /// Target.
     pub target: Target,
     /// When.
     pub at: Nanos,
-    /// Faults of links: only what goes from `from` to `to` is struck.
+    /// Faults of links: only the direction from `from` to `to` is affected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_way: bool,
-    /// For how long; absent: it never heals.
+    /// Duration; absent: it never heals.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<Nanos>,
-    /// slow: how many times as long work takes; latency: how many times as long the way.
+    /// slow: factor of the time that work takes; latency: factor of the path's latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
-    /// lossy: the share of messages that are lost, beside those that the link itself loses.
+    /// lossy: the share of messages that are lost, in addition to the link's own loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
-    /// latency: what each way takes longer.
+    /// latency: additional latency of each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<Nanos>,
-    /// bandwidth: what everything that goes over the links shares, in each direction.
+    /// bandwidth: the bandwidth that all traffic over the links shares, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
-    /// bandwidth: the most that waits for it, in each direction.
+    /// bandwidth: the size of the queue in front of it, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Bytes>,
-    /// reset: the share of connections that it strikes (all unless given).
+    /// reset: the share of connections that it affects (all unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// backlog: what it shrinks to.
+    /// backlog: its reduced size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
-    /// What drains (1012 unless given where it starts again, else 1001): the close frames' status code.
+    /// Faults that drain: the close frames' status code (1012 if the process starts again, else 1001, unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// drain: the time over which close frames are sent (10 s unless given).
@@ -63,7 +63,7 @@ pub struct FaultToml {
     /// given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Nanos>,
-    /// flap: what happens to the target again and again.
+    /// flap: the kind of the repeated fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Kind>,
     /// Absent: it happens once.

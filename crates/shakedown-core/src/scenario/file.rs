@@ -22,12 +22,12 @@ pub struct File {
     pub format: u32,
     /// One line that says what the scenario is about.
     pub title: String,
-    /// How long the run is.
+    /// Length of the run.
     pub duration: Nanos,
-    /// What the run's randomness comes from.
+    /// Seed of the random number generator.
     #[serde(default = "default_seed")]
     pub seed: Seed,
-    /// Every link.
+    /// Defaults of every link.
     #[serde(default)]
     pub network: network::Config,
     /// Server groups, by name.
@@ -37,7 +37,7 @@ pub struct File {
     /// others (`File::adopt_proxies`).
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub proxies: IndexMap<String, server::ProxyConfig>,
-    /// DNS names, each with the servers it stands for.
+    /// DNS names, each with its servers.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub dns: IndexMap<String, dns::Config>,
     /// Client groups, by name.
@@ -45,22 +45,22 @@ pub struct File {
     /// Faults, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub faults: IndexMap<String, FaultToml>,
-    /// Faults drawn at random, anew for each seed.
+    /// Random faults, drawn for each seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chaos: Option<Chaos>,
-    /// Bounds on what must hold in every run.
+    /// Conditions that every run must meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invariants: Option<invariants::Config>,
     /// What the summary measures.
     #[serde(default)]
     pub measure: Measure,
-    /// What is shown of it beside others. No part of a run: neither kept here nor in the resolved scenario.
+    /// What `shakedown compare` shows. It has no effect on a run, and is not in the resolved scenario.
     #[serde(default, skip_serializing)]
     pub compare: Compare,
-    /// What must come out, by metric.
+    /// Expected results, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub expect: IndexMap<String, Expectations>,
-    /// What must come out in at least one run of a sweep or a hunt, by metric.
+    /// Expected results of at least one run of a sweep or a hunt, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub sometimes: IndexMap<String, Expectations>,
 }
@@ -90,9 +90,9 @@ fn default_seed() -> Seed {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Measure {
-    /// Where it begins: after the warm-up.
+    /// Its beginning: after the warm-up.
     pub from: Nanos,
-    /// Where it ends; absent: with the run.
+    /// Its end; absent: the end of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Nanos>,
     /// The interval of the series; absent: a round one that gives 60 to 120 of them.
@@ -105,7 +105,7 @@ pub struct Measure {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
-    /// What the file as it is written is called beside its variants.
+    /// Name of the scenario as written, beside its variants.
     pub base: Option<String>,
     /// The metrics of its own table and chart.
     pub metrics: Vec<String>,

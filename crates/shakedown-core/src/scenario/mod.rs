@@ -66,12 +66,12 @@ impl Scenario {
         &self.file.title
     }
 
-    /// How long the run is.
+    /// Length of the run.
     pub fn duration(&self) -> Nanos {
         self.file.duration
     }
 
-    /// What the run's randomness comes from.
+    /// Seed of the random number generator.
     pub fn seed(&self) -> Seed {
         self.file.seed
     }
@@ -81,7 +81,7 @@ impl Scenario {
         &self.file.measure
     }
 
-    /// Every link.
+    /// Defaults of every link.
     pub fn network(&self) -> &network::Config {
         &self.file.network
     }

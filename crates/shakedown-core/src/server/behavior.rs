@@ -25,9 +25,9 @@ pub enum LocationForm {
     Http,
     /// `/chat`: the same server.
     Relative,
-    /// There is none.
+    /// Without `Location`.
     Missing,
-    /// It is no URI.
+    /// Not a URI.
     Malformed,
 }
 

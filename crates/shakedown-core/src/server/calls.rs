@@ -18,41 +18,41 @@ use crate::quantity::Share;
 use crate::rng::{Distribution, Identity, Purpose, Sampler};
 use crate::time::{Nanos, Timestamp};
 
-/// `{ to = "auth", timeout = "1s" }`: another server's answer that a request waits for.
+/// `{ to = "auth", timeout = "1s" }`: a call to another server, for which a request waits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallConfig {
-    /// The servers and groups that are called, one of their members each time.
+    /// The servers and groups to call; each call goes to one member.
     pub to: Names,
-    /// From the first SYN to the whole answer, for each attempt.
+    /// Time limit of each attempt, from the first SYN to the complete response.
     pub timeout: Nanos,
     /// Which member is called.
     #[serde(default)]
     pub pick: PickCalled,
-    /// Which part of the requests makes this call. Absent: all.
+    /// Share of the requests that make this call. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// The answer is kept: a process makes this call once for each client, and one that has run from the beginning has
-    /// made it for all of them.
+    /// Whether the answer is cached: a process makes this call once for each client. A process that runs from the
+    /// beginning has all answers cached.
     #[serde(default)]
     pub cached: bool,
-    /// Whether the request goes on when the call fails.
+    /// Whether the request continues when the call fails.
     #[serde(default)]
     pub optional: bool,
-    /// Absent: a call that fails is not made again.
+    /// Absent: a failed call is not retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<CallRetry>,
 }
 
-/// `{ attempts = 3, delay = "100ms" }`: when a call that failed is made again.
+/// `{ attempts = 3, delay = "100ms" }`: when a failed call is retried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallRetry {
-    /// At most so many, the first included.
+    /// Maximum of attempts, the first included.
     pub attempts: u32,
-    /// From a failure to the next attempt.
+    /// Time from a failure to the next attempt.
     pub delay: Distribution,
 }
 
@@ -61,12 +61,12 @@ pub struct CallRetry {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PickCalled {
-    /// One after the other; callers begin at different ones.
+    /// In turn; callers begin with different ones.
     #[default]
     RoundRobin,
-    /// Any.
+    /// A random one.
     Random,
-    /// For one client always the same, as long as the registry knows the same members.
+    /// Always the same for one client, as long as the registry lists the same members.
     Hash,
 }
 

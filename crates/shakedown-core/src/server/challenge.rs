@@ -22,10 +22,10 @@ use crate::time::{Nanos, Timestamp};
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", schemars(rename = "ChallengeScheme"))]
 pub enum Scheme {
-    /// RFC 7617: as they are.
+    /// RFC 7617: user and password.
     #[default]
     Basic,
-    /// RFC 7616: as a hash over a nonce of the server's.
+    /// RFC 7616: a hash over the server's nonce.
     Digest,
 }
 

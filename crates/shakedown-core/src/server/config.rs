@@ -31,42 +31,42 @@ use crate::tls;
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Servers"))]
 pub struct Config {
-    /// What its members are.
+    /// Kind of its members.
     #[serde(skip_serializing_if = "ServerKind::is_default")]
     pub kind: ServerKind,
     /// l4: the server or group behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// l4: how connections are passed on.
+    /// l4: how connections are forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
     /// l4: how a server is chosen (`round-robin` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pick: Option<PickBackend>,
-    /// l4: how it finds out which servers are up. Absent: it never does.
+    /// l4: how it checks which servers are up. Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// l4: what a health check does (`connect` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
-    /// l4: what becomes of the connections to a server that is found down (`keep` unless given).
+    /// l4: action on the connections to a server that is marked down (`keep` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_down: Option<OnDown>,
-    /// l4 that terminates: how long it waits for its connect to a server (5 s unless given).
+    /// l4 that terminates: time limit of its connect to a server (5 s unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Nanos>,
-    /// l4 that terminates: its connections to one server at most, as each takes a port (28,232 unless given).
+    /// l4 that terminates: maximum of connections to one server, as each uses a port (28,232 unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<u32>,
-    /// The program that each member is, with its arguments, on real sockets alone: it answers as it likes, and no other
-    /// key says how.
+    /// The program to run for each member, with its arguments, only on real sockets. No other key may configure
+    /// the member's behavior.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
-    /// Handshakes that a member works on at the same time.
+    /// Handshakes that a member processes at the same time.
     pub workers: u32,
-    /// A worker's time for one handshake; with `accept_time` beside it, for one that opens.
+    /// A worker's time for one handshake; with `accept_time`, only for one that opens.
     pub service_time: Distribution,
     /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,98 +74,97 @@ pub struct Config {
     /// A worker's time to check the credentials of a request that opens. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<Distribution>,
-    /// Which TLS it speaks: `"none"`, `"1.2"`, `"1.3"`.
+    /// TLS version: `"none"`, `"1.2"`, `"1.3"`.
     #[serde(skip_serializing_if = "tls::Version::is_none")]
     pub tls: tls::Version,
-    /// A worker's time for a TLS handshake in full (1 ms unless given).
+    /// A worker's time for a full TLS handshake (1 ms unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cost: Option<Distribution>,
-    /// The same where an earlier session is resumed (100 us unless given).
+    /// A worker's time for a resumed TLS handshake (100 us unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_resumed_cost: Option<Distribution>,
-    /// How long its session tickets are good for (2 h unless given); zero: it gives none.
+    /// Lifetime of its session tickets (2 h unless given); zero: it issues none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_tickets: Option<Nanos>,
-    /// Who can read them (`process` unless given).
+    /// Who can decrypt its session tickets (`process` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_keys: Option<TlsKeys>,
-    /// Work takes longer for a time after the process starts (also at the run's beginning). Absent: it does not.
+    /// Work takes longer for a time after the start of the process (also at the beginning of the run). Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
-    /// What its kernel does with a SYN when they are that many.
+    /// What its kernel does with a SYN when the backlog is full.
     pub backlog_overflow: Overflow,
-    /// Connections a member keeps at most. Absent: no limit.
+    /// Maximum of open connections of a member. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
-    /// What becomes of one connection more (`reject` unless given).
+    /// Action on a connection above `connections_max` (`reject` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_full: Option<WhenFull>,
-    /// `when_full = "redirect"`: the servers and groups that take the overflow.
+    /// `when_full = "redirect"`: the servers and groups that clients are redirected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overflow_to: Option<Names>,
-    /// Requests that wait for a worker at most. Absent: no limit; 0: a request finds a free worker or none.
+    /// Maximum of requests that wait for a worker. Absent: no limit; 0: a request is rejected unless a worker is free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_max: Option<u32>,
-    /// What becomes of one request more (`reject` unless given).
+    /// Action on a request when the queue is full (`reject` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_full: Option<QueueFull>,
     /// Which waiting request a worker takes next (`fifo` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueOrder>,
-    /// HTTP transactions that a member has at the same time. Absent: no limit.
+    /// Maximum of concurrent HTTP transactions of a member. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transactions_max: Option<u32>,
-    /// What becomes of a request that finds all of them in use (`wait` unless given).
+    /// Action on a request when all transactions are in use (`wait` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transactions_full: Option<TransactionsFull>,
-    /// How many requests a member lets in. Absent: all.
+    /// Rate limit of requests of a member. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_rate: Option<TokenBucket>,
-    /// How many requests a member lets in from each client address. Absent: all.
+    /// Rate limit of requests from each client address. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_rate: Option<TokenBucket>,
-    /// What becomes of requests over either rate (`reject` unless given).
+    /// Action on requests above either rate (`reject` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over_rate: Option<OverRate>,
-    /// How long a connection may take to send its whole request. Absent: for ever.
+    /// Time limit for a connection to send its whole request. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake_timeout: Option<Nanos>,
     /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3; true unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extended_connect: Option<bool>,
-    /// Streams that it takes at a time on one HTTP/2 connection: SETTINGS_MAX_CONCURRENT_STREAMS (100 unless given, the
-    /// least that RFC 9113 section 6.5.2 recommends).
+    /// Maximum of concurrent streams on one HTTP/2 connection: SETTINGS_MAX_CONCURRENT_STREAMS (100 unless given, the
+    /// minimum that RFC 9113 section 6.5.2 recommends).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams_max: Option<u32>,
-    /// Every now and then the process stops for a while. Absent: it does not.
+    /// The process stops periodically for a while. Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauses: Option<PauseConfig>,
-    /// The bandwidth of what connects each member to the network; absent: without limit.
+    /// Bandwidth of each member's connection to the network; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
-    /// When its members join: until then nobody listens there, and no redirector names them. Absent: they are there from
-    /// the beginning.
+    /// When its members join: until then their hosts refuse connects, and no redirector sends clients to them. Absent:
+    /// they are there from the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joins_at: Option<Nanos>,
-    /// When its members leave: no redirector names them any more, they are drained, and their processes end. Absent: they
-    /// stay.
+    /// When its members leave: redirectors stop sending clients to them, they are drained, and their processes end.
+    /// Absent: they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_at: Option<Nanos>,
-    /// The time over which members that leave send their close frames, and after which they end (10 s unless given).
+    /// Duration of the drain of members that leave, after which they end (10 s unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves_over: Option<Nanos>,
-    /// Other servers whose answers a request waits for, one after the other, once a worker is done with it.
+    /// Calls to other servers, made one after the other when a worker has processed a request, which waits for the answers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallConfig>,
-    /// Whether a request keeps its worker while it waits for them (a thread for each request; otherwise, as with
-    /// asynchronous servers, it does not).
+    /// Whether a request holds its worker during its calls (a thread for each request), or not (asynchronous servers).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub calls_hold_worker: bool,
-    /// What it answers.
+    /// How it answers requests.
     pub behavior: Behaviors,
-    /// The zone that its hosts are in; links and faults may name it.
+    /// Zone of its hosts, for links and faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 }
@@ -357,12 +356,12 @@ impl<'de> Deserialize<'de> for Behaviors {
     }
 }
 
-/// `{ kind = "redirect", to = "gateway", … }`: what a server answers, and when.
+/// `{ kind = "redirect", to = "gateway", … }`: how a server answers, and to which requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct BehaviorConfig {
-    /// Which behavior.
+    /// Kind of behavior.
     pub kind: Kind,
     /// redirect: the servers and groups to send clients to; absent: the same server, under another `path`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -370,17 +369,17 @@ pub struct BehaviorConfig {
     /// redirect: how a member of the group is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pick: Option<PickMember>,
-    /// redirect by weight: how often each server or group in `to` is chosen (a group's weight is that of each member);
-    /// 1 where nothing is said.
+    /// redirect by weight: the weights of servers and groups in `to` (a group's weight is that of each member);
+    /// 1 unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<BTreeMap<String, u32>>,
-    /// redirect by consistent hash: of what (`client` unless given).
+    /// redirect by consistent hash: what is hashed (`client` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_by: Option<HashBy>,
     /// redirect: the form of `Location`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<super::LocationForm>,
-    /// redirect: the path in `Location`; absent: the path that was asked.
+    /// redirect: the path in `Location`; absent: the requested path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// redirect: how often members report their open connections, for `least-connections`.
@@ -392,38 +391,38 @@ pub struct BehaviorConfig {
     /// redirect and reject: `Retry-After`, in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Nanos>,
-    /// challenge: the user and the password that are let pass.
+    /// challenge: the user and the password that are accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Login>,
-    /// challenge: how they are to be sent (`basic` unless given).
+    /// challenge: authentication scheme (`basic` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
-    /// challenge by Digest: the hash (`sha-256` unless given).
+    /// challenge by Digest: hash algorithm (`sha-256` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// challenge: what the password is for (`shakedown` unless given).
+    /// challenge: realm (`shakedown` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
-    /// challenge by Digest: how long a nonce may be used (5 min unless given).
+    /// challenge by Digest: lifetime of a nonce (5 min unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce_lifetime: Option<Nanos>,
-    /// challenge (true unless given) and redirect (false unless given): whether the answer leaves the connection open for
-    /// the next request.
+    /// challenge (true unless given) and redirect (false unless given): whether the connection stays open for the next
+    /// request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<bool>,
-    /// challenge: whether credentials are checked (true unless given), or any will do.
+    /// challenge: whether credentials are verified (true unless given), or any are accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
-    /// What the answer says besides, or instead of, what it should.
+    /// Malformed or additional parts of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerConfig>,
-    /// How the answer's bytes leave; absent: in one piece, at once.
+    /// How the response is sent; absent: in one piece, at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryConfig>,
-    /// accept: when the connection is closed again; absent: not by the server's will.
+    /// accept: when the server closes the connection; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close: Option<CloseConfig>,
-    /// Which requests it applies to; absent: all.
+    /// Conditions for requests that it applies to; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
 }
@@ -497,7 +496,7 @@ impl Default for BehaviorConfig {
 pub enum Kind {
     /// Completes the handshake.
     Accept,
-    /// Sends the client elsewhere.
+    /// Redirects the client.
     Redirect,
     /// Answers with an error.
     Reject,
@@ -505,9 +504,9 @@ pub enum Kind {
     Stall,
     /// Answers other servers' calls with 200; nothing opens.
     Serve,
-    /// Demands credentials with 401; who has them is answered by the next of the list.
+    /// Demands credentials with 401; requests with valid credentials go to the next behavior of the list.
     Challenge,
-    /// Answers with what is no HTTP.
+    /// Answers with bytes that are not HTTP.
     Garbage,
 }
 
@@ -526,21 +525,21 @@ impl Kind {
     }
 }
 
-/// Which requests a behavior applies to: all conditions given must hold.
+/// Conditions for the requests that a behavior applies to; all given ones must be true.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
-    /// This share of requests, drawn for each.
+    /// Share of requests, drawn for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// From this moment of the run.
+    /// Beginning, as a time of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Nanos>,
-    /// Up to this moment of the run.
+    /// End, as a time of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Nanos>,
-    /// Requests for this path (the query does not count).
+    /// Path of the request (the query is ignored).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }

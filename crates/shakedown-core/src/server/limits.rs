@@ -22,32 +22,32 @@ use crate::time::{Nanos, Timestamp};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
-    /// How fast it fills.
+    /// Rate at which tokens are added.
     pub rate: Rate,
-    /// How many tokens it holds: as many requests may come at once. It is full at first.
+    /// Maximum of tokens, and so of simultaneous requests. The bucket is full at first.
     pub burst: u32,
 }
 
-/// What becomes of a request over a rate.
+/// Action on a request above a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OverRate {
-    /// Answered at once, at no worker's cost: 503 over the member's rate, 429 with `Retry-After` over an address's.
+    /// Answered at once, without a worker: 503 above the member's rate, 429 with `Retry-After` above an address's.
     #[default]
     Reject,
     /// Never answered: the client's own timeout ends it.
     Drop,
-    /// Held back until its turn comes.
+    /// Delayed until the rate allows it.
     Wait,
 }
 
-/// What becomes of a request that finds the queue full.
+/// Action on a request when the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueFull {
-    /// 503 at once, at no worker's cost.
+    /// 503 at once, without a worker.
     #[default]
     Reject,
     /// Never answered: the client's own timeout ends it.
@@ -56,15 +56,15 @@ pub enum QueueFull {
     Reset,
 }
 
-/// What becomes of a connection past `connections_max`.
+/// Action on a connection above `connections_max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
-    /// Its request is answered 503 at once, at no worker's cost.
+    /// Its request is answered 503 at once, without a worker.
     #[default]
     Reject,
-    /// Its request is answered 307 to a member of `overflow_to`, one after the other, at no worker's cost.
+    /// Its request is answered 307 to the members of `overflow_to` in turn, without a worker.
     Redirect,
     /// Never answered: the client's own timeout ends it.
     Drop,
@@ -78,9 +78,9 @@ pub enum QueueOrder {
     /// The one that has waited longest.
     #[default]
     Fifo,
-    /// The newest: under overload some are served in time instead of all too late.
+    /// The newest: under overload some are served in time, instead of all too late.
     Lifo,
-    /// The one that has waited longest; who has waited longer than this is answered 503 instead.
+    /// The one that has waited longest; requests that have waited longer than this are answered 503.
     Deadline(Nanos),
 }
 

@@ -12,12 +12,12 @@ use crate::time::{Nanos, Timestamp};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PauseConfig {
-    /// From the beginning of one to that of the next.
+    /// Time from the beginning of one to that of the next.
     pub every: Distribution,
-    /// How long one takes.
+    /// Duration.
     #[serde(rename = "for")]
     pub duration: Distribution,
-    /// All members pause at the same moments.
+    /// Whether all members pause at the same time.
     #[serde(default)]
     pub in_step: bool,
 }

@@ -13,16 +13,16 @@ use crate::http;
 use crate::machine::{CloseMode, ConnectionId};
 use crate::time::{Nanos, Timestamp};
 
-/// What is done to a header field that proves something.
+/// How a header field of the handshake is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Flaw {
-    /// It has another value.
+    /// It has a wrong value.
     Wrong,
-    /// It is left out.
+    /// It is missing.
     Missing,
-    /// It is there twice.
+    /// It is sent twice.
     Doubled,
 }
 
@@ -42,12 +42,12 @@ pub enum HttpVersion {
 pub struct BodyConfig {
     /// Its length.
     pub bytes: u32,
-    /// How its end is told.
+    /// How its end is marked.
     #[serde(default)]
     pub framing: Framing,
 }
 
-/// How the end of a body is told (RFC 9112 section 6).
+/// How the end of a body is marked (RFC 9112 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -57,16 +57,16 @@ pub enum Framing {
     Length,
     /// `Transfer-Encoding: chunked`.
     Chunked,
-    /// Not before the connection's.
+    /// The end of the connection.
     Close,
 }
 
-/// `answer = { accept_key = "wrong" }`: what an answer says besides, or instead of, what it should.
+/// `answer = { accept_key = "wrong" }`: malformed or additional parts of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswerConfig {
-    /// accept: another status than the one that opens.
+    /// accept: a status instead of the one that opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// accept: `Sec-WebSocket-Accept`.
@@ -78,25 +78,25 @@ pub struct AnswerConfig {
     /// accept: `Connection`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<Flaw>,
-    /// accept: a `Sec-WebSocket-Protocol` that nobody asked for.
+    /// accept: a `Sec-WebSocket-Protocol` that was not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subprotocol: Option<String>,
-    /// accept: a `Sec-WebSocket-Extensions` that nobody asked for.
+    /// accept: a `Sec-WebSocket-Extensions` that was not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
-    /// accept: whether a first frame, a ping, is sent in one piece with the answer.
+    /// accept: whether a ping is sent in the same message as the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame: Option<bool>,
     /// The version in its status line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpVersion>,
-    /// The length of header fields that mean nothing.
+    /// Size of additional header fields without meaning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding: Option<u32>,
-    /// The header fields that it is spread over; absent: one.
+    /// Number of these header fields; absent: one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding_fields: Option<u32>,
-    /// Answers before the final one: statuses 100 to 199.
+    /// Interim responses: statuses 100 to 199.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interim: Vec<u16>,
     /// reject with 426: the versions in `Sec-WebSocket-Version`.
@@ -107,26 +107,26 @@ pub struct AnswerConfig {
     pub body: Option<BodyConfig>,
 }
 
-/// `delivery = { bytes = 1, every = "100ms" }`: how an answer's bytes leave.
+/// `delivery = { bytes = 1, every = "100ms" }`: how a response is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliveryConfig {
-    /// In writes of so many bytes; absent: in one.
+    /// Size of each write in bytes; absent: one write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u32>,
-    /// The time between two writes; absent: none.
+    /// Time between two writes; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Nanos>,
-    /// After so many bytes nothing more is sent.
+    /// Number of bytes after which the response is cut off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<u32>,
-    /// What comes after a cut (`fin` unless given).
+    /// What follows the cut (`fin` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub then: Option<Then>,
 }
 
-/// What comes after an answer that is cut off.
+/// What follows a response that is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -140,12 +140,12 @@ pub enum Then {
     Silence,
 }
 
-/// `close = { after = "2s", code = 1011 }`: what a server does with a connection that it has accepted.
+/// `close = { after = "2s", code = 1011 }`: the server closes an accepted connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CloseConfig {
-    /// How long it stays open, counted from the answer's last byte.
+    /// How long it stays open, from the last byte of the response.
     pub after: Nanos,
     /// The status code in the close frame (RFC 6455 section 7.4).
     pub code: u16,

@@ -17,14 +17,14 @@ use crate::time::Nanos;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PickMember {
-    /// One after the other.
+    /// In turn.
     #[default]
     RoundRobin,
-    /// Any.
+    /// A random one.
     Random,
-    /// The one with the fewest open connections, by its last report and what was sent to it since.
+    /// The one with the fewest open connections, by its last report plus the clients sent there since.
     LeastConnections,
-    /// In turn, each as often as its weight says, and as evenly as that goes (the smooth weighted round-robin of nginx).
+    /// In turn, in proportion to the weights, as evenly as possible (nginx's smooth weighted round-robin).
     Weighted,
     /// By what is hashed: always the same one while the registry names it, and only its clients move when it does not
     /// (rendezvous hashing, also called highest random weight; Thaler, Ravishankar: "Using name-based mappings to
@@ -32,7 +32,7 @@ pub enum PickMember {
     ConsistentHash,
 }
 
-/// What a redirector's consistent hash is of.
+/// What a redirector hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -40,7 +40,7 @@ pub enum HashBy {
     /// The client's address.
     #[default]
     Client,
-    /// The path that was asked for, without its query: everybody in a room comes together.
+    /// The requested path, without its query: all clients of a chat room get the same server.
     Path,
 }
 
@@ -69,7 +69,7 @@ impl Pick {
         }
     }
 
-    /// One after the other.
+    /// In turn.
     pub(super) fn in_turn(to: Vec<EndpointId>) -> Pick {
         Pick {
             to,

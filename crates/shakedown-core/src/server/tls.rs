@@ -16,15 +16,15 @@ use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 
-/// Who can read the session tickets that a server gives out.
+/// Who can decrypt a server's session tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsKeys {
-    /// The process that made them: its keys are drawn when it starts, and gone with it.
+    /// Only the process that issued them: its keys are drawn when it starts, and lost when it ends.
     #[default]
     Process,
-    /// Every member of the group, also after a restart: the keys come from outside.
+    /// Every member of the group, also after a restart: the keys are configured.
     Shared,
 }
 

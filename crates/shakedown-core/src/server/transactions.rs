@@ -15,16 +15,16 @@ use super::{Event, Reason, Turn};
 use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 
-/// What becomes of a request that finds every transaction in use.
+/// Action on a request when all transactions are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TransactionsFull {
-    /// It waits in the request queue until one is given back, as where threads or processes are the pool (Apache's
+    /// It waits in the request queue until one is released, as with a pool of threads or processes (Apache's
     /// `MaxRequestWorkers`, Tomcat's `maxThreads`).
     #[default]
     Wait,
-    /// 503 at once, at no worker's cost.
+    /// 503 at once, without a worker.
     Reject,
 }
 

@@ -16,33 +16,33 @@ use crate::time::Nanos;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "DnsName"))]
 pub struct Config {
-    /// Server groups and members that it stands for, expanded in order.
+    /// Its server groups and members, expanded in order.
     #[serde(deserialize_with = "one_or_more")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::names::Names"))]
     pub to: Vec<String>,
-    /// Those answered while every one of `to` counts as down; needs `health`.
+    /// Servers that are returned while all of `to` count as down; needs `health`.
     #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub standby: Vec<String>,
-    /// How long an answer may be kept (RFC 1035 section 3.2.1).
+    /// How long an answer may be cached (RFC 1035 section 3.2.1).
     #[serde(default = "default_ttl")]
     pub ttl: Nanos,
     /// The order of the addresses in an answer; clients begin with the first.
     #[serde(default)]
     pub order: Order,
-    /// From a client's question to its resolver's answer.
+    /// Time from a client's query to its resolver's answer.
     #[serde(default = "default_latency")]
     pub latency: Distribution,
-    /// Caching resolvers that the clients' hosts are spread over; absent: one each; 0: none, every question is answered
-    /// by the table itself.
+    /// Number of caching resolvers that the clients' hosts are distributed over; absent: one per host; 0: none, queries go
+    /// directly to the authoritative records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolvers: Option<u32>,
-    /// Resolvers that keep answers longer than they may.
+    /// Resolvers that cache answers longer than the TTL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_ttl: Option<MinTtl>,
-    /// Checks that take a dead server's record out and back; absent: none, records stay.
+    /// Health checks that remove and restore a server's record; absent: records stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// When somebody writes other records in place of `to`.
+    /// When an operator replaces the records of `to`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
@@ -63,20 +63,20 @@ pub enum Order {
     /// Each answer begins with the next record (RFC 1794; BIND's `cyclic`).
     #[default]
     RoundRobin,
-    /// As in the table.
+    /// The order of the records.
     Fixed,
-    /// Any, drawn for each answer.
+    /// Random, drawn for each answer.
     Random,
 }
 
-/// `{ ttl = "5m", share = "10%" }`: some resolvers keep every answer at least so long.
+/// `{ ttl = "5m", share = "10%" }`: some resolvers cache every answer at least this long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MinTtl {
-    /// How long.
+    /// Duration.
     pub ttl: Nanos,
-    /// The share of resolvers that do.
+    /// Share of resolvers that do.
     #[serde(default = "all")]
     pub share: Share,
 }
@@ -92,7 +92,7 @@ fn all() -> Share {
 pub struct Change {
     /// When.
     pub at: Nanos,
-    /// What it stands for from then on.
+    /// Its servers from then on.
     #[serde(deserialize_with = "one_or_more")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::names::Names"))]
     pub to: Vec<String>,

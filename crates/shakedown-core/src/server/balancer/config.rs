@@ -9,7 +9,7 @@ use crate::network::{AccessLink, Health, Overflow};
 use crate::server::Config;
 use crate::time::Nanos;
 
-/// What the members of a group are.
+/// Kind of a group's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -17,7 +17,7 @@ pub enum ServerKind {
     /// They answer opening handshakes.
     #[default]
     Websocket,
-    /// Layer-4 balancers: each is an address before a group, and passes connections on without reading them.
+    /// Layer-4 balancers: each has an address in front of a group, and forwards connections without reading them.
     L4,
     /// Forward proxies, which `[proxies.NAME]` makes.
     #[serde(skip)]
@@ -36,13 +36,13 @@ impl ServerKind {
     }
 }
 
-/// How a balancer passes connections on.
+/// How a balancer forwards connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
-    /// It rewrites addresses (as Linux IPVS does): the SYN goes on to the chosen server, and whatever that server or
-    /// its host answers is what the client sees.
+    /// It rewrites addresses (as Linux IPVS does): the SYN is forwarded to the chosen server, and the client sees the
+    /// answer of that server or its host.
     Nat,
     /// It accepts the connection and opens another to the chosen server (as HAProxy does in TCP mode).
     Terminate,
@@ -63,12 +63,12 @@ impl Balance {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PickBackend {
-    /// One after the other.
+    /// In turn.
     #[default]
     RoundRobin,
     /// The one with the fewest connections through this balancer; of several, the next in turn.
     LeastConnections,
-    /// Any.
+    /// A random one.
     Random,
     /// By the client's address: always the same one while that is up, and only its clients move when it is not
     /// (rendezvous hashing; Thaler, Ravishankar: "Using name-based mappings to increase hit rates", 1998).
@@ -87,15 +87,15 @@ impl PickBackend {
     }
 }
 
-/// What becomes of the connections through a balancer to a server that its checks find down.
+/// Action on the connections through a balancer to a server that is marked down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnDown {
-    /// They stay: only new ones go elsewhere.
+    /// They stay; only new ones go to other servers.
     #[default]
     Keep,
-    /// Both ends hear RST (HAProxy: `on-marked-down shutdown-sessions`).
+    /// Both ends get an RST (HAProxy: `on-marked-down shutdown-sessions`).
     Reset,
 }
 
@@ -104,7 +104,7 @@ pub enum OnDown {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
-    /// A TCP connect: what it asks is the server's kernel.
+    /// A TCP connect, which the server's kernel answers.
     #[default]
     Connect,
     /// An opening handshake that must be answered 101: a process that hangs, is full or drains fails it.

@@ -11,8 +11,8 @@ use crate::server::config::{NONCE_LIFETIME, REALM};
 use crate::server::{BehaviorConfig, Behaviors, Config, Kind, QueueFull, Scheme, ServerKind};
 use crate::time::Nanos;
 
-/// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Where a key is one of
-/// servers as well, it means the same.
+/// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Keys that servers also
+/// have mean the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -20,9 +20,9 @@ use crate::time::Nanos;
 pub struct ProxyConfig {
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
-    /// Requests that a member works on at the same time.
+    /// Requests that a member processes at the same time.
     pub workers: u32,
-    /// A worker's time for one `CONNECT`; with `accept_time` beside it, for one that is passed on.
+    /// A worker's time for one `CONNECT`; with `accept_time`, only for one that is forwarded.
     pub service_time: Distribution,
     /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,41 +32,41 @@ pub struct ProxyConfig {
     pub auth_time: Option<Distribution>,
     /// Connections that the kernel completes for a process that does not accept.
     pub backlog: u32,
-    /// What its kernel does with a SYN when they are that many.
+    /// What its kernel does with a SYN when the backlog is full.
     pub backlog_overflow: Overflow,
-    /// Clients' connections that a member keeps at most; one more is answered 503. Absent: no limit.
+    /// Maximum of clients' connections of a member; further ones are answered 503. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
-    /// Requests that wait for a worker at most; one more is answered 503. Absent: no limit.
+    /// Maximum of requests that wait for a worker; further ones are answered 503. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_max: Option<u32>,
-    /// How long it waits for its own connect to the target; then it answers 504.
+    /// Time limit of its own connect to the target; then it answers 504.
     pub connect_timeout: Nanos,
-    /// The user and the password that it lets pass; all others are answered 407. Absent: it lets everybody pass.
+    /// The user and the password that it accepts; all others are answered 407. Absent: it demands none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Login>,
-    /// How they are to be sent (`basic` unless given).
+    /// Authentication scheme (`basic` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
-    /// Digest: the hash (`sha-256` unless given).
+    /// Digest: hash algorithm (`sha-256` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// What the password is for (`shakedown` unless given).
+    /// Realm (`shakedown` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
-    /// Digest: how long a nonce may be used (5 min unless given).
+    /// Digest: lifetime of a nonce (5 min unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce_lifetime: Option<Nanos>,
-    /// Whether the 407 leaves the connection open for the answer (true unless given).
+    /// Whether the connection stays open after a 407 (true unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<bool>,
-    /// The status that every `CONNECT` is answered with which it would have passed on. Absent: it is passed on.
+    /// Status that answers every `CONNECT` that would otherwise be forwarded. Absent: it is forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reject: Option<u16>,
-    /// The bandwidth of what connects each member to the network; absent: without limit.
+    /// Bandwidth of each member's connection to the network; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
-    /// The zone that its hosts are in; links and faults may name it.
+    /// Zone of its hosts, for links and faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 }
