@@ -1,4 +1,4 @@
-//! Means over seeds, and how far they may be trusted.
+//! Means over seeds, with confidence intervals.
 
 use super::student::student_quantile_by_series;
 use super::{Z_95, Z_999, mean_and_variance};

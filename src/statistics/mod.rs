@@ -1,4 +1,4 @@
-//! What is computed of many values, each written once: means, medians, intervals and tests.
+//! Statistics: means, medians, intervals and tests, each written once.
 //!
 //! There are two quantiles of Student's t on purpose: an exact one, and a series that is within 1 % of it, which the
 //! recorded sweeps and the known answers were made with.

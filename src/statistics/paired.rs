@@ -1,10 +1,10 @@
-//! Differences between runs on the same luck, and how far they may be trusted.
+//! Differences between runs with the same seeds, with confidence intervals.
 //!
 //! Where every run has a value, the mean difference has Student's interval for paired values: few seeds are enough for
 //! it, and nothing has to be drawn. (A bootstrap, BCa included, covers less than it says below some twenty values:
 //! Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69, 2015.) Where a run has
-//! none, as a session that never opened takes for ever, there is no mean: the median difference has the interval of the
-//! sign test then, which asks only which of two is larger.
+//! no finite value, as for a session that never opened, there is no mean: the median difference then has the interval of the
+//! sign test, which compares only which of two values is larger.
 
 use libm::sqrt;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a metric comes to over many seeds.
+//! The spread of a metric over many seeds.
 
 use super::student::student_quantile_95;
 use super::{mean_and_variance, median_or_never};

@@ -1,4 +1,4 @@
-//! Student's t: how far the mean of a few values may lie from that of all.
+//! Student's t distribution.
 
 use libm::{exp, fabs, lgamma, log};
 

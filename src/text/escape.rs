@@ -1,4 +1,4 @@
-//! Text that stands in a document of another language.
+//! Escapes for text within other formats.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Texts that several outputs are made of: numbers for readers, tables, escapes, JSON with line ends.
+//! Text shared by several outputs: numbers for readers, tables, escapes, JSON with line ends.
 
 mod escape;
 mod number;

@@ -1,8 +1,8 @@
 //! HTTP/2 (RFC 9113) as far as WebSockets over it need it (RFC 8441): the frames of one connection that many streams share.
 //!
-//! Frames are as RFC 9113 section 4.1 has them, but for one thing: a field section is written as text, a line for each
-//! field, in place of HPACK. Whoever counts bytes counts [`Frame::wire_bytes`], which states a size for those.
-//! Left out are flow control, acknowledgements of SETTINGS, priorities and padding.
+//! Frames are as in RFC 9113 section 4.1, with one exception: a field section is written as text, a line for each
+//! field, instead of HPACK. [`Frame::wire_bytes`] gives the number of bytes on the wire, with typical sizes for these.
+//! Not supported are flow control, acknowledgements of SETTINGS, priorities and padding.
 
 /// What a client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -1,7 +1,8 @@
-//! What Shakedown simulates with: sans-IO state machines of clients and servers, the network between them, typed events, and
-//! what is measured of them. No socket, no file, no clock, no async: nothing here depends on the machine it runs on.
+//! The simulated world of Shakedown: sans-IO state machines of clients and servers, the network between them, typed events,
+//! and the measures derived from them. It has no socket, no file, no clock and no async code, so that nothing depends on the
+//! machine it runs on.
 //!
-//! The package `shakedown` has the public face; use that one.
+//! The package `shakedown` has the public API.
 
 #![forbid(unsafe_code)]
 

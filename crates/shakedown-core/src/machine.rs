@@ -1,8 +1,8 @@
 //! The contract between state machines and drivers: one input, then its outputs; `now` is an argument.
 //!
-//! A machine has no clock, no socket and no randomness of its own. It writes what it wants done into [`Outputs`], a
-//! buffer that the driver owns and reuses, so that the steady state allocates nothing. Connections carry ids from the
-//! first day: a late input for a connection that the machine gave up is ignored, not misread.
+//! A machine has no clock, no socket and no randomness of its own. It writes its actions into [`Outputs`], a
+//! buffer that the driver owns and reuses, so that the steady state allocates nothing. Connections have ids, so that a
+//! late input for a connection that the machine gave up is ignored.
 
 use crate::time::{Nanos, Timestamp};
 

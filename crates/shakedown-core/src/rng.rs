@@ -1,7 +1,7 @@
 //! Randomness keyed by (actor, purpose, ordinal): a draw depends on what it is for, not on what was drawn before.
 //!
-//! A policy that draws once more shifts nothing else, and two variants of a scenario are compared on the same luck
-//! (common random numbers). The generator is Philox2x64-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as
+//! A policy that draws once more changes no other draw, and two variants of a scenario are compared with common random
+//! numbers. The generator is Philox2x64-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as
 //! easy as 1, 2, 3", SC 2011), a counter-based one: eight bytes of seed are its whole state. Transcendentals come
 //! from the pure-Rust `libm`, so that every platform draws the same values.
 
@@ -23,7 +23,7 @@ use crate::time::Nanos;
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
-/// Who draws: a session, a server or a connection, as a hash of its name and number.
+/// The actor that draws: a session, a server or a connection, as a hash of its name and index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(pub u64);
 
@@ -66,15 +66,15 @@ pub enum Purpose {
     Jitter = 8,
     /// Work a server does for one handshake.
     Service = 9,
-    /// Which behavior a server shows to a connection.
+    /// Which behavior a server applies to a connection.
     Behavior = 10,
     /// Which member a redirector sends a connection to.
     Redirect = 11,
-    /// Which members of a group a fault strikes.
+    /// Which members of a group a fault affects.
     Target = 12,
     /// What a library adds to each retry delay.
     RetryPlus = 13,
-    /// What a library adds to its first delay, once in a session's life.
+    /// What a library adds to its first delay, once per session.
     RetryBase = 14,
     /// Masking key of a frame.
     Mask = 15,
@@ -84,9 +84,9 @@ pub enum Purpose {
     SynLoss = 31,
     /// Whether the answer to a SYN is lost.
     SynAckLoss = 32,
-    /// Which server a balancer passes a connection on to.
+    /// Which server a balancer forwards a connection to.
     Backend = 60,
-    /// How much an address is drawn to a server behind a balancer.
+    /// The rendezvous hash of an address and a server behind a balancer.
     SourceHash = 61,
     /// Work a server does for any request, whatever the answer.
     AcceptTime = 50,
@@ -100,29 +100,29 @@ pub enum Purpose {
     PauseGap = 57,
     /// How long a pause takes.
     PauseLength = 58,
-    /// Whether a request makes a call, whom it calls, and when again.
+    /// Whether a request makes a call, which server it calls, and when it retries.
     Call = 59,
     /// Which resolver a host asks.
     DnsResolver = 66,
-    /// When a resolver asks for a name, within the name's time to live.
+    /// The phase of a resolver's queries for a name, within the TTL.
     DnsPhase = 67,
-    /// Whether a resolver keeps answers longer than it may.
+    /// Whether a resolver caches answers longer than the TTL.
     DnsMinTtl = 68,
     /// How long a lookup takes.
     DnsLatency = 69,
     /// The order of the addresses in an answer.
     DnsOrder = 70,
-    /// What a server process makes its nonces from.
+    /// The secret of a server process for its nonces.
     NonceSecret = 80,
     /// A server's nonce.
     Nonce = 81,
     /// A client's nonce.
     ClientNonce = 82,
-    /// An answer that is no HTTP.
+    /// A response that is not HTTP.
     Garbage = 83,
     /// A client's nonce for its proxy.
     ProxyClientNonce = 90,
-    /// How much a client is drawn to a redirect's target.
+    /// The rendezvous hash of a client and a redirect's target.
     RedirectHash = 110,
     /// Random faults.
     Chaos = 120,
@@ -145,14 +145,14 @@ impl Seed {
 }
 
 impl Seed {
-    /// Random numbers without end of `actor` for `purpose`, for what does not count its draws itself.
+    /// An endless stream of random numbers of `actor` for `purpose`, for callers that do not count their draws.
     pub fn stream(self, actor: Identity, purpose: Purpose) -> KeyedRng {
         KeyedRng { seed: self, actor, purpose, ordinal: 0, second: None }
     }
 }
 
-/// The draws of one actor for one purpose, one after the other, as a generator that all of `rand` works with. Its numbers are
-/// the same on every machine and in every version; what `rand` makes of them (ranges, shuffles) is so within one version of
+/// The draws of one actor for one purpose, in order, as a generator for all of `rand`. Its numbers are the same on every
+/// machine and in every version; the ranges and shuffles that `rand` derives from them are the same within one version of
 /// `rand`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedRng {
@@ -285,7 +285,7 @@ pub enum Varying {
 }
 
 impl Varying {
-    /// A few words for readers.
+    /// A short description for readers.
     pub fn describe(&self) -> String {
         match self {
             Varying::Uniform { min, max } => format!("{min} to {max}"),
@@ -301,7 +301,7 @@ impl Varying {
 }
 
 impl Distribution {
-    /// What is impossible about it, if anything.
+    /// Why it is impossible, if it is.
     pub fn problem(&self) -> Option<String> {
         match self {
             Distribution::Constant(_) => None,
@@ -319,7 +319,7 @@ impl Distribution {
         }
     }
 
-    /// Ready to draw from. Call only after [`Distribution::problem`] found none.
+    /// Prepares it for drawing. Call only after [`Distribution::problem`] found none.
     pub fn sampler(&self) -> Sampler {
         match self {
             Distribution::Constant(value) => Sampler::Constant(*value),
@@ -360,7 +360,7 @@ fn quantile_points(points: &std::collections::BTreeMap<String, Nanos>) -> Result
     Ok(sorted)
 }
 
-/// A [`Distribution`] with its logarithms taken: what the hot loop draws from.
+/// A [`Distribution`] with precomputed logarithms, for the hot loop.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sampler {
     /// Always the same; costs no draw.

@@ -1,8 +1,8 @@
-//! What values look like in a scenario file: the parts of the JSON Schema of the language that are not derived.
+//! The parts of the JSON Schema of scenario files that are not derived.
 //!
-//! A type whose reading is derived derives its schema as well. One that is read by hand says beside its reader, by
-//! [`shaped`], what it takes. A schema may take more than the reader does (how numbers go together is for
-//! `scenario::check`), never less.
+//! A type with a derived reader derives its schema as well. A type with a hand-written reader declares its schema beside
+//! it, by [`shaped`]. A schema may accept more than the reader (combinations of values are for `scenario::check`), never
+//! less.
 
 #[cfg(feature = "schema")]
 use schemars::{Schema, json_schema};

@@ -1,6 +1,6 @@
 //! Virtual and real time in one unit: whole nanoseconds since the run began.
 //!
-//! Knows nothing of clocks: drivers stamp, machines receive. Durations are written with a unit
+//! Reads no clock: drivers give the time to machines. Durations are written with a unit
 //! (`"250us"`) and are parsed exactly, without floating point.
 
 use std::fmt;

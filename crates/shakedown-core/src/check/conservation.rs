@@ -1,14 +1,14 @@
-//! Conservation: once it is quiet, whoever has a connection has it with somebody who has it too.
+//! Conservation: in the quiet phase at the end of a run, both ends of every connection agree that it exists.
 //!
-//! Every connection that a server has accepted must be somebody's: of a session that is open on it or means to be, of a
-//! balancer or a proxy that passes somebody on, or of a server that calls. And every session that thinks it is open must be
-//! known to the server it dialled, and to the one behind where a balancer or a proxy is between. HTTP/2 connections belong to
-//! hosts, which no event shows: there the streams on them are counted instead.
+//! Every connection that a server has accepted must belong to a session that is open on it or is opening, to a
+//! balancer or a proxy that forwards a client, or to a server that calls. Every session that considers itself open must be
+//! known to the server it connected to, and to the one behind a balancer or a proxy. HTTP/2 connections belong to
+//! hosts, which no event shows: the streams on them are counted instead.
 //!
-//! What is under way when it is looked at would seem to be missing at one end, so what counts is what is missing at every
-//! moment of the quiet. Where sessions end all the time something always is; but each of them has begun, too, and a
-//! beginning is longer under way (a round trip until the server has it, and another until the session thinks it is open)
-//! than an end, so that those who begin outweigh those who end.
+//! A connection in transit is missing at one end. So only connections that are missing at every moment of the quiet phase
+//! count. Where sessions end all the time, some are always in transit. But each of them has also begun, and a
+//! beginning is longer in transit (a round trip until the server has it, and another until the session is open)
+//! than an end, so the beginnings outweigh the ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,19 +36,19 @@ struct Claim {
 
 const NO_CLAIM: Claim = Claim { first: NOWHERE, last: NOWHERE, open: false };
 
-/// One server's connections by every account, and how far those are apart at least since all should be quiet.
+/// One server's connections as each side counts them, and the minimum of the differences in the quiet phase.
 #[derive(Debug, Clone, Copy, Default)]
 struct Account {
-    /// By its own: those that it has accepted, or whose packets it passes on, and which are not closed; streams instead of
-    /// what carries them.
+    /// The server's own count: connections that it has accepted, or whose packets it forwards, and that are not closed;
+    /// streams instead of HTTP/2 connections.
     accepted: i64,
     /// Sessions whose own connection goes there, or is on its way.
     claimed: i64,
-    /// Connections that others pass on to it, and calls of it.
+    /// Connections that others forward to it, and calls of it.
     passed_on: i64,
-    /// Sessions that think they are open there, or through there.
+    /// Sessions that consider themselves open there, or through there.
     believed: i64,
-    /// The fewest connections that nobody accounts for, and the fewest sessions that it does not know, at any moment since.
+    /// The minimum of connections without an owner, and of sessions that it does not know, at any moment since.
     surplus: Option<i64>,
     deficit: Option<i64>,
     /// Since when the counts are what they are.
@@ -62,11 +62,11 @@ pub(super) struct Missing {
     pub server: u32,
     /// How many.
     pub count: i64,
-    /// True when the server has more than others know of, false when it does not know what others have.
+    /// True if the server has more connections than its peers, false if it has fewer.
     pub surplus: bool,
 }
 
-/// The accounts of a run.
+/// The counts of a run.
 #[derive(Debug)]
 pub(super) struct Conservation {
     quiet: Timestamp,
@@ -81,9 +81,9 @@ pub(super) struct Conservation {
     at_any_proxy: i64,
     /// The connections that carry streams, as servers number them.
     carriers: BTreeSet<(u32, u32)>,
-    /// The connections that servers pass on, and to whom.
+    /// The connections that servers forward, and their targets.
     passed_on: BTreeMap<(u32, u32), u32>,
-    /// The calls under way for servers' requests, and of whom.
+    /// The calls in progress for servers' requests, and their callers.
     calls: BTreeMap<(u32, u32), VecDeque<u32>>,
 }
 
@@ -129,7 +129,7 @@ impl Conservation {
         }
     }
 
-    /// A session's connection is another than it was.
+    /// A session's connection changed.
     fn claim(&mut self, at: Timestamp, session: u32, to: Claim) {
         if self.claims.len() <= session as usize {
             self.claims.resize(session as usize + 1, NO_CLAIM);
@@ -201,7 +201,7 @@ impl Conservation {
         self.claim(at, session, next);
     }
 
-    /// A server passes on a connection that this caller opened.
+    /// A server forwards a connection that this caller opened.
     fn through(&mut self, at: Timestamp, relay: u32, caller: u32, to: u32) {
         if caller & (SERVER | HOST) != 0 {
             return;
@@ -255,7 +255,7 @@ impl Conservation {
         }
     }
 
-    /// A server no longer passes a connection on.
+    /// A server no longer forwards a connection.
     fn part(&mut self, at: Timestamp, connection: (u32, u32)) {
         if let Some(to) = self.passed_on.remove(&connection) {
             self.change(at, to, |account| account.passed_on -= 1);
@@ -279,7 +279,7 @@ impl Conservation {
         }
     }
 
-    /// What was missing at every moment of the quiet.
+    /// What was missing at every moment of the quiet phase.
     pub fn finish(mut self, end: Timestamp) -> Vec<Missing> {
         let mut all = Vec::new();
         for number in 0..self.accounts.len() {

@@ -1,6 +1,6 @@
-//! Invariants: what must hold in every run, whatever the scenario expects.
+//! Invariants: conditions that every run must meet, whatever the scenario expects.
 //!
-//! Checked from events alone, beside the metrics. Each has a name, a sentence, and the moment that broke it.
+//! They are checked from events alone, beside the metrics. A violation has a name, a sentence, and a time.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -23,7 +23,7 @@ pub struct Config {
     pub open_within: Nanos,
 }
 
-/// What must hold.
+/// A condition that every run must meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Invariant {
     /// Time never goes backward, and no event is skipped.
@@ -32,13 +32,13 @@ pub enum Invariant {
     OneOpenConnection,
     /// Nothing happens to a session after its end.
     EndIsFinal,
-    /// No server lets in who has not shown the credentials that it demands.
+    /// No server accepts a client without the credentials that it demands.
     Authentication,
-    /// Nothing is found that no client of the run is known for.
+    /// There is no finding that no client of the run is known for.
     KnownFindings,
     /// After the last fault and the stated bound, every session that wants a connection has one.
     Liveness,
-    /// After the same, a server's connections are those of the sessions that think so.
+    /// After the same bound, a server's connections are those that its peers have with it.
     Conservation,
 }
 
@@ -83,29 +83,29 @@ impl Invariant {
     }
 }
 
-/// An invariant that broke.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Which.
     pub invariant: Invariant,
     /// When it was seen.
     pub at: Timestamp,
-    /// The event that broke it, if it is one: its place among all events of the run, as `seq` in `events.jsonl`.
+    /// The event that violated it, if there is one: its index in the run, `seq` in `events.jsonl`.
     pub event: Option<u64>,
-    /// The session concerned, if it is one: its client group's number, and its own there.
+    /// The affected session, if there is one: the index of its client group, and its own index there.
     pub session: Option<(u16, u32)>,
     /// What was seen.
     pub what: String,
 }
 
-/// The first time that something was found that should not be.
+/// The first occurrence of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct First {
     /// What: as in metrics.
     pub name: &'static str,
     /// When.
     pub at: Timestamp,
-    /// The event's place among all.
+    /// The index of the event.
     pub event: u64,
     /// The session that found it, if one did.
     pub session: Option<(u16, u32)>,
@@ -114,8 +114,8 @@ pub struct First {
 /// What was found in a run that should not be, by name and how often, held against what its clients are known for.
 /// `firsts`: the events that say so, the first of each.
 ///
-/// What a client is known for can only break an expectation: a scenario is free to ask what comes of it. What none is
-/// known for is a slip of the scenario, or of this program. What a server does never is.
+/// A finding that a client is known for can only fail an expectation, because a scenario may measure its effect. A
+/// finding that no client is known for is a mistake of the scenario, or of this program. So is every finding of a server.
 pub fn findings(
     found: &[(&'static str, u64)],
     known: impl Fn(&str) -> bool,
@@ -164,13 +164,13 @@ pub struct Invariants {
     last: Timestamp,
     events: u64,
     lives: Vec<Life>,
-    /// Absent where nobody said when all has to be quiet: who is not asked need not count.
+    /// Absent without a bound, to save the counting.
     conservation: Option<Box<Conservation>>,
-    /// When all has to be quiet; `NEVER` where nobody said so.
+    /// When the quiet phase begins; `NEVER` without a bound.
     quiet: Timestamp,
     /// Of what should not be found, the first of each.
     firsts: Vec<First>,
-    /// Of each invariant, the first time it broke.
+    /// The first violation of each invariant.
     broken: [Option<Violation>; Invariant::ALL.len()],
 }
 
@@ -200,13 +200,13 @@ impl Invariants {
         self
     }
 
-    /// Servers are not held to account where some of them, or of their clients, say nothing.
+    /// Does not compare servers if some of them, or of their clients, do not report.
     #[must_use]
     pub fn without_accounts(self) -> Invariants {
         Invariants { conservation: None, ..self }
     }
 
-    /// What broke, at the run's end. `waiting`: the sessions without a usable connection, and since when, in any order.
+    /// The violations, at the end of the run. `waiting`: the sessions without a usable connection, and since when, in any order.
     pub fn finish(
         mut self,
         end: Timestamp,

@@ -1,4 +1,4 @@
-//! Expectations: what a scenario says must come out, held against the [`Summary`].
+//! Expectations of a scenario, compared with the [`Summary`].
 
 mod conservation;
 pub mod invariants;
@@ -58,12 +58,12 @@ pub struct Verdict {
     pub expected: Expectation,
     /// What was measured.
     pub measured: Value,
-    /// Whether it held. A metric without a value holds nothing.
+    /// Whether it passed. A metric without a value fails.
     pub held: bool,
 }
 
 impl Expectation {
-    /// Holds the expectation against a measured value.
+    /// Compares the expectation with a measured value.
     pub fn holds(&self, value: Value) -> bool {
         let ordering = match (self.bound, value) {
             (Bound::Duration(bound), Value::Duration(Some(value))) => value.partial_cmp(&bound),
@@ -85,7 +85,7 @@ impl Expectation {
         })
     }
 
-    /// Why this expectation can't be held against such a metric, if it can't.
+    /// Why this expectation can't be compared with such a metric, if it can't.
     pub fn mismatch(&self, value: Value) -> Option<&'static str> {
         match (value, self.bound) {
             (Value::Duration(_), Bound::Duration(_))
@@ -99,7 +99,7 @@ impl Expectation {
     }
 }
 
-/// Holds every expectation against a summary. Paths were checked when the scenario was: one that is missing broke.
+/// Compares every expectation with a summary. Paths were checked with the scenario: one that is missing fails.
 pub fn judge<'a>(expectations: impl IntoIterator<Item = (&'a str, Expectation)>, summary: &Summary) -> Vec<Verdict> {
     expectations
         .into_iter()

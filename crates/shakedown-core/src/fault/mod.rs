@@ -1,4 +1,4 @@
-//! The fault timeline: what breaks, where, when, and for how long.
+//! The fault timeline: kind, target, time and duration of each fault.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

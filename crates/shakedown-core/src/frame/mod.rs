@@ -1,4 +1,4 @@
-//! WebSocket frames (RFC 6455 section 5) as far as handshakes and their aftermath need them: ping, pong, close, and the
+//! WebSocket frames (RFC 6455 section 5) as far as sessions need them: ping, pong, close, and the
 //! presence of data. Bytes only: no time, no connection.
 
 /// What a frame is for (section 5.2).

@@ -1,5 +1,5 @@
-//! A server's call to another as bytes: a plain HTTP GET that says on whose behalf it is made, and its answer. No
-//! WebSocket comes of it; the connection ends with the answer.
+//! A server's call to another as bytes: a plain HTTP GET that names the client it is made for, and its response. It opens
+//! no WebSocket, and the connection ends with the response.
 
 use super::server::{Refusal, Request};
 use super::{KEY_LEN, Key};

@@ -1,4 +1,4 @@
-//! The client's half: writes the request, reads the answer.
+//! The client's half: writes requests, parses responses.
 
 pub use super::answer::Answer;
 use super::{Accept, Error, Key, Mode, extended, tls};

@@ -1,6 +1,5 @@
-//! The handshake over HTTP/2 (RFC 8441): an extended CONNECT, which a 2xx opens. Requests and answers are field sections
-//! as text, a line for each field; there is no key and no accept, as nothing on the way could take one for the other
-//! (section 5).
+//! The handshake over HTTP/2 (RFC 8441): an extended CONNECT, which a 2xx opens. Requests and responses are field sections
+//! as text, a line for each field. There is no key and no accept value, because HTTP/2 does not need them (section 5).
 
 use super::answer::Answer;
 use super::server::Request;

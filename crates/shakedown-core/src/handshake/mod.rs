@@ -1,8 +1,8 @@
 //! The opening handshake as bytes only: no time, no connection, no retry.
 //!
-//! One side builds what the other parses. `client` writes requests and reads answers, `server` reads requests and
-//! writes answers (`call`: what servers ask each other; `tunnel`: what clients and forward proxies do first; `extended`:
-//! both halves over HTTP/2); [`Mode`] says which world they live in.
+//! One side builds what the other parses. `client` writes requests and parses responses, `server` parses requests and
+//! writes responses (`call`: requests between servers; `tunnel`: clients and forward proxies; `extended`: both halves
+//! over HTTP/2). [`Mode`] selects the kind of handshake.
 
 mod answer;
 pub mod call;

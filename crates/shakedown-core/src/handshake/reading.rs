@@ -1,4 +1,4 @@
-//! How strictly a client reads answers: where real ones differ from RFC 6455, and in their limits.
+//! How strictly a client parses responses: differences of real clients from RFC 6455, and their limits.
 
 use std::mem::MaybeUninit;
 

@@ -1,4 +1,4 @@
-//! The server's half: reads the request, writes the answer.
+//! The server's half: parses requests, writes responses.
 
 use super::{Accept, Key};
 use crate::http::auth::{self, Challenge};

@@ -1,5 +1,5 @@
 //! Upgrade to TLS within HTTP/1.1 as bytes (RFC 2817): a request that offers it, the 101 that begins it, and the 426 that
-//! insists on it.
+//! demands it.
 
 use super::Error;
 use crate::http::{self, HeadError};

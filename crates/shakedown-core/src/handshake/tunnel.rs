@@ -1,5 +1,5 @@
 //! A tunnel through a forward proxy as bytes: `CONNECT` (RFC 9110 section 9.3.6, RFC 9112 section 3.2.3), its answer, and
-//! the proxy's demand for credentials (RFC 9110 section 11.7). RFC 6455 section 4.1, item 3, is where clients need it.
+//! the proxy's demand for credentials (RFC 9110 section 11.7). Clients need it by RFC 6455 section 4.1, item 3.
 
 use super::client::{Answer, Demanded, Fields, demand};
 use super::server::{Refusal, Request, end_without_body};

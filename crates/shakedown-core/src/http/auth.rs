@@ -1,6 +1,6 @@
 //! HTTP authentication (RFC 9110 section 11): Basic (RFC 7617) and Digest (RFC 7616), read and written.
 //!
-//! Only the arithmetic: which nonce is good, and who sends what to whom, is the machines' business.
+//! This module only computes. The state machines decide which nonces are valid, and when credentials are sent.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Request and response heads: parsed with stated limits, written piece by piece.
+//! Request and response heads: parsed with limits, written piece by piece.
 
 use std::mem::MaybeUninit;
 

@@ -1,6 +1,6 @@
 //! HTTP/1.1 heads (RFC 9112) as far as opening handshakes need them: parse, write, limits, and the URIs in `Location`.
 //!
-//! Parsing is `httparse`; this room adds limits and the rule that any chunking of the bytes reads the same.
+//! `httparse` parses; this module adds limits, and gives the same result for any chunking of the bytes.
 
 pub mod auth;
 mod directory;

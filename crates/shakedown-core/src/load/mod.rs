@@ -1,8 +1,8 @@
 //! Arrival processes: when a group's sessions begin.
 //!
-//! Arrivals are made one by one, in time order, so that a million clients cost one pending event. Open models
-//! (everything but the closed loop) keep their schedule whatever the servers do: that is what makes their latencies
-//! honest (coordinated omission: Tene, "How NOT to measure latency"; wrk2's README).
+//! Arrivals are generated one by one, in time order, so that a million clients cost one pending event. Open models
+//! (everything but the closed loop) keep their schedule whatever the servers do, which avoids coordinated
+//! omission (Tene, "How NOT to measure latency"; wrk2's README).
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

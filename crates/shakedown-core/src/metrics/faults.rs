@@ -1,4 +1,4 @@
-//! What each fault did: whom it took down, and when they were back.
+//! Measures of each fault: the affected sessions, and when they were open again.
 
 use super::series::FaultWindow;
 use super::summary::{Summary, Value};

@@ -1,7 +1,7 @@
 //! Latencies: exact count, sum, minimum and maximum, percentiles from an HdrHistogram, and a histogram per interval.
 //!
-//! Values are gathered as they come and sorted once per interval: recording costs the hot loop one push, and equal
-//! values, which simulations have many of, are counted in one step.
+//! Values are collected and sorted once per interval: recording costs the hot loop one push, and equal
+//! values, which are frequent in simulations, are counted in one step.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

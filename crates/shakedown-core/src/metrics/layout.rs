@@ -1,4 +1,4 @@
-//! What there is to measure: the names, numbers and times that a recorder is given.
+//! What a recorder must know of a scenario: names, indices and times.
 
 use crate::time::{Nanos, Timestamp};
 

@@ -1,4 +1,4 @@
-//! What each session went through, as far as measures need it.
+//! The state of each session, as far as measures need it.
 
 use crate::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! Events to numbers: histograms, time series, and the [`Summary`].
 //!
-//! Reads events and nothing else. The definitions are made so that they cannot flatter: a session that never opens
-//! counts as infinitely slow, time counts from the schedule, open means usable end to end.
+//! Reads events and nothing else. The definitions do not make results look better than they are: a session that never
+//! opens counts as infinitely slow, time counts from the schedule, open means usable end to end.
 
 mod collector;
 mod faults;

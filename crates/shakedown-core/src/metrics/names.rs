@@ -1,4 +1,4 @@
-//! What each DNS name was asked.
+//! Measures of each DNS name.
 
 use super::summary::{Summary, Value};
 

@@ -1,4 +1,4 @@
-//! Time series: what is measured per interval of the run.
+//! Time series: measures per interval of the run.
 
 use super::latency::Percentiles;
 use crate::client::Outcome;

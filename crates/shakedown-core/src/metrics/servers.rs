@@ -1,4 +1,4 @@
-//! What each server saw: arrivals, connections, its queue and its workers.
+//! Measures of each server: arrivals, connections, its queue and its workers.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Event streams written by hand, held against answers computed by hand; and random ones, held against a slow count.
+//! Hand-written event streams, compared with results computed by hand; and random ones, compared with a slow count.
 //!
 //! Times are in milliseconds unless they say otherwise.
 

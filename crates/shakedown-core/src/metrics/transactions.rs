@@ -1,4 +1,4 @@
-//! How full a server's pool of HTTP transactions is.
+//! Use of a server's pool of HTTP transactions.
 
 use super::layout::Window;
 use crate::time::Timestamp;

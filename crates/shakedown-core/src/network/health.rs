@@ -1,4 +1,4 @@
-//! Health checks: how often a server is asked whether it is there, and how many answers in a row decide.
+//! Health checks: how often a server is checked, and how many results in a row mark it up or down.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

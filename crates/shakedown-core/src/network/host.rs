@@ -1,7 +1,7 @@
-//! The kernel's part of a server's host: what answers a SYN, whatever the process does.
+//! The kernel of a server's host, which answers SYNs independently of the process.
 //!
-//! Checked with `kill -9` and `kill -STOP` on Linux: a killed process leaves a host that refuses, a stopped one a
-//! kernel that completes connects until the accept queue is full (then it is silent, or says RST: [`Overflow`]).
+//! Checked with `kill -9` and `kill -STOP` on Linux: after the end of a process the host refuses connects; while it is
+//! stopped the kernel completes connects until the accept queue is full (then it is silent, or sends RST: [`Overflow`]).
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! Links between places: latency, jitter and loss of every pair of hosts that talk, in each direction.
+//! Links between places: latency, jitter and loss for each pair of communicating hosts, in each direction.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
-//! The network as an operating system's user sees it: links with latency, and the kernel's part of every host.
+//! The network as programs see it: links with latency, and the kernel of every host.
 //!
-//! Knows nothing of what is sent, nor of who sends it.
+//! Knows neither what is sent nor who sends it.
 
 pub mod dns;
 mod health;

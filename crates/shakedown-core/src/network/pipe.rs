@@ -1,4 +1,4 @@
-//! Bandwidth: messages leave a link one after the other, and wait in front of it.
+//! Bandwidth: a link transmits messages one at a time; others wait in a queue.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! When a kernel repeats data that nobody acknowledges (RFC 6298, with Linux's bounds).
+//! When a kernel retransmits unacknowledged data (RFC 6298, with Linux's bounds).
 
 use crate::time::Nanos;
 

@@ -1,5 +1,5 @@
 //! When kernels repeat an unanswered SYN. Linux before 6.5 doubles from one second (RFC 6298 section 2.1) and fails
-//! after six retries; since 6.5 the first four come at a linear pace (sysctl `tcp_syn_linear_timeouts`). macOS gives
+//! after six retries; since 6.5 the first four are one second apart (sysctl `tcp_syn_linear_timeouts`). macOS gives
 //! up at 75 s (`net.inet.tcp.keepinit`).
 
 use std::fmt;

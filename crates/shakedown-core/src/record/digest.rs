@@ -1,4 +1,4 @@
-//! The digest: one number that two runs share when, and only when, they were the same.
+//! The digest: one number that identifies the events of a run. Two runs with the same digest had the same events.
 
 use std::fmt;
 

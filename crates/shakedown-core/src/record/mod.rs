@@ -1,4 +1,4 @@
-//! Recorders: whatever listens to a run's events.
+//! Recorders, which receive a run's events.
 
 mod digest;
 mod wire;

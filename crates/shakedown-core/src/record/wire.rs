@@ -1,8 +1,8 @@
-//! What a few sessions' connections carried, message by message: for whoever draws it, or writes it as a capture.
+//! The messages of some sessions' connections, for sequence diagrams and captures.
 
 use crate::time::Timestamp;
 
-/// An end of a message's way, or of a part of it.
+/// An end of a message's path, or of one hop of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
     /// The session's host.
@@ -26,16 +26,16 @@ pub enum Flag {
     Rst,
 }
 
-/// What became of a transmission.
+/// The fate of a transmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The run ended, or the connection, before anything did.
+    /// The run or the connection ended before it arrived.
     UnderWay,
-    /// It got there at this moment.
+    /// It arrived at this time.
     Arrived(Timestamp),
-    /// A link or a full queue in front of one lost it.
+    /// It was lost on a link, or dropped by a full queue in front of one.
     Lost,
-    /// Nobody answers it: no power, a partition between, or an accept queue that is full.
+    /// It was dropped without an answer: no power, a partition, or a full accept queue.
     Unanswered,
 }
 
@@ -44,20 +44,21 @@ pub enum Fate {
 pub struct Transmission {
     /// When.
     pub left: Timestamp,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
 }
 
-/// A message of one connection between two hosts. Behind a balancer that rewrites addresses it is another one.
+/// A message of one connection between two hosts. Each hop through a balancer that rewrites addresses is a message of its
+/// own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The driver's number for the session.
     pub session: u32,
     /// The session's number for the connection; they count from 1. A connection that a balancer opens for it has the same.
     pub connection: u32,
-    /// Who sends it.
+    /// The sender.
     pub from: Party,
-    /// Whom it is for.
+    /// The receiver.
     pub to: Party,
     /// What it is.
     pub flag: Flag,

@@ -1,4 +1,4 @@
-//! Random faults: each seed draws its own.
+//! Random faults, drawn for each seed.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

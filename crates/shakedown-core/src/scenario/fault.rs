@@ -1,4 +1,4 @@
-//! `[faults.NAME]` as it is written: a flat table.
+//! `[faults.NAME]` as written: a flat table.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! The scenario file as it is written.
+//! The scenario file as written.
 
 use indexmap::IndexMap;
 #[cfg(feature = "schema")]

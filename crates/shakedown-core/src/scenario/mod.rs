@@ -1,7 +1,7 @@
 //! The scenario: complete and checked, ready to run.
 //!
-//! Each room owns the type of its own part of the file; this one puts them together. What reads and checks the file is the
-//! crate `shakedown-scenario`.
+//! Each module owns the type of its own part of the file; this one combines them. The crate `shakedown-scenario` reads and
+//! checks the file.
 
 mod chaos;
 mod fault;

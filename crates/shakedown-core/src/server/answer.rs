@@ -1,4 +1,4 @@
-//! What a worker says once it is done with a request.
+//! The response to a request when its worker is done.
 
 use super::Event;
 use super::behavior::{Choice, LocationForm};

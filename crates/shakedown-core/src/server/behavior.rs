@@ -1,4 +1,4 @@
-//! What a server answers: behaviors ready to run, and the choice of a redirect's target.
+//! A server's behaviors, ready to run, and the choice of a redirect's target.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! Who is let in: the demand for credentials (RFC 6455 section 4.2.2, item 2; RFC 7617, RFC 7616) and its verdicts.
+//! Authentication: the demand for credentials (RFC 6455 section 4.2.2, item 2; RFC 7617, RFC 7616) and their check.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

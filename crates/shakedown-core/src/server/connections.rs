@@ -1,4 +1,4 @@
-//! A server's connections: ten bytes each, as there may be a million.
+//! A server's connections: ten bytes each, because there may be a million.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A server that is taken out of service: it opens nothing new, and says goodbye to whom it has.
+//! A server that is taken out of service: it opens no new connections, and closes those that it has.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! Limits: how many requests wait and what becomes of the others, how fast they are let in, and how long a connection may
-//! take to send one.
+//! Limits: how many requests wait and what happens to the others, rate limits, and how long a connection may take to send
+//! a request.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};

@@ -1,4 +1,4 @@
-//! Pauses of a process: it stops the world to collect garbage, or its machine is busy elsewhere. Drawn one at a time.
+//! Pauses of a process, for garbage collection or because its machine is busy. They are drawn one at a time.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

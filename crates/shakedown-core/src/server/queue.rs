@@ -1,4 +1,4 @@
-//! Requests that wait, and requests that workers are busy with.
+//! Waiting requests, and requests that workers process.
 
 use std::collections::VecDeque;
 

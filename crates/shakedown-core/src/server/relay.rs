@@ -1,4 +1,4 @@
-//! Two connections that make one way: what comes in on either goes out on the other, bytes and ends (FIN, RST) alike.
+//! Two connections that form a relay: bytes and ends (FIN, RST) of each are forwarded to the other.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Answers that are not as they should be: what their head says, how their bytes leave, and what comes after.
+//! Malformed and unusual responses: their head, how their bytes are sent, and what follows.
 
 use std::collections::BTreeMap;
 

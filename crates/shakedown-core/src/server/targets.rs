@@ -1,4 +1,4 @@
-//! Whom a redirector sends its clients to.
+//! The targets of a redirector.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Servers driven input by input, with nothing of a driver around them.
+//! Servers driven input by input, without a driver.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

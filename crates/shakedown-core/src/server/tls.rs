@@ -1,4 +1,4 @@
-//! A server whose connections begin with TLS: what it costs its workers.
+//! TLS of a server's connections, and its cost for the workers.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

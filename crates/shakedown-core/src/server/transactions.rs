@@ -1,7 +1,8 @@
-//! The pool of HTTP transactions: what a server sets aside for a request from its acceptance to its final response.
+//! The pool of HTTP transactions: the resources that a server reserves for a request from its acceptance to its final
+//! response.
 //!
-//! An HTTP server gives them back with the response. 101 is none (RFC 9110 section 15.2): a connection that is upgraded
-//! keeps its transaction for life, while one that opens by a final response gives it back with the response's last byte.
+//! An HTTP server releases them with the response. 101 is not a final response (RFC 9110 section 15.2): an upgraded
+//! connection keeps its transaction until it ends. One that opens by a final response releases it with its last byte.
 
 use std::collections::VecDeque;
 

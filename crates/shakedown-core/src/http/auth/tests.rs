@@ -1,4 +1,4 @@
-//! The examples of the RFCs, and that each side reads what the other writes.
+//! The examples of the RFCs, and round trips between both sides.
 
 use proptest::prelude::*;
 

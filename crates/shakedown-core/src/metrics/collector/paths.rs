@@ -1,4 +1,4 @@
-//! Which sessions' paths work: what faults and pauses take down, and when it is back.
+//! Which sessions' paths work: those that faults and pauses interrupt, and when they work again.
 
 use super::super::lives::Path;
 use super::{Metrics, TIME_TO_OPEN};

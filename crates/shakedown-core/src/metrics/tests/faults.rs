@@ -1,4 +1,4 @@
-//! Faults: who is down, who notices, who is back.
+//! Faults: affected sessions, detection and recovery.
 
 use super::*;
 

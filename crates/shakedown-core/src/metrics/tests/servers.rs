@@ -1,4 +1,4 @@
-//! Servers: arrivals, connections, queues, workers, and how evenly they share.
+//! Servers: arrivals, connections, queues, workers, and fairness.
 
 use super::*;
 

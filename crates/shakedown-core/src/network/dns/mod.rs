@@ -1,4 +1,4 @@
-//! DNS as a table: names that stand for servers for a time, and resolvers that keep what they heard.
+//! DNS: records of names over time, and caching resolvers.
 
 mod config;
 mod name;

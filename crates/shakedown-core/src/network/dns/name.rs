@@ -1,4 +1,4 @@
-//! One name: its records over time, and what the resolvers in front of it answer.
+//! One name: its records over time, and the answers of its resolvers.
 
 use super::config::{Config, MinTtl, Order};
 use crate::machine::EndpointId;

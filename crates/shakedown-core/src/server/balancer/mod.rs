@@ -1,8 +1,8 @@
 //! The balancer machine: chooses a server for each connection, checks which are up, and, where it terminates
-//! connections, opens the second one and passes bytes on.
+//! connections, opens the second one and forwards bytes.
 //!
-//! It reads nothing of what it passes on. Where it rewrites addresses (NAT), packets never reach a process: the driver
-//! plays its kernel and asks [`Balancer::forward`] where a SYN should go.
+//! It does not read what it forwards. Where it rewrites addresses (NAT), packets never reach a process: the driver
+//! simulates its kernel and asks [`Balancer::forward`] for the server of a SYN.
 
 mod config;
 

@@ -1,5 +1,5 @@
-//! The forward proxy: a server whose requests are `CONNECT`s, and whose answers that would open a WebSocket make a tunnel
-//! to the target instead (RFC 9110 section 9.3.6). Credentials, queue, workers and limits are those of any server.
+//! The forward proxy: a server whose requests are `CONNECT`s, and whose successful responses make a tunnel to the target
+//! instead of a WebSocket (RFC 9110 section 9.3.6). Credentials, queue, workers and limits are as for any server.
 
 mod config;
 
