@@ -1,4 +1,4 @@
-//! What happens in a session's life.
+//! Events of a session.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 use crate::handshake;
 use crate::time::Nanos;
 
-/// One step of a session's life. Connections are numbered from 1 within a session.
+/// One event of a session. Connections are numbered from 1 within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The scheduled start. A closed-loop user has one for each session after the other.
+    /// The scheduled start. A closed-loop user has one for each of its sessions.
     Scheduled {
         /// The client group's number in the scenario.
         group: u16,
         /// The session's number in its group.
         index: u32,
     },
-    /// A name is looked up: the attempt has begun, and the SYN leaves when the answer is there.
+    /// A name is looked up: the attempt has begun, and the SYN is sent after the answer.
     Resolving {
         /// Its connection.
         connection: u32,
         /// The name's number in the driver's directory, where names come after servers.
         name: u32,
     },
-    /// The answer has come.
+    /// The answer has arrived.
     Resolved {
         /// Its connection.
         connection: u32,
@@ -42,21 +42,21 @@ pub enum Event {
         /// The server it goes to.
         endpoint: u32,
     },
-    /// TCP is up; the request leaves, or TLS begins.
+    /// TCP is established; the request is sent, or TLS begins.
     Connected {
         /// Its connection.
         connection: u32,
     },
-    /// TLS is up; the request leaves.
+    /// TLS is established; the request is sent.
     Secured {
         /// Its connection.
         connection: u32,
         /// Whether an earlier session was resumed.
         resumed: bool,
     },
-    /// HTTP/2: the request leaves, on a stream of a connection that its host has.
+    /// HTTP/2: the request is sent, on a stream of a connection of its host.
     StreamBegan {
-        /// What the session takes for its connection.
+        /// The session's number of the stream, which it treats as a connection.
         connection: u32,
         /// The stream's number on the connection.
         stream: u32,
@@ -68,7 +68,7 @@ pub enum Event {
         /// The server it is open on.
         endpoint: u32,
     },
-    /// The answer was a redirect that the session follows: the next attempt is the next hop.
+    /// The response was a redirect that the session follows: the next attempt is the next hop.
     Redirected {
         /// The connection that brought the answer.
         connection: u32,
@@ -77,29 +77,29 @@ pub enum Event {
         /// The server or the name it points to.
         endpoint: u32,
     },
-    /// The answer was a demand for credentials that the session answers: with its next request, on the same connection or
-    /// on the next.
+    /// The response was a challenge that the session answers with its next request, on the same connection or
+    /// a new one.
     Challenged {
         /// The connection that brought the answer.
         connection: u32,
     },
-    /// The proxy has made a tunnel: what follows is said to the server.
+    /// The proxy has made a tunnel to the server.
     Tunnelled {
         /// Its connection.
         connection: u32,
     },
-    /// The proxy demanded credentials, and the session answers: with its next `CONNECT`, on the same connection or on the
-    /// next.
+    /// The proxy demanded credentials, and the session answers with its next `CONNECT`, on the same connection or a new
+    /// one.
     ProxyChallenged {
         /// The connection that brought the 407.
         connection: u32,
     },
-    /// The next request goes by the connection that brought the redirect.
+    /// The next request reuses the connection of the redirect.
     AskedAgain {
         /// The connection.
         connection: u32,
     },
-    /// Something that should not be.
+    /// A finding.
     Found {
         /// The connection that it was found on.
         connection: u32,
@@ -113,7 +113,7 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
-    /// An open connection was found dead.
+    /// An open connection was lost.
     Lost {
         /// The connection.
         connection: u32,
@@ -130,12 +130,12 @@ pub enum Event {
         /// The delay.
         delay: Nanos,
     },
-    /// A redirect asked the client to wait, and it does, before it goes where that leads (RFC 9110 section 10.2.3).
+    /// The client waits before it follows a redirect, as `Retry-After` asks (RFC 9110 section 10.2.3).
     Hopping {
         /// For how long.
         delay: Nanos,
     },
-    /// The session has ended as it meant to.
+    /// The session has ended as intended.
     Ended,
     /// The session has no attempts left, or may not retry.
     GaveUp,
@@ -177,7 +177,7 @@ impl Finding {
     }
 }
 
-/// How an open connection ended against its client's will.
+/// How an open connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// FIN without a close frame.
@@ -188,7 +188,7 @@ pub enum End {
     Close(u16),
     /// A heartbeat was not answered in time.
     Heartbeat,
-    /// What came was no WebSocket frame.
+    /// The received bytes were not a WebSocket frame.
     BadFrame,
 }
 
@@ -230,30 +230,30 @@ pub enum Failure {
         /// `Retry-After` in seconds, a fact kept whether or not the client honours it.
         retry_after: Option<u32>,
     },
-    /// A 401 to a request without credentials, or whose credentials were not taken.
+    /// A 401 to a request without credentials, or with credentials that were not accepted.
     Unauthorized,
-    /// A proxy's 407 to a `CONNECT` without credentials, or whose credentials were not taken.
+    /// A proxy's 407 to a `CONNECT` without credentials, or with credentials that were not accepted.
     ProxyUnauthorized,
-    /// A proxy made no tunnel: it can't reach the server (502, 504), or does not want to.
+    /// A proxy made no tunnel: it can't reach the server (502, 504), or refuses to.
     ProxyRejected {
         /// The status.
         status: u16,
         /// `Retry-After` in seconds.
         retry_after: Option<u32>,
     },
-    /// An answer that RFC 6455 says must fail the connection.
+    /// A response that must fail the connection by RFC 6455.
     Invalid(handshake::Error),
-    /// TLS did not come up, which must fail the connection as well (RFC 6455 section 4.1, item 5).
+    /// TLS could not be established, which must fail the connection as well (RFC 6455 section 4.1, item 5).
     Insecure,
     /// One redirect more than the session follows.
     RedirectLimit,
     /// A redirect without a `Location` that leads to a WebSocket.
     BadLocation,
-    /// A redirect to a host that nobody knows.
+    /// A redirect to an unknown host.
     Unresolved,
 }
 
-/// How an attempt came out: what attempts are counted by.
+/// The outcome of an attempt, by which attempts are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Outcome {
@@ -336,7 +336,7 @@ impl Outcome {
 }
 
 impl Failure {
-    /// What the attempt is counted as.
+    /// The outcome that the attempt is counted as.
     pub fn outcome(self) -> Outcome {
         match self {
             Failure::LookupTimeout => Outcome::Unresolved,

@@ -1,4 +1,4 @@
-//! What the sessions of a client group have in common, and what they are given with each input.
+//! The common settings of a client group's sessions, and the context of each input.
 
 use super::config::{Breaker, Config, DNS_TIMEOUT, Heartbeat, Hold, IDLE_TIMEOUT, OnRetry, Pick};
 use super::host::Host;
@@ -12,7 +12,7 @@ use crate::machine::EndpointId;
 use crate::rng::{Identity, Sampler, Seed};
 use crate::time::Nanos;
 
-/// What every session of a client group has in common: its scenario, ready to run.
+/// The common settings of a client group's sessions, ready to run.
 #[derive(Debug)]
 pub struct Group {
     pub(super) number: u16,
@@ -40,9 +40,9 @@ pub struct Group {
     pub(super) next_address: bool,
     /// Absent where they are never used.
     pub(super) credentials: Option<Credentials>,
-    /// Whether any 401 is answered by the same request once more.
+    /// Whether the request is repeated after any 401.
     pub(super) repeats_unauthorized: bool,
-    /// How it reads answers, where that is not strictly.
+    /// How it parses responses, if not strictly.
     pub(super) reading: Option<Box<Reading>>,
     pub(super) follows: Vec<Form>,
     pub(super) remembers: Remembers,
@@ -54,7 +54,7 @@ pub struct Group {
     pub(super) proxy: Option<Box<Proxied>>,
 }
 
-/// The forward proxies before a group.
+/// The forward proxies of a group.
 #[derive(Debug)]
 pub(super) struct Proxied {
     /// At least one.
@@ -62,7 +62,7 @@ pub(super) struct Proxied {
     pub login: Option<Login>,
 }
 
-/// What a group's sessions say who they are.
+/// The credentials of a group's sessions.
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub login: Login,
@@ -72,7 +72,7 @@ pub(super) struct Credentials {
 }
 
 impl Group {
-    /// The group `name`, the `number`-th of its scenario, with its endpoints looked up.
+    /// The group `name`, with index `number` in its scenario and resolved endpoints.
     pub fn new(number: u16, name: &str, config: &Config, endpoints: Vec<EndpointId>) -> Group {
         let auth = match config.auth.unwrap_or_default() {
             Auth::Header if config.sets_headers == Some(false) => Auth::None,
@@ -149,30 +149,30 @@ impl Group {
         self.mode == Mode::TlsUpgrade
     }
 
-    /// Whether its sessions remember what was demanded of them, or where they were sent.
+    /// Whether its sessions remember challenges or redirects.
     pub fn remembers_answers(&self) -> bool {
         let by_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.login.is_some());
         let challenges = self.credentials.as_ref().is_some_and(|own| own.auth == Auth::AfterChallenge);
         by_proxy || challenges || self.remembers != Remembers::None
     }
 
-    /// What a session's draws are keyed by.
+    /// The key of a session's random draws.
     pub fn identity(&self, index: u32) -> Identity {
         self.identity.nth(u64::from(index))
     }
 }
 
-/// What a session is given with each input.
+/// The context of each input of a session.
 pub struct Context<'a> {
     /// The run's seed.
     pub seed: Seed,
     /// The session's group.
     pub group: &'a Group,
-    /// Whom the session can dial.
+    /// The servers that the session can connect to.
     pub directory: &'a Directory,
-    /// What the session shares with others of its process, if it does.
+    /// The shared state of its process, if it has one.
     pub host: Option<&'a mut Host>,
-    /// What the session has looked up and what was demanded of it, where it is a host of its own and there are such things.
+    /// Its DNS cache, challenges and redirects, if the session is a host of its own and the scenario has these.
     pub names: Option<&'a mut Names>,
     /// The driver's number for this session.
     pub slot: u32,

@@ -1,4 +1,4 @@
-//! What the sessions of one client process share. Sessions that are a host each have none, and pay nothing.
+//! State shared by the sessions of one client process. Sessions without a shared process have none, at no cost.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub struct Host {
     failures: u32,
     /// Until when the breaker is open.
     broken_until: Timestamp,
-    /// What it has looked up.
+    /// Its DNS cache.
     pub(super) names: Names,
 }
 
@@ -40,8 +40,8 @@ impl Host {
         turn
     }
 
-    /// Asks to connect. When another session of this host is connecting there, the caller waits in line, under the
-    /// driver's number for it, and is let through by [`Host::leave`].
+    /// Asks to connect. While another session of this host is connecting there, the caller waits in line, under the
+    /// driver's number of it, until [`Host::leave`] returns it.
     pub fn enter(&mut self, endpoint: EndpointId, slot: u32) -> bool {
         let gate = match self.gate.iter_mut().position(|gate| gate.endpoint == endpoint) {
             Some(at) => &mut self.gate[at],
@@ -56,7 +56,7 @@ impl Host {
         !std::mem::replace(&mut gate.busy, true)
     }
 
-    /// The connecting session is done (open or failed). Returns who goes next, if anyone waits.
+    /// The connecting session is done (open or failed). Returns the next session in line, if any.
     pub fn leave(&mut self, endpoint: EndpointId) -> Option<u32> {
         let gate = self.gate.iter_mut().find(|gate| gate.endpoint == endpoint)?;
         let next = gate.waiting.pop_front();
@@ -74,8 +74,8 @@ impl Host {
         due.max(turn - saved)
     }
 
-    /// Whether the breaker lets an attempt be made now; else until when it does not. When its time is over it lets one
-    /// through, and stays open for the rest until that one's outcome is known.
+    /// Whether the breaker permits an attempt now; else until when it does not. After that time it permits one
+    /// attempt, and stays open for others until its outcome is known.
     pub fn admit(&mut self, breaker: &Breaker, now: Timestamp) -> Result<(), Timestamp> {
         if self.failures < breaker.failures {
             return Ok(());

@@ -1,9 +1,9 @@
-//! What a client process remembers of the servers that wanted to know who it is.
+//! The challenges that a client process remembers.
 
 use crate::http::auth::Challenge;
 use crate::machine::EndpointId;
 
-/// The challenges that a process has met: it answers them beforehand from then on (RFC 7617 section 2.2, RFC 7616 section
+/// The challenges that a process has received: it answers them in advance from then on (RFC 7617 section 2.2, RFC 7616 section
 /// 3.6).
 #[derive(Debug, Default)]
 pub(super) struct Logins(Vec<Met>);
@@ -24,12 +24,12 @@ impl Logins {
         self.0.push(Met { server, challenge, uses: 0 });
     }
 
-    /// Forgets a server's challenge: its answer was not taken.
+    /// Forgets a server's challenge: its answer was not accepted.
     pub fn forget(&mut self, server: EndpointId) {
         self.0.retain(|met| met.server != server);
     }
 
-    /// A server's challenge, and how often its nonce will have been used with this request.
+    /// A server's challenge, and the number of uses of its nonce including this request.
     pub fn answer(&mut self, server: EndpointId) -> Option<(&Challenge<'static>, u32)> {
         let met = self.0.iter_mut().find(|met| met.server == server)?;
         met.uses += 1;

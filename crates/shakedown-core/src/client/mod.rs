@@ -1,7 +1,7 @@
-//! Clients: a [`Session`] is one client's life from its scheduled start; a [`Host`] holds what sessions of one process
-//! share; a [`Group`] is what all sessions of a scenario's group have in common.
+//! Clients: a [`Session`] is one client from its scheduled start to its end; a [`Host`] has the shared state of the sessions
+//! of one process; a [`Group`] has the common settings of a scenario's client group.
 //!
-//! Redirects, retry and fail-over live here, never in a driver.
+//! Redirects, retries and fail-over are implemented here, and not in drivers.
 
 mod config;
 mod event;

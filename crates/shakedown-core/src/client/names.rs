@@ -1,4 +1,4 @@
-//! What a client process remembers of the names that it has looked up.
+//! The DNS cache of a client process.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use crate::machine::EndpointId;
 use crate::shape::shaped;
 use crate::time::{Nanos, Timestamp};
 
-/// How long a client process keeps what a lookup said. `getaddrinfo` tells no time to live, so that many clients have
-/// an opinion of their own.
+/// How long a client process caches an answer. `getaddrinfo` returns no TTL, so many clients use a time of their
+/// own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DnsCache {
     /// As long as the answer says.
@@ -44,7 +44,7 @@ impl DnsCache {
     /// What is written for all but bounds.
     const WORDS: &[&str] = &["ttl", "forever", "none"];
 
-    /// Until when an answer that comes now is kept.
+    /// Until when an answer that arrives now is cached.
     fn until(self, now: Timestamp, ttl: Nanos) -> Timestamp {
         match self {
             DnsCache::Ttl => now + ttl,
@@ -113,17 +113,17 @@ struct Known {
 }
 
 impl Names {
-    /// What was demanded of it.
+    /// The challenges that it received.
     pub(super) fn logins(&mut self) -> &mut Logins {
         &mut self.logins
     }
 
-    /// Where it was sent for good.
+    /// The redirects that it remembers.
     pub(super) fn redirect_cache(&mut self) -> &mut RedirectCache {
         &mut self.redirect_cache
     }
 
-    /// The addresses of a name, the best first, if they are known and not out of date.
+    /// The addresses of a name, the best first, if they are cached and not expired.
     pub(super) fn find(&self, name: EndpointId, now: Timestamp) -> Option<&[EndpointId]> {
         let known = self.known.iter().find(|known| known.name == name)?;
         (now < known.until).then_some(&*known.addresses)

@@ -1,4 +1,4 @@
-//! What a client makes of answers that do not open: the words that a scenario has for it.
+//! A client's reactions to responses that do not open, as configured by a scenario.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -52,7 +52,7 @@ impl Form {
     /// Every form.
     pub const ALL: [Form; 3] = [Form::Ws, Form::Http, Form::Relative];
 
-    /// Which form a `Location` has; one with another scheme counts as relative, and leads nowhere.
+    /// The form of a `Location`; one with another scheme counts as relative, and is invalid.
     pub(super) fn of(location: &str) -> Form {
         let begins =
             |scheme: &str| location.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));

@@ -1,12 +1,12 @@
-//! The HTTP/2 connections of one client process (RFC 9113): which of its sessions' streams go over which, and who waits
-//! for one to come up. What is on the streams is the sessions' own matter.
+//! The HTTP/2 connections of one client process (RFC 9113): it assigns streams of sessions to connections, and keeps the
+//! sessions that wait for a connection. It does not read what the streams carry.
 
 use std::collections::VecDeque;
 
 use crate::machine::{ConnectError, ConnectionId, EndpointId, Input};
 
-/// A stream that a session wants, or has: the driver's number for the session, and the session's own for what it takes for
-/// a connection.
+/// A stream that a session wants, or has: the driver's number of the session, and the session's own number of its
+/// connection, which is this stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wish {
     /// The driver's number for the session.
@@ -15,54 +15,54 @@ pub struct Wish {
     pub connection: ConnectionId,
 }
 
-/// What the driver tells a pool. Connections go by the pool's own numbers, which count from 1.
+/// Inputs of a pool. Connections have the pool's own numbers, which count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// A session wants a stream to a server; the last says whether the server is dialled by TLS.
+    /// A session wants a stream to a server; the last field says whether the server has TLS.
     Wanted(Wish, EndpointId, bool),
-    /// A session that has no stream yet wants none any more.
+    /// A session without a stream no longer wants one.
     Unwanted(Wish),
-    /// TCP is up.
+    /// TCP is established.
     Connected(u32),
-    /// TCP did not come up.
+    /// TCP could not be established.
     Failed(u32, ConnectError),
-    /// TLS is up; true where an earlier session was resumed.
+    /// TLS is established; true if an earlier session was resumed.
     Secured(u32, bool),
-    /// The server's SETTINGS came: whether extended CONNECT is allowed, and how many streams at a time.
+    /// The server's SETTINGS arrived: whether extended CONNECT is allowed, and the maximum of concurrent streams.
     Settings(u32, bool, u32),
     /// A stream has ended, at this end.
     StreamEnded(u32),
     /// The server wants no new streams.
     GoAway(u32),
-    /// The connection is no more: ended by the server, reset, or found dead. True where there was an end in good order.
+    /// The connection has ended: by the server, by a reset, or by a dead path. True if it was ended in good order.
     Lost(u32, bool),
 }
 
-/// What a pool asks of its driver.
+/// Outputs of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Connect. The last is the driver's number for the session that needs it.
+    /// Connect. The last field is the driver's number of the session that needs it.
     Open(u32, EndpointId, u32),
     /// Begin TLS.
     StartTls(u32, EndpointId),
     /// Send the connection preface.
     Greet(u32),
-    /// Close: nobody needs it.
+    /// Close: it is not needed any more.
     Close(u32),
-    /// It has no streams from now on, and may be closed when that has lasted.
+    /// It has no streams from now on, and may be closed when it has been idle long enough.
     Idle(u32),
     /// This session's stream is the next one of a connection, with this number.
     Begin(Wish, u32, u32),
-    /// Tell a session.
+    /// An input for a session.
     Tell(u32, Input<'static>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Connecting,
-    /// TCP is up, TLS is not.
+    /// TCP is established, TLS is not.
     Securing,
-    /// The preface is out, the server's SETTINGS are awaited.
+    /// The preface is sent, the server's SETTINGS are awaited.
     Greeting,
     Up,
 }
@@ -74,7 +74,7 @@ struct Line {
     endpoint: EndpointId,
     secure: bool,
     state: State,
-    /// Streams at a time; before the server has said so, what it said last.
+    /// Maximum of concurrent streams; before the server's SETTINGS, the last known value.
     streams_max: u32,
     /// Streams that are open.
     open: u32,
@@ -85,7 +85,7 @@ struct Line {
 }
 
 impl Line {
-    /// Whether one more stream fits. What waits for a connection will be open on it.
+    /// Whether another stream fits. Sessions that wait for a connection count as its streams.
     fn takes(&self, endpoint: EndpointId) -> bool {
         let taken = self.open + self.waiting.len() as u32;
         self.endpoint == endpoint && !self.going_away && taken < self.streams_max && self.next < 1 << 31
@@ -97,12 +97,12 @@ impl Line {
 pub struct Pool {
     lines: Vec<Line>,
     opened: u32,
-    /// What servers said last about streams at a time.
+    /// The last known stream limits of servers.
     known: Vec<(EndpointId, u32)>,
 }
 
 impl Pool {
-    /// Takes one piece of news; what follows from it is appended to `out`.
+    /// Takes one input; its outputs are appended to `out`.
     pub fn handle(&mut self, news: News, out: &mut Vec<Action>) {
         match news {
             News::Wanted(wish, endpoint, secure) => self.want(wish, endpoint, secure, out),
@@ -209,7 +209,7 @@ impl Pool {
         }
     }
 
-    /// The server's SETTINGS have come: who waits may begin, as far as there is room; the others go on to further
+    /// The server's SETTINGS have arrived: waiting sessions begin, up to the stream limit; the others move to further
     /// connections.
     fn settings(&mut self, number: u32, allowed: bool, streams_max: u32, out: &mut Vec<Action>) {
         let Some(line) = self.line(number) else { return };
@@ -243,7 +243,7 @@ impl Pool {
 }
 
 impl Line {
-    /// Who waits begins.
+    /// Waiting sessions begin.
     fn begin(&mut self, out: &mut Vec<Action>) {
         for wish in self.waiting.drain(..) {
             out.push(Action::Begin(wish, self.number, self.next));

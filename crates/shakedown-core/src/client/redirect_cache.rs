@@ -1,11 +1,11 @@
-//! What a client process remembers of redirects.
+//! The redirects that a client process remembers.
 
 use crate::machine::EndpointId;
 
 /// A server or a name, and the request target there if it is not the group's.
 pub(super) type Place = (EndpointId, Option<String>);
 
-/// The redirects that a process goes by without asking again (RFC 9110 section 15.4.2: a permanent one asks for that).
+/// The redirects that a process follows without another request (RFC 9110 section 15.4.2).
 #[derive(Debug, Default)]
 pub(super) struct RedirectCache(Vec<(Place, Place)>);
 
@@ -17,7 +17,7 @@ impl RedirectCache {
         self.0.push((from, to));
     }
 
-    /// Where redirects have led from a place; `None` where none is known, or where they lead back.
+    /// The target of the redirects from a place; `None` if none is known, or if they are a cycle.
     pub fn find(&self, start: &Place) -> Option<Place> {
         let mut place = start;
         // Each leads on once at most, unless they go round.

@@ -1,4 +1,4 @@
-//! When to try again. The jitter policies are those of Brooker, "Exponential Backoff And Jitter" (AWS Architecture
+//! Retry policies. The jitter policies are those of Brooker, "Exponential Backoff And Jitter" (AWS Architecture
 //! Blog, 2015); RFC 6455 section 7.2.3 asks for a random delay before the first reconnect and growing ones after it.
 
 #[cfg(feature = "schema")]

@@ -1,4 +1,4 @@
-//! One client's life: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
+//! One client: endpoint choice, connect, handshake, redirects, retry, hold, reconnect.
 
 mod auth;
 mod connect;
@@ -36,19 +36,19 @@ enum State {
     Connecting,
     /// TCP to a proxy is up, and it was asked for a tunnel.
     Tunnelling,
-    /// TLS was offered with the opening request, in plain.
+    /// TLS was offered with the opening request, in plain text.
     Offering,
-    /// TCP is up, TLS is not; or the HTTP/2 connection that is shared takes no request yet.
+    /// TCP is established, TLS is not; or the shared HTTP/2 connection is not ready for requests.
     Securing,
     Handshaking,
     Open,
-    /// Open, and a ping is out.
+    /// Open, and a pong is awaited.
     Pinged,
-    /// Ended by its own will: the close frame is out, the server's is still to come.
+    /// Ending as intended: the close frame is sent, the server's is awaited.
     Closing,
     /// A retry is due later.
     Waiting,
-    /// A redirect said where to go, and asked to wait first.
+    /// Waits before it follows a redirect.
     Hopping,
 }
 
@@ -75,16 +75,16 @@ pub struct Session {
     position: u16,
     /// Attempts since the start or the last opening, hops not counted. Saturates.
     attempts: u16,
-    /// Delays since they began anew. Saturates: long before, a delay has reached its cap.
+    /// Delays since they were reset. Saturates: the delay has reached its cap long before.
     retries: u16,
     state: State,
     hops: u8,
 }
 
-/// What few sessions have at any moment.
+/// State that few sessions have at any moment.
 #[derive(Debug, Default)]
 struct Rare {
-    /// A response head that has not come in whole.
+    /// An incomplete response head.
     partial: Partial,
     /// The request target, where a redirect changed it.
     path: Option<String>,
@@ -94,7 +94,7 @@ struct Rare {
     key: Option<u64>,
     /// Whether the request was made before and not answered.
     repeated: bool,
-    /// Pieces in which the answer has come up to now.
+    /// Pieces of the response so far.
     pieces: u32,
     /// Addresses of the name that have not been tried, the next one last.
     untried: Vec<EndpointId>,
@@ -110,7 +110,7 @@ struct Rare {
     visited: Vec<(EndpointId, Option<String>)>,
 }
 
-/// What an answer is the answer to.
+/// The request that a response answers.
 #[derive(Default)]
 struct Asked<'a> {
     /// The name that a redirect led to, or the server where an earlier one did, if it did.
@@ -181,7 +181,7 @@ impl Session {
         self.index
     }
 
-    /// Takes one input; what follows from it is appended to `out`.
+    /// Takes one input; its outputs are appended to `out`.
     pub fn handle(&mut self, cx: &mut Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         let current = |c: ConnectionId| c.0 == self.connection;
         match (self.state, input) {
@@ -334,7 +334,7 @@ impl Session {
         self.dial(cx, now, out);
     }
 
-    /// Reads the answer, as far as it has come in.
+    /// Parses the response, as far as it has arrived.
     fn read(&mut self, cx: &mut Context<'_>, now: Timestamp, bytes: &[u8], out: &mut Outputs) {
         let group = cx.group;
         let mut rare = self.rare.take();
@@ -463,14 +463,14 @@ impl Session {
         self.delay_us = 0;
     }
 
-    /// Tells the host's breaker how an attempt came out.
+    /// Reports the outcome of an attempt to the host's breaker.
     fn judge(&self, cx: &mut Context<'_>, now: Timestamp, opened: bool) {
         if let (Some(breaker), Some(host)) = (&cx.group.breaker, &mut cx.host) {
             host.outcome(breaker, now, opened);
         }
     }
 
-    /// Tries again after the policy's delay, or after what was asked for if that is longer; or gives up.
+    /// Retries after the policy's delay, or after `Retry-After` if that is longer; or gives up.
     fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, may: bool, asked: Nanos, out: &mut Outputs) {
         let retry = &cx.group.retry;
         let spent = retry.attempts.is_some_and(|most| u32::from(self.attempts) >= most);
@@ -538,7 +538,7 @@ impl Session {
         cx.seed.draw(cx.group.identity(self.index), purpose, u64::from(ordinal))
     }
 
-    /// The key of the latest request: drawn again where it is needed, as that is cheaper than keeping it.
+    /// The key of the latest request: drawn again when needed, because that is cheaper than keeping it.
     #[inline]
     fn key(&self, cx: &Context<'_>, by: Option<u64>) -> Key {
         let by = by.unwrap_or(u64::from(self.connection));

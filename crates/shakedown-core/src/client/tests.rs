@@ -1,4 +1,4 @@
-//! Sessions driven input by input, with nothing of a driver around them.
+//! Sessions driven input by input, without a driver.
 
 use std::cell::RefCell;
 use std::rc::Rc;

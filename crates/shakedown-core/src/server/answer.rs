@@ -13,18 +13,18 @@ use crate::machine::{CloseMode, ConnectionId};
 use crate::rng::{Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
-/// An answer that was written.
+/// A response that was written.
 #[derive(Default)]
 struct Said {
-    /// Its status; 0 where it is no HTTP.
+    /// Its status; 0 if it is not HTTP.
     status: u16,
     opens: bool,
-    /// The connection stays for the next request.
+    /// Whether the connection stays open for the next request.
     keep: bool,
 }
 
 impl Server {
-    /// The answer that a request gets when a call that it needs has failed.
+    /// The response to a request when a required call has failed.
     pub(super) fn cannot_answer(&mut self, c: ConnectionId, served: Nanos, out: &mut Outputs) {
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
@@ -81,7 +81,7 @@ impl Server {
         }
     }
 
-    /// Writes what a behavior says.
+    /// Writes the response of a behavior.
     fn say(&mut self, cx: &Context<'_>, choice: Option<&Choice>, done: &Caller, bytes: &mut Vec<u8>) -> Said {
         let asked = &done.asked;
         let status = match choice {
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// 64 random bytes, of which the first can begin no line of text.
+/// 64 random bytes that can't begin a line of text.
 fn write_garbage(bytes: &mut Vec<u8>, seed: Seed, done: &Caller) {
     let start = bytes.len();
     bytes.extend((0..4).flat_map(|ordinal| seed.draw(done.client, Purpose::Garbage, ordinal).bytes()));

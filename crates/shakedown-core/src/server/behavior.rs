@@ -32,7 +32,7 @@ pub enum LocationForm {
 }
 
 impl LocationForm {
-    /// How it begins.
+    /// Its prefix.
     pub(super) fn scheme(self, secure: bool) -> &'static str {
         match (self, secure) {
             (LocationForm::Ws, false) => "ws://",
@@ -43,7 +43,7 @@ impl LocationForm {
         }
     }
 
-    /// Whether it leads anywhere.
+    /// Whether it has a valid target.
     pub fn leads(self) -> bool {
         !matches!(self, LocationForm::Missing | LocationForm::Malformed)
     }
@@ -53,29 +53,29 @@ impl LocationForm {
 #[derive(Debug)]
 pub struct Behavior {
     pub(super) choice: Choice,
-    /// How its answers differ from what they should be, if they do.
+    /// The flaws of its responses, if any.
     pub(super) flaws: Option<Box<ResponseFlaws>>,
     when: When,
 }
 
-/// What is done with a request.
+/// The action on a request.
 #[derive(Debug)]
 pub enum Choice {
     /// Complete the handshake.
     Accept,
-    /// Send the client elsewhere.
+    /// Redirect the client.
     Redirect {
         /// The status.
         status: u16,
-        /// Whom it may be sent to, and how one of them is chosen.
+        /// The targets, and how one of them is chosen.
         pick: Pick,
         /// The form of `Location`.
         form: LocationForm,
-        /// The path in `Location`, if not the one that was asked.
+        /// The path in `Location`, if not the requested one.
         path: Option<String>,
         /// `Retry-After` in seconds.
         retry_after: Option<u32>,
-        /// Whether the connection stays for the next request.
+        /// Whether the connection stays open for the next request.
         keep_alive: bool,
     },
     /// Answer with an error.
@@ -89,14 +89,14 @@ pub enum Choice {
     Stall,
     /// Answer another server's call.
     Serve,
-    /// Demand credentials; a request that has them is answered by what comes next in the list.
+    /// Demand credentials; a request with valid ones goes to the next behavior of the list.
     Challenge(Box<Demand>),
     /// Answer with random bytes.
     Garbage,
 }
 
 impl Behavior {
-    /// A behavior as configured, whose `to` was looked up.
+    /// A behavior as configured, with resolved targets.
     pub fn new(config: &BehaviorConfig, to: Vec<EndpointId>) -> Behavior {
         let retry_after = config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32);
         let choice = match config.kind {
@@ -140,7 +140,7 @@ impl Behavior {
         }
     }
 
-    /// Whether it applies to a request; `number` is the behavior's place in its list.
+    /// Whether it applies to a request; `number` is the behavior's index in its list.
     pub(super) fn applies(&self, seed: Seed, now: Timestamp, client: Identity, number: usize, path: &str) -> bool {
         let drawn = |share: Share| seed.draw(client, Purpose::Behavior, number as u64).unit() < share.0;
         self.concerns(now, path) && self.when.share.is_none_or(drawn)

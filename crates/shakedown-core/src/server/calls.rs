@@ -114,39 +114,39 @@ pub(super) struct Caller {
 #[derive(Debug)]
 struct Call {
     caller: Caller,
-    /// Which of the plan's calls, and whom.
+    /// The index of the call in the plan, and the called server.
     which: usize,
     to: EndpointId,
     /// Attempts at it, this one included.
     attempt: u32,
     /// When the attempt began.
     began: Timestamp,
-    /// When it is given up; after a failure, when the next one begins.
+    /// Its time limit; after a failure, the time of the next attempt.
     due: Timestamp,
-    /// The last attempt failed, and the next is to come.
+    /// Whether the last attempt failed and the next is pending.
     rests: bool,
-    /// An answer's head that has not come in whole.
+    /// An incomplete response head.
     partial: Vec<u8>,
 }
 
-/// What one server keeps for its calls. All of it stays empty where it makes none.
+/// The state of one server's calls. Empty where it makes none.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// By the server's number for the connection of the last attempt.
     waiting: BTreeMap<u32, Call>,
     /// Numbers used so far.
     numbers: u32,
-    /// When something is due for which number; of those that are over, too.
+    /// Pending times by number; also of calls that have ended.
     due: BinaryHeap<Reverse<(Timestamp, u32)>>,
     turn: u64,
     /// Workers that requests hold while they wait.
     pub held: u32,
-    /// For which clients a process that has not run from the beginning has made which cached call.
+    /// The cached answers of a process that was started during the run: clients and calls.
     kept: BTreeSet<(usize, u64)>,
 }
 
 impl Calls {
-    /// When there is something to do.
+    /// When the next action is due.
     pub fn next_due(&mut self) -> Option<Timestamp> {
         loop {
             let Reverse((at, number)) = *self.due.peek()?;
@@ -164,7 +164,7 @@ impl Calls {
 }
 
 impl Server {
-    /// On whose behalf a request is made: as its path says where it is a call itself, else its client's address.
+    /// The client for which a request is made: from its path if it is a call itself, else its client's address.
     pub(super) fn asker(&self, c: ConnectionId, path: &str, call: bool) -> Identity {
         let said = if call { call::asker(path) } else { None };
         said.or(self.limits.addresses.get(c.0 as usize).copied()).unwrap_or(Identity(0))
@@ -179,7 +179,7 @@ impl Server {
         }
     }
 
-    /// A worker is done with a request, which is answered once the servers that it depends on have answered.
+    /// A worker is done with a request, which is answered after its calls.
     pub(super) fn begin_calls(&mut self, cx: &Context<'_>, now: Timestamp, caller: Caller, out: &mut Outputs) {
         let Some(which) = self.next_call(cx, &caller, 0) else {
             return self.answer(cx, now, &caller, out);
@@ -223,7 +223,7 @@ impl Server {
         self.schedule(cx, out);
     }
 
-    /// The server that is called: one that the registry names, unless it names none of them.
+    /// The server to call: one that the registry lists, or any if it lists none.
     fn called(&mut self, cx: &Context<'_>, caller: &Caller, which: usize, attempt: u32) -> EndpointId {
         let CallPlan { to, pick, .. } = &cx.plan.calls[which];
         let mut named = to.iter().copied().filter(|endpoint| cx.directory.lists(*endpoint));
@@ -241,7 +241,7 @@ impl Server {
         named.nth(nth as usize).unwrap_or(to[nth as usize])
     }
 
-    /// Something happened to a connection that this server opened.
+    /// An input for a connection that this server opened.
     #[cold]
     pub(super) fn news(
         &mut self,
@@ -278,7 +278,7 @@ impl Server {
         self.ended(cx, now, number, outcome, out);
     }
 
-    /// Calls that have taken too long, and those whose next attempt's time has come.
+    /// Ends calls at their time limit, and begins attempts that are due.
     pub(super) fn time_calls(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while self.calls.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse((_, number))) = self.calls.due.pop() else { break };
@@ -291,7 +291,7 @@ impl Server {
         }
     }
 
-    /// An attempt has come out: the request goes on, or the call is made again, or that was it.
+    /// An attempt has ended: the request continues, the call is retried, or the request fails.
     fn ended(&mut self, cx: &Context<'_>, now: Timestamp, number: u32, outcome: CallOutcome, out: &mut Outputs) {
         let Some(mut call) = self.calls.waiting.remove(&number) else { return };
         let (connection, took) = (call.caller.connection, now.since(call.began));
@@ -330,7 +330,7 @@ impl Server {
     }
 }
 
-/// Tells a request's draws apart: of which call, in which attempt, for what.
+/// The index of a request's draw: by call, attempt and purpose.
 fn ordinal(which: usize, attempt: u32, what: u64) -> u64 {
     (which as u64) << 40 | u64::from(attempt) << 8 | what
 }

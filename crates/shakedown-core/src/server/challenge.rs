@@ -29,7 +29,7 @@ pub enum Scheme {
     Digest,
 }
 
-/// What a server demands of those whom it lets pass.
+/// The credentials that a server demands.
 #[derive(Debug)]
 pub struct Demand {
     login: Login,
@@ -66,20 +66,20 @@ impl Demand {
     }
 }
 
-/// What becomes of a request by the credentials in it.
+/// The result of checking a request's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// None are demanded.
     Unasked,
     /// They are valid.
     Passed,
-    /// They should have been demanded, or checked.
+    /// They should have been demanded, or verified.
     Unproven,
     /// There are none.
     Missing,
     /// They are not valid.
     Wrong,
-    /// They are valid but for the nonce.
+    /// They are valid, but the nonce is stale.
     Stale,
     /// They are for another resource: 400 (RFC 7616 section 3.4.6).
     Misdirected,

@@ -10,11 +10,11 @@ use crate::rng::Identity;
 /// What a server knows of its connections, by its numbers for them.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    /// Each one's state, and whether it is past the limit: it takes up no place under it, and its request will be turned
-    /// away.
+    /// The state of each, and whether it is above the limit: then it does not count towards it, and its request will be
+    /// rejected.
     states: Vec<(State, bool)>,
     clients: Vec<Identity>,
-    /// Heads and frames that have not come in whole: few at any moment.
+    /// Incomplete heads and frames: few at any moment.
     partials: BTreeMap<u32, Partial>,
 }
 
@@ -28,12 +28,12 @@ impl Connections {
         self.states.get(c.0 as usize).map_or(State::Gone, |(state, _)| *state)
     }
 
-    /// Whether it was one too many when it was accepted.
+    /// Whether it was above the limit when it was accepted.
     pub fn is_excess(&self, c: ConnectionId) -> bool {
         self.states.get(c.0 as usize).is_some_and(|(_, excess)| *excess)
     }
 
-    /// Says what it is now.
+    /// Sets its state.
     ///
     /// # Panics
     /// When it was never accepted.
@@ -51,7 +51,7 @@ impl Connections {
         self.clients[at] = client;
     }
 
-    /// Whose it is: keys what is drawn for it.
+    /// The identity of its client, which keys its random draws.
     ///
     /// # Panics
     /// When it was never accepted.
@@ -59,14 +59,14 @@ impl Connections {
         self.clients[c.0 as usize]
     }
 
-    /// It is gone. Says whether it was one too many.
+    /// Removes it. Returns whether it was above the limit.
     pub fn forget(&mut self, c: ConnectionId) -> bool {
         self.take_partial(c);
         let (_, excess) = std::mem::replace(&mut self.states[c.0 as usize], (State::Gone, false));
         excess
     }
 
-    /// What came before and was not whole.
+    /// The incomplete data received so far.
     pub fn take_partial(&mut self, c: ConnectionId) -> Option<Partial> {
         if self.partials.is_empty() {
             return None;

@@ -14,14 +14,14 @@ pub(super) struct Drain {
     code: u16,
     /// When the next close frame is due.
     next: Timestamp,
-    /// From one to the next.
+    /// Time from one close frame to the next.
     every: Nanos,
     /// The connections that were open when it began.
     open: VecDeque<u32>,
 }
 
 impl Drain {
-    /// When there is something to do.
+    /// When the next action is due.
     pub fn due(&self) -> Option<Timestamp> {
         (!self.open.is_empty()).then_some(self.next)
     }
@@ -40,7 +40,7 @@ impl Server {
         self.schedule(cx, out);
     }
 
-    /// The drain is over: requests are answered as ever.
+    /// The drain is over: requests are answered normally.
     pub fn resume(&mut self, cx: &Context<'_>, out: &mut Outputs) {
         self.drain = None;
         self.schedule(cx, out);

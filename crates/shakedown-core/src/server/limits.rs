@@ -84,8 +84,7 @@ pub enum QueueOrder {
     Deadline(Nanos),
 }
 
-/// A token bucket by its equivalent, the generic cell rate algorithm (ITU-T I.371, annex A): one timestamp says how
-/// full it is.
+/// A token bucket as the equivalent generic cell rate algorithm (ITU-T I.371, annex A): one timestamp gives its level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     /// The time in which one token comes.
@@ -105,7 +104,7 @@ impl Bucket {
         full_at - self.tolerance
     }
 
-    /// Takes a token, be it one that is still to come.
+    /// Takes a token, also a future one.
     pub fn take(&self, full_at: &mut Timestamp, now: Timestamp) {
         *full_at = (*full_at).max(now) + self.every;
     }
@@ -114,17 +113,17 @@ impl Bucket {
 /// Addresses remembered before those with full buckets are forgotten.
 const FEW_ADDRESSES: usize = 1024;
 
-/// What one server keeps for its limits. All of it stays empty where none are set.
+/// The state of one server's limits. Empty where none are set.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     /// When the server's own bucket will be full.
     pub full_at: Timestamp,
     /// Where each connection comes from.
     pub addresses: Vec<Identity>,
-    /// When each address's bucket will be full; a full one need not be here.
+    /// When each address's bucket will be full; full ones may be missing.
     buckets: BTreeMap<u64, Timestamp>,
     prune_at: usize,
-    /// Requests held back, by the moment of their turn.
+    /// Delayed requests, by the time of their turn.
     pub held: BinaryHeap<Reverse<Working>>,
     /// When each connection's time to send a request is up.
     pub timeout_of: Vec<Timestamp>,
@@ -153,7 +152,7 @@ pub(super) fn note<T: Copy>(list: &mut Vec<T>, connection: u32, value: T) {
 }
 
 impl Server {
-    /// From now on its client has so long to be heard of.
+    /// Starts the time limit of a connection.
     pub(super) fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         if let Some(timeout) = cx.plan.handshake_timeout {
             note(&mut self.limits.timeout_of, c.0, now + timeout);

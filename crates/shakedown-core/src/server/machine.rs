@@ -42,33 +42,33 @@ pub type Outputs = crate::machine::Outputs<Event>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// No connection under this number.
+    /// No connection with this number.
     Gone,
-    /// TLS comes first, and nothing of it has come.
+    /// TLS is required, and no `ClientHello` has arrived.
     Greeting,
-    /// It was answered 101 to its offer of TLS, whose beginning is awaited; the request itself is kept.
+    /// Its offer of TLS was answered 101, and the `ClientHello` is awaited; the request itself is kept.
     Switched,
     /// The work of its TLS handshake is queued or with a worker.
     Securing,
-    /// The request has not come in whole.
+    /// The request is incomplete.
     Reading,
     /// HTTP/2: its streams have numbers of their own.
     Shared,
-    /// A stream whose request has not come.
+    /// A stream whose request has not arrived.
     Asking,
-    /// One past the limit that is never to be answered.
+    /// Above the limit, and never answered.
     Ignored,
     /// Its request is queued or with a worker.
     Pending,
-    /// Queued or with a worker, but the client has gone.
+    /// Queued or with a worker, but the client has disconnected.
     Abandoned,
-    /// Read and never to be answered.
+    /// Read and never answered.
     Stalled,
     /// A WebSocket.
     Open,
     /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
     Closing,
-    /// A forward proxy's: what comes in goes on to the target, once that is up.
+    /// A forward proxy's: data is forwarded to the target, once that is connected.
     Tunnel,
 }
 
@@ -77,7 +77,7 @@ pub(super) enum State {
 pub struct Server {
     pub(super) connections: Connections,
     count: u32,
-    /// Of them, those past the limit: they take up no place under it.
+    /// Connections above the limit, which do not count towards it.
     excess: u32,
     queue: VecDeque<Job>,
     working: BinaryHeap<Reverse<Working>>,
@@ -97,7 +97,7 @@ pub struct Server {
     pub(super) balancer: Option<Box<Balancer>>,
     /// The tunnels through it, if it is a forward proxy.
     pub(super) relay: Option<Box<Relay>>,
-    /// How many times as long work takes, if it does.
+    /// The factor by which work is slowed, if it is.
     slow: Option<f64>,
 }
 
@@ -107,17 +107,17 @@ impl Server {
         Server { since: now, ..Server::default() }
     }
 
-    /// Work that starts from now on takes this many times as long; `None`: as long as ever.
+    /// Slows work that starts from now on by this factor; `None`: normal speed.
     pub fn slow_down(&mut self, factor: Option<f64>) {
         self.slow = factor;
     }
 
-    /// Says where a connection comes from, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
+    /// Sets the address of a connection, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
     pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
         note(&mut self.limits.addresses, c.0, address);
     }
 
-    /// Connections accepted and not gone: what the server reports to its peers.
+    /// Open connections, which the server reports to its peers.
     pub fn connections(&self) -> u32 {
         self.balancer.as_ref().map_or(self.count, |balancer| balancer.connections())
     }
@@ -232,7 +232,7 @@ impl Server {
         out.event(Event::Closed { connection: c.0 });
     }
 
-    /// Reads the request, as far as it has come in.
+    /// Parses the request, as far as it has arrived.
     fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
         let excess = self.connections.is_excess(c);
         let mut partial = self.connections.take_partial(c);
@@ -269,7 +269,7 @@ impl Server {
         self.reject(c, reject, None, out);
     }
 
-    /// Answers with an error at no worker's cost.
+    /// Answers with an error, without a worker.
     pub(super) fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
         out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
         self.answered_at_once(c, status, out);
@@ -281,7 +281,7 @@ impl Server {
         self.forget(c, out);
     }
 
-    /// The request of a connection past the limit.
+    /// The request of a connection above the limit.
     pub(super) fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
         out.event(Event::Requested { connection: c.0, queued: false });
         let turn = match cx.plan.when_full {
@@ -305,7 +305,7 @@ impl Server {
         }
     }
 
-    /// A request that found no worker and no place in the queue.
+    /// A request without a free worker or a place in the queue.
     #[cold]
     fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
         let turn = match cx.plan.queue_full {
@@ -340,7 +340,7 @@ impl Server {
         self.forget(c, out);
     }
 
-    /// Work goes to a worker, or into the queue. `waited` says whether it was held back before.
+    /// Gives work to a worker, or queues it. `waited`: whether it was delayed before.
     pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         let short = self.lacks_transaction(cx, &job.work);
@@ -375,7 +375,7 @@ impl Server {
         }
     }
 
-    /// Whether a request's turn comes past the queue's deadline: 503, at no worker's cost.
+    /// Whether a request's turn comes after the queue's deadline: 503, without a worker.
     pub(super) fn expires(&mut self, cx: &Context<'_>, c: ConnectionId, waited: Nanos, out: &mut Outputs) -> bool {
         let expired = matches!(cx.plan.order, QueueOrder::Deadline(deadline) if waited > deadline);
         if expired {

@@ -40,7 +40,7 @@ pub use transactions::TransactionsFull;
 
 use crate::time::Nanos;
 
-/// What a server does. Connections are numbered within a server; a number is used again once its connection is gone.
+/// Events of a server. Connections are numbered within a server; a number is reused after its connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A connection came out of the accept queue.
@@ -73,7 +73,7 @@ pub enum Event {
         /// The worker's time that it cost.
         served: Nanos,
     },
-    /// A worker finished an answer, or its part of a TLS handshake, whose client had gone: work for nothing.
+    /// A worker finished a response, or its part of a TLS handshake, for a client that had disconnected: wasted work.
     Wasted {
         /// Its connection.
         connection: u32,
@@ -85,26 +85,25 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A request, or a TLS handshake, was not let in. Comes after its [`Event::Requested`] or [`Event::Hello`].
+    /// A request, or a TLS handshake, was rejected. Comes after its [`Event::Requested`] or [`Event::Hello`].
     TurnedAway {
         /// Its connection.
         connection: u32,
-        /// What there was too much of.
+        /// The limit that was reached.
         reason: Reason,
-        /// How it was turned away.
+        /// How it was rejected.
         turn: Turn,
         /// Whether it had waited: [`Event::Requested`] said so.
         queued: bool,
     },
-    /// A worker would have taken a request that had waited longer than the queue's deadline: it is answered 503
-    /// instead, unless its client has gone.
+    /// The turn of a request came after the queue's deadline: it is answered 503, unless its client has disconnected.
     Expired {
         /// Its connection.
         connection: u32,
         /// How long it had waited.
         waited: Nanos,
     },
-    /// A request is over a rate and is held back. Follows its [`Event::Requested`], which counts it as queued.
+    /// A request is above a rate and is delayed. Follows its [`Event::Requested`], which counts it as queued.
     HeldBack {
         /// Its connection.
         connection: u32,
@@ -116,12 +115,12 @@ pub enum Event {
         /// Its connection.
         connection: u32,
     },
-    /// A transaction was given back: with the final response, or with the connection.
+    /// A transaction was released: with the final response, or with the connection.
     TransactionEnded {
         /// Its connection.
         connection: u32,
     },
-    /// A request waits until a transaction is given back. Follows its [`Event::Requested`], which counts it as queued.
+    /// A request waits until a transaction is released. Follows its [`Event::Requested`], which counts it as queued.
     TransactionAwaited {
         /// Its connection.
         connection: u32,
@@ -149,10 +148,10 @@ pub enum Event {
     Called {
         /// The request's connection.
         connection: u32,
-        /// Whom it calls: a server's number.
+        /// The index of the called server.
         endpoint: u32,
     },
-    /// An attempt of a call has come out.
+    /// An attempt of a call has ended.
     CallEnded {
         /// The request's connection.
         connection: u32,
@@ -161,9 +160,9 @@ pub enum Event {
         /// Since its first SYN.
         took: Nanos,
     },
-    /// The process stops for a while, as its group's `pauses` has it. Its kernel goes on.
+    /// The process pauses, as set by its group's `pauses`. Its kernel continues.
     Paused,
-    /// The process goes on, unless something else holds it. Absent where it ended meanwhile.
+    /// The pause is over. The process continues, unless a fault stops it. Absent if the process ended meanwhile.
     Resumed,
     /// The `ClientHello` of a TLS handshake was read.
     Hello {
@@ -181,19 +180,19 @@ pub enum Event {
         /// The worker's time that it cost.
         served: Nanos,
     },
-    /// The server is there from now on.
+    /// The server joined.
     Joined,
-    /// The server is on its way out: it is drained, and redirectors name it no longer.
+    /// The server leaves: it is drained, and redirectors stop sending clients to it.
     Leaving,
-    /// The server's process has ended, for good.
+    /// The process of a server that leaves has ended.
     Left,
     /// A server that leaves has sent a close frame: this session's path is dead from here on.
     SentAway {
         /// The session's number.
         session: u32,
     },
-    /// A handshake is about to be accepted without the credentials that the server's list demands for such requests:
-    /// they were not asked for, or not checked.
+    /// A handshake is about to be accepted without the credentials that the server's behaviors demand for such requests:
+    /// they were not demanded, or not verified.
     AcceptedWithoutCredentials {
         /// Its connection.
         connection: u32,
@@ -211,14 +210,14 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A balancer chose a server for a connection, or a forward proxy connects to the one that it is to reach.
+    /// A balancer chose a server for a connection, or a forward proxy connects to its target.
     Forwarded {
         /// Its number: of an accepted connection, or of a flow ([`Event::FlowBegan`]).
         connection: u32,
         /// The server's number in the scenario.
         to: u32,
     },
-    /// A balancer had no server, or no room, for a connection.
+    /// A balancer had no server for a connection, or reached a limit.
     NotForwarded {
         /// Its number.
         connection: u32,
@@ -233,24 +232,24 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
-    /// A health check of this server came to nothing.
+    /// A health check of this server failed.
     CheckFailed {
         /// The server's number in the scenario.
         server: u32,
     },
-    /// So many health checks in a row failed that new connections go elsewhere.
+    /// The server was marked down after failed health checks.
     MarkedDown {
         /// The server's number in the scenario.
         server: u32,
     },
-    /// So many health checks in a row went well that new connections may go there.
+    /// The server was marked up after successful health checks.
     MarkedUp {
         /// The server's number in the scenario.
         server: u32,
     },
 }
 
-/// What a server had too much of when it turned a request away.
+/// The limit for which a server rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Reason {
@@ -268,7 +267,7 @@ pub enum Reason {
     TransactionsMax = 6,
 }
 
-/// How an attempt of a call came out.
+/// The outcome of an attempt of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CallOutcome {
@@ -280,17 +279,17 @@ pub enum CallOutcome {
     Refused = 3,
     /// Not in time.
     TimedOut = 4,
-    /// The connection ended before the answer, or what came was none.
+    /// The connection ended before the response, or the response was malformed.
     Broken = 5,
 }
 
-/// How a request is turned away.
+/// How a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Turn {
     /// An HTTP error; FIN where TLS is not up.
     Reject = 1,
-    /// A redirect to the group that takes the overflow.
+    /// A redirect to `overflow_to`.
     Redirect = 2,
     /// Never answered.
     Drop = 3,

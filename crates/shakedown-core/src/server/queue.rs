@@ -8,7 +8,7 @@ use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
-/// Work on its way through the queue and a worker.
+/// Work in the queue or with a worker.
 #[derive(Debug)]
 pub(super) struct Job {
     pub connection: u32,
@@ -17,7 +17,7 @@ pub(super) struct Job {
     pub since: Timestamp,
 }
 
-/// What there is to do.
+/// The kind of work.
 #[derive(Debug)]
 pub(super) enum Work {
     /// A TLS handshake.
@@ -29,7 +29,7 @@ pub(super) enum Work {
     Request(Asked),
 }
 
-/// What is kept of a request.
+/// The stored parts of a request.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub behavior: u32,
@@ -39,13 +39,13 @@ pub(super) struct Asked {
     /// Whether it has the credentials that its server demands.
     pub verdict: Verdict,
     pub key: Key,
-    /// The request target, where a redirect will need it.
+    /// The request target, if a redirect will need it.
     pub path: Option<Box<str>>,
-    /// On whose behalf calls are made for it.
+    /// The client for which its calls are made.
     pub asker: Identity,
 }
 
-/// A job with a worker, in order of completion; or one that is held back, in order of its turn.
+/// A job with a worker, in order of completion; or a delayed one, in order of its turn.
 #[derive(Debug)]
 pub(super) struct Working {
     pub done: Timestamp,
@@ -54,7 +54,7 @@ pub(super) struct Working {
     pub job: Job,
 }
 
-/// Takes the request that a worker should see next.
+/// Takes the request that a worker should process next.
 pub(super) fn take(queue: &mut VecDeque<Job>, order: QueueOrder) -> Option<Job> {
     match order {
         QueueOrder::Fifo | QueueOrder::Deadline(_) => queue.pop_front(),

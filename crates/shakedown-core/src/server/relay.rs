@@ -6,10 +6,10 @@ use super::Outputs;
 use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 
-/// What is kept of who talks before there is anyone to listen: far more than an opening handshake takes.
+/// Limit of data that is kept before the second connection is established: far more than an opening handshake needs.
 const WAITING_MAX: usize = 64 * 1024;
 
-/// The second connection of a way, which the server opened.
+/// The second connection of a relay, which the server opened.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     accepted: u32,
@@ -17,25 +17,25 @@ struct Way {
     up: bool,
 }
 
-/// The first connection of a way, which the server accepted.
+/// The first connection of a relay, which the server accepted.
 #[derive(Debug, Default)]
 struct Client {
-    /// The number of its way on; `None`: there is no such connection.
+    /// The number of its second connection; `None`: there is no such connection.
     way: Option<u32>,
-    /// What it said before the way was up.
+    /// Data that arrived before the second connection was established.
     waiting: Vec<u8>,
 }
 
-/// The two ends of a way that is no more.
+/// The two connections of a relay that has ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parted {
     pub own: ConnectionId,
     pub accepted: ConnectionId,
-    /// What [`Relay::begin`] was told.
+    /// The mark given to [`Relay::begin`].
     pub to: usize,
 }
 
-/// The ways through one process. All of it stays empty where it passes nothing on.
+/// The relays of one process. Empty unless it forwards connections.
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     /// By the server's own number for the second connection.
@@ -47,18 +47,18 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// A number for a connection that the server opens, for a way or otherwise.
+    /// A number for a connection that the server opens, for a relay or otherwise.
     pub fn number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers - 1
     }
 
-    /// Ways, be they up or not.
+    /// The number of relays, established or not.
     pub fn len(&self) -> u32 {
         self.ways.len() as u32
     }
 
-    /// An accepted connection is to have a way on, up by `due`: under which number to open it. `to` is the caller's mark.
+    /// Begins a second connection for an accepted one, to be established by `due`; returns its number. `to` is the caller's mark.
     pub fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
         let own = self.number();
         self.ways.insert(own, Way { accepted: accepted.0, to, up: false });
@@ -70,12 +70,12 @@ impl Relay {
         ConnectionId::own(own)
     }
 
-    /// The accepted connection whose way on this is.
+    /// The accepted connection of this second connection.
     pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
         self.ways.get(&own).map(|way| ConnectionId(way.accepted))
     }
 
-    /// The second connection is up: what the client has said goes on. Says which accepted connection it is the way of.
+    /// The second connection is established: sends the client's data. Returns the accepted connection.
     pub fn up(&mut self, own: u32, out: &mut Outputs) -> Option<ConnectionId> {
         let way = self.ways.get_mut(&own)?;
         way.up = true;
@@ -86,7 +86,7 @@ impl Relay {
         Some(ConnectionId(way.accepted))
     }
 
-    /// Bytes came in on either connection of a way. False if they are more than is kept until the way is up.
+    /// Bytes arrived on either connection of a relay. False if they exceed the limit before the relay is established.
     #[must_use]
     pub fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) -> bool {
         let to = match c.as_own() {
@@ -107,7 +107,7 @@ impl Relay {
         true
     }
 
-    /// Takes the way apart that a connection, be it the first or the second, is one of.
+    /// Ends the relay of a connection, the first or the second.
     pub fn part(&mut self, c: ConnectionId) -> Option<Parted> {
         let own = c.as_own().or_else(|| self.clients.get(c.0 as usize)?.way)?;
         let Way { accepted, to, .. } = self.ways.remove(&own)?;
@@ -115,13 +115,13 @@ impl Relay {
         Some(Parted { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to })
     }
 
-    /// The second connections of the ways to a mark.
+    /// The second connections of the relays with a mark.
     pub fn ways_to(&self, to: usize) -> Vec<ConnectionId> {
         let there = self.ways.iter().filter(|(_, way)| way.to == to);
         there.map(|(own, _)| ConnectionId::own(*own)).collect()
     }
 
-    /// When the first connect will have taken too long. Those that came out are forgotten.
+    /// The earliest time limit of a connect. Those that have ended are removed.
     pub fn next_due(&mut self) -> Option<Timestamp> {
         loop {
             let (at, own) = *self.connecting.front()?;
@@ -132,7 +132,7 @@ impl Relay {
         }
     }
 
-    /// A connect that has taken too long by now.
+    /// A connect that has reached its time limit.
     pub fn overdue(&mut self, now: Timestamp) -> Option<ConnectionId> {
         self.next_due().filter(|due| *due <= now)?;
         self.connecting.pop_front().map(|(_, own)| ConnectionId::own(own))

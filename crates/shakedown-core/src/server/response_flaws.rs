@@ -151,7 +151,7 @@ pub struct CloseConfig {
     pub code: u16,
 }
 
-/// How a behavior's answers differ from what they should be.
+/// The flaws of a behavior's responses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ResponseFlaws {
     pub answer: AnswerConfig,
@@ -160,7 +160,7 @@ pub(super) struct ResponseFlaws {
 }
 
 impl AnswerConfig {
-    /// Makes an answer say what it is to say.
+    /// Applies the flaws to a response's head.
     fn apply(&self, message: &mut Vec<u8>, opens: bool) {
         let head = String::from_utf8_lossy(message).into_owned();
         let mut lines: Vec<String> = head.trim_end_matches("\r\n").split("\r\n").map(String::from).collect();
@@ -233,7 +233,7 @@ fn is_field(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(own, _)| own.eq_ignore_ascii_case(name))
 }
 
-/// What becomes of a connection once its answer has left.
+/// What happens to a connection after its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Open(Option<CloseConfig>),
@@ -241,16 +241,16 @@ enum End {
     Silence,
 }
 
-/// What is still to be done with a connection, and when.
+/// A pending action on a connection, and its time.
 #[derive(Debug)]
 enum Step {
-    /// More of an answer leaves.
+    /// More of a response is sent.
     Write { bytes: Vec<u8>, sent: usize, piece: usize, every: Nanos, end: End },
-    /// A close frame leaves.
+    /// A close frame is sent.
     Close { code: u16 },
 }
 
-/// What a server has to do later for single connections: each has one thing at most.
+/// Pending actions on single connections: at most one for each.
 #[derive(Debug, Default)]
 pub(super) struct Later {
     steps: BTreeMap<u32, (Timestamp, Step)>,

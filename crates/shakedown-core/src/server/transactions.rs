@@ -40,7 +40,7 @@ enum Hold {
     ForResponse,
 }
 
-/// What one server keeps of its transactions. All of it stays empty where their number is not limited.
+/// The state of one server's transactions. Empty where their number is not limited.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     in_use: u32,
@@ -58,7 +58,7 @@ impl Transactions {
 }
 
 impl Server {
-    /// Whether a request has to wait for a transaction, or is turned away for want of one.
+    /// Whether a request has to wait for a transaction, or is rejected without one.
     #[inline]
     pub(super) fn lacks_transaction(&self, cx: &Context<'_>, work: &Work) -> bool {
         cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use >= most)
@@ -79,7 +79,7 @@ impl Server {
         out.event(Event::TransactionBegan { connection: c.0 });
     }
 
-    /// A request that is never to be answered has been read. It waits for no transaction: what would it wait for?
+    /// A request that is never answered has been read. It does not wait for a transaction.
     pub(super) fn stall(&mut self, cx: &Context<'_>, c: ConnectionId, upgrade: bool, out: &mut Outputs) {
         match cx.plan.transactions_max {
             Some(most) if self.transactions.in_use >= most => {
@@ -107,7 +107,7 @@ impl Server {
         }
     }
 
-    /// A request that finds every transaction in use and is not to wait.
+    /// Rejects a request because all transactions are in use.
     #[cold]
     pub(super) fn out_of_transactions(&mut self, c: ConnectionId, queued: bool, out: &mut Outputs) {
         let (reason, turn) = (Reason::TransactionsMax, Turn::Reject);
@@ -115,7 +115,7 @@ impl Server {
         self.turn_away(c, turn, 503, None, out);
     }
 
-    /// Requests that waited for a transaction take those that were given back.
+    /// Gives released transactions to waiting requests.
     #[cold]
     pub(super) fn take_transactions(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use < most)

@@ -1,4 +1,4 @@
-//! Who the client says it is, to whom; and redirects that lead round.
+//! Authentication of the client, and redirect loops.
 
 use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
@@ -112,7 +112,7 @@ impl Session {
         }
     }
 
-    /// Where redirects have led up to now, the first place left out.
+    /// The targets of redirects so far, without the first.
     pub(super) fn been_to(&self, cx: &Context<'_>, asked: &Asked<'_>) -> Vec<(EndpointId, Option<String>)> {
         if self.hops == 0 && asked.name.is_none() {
             return Vec::new();

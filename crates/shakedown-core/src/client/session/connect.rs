@@ -1,4 +1,4 @@
-//! From the choice of an endpoint to the opening request: the connect gate, TCP, what comes between, TLS.
+//! From the choice of an endpoint to the opening request: the connect gate, TCP, a proxy, TLS.
 
 use super::{Outputs, Session, State};
 use crate::client::event::Event;
@@ -30,7 +30,7 @@ impl Session {
         self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
     }
 
-    /// TCP is up, to the proxy where there is one. The handshake's timeout counts from here either way.
+    /// TCP is established, with the proxy if there is one. The handshake's timeout counts from here in both cases.
     pub(super) fn connected(&mut self, cx: &mut Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         out.event(Event::Connected { connection: c.0 });
         match cx.group.proxy {
@@ -40,7 +40,7 @@ impl Session {
         self.wake_at(self.limited(cx, now + cx.group.handshake_timeout), Timestamp::NEVER, out);
     }
 
-    /// The way to the server is there: TLS is next, where the server has it.
+    /// The connection to the server is established: TLS is next, if the server has it.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, c: ConnectionId, out: &mut Outputs) {
         if cx.group.mode == Mode::ExtendedConnect {
             // The host sees to that, and to the preface.

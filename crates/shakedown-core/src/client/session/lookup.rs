@@ -1,4 +1,4 @@
-//! Names: the lookup before a connect, and the addresses that are left to try.
+//! DNS lookups before a connect, and the remaining addresses of an answer.
 
 use super::{Outputs, Session, State};
 use crate::client::event::{Event, Failure};
@@ -7,7 +7,7 @@ use crate::machine::{ConnectionId, EndpointId, Output};
 use crate::time::{Nanos, Timestamp};
 
 impl Session {
-    /// Goes to the endpoint; if that is a name, to what it stands for.
+    /// Connects to the endpoint; if it is a name, looks it up first.
     pub(super) fn dial(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
         if cx.directory.name(self.endpoint()).is_some() {
             self.look_up(cx, now, out);
@@ -16,7 +16,7 @@ impl Session {
         }
     }
 
-    /// Goes where a redirect leads; not before the time that it asked for, if the client is one that waits.
+    /// Follows a redirect; after its `Retry-After`, if the client honours that.
     pub(super) fn hop(&mut self, cx: &mut Context<'_>, now: Timestamp, retry_after: Option<u32>, out: &mut Outputs) {
         let Some(seconds) = retry_after.filter(|seconds| *seconds > 0 && cx.group.retry.honour_retry_after) else {
             return self.dial(cx, now, out);
@@ -28,7 +28,7 @@ impl Session {
         self.wake_at(self.limited(cx, now + delay), Timestamp::NEVER, out);
     }
 
-    /// Finds the endpoint, which is a name, among what its process knows, or asks.
+    /// Finds the endpoint's name in the cache of its process, or looks it up.
     #[cold]
     fn look_up(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
         let known = match (&cx.host, &cx.names) {
@@ -67,7 +67,7 @@ impl Session {
         self.enter(cx, now, out);
     }
 
-    /// Takes the first address of an answer, and keeps the others in case it is of no use.
+    /// Takes the first address of an answer, and keeps the others in case it fails.
     fn take(&mut self, next_address: bool, addresses: &[EndpointId]) {
         self.endpoint = addresses[0].0 as u16;
         if next_address && addresses.len() > 1 {
@@ -94,7 +94,7 @@ impl Session {
         true
     }
 
-    /// What the session means to reach: the endpoint it chose, or where a redirect led (`name`, if that was a name, or if
+    /// The target of the session: the endpoint it chose, or where a redirect led (`name`, if that was a name, or if
     /// it is remembered).
     #[inline]
     pub(super) fn target(&self, cx: &Context<'_>, name: Option<EndpointId>) -> EndpointId {

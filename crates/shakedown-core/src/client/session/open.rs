@@ -1,4 +1,4 @@
-//! The time between the opening and the end: heartbeats, frames, and the closing handshake.
+//! An open session: heartbeats, frames, and the closing handshake.
 
 use super::{Outputs, Rare, Session, State};
 use crate::client::event::{End, Event};

@@ -1,4 +1,4 @@
-//! Redirects: which are followed, where they lead, and which are gone by from the beginning next time.
+//! Redirects: which are followed, their targets, and which are remembered.
 
 use super::{Asked, Outputs, Rare, Session};
 use crate::client::event::{Event, Failure, Finding};
@@ -101,7 +101,7 @@ impl Session {
         Ok((endpoint, (target.path != cx.group.path).then(|| target.path.into_owned())))
     }
 
-    /// Goes by redirects that are remembered (RFC 9110 section 15.4.2) to where they led from the endpoint chosen.
+    /// Follows remembered redirects (RFC 9110 section 15.4.2) from the chosen endpoint.
     #[cold]
     pub(super) fn go_where_it_led(&mut self, cx: &mut Context<'_>) {
         let start = (self.endpoint(), None);

@@ -1,4 +1,4 @@
-//! Requests that are made once more, and answers that the end of a connection completes.
+//! Repeated requests, and responses that the end of a connection completes.
 
 use super::{Asked, Outputs, Session, State};
 use crate::client::event::{Event, Failure};
@@ -21,14 +21,14 @@ impl Session {
         }
     }
 
-    /// The server closed without a byte of an answer: asks once more, by a new connection, if the client does that.
+    /// The server closed before the first byte of a response: repeats the request on a new connection, if the client does that.
     fn repeat_unanswered(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) -> bool {
         let rare = self.rare.as_ref();
         let unanswered = self.state == State::Handshaking && rare.is_none_or(|rare| rare.pieces == 0);
         cx.group.repeats_closed && unanswered && self.repeat(cx, now, failure, out)
     }
 
-    /// The connect took too long: connects once more, if the client does that.
+    /// The connect reached its time limit: connects once more, if the client does that.
     pub(super) fn repeat_connect(
         &mut self,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl Session {
         true
     }
 
-    /// The connection has ended: what has come of an answer may be all of it, for a client that waits for bodies.
+    /// The connection has ended, which may complete the response for a client that waits for bodies.
     fn read_at_end(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) -> bool {
         let group = cx.group;
         let Some(reading) = group.reading.as_ref().filter(|reading| reading.body) else { return false };

@@ -1,4 +1,4 @@
-//! A session whose connection is a stream of one that its host has (RFC 8441).
+//! A session on a stream of its host's HTTP/2 connection (RFC 8441).
 
 use super::{Outputs, Session};
 use crate::client::event::{Event, Failure};
@@ -8,7 +8,7 @@ use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 
 impl Session {
-    /// The request may leave, on this stream; or never, as the server takes no such requests.
+    /// The request may be sent on this stream; or never, because the server does not support extended CONNECT.
     pub(super) fn begin_stream(
         &mut self,
         cx: &mut Context<'_>,

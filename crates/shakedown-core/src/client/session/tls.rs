@@ -1,4 +1,4 @@
-//! TLS that begins within HTTP (RFC 2817): the request goes out in plain, its final answer comes back encrypted.
+//! TLS that begins within HTTP (RFC 2817): the request is sent in plain text, its final response is encrypted.
 
 use super::{Outputs, Session, State};
 use crate::client::event::Failure;
@@ -11,7 +11,7 @@ use crate::machine::{ConnectionId, Output};
 use crate::time::Timestamp;
 
 impl Session {
-    /// Sends the opening request with the offer to upgrade. It has no credentials: anybody could read them.
+    /// Sends the opening request with the offer to upgrade, without credentials, because it is not encrypted.
     #[cold]
     pub(super) fn offer_tls(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
         self.state = State::Offering;

@@ -1,4 +1,4 @@
-//! The way through a forward proxy: `CONNECT`, what the proxy demands, and then what would have come first without it
+//! Connecting through a forward proxy: `CONNECT`, the proxy's challenge, and then the handshake with the server
 //! (RFC 6455 section 4.1, item 3; RFC 9110 section 9.3.6).
 
 use super::auth::{CHALLENGES, logins};
@@ -15,8 +15,8 @@ use crate::rng::Purpose;
 use crate::time::Timestamp;
 
 impl Session {
-    /// Whom the next connection goes to: the endpoint, or the proxy on the way there. A session begins with the member of
-    /// its number; after each failed attempt the next one's turn comes.
+    /// The server of the next connection: the endpoint, or its proxy. A session begins with the proxy of its index,
+    /// and uses the next one after each failed attempt.
     #[inline]
     pub(super) fn next_hop(&self, cx: &Context<'_>) -> EndpointId {
         match &cx.group.proxy {
