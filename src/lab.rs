@@ -11,7 +11,7 @@
 //!     .set("clients.players.count=50")
 //!     .server("gateway", |cx| async move { Ok(serve(cx.listener().await?).await?) });
 //! let outcome = lab.run()?;
-//! assert!(outcome.held(), "{outcome}");
+//! assert!(outcome.passed(), "{outcome}");
 //! # Ok::<(), shakedown::lab::LabError>(())
 //! ```
 //!
@@ -185,7 +185,7 @@ impl Lab {
 pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabError>) -> Option<(u64, String)> {
     seeds.into_iter().find_map(|seed| {
         let broken = match catch_unwind(AssertUnwindSafe(|| lab().and_then(|lab| lab.seed(seed).run()))) {
-            Ok(Ok(outcome)) => (!outcome.held()).then(|| outcome.to_string()),
+            Ok(Ok(outcome)) => (!outcome.passed()).then(|| outcome.to_string()),
             Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().cloned();
@@ -198,9 +198,9 @@ pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabErr
 }
 
 impl Outcome {
-    /// Whether every expectation and invariant held, and no program said otherwise.
-    pub fn held(&self) -> bool {
-        self.finished.held() && self.told.failures.is_empty()
+    /// Whether every expectation and invariant passed, and no program said otherwise.
+    pub fn passed(&self) -> bool {
+        self.finished.passed() && self.told.failures.is_empty()
     }
 
     /// How often programs counted something.
@@ -225,15 +225,15 @@ impl Outcome {
     }
 }
 
-/// What broke, a line each; nothing but the seed where nothing did.
+/// What failed, a line each; nothing but the seed where nothing did.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.scenario.seed().0)?;
         for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.held) {
-            write!(f, "\nbroken: {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
+            write!(f, "\nFAILED  {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
         }
         for violation in &self.finished.violations {
-            write!(f, "\nbroken: {}: {}", violation.invariant.name(), violation.what)?;
+            write!(f, "\nFAILED  {}: {}", violation.invariant.name(), violation.what)?;
         }
         for (at, who, what) in &self.told.failures {
             write!(f, "\n{who} at {}: {what}", human(at.since(Timestamp::ZERO)))?;

@@ -52,13 +52,13 @@ pub(super) struct CapacityArgs {
     /// of what servers have, and of anything else what the runs show
     #[arg(long, value_enum)]
     find: Option<Wanted>,
-    /// Map which triggers the fleet does not recover from, over --width and --depth; with --slo: what a recovered run holds
+    /// Map which overloads the fleet does not recover from, over their duration (--width) and size (--depth); with --slo: what a recovered run meets
     #[arg(long, requires = "width", requires = "depth", conflicts_with_all = ["vary", "from", "to", "find"])]
     collapse: bool,
-    /// collapse: how long the trigger is, a key and its values or its range
+    /// collapse: the duration of the overload, a key and its values or its range
     #[arg(long, value_name = "KEY=V,V,…|FROM..TO", requires = "collapse")]
     width: Option<String>,
-    /// collapse: how strong it is
+    /// collapse: its size, likewise
     #[arg(long, value_name = "KEY=V,V,…|FROM..TO", requires = "collapse")]
     depth: Option<String>,
     /// collapse: how many values a range has

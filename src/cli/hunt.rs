@@ -17,7 +17,7 @@ use crate::explore::hunt::{
 };
 use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
-use crate::replay::{Ladder, Which, text};
+use crate::replay::{SequenceDiagram, Which, text};
 use crate::scenario::{Problem, Scenario};
 use crate::text::grouped;
 use crate::time::{Nanos, human};
@@ -95,7 +95,7 @@ pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
     let mut files = vec![(FILE.to_string(), document(&plan, &tally, Some(&found)).into_bytes())];
     if let (Some(shrunk), Some(repro)) = (&shrunk, found.repro()) {
         files.push((format!("{repro}.toml"), shrunk.toml.clone().into_bytes()));
-        files.push((format!("{repro}.txt"), ladder(shrunk).into_bytes()));
+        files.push((format!("{repro}.txt"), diagram(shrunk).into_bytes()));
     }
     write_folder(&folder, &files).map_err(machine)?;
     checkpoint.remove();
@@ -217,13 +217,13 @@ fn told(shrunk: &Shrunk) -> String {
 }
 
 /// The life of the session concerned; where it is none in particular, that of the one that took longest to open.
-fn ladder(shrunk: &Shrunk) -> String {
+fn diagram(shrunk: &Shrunk) -> String {
     let concerned = shrunk.finished.violations.iter().find_map(|violation| violation.session);
     let sessions = match concerned {
         Some(session) => vec![session],
         None => explore::find(&shrunk.scenario, Which::Slowest, 1),
     };
     let traces = explore::trace(&shrunk.scenario, &sessions);
-    let ladder = |trace| text(&Ladder::new(&shrunk.scenario, None, trace));
-    traces.first().map_or_else(|| "no session started\n".into(), ladder)
+    let diagram = |trace| text(&SequenceDiagram::new(&shrunk.scenario, None, trace));
+    traces.first().map_or_else(|| "no session started\n".into(), diagram)
 }

@@ -182,7 +182,11 @@ fn play(
         false => results.tell(&finished),
     })?;
     if not_judged > 0 && setup.part == Part::Clients {
-        results.say_loud(&format!("not judged: {not_judged} expectations about what was not played\n"))?;
+        let (expectations, need) =
+            if not_judged == 1 { ("expectation", "it needs") } else { ("expectations", "they need") };
+        results.say_loud(&format!(
+            "{not_judged} {expectations} skipped: {need} server, fault or DNS data, which `load` does not have\n"
+        ))?;
     }
     if behind > BEHIND {
         complain(&format!(
@@ -206,7 +210,7 @@ fn play(
         took.as_secs_f64(),
         grouped(finished.events),
     ))?;
-    match (finished.partial, finished.held()) {
+    match (finished.partial, finished.passed()) {
         (true, _) => {
             complain("interrupted\n")?;
             Err(Failure::Interrupted)
@@ -216,8 +220,8 @@ fn play(
     }
 }
 
-fn visits_json(scenario: &Scenario, visits: &[crate::explore::Visit]) -> String {
-    let visit = |visit: &crate::explore::Visit| {
+fn visits_json(scenario: &Scenario, visits: &[crate::explore::ClientCounts]) -> String {
+    let visit = |visit: &crate::explore::ClientCounts| {
         let answers: Map<String, Json> =
             visit.answers.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
         json!({

@@ -33,7 +33,7 @@ use crate::scenario::{Overrides, Problem, Scenario};
 /// Why a command failed, and so its exit code.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// Exit code 1: an expectation or an invariant broke, or a recorded run came out differently. Already reported.
+    /// Exit code 1: an expectation or an invariant failed, or a recorded run came out differently. Already reported.
     #[error("")]
     Broken,
     /// Exit code 2: bad usage or a bad scenario.
@@ -69,8 +69,8 @@ Examples:
   shakedown verify results/ --models
 
 Exit codes:
-  0    everything held
-  1    an expectation or an invariant broke, a recorded run came out differently,
+  0    everything passed
+  1    an expectation or an invariant failed, a recorded run came out differently,
        a known answer did not come out, or no session was found
   2    bad usage or a bad scenario
   3    the run could not start, or its results could not be written
@@ -102,13 +102,13 @@ enum Command {
     /// Print the real clients that a scenario may name: what each makes of answers
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(profiles::ProfilesArgs),
-    /// Draw sessions' lives as ladder diagrams, or write captures and events
+    /// Draw sessions as sequence diagrams, or write captures and events
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
     /// Run a scenario with many seeds, and vary keys, over all cores
     #[command(after_help = SWEEP_EXAMPLES)]
     Sweep(sweep::SweepArgs),
-    /// Find the highest load that holds an objective, the fewest servers that do, or the triggers a fleet does not survive
+    /// Find the highest load that holds an objective, the fewest servers that do, or the overloads that a fleet does not recover from
     #[command(after_help = capacity::EXAMPLES)]
     Capacity(capacity::CapacityArgs),
     /// Put the shares of a sweep or a hunt together that ran in several places
@@ -215,8 +215,8 @@ Examples:
   shakedown hunt scenarios/chaos.toml --seeds 0..100000 --shard 3/16
 
 What breaks is an invariant or an expectation. The lowest seed that breaks something is found and shrunk, whatever the
-number of threads; repro-DIGEST.toml in results/SCENARIO/hunt-FROM-UNTIL fails by itself, with the life of the session
-concerned beside it.";
+number of threads; repro-DIGEST.toml in results/SCENARIO/hunt-FROM-UNTIL fails by itself, with a sequence diagram of the
+session concerned beside it.";
 
 const MERGE_EXAMPLES: &str = "\
 Examples:
@@ -310,7 +310,7 @@ struct OutputArgs {
     /// What to print on standard output; with another than text, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = report::Document::Text)]
     format: report::Document,
-    /// Print broken expectations and the digest only
+    /// Print failed expectations and the digest only
     #[arg(long)]
     quiet: bool,
 }

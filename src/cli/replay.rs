@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Failure, ScenarioArgs, print};
 use crate::explore;
 use crate::handshake::Mode;
-use crate::replay::{Filter, KINDS, Ladder, Which, pcapng, svg, text};
+use crate::replay::{Filter, KINDS, SequenceDiagram, Which, pcapng, svg, text};
 use crate::scenario::{Scenario, nearest};
 use crate::time::Nanos;
 
@@ -139,12 +139,12 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         return super::written(std::io::stdout().write_all(&capture));
     }
     for (number, trace) in traces.iter().enumerate() {
-        let ladder = Ladder::new(&scenario, args.scenario.variant.as_deref(), trace);
+        let diagram = SequenceDiagram::new(&scenario, args.scenario.variant.as_deref(), trace);
         if number > 0 {
             print("\n\n")?;
         }
         let draw = if args.format == Drawing::Svg { svg } else { text };
-        print(&draw(&ladder))?;
+        print(&draw(&diagram))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::again::Again;
 use super::progress::Watcher;
 use super::results::{EXEMPLARS, Results, partial};
 use super::{Driver, Failure, RunArgs, complain, live, machine, text};
-use crate::explore::{Finished, Kept, PreparedFile, Progress, Twin, exemplars, may_hold, once_with};
+use crate::explore::{DeterminismCheck, Finished, Kept, PreparedFile, Progress, exemplars, may_hold, once_with};
 use crate::record::Recorder;
 use crate::replay::{Chooser, Exemplar, Filter, Lines};
 use crate::scenario::Scenario;
@@ -44,14 +44,14 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
                 events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
             let out = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
             let lines = out.map(|out| Lines::new(&scenario, Filter::default(), out));
-            let mut extra = ((lines, twice.then(|| Twin::new(&scenario))), &mut examples);
+            let mut extra = ((lines, twice.then(|| DeterminismCheck::new(&scenario))), &mut examples);
             let finished = run(&mut extra)?;
-            let ((lines, twin), _) = extra;
+            let ((lines, check), _) = extra;
             lines
                 .map(Lines::finish)
                 .transpose()
                 .map_err(|error| machine(format!("can't write the events: {error}")))?;
-            let difference = twin.and_then(|twin| twin.finish(finished.partial));
+            let difference = check.and_then(|check| check.finish(finished.partial));
             (finished, difference, prepared)
         }
     };
@@ -89,7 +89,7 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
         complain("interrupted while sessions were looked at again: there is no exemplars.jsonl\n")?;
         return Err(Failure::Interrupted);
     }
-    if finished.held() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
+    if finished.passed() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
 }
 
 impl Driver {

@@ -39,7 +39,7 @@ pub(super) struct SweepArgs {
     /// What to print on standard output; with json, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Print broken expectations and the digest only
+    /// Print failed expectations and the digest only
     #[arg(long)]
     quiet: bool,
 }
@@ -135,7 +135,7 @@ pub(super) fn report(
 fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     let metrics = sweep::headline_metrics(plan, summary, 4);
     let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
-    let mut table = Table::new(1, ["", "held"].into_iter().chain(names));
+    let mut table = Table::new(1, ["", "passed"].into_iter().chain(names));
     for cell in &summary.cells {
         let label = if cell.label.is_empty() { "all seeds".to_string() } else { cell.label.clone() };
         let mut line = vec![label, format!("{}/{}", grouped(cell.held as u64), grouped(cell.runs as u64))];
@@ -171,14 +171,14 @@ fn failures(plan: &Plan, summary: &SweepSummary) -> String {
         let of = if summary.label.is_empty() { String::new() } else { format!(" with {}", summary.label) };
         for (metric, (runs, seed)) in &summary.broken {
             text.push_str(&format!(
-                "broken  {metric}{of}: in {} of {} runs; the first: {}\n",
+                "FAILED  {metric}{of}: in {} of {} runs; the first: {}\n",
                 grouped(*runs as u64),
                 grouped(summary.runs as u64),
                 plan.command(Point { cell, seed: *seed })
             ));
         }
         for (seed, error) in &summary.errors {
-            text.push_str(&format!("error   seed {seed}{of}: {}\n", error.trim_end()));
+            text.push_str(&format!("ERROR   seed {seed}{of}: {}\n", error.trim_end()));
         }
     }
     text

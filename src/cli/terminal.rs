@@ -86,7 +86,7 @@ pub(super) fn availability(measured: &Measured) -> String {
     let line: String = columns.iter().map(|column| column.map_or(' ', block)).collect();
     let each = human(Nanos(end.0 / width as u64));
     let title = format!(
-        "           the lowest in each column of {each}, from 0 to 100 %; of all {}, in the interval up to {}",
+        "           lowest availability per {each} column; overall minimum {} at {}",
         percent(least),
         human(at.since(Timestamp::ZERO))
     );
@@ -123,7 +123,7 @@ mod tests {
         let measured = Measured { series, faults, ..Measured::default() };
         let full = |count: usize| "█".repeat(count);
         let expected = format!(
-            "           the lowest in each column of 2.00 s, from 0 to 100 %; of all 0 %, in the interval up to 41.0 s\n           ▕ {}▁▇{}▄{}▏\n            {}▔{} dies\n",
+            "           lowest availability per 2.00 s column; overall minimum 0 % at 41.0 s\n           ▕ {}▁▇{}▄{}▏\n            {}▔{} dies\n",
             full(19),
             full(8),
             full(29),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::terminal::{availability, bad, good};
 use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
-use crate::explore::{Finished, Visit};
+use crate::explore::{ClientCounts, Finished};
 use crate::fault::{Fault, Target};
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
@@ -173,7 +173,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     if !scenario.dns().is_empty() {
         text.push_str(&shown_table(names));
     }
-    let mut faults = Table::new(1, ["fault", "took down", "open again", "recovery time"]);
+    let mut faults = Table::new(1, ["fault", "affected", "open again", "recovery time"]);
     let is_measured = |name: &str| summary.get(&format!("faults.{name}.affected")).is_some();
     for fault in scenario.faults().iter().filter(|fault| is_measured(&fault.name)) {
         let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
@@ -209,7 +209,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
 }
 
 /// What the clients of real listeners did, by server.
-pub(super) fn visits(scenario: &Scenario, visits: &[Visit]) -> String {
+pub(super) fn visits(scenario: &Scenario, visits: &[ClientCounts]) -> String {
     let columns =
         ["server", "connections", "requests", "answers", "timed out", "said nothing", "open at end", "open max"];
     let mut table = Table::new(1, columns);
@@ -239,7 +239,7 @@ fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
     std::iter::once(label.to_string()).chain(cells).collect()
 }
 
-/// The invariants that broke.
+/// The invariants that were violated.
 pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> String {
     let mut text = String::new();
     for violation in violations {
@@ -250,7 +250,7 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
         let _ = writeln!(
             text,
             "{}  {}: {}{}{}\n        {}",
-            bad("BROKEN"),
+            bad("FAILED"),
             invariant.name(),
             violation.what,
             session.unwrap_or_default(),
@@ -265,7 +265,7 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
 pub(super) fn verdicts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut text = String::new();
     for verdict in verdicts {
-        let word = if verdict.held { good("held  ") } else { bad("BROKEN") };
+        let word = if verdict.held { good("passed") } else { bad("FAILED") };
         let measured = shown(verdict.measured);
         let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
     }

@@ -39,7 +39,7 @@ fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failur
         Format::Text => print(&explore::models::table(&outcomes))?,
         Format::Json => drop(document.insert("models".into(), explore::models::json(&outcomes))),
     }
-    if outcomes.iter().all(explore::models::Outcome::held) { Ok(()) } else { Err(Failure::Broken) }
+    if outcomes.iter().all(explore::models::Outcome::passed) { Ok(()) } else { Err(Failure::Broken) }
 }
 
 fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::difference;
-use super::once::{Finished, once};
+use super::single_run::{Finished, once};
 use super::sweep::{Axis, Named, cells, label};
 use crate::metrics::Value;
 use crate::report::compared::{LINES, Lines, SIM, latency_of};

@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::external_clients::{ClientCounts, ExternalClients};
 use super::limits;
 pub use super::live_error::LiveError;
-use super::once::{Finished, Progress};
 use super::programs::{self, Outputs};
 use super::replay::Kept;
-use super::visitors::{Visit, Visitors};
+use super::single_run::{Finished, Progress};
 use crate::check::Invariants;
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
@@ -34,7 +34,7 @@ pub struct Live {
     /// The bytes of `exemplars.jsonl`: what happened to a few sessions.
     pub exemplars: Option<Vec<u8>>,
     /// What the servers' clients did, by server: of `serve` alone.
-    pub visits: Vec<Visit>,
+    pub visits: Vec<ClientCounts>,
     /// Expectations that were not judged, as they are about what was not played.
     pub not_judged: usize,
     /// The longest that a session's start came after its schedule.
@@ -261,12 +261,12 @@ pub fn live(
     // Bounds of time are not held against a real machine's.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
     let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), Kept::default()));
-    let visitors = Visitors::new(scenario.servers().len());
-    let mut recorder = (Metrics::new(scenario.layout()), (visitors, (invariants, examples)));
+    let external = ExternalClients::new(scenario.servers().len());
+    let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, examples)));
     let end = Timestamp::ZERO + scenario.duration();
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
-    let (metrics, (visitors, (invariants, examples))) = recorder;
+    let (metrics, (external, (invariants, examples))) = recorder;
     let examples = examples.filter(|_| !ended.partial);
     let exemplars = examples.and_then(|(chooser, kept)| kept.exemplars(scenario, &chooser.chosen(), ended.at));
     let firsts = invariants.firsts();
@@ -300,7 +300,7 @@ pub fn live(
     if setup.part == Part::Servers {
         not_judged += std::mem::take(&mut finished.verdicts).len();
     }
-    let visits = if setup.part == Part::Servers { visitors.finish() } else { Vec::new() };
+    let visits = if setup.part == Part::Servers { external.finish() } else { Vec::new() };
     Ok(Live {
         finished,
         exemplars,

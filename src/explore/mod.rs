@@ -4,32 +4,32 @@
 pub mod calibrate;
 pub mod capacity;
 mod compare;
+mod determinism;
 mod difference;
+mod external_clients;
 mod folder;
 pub mod hunt;
 mod limits;
 pub mod live;
 mod live_error;
 pub mod models;
-mod once;
 pub mod programs;
 mod recorded;
 mod replay;
+mod single_run;
 pub mod sweep;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
-mod twin;
 mod verify;
-mod visitors;
 
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
+pub use determinism::{DeterminismCheck, Difference};
+pub use external_clients::ClientCounts;
 pub use folder::{
     FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, report_files,
     rewrite_page, write_folder, write_folder_with,
 };
-pub use once::{Finished, Progress, once, once_with};
 pub use recorded::{RecordedError, recorded};
 pub use replay::{Kept, events, exemplars, find, perfetto, trace};
-pub use twin::{Difference, Twin};
+pub use single_run::{Finished, Progress, once, once_with};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
-pub use visitors::Visit;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::once::Progress;
+use super::single_run::Progress;
 use crate::driver;
 use crate::driver::sim::Simulation;
 use crate::event::Event;

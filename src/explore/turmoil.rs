@@ -1,7 +1,7 @@
 //! Runs over turmoil: one at a time, with digest and metrics, as in the simulator.
 
 use super::live_error::LiveError;
-use super::once::{Finished, Observers, Progress};
+use super::single_run::{Finished, Observers, Progress};
 use crate::driver::live;
 use crate::driver::live::turmoil::{self, Ended, ProgramReport, Programs, TICK};
 use crate::record::Recorder;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::difference::{self, first_difference};
-use super::once::once_with;
 use super::replay::{Kept, exemplars};
+use super::single_run::once_with;
 use super::{capacity, compare};
 use crate::replay::Chooser;
 use crate::report;
@@ -142,7 +142,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         };
         let now = now.unwrap_or_default();
         if recorded.as_bytes() != now {
-            differences.push("exemplars.jsonl: other sessions, or other lives".into());
+            differences.push("exemplars.jsonl: other sessions, or other events of theirs".into());
         }
     }
     Ok(differences)

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::events::Names;
-use super::ladder::{End, Ladder, Row};
+use super::sequence::{End, Row, SequenceDiagram};
 use super::trace::Trace;
 use crate::client::{self, Outcome};
 use crate::event::{Event, Kind};
@@ -18,7 +18,7 @@ const SLOWEST: usize = 3;
 const NEVER: usize = 2;
 /// Ways to fail of which there is an example each.
 const WAYS: usize = 5;
-/// Rows of a ladder, and events, that are kept: from the beginning, and from the end.
+/// Rows of a diagram, and events, that are kept: from the beginning, and from the end.
 const KEPT: (usize, usize) = (120, 40);
 
 /// A session that is worth a look.
@@ -146,8 +146,8 @@ impl Recorder for Rest {
     }
 }
 
-/// A line of JSON for each: its ladder's rows, and its events as `replay --format jsonl` writes them. Times are
-/// nanoseconds, those of the ladder since the session's scheduled start. `cut`: the traces end before the run does.
+/// A line of JSON for each: its diagram's rows, and its events as `replay --format jsonl` writes them. Times are
+/// nanoseconds, those of the diagram since the session's scheduled start. `cut`: the traces end before the run does.
 pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], traces: &[Trace], cut: bool) -> String {
     let mut text = String::new();
     for exemplar in chosen {
@@ -160,11 +160,11 @@ pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], traces: &[Trace], cut
 }
 
 fn line(scenario: &Scenario, exemplar: &Exemplar, trace: &Trace, cut: bool) -> Json {
-    let mut ladder = Ladder::new(scenario, None, trace);
+    let mut diagram = SequenceDiagram::new(scenario, None, trace);
     if cut {
         // That is not the run's end.
-        ladder.rows.pop();
-        ladder.rows.push(Row::More("... and so on ...".into()));
+        diagram.rows.pop();
+        diagram.rows.push(Row::More("... and so on ...".into()));
     }
     let mut names = Names::new(scenario);
     let opened = trace.events.iter().find(|event| matches!(event.kind, Kind::Session(_, client::Event::Opened { .. })));
@@ -173,13 +173,13 @@ fn line(scenario: &Scenario, exemplar: &Exemplar, trace: &Trace, cut: bool) -> J
     names.tell(exemplar.session, (trace.group, trace.index));
     let read = |event: &&Event| serde_json::from_str(&names.line(event)).unwrap_or(Json::Null);
     let events: Vec<Json> = own.iter().map(read).collect();
-    let rows: Vec<Json> = ladder.rows.iter().map(row).collect();
+    let rows: Vec<Json> = diagram.rows.iter().map(row).collect();
     json!({
-        "session": ladder.session,
+        "session": diagram.session,
         "why": exemplar.why,
-        "scheduled_ns": ladder.scheduled.0,
-        "time_to_open_ns": opened.map(|event| event.at.since(ladder.scheduled).0),
-        "hosts": ladder.hosts,
+        "scheduled_ns": diagram.scheduled.0,
+        "time_to_open_ns": opened.map(|event| event.at.since(diagram.scheduled).0),
+        "hosts": diagram.hosts,
         "ladder": shortened(rows, |left_out| json!({ "more": format!("... {left_out} rows ...") })),
         "events": shortened(events, |left_out| json!({ "left_out": left_out })),
     })

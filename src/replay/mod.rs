@@ -1,4 +1,4 @@
-//! One session's life as a ladder diagram, drawn from its events and from what went over the wire; and a run's events as
+//! One session's life as a sequence diagram, drawn from its events and from what went over the wire; and a run's events as
 //! lines of JSON.
 //!
 //! A first run finds the sessions ([`Finder`]), a second one listens to them ([`Trace`]); both are the same run. What is
@@ -10,8 +10,8 @@ mod exemplars;
 mod find;
 mod kinds;
 mod label;
-mod ladder;
 mod perfetto;
+mod sequence;
 mod svg;
 mod text;
 mod trace;
@@ -21,8 +21,8 @@ pub use events::{Filter, Lines, Names};
 pub use exemplars::{Chooser, Exemplar, Rest, exemplars};
 pub use find::{Finder, Which};
 pub use kinds::KINDS;
-pub use ladder::{End, Ladder, Row};
 pub use perfetto::Perfetto;
+pub use sequence::{End, Row, SequenceDiagram};
 pub use svg::svg;
 pub use text::text;
 pub use trace::{Listener, Trace};

@@ -1,10 +1,10 @@
-//! The ladder as a picture, in the look of the charts.
+//! The diagram as a picture, in the look of the charts.
 
 use std::fmt::Write;
 
 use plotters::style::RGBColor;
 
-use super::ladder::{End, Ladder, Row, seconds};
+use super::sequence::{End, Row, SequenceDiagram, seconds};
 use crate::chart::style::{
     BLUE, FADED, FAULT, GREEN, GRID, INK, PAPER, RULE, SUBTITLE, TEXT, TITLE, VERMILLION, WIDTH, fit,
 };
@@ -47,14 +47,14 @@ fn line(svg: &mut String, [x1, y1, x2, y2]: [f64; 4], color: RGBColor, width: f6
 }
 
 /// Draws it.
-pub fn svg(ladder: &Ladder) -> String {
-    let servers = (ladder.hosts.len() - 1).max(1) as f64;
+pub fn svg(diagram: &SequenceDiagram) -> String {
+    let servers = (diagram.hosts.len() - 1).max(1) as f64;
     let last = LAST.max(FIRST + servers * NEAREST);
     let width = last + 130.0;
     let step = (last - FIRST) / servers;
     let column = |host: usize| FIRST + step * host as f64;
-    let height = TOP + ROW * (ladder.rows.len() as f64 + 1.0) + 16.0;
-    let name = format!("{} of {}", ladder.session, ladder.run);
+    let height = TOP + ROW * (diagram.rows.len() as f64 + 1.0) + 16.0;
+    let name = format!("{} of {}", diagram.session, diagram.run);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          role=\"img\" font-family=\"sans-serif\">\n<title>{}</title>\n<desc>What the session sent and heard, and when; a \
@@ -68,16 +68,16 @@ pub fn svg(ladder: &Ladder) -> String {
         hex(INK),
         escaped(&fit(&name, TITLE, width - 2.0 * LEFT)),
     );
-    let scheduled = seconds(ladder.scheduled.0 as i64);
-    let subtitle = format!("{} · seconds since its scheduled start at {scheduled} s", ladder.title);
+    let scheduled = seconds(diagram.scheduled.0 as i64);
+    let subtitle = format!("{} · seconds since its scheduled start at {scheduled} s", diagram.title);
     write(&mut svg, (LEFT, 54.0), SUBTITLE, "start", FADED, &fit(&subtitle, SUBTITLE, width - 2.0 * LEFT));
-    for (host, name) in ladder.hosts.iter().enumerate() {
+    for (host, name) in diagram.hosts.iter().enumerate() {
         write(&mut svg, (column(host), TOP - 16.0), TEXT, "middle", INK, &fit(name, TEXT, step - 20.0));
         line(&mut svg, [column(host), TOP - 8.0, column(host), height - 16.0], RULE, 1.0);
     }
     write(&mut svg, (FIRST - 10.0, TOP - 36.0), TEXT, "end", FADED, "leaves");
     write(&mut svg, (last + 10.0, TOP - 36.0), TEXT, "start", FADED, "arrives");
-    for (number, row) in ladder.rows.iter().enumerate() {
+    for (number, row) in diagram.rows.iter().enumerate() {
         draw(&mut svg, row, TOP + ROW * (number as f64 + 0.5), &column, last);
     }
     svg.push_str("</svg>\n");

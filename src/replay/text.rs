@@ -1,8 +1,8 @@
-//! The ladder as text, at most a hundred columns wide.
+//! The diagram as text, at most a hundred columns wide.
 
 use std::fmt::Write;
 
-use super::ladder::{End, Ladder, Row, seconds};
+use super::sequence::{End, Row, SequenceDiagram, seconds};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -94,26 +94,26 @@ fn fit(text: &str, room: usize) -> String {
 }
 
 /// Draws it.
-pub fn text(ladder: &Ladder) -> String {
-    let servers = (ladder.hosts.len() - 1).clamp(1, SERVERS);
+pub fn text(diagram: &SequenceDiagram) -> String {
+    let servers = (diagram.hosts.len() - 1).clamp(1, SERVERS);
     let gap = ((WIDTH - FIRST - TIME - 1) / servers).min(WIDEST);
     let mut lines = Lines { gap, servers: Vec::new() };
     // Those that the first rows name have their lines from the beginning.
-    for host in 1..=servers.min(ladder.hosts.len() - 1) {
+    for host in 1..=servers.min(diagram.hosts.len() - 1) {
         lines.take(host, 0, 0);
     }
-    let mut text = format!("{} of {}\n{}\n", ladder.session, ladder.run, ladder.title);
-    let _ = writeln!(text, "scheduled at {} s; times are seconds since then\n", seconds(ladder.scheduled.0 as i64));
-    let _ = writeln!(text, "{}", lines.names(&ladder.hosts));
+    let mut text = format!("{} of {}\n{}\n", diagram.session, diagram.run, diagram.title);
+    let _ = writeln!(text, "scheduled at {} s; times are seconds since then\n", seconds(diagram.scheduled.0 as i64));
+    let _ = writeln!(text, "{}", lines.names(&diagram.hosts));
     let mut head = lines.blank();
     put(&mut head, 5, "leaves");
     put(&mut head, lines.ends() + 5, "arrives");
     let _ = writeln!(text, "{}", said(&head));
-    for (number, row) in (1..).zip(&ladder.rows) {
+    for (number, row) in (1..).zip(&diagram.rows) {
         if let Row::Arrow { from, to, .. } = row {
             let changed = [lines.take(*from, *to, number), lines.take(*to, *from, number)];
             if changed.contains(&true) {
-                let _ = writeln!(text, "\n{}", lines.names(&ladder.hosts));
+                let _ = writeln!(text, "\n{}", lines.names(&diagram.hosts));
             }
         }
         let _ = writeln!(text, "{}", draw(&lines, row));

@@ -69,9 +69,9 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     let mark = if run.run["partial"] == true {
         "interrupted"
     } else if broken > 0 {
-        "**broken**"
+        "**FAILED**"
     } else {
-        "held"
+        "passed"
     };
     let mut text = format!("### {}: {mark}\n\n", plain(run.text("title")));
     let _ = write!(text, "`{}` · seed {} · driver {}", run.text("scenario"), run.run["seed"], run.text("driver"));
@@ -84,7 +84,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     text.push_str("\n\n");
     for one in run.list("invariants_broken") {
         let part = |key: &str| plain(one[key].as_str().unwrap_or_default());
-        let _ = writeln!(text, "- **broken** {}: {} {}", part("invariant"), part("what"), part("session"));
+        let _ = writeln!(text, "- **FAILED** {}: {} {}", part("invariant"), part("what"), part("session"));
     }
     if run.list("invariants_broken").next().is_some() {
         text.push('\n');
@@ -92,7 +92,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     if run.list("expectations").next().is_some() {
         let mut table = Table::new(3, ["verdict", "metric", "expected", "measured"]);
         for one in run.list("expectations") {
-            let word = if one["held"] == true { "held" } else { "**BROKEN**" };
+            let word = if one["held"] == true { "passed" } else { "**FAILED**" };
             let part = |key: &str| one[key].as_str().unwrap_or_default();
             table.row([word.into(), cell(part("metric")), cell(part("expected")), run.measured(one)]);
         }
@@ -135,7 +135,7 @@ pub fn csv(files: Recorded<'_>) -> Result<String, PageError> {
     Ok(text)
 }
 
-/// Expectations and invariants as test cases, those that broke as failures.
+/// Expectations and invariants as test cases, those that failed as failures.
 ///
 /// # Errors
 /// When the run's files are missing, or are none.
@@ -176,7 +176,7 @@ pub fn junit(files: Recorded<'_>) -> Result<String, PageError> {
         let _ = writeln!(
             cases,
             "    <testcase classname=\"{class}\" name=\"invariants\" time=\"0\">\n      \
-             <failure message=\"{} broken\" type=\"invariant\">{}</failure>\n    </testcase>",
+             <failure message=\"{} violated\" type=\"invariant\">{}</failure>\n    </testcase>",
             broken.len(),
             said.join("\n")
         );
@@ -303,9 +303,9 @@ mod tests {
 
     #[test]
     fn markdown_is_a_comment() {
-        let expected = "### A \\| fleet: **broken**\n\n`made-up` · seed 7 · driver sim · digest `00ff`\n\n\
+        let expected = "### A \\| fleet: **FAILED**\n\n`made-up` · seed 7 · driver sim · digest `00ff`\n\n\
                         | verdict | metric | expected | measured |\n|---|---|---|--:|\n\
-                        | held | sessions.opened | >= 90% | 9 |\n| **BROKEN** | time_to_open.p99 | &lt; 1s | 2.00 s |\n\n\
+                        | passed | sessions.opened | >= 90% | 9 |\n| **FAILED** | time_to_open.p99 | &lt; 1s | 2.00 s |\n\n\
                         | metric | value |\n|---|--:|\n| sessions.scheduled | 10 |\n| sessions.opened | 9 |\n\
                         | time_to_open.p99 | 2.00 s |\n";
         assert_eq!(markdown(Recorded(&files())).unwrap(), expected);

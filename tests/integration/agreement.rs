@@ -583,11 +583,11 @@ fn a_loop_over_seeds_finds_the_planted_bug_and_one_seed_replays_it() {
     assert!(broken.contains("its session was forgotten while it played"), "{broken}");
     let again = own_code::failover(false).unwrap().seed(seed).run().unwrap();
     let once_more = own_code::failover(false).unwrap().seed(seed).run().unwrap();
-    assert!(!again.held() && again.to_string() == broken);
+    assert!(!again.passed() && again.to_string() == broken);
     assert_eq!((&again.finished.digest, &again.told), (&once_more.finished.digest, &once_more.told));
     assert!(again.count("moves") > 100 && lab::SEEDED);
     let mended = own_code::failover(true).unwrap().seed(seed).run().unwrap();
-    assert!(mended.held(), "{mended}");
+    assert!(mended.passed(), "{mended}");
     // The run is measured, although nobody in it is Shakedown's.
     assert!(matches!(mended.metric("faults.gateway-dies.affected"), Some(Value::Part { count, .. }) if count > 3));
     assert!(matches!(mended.metric("attempts.refused"), Some(Value::Part { count, .. }) if count > 0));
@@ -689,7 +689,7 @@ fn a_program_of_the_users_is_struck_by_faults_as_our_servers_are() {
     }
     let mut theirs: Vec<Event> = Vec::new();
     let outcome = lab.run_with(&mut theirs).unwrap();
-    assert!(outcome.held(), "{outcome}");
+    assert!(outcome.passed(), "{outcome}");
     let mut ours: Vec<Event> = Vec::new();
     shakedown::driver::run(&outcome.scenario, &mut ours);
     let (ours, theirs) = (lives(&ours), lives(&theirs));
@@ -732,7 +732,7 @@ fn a_client_of_the_users_meets_our_servers_and_our_faults() {
     let lab = Lab::from_text("struck", STRUCK).unwrap().client("of_restarted", client);
     let mut theirs: Vec<Event> = Vec::new();
     let outcome = lab.run_with(&mut theirs).unwrap();
-    assert!(outcome.held(), "{outcome}");
+    assert!(outcome.passed(), "{outcome}");
     let mut ours: Vec<Event> = Vec::new();
     shakedown::driver::run(&outcome.scenario, &mut ours);
     let (ours, theirs) = (lives(&ours), lives(&theirs));

@@ -22,7 +22,7 @@ fn a_run_prints_its_numbers_and_writes_its_folder() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
     assert!(printed.starts_with("failover: One of three gateways dies"), "{printed}");
-    for part in ["seed 1", "time to open", "gateway-dies", "held    ", "results in results/failover/sim-1-"] {
+    for part in ["seed 1", "time to open", "gateway-dies", "passed  ", "results in results/failover/sim-1-"] {
         assert!(printed.contains(part), "{part} is missing in {printed}");
     }
     let digest = printed.lines().last().unwrap().strip_prefix("digest ").unwrap();
@@ -57,7 +57,7 @@ fn json_has_standard_output_for_itself() {
     assert_eq!(document["seed"], 1);
     assert_eq!(document["handshake_latency"]["p99_ms"], 40.0);
     assert_eq!(document["digest"].as_str().unwrap().len(), 32);
-    assert!(text(&output.stderr).contains("held    sessions.opened"));
+    assert!(text(&output.stderr).contains("passed  sessions.opened"));
     assert_eq!(fs::read(place.path().join("there/summary.json")).unwrap(), output.stdout);
 }
 
@@ -141,7 +141,7 @@ fn a_run_is_a_document_for_other_programs() {
     let file = file.to_str().unwrap();
     let broken = ["--set", "expect={\"time_to_open.p99\"=\"< 1ms\"}", "--out", "there", "--format"];
     for (format, begins) in [
-        ("markdown", "### One of three gateways dies under 10,000 players: **broken**"),
+        ("markdown", "### One of three gateways dies under 10,000 players: **FAILED**"),
         ("csv", "metric,value\nsessions.scheduled,600\n"),
         (
             "junit",
@@ -170,9 +170,9 @@ fn colour_is_for_terminals_and_for_who_asks() {
     };
     assert!(!printed(&[], "").contains('\u{1b}'), "no terminal, no colour");
     let colored = printed(&["--color", "always"], "1");
-    assert!(colored.contains("\u{1b}[32mheld  \u{1b}[0m"), "{colored}");
+    assert!(colored.contains("\u{1b}[32mpassed\u{1b}[0m"), "{colored}");
     assert!(!printed(&["--color", "never"], "").contains('\u{1b}'));
-    assert!(colored.contains("the lowest in each column of "), "{colored}");
+    assert!(colored.contains("lowest availability per "), "{colored}");
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn a_broken_expectation_exits_1_and_is_listed_with_what_was_measured() {
     let output = run(place.path(), &small("run", file.to_str().unwrap(), &broken));
     assert_eq!(output.status.code(), Some(1));
     let printed = text(&output.stdout);
-    assert!(printed.contains("BROKEN  handshake_latency.p50 < 1ms (measured 40.0 ms)"), "{printed}");
-    assert!(!printed.contains("held "), "{printed}");
+    assert!(printed.contains("FAILED  handshake_latency.p50 < 1ms (measured 40.0 ms)"), "{printed}");
+    assert!(!printed.contains("passed"), "{printed}");
 }
 
 #[test]
@@ -383,9 +383,9 @@ fn help_is_as_committed() {
 fn a_session_is_drawn_as_text_or_as_a_picture() {
     let file = scenario("failover");
     let place = Path::new(".");
-    let ladder = run(place, &small("replay", file.to_str().unwrap(), &["--seed", "3", "--session", "players-17"]));
-    assert_eq!(ladder.status.code(), Some(0), "{}", text(&ladder.stderr));
-    let drawn = text(&ladder.stdout);
+    let diagram = run(place, &small("replay", file.to_str().unwrap(), &["--seed", "3", "--session", "players-17"]));
+    assert_eq!(diagram.status.code(), Some(0), "{}", text(&diagram.stderr));
+    let drawn = text(&diagram.stdout);
     assert!(drawn.starts_with("players-17 of failover, seed 3\nOne of three gateways dies"), "{drawn}");
     assert!(
         drawn.contains(" 101 Switching Protocols ")
@@ -484,7 +484,7 @@ fn a_broken_invariant_exits_1_unless_somebody_is_known_for_it() {
             "{client}: {printed}{}",
             text(&output.stderr)
         );
-        assert_eq!((printed.contains("BROKEN  ") && printed.contains(broken)), !broken.is_empty(), "{printed}");
+        assert_eq!((printed.contains("FAILED  ") && printed.contains(broken)), !broken.is_empty(), "{printed}");
         let summary = fs::read_to_string(out.join("summary.json")).unwrap();
         assert_eq!(summary.contains("invariants_broken"), !broken.is_empty());
         fs::remove_dir_all(&out).unwrap();

@@ -277,8 +277,8 @@ fn credentials_for_a_proxy_are_never_told() {
         let (events, _) = simulate(&scenario);
         let told = format!("{events:?}{:?}", scenario.file);
         let traces = shakedown::explore::trace(&scenario, &[(0, 0)]);
-        let ladder = shakedown::replay::Ladder::new(&scenario, None, &traces[0]);
-        let drawn = shakedown::replay::text(&ladder) + &shakedown::replay::svg(&ladder);
+        let diagram = shakedown::replay::SequenceDiagram::new(&scenario, None, &traces[0]);
+        let drawn = shakedown::replay::text(&diagram) + &shakedown::replay::svg(&diagram);
         for secret in ["aladdin", "open sesame", "YWxhZGRpbjpvcGVuIHNlc2FtZQ"] {
             assert!(!told.contains(secret), "{secret}");
             assert!(!drawn.contains(secret), "{secret}: {drawn}");

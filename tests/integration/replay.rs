@@ -1,4 +1,4 @@
-//! Ladder diagrams: what a session sent and heard, drawn. The drawings are committed; what they show is also held
+//! SequenceDiagram diagrams: what a session sent and heard, drawn. The drawings are committed; what they show is also held
 //! against the events.
 
 use std::collections::BTreeMap;
@@ -7,14 +7,14 @@ use shakedown::client;
 use shakedown::event::Kind;
 use shakedown::explore;
 use shakedown::record::{Digest, Fate, Flag, Message};
-use shakedown::replay::{Ladder, Which, svg, text};
+use shakedown::replay::{SequenceDiagram, Which, svg, text};
 use shakedown::scenario::Scenario;
 
 use crate::common::{MS, committed, loaded, repository, set};
 
 fn drawn(scenario: &Scenario, session: (u16, u32)) -> String {
     let traces = explore::trace(scenario, &[session]);
-    let text = text(&Ladder::new(scenario, None, &traces[0]));
+    let text = text(&SequenceDiagram::new(scenario, None, &traces[0]));
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     text
 }
@@ -285,7 +285,7 @@ fn a_partition_and_a_heartbeat() {
 #[test]
 fn a_picture_says_the_same() {
     let scenario = loaded(&format!("format = 1\ntitle = \"A ladder <of> one\"\n{REFUSED}"));
-    let svg = svg(&Ladder::new(&scenario, None, &explore::trace(&scenario, &[(0, 0)])[0]));
+    let svg = svg(&SequenceDiagram::new(&scenario, None, &explore::trace(&scenario, &[(0, 0)])[0]));
     for part in ["A ladder &lt;of&gt; one", "gateway-0", "players-0", "SYN-ACK", "101 Switching Protocols", "refused"] {
         assert!(svg.contains(part), "{part} is missing in {svg}");
     }
@@ -411,14 +411,14 @@ fn credentials_are_never_drawn() {
     const SECRET: &str = "YWxhZGRpbjpvcGVuc2VzYW1l";
     let sent = |message: &Message| String::from_utf8_lossy(&message.bytes).contains(SECRET);
     assert!(traces[0].messages.iter().any(sent));
-    let ladder = Ladder::new(&scenario, None, &traces[0]);
-    for drawing in [text(&ladder), svg(&ladder)] {
+    let diagram = SequenceDiagram::new(&scenario, None, &traces[0]);
+    for drawing in [text(&diagram), svg(&diagram)] {
         assert!(drawing.contains("401 Unauthorized"), "{drawing}");
         for secret in [SECRET, "aladdin", "opensesame", "Authorization"] {
             assert!(!drawing.contains(secret), "{drawing}");
         }
     }
-    insta::assert_snapshot!(text(&ladder));
+    insta::assert_snapshot!(text(&diagram));
 }
 
 /// The second session of a host takes a stream of the connection that the first one opened.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Key, Watch, checked};
 use crate::check::Expectation;
-use crate::explore::once::once;
+use crate::explore::single_run::once;
 use crate::metrics::Measured;
 use crate::report::FORMAT_VERSION;
 use crate::report::capacity::{Kind, Objective};

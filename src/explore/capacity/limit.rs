@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::explore::once::Finished;
+use crate::explore::single_run::Finished;
 use crate::metrics::{Summary, Value};
 use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};

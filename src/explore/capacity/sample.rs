@@ -4,7 +4,7 @@ use super::limit::{Fill, Refused, fills};
 use crate::check::Expectation;
 use crate::client;
 use crate::event::{Event, Kind};
-use crate::explore::once::{Finished, once_with};
+use crate::explore::single_run::{Finished, once_with};
 use crate::metrics::Value;
 use crate::network;
 use crate::record::Recorder;

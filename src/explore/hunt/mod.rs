@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::once::{Finished, guarded};
+use super::single_run::{Finished, guarded};
 use crate::check::{Expectation, Invariant};
 use crate::scenario::{Overrides, Problem, Scenario};
 

@@ -107,7 +107,7 @@ impl Outcome {
     }
 
     /// Whether the simulated number is what it should be.
-    pub fn held(&self) -> bool {
+    pub fn passed(&self) -> bool {
         let (expected, estimate) = (self.answer.expected, &self.estimate);
         let within = |value: f64| self.tolerance().is_some_and(|most| (value - expected).abs() <= most);
         match self.answer.must {
@@ -248,11 +248,11 @@ mod tests {
             (1.0, Must::Resolved(0.01), false),
             (1.0, Must::Equal, false),
         ] {
-            assert_eq!(outcome(expected, must, &near).held(), holds, "{expected} {must:?}");
+            assert_eq!(outcome(expected, must, &near).passed(), holds, "{expected} {must:?}");
         }
-        assert!(outcome(2.0, Must::Equal, &[2.0]).held());
+        assert!(outcome(2.0, Must::Equal, &[2.0]).passed());
         for must in [Must::Equal, mean(0.5), Must::AtLeast, Must::AtMost, Must::Above, Must::Resolved(0.5)] {
-            assert!(!outcome(1.0, must, &[1.0, f64::NAN]).held(), "{must:?} without a value");
+            assert!(!outcome(1.0, must, &[1.0, f64::NAN]).passed(), "{must:?} without a value");
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn json(outcomes: &[Outcome]) -> Json {
                 "margin_95": estimate.margin_95(),
             },
             "tolerance": outcome.tolerance(),
-            "held": outcome.held(),
+            "held": outcome.passed(),
         })
     };
     Json::Array(outcomes.iter().map(row).collect())
@@ -91,11 +91,11 @@ pub fn table(outcomes: &[Outcome]) -> String {
             expected(answer.must, answer.expected, answer.unit),
             simulated,
             tolerance,
-            if outcome.held() { "held" } else { "FAILED" }.into(),
+            if outcome.passed() { "passed" } else { "FAILED" }.into(),
         ]);
     }
     let mut text = table.aligned();
-    let failed = outcomes.iter().filter(|outcome| !outcome.held()).count();
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     let _ = writeln!(text, "{} known answers, {failed} failed (± is the 95 % interval over the seeds)", outcomes.len());
     text
 }

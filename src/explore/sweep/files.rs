@@ -49,7 +49,7 @@ impl CellSummary {
         let mut cell = CellSummary {
             label,
             runs: rows.len(),
-            held: rows.iter().filter(|row| row.held()).count(),
+            held: rows.iter().filter(|row| row.passed()).count(),
             broken: IndexMap::new(),
             errors: Vec::new(),
             metrics: IndexMap::new(),
@@ -251,7 +251,7 @@ fn csv(plan: &Plan, rows: &[Row]) -> String {
                 cells.extend([
                     figures.digest.clone(),
                     figures.events.to_string(),
-                    row.held().to_string(),
+                    row.passed().to_string(),
                     String::new(),
                 ]);
                 let value = |path: &&str| figures.metrics.get(*path).copied().flatten();
@@ -276,7 +276,7 @@ fn jsonl(plan: &Plan, rows: &[Row]) -> String {
         let line = match &row.outcome {
             Outcome::Finished(figures) => json!({
                 "seed": row.seed, "set": set, "digest": figures.digest, "events": figures.events,
-                "held": row.held(), "broken": figures.broken, "metrics": figures.metrics,
+                "held": row.passed(), "broken": figures.broken, "metrics": figures.metrics,
             }),
             Outcome::Error(error) => json!({ "seed": row.seed, "set": set, "held": false, "error": error }),
         };

@@ -28,7 +28,7 @@ pub use row::{Outcome, Row};
 pub use seeds::{Seeds, Shard};
 
 use super::folder::{FolderError, write_folder};
-use super::once::guarded;
+use super::single_run::guarded;
 
 /// Why a sweep came to no end.
 #[derive(Debug, thiserror::Error)]

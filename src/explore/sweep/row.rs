@@ -79,7 +79,7 @@ impl Row {
     }
 
     /// Whether it finished and every expectation held.
-    pub fn held(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.figures().is_some_and(|figures| figures.broken.is_empty())
     }
 }

@@ -52,7 +52,7 @@ fn search(document: &Json) -> Page {
     let rows: Vec<Vec<Cell>> = points.iter().map(|point| row(point, kind)).collect();
     let columns = [
         (text(question, "vary"), false),
-        ("held", false),
+        ("passed", false),
         ("offered /s", false),
         ("goodput /s", false),
         ("never opened", false),
@@ -225,12 +225,12 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
     });
     let fills: Vec<Json> = fills.collect();
     if !fills.is_empty() {
-        page.chart("fills", "CloseMode full resources are", "1 is full.", chart(("share", "fill"), fills));
+        page.chart("fills", "How full resources are", "1 is full.", chart(("share", "fill"), fills));
     }
 }
 
 fn collapse(document: &Json) -> Page {
-    let mut below = format!("{} · which triggers the fleet does not recover from", text(document, "scenario"));
+    let mut below = format!("{} · which overloads the fleet does not recover from", text(document, "scenario"));
     if let Some(variant) = document["variant"].as_str() {
         below += &format!(" · variant {variant}");
     }
@@ -278,7 +278,7 @@ fn collapse(document: &Json) -> Page {
         ("95 % from", false),
         ("to", false),
     ];
-    page.table("Every trigger", &columns, &lines);
+    page.table("Every overload", &columns, &lines);
     page.again(document["command"].as_str());
     again(&mut page, document, text(document, "scenario_toml"));
     page

@@ -159,12 +159,12 @@ impl Page {
         self.add(&html);
     }
 
-    /// A session's ladder, behind a line that opens it; the first is open.
-    pub fn ladder(&mut self, number: usize, session: &str, what: &str) {
+    /// A session's sequence diagram, behind a line that opens it; the first is open.
+    pub fn sequence(&mut self, number: usize, session: &str, what: &str) {
         let open = if number == 0 { " open" } else { "" };
         let html = format!(
             "<details data-exemplar=\"{number}\"{open}><summary>{} <span>{}</span></summary>\
-             <div class=\"ladder scroll\" tabindex=\"0\" role=\"group\" aria-label=\"ladder of {0}\"></div></details>\n",
+             <div class=\"ladder scroll\" tabindex=\"0\" role=\"group\" aria-label=\"sequence diagram of {0}\"></div></details>\n",
             quoted(session),
             quoted(what)
         );

@@ -2,7 +2,7 @@
 //! recorded files alone, so that it can be made again from them, byte for byte.
 //!
 //! The page is HTML that reads without its script: verdict, tables, scenario. The script (`page.js`) adds what moves:
-//! charts drawn from the data that the page carries as JSON, ladders, sorting, the theme.
+//! charts drawn from the data that the page carries as JSON, sequence diagrams, sorting, the theme.
 
 mod capacity;
 mod cells;

@@ -353,7 +353,7 @@ addEventListener('resize', resized);
 
 // Ladders: a line for each host, time goes down. Drawn when they are opened first.
 const seconds = ns => (ns / 1e9).toFixed(6);
-const ladder = (place, one) => {
+const sequence = (place, one) => {
   const FIRST = 112, ROW = 22, TOP = 40, FALL = 6;
   const servers = Math.max(1, one.hosts.length - 1);
   const gap = Math.max(230, Math.min(420, (place.clientWidth - FIRST - 110) / servers)), last = FIRST + servers * gap, width = last + 104;
@@ -387,7 +387,7 @@ const ladder = (place, one) => {
 };
 document.querySelectorAll('details[data-exemplar]').forEach(details => {
   const place = details.querySelector('.ladder');
-  const show = () => { if (details.open && !place.firstChild) ladder(place, data.exemplars[details.dataset.exemplar]); };
+  const show = () => { if (details.open && !place.firstChild) sequence(place, data.exemplars[details.dataset.exemplar]); };
   details.addEventListener('toggle', show);
   show();
 });

@@ -97,18 +97,21 @@ fn verdict(run: &Json, summary: &Json) -> (Mood, String) {
             format!("{path} is {}, expected {}", measured(one, summary), one["expected"].as_str().unwrap_or_default())
         }));
         let what = match (invariants.len(), broken.len()) {
-            (0, broken) => format!("{broken} of {} expectations broke", expectations.len()),
-            (invariants, 0) => format!("{invariants} invariants broke"),
+            (0, broken) => format!("{broken} of {} expectations failed", expectations.len()),
+            (invariants, 0) => format!("{invariants} invariants were violated"),
             (invariants, broken) => {
-                format!("{invariants} invariants and {broken} of {} expectations broke", expectations.len())
+                format!(
+                    "{invariants} invariants were violated and {broken} of {} expectations failed",
+                    expectations.len()
+                )
             }
         };
         return (Mood::Bad, format!("{what}: {}. {figures}", said.join("; ")));
     }
     match expectations.len() {
         0 => (Mood::Open, format!("Nothing was expected of this run. {figures}")),
-        1 => (Mood::Good, format!("The one expectation held. {figures}")),
-        all => (Mood::Good, format!("All {all} expectations held. {figures}")),
+        1 => (Mood::Good, format!("The one expectation passed. {figures}")),
+        all => (Mood::Good, format!("All {all} expectations passed. {figures}")),
     }
 }
 
@@ -154,7 +157,7 @@ fn expectations(page: &mut Page, summary: &Json) {
     let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
     let invariants = list("invariants_broken");
     if !invariants.is_empty() {
-        page.heading("Broken invariants");
+        page.heading("Violated invariants");
         let rows: Vec<Vec<Cell>> = invariants
             .iter()
             .map(|one| {
@@ -168,7 +171,7 @@ fn expectations(page: &mut Page, summary: &Json) {
             })
             .collect();
         page.table(
-            "Broken invariants",
+            "Violated invariants",
             &[("invariant", true), ("at", false), ("session", true), ("what", true)],
             &rows,
         );
@@ -184,7 +187,7 @@ fn expectations(page: &mut Page, summary: &Json) {
             let held = one["held"] == true;
             let measured = Cell { text: measured(one, summary), value: one["measured"].as_f64(), ..Cell::default() };
             vec![
-                Cell::text(if held { "held" } else { "BROKEN" }).class(if held { "held" } else { "broken" }),
+                Cell::text(if held { "passed" } else { "FAILED" }).class(if held { "held" } else { "broken" }),
                 Cell::text(one["metric"].as_str().unwrap_or_default()),
                 Cell::text(one["expected"].as_str().unwrap_or_default()),
                 measured,
@@ -275,7 +278,7 @@ fn faults(page: &mut Page, windows: &[Json], summary: &Json) {
         ("fault", true),
         ("from", false),
         ("until", false),
-        ("took down", false),
+        ("affected", false),
         ("open again", false),
         ("recovery time", false),
     ];
@@ -375,7 +378,7 @@ fn sessions(page: &mut Page, exemplars: &[Json]) {
     if exemplars.is_empty() {
         return;
     }
-    page.heading("Sessions to look at");
+    page.heading("Sample sessions");
     page.note("The slowest to open, and the first that failed in each way. Times are seconds since the session's scheduled start.");
     for (number, exemplar) in exemplars.iter().enumerate() {
         let why = exemplar["why"].as_array().into_iter().flatten().filter_map(Json::as_str);
@@ -385,7 +388,7 @@ fn sessions(page: &mut Page, exemplars: &[Json]) {
             None => "not open".into(),
         });
         what.push(format!("scheduled at {}", human(Nanos(exemplar["scheduled_ns"].as_u64().unwrap_or(0)))));
-        page.ladder(number, exemplar["session"].as_str().unwrap_or_default(), &what.join(" · "));
+        page.sequence(number, exemplar["session"].as_str().unwrap_or_default(), &what.join(" · "));
     }
 }
 

@@ -40,16 +40,16 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let mut page = Page::new(text("title"), &below);
     let (runs, held) = (summary["runs"].as_u64().unwrap_or(0), summary["held"].as_u64().unwrap_or(0));
     let (mood, sentence) = match held {
-        held if held == runs => (Mood::Good, format!("Everything held in all {} runs.", grouped(runs))),
+        held if held == runs => (Mood::Good, format!("Everything passed in all {} runs.", grouped(runs))),
         held => {
             let broken = runs - held;
-            (Mood::Bad, format!("Something broke in {} of {} runs.", grouped(broken), grouped(runs)))
+            (Mood::Bad, format!("Something failed in {} of {} runs.", grouped(broken), grouped(runs)))
         }
     };
     page.verdict(mood, &format!("{sentence}{}", first_broken(cells, &labels)));
     page.tiles(&[
         ("runs".into(), grouped(runs)),
-        ("held".into(), grouped(held)),
+        ("passed".into(), grouped(held)),
         ("cells".into(), grouped(cells.len() as u64)),
         ("seeds".into(), text("seeds").into()),
     ]);
@@ -172,7 +172,7 @@ fn table(page: &mut Page, cells: &[Json], labels: &[String], metrics: &[String])
         })
         .collect();
     let names = metrics.iter().map(|metric| (metric.trim_end_matches("_ms"), false));
-    let columns: Vec<(&str, bool)> = [("cell", true), ("held", false)].into_iter().chain(names).collect();
+    let columns: Vec<(&str, bool)> = [("cell", true), ("passed", false)].into_iter().chain(names).collect();
     page.table("Cells", &columns, &rows);
 }
 

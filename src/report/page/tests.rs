@@ -45,7 +45,7 @@ fn carried(html: &str) -> Json {
 #[test]
 fn a_page_says_what_came_out_and_carries_its_charts() {
     let html = made(&recorded("A fleet", &[]));
-    let verdict = "1 of 2 expectations broke: time_to_open.p99 is 2.00 s, expected &lt; 1s. 9 of 10 sessions opened, 9 open at \
+    let verdict = "1 of 2 expectations failed: time_to_open.p99 is 2.00 s, expected &lt; 1s. 9 of 10 sessions opened, 9 open at \
                    the end, availability 87.5 %.";
     assert!(html.contains(&format!("<p class=\"verdict bad\">{verdict}</p>")), "{html}");
     for part in ["9 (90 %)", "<td class=\"text\">gateway</td>", "seed 7", "digest of all events 00ff", "dies"] {

@@ -88,7 +88,7 @@ impl Finished {
     }
 
     /// Whether every invariant and every expectation held.
-    pub fn held(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of a ladder diagram: arrows between hosts, and notes on what the client, or a fault, did.
+//! The rows of a sequence diagram: arrows between hosts, and notes on what the client, or a fault, did.
 
 use super::label::label;
 use super::trace::Trace;
@@ -12,7 +12,7 @@ use crate::time::{Nanos, Timestamp, human};
 
 /// A session's life, ready to be drawn.
 #[derive(Debug)]
-pub struct Ladder {
+pub struct SequenceDiagram {
     /// The session's name.
     pub session: String,
     /// Which run it is of.
@@ -49,7 +49,7 @@ pub enum Row {
         left: i64,
         /// What became of it.
         end: End,
-        /// Who sent it, by its place in [`Ladder::hosts`].
+        /// Who sent it, by its place in [`SequenceDiagram::hosts`].
         from: usize,
         /// Whom it was for.
         to: usize,
@@ -71,9 +71,9 @@ pub enum Row {
     Gap,
 }
 
-impl Ladder {
-    /// The ladder of a traced session.
-    pub fn new(scenario: &Scenario, variant: Option<&str>, trace: &Trace) -> Ladder {
+impl SequenceDiagram {
+    /// The diagram of a traced session.
+    pub fn new(scenario: &Scenario, variant: Option<&str>, trace: &Trace) -> SequenceDiagram {
         let group = scenario.clients().get_index(usize::from(trace.group));
         let name = group.map_or("", |(name, _)| name.as_str());
         let scheduled = trace.events.iter().find(|event| matches!(event.kind, Kind::Session(..)));
@@ -98,7 +98,7 @@ impl Ladder {
             Party::Client => session.clone(),
             Party::Server(server) => scenario.servers()[*server as usize].name.clone(),
         };
-        Ladder {
+        SequenceDiagram {
             run: format!("{}, seed {}{variant}", scenario.name(), scenario.seed().0),
             title: scenario.title().to_string(),
             scheduled,

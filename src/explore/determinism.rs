@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 const STRIDE: u64 = 1_000;
 
 /// Makes a run again while it is made: give it the first run's events. Little of either is kept.
-pub struct Twin<'a> {
+pub struct DeterminismCheck<'a> {
     simulation: Simulation,
     /// Events of the second run that the first has not come to.
     ahead: VecDeque<Event>,
@@ -41,10 +41,10 @@ impl std::fmt::Display for Difference {
     }
 }
 
-impl<'a> Twin<'a> {
+impl<'a> DeterminismCheck<'a> {
     /// Of a run of this scenario.
-    pub fn new(scenario: &'a Scenario) -> Twin<'a> {
-        Twin {
+    pub fn new(scenario: &'a Scenario) -> DeterminismCheck<'a> {
+        DeterminismCheck {
             simulation: Simulation::new(scenario),
             ahead: VecDeque::new(),
             ended: false,
@@ -84,7 +84,7 @@ impl<'a> Twin<'a> {
     }
 }
 
-impl Recorder for Twin<'_> {
+impl Recorder for DeterminismCheck<'_> {
     fn record(&mut self, event: &Event) {
         if self.difference.is_some() {
             return;
@@ -109,7 +109,7 @@ mod tests {
     fn scenario() -> Scenario {
         let text = r#"
             format = 1
-            title = "Twins"
+            title = "Twice"
             duration = "2s"
             [servers.gateway]
             [clients.players]
@@ -121,9 +121,9 @@ mod tests {
     }
 
     fn compared(scenario: &Scenario, events: &[Event], partial: bool) -> Option<Difference> {
-        let mut twin = Twin::new(scenario);
-        events.iter().for_each(|event| twin.record(event));
-        twin.finish(partial)
+        let mut check = DeterminismCheck::new(scenario);
+        events.iter().for_each(|event| check.record(event));
+        check.finish(partial)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::server;
 
 /// What the clients of one server did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visit {
+pub struct ClientCounts {
     /// Connections.
     pub connections: u64,
     /// Requests read, or enough of one to refuse it.
@@ -27,23 +27,23 @@ pub struct Visit {
 
 /// Listens to every server.
 #[derive(Debug)]
-pub(super) struct Visitors {
-    visits: Vec<Visit>,
+pub(super) struct ExternalClients {
+    visits: Vec<ClientCounts>,
     /// Connections without a request, by server and number.
     mute: Vec<BTreeSet<u32>>,
 }
 
-impl Visitors {
-    pub fn new(servers: usize) -> Visitors {
-        Visitors { visits: vec![Visit::default(); servers], mute: vec![BTreeSet::new(); servers] }
+impl ExternalClients {
+    pub fn new(servers: usize) -> ExternalClients {
+        ExternalClients { visits: vec![ClientCounts::default(); servers], mute: vec![BTreeSet::new(); servers] }
     }
 
-    pub fn finish(self) -> Vec<Visit> {
+    pub fn finish(self) -> Vec<ClientCounts> {
         self.visits
     }
 }
 
-impl Recorder for Visitors {
+impl Recorder for ExternalClients {
     fn record(&mut self, event: &Event) {
         let (number, kind) = match event.kind {
             Kind::Server(number, kind) => (number as usize, kind),
