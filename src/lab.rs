@@ -20,7 +20,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Once;
@@ -31,7 +30,7 @@ pub use crate::driver::live::turmoil::{ClientContext, ProgramReport, Reporter, R
 use crate::driver::live::turmoil::Programs;
 use crate::explore::live::LiveError;
 use crate::explore::turmoil::with_programs;
-use crate::explore::{Finished, FolderError, write_folder};
+use crate::explore::{Finished, FolderError, caught, file_name, write_folder};
 use crate::metrics::Value;
 use crate::record::Recorder;
 use crate::report;
@@ -84,9 +83,7 @@ impl Lab {
     pub fn from_file(file: impl AsRef<Path>) -> std::result::Result<Lab, LabError> {
         let shown = file.as_ref().display().to_string();
         let text = std::fs::read_to_string(&file).map_err(|error| LabError::File(shown.clone(), error))?;
-        let name =
-            file.as_ref().file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-        Lab::new(shown, name, text)
+        Lab::new(shown, file_name(file.as_ref()), text)
     }
 
     /// A scenario from its text.
@@ -184,14 +181,10 @@ impl Lab {
 /// failed, or a panic of one. `lab` is asked for each seed anew, so that nothing that programs share outlives a run.
 pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabError>) -> Option<(u64, String)> {
     seeds.into_iter().find_map(|seed| {
-        let broken = match catch_unwind(AssertUnwindSafe(|| lab().and_then(|lab| lab.seed(seed).run()))) {
+        let broken = match caught(|| lab().and_then(|lab| lab.seed(seed).run())) {
             Ok(Ok(outcome)) => (!outcome.passed()).then(|| outcome.to_string()),
             Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-                Some(format!("a program panicked: {}", text.unwrap_or_default()))
-            }
+            Err(panic) => Some(format!("a program panicked: {panic}")),
         };
         broken.map(|broken| (seed, broken))
     })

@@ -24,11 +24,9 @@ pub struct LoadPoint {
 /// The last load that holds.
 #[derive(Debug)]
 pub struct Knee {
-    /// Where.
-    pub value: f64,
-    /// The ends of its confidence interval.
+    /// The lower end of its confidence interval.
     pub low: f64,
-    /// The upper one.
+    /// The upper end.
     pub high: f64,
     /// What it says.
     pub label: String,

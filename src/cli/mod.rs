@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::explore::file_name;
 use crate::scenario::{Overrides, Problem, Scenario};
 
 /// Why a command failed, and so its exit code.
@@ -431,7 +432,7 @@ fn written(result: std::io::Result<()>) -> Result<(), Failure> {
 /// What results are filed under: the file's name without its ending, and before it the folders that lie between it and
 /// one named `scenarios`.
 fn stem(path: &Path) -> String {
-    let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+    let name = file_name(path);
     let folders: Vec<_> = path.parent().into_iter().flat_map(Path::components).collect();
     let Some(at) = folders.iter().rposition(|folder| folder.as_os_str() == "scenarios") else { return name };
     let between = folders[at + 1..].iter().map(|folder| folder.as_os_str().to_string_lossy().into_owned());

@@ -25,11 +25,13 @@ mod verify;
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
 pub use determinism::{DeterminismCheck, Difference};
 pub use external_clients::ClientCounts;
+pub(crate) use folder::file_name;
 pub use folder::{
     FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, report_files,
     rewrite_page, write_folder, write_folder_with,
 };
 pub use recorded::{RecordedError, recorded};
 pub use replay::{Kept, events, exemplars, find, perfetto, trace};
+pub(crate) use single_run::caught;
 pub use single_run::{Finished, Progress, once, once_with};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

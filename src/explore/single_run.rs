@@ -95,11 +95,23 @@ impl Finished {
 
 /// As [`once`], with a panic as an error: a bug that one seed of many meets must not lose the others.
 pub(super) fn guarded(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Result<Finished, String> {
-    catch_unwind(AssertUnwindSafe(|| once(scenario, watch))).map_err(|panic| {
+    caught(|| once(scenario, watch))
+}
+
+/// What comes out, or what a panic said.
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         text.unwrap_or_else(|| "panic".into())
     })
+}
+
+/// 32 hex digits over texts, in their order: mostly over the digests of many runs.
+pub(super) fn digest_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = xxhash_rust::xxh3::Xxh3::new();
+    texts.into_iter().for_each(|text| digest.update(text.as_bytes()));
+    format!("{:032x}", digest.digest128())
 }
 
 /// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning

@@ -415,7 +415,6 @@ impl Capacity {
             goodput: if point.offered > 0.0 { (point.goodput / point.offered).min(1.0) } else { 0.0 },
         });
         let knee = self.value.map(|value| Knee {
-            value,
             low: self.low.unwrap_or(value),
             high: self.high.unwrap_or(value),
             label: format!("holds {}", self.question.kind.shown(value)),

@@ -1,7 +1,7 @@
 //! What queueing theory says of a scenario, where it is simple enough for a closed form: one server, Poisson arrivals,
 //! and service times that are exponential (M/M/c) or, with one worker, constant (M/D/1).
 
-use libm::{exp, log, pow};
+use libm::{exp, pow};
 
 use crate::load::Arrive;
 use crate::rng::{Distribution, Varying};
@@ -184,15 +184,12 @@ impl Model {
         }
         (1.0 - (1.0 - rho) * sum).clamp(0.0, 1.0)
     }
-
-    /// M/M/1: the rate at which a share of the sojourns just does not exceed a time, by its formula.
-    pub fn rate_of_one(service: f64, share: f64, time: f64) -> f64 {
-        1.0 / service + log(1.0 - share) / time
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use libm::log;
+
     use super::*;
 
     fn near(value: f64, printed: f64, digit: f64) {
@@ -209,7 +206,6 @@ mod tests {
             let queue = model(rho, 1, false);
             near(queue.latency("handshake_latency.mean").unwrap(), 1.0 / (1.0 - rho), 1e-9);
             near(queue.latency("handshake_latency.p99").unwrap(), log(100.0) / (1.0 - rho), 1e-6);
-            near(Model::rate_of_one(1.0, 0.99, log(100.0) / (1.0 - rho)), rho, 1e-9);
         }
         assert_eq!(model(1.0, 1, false).latency("time_to_open.p50"), Some(f64::INFINITY));
         assert_eq!(model(0.5, 1, false).latency("outage.p50"), None);

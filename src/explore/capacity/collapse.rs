@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Key, Watch, checked};
+use super::key::Key;
+use super::objective::{checked, holds};
+use super::runs::Watch;
 use crate::check::Expectation;
-use crate::explore::single_run::once;
+use crate::explore::single_run::{digest_of, once};
 use crate::metrics::Measured;
 use crate::report::FORMAT_VERSION;
 use crate::report::capacity::{Kind, Objective};
@@ -108,13 +110,11 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
     };
     let outcomes = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
     let mut cells = vec![vec![(0, 0); collapse.width.values.len()]; collapse.depth.values.len()];
-    let mut digest = xxhash_rust::xxh3::Xxh3::new();
     for ((row, column, _), outcome) in all.iter().zip(&outcomes) {
-        let Some((collapsed, of_run)) = outcome else {
+        let Some((collapsed, _)) = outcome else {
             collapse.partial = true;
             continue;
         };
-        digest.update(of_run.as_bytes());
         let cell = &mut cells[*row][*column];
         *cell = (cell.0 + usize::from(*collapsed), cell.1 + 1);
     }
@@ -123,7 +123,7 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         Cell { collapsed: *collapsed, seeds: *seeds, low, high }
     };
     collapse.cells = cells.iter().map(|row| row.iter().map(cell).collect()).collect();
-    collapse.digest = format!("{:032x}", digest.digest128());
+    collapse.digest = digest_of(outcomes.iter().flatten().map(|(_, digest)| digest.as_str()));
     collapse.verdict = verdict(&collapse);
     Ok(collapse)
 }
@@ -131,10 +131,7 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
 /// Whether a run ended without having recovered.
 pub fn is_collapsed(measured: &Measured, slo: &[(String, Expectation)]) -> bool {
     if !slo.is_empty() {
-        let holds = |(path, expected): &(String, Expectation)| {
-            measured.summary.get(path).is_some_and(|value| expected.holds(value))
-        };
-        return !slo.iter().all(holds);
+        return !holds(&measured.summary, slo);
     }
     let series = &measured.series;
     let last = series.availability.len() / 10;

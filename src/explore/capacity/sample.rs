@@ -1,6 +1,7 @@
 //! One run of a search, as far as the search asks.
 
 use super::limit::{Fill, Refused, fills};
+use super::objective::holds;
 use crate::check::Expectation;
 use crate::client;
 use crate::event::{Event, Kind};
@@ -137,7 +138,7 @@ pub fn sample(
         Value::Ratio(ratio) => ratio,
     };
     Some(Sample {
-        holds: slo.iter().all(|(path, expected)| get(path).is_some_and(|value| expected.holds(value))),
+        holds: holds(&measured.summary, slo),
         digest: digest.clone(),
         offered: per_second(load.scheduled.saturating_sub(1)),
         goodput: per_second(load.opened_in_time),

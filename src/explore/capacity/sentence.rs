@@ -1,6 +1,7 @@
 //! What a search comes to, in a sentence.
 
-use super::{Runs, limit};
+use super::limit;
+use super::runs::Runs;
 use crate::check::Expectation;
 use crate::metrics::Value;
 use crate::report::capacity::{Capacity, Find, Kind, Objective, Outcome};

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::folder::file_name;
 use super::single_run::{Finished, guarded};
 use crate::check::{Expectation, Invariant};
 use crate::scenario::{Overrides, Problem, Scenario};
@@ -153,7 +154,7 @@ pub fn assert_all(
     let file = file.as_ref();
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("can't read {shown}: {error}"));
-    let name = file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+    let name = file_name(file);
     let scenario =
         |seed| crate::scenario::load(&shown, &name, &text, &Overrides { seed: Some(seed), ..Overrides::default() });
     if let Err(problem) = scenario(seeds.start) {

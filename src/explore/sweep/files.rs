@@ -9,6 +9,7 @@ use super::plan::{Cell, Plan};
 use super::row::{Outcome, Row};
 use super::seeds::Shard;
 use crate::chart::{self, Band, Curve};
+use crate::explore::single_run::digest_of;
 use crate::metrics::Value;
 use crate::metrics::{Latency, PERCENTILES};
 use crate::report::{FORMAT_VERSION, histogram_log, number};
@@ -145,14 +146,11 @@ pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8
         let from = rows.partition_point(|row| row.cell < number);
         &rows[from..from + rows[from..].partition_point(|row| row.cell == number)]
     };
-    let mut digest = xxhash_rust::xxh3::Xxh3::new();
-    for row in &rows {
-        digest.update(row.figures().map_or("error", |figures| &figures.digest).as_bytes());
-    }
+    let digests = rows.iter().map(|row| row.figures().map_or("error", |figures| &figures.digest));
     let cells = plan.cells.iter().enumerate();
     let summary = SweepSummary {
         cells: cells.map(|(number, cell)| CellSummary::new(grid::label(&cell.set), of_cell(number))).collect(),
-        digest: format!("{:032x}", digest.digest128()),
+        digest: digest_of(digests),
     };
     let mut files = vec![(HEADER.to_string(), plan.header().into_bytes())];
     if plan.shard != Shard::WHOLE {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::grid::{self, Axis};
 use super::seeds::{Seeds, Shard};
+use crate::explore::single_run::digest_of;
 use crate::report::FORMAT_VERSION;
 use crate::scenario::{Overrides, Problem, Scenario};
 use crate::text::{pretty, word};
@@ -217,8 +218,7 @@ impl Plan {
             name.push_str(&format!("-{variant}"));
         }
         if !self.sets.is_empty() || !self.axes.is_empty() {
-            let all: String = self.cells.iter().map(|cell| cell.toml.as_str()).collect();
-            let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()));
+            let hash = digest_of(self.cells.iter().map(|cell| cell.toml.as_str()));
             name.push_str(&format!("-{}", &hash[..8]));
         }
         if self.shard != Shard::WHOLE {

@@ -70,7 +70,7 @@ pub fn metric(summary: &Json, path: &str) -> Option<Cell> {
 }
 
 /// A text of TOML or of a command in which the values of credentials are covered.
-pub fn covered(text: &str) -> String {
+pub(super) fn covered(text: &str) -> String {
     const KEYS: [&str; 5] = ["user", "password", "token", "secret", "authorization"];
     let is_bare = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut shown = String::with_capacity(text.len());

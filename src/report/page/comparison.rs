@@ -62,7 +62,7 @@ fn league(page: &mut Page, league: &Json) {
     let Some(first) = list("pairs").next() else { return };
     let mood = if first["shown"] == true { Mood::Good } else { Mood::Open };
     page.verdict(mood, first["verdict"].as_str().unwrap_or_default());
-    page.heading(&format!("League table by {metric}"));
+    page.heading(&format!("Ranking by {metric}"));
     let suffix = if unit == "ms" {
         "_ms"
     } else if unit == "share" {
@@ -77,7 +77,7 @@ fn league(page: &mut Page, league: &Json) {
                 value => Cell::of_many(suffix, value),
             };
             vec![
-                Cell::metric("place", &one["place"]),
+                Cell::metric("rank", &one["place"]),
                 Cell::text(one["name"].as_str().unwrap_or_default()),
                 figure("median"),
                 figure("mean"),
@@ -87,8 +87,8 @@ fn league(page: &mut Page, league: &Json) {
         })
         .collect();
     let columns =
-        [("place", false), ("choice", true), ("median", false), ("mean", false), ("seeds", false), ("never", false)];
-    page.table("League table", &columns, &rows);
+        [("rank", false), ("choice", true), ("median", false), ("mean", false), ("seeds", false), ("never", false)];
+    page.table("Ranking", &columns, &rows);
     let pairs: Vec<Vec<Cell>> = list("pairs")
         .map(|pair| {
             let text = |key: &str| Cell::text(pair[key].as_str().unwrap_or_default());
@@ -126,9 +126,9 @@ fn league(page: &mut Page, league: &Json) {
         ("to", false),
         ("effect", false),
         ("p (Holm)", false),
-        ("what can be said", true),
+        ("verdict", true),
     ];
-    page.table("Each two choices", &columns, &pairs);
+    page.table("Every pair of choices", &columns, &pairs);
 }
 
 fn rows_of(part: &Json) -> impl Iterator<Item = &Json> {

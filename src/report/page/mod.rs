@@ -15,7 +15,6 @@ mod sweep;
 use serde_json::Value as Json;
 
 pub(super) use cells::Cell;
-pub use cells::covered;
 
 /// The page's file name.
 pub const PAGE: &str = "report.html";
