@@ -1,7 +1,7 @@
-//! A user's own async code in a scenario: their server, or their client, among ours.
+//! A user's own async code, a server or a client, in a scenario.
 //!
-//! The code uses turmoil's TCP, which looks like tokio's, on virtual time. Everyone else in the scenario is played by
-//! Shakedown, and so are faults; the run is measured as any other, and the same seed is the same run.
+//! The code uses turmoil's TCP, whose API is like tokio's, on virtual time. Shakedown runs everything else in the scenario,
+//! including faults. The run is measured like any other, and the same seed gives the same run.
 //!
 //! ```no_run
 //! use shakedown::lab::Lab;
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! tokio draws random numbers of its own. They are seeded only under `--cfg tokio_unstable` ([`SEEDED`]), which the
-//! user's own `.cargo/config.toml` has to say: `docs/own-code.md`.
+//! user's own `.cargo/config.toml` must set: `docs/own-code.md`.
 
 use std::fmt;
 use std::ops::Range;
@@ -37,10 +37,10 @@ use crate::report;
 use crate::scenario::{Overrides, Problem, Scenario};
 use crate::time::{Timestamp, human};
 
-/// Whether tokio's own random numbers are seeded, so that the user's code runs the same way each time.
+/// Whether tokio's own random numbers are seeded, so that the user's code is deterministic.
 pub const SEEDED: bool = cfg!(tokio_unstable);
 
-/// Why a run did not come about.
+/// Why a run failed to start.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The file can't be read.
@@ -49,12 +49,12 @@ pub enum LabError {
     /// The scenario is wrong.
     #[error("{0}")]
     Scenario(Box<Problem>),
-    /// The scenario asks for what can't be done here, or a program failed.
+    /// The scenario needs something that is not supported, or a program failed.
     #[error("{0}")]
     Run(#[from] LiveError),
 }
 
-/// A scenario, and the programs that take the place of some of its groups.
+/// A scenario, and the programs that replace some of its groups.
 #[derive(Clone)]
 pub struct Lab {
     shown: String,
@@ -64,14 +64,14 @@ pub struct Lab {
     programs: Programs,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// As of any run: measures, expectations, invariants, digest.
+    /// Measures, expectations, invariants and digest, as of any run.
     pub finished: Finished,
-    /// What the programs told.
+    /// The reports of the programs.
     pub told: ProgramReport,
-    /// What ran, as it ran.
+    /// The resolved scenario.
     pub scenario: Scenario,
 }
 
@@ -79,7 +79,7 @@ impl Lab {
     /// A scenario from its file.
     ///
     /// # Errors
-    /// When the file can't be read, or is no scenario.
+    /// If the file can't be read, or is not a scenario.
     pub fn from_file(file: impl AsRef<Path>) -> std::result::Result<Lab, LabError> {
         let shown = file.as_ref().display().to_string();
         let text = std::fs::read_to_string(&file).map_err(|error| LabError::File(shown.clone(), error))?;
@@ -89,7 +89,7 @@ impl Lab {
     /// A scenario from its text.
     ///
     /// # Errors
-    /// When it is no scenario.
+    /// If it is not a scenario.
     pub fn from_text(name: &str, text: &str) -> std::result::Result<Lab, LabError> {
         Lab::new(name.to_string(), name.to_string(), text.to_string())
     }
@@ -107,21 +107,21 @@ impl Lab {
         self
     }
 
-    /// Takes a variant of the scenario.
+    /// Uses a variant of the scenario.
     #[must_use]
     pub fn variant(mut self, name: &str) -> Lab {
         self.overrides.variant = Some(name.to_string());
         self
     }
 
-    /// Takes this seed instead of the scenario's.
+    /// Uses this seed instead of the scenario's.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Lab {
         self.overrides.seed = Some(seed);
         self
     }
 
-    /// A program in the place of a server group: started once for each member, on a host of its own, and again after
+    /// Replaces a server group by a program: started once for each member, on a host of its own, and again after
     /// every crash.
     #[must_use]
     pub fn server<F, Fut>(mut self, group: &str, program: F) -> Lab
@@ -133,7 +133,7 @@ impl Lab {
         self
     }
 
-    /// A program in the place of a client group: started for each session when that arrives.
+    /// Replaces a client group by a program: started for each session when it arrives.
     #[must_use]
     pub fn client<F, Fut>(mut self, group: &str, program: F) -> Lab
     where
@@ -152,7 +152,7 @@ impl Lab {
     /// Runs it.
     ///
     /// # Errors
-    /// [`LabError`], when the scenario is wrong, asks for what turmoil can't do, or a server's program fails.
+    /// [`LabError`], if the scenario is wrong, needs what turmoil does not support, or a server's program fails.
     pub fn run(&self) -> std::result::Result<Outcome, LabError> {
         self.run_with(&mut ())
     }
@@ -177,8 +177,8 @@ impl Lab {
     }
 }
 
-/// The lowest seed of a range with which something breaks, and what: an expectation, an invariant, what a program says
-/// failed, or a panic of one. `lab` is asked for each seed anew, so that nothing that programs share outlives a run.
+/// The lowest seed of a range that fails, and the failure: an expectation, an invariant, a failure that a program
+/// reports, or a panic of one. `lab` is called for each seed, so that programs share nothing between runs.
 pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabError>) -> Option<(u64, String)> {
     seeds.into_iter().find_map(|seed| {
         let broken = match caught(|| lab().and_then(|lab| lab.seed(seed).run())) {
@@ -191,12 +191,12 @@ pub fn hunt(seeds: Range<u64>, lab: impl Fn() -> std::result::Result<Lab, LabErr
 }
 
 impl Outcome {
-    /// Whether every expectation and invariant passed, and no program said otherwise.
+    /// Whether every expectation and invariant passed, and no program reported a failure.
     pub fn passed(&self) -> bool {
         self.finished.passed() && self.told.failures.is_empty()
     }
 
-    /// How often programs counted something.
+    /// A count of the programs' reports.
     pub fn count(&self, what: &str) -> u64 {
         self.told.counts.get(what).copied().unwrap_or(0)
     }
@@ -206,10 +206,10 @@ impl Outcome {
         self.finished.measured.summary.get(path)
     }
 
-    /// Writes the run's folder, with charts: as `shakedown run` does.
+    /// Writes the run's folder, with charts, as `shakedown run` does.
     ///
     /// # Errors
-    /// [`FolderError`], when something else lies there, or the machine refuses.
+    /// [`FolderError`], if the folder has other contents, or can't be written.
     pub fn write(&self, folder: impl AsRef<Path>) -> std::result::Result<(), FolderError> {
         let folder = folder.as_ref();
         let run = self.finished.run(&self.scenario, None);
@@ -218,7 +218,7 @@ impl Outcome {
     }
 }
 
-/// What failed, a line each; nothing but the seed where nothing did.
+/// The failures, a line each; only the seed if there are none.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.scenario.seed().0)?;

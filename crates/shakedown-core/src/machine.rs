@@ -29,10 +29,10 @@ impl ConnectionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub u32);
 
-/// Why a connect did not come about.
+/// Why a connect failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectError {
-    /// RST answered the SYN: the host is alive, the port is not.
+    /// RST answered the SYN: the host is up, the port is closed.
     Refused,
     /// The kernel gave up after its last SYN.
     TimedOut,
@@ -47,76 +47,76 @@ pub enum CloseMode {
     Reset,
 }
 
-/// What a driver tells a machine.
+/// Inputs of a machine, from its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
     /// Begin: a session's scheduled start.
     Start,
-    /// The host's connect gate lets this session through (RFC 6455 section 4.1, item 2).
+    /// The host's connect gate admits this session (RFC 6455 section 4.1, item 2).
     Admitted,
-    /// A lookup's answer for a connection: addresses, the best first, and how long they may be kept.
+    /// A lookup's answer for a connection: addresses, the best first, and their TTL.
     Resolved(ConnectionId, &'a [EndpointId], Nanos),
-    /// TCP is up.
+    /// TCP is established.
     Connected(ConnectionId),
-    /// TLS is up, after [`Output::StartTls`]: whatever follows is encrypted. True where an earlier session was resumed.
+    /// TLS is established, after [`Output::StartTls`]: later data is encrypted. True if an earlier session was resumed.
     Secured(ConnectionId, bool),
-    /// TLS did not come up: an alert, or a certificate that is not to be trusted.
+    /// TLS failed: an alert, or a certificate that is not trusted.
     SecureFailed(ConnectionId),
-    /// TCP did not come up.
+    /// The connect failed.
     ConnectFailed(ConnectionId, ConnectError),
-    /// A client's connection came out of the accept queue. The identity keys what is drawn for it.
+    /// A client's connection was accepted. The identity keys its random draws.
     Accepted(ConnectionId, crate::rng::Identity),
-    /// The first message of a client's TLS handshake (`ClientHello`) was read. True where it resumes an earlier session.
-    /// The server goes on with [`Output::StartTls`], when it has the time.
+    /// The first message of a client's TLS handshake (`ClientHello`) was read. True if it resumes an earlier session.
+    /// The server continues with [`Output::StartTls`], after a worker's time.
     Hello(ConnectionId, bool),
-    /// HTTP/2: the session's request may leave, on the stream of this number, which is what the session takes for its
+    /// HTTP/2: the session's request may be sent on the stream with this number, which the session treats as a
     /// connection; `None`: the server's SETTINGS do not allow extended CONNECT (RFC 8441 section 3).
     Stream(ConnectionId, Option<u32>),
     /// HTTP/2: a client's connection preface was read (RFC 9113 section 3.4).
     Preface(ConnectionId),
-    /// HTTP/2: a client opened a stream, which goes by a number like a connection's, on the connection after it. Its
-    /// request follows. The identity keys what is drawn for it.
+    /// HTTP/2: a client opened a stream, with a number like a connection's, on the connection given after it. Its
+    /// request follows. The identity keys its random draws.
     StreamOpened(ConnectionId, ConnectionId, crate::rng::Identity),
     /// Bytes, in order.
     Received(ConnectionId, &'a [u8]),
     /// The peer sent FIN.
     Eof(ConnectionId),
-    /// The peer sent RST, or the kernel gave the connection up.
+    /// The peer sent RST, or the kernel gave up the connection.
     Reset(ConnectionId),
-    /// The wake-up asked for is due. A spurious one is a no-op.
+    /// The requested wake-up is due. A spurious one is a no-op.
     Wake,
-    /// Open connections of each directory entry as last reported; `None` where no report came.
+    /// Open connections of each directory entry as last reported; `None` without a report.
     Peers(&'a [Option<u32>]),
 }
 
-/// What a machine asks of its driver.
+/// Outputs of a machine, for its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output<E> {
     /// Look a name up, for this connection.
     Resolve(ConnectionId, EndpointId),
     /// Connect to an endpoint; the connection's id is the machine's choice (a server's is [`ConnectionId::own`]).
     Open(ConnectionId, EndpointId),
-    /// Begin TLS on a connection that is up, be it a new one or a stream that was in use before (a tunnel, RFC 2817). A
-    /// client names whom it means to reach, a server itself.
+    /// Begin TLS on an established connection, new or already in use (a tunnel, RFC 2817). A client gives the server's
+    /// entry, a server its own.
     StartTls(ConnectionId, EndpointId),
     /// Send the next `len` bytes of [`Outputs::bytes`].
     Transmit(ConnectionId, u32),
     /// Close; no further input for this connection is wanted.
     Close(ConnectionId, CloseMode),
-    /// Something happened; the driver stamps when.
+    /// An event; the driver adds the time.
     Event(E),
     /// Replaces the machine's one pending wake-up; [`Timestamp::NEVER`] cancels it.
     WakeAt(Timestamp),
     /// Another session of the same host may connect now: give it [`Input::Admitted`].
     Admit(u32),
-    /// This machine's life is over (a closed loop starts the next one).
+    /// This session has ended (a closed loop starts the next one).
     Done,
 }
 
 /// The buffer a machine writes to: actions in order, and the bytes that its `Transmit`s consume in order.
 #[derive(Debug)]
 pub struct Outputs<E> {
-    /// What to do, in order.
+    /// Actions, in order.
     pub actions: Vec<Output<E>>,
     /// Message bytes, back to back.
     pub bytes: Vec<u8>,

@@ -15,22 +15,22 @@ use crate::time::{Nanos, Timestamp};
 pub struct Config {
     /// What the scenario calls it.
     pub kind: Kind,
-    /// What it affects.
+    /// Its targets.
     pub target: Target,
-    /// When it happens first.
+    /// Its first beginning.
     pub at: Nanos,
-    /// Faults of links: only what goes from the first side to the other is affected.
+    /// Faults of links: only the direction from the first side to the other is affected.
     pub one_way: bool,
-    /// How long it lasts each time; absent: it never heals.
+    /// Duration of each occurrence; absent: it never heals.
     pub duration: Option<Nanos>,
     /// Absent: it happens once.
     pub repeat: Option<Repeat>,
-    /// What happens each time.
+    /// The effect of each occurrence.
     pub course: Course,
 }
 
 impl Config {
-    /// What is done to its targets in the end.
+    /// The final action on its targets.
     pub fn action(&self) -> Action {
         match self.course {
             Course::Action(action) | Course::End { action, .. } => action,
@@ -38,10 +38,10 @@ impl Config {
     }
 }
 
-/// What happens each time that a fault does.
+/// The effect of each occurrence of a fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Course {
-    /// One thing, to all targets together.
+    /// One action, on all targets together.
     Action(Action),
     /// Processes are drained for a time, and ended.
     End {
@@ -65,7 +65,7 @@ pub struct Turns {
     pub gap: Nanos,
 }
 
-/// What is done to servers, or to links, with the keys that mean something to it.
+/// An action on servers or links, with the keys of its kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     /// [`Kind::Crash`].
@@ -82,12 +82,12 @@ pub enum Action {
     Stop,
     /// [`Kind::Slow`].
     Slow {
-        /// How many times as long work takes.
+        /// Factor of the time that work takes.
         factor: f64,
     },
     /// [`Kind::Backlog`].
     Backlog {
-        /// How many connections the accept queue holds.
+        /// Size of the accept queue.
         to: u32,
     },
     /// [`Kind::Drain`].
@@ -103,21 +103,21 @@ pub enum Action {
     Partition,
     /// [`Kind::Lossy`].
     Lossy {
-        /// The share of messages that are lost, beside those that the link itself loses.
+        /// The share of messages that are lost, in addition to the link's own loss.
         loss: Loss,
     },
     /// [`Kind::Latency`].
     Latency {
-        /// How many times as long a message takes.
+        /// Factor of the latency.
         factor: f64,
-        /// How much longer it takes.
+        /// Additional latency.
         add: Nanos,
     },
     /// [`Kind::Bandwidth`].
     Bandwidth {
-        /// What all messages share, in each direction.
+        /// The bandwidth that all messages share, in each direction.
         bandwidth: Bandwidth,
-        /// The most that waits for it, in each direction.
+        /// Size of the queue in front of it, in each direction.
         queue: Option<Bytes>,
     },
     /// [`Kind::Reset`].
@@ -209,22 +209,22 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether connections live on when the fault heals.
+    /// Whether connections survive the fault.
     pub fn revives(self) -> bool {
         matches!(self, Kind::Hang | Kind::Pause | Kind::Partition)
     }
 
-    /// Whether the paths through a struck server are dead at once.
+    /// Whether the paths through an affected server fail at once.
     pub fn takes_down(self) -> bool {
         !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage) && !self.impairs()
     }
 
-    /// Whether it lies between places, rather than on servers.
+    /// Whether it affects links between places, and not servers.
     pub fn is_of_links(self) -> bool {
         self == Kind::Partition || self.impairs()
     }
 
-    /// Whether it makes links worse, or what goes over them, without cutting them.
+    /// Whether it degrades links or connections, without cutting links.
     pub fn impairs(self) -> bool {
         matches!(self, Kind::Lossy | Kind::Latency | Kind::Bandwidth | Kind::Reset)
     }
@@ -281,10 +281,10 @@ impl Kind {
     }
 }
 
-/// Whom a fault strikes: a server, a group, or some of a group; a fault of links: places.
+/// The targets of a fault: a server, a group, or members of a group; for a fault of links: places.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers. Of a fault of links also a client group: all that goes to
+    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers. For a fault of links also a client group: all traffic to
     /// and from the place.
     Name(String),
     /// The two sides of a fault of links.
@@ -304,7 +304,7 @@ pub struct Between {
     pub to: String,
 }
 
-/// The tables that a target may be.
+/// The tables that are allowed as a target.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -384,20 +384,20 @@ impl<'de> Deserialize<'de> for Target {
     }
 }
 
-/// A fault with its targets found.
+/// A fault with resolved targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// Its name in the scenario.
     pub name: String,
-    /// What the scenario says of it.
+    /// Its definition.
     pub config: Config,
-    /// What it does and when, in order of time.
+    /// Its actions in order of time.
     pub windows: Vec<FaultWindow>,
-    /// Faults of links: where they lie, in rising order of server and side.
+    /// Faults of links: the affected pairs, in rising order of server and side.
     pub cuts: Vec<Cut>,
 }
 
-/// One thing that a fault does to some servers at the same time. A rolling restart is many drains and restarts.
+/// One action of a fault on some servers at the same time. A rolling restart is many drains and restarts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultWindow {
     /// Kind of fault.
@@ -406,11 +406,11 @@ pub struct FaultWindow {
     pub begins: Timestamp,
     /// When it heals, if it does.
     pub heals: Option<Timestamp>,
-    /// The servers it strikes, or the DNS names, by number in the directory, in rising order.
+    /// The affected servers or DNS names, by number in the directory, in rising order.
     pub servers: Vec<u32>,
 }
 
-/// Who opens connections to a server: a client group, or another server.
+/// The opener of connections to a server: a client group, or another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// A client group, by its number.
@@ -429,33 +429,33 @@ impl Side {
     }
 }
 
-/// What opens connections, and a server, that a fault of links lies between.
+/// A pair of an opener of connections and a server that a fault of links affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// Who is on the other side.
+    /// The opener.
     pub side: Side,
     /// The server's number.
     pub server: u32,
-    /// It strikes what that side sends.
+    /// Whether it affects what that side sends.
     pub to_server: bool,
-    /// It strikes what the server sends.
+    /// Whether it affects what the server sends.
     pub to_client: bool,
-    /// Whether the way to the server is the fault's way back: its target is written from the server's side.
+    /// Whether the direction to the server is the fault's `back`: its target is written from the server's side.
     pub reversed: bool,
 }
 
 impl Cut {
-    /// Whether it strikes the way to the server, or the way to the client.
+    /// Whether it affects the direction to the server, or to the client.
     pub fn affects(&self, to_server: bool) -> bool {
         if to_server { self.to_server } else { self.to_client }
     }
 
-    /// Whether the way to the server, or the way to the client, is the fault's way forward.
+    /// Whether the direction to the server, or to the client, is the fault's `forward`.
     pub fn is_forward(&self, to_server: bool) -> bool {
         to_server != self.reversed
     }
 
-    /// The share that `loss` has on the way to the server, or on the way to the client.
+    /// The share of `loss` in the direction to the server, or to the client.
     fn loss(&self, loss: Loss, to_server: bool) -> f64 {
         match (self.affects(to_server), self.is_forward(to_server)) {
             (false, _) => 0.0,
@@ -466,7 +466,7 @@ impl Cut {
 }
 
 impl Fault {
-    /// Finds the fault's targets: `members` are the servers its target names, of which it takes some.
+    /// Resolves the fault's targets: `members` are the servers that its target names, of which it selects some.
     pub fn new(seed: Seed, name: &str, config: Config, mut members: Vec<u32>, cuts: Vec<Cut>) -> Fault {
         if let Target::Some(some) = &config.target {
             let all = members.len() as u32;
@@ -514,25 +514,25 @@ impl Fault {
         Fault { name: name.to_string(), config, windows, cuts }
     }
 
-    /// The kind of what it does first, if it does anything.
+    /// The kind of its first action, if any.
     pub fn kind(&self) -> Option<Kind> {
         self.windows.first().map(|window| window.action.kind())
     }
 
-    /// Where it lies between a side and a server, if it does.
+    /// The pair of a side and a server, if the fault affects it.
     pub fn between(&self, side: Side, server: u32) -> Option<&Cut> {
         let found = self.cuts.binary_search_by_key(&(server, side), |cut| (cut.server, cut.side));
         found.ok().map(|found| &self.cuts[found])
     }
 
-    /// What it does at a moment: from a window's beginning until just before it heals.
+    /// Its action at a time, from a window's beginning until just before it heals.
     pub fn action_at(&self, at: Timestamp) -> Option<Action> {
         let begun = self.windows.partition_point(|window| window.begins <= at);
         let window = self.windows.get(begun.checked_sub(1)?)?;
         window.heals.is_none_or(|heals| at < heals).then_some(window.action)
     }
 
-    /// Whether one of its windows lasts at a moment.
+    /// Whether one of its windows is active at a time.
     pub fn lasts_at(&self, at: Timestamp) -> bool {
         self.action_at(at).is_some()
     }
@@ -555,7 +555,7 @@ impl Fault {
         }
     }
 
-    /// latency: how much longer a message takes that is sent at this moment, over a way that takes `one_way` otherwise.
+    /// latency: the additional latency of a message that is sent at this time, on a path with latency `one_way`.
     pub fn delay_at(&self, side: Side, server: u32, to_server: bool, at: Timestamp, one_way: Nanos) -> Nanos {
         if !self.between(side, server).is_some_and(|cut| cut.affects(to_server)) {
             return Nanos::ZERO;
@@ -570,37 +570,37 @@ impl Fault {
     }
 }
 
-/// What the timeline does.
+/// Events of the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A server is struck.
+    /// A fault begins on a server.
     Began {
         /// The server's number, or the DNS name's in the directory.
         server: u32,
-        /// What happens to it.
+        /// The kind of fault.
         kind: Kind,
     },
-    /// A server is well again.
+    /// A fault on a server has healed.
     Healed {
         /// The server's number, or the DNS name's in the directory.
         server: u32,
-        /// What had happened to it.
+        /// The kind of fault.
         kind: Kind,
     },
-    /// A partition comes between two that talk.
+    /// A partition begins between a side and a server.
     Parted(Cut),
-    /// It is gone.
+    /// A partition has healed.
     Joined(Cut),
-    /// A link between a side and a server is made worse.
+    /// A link between a side and a server is degraded.
     Impaired(Kind, Cut),
-    /// It is as it was.
+    /// A degraded link has recovered.
     Cleared(Kind, Cut),
-    /// Something between has reset a connection: this session's path is dead from here on.
+    /// A `reset` fault has ended a connection: this session's path is dead from here on.
     Reset {
         /// The session's number.
         session: u32,
     },
-    /// A server that is drained has sent a close frame: this session's path is dead from here on.
+    /// A draining server has sent a close frame: this session's path is dead from here on.
     Drained {
         /// The session's number.
         session: u32,

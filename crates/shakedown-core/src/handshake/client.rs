@@ -5,8 +5,8 @@ use super::{Accept, Error, Key, Mode, extended, tls};
 use crate::http::{self, auth};
 
 /// Appends an opening request of HTTP/1.1 ([`super::extended`] has that of HTTP/2). The upgrade modes ask to switch
-/// protocols (RFC 6455 section 4.1); `final-response` sends a plain GET that carries the key and the version and asks for
-/// nothing to be switched, `tls-upgrade` the same with the offer of TLS.
+/// protocols (RFC 6455 section 4.1); `final-response` sends a plain GET with the key and the version and without
+/// an upgrade, `tls-upgrade` the same with an offer of TLS.
 pub fn write_request(out: &mut Vec<u8>, mode: Mode, authority: &str, path: &str, key: &Key) {
     out.extend_from_slice(b"GET ");
     out.extend_from_slice(path.as_bytes());
@@ -194,8 +194,8 @@ impl<'b> Fields<'b> {
         fields
     }
 
-    /// Whether a 200 with these may open: a plain page carries no accept and never opens; a wrong one is not a page but a
-    /// failed proof.
+    /// Whether a 200 with these may open: a plain page has no accept value and never opens; a wrong accept value fails
+    /// the handshake.
     #[inline]
     pub fn opens_in(&self, mode: Mode) -> bool {
         mode.is_transaction() && self.accepts > 0 && !self.framed

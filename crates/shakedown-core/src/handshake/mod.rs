@@ -88,10 +88,10 @@ pub enum Error {
     /// Section 4.1, response item 4: `Sec-WebSocket-Accept` missing, wrong or doubled.
     #[error("Sec-WebSocket-Accept missing or wrong")]
     Accept,
-    /// Section 4.1, response item 5: an extension that nobody asked for.
+    /// Section 4.1, response item 5: an extension that was not requested.
     #[error("an extension that was not requested")]
     Extension,
-    /// Section 4.1, response item 6: a subprotocol that nobody asked for.
+    /// Section 4.1, response item 6: a subprotocol that was not requested.
     #[error("a subprotocol that was not requested")]
     Subprotocol,
     /// A `101` in HTTP/1.0, or to a request that offered no upgrade (RFC 9110 section 7.8).
@@ -100,10 +100,10 @@ pub enum Error {
     /// RFC 8441 section 3: SETTINGS without SETTINGS_ENABLE_CONNECT_PROTOCOL = 1.
     #[error("the server's SETTINGS do not enable extended CONNECT")]
     NoExtendedConnect,
-    /// A 1xx before the final response, to a client that reads none.
+    /// A 1xx before the final response, to a client that does not support it.
     #[error("an interim response, which this client does not read")]
     Interim,
-    /// A response in so many small pieces that the client takes it for an attack.
+    /// A response in so many small pieces that the client treats it as an attack.
     #[error("a response in too many pieces")]
     Pieces,
 }

@@ -31,7 +31,7 @@ pub enum Refusal {
     /// HTTP/1.0, or `Host` is missing.
     #[error("not an HTTP/1.1 request")]
     Version,
-    /// A request target that is no path (RFC 9112 section 3.2.1): this server is no proxy.
+    /// A request target that is not a path (RFC 9112 section 3.2.1), as for a proxy.
     #[error("a request target that is no path")]
     Target,
     /// `Sec-WebSocket-Key` missing or not base64 of 16 bytes.
@@ -108,8 +108,8 @@ pub fn write_open(out: &mut Vec<u8>, upgrade: bool, accept: &Accept) -> u16 {
     status
 }
 
-/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is put together from its pieces; without any, it is
-/// missing. `retry_after` says how many seconds the client is asked to wait before it goes there (RFC 9110 section 10.2.3).
+/// Appends a redirect (RFC 6455 section 4.2.2, item 3): `location` is joined from its pieces; without any, it is
+/// missing. `retry_after` is the number of seconds to wait before following it (RFC 9110 section 10.2.3).
 pub fn write_redirect(out: &mut Vec<u8>, status: u16, location: &[&str], retry_after: Option<u32>) {
     write_redirect_and(out, status, location, retry_after, false);
 }

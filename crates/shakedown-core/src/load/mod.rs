@@ -54,7 +54,7 @@ impl Default for Arrive {
 }
 
 impl Arrive {
-    /// What is impossible about it, if anything.
+    /// Why it is impossible, if it is.
     pub fn problem(&self) -> Option<String> {
         match self {
             Arrive::Poisson { rate } if rate.0 <= 0.0 => Some("a Poisson process needs a rate above zero".into()),
@@ -76,7 +76,7 @@ pub struct Arrivals {
     start: Timestamp,
     count: u64,
     made: u64,
-    /// Where the process stands: a share of the time (`randomly_over`) or seconds since the start (`poisson`).
+    /// State of the process: a share of the time (`randomly_over`) or seconds since the start (`poisson`).
     position: f64,
 }
 
@@ -98,8 +98,7 @@ impl Arrivals {
         }
     }
 
-    /// A closed-loop user's pause between two sessions; `None` in an open model. `connections` is how many it has made by
-    /// then.
+    /// A closed-loop user's pause between two sessions; `None` in an open model. `connections` is the number that it has made.
     pub fn think(&self, user: u32, connections: u32) -> Option<Nanos> {
         let user = self.identity.nth(u64::from(user));
         let draw = || self.seed.draw(user, Purpose::Think, u64::from(connections));

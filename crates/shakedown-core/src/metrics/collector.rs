@@ -29,7 +29,7 @@ const TLS: usize = 3;
 /// The latencies that each client group has; the last one where there is TLS.
 const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
 
-/// What should not be: the server's, and then those of [`Finding`].
+/// Findings: the server's, and then those of [`Finding`].
 const FINDINGS: usize = 1 + Finding::ALL.len();
 
 #[derive(Debug, Default)]
@@ -52,18 +52,18 @@ pub struct Metrics {
     groups: Vec<Group>,
     servers: Vec<ServerAccount>,
     faults: Vec<FaultAccount>,
-    /// Who has a partition before them on the way to which server, and which one it is.
+    /// The partitions between callers and servers.
     parted: Vec<(Side, u32, u16)>,
-    /// By session: the balancer or proxy that its latest connection goes through, and the server behind. Empty where there
+    /// By session: the balancer or proxy of its latest connection, and the server behind. Empty if there
     /// are none.
     through: Vec<(u32, u32)>,
-    /// Sessions whose close frame was sent behind an answer that had not arrived, and the drain that did it, if it was
-    /// one: few at any moment.
+    /// Sessions whose close frame was sent directly after a response that had not arrived, with the drain that sent it, if
+    /// any: few at any moment.
     sent_away: BTreeMap<u32, Option<u16>>,
     names: Vec<NameAccount>,
     outcomes: [u64; Outcome::ALL.len()],
     hops_max: u8,
-    /// TLS handshakes done: in full, and with a session resumed.
+    /// Completed TLS handshakes: full and resumed ones.
     secured: [u64; 2],
     /// Open connections lost, by kind of end.
     ends: [u64; End::NAMES.len()],
@@ -75,7 +75,7 @@ pub struct Metrics {
     outage: Latency,
     /// Outages that have begun within the window and not ended.
     down: u64,
-    /// Paths that died within the window and whose clients have not noticed.
+    /// Paths that failed within the window and whose clients have not noticed.
     unnoticed: u64,
     usable: u32,
     /// Of the interval.
@@ -94,8 +94,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Ready for a run's first event. Room for every session and interval is taken now, so that recording does not
-    /// allocate as it goes.
+    /// Ready for a run's first event. Memory for every session and interval is reserved now, so that recording does not
+    /// allocate.
     pub fn new(layout: Layout) -> Metrics {
         let rows = layout.duration.0.div_ceil(layout.interval.0.max(1)) as usize;
         let sessions = layout.groups.iter().map(|group| group.count as usize).sum();
@@ -164,7 +164,7 @@ impl Metrics {
         }
     }
 
-    /// The sums of what has happened, at `end` of the run (earlier than planned when it was interrupted).
+    /// The results, at `end` of the run (earlier than planned when it was interrupted).
     pub fn finish(mut self, end: Timestamp) -> Measured {
         // An event at this very moment has ended an interval here and begun the next: that one is at least a nanosecond.
         let end = end.max(self.interval_start + Nanos(1));
@@ -293,7 +293,7 @@ impl Metrics {
         summary
     }
 
-    /// What should not be, by name: within the window (0), or in the whole run (1).
+    /// Findings by name: within the window (0), or in the whole run (1).
     fn findings(&self, which: usize) -> impl Iterator<Item = (&'static str, u64)> {
         let names = ["accepted_without_credentials"].into_iter().chain(Finding::ALL.map(Finding::name));
         names.zip(self.found[which])

@@ -4,14 +4,14 @@ use super::series::FaultWindow;
 use super::summary::{Summary, Value};
 use crate::time::Timestamp;
 
-/// One fault's account.
+/// One fault's record.
 #[derive(Debug, Default)]
 pub(super) struct FaultAccount {
     began: Option<Timestamp>,
     healed: Option<Timestamp>,
-    /// Servers it still holds.
+    /// Servers that it still affects.
     holds: u32,
-    /// Sessions it took down, those that ended by themselves while down excluded.
+    /// Affected sessions, without those that ended as intended during their outage.
     affected: u64,
     /// Of them, how many are open now (or were when they ended as intended).
     open_again: u64,
@@ -31,8 +31,8 @@ impl FaultAccount {
         }
     }
 
-    /// It took a session down, for the first time or again: what had recovered has to do so once more, and a late victim,
-    /// whose server died while its answer was on its way, counts like the others.
+    /// It affected a session, for the first time or again: a finished recovery begins again. A session whose server died
+    /// while its response was in transit counts like the others.
     pub fn took_down(&mut self, now: Timestamp, first: bool) {
         self.affected += u64::from(first);
         self.recovered_at = None;
@@ -66,7 +66,7 @@ impl FaultAccount {
         self.began.map(|from| FaultWindow { name: name.to_string(), from, until })
     }
 
-    /// `sessions` is how many there were.
+    /// `sessions` is their total number.
     pub fn summarize(&self, name: &str, sessions: u64, summary: &mut Summary) {
         let recovery = self.began.zip(self.recovered_at).map(|(began, back)| back.since(began));
         let affected = Value::Part { count: self.affected, of: sessions };

@@ -21,7 +21,7 @@ fn histogram() -> Histogram<u64> {
 pub struct Latency {
     pending: Vec<u64>,
     histogram: Histogram<u64>,
-    /// Measurements that never came to their end: longer than any other.
+    /// Unfinished measurements: longer than any other.
     unfinished: u64,
     sum: u128,
     min: u64,
@@ -39,13 +39,13 @@ struct Interval {
     len: usize,
 }
 
-/// What a latency adds up to, as text and numbers.
+/// The totals of a latency, as text and numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// The histogram of all finished values (HdrHistogram V2, deflated, base64).
     histogram: String,
     unfinished: u64,
-    /// In decimal digits: it may be larger than JSON's readers take numbers to be.
+    /// In decimal digits, because it may exceed the range of numbers in JSON.
     sum_ns: String,
     min_ns: u64,
     max_ns: u64,
@@ -101,7 +101,7 @@ impl Latency {
         &self.pending
     }
 
-    /// Counts measurements that never came to their end.
+    /// Counts unfinished measurements.
     pub fn add_unfinished(&mut self, count: u64) {
         self.unfinished += count;
     }
@@ -192,8 +192,8 @@ impl Latency {
         self.histogram.len() + self.unfinished
     }
 
-    /// The value that a share of `parts / whole` of all values does not exceed; `None` when that value never came to
-    /// its end, or when there are no values.
+    /// The value that a share of `parts / whole` of all values does not exceed; `None` if that value is
+    /// unfinished, or if there are no values.
     pub fn percentile(&self, parts: u64, whole: u64) -> Option<Nanos> {
         let rank = (u128::from(self.count()) * u128::from(parts)).div_ceil(u128::from(whole)).max(1) as u64;
         if rank > self.histogram.len() {
@@ -215,12 +215,12 @@ impl Latency {
         (!self.histogram.is_empty()).then_some(Nanos(self.min))
     }
 
-    /// The exact largest value; `None` when one never came to its end.
+    /// The exact largest value; `None` if one is unfinished.
     pub fn max(&self) -> Option<Nanos> {
         (!self.histogram.is_empty() && self.unfinished == 0).then_some(Nanos(self.max))
     }
 
-    /// The exact mean; `None` when a value never came to its end.
+    /// The exact mean; `None` if a value is unfinished.
     pub fn mean(&self) -> Option<Nanos> {
         let count = self.histogram.len();
         (count > 0 && self.unfinished == 0).then(|| Nanos((self.sum / u128::from(count)) as u64))

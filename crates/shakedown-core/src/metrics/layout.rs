@@ -2,16 +2,16 @@
 
 use crate::time::{Nanos, Timestamp};
 
-/// What there is to measure: names, numbers and times of a scenario.
+/// Names, indices and times of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
     /// Length of the run.
     pub duration: Nanos,
     /// The interval of the series.
     pub interval: Nanos,
-    /// What the summary measures begins here.
+    /// Beginning of the measured window.
     pub from: Timestamp,
-    /// And ends here.
+    /// End of the measured window.
     pub until: Timestamp,
     /// Client groups, by number.
     pub groups: Vec<GroupLayout>,
@@ -23,7 +23,7 @@ pub struct Layout {
     pub names: Vec<String>,
     /// Names of faults, by number; at most 64.
     pub faults: Vec<String>,
-    /// Whether any server speaks TLS.
+    /// Whether any server has TLS.
     pub tls: bool,
     /// Whether any server demands credentials.
     pub auth: bool,
@@ -47,23 +47,23 @@ pub struct GroupLayout {
 pub struct ServerLayout {
     /// Its name.
     pub name: String,
-    /// Its group's place in [`Layout::server_groups`].
+    /// Its group's index in [`Layout::server_groups`].
     pub group: usize,
     /// Its workers.
     pub workers: u32,
-    /// Connections that it keeps at most.
+    /// Maximum of its connections.
     pub connections_max: Option<u32>,
-    /// HTTP transactions that it has at the same time, at most.
+    /// Maximum of its concurrent HTTP transactions.
     pub transactions_max: Option<u32>,
-    /// Whether it may turn requests away for want of room or time.
+    /// Whether it may reject requests because of a limit.
     pub limited: bool,
     /// Whether its process pauses by itself.
     pub pauses: bool,
     /// Whether it calls other servers.
     pub calls: bool,
-    /// Whether it speaks TLS.
+    /// Whether it has TLS.
     pub tls: bool,
-    /// Whether clients may come by HTTP/2.
+    /// Whether clients may use HTTP/2.
     pub streams: bool,
     /// Whether it is a balancer.
     pub balancer: bool,
@@ -88,7 +88,7 @@ impl Window {
         self.from <= at
     }
 
-    /// How much of a stretch of time lies within.
+    /// The part of a time interval that is within.
     pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
         until.min(self.until).since(from.max(self.from))
     }

@@ -2,7 +2,7 @@
 
 use crate::time::Timestamp;
 
-/// Whether a session is open, as its server would have it.
+/// Whether a session is open, and usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Path {
     /// Not open.
@@ -10,29 +10,29 @@ pub(super) enum Path {
     None,
     /// Open and usable end to end.
     Usable,
-    /// Its client thinks it open, but the path is dead; for good, or until the fault heals.
+    /// Open for its client, but the path is dead; permanently, or until the fault heals.
     Dead {
-        /// Whether it may go on.
+        /// Whether it may continue.
         revivable: bool,
     },
 }
 
-/// One session's account: 32 bytes, half a line of a processor's cache, as there may be millions. A closed-loop user's
-/// is used for one session after the other.
+/// One session's record: 32 bytes, half a cache line, because there may be millions. The sessions of a closed-loop
+/// user share one.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(32))]
 pub(super) struct Life {
     pub scheduled: Timestamp,
-    /// When its attempt began that has not come out. `NEVER` without one.
+    /// When its current attempt began. `NEVER` without one.
     pub attempt: Timestamp,
-    /// When TCP came up; of an open session, when its path died.
+    /// When TCP was established; for an open session, when its path failed.
     pub connected: Timestamp,
     /// Where it is open.
     pub server: u16,
     pub group: u16,
     pub hops: u8,
     pub path: Path,
-    /// Wants to be open: scheduled, and not ended by its own will.
+    /// Wants to be open: scheduled, and not ended as intended.
     pub wants: bool,
     /// Has been open, usable end to end.
     pub opened: bool,
@@ -56,12 +56,12 @@ impl Default for Life {
     }
 }
 
-/// What no session has before the first outage of a run.
+/// The outage of a session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
-    /// When it began: the path died, or the loss was noticed. `NEVER` without one.
+    /// When it began: the path failed, or the loss was noticed. `NEVER` without one.
     pub since: Timestamp,
-    /// The faults that took the session down, a bit each.
+    /// The faults that affected the session, a bit each.
     pub faults: u64,
 }
 
@@ -76,7 +76,7 @@ impl Outages {
         self.0.get(session as usize).copied().unwrap_or(Outages::NONE)
     }
 
-    /// To change it. `sessions` is how many there may be.
+    /// Mutable access. `sessions` is the maximum number.
     pub fn of(&mut self, session: u32, sessions: usize) -> &mut Outage {
         let least = sessions.max(session as usize + 1);
         if self.0.len() < least {
@@ -92,7 +92,7 @@ impl Outages {
         }
     }
 
-    /// Nothing is left of it: another session begins, or this one does not want to be open any more.
+    /// Resets it: another session begins, or this one does not want to be open any more.
     pub fn forget(&mut self, session: u32) {
         if let Some(outage) = self.0.get_mut(session as usize) {
             *outage = Outages::NONE;

@@ -20,16 +20,16 @@ pub use layout::{GroupLayout, Layout, ServerLayout};
 pub use series::{FaultWindow, Series, ServerSeries};
 pub use summary::{Metric, PERCENTILES, Summary, Value};
 
-/// Everything that a run's events came to.
+/// All results of a run's events.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// The table of metrics.
     pub summary: Summary,
-    /// What should not be, by name, and how often it was over the whole run.
+    /// Findings by name, with their counts over the whole run.
     pub findings: Vec<(&'static str, u64)>,
     /// The same per interval.
     pub series: Series,
-    /// When which fault was on, in order of their beginning.
+    /// The times of the faults, in order of their beginning.
     pub faults: Vec<FaultWindow>,
     /// `time_to_open`, `handshake_latency`, `attempt_latency`, of all client groups together.
     pub latencies: Vec<(&'static str, Latency)>,

@@ -2,14 +2,14 @@
 
 use super::summary::{Summary, Value};
 
-/// One name's account.
+/// One name's record.
 #[derive(Debug, Default)]
 pub(super) struct NameAccount {
-    /// Lookups: who knew the answer did not ask.
+    /// Lookups, without answers from a client's cache.
     pub lookups: u64,
     /// Lookups that were answered.
     pub answers: u64,
-    /// Records taken out.
+    /// Removed records.
     pub withdrawn: u64,
 }
 

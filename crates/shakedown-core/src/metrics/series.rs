@@ -13,21 +13,21 @@ pub struct Series {
     pub ends: Vec<Timestamp>,
     /// Sessions that are open, usable end to end, at the interval's end.
     pub sessions_open: Vec<u32>,
-    /// The fewest that were open at any moment of the interval: a short dip must not fall between two samples.
+    /// Minimum of open sessions at any moment of the interval, so that a short dip is not missed.
     pub sessions_open_lowest: Vec<u32>,
     /// Sessions that want to be open at the interval's end.
     pub sessions_wanted: Vec<u32>,
-    /// Time that sessions were usable of the time that they wanted to be, over the interval.
+    /// Time that sessions were usable, divided by the time that they wanted to be, over the interval.
     pub availability: Vec<Option<f64>>,
-    /// Attempts that came out during the interval, by [`Outcome`]'s number.
+    /// Attempts that ended during the interval, by [`Outcome`]'s number.
     pub outcomes: [Vec<u32>; Outcome::ALL.len()],
     /// Whether there are names that can stay unresolved.
     pub names: bool,
-    /// Whether anybody demands credentials.
+    /// Whether any server demands credentials.
     pub auth: bool,
     /// Whether there are forward proxies.
     pub proxies: bool,
-    /// TCP up to open, of attempts that opened during the interval.
+    /// TCP established to open, of attempts that opened during the interval.
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.
     pub time_to_open: Vec<Option<Percentiles>>,
@@ -36,7 +36,7 @@ pub struct Series {
 }
 
 impl Series {
-    /// Whether an outcome can happen: a column for what can't would only be in the way.
+    /// Whether an outcome is possible, and so has a column.
     pub fn shows(&self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Unresolved => self.names,
@@ -52,27 +52,27 @@ impl Series {
 pub struct ServerSeries {
     /// The server's name.
     pub name: String,
-    /// Requests that came in during the interval.
+    /// Requests that arrived during the interval.
     pub arrivals: Vec<u32>,
     /// Accepted connections at the interval's end.
     pub open_connections: Vec<u32>,
-    /// Streams of HTTP/2 connections at the interval's end; empty where no clients come by HTTP/2.
+    /// Streams of HTTP/2 connections at the interval's end; empty without clients on HTTP/2.
     pub open_streams: Vec<u32>,
-    /// The most requests that waited for a worker at any moment of the interval.
+    /// Maximum of requests that waited for a worker at any moment of the interval.
     pub queue_depth: Vec<u32>,
-    /// Workers' busy time of their time, over the interval.
+    /// Utilisation of the workers, over the interval.
     pub utilisation: Vec<f64>,
-    /// Where HTTP transactions are limited: to how many, and the most in use at any moment of the interval.
+    /// If HTTP transactions are limited: the limit, and the maximum in use at any moment of the interval.
     pub transactions: Option<(u32, Vec<u32>)>,
 }
 
-/// When a fault had struck at least one of its targets.
+/// The time during which a fault affected at least one of its targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultWindow {
     /// The fault's name.
     pub name: String,
     /// When it began.
     pub from: Timestamp,
-    /// When its last target was well again; `None` while it lasts.
+    /// When its last target had recovered; `None` while it lasts.
     pub until: Option<Timestamp>,
 }

@@ -10,15 +10,15 @@ use super::transactions::Pool;
 use crate::server::{CallOutcome, Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
-/// One server's account.
+/// One server's record.
 #[derive(Debug)]
 pub(super) struct ServerAccount {
     workers: u32,
-    /// The fault that holds it, and whether its connections will go on.
+    /// The fault that affects it, and whether its connections survive.
     pub down: Option<(u16, bool)>,
-    /// Whether it calls others: only then there is something to say about it.
+    /// Whether it calls others, and so has these metrics.
     caller: bool,
-    /// Attempts of calls that began within the window: all, those that have not come out, and those that failed.
+    /// Attempts of calls that began within the window: all, unfinished ones, and failed ones.
     calls: u64,
     calls_pending: u64,
     calls_failed: u64,
@@ -27,18 +27,18 @@ pub(super) struct ServerAccount {
     left: bool,
     /// Since when its process pauses.
     paused: Option<Timestamp>,
-    /// Whether it may pause: only then there is something to say about it.
+    /// Whether it may pause, and so has these metrics.
     pauses: bool,
     paused_count: u64,
     paused_time: Nanos,
     connections: u32,
     connections_max: u32,
-    /// Connections that it keeps at most.
+    /// Maximum of its connections.
     connections_limit: u32,
-    /// Those it accepted past that, to turn them away: they take up no place under it.
+    /// Connections that it accepted above the limit to reject them; they do not count towards it.
     excess: BTreeSet<u32>,
     queue: u32,
-    /// Of the queue, those who asked within the window.
+    /// Queued requests that arrived within the window.
     queue_measured: u32,
     queue_max: u32,
     /// The warm-up is over: peaks count.
@@ -55,7 +55,7 @@ pub(super) struct ServerAccount {
     wasted: u64,
     waits: Latency,
     no_waits: u64,
-    /// Whether limits are set: only then there is something to say about them.
+    /// Whether limits are set, and so have metrics.
     limited: bool,
     queue_full: u64,
     connections_full: u64,
@@ -66,20 +66,20 @@ pub(super) struct ServerAccount {
     timed_out: u64,
     /// Its HTTP transactions, where their number is limited.
     pool: Option<Pool>,
-    /// TLS handshakes in full, and with a session resumed; where it speaks TLS.
+    /// Full and resumed TLS handshakes, if it has TLS.
     tls: Option<[u64; 2]>,
-    /// Whether clients may come by HTTP/2: only then there is something to say about streams.
+    /// Whether clients may use HTTP/2, and so streams have metrics.
     shares: bool,
     streams: u32,
     streams_max: u32,
     streams_opened: u64,
-    /// Whether it is a balancer: only then there is something to say about that.
+    /// Whether it is a balancer, and so has these metrics.
     balancer: bool,
     forwarded: u64,
     not_forwarded: u64,
     checks_failed: u64,
     marked_down: u64,
-    /// Whether it is a forward proxy: only then there is something to say about that.
+    /// Whether it is a forward proxy, and so has these metrics.
     proxy: bool,
     tunnels: u64,
     challenged: u64,
@@ -146,13 +146,13 @@ impl ServerAccount {
         }
     }
 
-    /// The fault that keeps its paths dead, if it is one, and whether its connections will go on; `None` where nothing does.
+    /// The fault that interrupts its paths, if a fault does, and whether its connections survive; `None` if they work.
     pub fn why_down(&self) -> Option<(Option<u16>, bool)> {
         let by_fault = self.down.map(|(fault, revives)| (Some(fault), revives));
         by_fault.or(self.left.then_some((None, false))).or(self.paused.map(|_| (None, true)))
     }
 
-    /// Counts an event; `within` says which moments the summary measures.
+    /// Counts an event; `within` is the measured window.
     pub fn record(&mut self, now: Timestamp, event: Event, within: &super::layout::Window) {
         let measured = within.contains(now);
         if !self.measuring {
@@ -295,7 +295,7 @@ impl ServerAccount {
         *count += u64::from(measured);
     }
 
-    /// Work for a worker has come.
+    /// Work for a worker has arrived.
     fn asked(&mut self, queued: bool, measured: bool) {
         if queued {
             self.queue += 1;
@@ -309,7 +309,7 @@ impl ServerAccount {
         }
     }
 
-    /// The window's peaks begin with what the warm-up left.
+    /// Begins the window's peaks with the current values.
     fn begin(&mut self, now: Timestamp, within: &super::layout::Window) {
         if within.has_begun(now) {
             self.measuring = true;
@@ -343,7 +343,7 @@ impl ServerAccount {
         }
     }
 
-    /// The process is gone, and with it its connections, its queue and its work.
+    /// The process has ended, with its connections, its queue and its work.
     pub fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
         self.work(now, within);
         if !self.measuring {
@@ -386,7 +386,7 @@ impl ServerAccount {
         self.call_latency.end_interval(start, length);
     }
 
-    /// Nothing comes after this.
+    /// The end of the run.
     pub fn finish(&mut self, end: Timestamp, within: &super::layout::Window) {
         if !self.measuring {
             self.begin(end, within);
@@ -491,7 +491,7 @@ fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &
     }
 }
 
-/// Adds the metrics of a group: its members together, and how evenly they shared the sessions.
+/// Adds the metrics of a group: its members together, and the fairness among them.
 pub(super) fn summarize_group(name: &str, members: &[&ServerAccount], measured: Nanos, summary: &mut Summary) {
     summarize(name, members, measured, summary);
     // Jain, Chiu, Hawe: "A quantitative measure of fairness", DEC TR-301, 1984: 1 is even, 1/n all on one.

@@ -5,27 +5,27 @@ use crate::time::Nanos;
 /// One metric. Its path is `group.metric.statistic`; names in it never contain a dot (`p99_99`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// Where it is found: `handshake_latency.p99`.
+    /// Its path: `handshake_latency.p99`.
     pub path: String,
-    /// What was measured.
+    /// The measured value.
     pub value: Value,
 }
 
-/// What a metric measures, with its unit.
+/// The value of a metric, with its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// A length of time; none where it would be infinite, or where nothing was measured.
+    /// A duration; none if it is infinite, or if nothing was measured.
     Duration(Option<Nanos>),
     /// How many.
     Count(u64),
-    /// How many, of how many.
+    /// A count and its total.
     Part {
         /// How many.
         count: u64,
-        /// Of how many.
+        /// The total.
         of: u64,
     },
-    /// Between 0 and 1; none where there is nothing to compare.
+    /// Between 0 and 1; none without a total.
     Ratio(Option<f64>),
 }
 
@@ -64,7 +64,7 @@ impl Summary {
 pub const PERCENTILES: [(&str, u64); 5] =
     [("p50", 5_000), ("p90", 9_000), ("p99", 9_900), ("p99_9", 9_990), ("p99_99", 9_999)];
 
-/// How many sessions went through what, of a group or of all.
+/// Counts of sessions, of a group or of all.
 pub(super) fn push_sessions(path: &str, counts: [u64; 5], summary: &mut Summary) {
     let [scheduled, opened, failed, ended, open] = counts;
     summary.push(format!("{path}sessions.scheduled"), Value::Count(scheduled));

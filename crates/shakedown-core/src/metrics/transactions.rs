@@ -6,16 +6,16 @@ use crate::time::Timestamp;
 /// One server's pool.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    /// As many as there are.
+    /// Size of the pool.
     pub most: u32,
     in_use: u32,
     since: Timestamp,
-    /// The most that were in use at once within the window.
+    /// Maximum in use at once within the window.
     pub in_use_max: u32,
     in_use_max_interval: u32,
     /// Transactions in use, times nanoseconds, within the window.
     pub area: u128,
-    /// Requests that were turned away for want of one.
+    /// Requests that were rejected without one.
     pub full: u64,
     /// Requests that waited for one.
     pub awaited: u64,
@@ -26,7 +26,7 @@ impl Pool {
         Pool { most, ..Pool::default() }
     }
 
-    /// So many are in use from now on.
+    /// Sets the number in use from now on.
     pub fn turn(&mut self, now: Timestamp, change: i32, window: &Window) {
         self.add_up(now, window);
         self.in_use = self.in_use.saturating_add_signed(change);
@@ -36,7 +36,7 @@ impl Pool {
         }
     }
 
-    /// The process is gone, and with it all of them.
+    /// The process has ended, with all its transactions.
     pub fn wiped(&mut self, now: Timestamp, window: &Window) {
         self.add_up(now, window);
         self.in_use = 0;
@@ -47,12 +47,12 @@ impl Pool {
         self.since = now;
     }
 
-    /// The window's peak begins with what the warm-up left.
+    /// Begins the window's peak with the current value.
     pub fn begin(&mut self) {
         self.in_use_max = self.in_use;
     }
 
-    /// The most that were in use at once since the last call.
+    /// Maximum in use at once since the last call.
     pub fn end_interval(&mut self) -> u32 {
         std::mem::replace(&mut self.in_use_max_interval, self.in_use)
     }

@@ -37,7 +37,7 @@ fn default_rise() -> u32 {
 }
 
 impl Health {
-    /// What is impossible about it, if anything: the key, and what is wrong.
+    /// Why it is impossible, if it is: the key, and the error.
     pub fn problem(&self) -> Option<(&'static str, String)> {
         let Health { every, timeout, fall, rise } = *self;
         match () {
@@ -53,11 +53,11 @@ impl Health {
     }
 }
 
-/// What the checks of one server have come to. It is up at first.
+/// The state of one server by its checks. It is up at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verdict {
     down: bool,
-    /// Checks in a row that speak against the verdict.
+    /// Checks in a row that contradict the state.
     against: u32,
 }
 
@@ -67,7 +67,7 @@ impl Verdict {
         !self.down
     }
 
-    /// Takes a check's outcome in. True when the verdict has changed.
+    /// Takes a check's outcome. Returns whether the state has changed.
     pub fn check(&mut self, health: &Health, went_well: bool) -> bool {
         if went_well != self.down {
             self.against = 0;

@@ -14,7 +14,7 @@ pub enum Process {
     Running,
     /// Stopped: connects complete, nothing is read.
     Hung,
-    /// Killed: nobody listens.
+    /// Ended: the port is closed.
     Dead,
 }
 
@@ -30,14 +30,14 @@ pub enum Overflow {
     Reset,
 }
 
-/// What becomes of a SYN.
+/// The answer to a SYN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SynAnswer {
     /// SYN-ACK.
     Accepted,
-    /// RST: nobody listens.
+    /// RST: the port is closed.
     Refused,
-    /// RST: the accept queue is full, and the host says so.
+    /// RST: the accept queue is full.
     Overflowed,
     /// Silence: the host is off.
     Unanswered,
@@ -51,21 +51,21 @@ pub struct Host {
     powered: bool,
     process: Process,
     listens: bool,
-    /// How many things keep the process from going on.
+    /// Number of causes that stop the process.
     stops: u8,
     backlog: u32,
     overflow: Overflow,
-    /// Connections that are up and wait for the process to accept them.
+    /// Established connections that wait for the process to accept them.
     unaccepted: u32,
 }
 
 impl Host {
-    /// A host whose process listens with this backlog, and what it does when that is full.
+    /// A host whose process listens with this backlog and this overflow action.
     pub fn new(backlog: u32, overflow: Overflow) -> Host {
         Host { powered: true, process: Process::Running, listens: true, stops: 0, backlog, overflow, unaccepted: 0 }
     }
 
-    /// What the process does.
+    /// The state of the process.
     pub fn process(&self) -> Process {
         self.process
     }
@@ -89,17 +89,17 @@ impl Host {
         }
     }
 
-    /// A connection came up that the hung process can't accept yet.
+    /// A connection was established that the hung process can't accept yet.
     pub fn enqueue(&mut self) {
         self.unaccepted += 1;
     }
 
-    /// A connection left the accept queue unaccepted: its client went away.
+    /// A connection left the accept queue unaccepted, because its client disconnected.
     pub fn dequeue(&mut self) {
         self.unaccepted = self.unaccepted.saturating_sub(1);
     }
 
-    /// The process closes its listening port, or opens it again; its connections live on.
+    /// The process closes its listening port, or opens it again; its connections stay open.
     pub fn listen(&mut self, listens: bool) {
         self.listens = listens;
     }
@@ -115,7 +115,7 @@ impl Host {
         self.stops += 1;
     }
 
-    /// One of the things that stopped the process is over. It goes on, and accepts what waits, after the last of them.
+    /// One of the causes that stopped the process is over. After the last one it continues, and accepts waiting connections.
     pub fn go_on(&mut self) {
         self.stops -= 1;
         if self.stops == 0 {
@@ -131,13 +131,13 @@ impl Host {
         self.unaccepted = 0;
     }
 
-    /// The host loses power, and everything with it.
+    /// The host loses power and all state.
     pub fn power_off(&mut self) {
         self.crash();
         self.powered = false;
     }
 
-    /// A killed process is started anew.
+    /// A killed process is restarted.
     pub fn start(&mut self) {
         self.powered = true;
         self.process = Process::Running;

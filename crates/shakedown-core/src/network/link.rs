@@ -85,7 +85,7 @@ pub struct Route {
 /// Every route of a scenario, with names looked up.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Routes {
-    /// Those that differ; the first is that of `[network]`.
+    /// The distinct routes; the first is that of `[network]`.
     pub routes: Vec<Route>,
     /// By client group and server, `group * servers + server`, then by caller and server: which route. Empty when all
     /// take the first.
@@ -199,15 +199,15 @@ impl Links {
         self.lossy
     }
 
-    /// One-way latency between a client's host and a server's: the same each time it is asked. Both directions draw the
-    /// same luck.
+    /// One-way latency between a client's host and a server's: the same for each call. Both directions use the
+    /// same draw.
     pub fn one_way(&self, route: u16, way: Way, client: Identity, server: Identity) -> Nanos {
         // A draw's ordinal has 56 bits; what remains of the server's hash is plenty to tell servers apart.
         let draw = || self.seed.draw(client, Purpose::Path, server.0 >> 8);
         self.paths[route as usize].span(way).one_way.sample(draw)
     }
 
-    /// Extra latency of a message: `which` says which session's it is, and its ordinal there.
+    /// Jitter of a message: `which` is its session and its index there.
     #[inline]
     pub fn jitter(&self, route: u16, way: Way, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
         self.paths[route as usize].span(way).jitter.sample(|| {
@@ -216,7 +216,7 @@ impl Links {
         })
     }
 
-    /// The bandwidth that a message shares with others, by its place in [`Routes::bottlenecks`].
+    /// The bandwidth that a message shares with others, by its index in [`Routes::bottlenecks`].
     pub fn bottleneck(&self, route: u16, way: Way) -> Option<u16> {
         self.paths[route as usize].span(way).bottleneck
     }

@@ -61,7 +61,7 @@ impl Default for Config {
     }
 }
 
-/// What may be lost on its way.
+/// A message that may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
     /// A client's SYN.
@@ -74,60 +74,60 @@ pub enum Message {
     ToClient,
 }
 
-/// Set in an event's `session` where a server opened the connection; the rest is the server's number.
+/// Set in an event's `session` if a server opened the connection; the rest is the server's number.
 pub const SERVER: u32 = 1 << 31;
-/// Set there where a client host opened it for streams of its sessions; the rest is the driver's number for the host.
+/// Set there if a client host opened it for streams of its sessions; the rest is the driver's number for the host.
 pub const HOST: u32 = 1 << 30;
 
-/// What the network does that neither end asked for. Whose connection it was is told by the session's number, or by
-/// that of the server or of the client host that opened it, with [`SERVER`] or [`HOST`] set.
+/// Events of the network. The connection is identified by the session's number, or by that of the
+/// server or client host that opened it, with [`SERVER`] or [`HOST`] set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A SYN went unanswered at this server's host.
     SynDropped {
         /// The session whose SYN it was.
         session: u32,
-        /// True when the accept queue was full; false when nothing was there to answer, or a partition between.
+        /// True if the accept queue was full; false if the host was off, or a partition was between.
         backlog_full: bool,
     },
     /// The host answered a SYN with RST.
     SynRefused {
         /// The session whose SYN it was.
         session: u32,
-        /// True when the accept queue was full; false when nobody listened.
+        /// True if the accept queue was full; false if the port was closed.
         backlog_full: bool,
     },
-    /// A link lost a message. Of data it is known when it is sent, of a SYN or its answer when it would have arrived.
+    /// A link lost a message. The event's time is that of sending for data, that of the missed arrival for a SYN or its answer.
     Lost {
         /// The session whose connection it was.
         session: u32,
         /// What was lost.
         message: Message,
-        /// How many transmissions of it in a row.
+        /// Number of its lost transmissions in a row.
         times: u8,
     },
-    /// A message found the queue in front of a link too full, and was dropped.
+    /// A message was dropped, because it did not fit into the queue in front of a link.
     QueueFull {
         /// The session whose connection it was.
         session: u32,
         /// What was dropped.
         message: Message,
     },
-    /// Data met a host without power, or a path that is cut: its sender's kernel repeats it by its timer.
+    /// Data stalls because of a host without power, or a cut path: its sender's kernel retransmits it.
     Stalled {
         /// The session whose connection it is.
         session: u32,
         /// Whose data: true for the client's.
         to_server: bool,
     },
-    /// A balancer passes a session's connection on: it goes through there to another server.
+    /// A balancer forwards a session's connection to another server.
     Through {
         /// The session whose connection it is.
         session: u32,
         /// The server that was chosen.
         server: u32,
     },
-    /// A kernel gave a connection up: its data was never acknowledged (Linux: `ETIMEDOUT`).
+    /// A kernel gave up a connection: its data was never acknowledged (Linux: `ETIMEDOUT`).
     GivenUp {
         /// The session whose connection it was.
         session: u32,

@@ -10,15 +10,15 @@ use crate::quantity::{Bandwidth, Bytes};
 use crate::shape::shaped;
 use crate::time::Timestamp;
 
-/// `access_link`: what a host is connected to the network by, `"100Mbit/s"` or `{ up, down, queue }`. What is left out
-/// has no limit.
+/// `access_link`: a host's connection to the network, `"100Mbit/s"` or `{ up, down, queue }`. An omitted key means no
+/// limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessLink {
     /// What the host sends.
     pub up: Option<Bandwidth>,
     /// What it receives.
     pub down: Option<Bandwidth>,
-    /// The most that waits in front of either.
+    /// Size of the queue in front of either direction.
     pub queue: Option<Bytes>,
 }
 
@@ -70,27 +70,27 @@ impl<'de> Deserialize<'de> for AccessLink {
     }
 }
 
-/// What a TCP segment's headers take: 20 bytes of IPv4, 20 of TCP.
+/// Size of a TCP segment's headers: 20 bytes of IPv4, 20 of TCP.
 const HEADERS: u64 = 40;
-/// The most payload of a segment: Ethernet's 1500 bytes less the headers.
+/// Maximum payload of a segment: Ethernet's 1500 bytes minus the headers.
 const SEGMENT: u64 = 1460;
 
-/// Bytes on the wire of a message with so much payload: each segment has its headers, and a SYN, a FIN or an RST is
-/// nothing else. Options, acknowledgements without data and what Ethernet adds are left out.
+/// Bytes on the wire of a message with this payload: each segment has its headers, and a SYN, a FIN or an RST has
+/// only headers. Options, acknowledgements without data and Ethernet framing are not counted.
 pub fn wire_bytes(payload: usize) -> u64 {
     let payload = payload as u64;
     payload + HEADERS * payload.div_ceil(SEGMENT).max(1)
 }
 
-/// One direction of a link with a bandwidth, and the queue in front of it: first in, first out, and what would make it
-/// longer than its limit is dropped (tail drop).
+/// One direction of a link with a bandwidth, and the FIFO queue in front of it, which drops what does not fit (tail
+/// drop).
 #[derive(Debug, Clone, Copy)]
 pub struct Pipe {
     /// Bits per second; none: without limit.
     rate: Option<Bandwidth>,
     /// Bytes.
     limit: u64,
-    /// When the last message is through: whole nanoseconds, and what is left over in parts of 1 / `rate`.
+    /// When the last message has been sent: whole nanoseconds, and the remainder in parts of 1 / `rate`.
     free_at: Timestamp,
     rest: u64,
 }
@@ -104,13 +104,13 @@ impl Pipe {
         Pipe { rate, limit: queue.map_or(u64::MAX, |queue| queue.0), free_at: Timestamp::ZERO, rest: 0 }
     }
 
-    /// Whether it has a bandwidth at all.
+    /// Whether it has a bandwidth.
     pub fn is_narrow(&self) -> bool {
         self.rate.is_some()
     }
 
-    /// A message comes: when its last bit is through, rounded up to a nanosecond; `None` when it finds the queue too
-    /// full. What is left of the message under way counts as waiting; one that finds nobody waits for nothing.
+    /// Sends a message: the time of its last bit, rounded up to a nanosecond; `None` if it does not fit into the queue.
+    /// The rest of the message that is being sent counts as queued; a message on an idle link needs no queue.
     pub fn enter(&mut self, now: Timestamp, bytes: u64) -> Option<Timestamp> {
         let Some(Bandwidth(rate)) = self.rate else { return Some(now) };
         let rate = u128::from(rate);

@@ -2,11 +2,11 @@
 
 use crate::time::Nanos;
 
-/// Linux's least (`TCP_RTO_MIN`); RFC 6298 section 2.4 would have a second.
+/// Linux's minimum (`TCP_RTO_MIN`); RFC 6298 section 2.4 has one second.
 const LEAST: Nanos = Nanos::from_millis(200);
 /// Before any round trip was measured (RFC 6298 section 2.1).
 const INITIAL: Nanos = Nanos::from_secs(1);
-/// Linux's most (`TCP_RTO_MAX`).
+/// Linux's maximum (`TCP_RTO_MAX`).
 const MOST: Nanos = Nanos::from_secs(120);
 
 /// A retransmission timer that nothing has reset since it was started.
@@ -15,17 +15,17 @@ pub struct Rto(Nanos);
 
 impl Rto {
     /// From the connect's round trip, the only sample there is: SRTT + 4 RTTVAR = 3 R (RFC 6298 section 2.2). Without one
-    /// - the SYN was repeated, and nobody knows which one was answered (Karn's algorithm) - one second.
+    /// - the SYN was repeated, and it is unknown which one was answered (Karn's algorithm) - one second.
     pub fn new(round_trip: Option<Nanos>) -> Rto {
         Rto(round_trip.map_or(INITIAL, |rtt| Nanos(rtt.0.saturating_mul(3)).clamp(LEAST, MOST)))
     }
 
-    /// How long it runs.
+    /// Its timeout.
     pub fn length(self) -> Nanos {
         self.0
     }
 
-    /// It ran out: the next one is twice as long (section 5.5), 120 s at most.
+    /// It expired: the next timeout is twice as long (section 5.5), 120 s at most.
     pub fn doubled(self) -> Rto {
         Rto(Nanos(self.0.0.saturating_mul(2)).min(MOST))
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::shape::shaped;
 use crate::time::Nanos;
 
-/// `syn_retries`: a kernel's name, or the moments of the SYNs after the first with the moment of giving up at the end.
+/// `syn_retries`: a kernel's name, or the times of the SYNs after the first, with the end of the connect as the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SynRetries {
     /// One of the kernels below.
@@ -40,12 +40,12 @@ impl Default for SynRetries {
     }
 }
 
-/// The moments at which SYNs leave after the first, and the end.
+/// The times of SYNs after the first, and of the end.
 #[derive(Debug, Clone)]
 pub struct SynSchedule(Vec<Nanos>);
 
 impl SynRetries {
-    /// What is impossible about it, if anything.
+    /// Why it is impossible, if it is.
     pub fn problem(&self) -> Option<String> {
         match self {
             SynRetries::Times(times) if times.is_empty() => {
@@ -58,7 +58,7 @@ impl SynRetries {
         }
     }
 
-    /// Ready to follow.
+    /// The schedule, ready to run.
     pub fn schedule(&self) -> SynSchedule {
         let seconds = |list: &[u64]| list.iter().map(|s| Nanos::from_secs(*s)).collect();
         SynSchedule(match self {
@@ -71,7 +71,7 @@ impl SynRetries {
 }
 
 impl SynSchedule {
-    /// When SYN number `n` (1 is the first repetition) leaves after the first; `None` when that is the end.
+    /// The time of SYN `n` (1 is the first repetition) after the first; `None` after the last.
     pub fn repetition(&self, n: usize) -> Option<Nanos> {
         (n < self.0.len()).then(|| self.0[n - 1])
     }

@@ -34,15 +34,15 @@ pub struct Scenario {
     pub file: File,
     /// Every server, by number.
     pub servers: Vec<ServerEntry>,
-    /// Every fault, by number, with its targets found: those of the file, then those drawn at random.
+    /// Every fault, by number, with resolved targets: those of the file, then those drawn at random.
     pub faults: Vec<Fault>,
-    /// What is shown of it beside others.
+    /// What `shakedown compare` shows of it.
     pub compare: Compare,
     /// The names of its variants, in the order of the file.
     pub variants: Vec<String>,
     /// The faults that `[chaos]` drew with this seed.
     pub drawn: Vec<(String, FaultToml)>,
-    /// Which link lies between a client group, or a server that calls others, and a server.
+    /// The link between a client group, or a server that calls others, and a server.
     pub routes: Routes,
 }
 
@@ -51,7 +51,7 @@ pub struct Scenario {
 pub struct ServerEntry {
     /// Its name: its group's with its number.
     pub name: String,
-    /// Its group's place in the file.
+    /// Its group's index in the file.
     pub group: usize,
 }
 
@@ -86,7 +86,7 @@ impl Scenario {
         &self.file.network
     }
 
-    /// Which link lies between a client group, or a server that calls others, and a server.
+    /// The link between a client group, or a server that calls others, and a server.
     pub fn routes(&self) -> &Routes {
         &self.routes
     }
@@ -111,7 +111,7 @@ impl Scenario {
         &self.file.clients
     }
 
-    /// Every fault, by number, with its targets found: those of the file, then those drawn at random.
+    /// Every fault, by number, with resolved targets: those of the file, then those drawn at random.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -121,12 +121,12 @@ impl Scenario {
         self.faults.split_at(self.file.faults.len())
     }
 
-    /// What faults are drawn from, if any are.
+    /// The definition of random faults, if any.
     pub fn chaos(&self) -> Option<&Chaos> {
         self.file.chaos.as_ref()
     }
 
-    /// What is shown of it beside others.
+    /// What `shakedown compare` shows of it.
     pub fn compare(&self) -> &Compare {
         &self.compare
     }
@@ -136,7 +136,7 @@ impl Scenario {
         &self.variants
     }
 
-    /// Whether any server speaks TLS.
+    /// Whether any server has TLS.
     pub fn has_tls(&self) -> bool {
         self.file.has_tls()
     }
@@ -146,7 +146,7 @@ impl Scenario {
         self.file.is_known(finding)
     }
 
-    /// Everyone who opens connections: client groups, then servers that call others, each in order.
+    /// All openers of connections: client groups, then servers that call others, each in order.
     pub fn sides(&self) -> Vec<Side> {
         let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
         let calls = |server: &ServerEntry| self.file.servers[server.group].opens_connections();
@@ -171,7 +171,7 @@ impl Scenario {
         (!servers.is_empty()).then_some(servers)
     }
 
-    /// What a client dials under a name: servers, or a DNS name that it looks up first.
+    /// The endpoints of a name: servers, or a DNS name that is looked up first.
     pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
         let dns = || self.file.dns.get_index_of(name).map(|number| vec![self.number_of_name(number)]);
         self.members(name).or_else(dns)
@@ -182,12 +182,12 @@ impl Scenario {
         EndpointId((self.servers.len() + number) as u32)
     }
 
-    /// Whether clients of a server must speak TLS.
+    /// Whether clients of a server must use TLS.
     pub fn is_secure(&self, server: EndpointId) -> bool {
         !self.tls(server).is_none()
     }
 
-    /// Which TLS clients of a server must speak: a balancer passes on what those behind it speak.
+    /// The TLS version for clients of a server: that of the servers behind it, for a balancer.
     pub fn tls(&self, server: EndpointId) -> Version {
         let config = &self.file.servers[self.servers[server.0 as usize].group];
         let behind = config.to.as_deref().and_then(|to| self.members(to)).and_then(|members| members.first().copied());
@@ -197,13 +197,13 @@ impl Scenario {
         }
     }
 
-    /// What clients dial under several names, in order.
+    /// The endpoints of several names, in order.
     pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
         let names = names.into_iter().flat_map(|names| &names.0);
         names.flat_map(|name| self.endpoints(name).unwrap_or_default()).collect()
     }
 
-    /// A redirect's weights, one for each of [`Scenario::all_endpoints`] of its `to`; a server's own name says more than
+    /// A redirect's weights, one for each of [`Scenario::all_endpoints`] of its `to`; a server's own weight overrides
     /// its group's.
     pub fn weights(&self, redirect: &BehaviorConfig) -> Vec<u32> {
         let Some(weights) = &redirect.weights else { return Vec::new() };
@@ -239,7 +239,7 @@ impl Scenario {
         toml::to_string(&self.file).expect("a file that was read can be written")
     }
 
-    /// The same scenario with what `[chaos]` drew written out: it runs to the same digest, and every fault can be read
+    /// The same scenario with the faults of `[chaos]` written out: it runs to the same digest, and every fault can be read
     /// and changed.
     pub fn written_out(&self) -> File {
         let mut file = self.file.clone();
@@ -248,8 +248,8 @@ impl Scenario {
         file
     }
 
-    /// When sessions without a connection break an invariant: so long after the last fault began or healed. `None` where
-    /// the scenario states no bound.
+    /// When sessions without a connection violate an invariant: this long after the last fault began or healed. `None` if
+    /// the scenario sets no bound.
     pub fn quiet_from(&self) -> Option<(Timestamp, Nanos)> {
         let within = self.file.invariants?.open_within;
         let windows = self.faults.iter().flat_map(|fault| &fault.windows);
@@ -257,18 +257,18 @@ impl Scenario {
         Some((changes.max().unwrap_or(Timestamp::ZERO) + within, within))
     }
 
-    /// What must come out in at least one of many runs, with its metric's path.
+    /// Expectations of at least one of many runs, with their metrics' paths.
     pub fn sometimes(&self) -> impl Iterator<Item = (&str, Expectation)> {
         let all = self.file.sometimes.iter();
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
     }
 
-    /// 32 hex digits that tell resolved scenarios apart.
+    /// A hash of the resolved scenario, in 32 hex digits.
     pub fn hash(&self) -> String {
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(self.resolved().as_bytes()))
     }
 
-    /// What there is to measure.
+    /// Names, indices and times for recorders.
     pub fn layout(&self) -> Layout {
         let measure = &self.file.measure;
         Layout {
@@ -313,7 +313,7 @@ impl Scenario {
         }
     }
 
-    /// Whether there may be findings: credentials to be demanded or sent, or redirects that lead to further ones.
+    /// Whether there may be findings: from credentials, or from chains of redirects.
     fn may_find(&self) -> bool {
         let credentials = self.file.clients.values().any(|client| client.credentials.is_some());
         let redirects = |number: usize| self.file.servers[number].redirects();
@@ -345,7 +345,7 @@ impl Scenario {
         self.metrics().get(path).is_some()
     }
 
-    /// Every metric that a run of it has: those of a run in which nothing happened, so that one table serves all.
+    /// Every metric of its runs, taken from a run without events.
     pub fn metrics(&self) -> Summary {
         let mut layout = self.layout();
         layout.groups.iter_mut().for_each(|group| group.count = 0);
@@ -353,13 +353,13 @@ impl Scenario {
         Metrics::new(layout).finish(Timestamp::ZERO).summary
     }
 
-    /// What a session is called: its client group's name and its number there.
+    /// A session's name: its client group's name and its index there.
     pub fn session_name(&self, (group, index): (u16, u32)) -> String {
         let group = self.file.clients.get_index(group.into()).map_or("", |(name, _)| name);
         format!("{group}-{index}")
     }
 
-    /// Sessions that all client groups have together.
+    /// Number of sessions of all client groups.
     pub fn sessions(&self) -> u64 {
         self.file.clients.values().map(|group| u64::from(group.count)).sum()
     }

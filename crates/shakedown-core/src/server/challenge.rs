@@ -176,7 +176,8 @@ impl Server {
         format!("{:016x}{:016x}", issued.0, proof.0[0])
     }
 
-    /// A worker is done with a request that a demand refuses: 401, a proxy's 407, or 400 where its credentials are for something else.
+    /// A worker is done with a request that lacks valid credentials: 401, a proxy's 407, or 400 if they are for another
+    /// resource.
     pub(super) fn demand(
         &mut self,
         cx: &Context<'_>,

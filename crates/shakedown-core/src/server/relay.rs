@@ -58,7 +58,8 @@ impl Relay {
         self.ways.len() as u32
     }
 
-    /// Begins a second connection for an accepted one, to be established by `due`; returns its number. `to` is the caller's mark.
+    /// Begins a second connection for an accepted one, to be established by `due`; returns its number. `to` is the caller's
+    /// mark.
     pub fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
         let own = self.number();
         self.ways.insert(own, Way { accepted: accepted.0, to, up: false });

@@ -7,11 +7,11 @@ use crate::network::SERVER;
 use crate::time::Timestamp;
 use crate::{fault, server};
 
-/// In place of a balancer or proxy and the server behind: there is none.
+/// Stands for "no balancer or proxy".
 pub(super) const NOTHING_BETWEEN: (u32, u32) = (u32::MAX, u32::MAX);
 
 impl Metrics {
-    /// A session's path works: its outage, if it was in one, is over.
+    /// A session's path works: its outage, if any, is over.
     pub(super) fn usable_again(&mut self, now: Timestamp, session: u32) {
         self.add_up(now);
         let life = &mut self.lives[session as usize];
@@ -34,7 +34,7 @@ impl Metrics {
         }
     }
 
-    /// A session's path is dead, and its client does not know. `fault` did it, if one did.
+    /// A session's path is dead, and its client has not noticed. `fault` is the cause, if a fault is.
     pub(super) fn died(&mut self, now: Timestamp, session: u32, fault: Option<u16>, revivable: bool) {
         self.unusable(now, session);
         let life = &mut self.lives[session as usize];
@@ -44,7 +44,7 @@ impl Metrics {
         self.blame(now, session, fault);
     }
 
-    /// What took a session down.
+    /// The cause of a session's outage.
     fn blame(&mut self, now: Timestamp, session: u32, fault: Option<u16>) {
         let Some(fault) = fault else { return };
         let outage = self.outages.of(session, self.lives.len());
@@ -53,7 +53,7 @@ impl Metrics {
         self.faults[fault as usize].took_down(now, first);
     }
 
-    /// A session is not usable from now on; its outage begins unless it already had.
+    /// A session is not usable from now on; its outage begins unless it has begun.
     pub(super) fn unusable(&mut self, now: Timestamp, session: u32) {
         self.add_up(now);
         let outage = self.outages.of(session, self.lives.len());
@@ -72,7 +72,7 @@ impl Metrics {
         }
     }
 
-    /// The partition that lies in a session's path, if one does.
+    /// The partition that cuts a session's path, if any.
     pub(super) fn parted_by(&self, session: u32) -> Option<u16> {
         let cut = |(side, server, _): &&(Side, u32, u16)| self.goes_over(session, *side, *server);
         self.parted.iter().find(cut).map(|parted| parted.2)
@@ -89,7 +89,7 @@ impl Metrics {
         u32::from(self.lives[session as usize].server) == server || self.between(session) == Some(server)
     }
 
-    /// Whether a session's path leads from this side to this server.
+    /// Whether a session's path goes from this side to this server.
     fn goes_over(&self, session: u32, side: Side, server: u32) -> bool {
         let life = &self.lives[session as usize];
         let balancer = self.between(session);
@@ -99,7 +99,7 @@ impl Metrics {
         }
     }
 
-    /// A balancer or a proxy passes a session's next connection on.
+    /// A balancer or a proxy forwards a session's next connection.
     pub(super) fn passed_on(&mut self, session: u32, balancer: u32, server: u32) {
         // What servers open for themselves is no session's.
         if session & SERVER != 0 {
@@ -111,7 +111,7 @@ impl Metrics {
         self.through[session as usize] = (balancer, server);
     }
 
-    /// The server that answers a session which means to be open at this one: that behind it, if this is a balancer.
+    /// The server that answers a session of this one: the one behind it, if this is a balancer.
     pub(super) fn behind(&self, session: u32, dialled: u32) -> u32 {
         match self.through.get(session as usize) {
             Some((balancer, server)) if *balancer == dialled => *server,
@@ -119,7 +119,7 @@ impl Metrics {
         }
     }
 
-    /// Why the server that a session is open at, or what is before it, is down: as [`ServerAccount::why_down`].
+    /// Why a session's server, or the balancer or proxy in front of it, is down: as [`ServerAccount::why_down`].
     ///
     /// [`ServerAccount::why_down`]: super::super::servers::ServerAccount::why_down
     pub(super) fn why_down(&self, session: u32) -> Option<(Option<u16>, bool)> {
@@ -127,7 +127,7 @@ impl Metrics {
         of(self.lives[session as usize].server.into()).or_else(|| self.between(session).and_then(of))
     }
 
-    /// A session whose path may be whole again goes on, if its client has not noticed and nothing else is in the way.
+    /// Ends the outage of a session whose path may work again, if its client has not noticed and there is no other cause.
     fn goes_on(&mut self, now: Timestamp, session: u32) {
         let waits = self.lives[session as usize].path == Path::Dead { revivable: true };
         if waits && self.why_down(session).is_none() && self.parted_by(session).is_none() {
@@ -135,14 +135,14 @@ impl Metrics {
         }
     }
 
-    /// A dead path goes on before its client noticed.
+    /// A dead path works again before its client has noticed.
     fn revived(&mut self, now: Timestamp, session: u32) {
         let died = self.lives[session as usize].connected;
         self.unnoticed -= u64::from(self.window.contains(died));
         self.usable_again(now, session);
     }
 
-    /// What a process does by itself.
+    /// Events of a process itself.
     #[inline]
     pub(super) fn server(&mut self, now: Timestamp, server: u32, event: server::Event) {
         match event {
@@ -168,7 +168,7 @@ impl Metrics {
         }
     }
 
-    /// The paths through a server are dead: because of a fault, or because its process pauses.
+    /// The paths through a server are dead: by a fault, or by a pause of its process.
     #[cold]
     fn goes_down(&mut self, now: Timestamp, server: u32, fault: Option<u16>, revives: bool) {
         let account = &mut self.servers[server as usize];
@@ -199,7 +199,7 @@ impl Metrics {
         }
     }
 
-    /// What kept a server from going on is over. Whose client has not noticed goes on, unless something else is in the way.
+    /// A server continues. Sessions whose client has not noticed continue, unless there is another cause.
     #[cold]
     fn comes_back(&mut self, now: Timestamp, server: u32) {
         if self.servers[server as usize].why_down().is_some() {

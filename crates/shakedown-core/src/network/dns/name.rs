@@ -6,15 +6,15 @@ use crate::network::health::{Health, Verdict};
 use crate::rng::{Identity, Purpose, Sampler, Seed};
 use crate::time::{Nanos, Timestamp};
 
-/// What happens to a name's records.
+/// Events of a name's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A server's record is in the table from now on.
+    /// A server's record was added.
     Listed {
         /// The server's number.
         server: u32,
     },
-    /// A server's record is no longer in the table.
+    /// A server's record was removed.
     Withdrawn {
         /// The server's number.
         server: u32,
@@ -23,8 +23,8 @@ pub enum Event {
 
 /// A name with its servers looked up.
 ///
-/// A resolver in front of it is asked by many clients beside those of the scenario: it asks anew as soon as its answer
-/// is out of date, whenever that is. So it needs no memory here: when it asked last follows from its phase.
+/// Its resolvers serve many clients outside the scenario, so each queries again as soon as its answer
+/// has expired. So they need no state: the time of the last query follows from the phase.
 #[derive(Debug)]
 pub struct Name {
     number: u64,
@@ -36,20 +36,20 @@ pub struct Name {
     health: Option<Health>,
     to: Vec<EndpointId>,
     standby: Vec<EndpointId>,
-    /// What `to` will be, and from when on.
+    /// The changes of `to`, with their times.
     changes: Vec<(Timestamp, Vec<EndpointId>)>,
-    /// Every server that it stands for at some time.
+    /// Every server that it has a record of at some time.
     checked: Vec<(EndpointId, Verdict)>,
     /// The records, and since when.
     history: Vec<(Timestamp, Vec<EndpointId>)>,
-    /// When it did not answer; one that lasts ends never.
+    /// Its outages; a current one ends never.
     outages: Vec<(Timestamp, Timestamp)>,
     /// Answers so far.
     turn: usize,
 }
 
 impl Name {
-    /// The `number`-th name of its scenario; `find` gives the servers of a list of names.
+    /// The name with this index in its scenario; `find` resolves a list of names to servers.
     pub fn new(number: u64, config: &Config, find: impl Fn(&[String]) -> Vec<EndpointId>) -> Name {
         let (to, standby) = (find(&config.to), find(&config.standby));
         let mut changes: Vec<_> =
@@ -78,7 +78,7 @@ impl Name {
         }
     }
 
-    /// When its records are written anew.
+    /// When its records change.
     pub fn changes(&self) -> impl Iterator<Item = Timestamp> {
         self.changes.iter().map(|(at, _)| *at)
     }
@@ -88,7 +88,7 @@ impl Name {
         self.health.as_ref()
     }
 
-    /// Every server that it stands for at some time.
+    /// Every server that it has a record of at some time.
     pub fn servers(&self) -> impl Iterator<Item = EndpointId> {
         self.checked.iter().map(|(server, _)| *server)
     }
@@ -98,7 +98,7 @@ impl Name {
         self.latency.sample(|| seed.draw(client, Purpose::DnsLatency, ordinal))
     }
 
-    /// The change that is planned for now is made.
+    /// Makes the change that is due.
     pub fn change(&mut self, now: Timestamp, event: impl FnMut(Event)) {
         if let Some((_, to)) = self.changes.iter().rev().find(|(at, _)| *at <= now) {
             self.to = to.clone();
@@ -106,7 +106,7 @@ impl Name {
         }
     }
 
-    /// A check of one of its servers has come out.
+    /// The outcome of a check of one of its servers.
     pub fn checked(&mut self, now: Timestamp, server: EndpointId, went_well: bool, event: impl FnMut(Event)) {
         let Some(health) = &self.health else { return };
         let Some((_, verdict)) = self.checked.iter_mut().find(|(other, _)| *other == server) else { return };
@@ -115,8 +115,8 @@ impl Name {
         }
     }
 
-    /// Writes the records that hold from now on: who is up; where nobody is, the standby; where nobody is there either,
-    /// everybody, as a guess is better than no answer.
+    /// Writes the current records: the servers that are up; if none is, the standby; if none is up there either,
+    /// all, because a guess is better than no answer.
     fn write(&mut self, now: Timestamp, mut event: impl FnMut(Event)) {
         let is_up =
             |server: &EndpointId| self.checked.iter().any(|(other, verdict)| other == server && verdict.is_up());
@@ -136,19 +136,19 @@ impl Name {
         self.history.push((now, records));
     }
 
-    /// The table answers nobody from now on.
+    /// An outage begins.
     pub fn fail(&mut self, now: Timestamp) {
         self.outages.push((now, Timestamp::NEVER));
     }
 
-    /// The table answers again.
+    /// The outage is over.
     pub fn heal(&mut self, now: Timestamp) {
         if let Some(outage) = self.outages.last_mut() {
             outage.1 = now;
         }
     }
 
-    /// What the resolver of a client's host answers now, and how long that may be kept; nothing while it has no answer.
+    /// The answer of a client host's resolver now, and its remaining TTL; none while the resolver has no answer.
     /// `client` and `ordinal` key the order of the addresses.
     pub fn answer(
         &mut self,
@@ -173,7 +173,7 @@ impl Name {
         Some(until.since(now))
     }
 
-    /// When the resolver of a host asked for what it has now, and when that is out of date.
+    /// The time of the last query of a host's resolver, and of its expiry.
     fn cached(&self, seed: Seed, host: Identity, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let resolver = match self.resolvers {
             None | Some(0) => host,
@@ -197,8 +197,8 @@ impl Name {
     }
 }
 
-/// When a resolver asked last, and when its answer is out of date: it asks every `ttl`, and where nobody answers then,
-/// as soon as somebody does. It first asked up to a `ttl` before the run, at `phase` - `ttl`.
+/// The times of a resolver's last query and of its expiry: it queries every `ttl`, and after an outage as soon as that
+/// ends. Its first query was up to a `ttl` before the run, at `phase` - `ttl`.
 fn last_asked(
     phase: u64,
     ttl: Nanos,
