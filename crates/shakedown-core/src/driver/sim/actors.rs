@@ -2,15 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
 
-use super::connection::{ClientEnd, Connection, ServerEnd, Who};
-use super::queue::Handle;
-use super::{GroupSlot, Held, Item, NONE, ServerSlot, SessionSlot, Simulation};
+use super::tcp::NONE;
+use super::tcp::connection::{ClientEnd, Connection, Peer, ServerEnd};
+use super::tcp::queue::Handle;
+use super::{GroupSlot, Held, Item, ServerSlot, SessionSlot, Simulation};
 use crate::client::{self, Session};
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
-use crate::network::{self, Process};
+use crate::network::{self, Process, Way};
 use crate::server::{self, Server};
 
 use crate::time::Timestamp;
@@ -34,6 +36,7 @@ impl Simulation {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;
+        self.tcp.peers.add_session(group as u16, machine.index());
         self.sessions.push(SessionSlot { machine, wake: Handle::NONE, connection: NONE });
         if self.external.is_some() && self.arrives_outside(session) {
             return;
@@ -46,7 +49,7 @@ impl Simulation {
         let machine = &self.sessions[session as usize].machine;
         let arrivals = &self.groups[usize::from(machine.group())].arrivals;
         if let Some(think) = arrivals.think(machine.index(), machine.connections()) {
-            self.queue.push(self.now + think, Item::Restart { session });
+            self.tcp.queue.push(self.tcp.now + think, Item::Restart { session });
         }
     }
 
@@ -58,7 +61,7 @@ impl Simulation {
         let slot = &mut self.sessions[session as usize];
         slot.wake = Handle::NONE;
         let due = slot.machine.due();
-        if due > self.now {
+        if due > self.tcp.now {
             return self.wake_session_at(session, due);
         }
         self.session_input(session, Input::Wake);
@@ -76,13 +79,13 @@ impl Simulation {
         let names = names.get_mut(slot.machine.index() as usize);
         let directory = &self.directory;
         let mut cx = client::Context { seed: self.seed, group: plan, directory, host, names, slot: session };
-        slot.machine.handle(&mut cx, self.now, input, &mut out);
+        slot.machine.handle(&mut cx, self.tcp.now, input, &mut out);
         let mut sent = 0;
         let mut admitted = NONE;
         let client::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
-                Output::Event(kind) => self.record(Kind::Session(session, kind)),
+                Output::Event(kind) => self.tcp.record(Kind::Session(session, kind)),
                 Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
                 Output::Resolve(c, name) => self.look_up(session, c, name),
                 Output::Transmit(c, len) => {
@@ -104,28 +107,43 @@ impl Simulation {
         }
     }
 
+    /// Sends what a caller says over its connection, unless that is closed.
+    fn send_to_server(&mut self, connection: Option<u32>, bytes: &mut Vec<u8>, part: Range<usize>) {
+        if let Some(connection) = connection {
+            self.send_bytes(connection, Way::ToServer, bytes, part);
+        }
+    }
+
+    fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+        if self.tcp.connections[connection].is_stream() {
+            self.send_on_stream(connection, way, &bytes[part]);
+        } else {
+            self.tcp.send_bytes(connection, way, bytes, part);
+        }
+    }
+
     fn wake_session_at(&mut self, session: u32, at: Timestamp) {
         let slot = &mut self.sessions[session as usize];
         if slot.wake != Handle::NONE {
             // One that moves a little later stays where it is, and is put off when it comes: nearly all are timeouts,
             // which are cancelled before that.
-            let pending = self.queue.time(slot.wake);
-            if at >= pending && at.since(pending).0 <= pending.since(self.now).0 / 8 {
+            let pending = self.tcp.queue.time(slot.wake);
+            if at >= pending && at.since(pending).0 <= pending.since(self.tcp.now).0 / 8 {
                 return;
             }
-            self.queue.cancel(slot.wake);
+            self.tcp.queue.cancel(slot.wake);
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
             // What should have been earlier is due now: an answer may come later than what follows it was planned.
-            at => self.queue.push(at.max(self.now), Item::SessionWake { session }),
+            at => self.tcp.queue.push(at.max(self.tcp.now), Item::SessionWake { session }),
         };
     }
 
     pub(super) fn wake_server(&mut self, server: u32) {
         let slot = &mut self.servers[server as usize];
         slot.wake = Handle::NONE;
-        if slot.host.process() == Process::Hung {
+        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             slot.held.push(Held::Wake);
             return;
         }
@@ -151,13 +169,13 @@ impl Simulation {
         let plan = &self.plans[*group];
         let endpoint = EndpointId(server);
         let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
-        act(machine, &cx, self.now, &mut out);
+        act(machine, &cx, self.tcp.now, &mut out);
         let mut sent = 0;
         let server::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
                 Output::Event(kind) => {
-                    self.record(Kind::Server(server, kind));
+                    self.tcp.record(Kind::Server(server, kind));
                     match kind {
                         server::Event::GoingAway { connection, .. } => self.drained(server, connection),
                         server::Event::Forwarded { connection, to } => self.passed(server, connection, to),
@@ -169,7 +187,10 @@ impl Simulation {
                     let from = sent;
                     sent += len as usize;
                     match c.as_own() {
-                        None => self.send_to_client(server, c, bytes, from..sent),
+                        None => {
+                            let connection = self.servers[server as usize].accepted[c.0 as usize];
+                            self.send_bytes(connection, Way::ToClient, bytes, from..sent);
+                        }
                         Some(_) => self.send_to_server(self.opened_by(server, c), bytes, from..sent),
                     }
                 }
@@ -193,25 +214,25 @@ impl Simulation {
     fn drained(&mut self, server: u32, number: u32) {
         let slot = &self.servers[server as usize];
         let fault = slot.drained_by;
-        let mut entry = &self.connections[slot.accepted[number as usize]];
+        let mut entry = &self.tcp.connections[slot.accepted[number as usize]];
         // Through a balancer that terminates, the session is at the other end of the connection before.
-        if let Who::Server(balancer) = entry.caller.who() {
+        if let Peer::Server(balancer) = entry.caller.who() {
             let balancer = &self.servers[balancer as usize];
             let Some(before) = balancer.machine.accepted_for(ConnectionId(entry.client_number)) else { return };
-            entry = &self.connections[balancer.accepted[before.0 as usize]];
+            entry = &self.tcp.connections[balancer.accepted[before.0 as usize]];
         }
-        if let (ClientEnd::Open, Who::Session(session)) = (entry.client, entry.caller.who()) {
+        if let (ClientEnd::Open, Peer::Session(session)) = (entry.client, entry.caller.who()) {
             let kind = match fault {
                 Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
                 None => Kind::Server(server, server::Event::SentAway { session }),
             };
-            self.record(kind);
+            self.tcp.record(kind);
         }
     }
 
     /// A process is there from the run's beginning on, unless a fault was earlier.
     pub(super) fn start_server(&mut self, server: u32) {
-        if self.servers[server as usize].host.process() != Process::Dead {
+        if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
             self.ask(server, Held::Start);
         }
     }
@@ -220,37 +241,37 @@ impl Simulation {
     #[cold]
     fn passed(&mut self, balancer: u32, number: u32, to: u32) {
         let connection = self.servers[balancer as usize].accepted[number as usize];
-        if self.external.is_some() && self.is_of_external_caller(connection) {
+        if self.tcp.is_strangers(connection) {
             // It is no session's of the scenario.
             return;
         }
-        let session = self.connections[connection].caller.code();
-        self.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
+        let session = self.tcp.connections[connection].caller.code();
+        self.tcp.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
     }
 
     fn wake_server_at(&mut self, server: u32, at: Timestamp) {
         let slot = &mut self.servers[server as usize];
         if slot.wake != Handle::NONE {
-            self.queue.cancel(slot.wake);
+            self.tcp.queue.cancel(slot.wake);
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
-            at => self.queue.push(at.max(self.now), Item::ServerWake { server }),
+            at => self.tcp.queue.push(at.max(self.tcp.now), Item::ServerWake { server }),
         };
     }
 
     /// The process accepts a connection, and is to be told: under this number, from this client.
     pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
         let c = self.number_at_server(connection);
-        self.await_hello(connection, self.connections[connection].server);
-        let identity = self.identity_of(connection);
+        self.await_hello(connection, self.tcp.connections[connection].server);
+        let identity = self.tcp.identity_of(connection);
         self.say_address(connection);
         Input::Accepted(c, identity)
     }
 
     /// A server gets a number for a connection, or a stream.
     pub(super) fn number_at_server(&mut self, connection: u32) -> ConnectionId {
-        let entry = &mut self.connections[connection];
+        let entry = &mut self.tcp.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
         let number = slot.free.pop().unwrap_or(slot.accepted.len() as u32);
         match slot.accepted.get_mut(number as usize) {
@@ -264,9 +285,9 @@ impl Simulation {
 
     /// Tells a server where a connection, or a stream, comes from, if it needs to know.
     pub(super) fn say_address(&mut self, connection: u32) {
-        let Connection { server, server_number, .. } = self.connections[connection];
+        let Connection { server, server_number, .. } = self.tcp.connections[connection];
         if self.plans[self.servers[server as usize].group].asks_for_addresses() {
-            let address = self.address_of(connection);
+            let address = self.tcp.address_of(connection);
             self.servers[server as usize].machine.comes_from(ConnectionId(server_number), address);
         }
     }
@@ -276,29 +297,18 @@ impl Simulation {
         let mut reports = std::mem::take(&mut self.reports);
         reports.clear();
         reports.extend(
-            self.servers
+            self.tcp
+                .hosts
                 .iter()
-                .map(|peer| (peer.host.process() == Process::Running).then(|| peer.machine.connections())),
+                .zip(&self.servers)
+                .map(|(host, peer)| (host.kernel.process() == Process::Running).then(|| peer.machine.connections())),
         );
-        if self.servers[server as usize].host.process() == Process::Running {
+        if self.tcp.hosts[server as usize].kernel.process() == Process::Running {
             self.server_input(server, Input::Peers(&reports));
         }
         self.reports = reports;
         if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {
-            self.queue.push(self.now + every, Item::Report { server });
+            self.tcp.queue.push(self.tcp.now + every, Item::Report { server });
         }
-    }
-
-    /// A session's connection in the slab, unless its end is closed.
-    pub(super) fn connection_of(&self, session: u32, c: ConnectionId) -> Option<u32> {
-        let mut connection = self.sessions[session as usize].connection;
-        while connection != NONE {
-            let entry = &self.connections[connection];
-            if entry.client_number == c.0 {
-                return (entry.client != ClientEnd::Closed).then_some(connection);
-            }
-            connection = entry.older;
-        }
-        None
     }
 }

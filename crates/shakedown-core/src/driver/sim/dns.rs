@@ -26,7 +26,7 @@ pub(super) struct Dns {
 struct Check {
     name: u16,
     server: EndpointId,
-    /// Who checks.
+    /// Peer checks.
     checker: Identity,
 }
 
@@ -64,11 +64,11 @@ impl Simulation {
     pub(super) fn schedule_names(&mut self) {
         for (number, name) in (0..).zip(&self.dns.names) {
             for at in name.changes() {
-                self.queue.push(at, Item::RecordsChange { name: number });
+                self.tcp.queue.push(at, Item::RecordsChange { name: number });
             }
         }
         for check in 0..self.dns.checks.len() as u32 {
-            self.queue.push(Timestamp::ZERO, Item::Check { check });
+            self.tcp.queue.push(Timestamp::ZERO, Item::Check { check });
         }
     }
 
@@ -78,17 +78,17 @@ impl Simulation {
         let number = name.0 - self.dns.first;
         let latency = self.dns.names[number as usize].latency(self.seed, self.client(session), u64::from(c.0));
         let item = Item::Answer { name: number as u16, session, connection: c.0 };
-        self.queue.push(self.now + latency, item);
+        self.tcp.queue.push(self.tcp.now + latency, item);
     }
 
     /// The resolver's answer is there. Where it has none, nothing is: the session stops waiting by itself.
     #[cold]
     pub(super) fn answer(&mut self, name: u16, session: u32, connection: u32) {
         let slot = &self.sessions[session as usize];
-        let host = self.groups[usize::from(slot.machine.group())].host_of(slot.machine.index());
+        let host = self.tcp.peers.groups[usize::from(slot.machine.group())].host_of(slot.machine.index());
         let client = (self.client(session), u64::from(connection));
         let mut addresses = std::mem::take(&mut self.dns.addresses);
-        let ttl = self.dns.names[usize::from(name)].answer(self.seed, host, client, self.now, &mut addresses);
+        let ttl = self.dns.names[usize::from(name)].answer(self.seed, host, client, self.tcp.now, &mut addresses);
         if let Some(ttl) = ttl {
             self.session_input(session, Input::Resolved(ConnectionId(connection), &addresses, ttl));
         }
@@ -103,13 +103,13 @@ impl Simulation {
     /// Somebody writes other records.
     pub(super) fn records_change(&mut self, name: u16) {
         let mut events = Vec::new();
-        self.dns.names[usize::from(name)].change(self.now, |event| events.push(event));
+        self.dns.names[usize::from(name)].change(self.tcp.now, |event| events.push(event));
         self.record_changes(name, events);
     }
 
     fn record_changes(&mut self, name: u16, events: Vec<Event>) {
         for event in events {
-            self.record(Kind::Dns(name, event));
+            self.tcp.record(Kind::Dns(name, event));
         }
     }
 
@@ -119,11 +119,11 @@ impl Simulation {
         let Some(health) = self.dns.names[usize::from(name)].health() else { return };
         let (every, timeout) = (health.every, health.timeout);
         let way = self.way_of_check(check, Way::ToServer);
-        self.queue.push(self.now + every, Item::Check { check });
+        self.tcp.queue.push(self.tcp.now + every, Item::Check { check });
         if way > timeout {
-            self.queue.push(self.now + timeout, Item::CheckEnds { check, went_well: false });
+            self.tcp.queue.push(self.tcp.now + timeout, Item::CheckEnds { check, went_well: false });
         } else {
-            self.queue.push(self.now + way, Item::CheckArrives { check });
+            self.tcp.queue.push(self.tcp.now + way, Item::CheckArrives { check });
         }
     }
 
@@ -131,27 +131,27 @@ impl Simulation {
     pub(super) fn check_arrives(&mut self, check: u32) {
         let Check { name, server, .. } = self.dns.checks[check as usize];
         let Some(health) = self.dns.names[usize::from(name)].health() else { return };
-        let sent = self.now - self.way_of_check(check, Way::ToServer);
-        let answered = self.now + self.way_of_check(check, Way::ToClient);
+        let sent = self.tcp.now - self.way_of_check(check, Way::ToServer);
+        let answered = self.tcp.now + self.way_of_check(check, Way::ToClient);
         let expires = sent + health.timeout;
-        let (at, went_well) = match self.servers[server.0 as usize].host.syn() {
+        let (at, went_well) = match self.tcp.hosts[server.0 as usize].kernel.syn() {
             SynAnswer::Accepted => (answered, answered <= expires),
             SynAnswer::Refused | SynAnswer::Overflowed => (answered, false),
             SynAnswer::BacklogFull | SynAnswer::Unanswered => (Timestamp::NEVER, false),
         };
-        self.queue.push(at.min(expires), Item::CheckEnds { check, went_well });
+        self.tcp.queue.push(at.min(expires), Item::CheckEnds { check, went_well });
     }
 
     pub(super) fn check_ends(&mut self, check: u32, went_well: bool) {
         let Check { name, server, .. } = self.dns.checks[check as usize];
         let mut events = Vec::new();
-        self.dns.names[usize::from(name)].checked(self.now, server, went_well, |event| events.push(event));
+        self.dns.names[usize::from(name)].checked(self.tcp.now, server, went_well, |event| events.push(event));
         self.record_changes(name, events);
     }
 
     fn way_of_check(&self, check: u32, way: Way) -> Nanos {
         let Check { server, checker, .. } = self.dns.checks[check as usize];
         // The first route is the one that no link is about.
-        self.links.one_way(0, way, checker, self.servers[server.0 as usize].identity)
+        self.tcp.links.one_way(0, way, checker, self.tcp.hosts[server.0 as usize].identity)
     }
 }

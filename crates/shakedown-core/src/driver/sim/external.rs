@@ -7,8 +7,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
-use super::{Held, Item, NONE, ServerSlot, Simulation};
+use super::tcp::NONE;
+use super::tcp::connection::{ClientEnd, Connection, PeerId, ServerEnd};
+use super::tcp::peers::{ServerHost, Strangers};
+use super::{Held, Item, ServerSlot, Simulation};
 use crate::client;
 use crate::event::Kind;
 use crate::fault;
@@ -92,27 +94,33 @@ impl Simulation {
         let mut simulation = Simulation::new(scenario);
         for server in &servers {
             // Its answer to a SYN is never known beforehand.
-            simulation.servers[*server as usize].quiet_until = Timestamp::ZERO;
+            let host = &mut simulation.tcp.hosts[*server as usize];
+            (host.quiet_until, host.is_external) = (Timestamp::ZERO, true);
         }
         let caller = simulation.servers.len() as u32;
         simulation.servers.push(ServerSlot {
             machine: Server::default(),
-            host: Host::new(0, Overflow::Drop),
             group: 0,
-            identity: Identity::group("strangers"),
             wake: super::Handle::NONE,
             free: Vec::new(),
             accepted: Vec::new(),
             opened: BTreeMap::new(),
             held: Vec::new(),
             drained_by: None,
-            quiet_until: Timestamp::ZERO,
             pauses: None,
         });
+        simulation.tcp.hosts.push(ServerHost {
+            kernel: Host::new(0, Overflow::Drop),
+            identity: Identity::group("strangers"),
+            is_relay: false,
+            is_external: false,
+            quiet_until: Timestamp::ZERO,
+        });
+        simulation.tcp.strangers = Some(Strangers { host: caller, addresses: BTreeMap::new() });
         let (connections, ids, effects) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let external = External { groups, servers, caller, connections, ids, used: 0, opened: 0, effects };
         simulation.external = Some(Box::new(external));
-        simulation.exceptional = true;
+        simulation.tcp.exceptional = true;
         simulation
     }
 
@@ -122,19 +130,19 @@ impl Simulation {
         let until = until.min(self.end);
         loop {
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
-            match self.queue.pop(arrival.min(Timestamp(until.0.saturating_sub(1)))) {
+            match self.tcp.queue.pop(arrival.min(Timestamp(until.0.saturating_sub(1)))) {
                 Some((at, item)) => {
-                    self.now = at;
+                    self.tcp.now = at;
                     self.happen(item);
                 }
                 None if arrival < until => {
-                    self.now = arrival;
+                    self.tcp.now = arrival;
                     self.arrive();
                 }
                 None => break,
             }
         }
-        self.now = until;
+        self.tcp.now = until;
     }
 
     /// What the driver is to do since it asked last, in order.
@@ -144,24 +152,24 @@ impl Simulation {
 
     /// What a server's host would answer to a SYN.
     pub fn syn_answer(&self, server: u32) -> SynAnswer {
-        self.servers[server as usize].host.syn()
+        self.tcp.hosts[server as usize].kernel.syn()
     }
 
     /// How often and when SYNs are repeated.
     pub fn syn_schedule(&self) -> &SynSchedule {
-        &self.syn_schedule
+        &self.tcp.syn_schedule
     }
 
     /// Whether a partition lies between a client group and a server.
     pub fn is_partitioned(&self, group: u16, server: u32) -> bool {
-        let between = |fault: &u32| self.faults[*fault as usize].between(fault::Side::Clients(group), server);
-        self.partitions.iter().any(|fault| between(fault).is_some())
+        let between = |fault: &u32| self.tcp.faults[*fault as usize].between(fault::Side::Clients(group), server);
+        self.tcp.partitions.iter().any(|fault| between(fault).is_some())
     }
 
     /// One-way latency from a host of a client group to a server.
     pub fn external_one_way(&self, group: u16, host: Identity, server: u32) -> Nanos {
-        let route = self.links.route(group, server);
-        self.links.one_way(route, Way::ToServer, host, self.servers[server as usize].identity)
+        let route = self.tcp.links.route(group, server);
+        self.tcp.links.one_way(route, Way::ToServer, host, self.tcp.hosts[server as usize].identity)
     }
 
     /// A program has connected to a server of the scenario, over a network of its driver's, from this address. `None`
@@ -173,17 +181,16 @@ impl Simulation {
         let external = self.external.as_mut()?;
         external.opened += 1;
         let (caller, number) = (external.caller, ConnectionId::own(external.opened).0);
-        let mut entry = Connection::new(self.now, 0, Nanos::ZERO, Caller::server(caller), number, server, NONE);
-        entry.came_up(self.now);
+        self.forget_released();
+        let mut entry = Connection::new(self.tcp.now, 0, Nanos::ZERO, PeerId::server(caller), number, server, NONE);
+        entry.came_up(self.tcp.now);
         entry.server_end = ServerEnd::HalfOpen;
-        let connection = self.connections.insert(entry);
+        let connection = self.tcp.connections.insert(entry);
         self.tls.forget(connection);
         self.servers[caller as usize].opened.insert(number, connection);
         let id = self.number_external(Entry { connection, at_server: false, answered: true, ended: false, address });
-        let slot = &mut self.servers[server as usize];
-        if slot.host.process() == Process::Hung {
-            slot.host.enqueue();
-            self.connections[connection].server_end = ServerEnd::Queued;
+        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+            self.tcp.enqueue(connection);
         } else {
             let accepted = self.accept(connection);
             self.server_input(server, accepted);
@@ -196,7 +203,7 @@ impl Simulation {
         let Some(entry) = self.external.as_mut().and_then(|external| external.connections.get_mut(&id)) else { return };
         let connection = entry.connection;
         entry.answered = accepted;
-        let Connection { caller, server, client, .. } = self.connections[connection];
+        let Connection { caller, server, client, .. } = self.tcp.connections[connection];
         let gave_up = client == ClientEnd::Closed;
         if accepted {
             self.number_at_server(connection);
@@ -204,7 +211,7 @@ impl Simulation {
                 self.effect(Effect::Ended { id, reset: true });
                 return self.forget_external(id, ServerEnd::Closed);
             }
-            return self.send_answer(connection, Item::SynAck { connection, caller });
+            return self.tcp.send_answer(connection, Item::SynAck { connection, caller });
         }
         if !gave_up {
             self.refuse(connection, server);
@@ -215,30 +222,26 @@ impl Simulation {
     /// A program says something.
     pub fn external_sends(&mut self, id: ExternalId, bytes: &[u8]) {
         let Some(&Entry { connection, at_server, .. }) = self.entry(id) else { return };
-        let segment = self.segments.reuse();
-        self.segments[segment].clear();
-        self.segments[segment].extend_from_slice(bytes);
-        let caller = self.connections[connection].caller;
-        let (way, item) = match at_server {
-            true => (Way::ToClient, Item::ToClient { connection, caller, segment }),
-            false => (Way::ToServer, Item::ToServer { connection, segment }),
-        };
-        self.send(connection, way, item, bytes.len());
+        let segment = self.tcp.segments.reuse();
+        self.tcp.segments[segment].clear();
+        self.tcp.segments[segment].extend_from_slice(bytes);
+        let way = if at_server { Way::ToClient } else { Way::ToServer };
+        self.tcp.send_segment(connection, way, segment, bytes.len());
     }
 
     /// A program ends its end of a connection.
     pub fn external_ends(&mut self, id: ExternalId, end: ExternalEnd) {
         let Some(entry) = self.external.as_mut().and_then(|external| external.connections.get_mut(&id)) else { return };
         let (Entry { connection, at_server, .. }, ended) = (*entry, std::mem::replace(&mut entry.ended, true));
-        let Connection { client, server_end, .. } = self.connections[connection];
+        let Connection { client, server_end, .. } = self.tcp.connections[connection];
         let reset = end == ExternalEnd::Reset;
         let peer_listens = match at_server {
             true => client != ClientEnd::Closed,
             false => !matches!(server_end, ServerEnd::Closed | ServerEnd::Gone),
         };
         match (peer_listens && !ended, at_server) {
-            (true, true) => self.cut(connection, reset),
-            (true, false) => self.end_toward_server(connection, reset),
+            (true, true) => self.tcp.cut(connection, reset),
+            (true, false) => self.tcp.end_toward_server(connection, reset),
             (false, _) => {}
         }
         if end != ExternalEnd::Fin {
@@ -257,11 +260,14 @@ impl Simulation {
     }
 
     fn number_external(&mut self, entry: Entry) -> ExternalId {
-        self.connections[entry.connection].in_flight += 1;
+        self.tcp.connections[entry.connection].in_flight += 1;
         let external = self.external.as_mut().expect("only called where there are external parties");
         external.used += 1;
         let id = ExternalId(external.used);
         external.ids.insert(entry.connection, id);
+        if let Some(strangers) = self.tcp.strangers.as_mut().filter(|_| !entry.at_server) {
+            strangers.addresses.insert(entry.connection, entry.address);
+        }
         external.connections.insert(id, entry);
         id
     }
@@ -271,7 +277,7 @@ impl Simulation {
         let Some(external) = &mut self.external else { return };
         let Some(Entry { connection, at_server, answered, .. }) = external.connections.remove(&id) else { return };
         external.ids.remove(&connection);
-        let entry = &mut self.connections[connection];
+        let entry = &mut self.tcp.connections[connection];
         if at_server {
             entry.server_end = end;
             if answered {
@@ -279,14 +285,17 @@ impl Simulation {
             }
         } else {
             entry.client = ClientEnd::Closed;
+            if let Some(strangers) = &mut self.tcp.strangers {
+                strangers.addresses.remove(&connection);
+            }
         }
-        self.landed(connection);
+        self.tcp.landed(connection);
     }
 
     fn refuse(&mut self, connection: u32, server: u32) {
-        let session = self.connections[connection].caller.code();
-        self.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
-        self.send_answer(connection, Item::SynRefused { connection });
+        let session = self.tcp.connections[connection].caller.code();
+        self.tcp.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
+        self.tcp.send_answer(connection, Item::SynRefused { connection });
     }
 
     /// Whether a program plays a server, or is in its place as one that opens connections.
@@ -294,23 +303,6 @@ impl Simulation {
     pub(super) fn is_external(&self, server: u32) -> bool {
         let is_meant = |external: &External| external.caller == server || external.servers.contains(&server);
         self.external.as_deref().is_some_and(is_meant)
-    }
-
-    /// Whether a program opened a connection: what it takes the driver's own network carries.
-    #[cold]
-    pub(super) fn is_of_external_caller(&self, connection: u32) -> bool {
-        let caller = self.external.as_ref().map(|external| Who::Server(external.caller));
-        caller == Some(self.connections[connection].caller.who())
-    }
-
-    /// What is drawn for a connection that a program opened is keyed by this, and the address that it comes from.
-    pub(super) fn external_identity(&self, connection: u32) -> [Identity; 2] {
-        let number = self.connections[connection].client_number;
-        let number = ConnectionId(number).as_own().unwrap_or_default();
-        let external = self.external.as_ref();
-        let id = external.and_then(|external| external.ids.get(&connection));
-        let identity = Identity::group("strangers").nth(number.into());
-        [identity, id.and_then(|id| self.entry(*id)).map_or(identity, |entry| entry.address)]
     }
 
     /// A session has arrived. True where a program plays it.
@@ -321,22 +313,29 @@ impl Simulation {
         if self.external.as_ref().is_none_or(|external| !external.groups.contains(&group)) {
             return false;
         }
-        self.record(Kind::Session(session, client::Event::Scheduled { group, index }));
+        self.tcp.record(Kind::Session(session, client::Event::Scheduled { group, index }));
         self.effect(Effect::Arrived { group, index, session });
         true
     }
 
-    /// A SYN is at an external server's host, which would take it: its program is asked, once.
+    /// SYNs are at external servers' hosts, which would take them.
     #[cold]
-    pub(super) fn dial_external(&mut self, connection: u32) {
-        let Connection { caller, server, .. } = self.connections[connection];
+    pub(super) fn dial_all(&mut self) {
+        for connection in std::mem::take(&mut self.tcp.dialled) {
+            self.dial_external(connection);
+        }
+    }
+
+    /// The program of an external server is asked, once.
+    fn dial_external(&mut self, connection: u32) {
+        let Connection { caller, server, .. } = self.tcp.connections[connection];
         let id = self.external.as_ref().and_then(|external| external.ids.get(&connection)).copied();
         match id.and_then(|id| self.entry(id)) {
             // Its first answer was lost.
-            Some(entry) if entry.answered => self.send_answer(connection, Item::SynAck { connection, caller }),
+            Some(entry) if entry.answered => self.tcp.send_answer(connection, Item::SynAck { connection, caller }),
             Some(_) => {}
             None => {
-                let address = self.address_of(connection);
+                let address = self.tcp.address_of(connection);
                 let entry = Entry { connection, at_server: true, answered: false, ended: false, address };
                 let id = self.number_external(entry);
                 self.effect(Effect::Dialled { id, server });
@@ -378,11 +377,11 @@ impl Simulation {
     /// A segment for an external server's process.
     #[cold]
     pub(super) fn external_receives(&mut self, connection: u32, segment: u32) {
-        let Connection { server, server_number, .. } = self.connections[connection];
-        let bytes = std::mem::take(&mut self.segments[segment]);
+        let Connection { server, server_number, .. } = self.tcp.connections[connection];
+        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
         self.external_input(server, Input::Received(ConnectionId(server_number), &bytes));
-        self.segments[segment] = bytes;
-        self.segments.release(segment);
+        self.tcp.segments[segment] = bytes;
+        self.tcp.segments.release(segment);
     }
 
     /// A fault begins or ends at a server.
@@ -391,7 +390,7 @@ impl Simulation {
         if !self.is_external(server) {
             return;
         }
-        let runs = self.servers[server as usize].host.process() == Process::Running;
+        let runs = self.tcp.hosts[server as usize].kernel.process() == Process::Running;
         match kind {
             fault::Kind::Hang | fault::Kind::Pause if begins || runs => {
                 self.effect(Effect::Hung { server, hung: begins });
@@ -415,38 +414,38 @@ impl Simulation {
     pub(super) fn lose_external(&mut self, server: u32, kernel_lives: bool) {
         let slot = &mut self.servers[server as usize];
         match kernel_lives {
-            true => slot.host.crash(),
-            false => slot.host.power_off(),
+            true => self.tcp.hosts[server as usize].kernel.crash(),
+            false => self.tcp.hosts[server as usize].kernel.power_off(),
         }
         let mut unread = BTreeSet::new();
         for item in std::mem::take(&mut slot.held) {
             match item {
                 Held::Segment { connection, segment } => {
                     unread.insert(connection);
-                    self.segments.release(segment);
-                    self.landed(connection);
+                    self.tcp.segments.release(segment);
+                    self.tcp.landed(connection);
                 }
-                Held::Fin { connection } => self.landed(connection),
+                Held::Fin { connection } => self.tcp.landed(connection),
                 _ => {}
             }
         }
         let entries: Vec<(ExternalId, Entry)> =
             self.external.iter().flat_map(|external| &external.connections).map(|(id, entry)| (*id, *entry)).collect();
         for (id, Entry { connection, at_server, answered, .. }) in entries {
-            let Connection { client, caller, server: of, .. } = self.connections[connection];
+            let Connection { client, caller, server: of, .. } = self.tcp.connections[connection];
             if !at_server || of != server || answered && kernel_lives && !unread.contains(&connection) {
                 continue;
             }
             let waits = client != ClientEnd::Closed;
             match (answered, kernel_lives) {
-                (true, true) if waits => self.cut(connection, true),
+                (true, true) if waits => self.tcp.cut(connection, true),
                 (false, true) if waits => self.refuse(connection, server),
                 (false, false) if waits => {
                     let dropped = Event::SynDropped { session: caller.code(), backlog_full: false };
-                    self.record(Kind::Network(server, dropped));
-                    self.repeat_syn(connection);
+                    self.tcp.record(Kind::Network(server, dropped));
+                    self.tcp.repeat_syn(connection);
                 }
-                (true, false) => self.forget_kept(connection, Way::ToClient),
+                (true, false) => self.tcp.forget_kept(connection, Way::ToClient),
                 _ => {}
             }
             self.effect(Effect::Ended { id, reset: true });

@@ -1,26 +1,25 @@
 //! What faults do to servers and their connections.
 
 use super::calls::News;
-use super::connection::{ClientEnd, ServerEnd, Who};
-use super::queue::Handle;
-use super::relay::Leg;
-use super::stall::Spot;
+use super::tcp::connection::{ClientEnd, Peer, ServerEnd};
+use super::tcp::queue::Handle;
+use super::tcp::relay::Leg;
 use super::{Held, Simulation};
 use crate::event::Kind as EventKind;
 use crate::fault::{Action, Cut, Event, Kind};
 use crate::machine::Input;
-use crate::network::{Process, Way};
+use crate::network::Process;
 use crate::server::Server;
 
 impl Simulation {
     pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
-        let action = self.faults[fault as usize].windows[window as usize].action;
+        let action = self.tcp.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
-        for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.faults[fault as usize].windows[window as usize].servers[target];
-            self.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
+        for target in 0..self.tcp.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.tcp.faults[fault as usize].windows[window as usize].servers[target];
+            self.tcp.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
             if kind == Kind::DnsOutage {
-                self.dns.name(server).fail(self.now);
+                self.dns.name(server).fail(self.tcp.now);
                 continue;
             }
             let slot = &mut self.servers[server as usize];
@@ -29,9 +28,9 @@ impl Simulation {
                 Action::PowerOff => self.lose_process(server, false),
                 Action::DnsOutage | Action::Partition => {}
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
-                Action::Hang | Action::Pause => slot.host.hang(),
+                Action::Hang | Action::Pause => self.tcp.hosts[server as usize].kernel.hang(),
                 Action::Slow { factor } => slot.machine.slow_down(Some(factor)),
-                Action::Backlog { to } => slot.host.set_backlog(to),
+                Action::Backlog { to } => self.tcp.hosts[server as usize].kernel.set_backlog(to),
                 Action::Drain { code, over } => {
                     slot.drained_by = Some(fault as u16);
                     self.ask(server, Held::Drain { code, over });
@@ -42,7 +41,7 @@ impl Simulation {
             }
         }
         if kind == Kind::Partition {
-            self.partitions.push(fault);
+            self.tcp.partitions.push(fault);
             self.parted_outside(fault, true);
             self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
@@ -54,31 +53,31 @@ impl Simulation {
     }
 
     pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
-        let action = self.faults[fault as usize].windows[window as usize].action;
+        let action = self.tcp.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
-        for target in 0..self.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.faults[fault as usize].windows[window as usize].servers[target];
+        for target in 0..self.tcp.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.tcp.faults[fault as usize].windows[window as usize].servers[target];
             if kind == Kind::DnsOutage {
-                self.dns.name(server).heal(self.now);
-                self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+                self.dns.name(server).heal(self.tcp.now);
+                self.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
                 continue;
             }
             let slot = &mut self.servers[server as usize];
             match action {
                 Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => {
-                    slot.host.start();
-                    slot.machine = Server::started(self.now);
+                    self.tcp.hosts[server as usize].kernel.start();
+                    slot.machine = Server::started(self.tcp.now);
                     if self.plans[slot.group].starts() {
                         slot.held.push(Held::Start);
                     }
                 }
-                Action::Hang | Action::Pause => slot.host.go_on(),
+                Action::Hang | Action::Pause => self.tcp.hosts[server as usize].kernel.go_on(),
                 Action::Slow { .. } => slot.machine.slow_down(None),
-                Action::Backlog { .. } => slot.host.set_backlog(self.backlogs[slot.group]),
+                Action::Backlog { .. } => self.tcp.hosts[server as usize].kernel.set_backlog(self.backlogs[slot.group]),
                 Action::Drain { .. } | Action::DnsOutage | Action::Partition => {}
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
             }
-            self.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+            self.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
             if self.external.is_some() {
                 self.struck_outside(server, kind, false);
             }
@@ -88,7 +87,7 @@ impl Simulation {
             self.go_on(server);
         }
         if kind == Kind::Partition {
-            self.partitions.retain(|active| *active != fault);
+            self.tcp.partitions.retain(|active| *active != fault);
             self.parted_outside(fault, false);
             self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
@@ -100,58 +99,58 @@ impl Simulation {
     #[cold]
     fn reset_connections(&mut self, fault: u32, window: u32) {
         // Whoever dials anew is none of those that were up.
-        let mut struck: Vec<u32> = (0..self.connections.len() as u32)
+        let mut struck: Vec<u32> = (0..self.tcp.connections.len() as u32)
             .filter(|connection| self.is_up(*connection) && self.is_reset(fault, window, *connection))
             .collect();
         // In an order that hangs on nothing but who they are.
         struck.sort_by_key(|connection| {
-            let entry = &self.connections[*connection];
+            let entry = &self.tcp.connections[*connection];
             (entry.caller.code(), entry.client_number)
         });
         for &connection in &struck {
             // It keeps its place until all are told.
-            self.connections[connection].in_flight += 1;
+            self.tcp.connections[connection].in_flight += 1;
         }
         for connection in struck {
             // What became of another may have ended it.
             if !self.is_up(connection) {
-                self.landed(connection);
+                self.tcp.landed(connection);
                 continue;
             }
             for session in self.sessions_over(connection) {
-                self.record(EventKind::Fault(fault as u16, Event::Reset { session }));
+                self.tcp.record(EventKind::Fault(fault as u16, Event::Reset { session }));
             }
-            self.connections[connection].in_flight += 1;
+            self.tcp.connections[connection].in_flight += 1;
             self.reset_at_client(connection);
             self.reset_at_server(connection);
-            self.landed(connection);
+            self.tcp.landed(connection);
         }
     }
 
     fn is_up(&self, connection: u32) -> bool {
-        let entry = &self.connections[connection];
+        let entry = &self.tcp.connections[connection];
         let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
         entry.client == ClientEnd::Open && alive && !entry.is_stream()
     }
 
     fn is_reset(&self, fault: u32, window: u32, connection: u32) -> bool {
-        let identity = self.identity_of(connection);
+        let identity = self.tcp.identity_of(connection);
         let over = |leg: Leg| {
-            let (_, side, server) = self.stretch(connection, leg);
-            self.faults[fault as usize].resets(self.seed, window, side, server, identity)
+            let (_, side, server) = self.tcp.stretch(connection, leg);
+            self.tcp.faults[fault as usize].resets(self.seed, window, side, server, identity)
         };
-        over(Leg::Before) || self.connections[connection].is_relayed() && over(Leg::Behind)
+        over(Leg::Before) || self.tcp.connections[connection].is_relayed() && over(Leg::Behind)
     }
 
     /// The sessions that a connection is the path of.
     fn sessions_over(&self, connection: u32) -> Vec<u32> {
-        match self.connections[connection].caller.who() {
-            Who::Session(session) => vec![session],
-            Who::Server(_) => Vec::new(),
-            Who::Host(_) => {
-                let streams = self.streams.over(connection);
-                let session = |stream: u32| match self.connections[stream].caller.who() {
-                    Who::Session(session) => Some(session),
+        match self.tcp.connections[connection].caller.who() {
+            Peer::Session(session) => vec![session],
+            Peer::Server(_) => Vec::new(),
+            Peer::Host(_) => {
+                let streams = self.tcp.carriers.over(connection);
+                let session = |stream: u32| match self.tcp.connections[stream].caller.who() {
+                    Peer::Session(session) => Some(session),
                     _ => None,
                 };
                 streams.filter_map(session).collect()
@@ -160,52 +159,23 @@ impl Simulation {
     }
 
     fn record_cuts(&mut self, fault: u32, event: impl Fn(Cut) -> Event) {
-        for number in 0..self.faults[fault as usize].cuts.len() {
-            let cut = self.faults[fault as usize].cuts[number];
-            self.record(EventKind::Fault(fault as u16, event(cut)));
+        for number in 0..self.tcp.faults[fault as usize].cuts.len() {
+            let cut = self.tcp.faults[fault as usize].cuts[number];
+            self.tcp.record(EventKind::Fault(fault as u16, event(cut)));
         }
     }
 
-    /// Whether a partition keeps what goes over a connection from arriving.
-    #[inline]
-    pub(super) fn is_cut(&self, connection: u32, way: Way) -> bool {
-        self.is_cut_at(connection, way, Spot::End)
-    }
-
-    /// The same of what has only the way to a spot to go.
-    #[inline]
-    pub(super) fn is_cut_at(&self, connection: u32, way: Way, spot: Spot) -> bool {
-        !self.partitions.is_empty() && self.is_parted(connection, way, spot)
-    }
-
-    #[cold]
-    fn is_parted(&self, connection: u32, way: Way, spot: Spot) -> bool {
-        if self.external.is_some() && self.is_of_external_caller(connection) {
-            return false;
-        }
-        let (_, side, server) = self.stretch(connection, self.leg_to(connection, way, spot));
-        self.partitions.iter().any(|fault| {
-            let cut = self.faults[*fault as usize].between(side, server);
-            cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
-        })
-    }
-
-    /// The process is gone. Its kernel, if that lives, ends idle connections with FIN, and those with bytes that nobody
-    /// read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue is not empty, and
-    /// `inet_csk_listen_stop` resets what is in the accept queue.)
+    /// The process is gone, and what it had in memory.
     pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
         if self.external.is_some() && self.is_external(server) {
             return self.lose_external(server, kernel_lives);
         }
-        let slot = &mut self.servers[server as usize];
         if kernel_lives {
-            slot.host.crash();
+            self.tcp.hosts[server as usize].kernel.crash();
         } else {
-            slot.host.power_off();
+            self.tcp.hosts[server as usize].kernel.power_off();
         }
-        if self.relays {
-            self.forget_flows(server);
-        }
+        self.tcp.forget_flows(server);
         let slot = &mut self.servers[server as usize];
         slot.machine = Server::default();
         slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
@@ -213,7 +183,7 @@ impl Simulation {
         slot.free.clear();
         slot.accepted.clear();
         if slot.wake != Handle::NONE {
-            self.queue.cancel(slot.wake);
+            self.tcp.queue.cancel(slot.wake);
             slot.wake = Handle::NONE;
         }
         let held = std::mem::take(&mut slot.held);
@@ -223,36 +193,18 @@ impl Simulation {
                 *item
             {
                 unread.push(connection);
-                self.segments.release(segment);
+                self.tcp.segments.release(segment);
             }
         }
         unread.sort_unstable();
-        for connection in 0..self.connections.len() as u32 {
-            if !self.is_alive_at(connection, server) {
-                continue;
-            }
-            let entry = &mut self.connections[connection];
-            let accepted = entry.server_end == ServerEnd::Accepted;
-            entry.server_end = ServerEnd::Gone;
-            if entry.is_stream() {
-                // Its client hears of it by what carries it.
-                self.settle(connection);
-                continue;
-            }
-            let heard = entry.client != ClientEnd::Closed;
-            if !kernel_lives {
-                self.forget_kept(connection, Way::ToClient);
-            }
-            if kernel_lives && heard {
-                let reset = !accepted || unread.binary_search(&connection).is_ok();
-                self.cut(connection, reset);
-            }
+        self.tcp.lose_server(server, kernel_lives, &unread);
+        for connection in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
+            self.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
         }
-        self.lose_calls(server, kernel_lives, &unread);
         for item in held {
             match item {
                 Held::Segment { connection, .. } | Held::Fin { connection } | Held::News { connection, .. } => {
-                    self.landed(connection);
+                    self.tcp.landed(connection);
                 }
                 Held::Wake | Held::Drain { .. } | Held::Resume | Held::Start => {}
             }
@@ -267,7 +219,7 @@ impl Simulation {
 
     /// A process that runs goes on with what has arrived while it was hung.
     pub(super) fn go_on(&mut self, server: u32) {
-        if self.servers[server as usize].host.process() != Process::Running {
+        if self.tcp.hosts[server as usize].kernel.process() != Process::Running {
             return;
         }
         for item in std::mem::take(&mut self.servers[server as usize].held) {
@@ -275,28 +227,28 @@ impl Simulation {
                 Held::Wake => self.server_input(server, Input::Wake),
                 Held::Start => self.server_input(server, Input::Start),
                 Held::Drain { code, over } => {
-                    self.servers[server as usize].host.listen(false);
+                    self.tcp.hosts[server as usize].kernel.listen(false);
                     self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
                 Held::Resume => {
-                    self.servers[server as usize].host.listen(true);
+                    self.tcp.hosts[server as usize].kernel.listen(true);
                     self.with_server(server, |machine, cx, _, out| machine.resume(cx, out));
                 }
                 Held::News { connection, news } => self.tell_late(connection, news),
                 Held::Segment { connection, segment } => {
-                    let end = self.connections[connection].server_end;
+                    let end = self.tcp.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {
                         self.receive_at_server(connection, segment);
                     } else {
-                        self.segments.release(segment);
+                        self.tcp.segments.release(segment);
                     }
-                    self.landed(connection);
+                    self.tcp.landed(connection);
                 }
                 Held::Fin { connection } => {
-                    if self.is_alive_at(connection, server) {
+                    if self.tcp.is_alive_at(connection, server) {
                         self.end_at_server(connection, Input::Eof);
                     }
-                    self.landed(connection);
+                    self.tcp.landed(connection);
                 }
             }
         }

@@ -6,195 +6,45 @@
 //! per handshake once the buffers have grown.
 
 mod actors;
-mod bandwidth;
+mod arrivals;
 mod calls;
-mod connect;
-mod connection;
 mod dns;
 pub mod external;
 mod faults;
 mod hung;
+mod item;
 mod members;
 mod pauses;
-mod queue;
-mod relay;
-mod slab;
-mod stall;
 mod streams;
-mod tap;
+mod tcp;
 mod tls;
-mod travel;
-mod wire;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use bandwidth::Bottlenecks;
-use connection::{Caller, Connection};
 use dns::Dns;
 use external::External;
 use hung::Held;
-use members::Step;
+use item::Item;
 use pauses::Pausing;
-use queue::{Handle, Queue};
-use relay::Flow;
-use slab::Slab;
-use stall::{Kept, Spot, Stalls};
 use streams::Streams;
-use tap::Tap;
+use tcp::queue::Handle;
+use tcp::stall::Kept;
+use tcp::tap::Tap;
+use tcp::{NONE, Tcp};
 use tls::Tls;
-
-use std::collections::BTreeMap;
 
 use super::cast;
 use crate::client::{self, Group, Session};
-use crate::event::{Event, Kind};
-use crate::fault::{self, Fault, FaultWindow};
+use crate::event::Event;
+use crate::fault::FaultWindow;
 use crate::http::Directory;
 use crate::load::Arrivals;
-use crate::network::{Host, Links, SynSchedule, Way};
-use crate::record::Recorder;
+use crate::record::{Message, Recorder};
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
 use crate::server::{self, Membership, Pauses, Plan, Server};
 use crate::time::Timestamp;
-
-/// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
-/// too: so that both can be fetched from memory at once.
-#[derive(Debug, Clone, Copy)]
-enum Item {
-    /// A closed-loop user starts its next session.
-    Restart {
-        session: u32,
-    },
-    SessionWake {
-        session: u32,
-    },
-    ServerWake {
-        server: u32,
-    },
-    /// A redirector hears of its targets' connections.
-    Report {
-        server: u32,
-    },
-    /// A server's pause begins, or ends.
-    Pause {
-        server: u32,
-    },
-    /// A server joins or leaves.
-    Member {
-        server: u32,
-        step: Step,
-    },
-    Syn {
-        connection: u32,
-    },
-    SynAck {
-        connection: u32,
-        caller: Caller,
-    },
-    SynRefused {
-        connection: u32,
-    },
-    SynGivenUp {
-        connection: u32,
-    },
-    ToServer {
-        connection: u32,
-        segment: u32,
-    },
-    ToClient {
-        connection: u32,
-        caller: Caller,
-        segment: u32,
-    },
-    FinToServer {
-        connection: u32,
-    },
-    FinToClient {
-        connection: u32,
-    },
-    RstToServer {
-        connection: u32,
-    },
-    RstToClient {
-        connection: u32,
-    },
-    /// A SYN arrives behind a balancer that rewrites addresses.
-    SynBehind {
-        connection: u32,
-    },
-    /// What goes through such a balancer arrives there: the answer to a SYN, data, FIN or RST.
-    RelayAnswer {
-        connection: u32,
-        refused: bool,
-    },
-    Relay {
-        connection: u32,
-        segment: u32,
-        way: Way,
-    },
-    RelayEnd {
-        connection: u32,
-        way: Way,
-        reset: bool,
-    },
-    /// A process that has something to do from its start on is started.
-    ServerStart {
-        server: u32,
-    },
-    /// What stalled leaves once more, and would arrive now.
-    Retransmitted {
-        connection: u32,
-        way: Way,
-        spot: Spot,
-    },
-    /// A message comes to the next place on its way, where bandwidth is limited.
-    Hop {
-        transmission: u32,
-    },
-    /// A kernel gives a connection up.
-    GivenUp {
-        connection: u32,
-        way: Way,
-    },
-    /// The answer to a session's lookup arrives.
-    Answer {
-        name: u16,
-        session: u32,
-        connection: u32,
-    },
-    /// A name's records are written anew.
-    RecordsChange {
-        name: u16,
-    },
-    /// A name's server is checked.
-    Check {
-        check: u32,
-    },
-    CheckArrives {
-        check: u32,
-    },
-    CheckEnds {
-        check: u32,
-        went_well: bool,
-    },
-    /// Sessions are told what happened to streams of theirs.
-    Tell,
-    /// A connection that carries streams has had none for some time.
-    Idle {
-        connection: u32,
-        since: Timestamp,
-    },
-    FaultBegins {
-        fault: u32,
-        window: u32,
-    },
-    FaultHeals {
-        fault: u32,
-        window: u32,
-    },
-}
 
 /// A session with what the simulator keeps for it: one line of a processor's cache.
 #[derive(Debug)]
@@ -206,7 +56,7 @@ struct SessionSlot {
     connection: u32,
 }
 
-const _: () = assert!(size_of::<SessionSlot>() == 64 && size_of::<Connection>() == 64);
+const _: () = assert!(size_of::<SessionSlot>() == 64);
 
 /// A client group with what the simulator keeps for it.
 #[derive(Debug)]
@@ -217,46 +67,16 @@ struct GroupSlot {
     hosts: Vec<client::Host>,
     /// What each session has looked up and what was demanded of it, where none share a process and there are such things.
     names: Vec<client::Names>,
-    host_identity: Identity,
-    /// The first public address that its hosts share, and how many there are; `None`: one each.
-    nat: Option<(Identity, u64)>,
     next_index: u32,
     /// Sessions.
     count: u32,
 }
 
-impl GroupSlot {
-    /// The host that a session runs on.
-    fn host_of(&self, index: u32) -> Identity {
-        match self.hosts.len() {
-            0 => self.plan.identity(index),
-            count => self.host_identity.nth(u64::from(index) % count as u64),
-        }
-    }
-
-    /// The address that servers see a session come from. Hosts are spread over shared ones in turn, as sessions are over
-    /// hosts.
-    fn address_of(&self, index: u32) -> Identity {
-        let Some((first, addresses)) = self.nat else { return self.host_of(index) };
-        first.nth(u64::from(self.host_number(index)) % addresses)
-    }
-
-    /// The place of a session's host among those of the group.
-    fn host_number(&self, index: u32) -> u32 {
-        match self.hosts.len() {
-            0 => index,
-            count => index % count as u32,
-        }
-    }
-}
-
-/// A server with its host and what the simulator keeps for it.
+/// A server with what the simulator keeps for it.
 #[derive(Debug)]
 struct ServerSlot {
     machine: Server,
-    host: Host,
     group: usize,
-    identity: Identity,
     wake: Handle,
     /// Numbers for its connections that may be used again.
     free: Vec<u32>,
@@ -268,8 +88,6 @@ struct ServerSlot {
     held: Vec<Held>,
     /// The fault that drains it; none where it leaves.
     drained_by: Option<u16>,
-    /// It does not stop by itself before this.
-    quiet_until: Timestamp,
     pauses: Option<Box<Pausing>>,
 }
 
@@ -277,57 +95,22 @@ struct ServerSlot {
 #[derive(Debug)]
 pub struct Simulation {
     seed: Seed,
-    now: Timestamp,
     end: Timestamp,
-    /// Events so far.
-    seq: u64,
-    /// Those that nobody has taken yet.
-    events: Vec<Event>,
-    queue: Queue<Item>,
+    tcp: Tcp,
     directory: Directory,
     dns: Dns,
-    links: Links,
-    syn_schedule: SynSchedule,
-    data_retries: u8,
-    /// The partitions that last.
-    partitions: Vec<u32>,
-    /// The faults that lose messages, and those that make ways longer; whether they last is asked of each.
-    lossy_faults: Vec<u32>,
-    latency_faults: Vec<u32>,
-    /// Whether anything is ever lost, by a link or a fault.
-    lossy: bool,
-    /// A message's arrival is its pair's latency later, whatever happens.
-    plain: bool,
-    /// When faults begin and heal, in order of time.
-    changes: Vec<Timestamp>,
-    /// No fault begins or heals before this.
-    quiet_until: Timestamp,
-    /// Where bandwidth is limited; absent where it nowhere is.
-    bottlenecks: Option<Box<Bottlenecks>>,
-    /// Who listens to what is sent; nearly always nobody.
-    tap: Option<Box<Tap>>,
-    /// Parties that programs play; nearly always none.
-    external: Option<Box<External>>,
-    /// Whether there is any of these: what is sent then takes a longer way than it need.
-    exceptional: bool,
-    /// Data that waits for a retransmission.
-    stalls: Stalls,
     tls: Tls,
     streams: Streams,
-    /// What was noticed while something was sent or released: recorded when the item is dealt with.
-    noted: Vec<Kind>,
-    /// Whether any balancer rewrites addresses, and the connections through those that do.
-    relays: bool,
-    flows: BTreeMap<u32, Flow>,
+    /// Parties that programs play; nearly always none.
+    external: Option<Box<External>>,
+    /// When faults begin and heal, in order of time.
+    changes: Vec<Timestamp>,
     groups: Vec<GroupSlot>,
     /// When the next session of each client group arrives. At the same moment, an arrival comes after all else.
     arrivals: BinaryHeap<Reverse<(Timestamp, u32)>>,
     sessions: Vec<SessionSlot>,
     plans: Vec<Plan>,
     servers: Vec<ServerSlot>,
-    connections: Slab<Connection>,
-    segments: Slab<Vec<u8>>,
-    faults: Vec<Fault>,
     /// Of each server group, as configured.
     backlogs: Vec<u32>,
     memberships: Vec<Membership>,
@@ -343,9 +126,6 @@ const BATCH: u64 = 64;
 /// Events that there is room for from one batch to the next. A fault may strike more connections than that at once.
 const EVENTS_KEPT: usize = 4096;
 
-/// No connection.
-const NONE: u32 = u32::MAX;
-
 impl Simulation {
     /// A run of a scenario, at its beginning.
     pub fn new(scenario: &Scenario) -> Simulation {
@@ -357,8 +137,6 @@ impl Simulation {
                 arrivals: Arrivals::new(seed, name, Timestamp::ZERO + config.start, config.count, &config.arrive),
                 hosts: (0..config.hosts.unwrap_or(0)).map(|_| client::Host::default()).collect(),
                 names: Vec::new(),
-                host_identity: Identity::group(&format!("{name}/host")),
-                nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
                 next_index: 0,
                 count: config.count,
             })
@@ -367,16 +145,13 @@ impl Simulation {
             let config = &scenario.groups()[server.group];
             ServerSlot {
                 machine: Server::default(),
-                host: Host::new(config.backlog, config.backlog_overflow),
                 group: server.group,
-                identity: Identity::group(&server.name),
                 wake: Handle::NONE,
                 free: Vec::new(),
                 accepted: Vec::new(),
                 opened: BTreeMap::new(),
                 held: Vec::new(),
                 drained_by: None,
-                quiet_until: Timestamp::NEVER,
                 pauses: config.pauses.as_ref().map(|pauses| {
                     let (group, _) = scenario.groups().get_index(server.group).expect("every server has a group");
                     let (member, group) = (Identity::group(&server.name), Identity::group(group));
@@ -384,66 +159,30 @@ impl Simulation {
                 }),
             }
         });
-        let links = Links::new(seed, scenario.routes());
-        let of_kind = |kind| {
-            let faults = (0..).zip(scenario.faults());
-            let is_meant = |fault: &Fault| fault.windows.iter().any(|window| window.action.kind() == kind);
-            faults.filter(|(_, fault)| is_meant(fault)).map(|(number, _)| number).collect::<Vec<u32>>()
-        };
-        let lossy_faults = of_kind(fault::Kind::Lossy);
-        let sessions = scenario.sessions() as usize;
+        let plans = cast::plans(scenario);
+        let mut tcp = Tcp::new(scenario, |group| plans[group].rewrites_addresses());
         let mut simulation = Simulation {
             seed,
-            now: Timestamp::ZERO,
             end: Timestamp::ZERO + scenario.duration(),
-            seq: 0,
-            events: Vec::new(),
-            queue: Queue::default(),
             directory: scenario.directory(),
-            lossy: links.lossy() || !lossy_faults.is_empty(),
-            plain: false,
-            lossy_faults,
-            latency_faults: of_kind(fault::Kind::Latency),
-            links,
             dns: Dns::new(scenario),
-            data_retries: scenario.network().data_retries,
-            partitions: Vec::new(),
-            changes: Vec::new(),
-            quiet_until: Timestamp::NEVER,
-            bottlenecks: Bottlenecks::new(scenario),
-            tap: None,
-            external: None,
-            exceptional: false,
-            stalls: Stalls::default(),
             tls: Tls::default(),
-            streams: Streams::new(&groups),
-            noted: Vec::new(),
-            relays: false,
-            flows: BTreeMap::new(),
-            syn_schedule: scenario.network().syn_retries.schedule(),
+            streams: Streams::new(&groups, &mut tcp.peers),
+            tcp,
+            external: None,
+            changes: Vec::new(),
             groups,
             arrivals: BinaryHeap::new(),
-            sessions: Vec::with_capacity(sessions),
-            plans: cast::plans(scenario),
+            sessions: Vec::with_capacity(scenario.sessions() as usize),
+            plans,
             servers: servers.collect(),
-            connections: Slab::with_capacity(sessions),
-            segments: Slab::default(),
-            faults: scenario.faults().to_vec(),
             backlogs: scenario.groups().values().map(|group| group.backlog).collect(),
             memberships: scenario.groups().values().map(server::Config::membership).collect(),
             client_outputs: None,
             server_outputs: None,
             reports: Vec::with_capacity(scenario.servers().len()),
         };
-        simulation.exceptional = simulation.bottlenecks.is_some();
         simulation.prepare_tls();
-        simulation.relays = simulation.plans.iter().any(Plan::rewrites_addresses);
-        simulation.plain = !(simulation.links.jittery()
-            || simulation.links.uneven()
-            || simulation.lossy
-            || !simulation.latency_faults.is_empty()
-            || simulation.bottlenecks.is_some()
-            || simulation.relays);
         simulation.schedule_all();
         simulation
     }
@@ -452,35 +191,35 @@ impl Simulation {
     /// before anything else happens.
     fn schedule_all(&mut self) {
         // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
-        for (number, fault) in (0..).zip(&self.faults) {
+        for (number, fault) in (0..).zip(&self.tcp.faults) {
             for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
                 if let Some(heals) = heals.filter(|heals| heals > begins) {
-                    self.queue.push(heals, Item::FaultHeals { fault: number, window });
+                    self.tcp.queue.push(heals, Item::FaultHeals { fault: number, window });
                 }
             }
         }
-        for (number, fault) in (0..).zip(&self.faults) {
+        for (number, fault) in (0..).zip(&self.tcp.faults) {
             for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
-                self.queue.push(*begins, Item::FaultBegins { fault: number, window });
+                self.tcp.queue.push(*begins, Item::FaultBegins { fault: number, window });
                 // A restart that takes no time is over as soon as it has begun.
                 if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                    self.queue.push(heals, Item::FaultHeals { fault: number, window });
+                    self.tcp.queue.push(heals, Item::FaultHeals { fault: number, window });
                 }
             }
         }
-        let windows = self.faults.iter().flat_map(|fault| &fault.windows);
+        let windows = self.tcp.faults.iter().flat_map(|fault| &fault.windows);
         self.changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten().collect();
         self.changes.sort_unstable();
-        self.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
+        self.tcp.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
         for server in 0..self.servers.len() as u32 {
             self.schedule_membership(server);
         }
         for (number, server) in (0..).zip(&self.servers) {
             if self.plans[server.group].starts() {
-                self.queue.push(Timestamp::ZERO, Item::ServerStart { server: number });
+                self.tcp.queue.push(Timestamp::ZERO, Item::ServerStart { server: number });
             }
             if let Some(every) = self.plans[server.group].report_every() {
-                self.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
+                self.tcp.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
             }
         }
         for server in 0..self.servers.len() as u32 {
@@ -493,18 +232,18 @@ impl Simulation {
 
     /// Moves the end of the quiet on to the next change.
     fn next_quiet(&mut self) {
-        let next = self.changes.partition_point(|change| *change <= self.now);
-        self.quiet_until = self.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
+        let next = self.changes.partition_point(|change| *change <= self.tcp.now);
+        self.tcp.quiet_until = self.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
     }
 
     /// The virtual time that the run has reached.
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.tcp.now
     }
 
     /// Events recorded so far.
     pub fn events(&self) -> u64 {
-        self.seq
+        self.tcp.seq
     }
 
     /// Works through at most `budget` items, and gives the recorder their events. False when the run is at its end.
@@ -513,9 +252,9 @@ impl Simulation {
             let items = budget.min(BATCH);
             budget -= items;
             let goes_on = self.step(items);
-            recorder.record_all(&self.events);
-            self.events.clear();
-            self.events.shrink_to(EVENTS_KEPT);
+            recorder.record_all(&self.tcp.events);
+            self.tcp.events.clear();
+            self.tcp.events.shrink_to(EVENTS_KEPT);
             if !goes_on {
                 return false;
             }
@@ -525,7 +264,7 @@ impl Simulation {
 
     /// The events since they were drained last. Whoever calls [`Simulation::step`] drains them now and then.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
-        self.events.drain(..)
+        self.tcp.events.drain(..)
     }
 
     /// Works through at most `budget` items. Their events wait for [`Simulation::drain`]. False when the run is at its end.
@@ -533,17 +272,17 @@ impl Simulation {
         for _ in 0..budget {
             // Arrivals come in order of time anyway: they need no place in the queue.
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
-            match self.queue.pop(arrival) {
+            match self.tcp.queue.pop(arrival) {
                 Some((at, item)) if at < self.end => {
-                    self.now = at;
+                    self.tcp.now = at;
                     self.happen(item);
                 }
                 None if arrival < self.end => {
-                    self.now = arrival;
+                    self.tcp.now = arrival;
                     self.arrive();
                 }
                 _ => {
-                    self.now = self.end;
+                    self.tcp.now = self.end;
                     return false;
                 }
             }
@@ -551,9 +290,36 @@ impl Simulation {
         true
     }
 
+    /// Has the messages of these sessions kept, given by their client groups' numbers and their own in these.
+    pub fn listen(&mut self, sessions: impl IntoIterator<Item = (u16, u32)>) {
+        self.tcp.tap = Some(Tap::new(sessions.into_iter().collect::<BTreeSet<_>>()));
+        self.tcp.exceptional = true;
+    }
+
+    /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
+    /// carried, in the order in which it was sent.
+    pub fn finish_and_tell(&mut self, recorder: &mut impl Recorder) -> Vec<Message> {
+        while self.advance(recorder, u64::MAX) {}
+        self.heard()
+    }
+
+    /// Works through at most `budget` items before the first session that is scheduled at this moment or later. False
+    /// when there are no more.
+    pub fn advance_before(&mut self, recorder: &mut impl Recorder, scheduled: Timestamp, budget: u64) -> bool {
+        (0..budget).all(|_| {
+            let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
+            arrival < scheduled && self.advance(recorder, 1)
+        })
+    }
+
+    /// What the chosen sessions' connections carried, in the order in which it was sent.
+    pub fn heard(&mut self) -> Vec<Message> {
+        self.tcp.tap.take().map_or_else(Vec::new, |tap| tap.messages())
+    }
+
     fn happen(&mut self, item: Item) {
-        if self.exceptional {
-            self.hear(item);
+        if self.tcp.exceptional {
+            self.tcp.hear(item);
         }
         match item {
             Item::Restart { session } => self.restart(session),
@@ -567,20 +333,18 @@ impl Simulation {
             Item::SynRefused { connection } => self.not_connected(connection, true),
             Item::SynGivenUp { connection } => self.not_connected(connection, false),
             Item::ToServer { connection, segment } => self.segment_at_server(connection, segment),
-            Item::ToClient { connection, caller, segment } => {
-                self.segment_at_client(connection, caller, segment);
-            }
+            Item::ToClient { connection, caller, segment } => self.segment_at_client(connection, caller, segment),
             Item::FinToServer { connection } => self.fin_at_server(connection),
             Item::FinToClient { connection } => self.fin_at_client(connection),
             Item::RstToServer { connection } => self.rst_at_server(connection),
             Item::RstToClient { connection } => self.rst_at_client(connection),
             Item::Hop { transmission } => self.hop(transmission),
             Item::Retransmitted { connection, way, spot } => self.retransmitted(connection, way, spot),
-            Item::SynBehind { connection } => self.syn_behind(connection),
-            Item::RelayAnswer { connection, refused } => self.relay_answer(connection, refused),
-            Item::Relay { connection, segment, way } => self.relay(connection, way, Kept::Segment(segment)),
+            Item::SynBehind { connection } => self.tcp.syn_behind(connection),
+            Item::RelayAnswer { connection, refused } => self.tcp.relay_answer(connection, refused),
+            Item::Relay { connection, segment, way } => self.tcp.relay(connection, way, Kept::Segment(segment)),
             Item::RelayEnd { connection, way, reset } => {
-                self.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin });
+                self.tcp.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin });
             }
             Item::ServerStart { server } => self.start_server(server),
             Item::GivenUp { connection, way } => self.given_up(connection, way),
@@ -600,13 +364,12 @@ impl Simulation {
                 self.fault_heals(fault, window);
             }
         }
-        if !self.noted.is_empty() {
-            self.record_noted();
+        if !self.tcp.dialled.is_empty() {
+            self.dial_all();
         }
-    }
-
-    fn record(&mut self, kind: Kind) {
-        self.events.push(Event { at: self.now, seq: self.seq, kind });
-        self.seq += 1;
+        self.forget_released();
+        if !self.tcp.deferred.is_empty() {
+            self.tcp.record_deferred();
+        }
     }
 }

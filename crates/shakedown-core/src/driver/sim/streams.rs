@@ -6,8 +6,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
-use super::{GroupSlot, Item, NONE, Simulation};
+use super::tcp::NONE;
+use super::tcp::carriers::Stream;
+use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
+use super::tcp::peers::Peers;
+use super::{GroupSlot, Item, Simulation};
 use crate::client::{Action, News, Pool, Wish};
 use crate::h2::{self, Frame};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
@@ -15,58 +18,33 @@ use crate::network::Way;
 use crate::rng::Identity;
 use crate::time::Timestamp;
 
-/// What the simulator keeps.
+/// What the simulator keeps of client hosts with connections of their own.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    /// The connections of each client host, with its client group and its number there.
-    hosts: Vec<(Pool, u16, u32)>,
+    /// The connections of each.
+    pools: Vec<Pool>,
     /// The first host of each client group that comes by HTTP/2.
     first: Vec<Option<u32>>,
     /// Connections by host and the host's number for them.
     numbers: BTreeMap<(u32, u32), u32>,
-    carriers: BTreeMap<u32, Carrier>,
-    places: BTreeMap<u32, Place>,
     /// What sessions are to be told.
     told: VecDeque<(u32, Input<'static>)>,
     actions: Vec<Action>,
 }
 
-/// A connection that carries streams.
-#[derive(Debug, Default)]
-struct Carrier {
-    /// By number on it.
-    streams: BTreeMap<u32, u32>,
-    idle_since: Timestamp,
-    /// The session that needed it first.
-    session: u32,
-}
-
-/// A stream's place.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    /// [`NONE`] once the connection is gone at both ends.
-    carrier: u32,
-    number: u32,
-    /// The request has left.
-    asked: bool,
-    /// The answer has left.
-    answered: bool,
-    /// With its answer, the server has ended the stream.
-    ended: bool,
-}
-
 impl Streams {
-    pub fn new(groups: &[GroupSlot]) -> Streams {
+    pub fn new(groups: &[GroupSlot], peers: &mut Peers) -> Streams {
         let mut streams = Streams::default();
         if groups.iter().all(|group| group.plan.multiplexes().is_none()) {
             return streams;
         }
         for (number, group) in (0..).zip(groups) {
             let multiplexes = group.plan.multiplexes().is_some();
-            streams.first.push(multiplexes.then_some(streams.hosts.len() as u32));
+            streams.first.push(multiplexes.then_some(streams.pools.len() as u32));
             if multiplexes {
                 let count = if group.hosts.is_empty() { group.count } else { group.hosts.len() as u32 };
-                streams.hosts.extend((0..count).map(|host| (Pool::default(), number, host)));
+                streams.pools.extend((0..count).map(|_| Pool::default()));
+                (0..count).for_each(|host| peers.add_carrier_host(number, host));
             }
         }
         streams
@@ -75,29 +53,12 @@ impl Streams {
     /// Whether any clients come by HTTP/2.
     #[inline]
     pub fn any(&self) -> bool {
-        !self.hosts.is_empty()
+        !self.pools.is_empty()
     }
 
-    /// The client group of a host, and its number there.
-    pub fn host(&self, host: u32) -> (u16, u32) {
-        let (_, group, number) = self.hosts[host as usize];
-        (group, number)
-    }
-
-    /// The host, as [`Streams::host`] tells it, and the session that needed a connection first.
-    pub fn opener(&self, carrier: u32, host: u32) -> Option<(u16, u32, u32)> {
-        let (group, number) = self.host(host);
-        Some((group, number, self.carriers.get(&carrier)?.session))
-    }
-
-    /// The streams that a connection carries, by their places.
-    pub fn over(&self, carrier: u32) -> impl Iterator<Item = u32> {
-        self.carriers.get(&carrier).into_iter().flat_map(|carrier| carrier.streams.values().copied())
-    }
-
-    /// The stream of this number on a connection, by its place.
-    pub fn on(&self, carrier: u32, number: u32) -> Option<u32> {
-        self.carriers.get(&carrier)?.streams.get(&number).copied()
+    /// A host's connection is over.
+    pub fn forget_connection(&mut self, host: u32, number: u32) {
+        self.numbers.remove(&(host, number));
     }
 }
 
@@ -106,7 +67,7 @@ impl Simulation {
     pub(super) fn sharing_host(&self, session: u32) -> Option<u32> {
         let machine = &self.sessions[session as usize].machine;
         let first = (*self.streams.first.get(usize::from(machine.group()))?)?;
-        Some(first + self.groups[usize::from(machine.group())].host_number(machine.index()))
+        Some(first + self.tcp.peers.groups[usize::from(machine.group())].host_number(machine.index()))
     }
 
     /// A session wants a stream to a server.
@@ -127,8 +88,9 @@ impl Simulation {
 
     /// Gives a host a piece of news, and does what it asks.
     pub(super) fn tell_host(&mut self, host: u32, news: News) {
+        self.forget_released();
         let mut actions = std::mem::take(&mut self.streams.actions);
-        self.streams.hosts[host as usize].0.handle(news, &mut actions);
+        self.streams.pools[host as usize].handle(news, &mut actions);
         for action in actions.drain(..) {
             match action {
                 Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
@@ -142,7 +104,7 @@ impl Simulation {
                 }
                 Action::Close(number) => {
                     if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
-                        self.close_caller(carrier, CloseMode::Fin);
+                        self.tcp.close_caller(carrier, CloseMode::Fin);
                     }
                 }
                 Action::Idle(number) => self.idle(host, number),
@@ -156,7 +118,7 @@ impl Simulation {
     /// Sessions are told one after the other, once what goes on now has been dealt with.
     fn tell_later(&mut self, session: u32, input: Input<'static>) {
         if self.streams.told.is_empty() {
-            self.queue.push(self.now, Item::Tell);
+            self.tcp.queue.push(self.tcp.now, Item::Tell);
         }
         self.streams.told.push_back((session, input));
     }
@@ -169,29 +131,27 @@ impl Simulation {
 
     /// A host connects: its SYN leaves.
     fn open_carrier(&mut self, host: u32, number: u32, server: u32, session: u32) {
-        let (group, index) = self.streams.host(host);
-        let route = self.links.route(group, server);
-        let client_host = self.groups[usize::from(group)].host_of(index);
-        let identity = self.servers[server as usize].identity;
-        let one_way = self.links.one_way(route, Way::ToServer, client_host, identity);
-        let entry = Connection::new(self.now, route, one_way, Caller::host(host), number, server, NONE);
-        let carrier = self.connections.insert(entry);
+        self.forget_released();
+        let (group, _) = self.tcp.peers.carrier_host(host);
+        let route = self.tcp.links.route(group, server);
+        let carrier = self.tcp.connect(PeerId::host(host), number, server, route, NONE);
         self.streams.numbers.insert((host, number), carrier);
-        self.streams.carriers.insert(carrier, Carrier { session, ..Carrier::default() });
-        self.send_syn(carrier, server);
+        self.tcp.carriers.add(carrier, session);
+        self.send_syn(carrier, None);
     }
 
     fn begin_stream(&mut self, host: u32, wish: Wish, number: u32, stream: u32) {
         let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
         let Wish { session, connection: c } = wish;
-        let Connection { route, one_way, server, .. } = self.connections[carrier];
+        let Connection { route, one_way, server, .. } = self.tcp.connections[carrier];
+        self.forget_released();
         let older = self.sessions[session as usize].connection;
-        let entry = Connection::stream(self.now, route, one_way, Caller::session(session), c.0, server, older);
-        let place = self.connections.insert(entry);
+        let entry = Connection::stream(self.tcp.now, route, one_way, PeerId::session(session), c.0, server, older);
+        let place = self.tcp.connections.insert(entry);
         self.sessions[session as usize].connection = place;
-        let begun = Place { carrier, number: stream, asked: false, answered: false, ended: false };
-        self.streams.places.insert(place, begun);
-        if let Some(carrier) = self.streams.carriers.get_mut(&carrier) {
+        let begun = Stream { carrier, number: stream, asked: false, answered: false, ended: false };
+        self.tcp.carriers.streams.insert(place, begun);
+        if let Some(carrier) = self.tcp.carriers.get_mut(carrier) {
             carrier.streams.insert(stream, place);
         }
         self.tell_later(session, Input::Stream(c, Some(stream)));
@@ -200,47 +160,42 @@ impl Simulation {
     /// A connection has no stream any more: it is closed if that lasts.
     fn idle(&mut self, host: u32, number: u32) {
         let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
-        let (group, _) = self.streams.host(host);
+        let (group, _) = self.tcp.peers.carrier_host(host);
         let timeout = self.groups[usize::from(group)].plan.multiplexes().unwrap_or_default();
-        if let Some(entry) = self.streams.carriers.get_mut(&carrier) {
-            entry.idle_since = self.now;
+        if let Some(entry) = self.tcp.carriers.get_mut(carrier) {
+            entry.idle_since = self.tcp.now;
         }
-        self.push(carrier, self.now + timeout, Item::Idle { connection: carrier, since: self.now });
+        self.tcp.push(carrier, self.tcp.now + timeout, Item::Idle { connection: carrier, since: self.tcp.now });
     }
 
     /// A connection has been idle for long enough, unless it was used meanwhile.
     pub(super) fn idle_for_long(&mut self, carrier: u32, since: Timestamp) {
-        let entry = &self.connections[carrier];
-        let still = self.streams.carriers.get(&carrier).is_some_and(|carrier| carrier.idle_since == since);
-        if let (Who::Host(host), true, ClientEnd::Open) = (entry.caller.who(), still, entry.client) {
+        let entry = &self.tcp.connections[carrier];
+        let still = self.tcp.carriers.get(carrier).is_some_and(|carrier| carrier.idle_since == since);
+        if let (Peer::Host(host), true, ClientEnd::Open) = (entry.caller.who(), still, entry.client) {
             let number = entry.client_number;
-            if self.streams.hosts[host as usize].0.retire(number) {
-                self.close_caller(carrier, CloseMode::Fin);
+            if self.streams.pools[host as usize].retire(number) {
+                self.tcp.close_caller(carrier, CloseMode::Fin);
             }
         }
-        self.landed(carrier);
+        self.tcp.landed(carrier);
     }
 
     fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
-        let segment = self.segments.reuse();
-        let buffer = &mut self.segments[segment];
+        let segment = self.tcp.segments.reuse();
+        let buffer = &mut self.tcp.segments[segment];
         buffer.clear();
         frame.write(buffer);
-        let item = match way {
-            Way::ToServer => Item::ToServer { connection: carrier, segment },
-            Way::ToClient => {
-                let caller = self.connections[carrier].caller;
-                Item::ToClient { connection: carrier, caller, segment }
-            }
-        };
-        self.send(carrier, way, item, frame.wire_bytes());
+        self.tcp.send_segment(carrier, way, segment, frame.wire_bytes());
     }
 
     /// Sends what a machine says on a stream: first its request or its answer, then what follows.
     #[cold]
     pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
-        let Some(place) = self.streams.places.get_mut(&stream).filter(|place| place.carrier != NONE) else { return };
-        let Place { carrier, number, .. } = *place;
+        let Some(place) = self.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
+            return;
+        };
+        let Stream { carrier, number, .. } = *place;
         let begun = match way {
             Way::ToServer => std::mem::replace(&mut place.asked, true),
             Way::ToClient => std::mem::replace(&mut place.answered, true),
@@ -262,22 +217,24 @@ impl Simulation {
     /// for all that its host has on this connection.
     #[cold]
     pub(super) fn close_stream(&mut self, stream: u32, how: CloseMode) {
-        let entry = &mut self.connections[stream];
+        let entry = &mut self.tcp.connections[stream];
         entry.client = ClientEnd::Closed;
         let server_done = matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
-        let Some(&Place { carrier, number, asked, answered, .. }) = self.streams.places.get(&stream) else { return };
+        let Some(&Stream { carrier, number, asked, answered, .. }) = self.tcp.carriers.streams.get(&stream) else {
+            return;
+        };
         if !asked {
             // The server never hears of it.
             entry.server_end = ServerEnd::Gone;
         }
         if carrier != NONE
-            && let Who::Host(host) = self.connections[carrier].caller.who()
+            && let Peer::Host(host) = self.tcp.connections[carrier].caller.who()
         {
-            let line = self.connections[carrier].client_number;
+            let line = self.tcp.connections[carrier].client_number;
             if how == CloseMode::Reset {
                 self.carrier_lost(carrier, false);
-                if self.connections[carrier].client != ClientEnd::Closed {
-                    self.close_caller(carrier, CloseMode::Reset);
+                if self.tcp.connections[carrier].client != ClientEnd::Closed {
+                    self.tcp.close_caller(carrier, CloseMode::Reset);
                 }
             } else {
                 if asked && !server_done {
@@ -286,55 +243,56 @@ impl Simulation {
                 self.tell_host(host, News::StreamEnded(line));
             }
         }
-        self.settle(stream);
+        self.tcp.settle(stream);
     }
 
     /// A server closes its end of a stream.
     #[cold]
     pub(super) fn close_stream_at_server(&mut self, stream: u32, how: CloseMode) {
-        let heard = self.connections[stream].client != ClientEnd::Closed;
-        let place = self.streams.places.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
-        if let Some(&Place { carrier, number, answered, .. }) = place {
+        let heard = self.tcp.connections[stream].client != ClientEnd::Closed;
+        let place =
+            self.tcp.carriers.streams.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
+        if let Some(&Stream { carrier, number, answered, .. }) = place {
             self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
-        self.settle(stream);
+        self.tcp.settle(stream);
     }
 
     /// A host's connection is no more, as far as the host knows: all sessions that have a stream on it lose that, or wait
     /// for it in vain.
     #[cold]
     pub(super) fn carrier_lost(&mut self, carrier: u32, in_order: bool) {
-        let Who::Host(host) = self.connections[carrier].caller.who() else { return };
-        self.tell_host(host, News::Lost(self.connections[carrier].client_number, in_order));
+        let Peer::Host(host) = self.tcp.connections[carrier].caller.who() else { return };
+        self.tell_host(host, News::Lost(self.tcp.connections[carrier].client_number, in_order));
         for stream in self.streams_on(carrier) {
-            let entry = &mut self.connections[stream];
+            let entry = &mut self.tcp.connections[stream];
             if std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed {
                 continue;
             }
             let c = ConnectionId(entry.client_number);
-            if let Who::Session(session) = entry.caller.who() {
+            if let Peer::Session(session) = entry.caller.who() {
                 self.tell_later(session, if in_order { Input::Eof(c) } else { Input::Reset(c) });
             }
-            self.settle(stream);
+            self.tcp.settle(stream);
         }
     }
 
     fn streams_on(&self, carrier: u32) -> Vec<u32> {
-        self.streams.carriers.get(&carrier).map_or(Vec::new(), |carrier| carrier.streams.values().copied().collect())
+        self.tcp.carriers.over(carrier).collect()
     }
 
     /// A connection has ended at its server, and with it the streams on it.
     #[cold]
     pub(super) fn streams_end_at_server(&mut self, carrier: u32, input: fn(ConnectionId) -> Input<'static>) {
         for stream in self.streams_on(carrier) {
-            let entry = &mut self.connections[stream];
+            let entry = &mut self.tcp.connections[stream];
             let (server, number) = (entry.server, ConnectionId(entry.server_number));
             match entry.server_end {
                 ServerEnd::Accepted => self.server_input(server, input(number)),
                 // Its request was under way.
                 ServerEnd::HalfOpen => {
                     entry.server_end = ServerEnd::Gone;
-                    self.settle(stream);
+                    self.tcp.settle(stream);
                 }
                 _ => {}
             }
@@ -344,11 +302,11 @@ impl Simulation {
     /// A server's process reads a frame.
     #[cold]
     pub(super) fn frame_at_server(&mut self, carrier: u32, segment: u32) {
-        let bytes = std::mem::take(&mut self.segments[segment]);
-        let Connection { server, server_number, .. } = self.connections[carrier];
+        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+        let Connection { server, server_number, .. } = self.tcp.connections[carrier];
         let on = ConnectionId(server_number);
         let frame = Frame::read(&bytes);
-        let stream = frame.and_then(|frame| self.streams.on(carrier, frame.stream()?));
+        let stream = frame.and_then(|frame| self.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Preface), _) => self.server_input(server, Input::Preface(on)),
             (Some(Frame::Headers { fields, .. }), Some(stream)) => {
@@ -358,8 +316,8 @@ impl Simulation {
                     machine.handle(cx, now, Input::Received(c, fields), out);
                 });
             }
-            (Some(frame), Some(stream)) if self.connections[stream].server_end == ServerEnd::Accepted => {
-                let c = ConnectionId(self.connections[stream].server_number);
+            (Some(frame), Some(stream)) if self.tcp.connections[stream].server_end == ServerEnd::Accepted => {
+                let c = ConnectionId(self.tcp.connections[stream].server_number);
                 match frame {
                     Frame::Data { bytes, last: false, .. } => self.server_input(server, Input::Received(c, bytes)),
                     Frame::Data { last: true, .. } => self.server_input(server, Input::Eof(c)),
@@ -368,35 +326,35 @@ impl Simulation {
             }
             _ => {}
         }
-        self.segments[segment] = bytes;
-        self.segments.release(segment);
+        self.tcp.segments[segment] = bytes;
+        self.tcp.segments.release(segment);
     }
 
     /// A client host reads a frame.
     #[cold]
     pub(super) fn frame_at_client(&mut self, carrier: u32, host: u32, segment: u32) {
-        let bytes = std::mem::take(&mut self.segments[segment]);
-        let line = self.connections[carrier].client_number;
+        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+        let line = self.tcp.connections[carrier].client_number;
         let frame = Frame::read(&bytes);
-        let stream = frame.and_then(|frame| self.streams.on(carrier, frame.stream()?));
+        let stream = frame.and_then(|frame| self.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Settings { extended_connect, streams_max }), _) => {
                 self.tell_host(host, News::Settings(line, extended_connect, streams_max));
             }
             (Some(Frame::GoAway), _) => self.tell_host(host, News::GoAway(line)),
-            (Some(frame), Some(stream)) if self.connections[stream].client == ClientEnd::Open => {
+            (Some(frame), Some(stream)) if self.tcp.connections[stream].client == ClientEnd::Open => {
                 self.frame_at_session(stream, frame, (host, line));
             }
             _ => {}
         }
-        self.segments[segment] = bytes;
-        self.segments.release(segment);
+        self.tcp.segments[segment] = bytes;
+        self.tcp.segments.release(segment);
     }
 
     fn frame_at_session(&mut self, stream: u32, frame: Frame<'_>, (host, line): (u32, u32)) {
-        let entry = &mut self.connections[stream];
+        let entry = &mut self.tcp.connections[stream];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
-        let Who::Session(session) = caller.who() else { return };
+        let Peer::Session(session) = caller.who() else { return };
         match frame {
             Frame::Headers { fields: bytes, .. } | Frame::Data { bytes, last: false, .. } => {
                 self.session_input(session, Input::Received(c, bytes));
@@ -404,7 +362,7 @@ impl Simulation {
             Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c)),
             Frame::Reset { .. } => {
                 entry.client = ClientEnd::Closed;
-                self.settle(stream);
+                self.tcp.settle(stream);
                 self.tell_host(host, News::StreamEnded(line));
                 self.session_input(session, Input::Reset(c));
             }
@@ -415,28 +373,9 @@ impl Simulation {
     /// A request has come on a stream, which the server has a number for from now on, and a client that it is drawn for.
     fn take_number(&mut self, stream: u32) -> (ConnectionId, Identity) {
         let number = self.number_at_server(stream);
-        let client = self.identity_of(stream);
+        let client = self.tcp.identity_of(stream);
         self.say_address(stream);
         (number, client)
-    }
-
-    /// A stream has ended at both ends.
-    pub(super) fn forget_stream(&mut self, stream: u32) {
-        if let Some(Place { carrier, number, .. }) = self.streams.places.remove(&stream)
-            && let Some(carrier) = self.streams.carriers.get_mut(&carrier)
-        {
-            carrier.streams.remove(&number);
-        }
-    }
-
-    /// A connection that carries streams has ended at both ends. Streams that a worker is busy with are left.
-    pub(super) fn forget_carrier(&mut self, carrier: u32, host: u32) {
-        self.streams.numbers.remove(&(host, self.connections[carrier].client_number));
-        for stream in self.streams.carriers.remove(&carrier).unwrap_or_default().streams.into_values() {
-            if let Some(place) = self.streams.places.get_mut(&stream) {
-                place.carrier = NONE;
-            }
-        }
     }
 }
 

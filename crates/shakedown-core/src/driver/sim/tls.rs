@@ -3,8 +3,8 @@
 //! A flight is a message like any other: what can be lost, held up or read late is. All of this stays empty where no
 //! server has TLS.
 
-use super::connection::Who;
-use super::{GroupSlot, Item, Simulation};
+use super::tcp::connection::Peer;
+use super::{GroupSlot, Simulation};
 use crate::client::News;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::Way;
@@ -163,11 +163,11 @@ impl Simulation {
 
     /// The group of who opened a connection, and which of its processes keeps the tickets.
     fn keeper(&self, connection: u32) -> (usize, usize) {
-        let slot = match self.connections[connection].caller.who() {
-            Who::Session(session) => &self.sessions[session as usize],
-            Who::Server(server) => return (self.groups.len(), server as usize),
-            Who::Host(host) => {
-                let (group, number) = self.streams.host(host);
+        let slot = match self.tcp.connections[connection].caller.who() {
+            Peer::Session(session) => &self.sessions[session as usize],
+            Peer::Server(server) => return (self.groups.len(), server as usize),
+            Peer::Host(host) => {
+                let (group, number) = self.tcp.peers.carrier_host(host);
                 return (usize::from(group), number as usize);
             }
         };
@@ -176,30 +176,22 @@ impl Simulation {
         (usize::from(slot.machine.group()), if hosts.is_empty() { index } else { index % hosts.len() })
     }
 
-    fn flight_to_server(&mut self, connection: u32, flight: Flight) {
+    fn send_flight(&mut self, connection: u32, way: Way, flight: Flight) {
         let segment = self.write_flight(flight);
-        let item = Item::ToServer { connection, segment };
-        self.send(connection, Way::ToServer, item, flight.wire_bytes().into());
-    }
-
-    fn flight_to_client(&mut self, connection: u32, flight: Flight) {
-        let segment = self.write_flight(flight);
-        let caller = self.connections[connection].caller;
-        let item = Item::ToClient { connection, caller, segment };
-        self.send(connection, Way::ToClient, item, flight.wire_bytes().into());
+        self.tcp.send_segment(connection, way, segment, flight.wire_bytes().into());
     }
 
     fn write_flight(&mut self, flight: Flight) -> u32 {
-        let segment = self.segments.reuse();
-        let bytes = &mut self.segments[segment];
+        let segment = self.tcp.segments.reuse();
+        let bytes = &mut self.tcp.segments[segment];
         bytes.clear();
         flight.write(bytes);
         segment
     }
 
     fn read_flight(&mut self, segment: u32) -> Option<Flight> {
-        let flight = Flight::read(&self.segments[segment]);
-        self.segments.release(segment);
+        let flight = Flight::read(&self.tcp.segments[segment]);
+        self.tcp.segments.release(segment);
         flight
     }
 
@@ -208,11 +200,11 @@ impl Simulation {
         let Some(connection) = connection else { return };
         let (group, client) = self.keeper(connection);
         let kept = self.tls.find(group, client, endpoint.0).map(|at| &self.tls.tickets[at]);
-        let ticket = kept.filter(|kept| self.now <= kept.expires).map(|kept| kept.key);
+        let ticket = kept.filter(|kept| self.tcp.now <= kept.expires).map(|kept| kept.key);
         let upgraded = self.groups.get(group).is_some_and(|group| group.plan.upgrades_to_tls());
         let ends = self.tls.ends(connection);
         (ends.client, ends.endpoint) = (Client::Greeted { upgraded }, endpoint.0);
-        self.flight_to_server(connection, Flight::ClientHello { ticket });
+        self.send_flight(connection, Way::ToServer, Flight::ClientHello { ticket });
     }
 
     /// A connection was accepted: where its server has TLS, that comes first.
@@ -235,7 +227,7 @@ impl Simulation {
             (false, _) => Server::Answered { upgraded },
         };
         let ticket = if finished { self.ticket(server) } else { None };
-        self.flight_to_client(connection, Flight::ServerHello { finished, resumed, ticket });
+        self.send_flight(connection, Way::ToClient, Flight::ServerHello { finished, resumed, ticket });
     }
 
     /// What a server gives its clients for the next time.
@@ -247,16 +239,16 @@ impl Simulation {
     /// A process reads a flight of a client that TLS is not up with yet.
     #[cold]
     pub(super) fn flight_at_server(&mut self, connection: u32, segment: u32) {
-        let entry = &self.connections[connection];
+        let entry = &self.tcp.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
         let state = self.tls.ends(connection).server;
-        if matches!(state, Server::Waits { .. }) && Flight::read(&self.segments[segment]).is_none() {
+        if matches!(state, Server::Waits { .. }) && Flight::read(&self.tcp.segments[segment]).is_none() {
             // HTTP, which may offer to go on with TLS.
             self.tls.ends(connection).server = Server::Waits { upgraded: true };
-            let bytes = std::mem::take(&mut self.segments[segment]);
+            let bytes = std::mem::take(&mut self.tcp.segments[segment]);
             self.server_input(server, Input::Received(c, &bytes));
-            self.segments[segment] = bytes;
-            return self.segments.release(segment);
+            self.tcp.segments[segment] = bytes;
+            return self.tcp.segments.release(segment);
         }
         let flight = self.read_flight(segment);
         match (state, flight) {
@@ -273,12 +265,12 @@ impl Simulation {
             (Server::Answered { upgraded }, Some(Flight::ClientFinished)) => {
                 self.tls.ends(connection).server = Server::Done;
                 let ticket = self.ticket(server);
-                self.flight_to_client(connection, Flight::ServerFinished { ticket });
+                self.send_flight(connection, Way::ToClient, Flight::ServerFinished { ticket });
                 if upgraded {
                     self.server_input(server, Input::Secured(c, false));
                 }
             }
-            // Who speaks without TLS is not spoken with.
+            // Peer speaks without TLS is not spoken with.
             _ => self.server_input(server, Input::Reset(c)),
         }
     }
@@ -290,11 +282,11 @@ impl Simulation {
         let (resumed, ticket) = match (self.tls.ends(connection).client, flight) {
             (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
                 self.tls.ends(connection).client = Client::Finished;
-                return self.flight_to_server(connection, Flight::ClientFinished);
+                return self.send_flight(connection, Way::ToServer, Flight::ClientFinished);
             }
             (Client::Greeted { upgraded }, Some(Flight::ServerHello { resumed, ticket, .. })) => {
                 if upgraded {
-                    self.flight_to_server(connection, Flight::ClientFinished);
+                    self.send_flight(connection, Way::ToServer, Flight::ClientFinished);
                 }
                 (resumed, ticket)
             }
@@ -304,17 +296,17 @@ impl Simulation {
         let ends = self.tls.ends(connection);
         ends.client = Client::Done;
         let endpoint = ends.endpoint;
-        let entry = &self.connections[connection];
+        let entry = &self.tcp.connections[connection];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let (group, client) = self.keeper(connection);
         if let Some(ticket) = ticket.filter(|_| self.groups.get(group).is_none_or(|group| group.plan.resumes_tls())) {
-            self.tls.keep(group, client, endpoint, ticket, self.now);
+            self.tls.keep(group, client, endpoint, ticket, self.tcp.now);
         }
         let secured = Input::Secured(c, resumed);
         match caller.who() {
-            Who::Session(session) => self.session_input(session, secured),
-            Who::Server(server) => self.server_input(server, secured),
-            Who::Host(host) => self.tell_host(host, News::Secured(c.0, resumed)),
+            Peer::Session(session) => self.session_input(session, secured),
+            Peer::Server(server) => self.server_input(server, secured),
+            Peer::Host(host) => self.tell_host(host, News::Secured(c.0, resumed)),
         }
     }
 }

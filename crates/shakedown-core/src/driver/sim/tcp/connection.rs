@@ -5,37 +5,37 @@ use super::stall::Spot;
 use crate::network::{HOST, Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
-/// Who opened a connection: a session, a server, or a client host for the streams of its sessions.
+/// Peer opened a connection: a session, a server, or a client host for the streams of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Caller(u32);
+pub struct PeerId(u32);
 
-/// A [`Caller`], told apart.
+/// A [`PeerId`], told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Who {
+pub enum Peer {
     Session(u32),
     Server(u32),
     Host(u32),
 }
 
-impl Caller {
-    pub fn session(session: u32) -> Caller {
-        Caller(session)
+impl PeerId {
+    pub fn session(session: u32) -> PeerId {
+        PeerId(session)
     }
 
-    pub fn server(server: u32) -> Caller {
-        Caller(server | SERVER)
+    pub fn server(server: u32) -> PeerId {
+        PeerId(server | SERVER)
     }
 
-    pub fn host(host: u32) -> Caller {
-        Caller(host | HOST)
+    pub fn host(host: u32) -> PeerId {
+        PeerId(host | HOST)
     }
 
     #[inline]
-    pub fn who(self) -> Who {
+    pub fn who(self) -> Peer {
         match self.0 {
-            session if session < HOST => Who::Session(session),
-            host if host < SERVER => Who::Host(host & !HOST),
-            server => Who::Server(server & !SERVER),
+            session if session < HOST => Peer::Session(session),
+            host if host < SERVER => Peer::Host(host & !HOST),
+            server => Peer::Server(server & !SERVER),
         }
     }
 
@@ -47,7 +47,7 @@ impl Caller {
 
 /// The end that opened it: a client's, or that of a server which calls another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClientEnd {
+pub enum ClientEnd {
     /// SYN sent.
     Connecting,
     /// Up.
@@ -58,7 +58,7 @@ pub(super) enum ClientEnd {
 
 /// The server's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServerEnd {
+pub enum ServerEnd {
     /// The SYN has not arrived, or was not accepted.
     None,
     /// SYN-ACK sent. The ACK that completes the connection travels with the client's first bytes.
@@ -75,7 +75,7 @@ pub(super) enum ServerEnd {
 
 /// In [`Connection::flags`]: it goes through a balancer's host.
 const RELAYED: u8 = 1 << 7;
-/// There too: it is a stream of an HTTP/2 connection ([`super::streams`]).
+/// There too: it is a stream of an HTTP/2 connection ([`super::carriers`]).
 const STREAM: u8 = 1 << 6;
 
 /// In [`Connection::clock`].
@@ -84,7 +84,7 @@ const MEASURED: u64 = 1 << 63;
 /// One connection: one line of a processor's cache.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Connection {
+pub struct Connection {
     /// Nanoseconds: when its first SYN left; with [`MEASURED`] set, the round trip of its connect.
     clock: u64,
     /// Toward the server.
@@ -92,7 +92,7 @@ pub(super) struct Connection {
     /// Latest arrival scheduled in each direction: a stream is never reordered.
     pub last_to_server: Timestamp,
     pub last_to_client: Timestamp,
-    pub caller: Caller,
+    pub caller: PeerId,
     /// The caller's number for it.
     pub client_number: u32,
     pub server: u32,
@@ -118,7 +118,7 @@ impl Connection {
         now: Timestamp,
         route: u16,
         one_way: Nanos,
-        caller: Caller,
+        caller: PeerId,
         client_number: u32,
         server: u32,
         older: u32,
@@ -148,7 +148,7 @@ impl Connection {
         now: Timestamp,
         route: u16,
         one_way: Nanos,
-        caller: Caller,
+        caller: PeerId,
         client_number: u32,
         server: u32,
         older: u32,
@@ -207,6 +207,12 @@ impl Connection {
     pub fn set_stalled(&mut self, way: Way, spot: Spot, stalled: bool) {
         let bit = spot.bit(way);
         self.flags = if stalled { self.flags | bit } else { self.flags & !bit };
+    }
+
+    /// The server's kernel has it, whether its process knows or not.
+    #[inline]
+    pub fn is_alive_at_server(&self) -> bool {
+        matches!(self.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted)
     }
 
     /// Nobody will hear of it again.

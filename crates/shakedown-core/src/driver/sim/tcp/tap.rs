@@ -1,25 +1,23 @@
 //! A tap on the wire of a few sessions: every message that their connections send, and what becomes of it.
 //!
-//! Nothing listens unless [`Simulation::listen`] was called, and what listens decides nothing. A message is noted when it
+//! Nothing listens unless `Simulation::listen` was called, and what listens decides nothing. A message is noted when it
 //! is sent; what becomes of it is read off the items that the queue gives out, before they are dealt with.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connection::{ClientEnd, ServerEnd, Who};
+use super::connection::{ClientEnd, Peer, ServerEnd};
 use super::relay::Leg;
 use super::stall::{Kept, Spot};
-use super::{Item, Simulation};
+use super::{Item, Tcp};
 use crate::h2::Frame;
-use crate::machine::ConnectionId;
 use crate::network::{Message as Part, SynAnswer, Way};
-use crate::record::{Fate, Flag, Message, Party, Recorder, Transmission};
+use crate::record::{Fate, Flag, Message, Party, Transmission};
 use crate::time::Timestamp;
 use crate::tls::Flight;
 
-/// Who listens, and what was heard.
+/// Peer listens, and what was heard.
 #[derive(Debug, Default)]
-pub(super) struct Tap {
+pub struct Tap {
     /// Client groups and sessions in them.
     chosen: BTreeSet<(u16, u32)>,
     /// Their connections, by place in the slab.
@@ -107,62 +105,41 @@ impl Tap {
     }
 }
 
-impl Simulation {
-    /// Has the messages of these sessions kept, given by their client groups' numbers and their own in these.
-    pub fn listen(&mut self, sessions: impl IntoIterator<Item = (u16, u32)>) {
-        self.tap = Some(Box::new(Tap { chosen: sessions.into_iter().collect(), ..Tap::default() }));
-        self.exceptional = true;
+impl Tap {
+    /// Listens to these sessions, given by their client groups' numbers and their own in these.
+    pub fn new(chosen: BTreeSet<(u16, u32)>) -> Box<Tap> {
+        Box::new(Tap { chosen, ..Tap::default() })
     }
 
-    /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
-    /// carried, in the order in which it was sent.
-    pub fn finish_and_tell(&mut self, recorder: &mut impl Recorder) -> Vec<Message> {
-        while self.advance(recorder, u64::MAX) {}
-        self.heard()
-    }
-
-    /// Works through at most `budget` items before the first session that is scheduled at this moment or later. False
-    /// when there are no more.
-    pub fn advance_before(&mut self, recorder: &mut impl Recorder, scheduled: Timestamp, budget: u64) -> bool {
-        (0..budget).all(|_| {
-            let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
-            arrival < scheduled && self.advance(recorder, 1)
-        })
-    }
-
-    /// What the chosen sessions' connections carried, in the order in which it was sent.
-    pub fn heard(&mut self) -> Vec<Message> {
-        let mut messages = self.tap.take().map_or_else(Vec::new, |tap| tap.messages);
+    /// What was heard, in the order in which it was sent.
+    pub fn messages(self) -> Vec<Message> {
+        let mut messages = self.messages;
         messages.sort_by_key(|message| message.transmissions[0].left);
         messages
     }
+}
 
-    /// A connection's first SYN is about to leave: listens, if it is one of the chosen.
+impl Tcp {
+    /// A connection begins: listens, if it is one of the chosen. One that a balancer opens is made for the one `before`.
     #[cold]
-    pub(super) fn tap_connect(&mut self, connection: u32) {
+    pub fn tap_connect(&mut self, connection: u32, before: Option<u32>) {
         let Some(tap) = &self.tap else { return };
         let entry = &self.connections[connection];
         let line = match entry.caller.who() {
-            Who::Session(session) => {
-                let machine = &self.sessions[session as usize].machine;
-                let chosen = tap.chosen.contains(&(machine.group(), machine.index()));
+            Peer::Session(session) => {
+                let chosen = tap.chosen.contains(&self.peers.session(session));
                 chosen.then_some((session, entry.client_number))
             }
-            Who::Host(host) => {
-                let opener = self.streams.opener(connection, host);
-                opener.and_then(|(group, number, session)| {
-                    let group_slot = &self.groups[usize::from(group)];
-                    let is_on =
-                        |(other, index): &(u16, u32)| *other == group && group_slot.host_number(*index) == number;
-                    tap.chosen.iter().any(is_on).then_some((session, entry.client_number))
-                })
+            Peer::Host(host) => {
+                let (group, number) = self.peers.carrier_host(host);
+                let hosts = &self.peers.groups[usize::from(group)];
+                let is_on = |(other, index): &(u16, u32)| *other == group && hosts.host_number(*index) == number;
+                let opener = self.carriers.get(connection).filter(|_| tap.chosen.iter().any(is_on));
+                opener.map(|carrier| (carrier.session, entry.client_number))
             }
-            Who::Server(server) => {
-                // A balancer that terminates: the connection is made for the one before.
-                let slot = &self.servers[server as usize];
-                let before = slot.machine.accepted_for(ConnectionId(entry.client_number));
-                let before = before.and_then(|before| slot.accepted.get(before.0 as usize));
-                before.and_then(|before| tap.lines.get(before)).map(|line| (line.session, line.connection))
+            Peer::Server(_) => {
+                let before = before.and_then(|before| tap.lines.get(&before));
+                before.map(|line| (line.session, line.connection))
             }
         };
         let Some(tap) = &mut self.tap else { return };
@@ -170,7 +147,6 @@ impl Simulation {
             Some((session, connection_number)) => {
                 let line = Line { session, connection: connection_number, under_way: Vec::new() };
                 tap.lines.insert(connection, line);
-                self.tap_syn(connection, Leg::Before, self.now);
             }
             // Its place may be one that was listened to.
             None => drop(tap.lines.remove(&connection)),
@@ -178,13 +154,13 @@ impl Simulation {
     }
 
     /// A SYN leaves, the first or a repeated one.
-    pub(super) fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
+    pub fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
         self.tap_message(connection, Key { way: Way::ToServer, leg, what: What::Syn }, Flag::Syn, left);
     }
 
     /// An item is the arrival of a message that leaves now.
     #[cold]
-    pub(super) fn tap_send(&mut self, item: Item, leg: Leg) {
+    pub fn tap_send(&mut self, item: Item, leg: Leg) {
         let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
         let flag = match (item, key.what) {
             (Item::SynRefused { .. } | Item::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
@@ -211,8 +187,8 @@ impl Simulation {
         let dialled = Party::Server(self.dialled(connection));
         let entry = &self.connections[connection];
         let caller = match entry.caller.who() {
-            Who::Session(_) | Who::Host(_) => Party::Client,
-            Who::Server(server) => Party::Server(server),
+            Peer::Session(_) | Peer::Host(_) => Party::Client,
+            Peer::Server(server) => Party::Server(server),
         };
         let (near, far) = match key.leg {
             Leg::Before if relayed => (caller, dialled),
@@ -225,11 +201,12 @@ impl Simulation {
         };
         let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
         // What is of a stream is its session's; the rest is told of the session that needed the connection first.
-        let frame = if self.streams.any() { Frame::read(&bytes) } else { None };
-        let stream = frame.and_then(|frame| self.streams.on(connection, frame.stream()?));
+        let carrier = self.carriers.get(connection);
+        let frame = carrier.and_then(|_| Frame::read(&bytes));
+        let stream = frame.and_then(|frame| self.carriers.on(connection, frame.stream()?));
         let of_stream = stream.and_then(|stream| {
             let entry = &self.connections[stream];
-            if let Who::Session(session) = entry.caller.who() { Some((session, entry.client_number)) } else { None }
+            if let Peer::Session(session) = entry.caller.who() { Some((session, entry.client_number)) } else { None }
         });
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get_mut(&connection) else { return };
@@ -255,7 +232,7 @@ impl Simulation {
 
     /// The transmission that left last on a leg is lost, and the next one leaves at a moment.
     #[cold]
-    pub(super) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
+    pub fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get(&connection) else { return };
         let latest = line.under_way.iter().rev().find(|(key, _)| key.way == way && key.leg == leg);
@@ -266,7 +243,7 @@ impl Simulation {
 
     /// A line was full, or the link lost what an item would have been the arrival of.
     #[cold]
-    pub(super) fn tap_dropped(&mut self, item: Item, again: Option<Timestamp>) {
+    pub fn tap_dropped(&mut self, item: Item, again: Option<Timestamp>) {
         if let Some((connection, key)) = Key::of(item, false) {
             self.tap_lost(connection, key, again);
         }
@@ -282,13 +259,13 @@ impl Simulation {
 
     /// The answer to a SYN is lost on its way.
     #[cold]
-    pub(super) fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
+    pub fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
         self.tap_lost(connection, Key { way: Way::ToClient, leg, what: What::Answer }, None);
     }
 
     /// A caller closes its end: SYNs that would have left later don't.
     #[cold]
-    pub(super) fn tap_closed(&mut self, connection: u32) {
+    pub fn tap_closed(&mut self, connection: u32) {
         let now = self.now;
         let Some(tap) = &mut self.tap else { return };
         let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
@@ -304,7 +281,7 @@ impl Simulation {
 
     /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
     #[cold]
-    pub(super) fn hear(&mut self, item: Item) {
+    pub fn hear(&mut self, item: Item) {
         if self.tap.is_none() {
             return;
         }
@@ -357,7 +334,7 @@ impl Simulation {
                 if spot == Spot::Balancer || self.is_relay(entry.server) {
                     self.is_cut_at(connection, key.way, Spot::Balancer) || self.stands_still(self.dialled(connection))
                 } else {
-                    let host = &self.servers[entry.server as usize].host;
+                    let host = &self.hosts[entry.server as usize].kernel;
                     let unanswered = matches!(host.syn(), SynAnswer::BacklogFull | SynAnswer::Unanswered);
                     unanswered || self.is_cut(connection, key.way)
                 }
@@ -368,8 +345,8 @@ impl Simulation {
             _ if spot == Spot::Balancer => entry.is_stalled(key.way, spot) || balancer_silent(),
             _ => {
                 let powered = match key.way {
-                    Way::ToServer => self.servers[entry.server as usize].host.powered(),
-                    Way::ToClient => self.caller_powered(entry.caller),
+                    Way::ToServer => self.hosts[entry.server as usize].kernel.powered(),
+                    Way::ToClient => self.peer_powered(entry.caller),
                 };
                 !powered || entry.is_stalled(key.way, spot) || self.is_cut(connection, key.way)
             }

@@ -6,20 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::News;
-use super::connection::{ClientEnd, ServerEnd, Who};
+use super::connection::{ClientEnd, ServerEnd};
 use super::relay::Leg;
-use super::{Item, Simulation};
+use super::{Item, Tcp};
 use crate::event::Kind;
 use crate::fault::Fault;
-use crate::machine::{ConnectionId, Input};
 use crate::network::{Event, Message, Rto, Way};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
 /// Something on its way to an end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
+pub enum Kept {
     Segment(u32),
     Fin,
     Rst,
@@ -27,7 +25,7 @@ pub(super) enum Kept {
 
 /// What waits in one direction of a connection.
 #[derive(Debug)]
-pub(super) struct Stall {
+pub struct Stall {
     kept: Vec<Kept>,
     /// The timer that runs now.
     rto: Rto,
@@ -37,7 +35,7 @@ pub(super) struct Stall {
 
 /// Where something stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Spot {
+pub enum Spot {
     /// Before the end that it is for.
     End,
     /// Before the balancer between.
@@ -53,18 +51,18 @@ impl Spot {
 }
 
 /// Every direction in which something waits, and where.
-pub(super) type Stalls = BTreeMap<(u32, Way, Spot), Stall>;
+pub type Stalls = BTreeMap<(u32, Way, Spot), Stall>;
 
-impl Simulation {
+impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.
-    pub(super) fn one_way(&self, connection: u32, way: Way) -> Nanos {
+    pub fn one_way(&self, connection: u32, way: Way) -> Nanos {
         let entry = &self.connections[connection];
         let client = self.host_of(entry.caller);
-        self.links.one_way(entry.route, way, client, self.servers[self.dialled(connection) as usize].identity)
+        self.links.one_way(entry.route, way, client, self.hosts[self.dialled(connection) as usize].identity)
     }
 
     /// Whether this SYN, or the answer to it, is lost.
-    pub(super) fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
+    pub fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
         let entry = &self.connections[connection];
         let (way, purpose, left) = match message {
             Message::Syn => {
@@ -79,15 +77,7 @@ impl Simulation {
     }
 
     /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
-    pub(super) fn lost(
-        &self,
-        connection: u32,
-        way: Way,
-        leg: Leg,
-        purpose: Purpose,
-        ordinal: u64,
-        at: Timestamp,
-    ) -> bool {
+    pub fn lost(&self, connection: u32, way: Way, leg: Leg, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
         let entry = &self.connections[connection];
         let (route, side, server) = self.stretch(connection, leg);
         let mut loss = self.links.loss(route, way);
@@ -96,12 +86,12 @@ impl Simulation {
             let fault = &self.faults[*fault as usize];
             loss += (1.0 - loss) * fault.loss_at(side, server, way == Way::ToServer, at);
         }
-        loss > 0.0 && self.seed.draw(self.identity_of_caller(entry.caller), purpose, ordinal).unit() < loss
+        loss > 0.0 && self.seed.draw(self.identity_of_peer(entry.caller), purpose, ordinal).unit() < loss
     }
 
     /// How much longer faults make the way of what leaves at a moment.
     #[cold]
-    pub(super) fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
+    pub fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
         let (_, side, server) = self.stretch(connection, leg);
         let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
         let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, at, one_way);
@@ -111,7 +101,7 @@ impl Simulation {
     /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
     /// (RFC 6298 section 5); `NEVER` when the retries run out.
     #[cold]
-    pub(super) fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
+    pub fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
         let entry = &mut self.connections[connection];
         if *entry.last_mut(way) == Timestamp::NEVER {
             return Timestamp::NEVER;
@@ -132,7 +122,7 @@ impl Simulation {
             return leaves;
         }
         let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
-        self.noted.push(Kind::Network(server, Event::Lost { session, message, times }));
+        self.deferred.push(Kind::Network(server, Event::Lost { session, message, times }));
         if times > self.data_retries {
             self.push(connection, leaves, Item::GivenUp { connection, way });
             return Timestamp::NEVER;
@@ -140,18 +130,9 @@ impl Simulation {
         leaves
     }
 
-    #[cold]
-    pub(super) fn record_noted(&mut self) {
-        let mut noted = std::mem::take(&mut self.noted);
-        for kind in noted.drain(..) {
-            self.record(kind);
-        }
-        self.noted = noted;
-    }
-
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
-    pub(super) fn held_up(&mut self, connection: u32, way: Way, kept: Kept) -> bool {
+    pub fn held_up(&mut self, connection: u32, way: Way, kept: Kept) -> bool {
         if !self.connections[connection].is_stalled(way, Spot::End) && !self.is_cut(connection, way) {
             return false;
         }
@@ -162,7 +143,7 @@ impl Simulation {
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub(super) fn stall(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept) {
+    pub fn stall(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept) {
         if let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) {
             stall.kept.push(kept);
             return;
@@ -188,12 +169,12 @@ impl Simulation {
     }
 
     /// What waits at a spot.
-    pub(super) fn stalled(&self, connection: u32, way: Way, spot: Spot) -> Option<&[Kept]> {
+    pub fn stalled(&self, connection: u32, way: Way, spot: Spot) -> Option<&[Kept]> {
         self.stalls.get(&(connection, way, spot)).map(|stall| &*stall.kept)
     }
 
     /// One-way latency as far as where something stalled.
-    pub(super) fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
+    pub fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
         let before = self.one_way(connection, way);
         if !self.connections[connection].is_relayed() {
             return before;
@@ -206,7 +187,9 @@ impl Simulation {
         }
     }
 
-    pub(super) fn retransmitted(&mut self, connection: u32, way: Way, spot: Spot) {
+    /// What stalled leaves once more, and would arrive now. What does arrive at its end, in order; it is dealt with before
+    /// the connection has [`Tcp::landed`].
+    pub fn retransmitted(&mut self, connection: u32, way: Way, spot: Spot) -> Vec<Kept> {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
@@ -225,34 +208,23 @@ impl Simulation {
         } else if let Some(stall) = self.stalls.remove(&(connection, way, spot)) {
             self.connections[connection].set_stalled(way, spot, false);
             let forgotten = spot == Spot::End && self.is_forgotten(connection);
+            if spot == Spot::End && !forgotten {
+                return stall.kept;
+            }
             for kept in stall.kept {
                 if spot == Spot::Balancer {
                     self.relay(connection, way, kept);
-                    continue;
-                }
-                if forgotten {
+                } else {
                     self.bounce(connection, way, kept);
                     self.landed(connection);
-                    continue;
-                }
-                match (way, kept) {
-                    (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment),
-                    (Way::ToServer, Kept::Fin) => self.fin_at_server(connection),
-                    (Way::ToServer, Kept::Rst) => self.rst_at_server(connection),
-                    (Way::ToClient, Kept::Segment(segment)) => {
-                        let caller = self.connections[connection].caller;
-                        self.segment_at_client(connection, caller, segment);
-                    }
-                    (Way::ToClient, Kept::Fin) => self.fin_at_client(connection),
-                    (Way::ToClient, Kept::Rst) => self.rst_at_client(connection),
                 }
             }
         }
-        self.landed(connection);
+        Vec::new()
     }
 
     /// Whether what arrives there would meet silence.
-    pub(super) fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
+    pub fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
         let entry = &self.connections[connection];
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {
@@ -265,39 +237,24 @@ impl Simulation {
             }
         }
         let powered = match way {
-            Way::ToServer => self.servers[server as usize].host.powered(),
-            Way::ToClient => self.caller_powered(caller),
+            Way::ToServer => self.hosts[server as usize].kernel.powered(),
+            Way::ToClient => self.peer_powered(caller),
         };
         !powered || self.is_cut(connection, way)
     }
 
-    /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not.
-    pub(super) fn given_up(&mut self, connection: u32, way: Way) {
+    /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not. True when the
+    /// end that opened the connection is to hear of it.
+    pub fn given_up(&mut self, connection: u32, way: Way) -> bool {
         self.forget_stalled(connection, way);
         self.stop_repeating(connection, way);
-        let entry = &mut self.connections[connection];
-        let (caller, server, c) = (entry.caller, entry.server, ConnectionId(entry.client_number));
-        let session = caller.code();
         let to_server = way == Way::ToServer;
-        match way {
-            Way::ToServer => entry.last_to_server = Timestamp::NEVER,
-            Way::ToClient => entry.last_to_client = Timestamp::NEVER,
-        }
-        let heard = to_server && entry.client != ClientEnd::Closed;
-        if heard {
-            entry.client = ClientEnd::Closed;
-        }
+        let heard = to_server && self.drop_client(connection);
+        let entry = &mut self.connections[connection];
+        let (session, server) = (entry.caller.code(), entry.server);
+        *entry.last_mut(way) = Timestamp::NEVER;
         self.record(Kind::Network(server, Event::GivenUp { session, to_server }));
-        if heard {
-            match caller.who() {
-                Who::Session(session) => self.session_input(session, Input::Reset(c)),
-                Who::Server(_) => self.tell_server(connection, News::Reset),
-                Who::Host(_) => self.carrier_lost(connection, false),
-            }
-        } else if !to_server {
-            self.reset_at_server(connection);
-        }
-        self.landed(connection);
+        heard
     }
 
     /// What waits in one direction is lost for good.
@@ -310,7 +267,7 @@ impl Simulation {
     }
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
-    pub(super) fn forget_kept(&mut self, connection: u32, way: Way) {
+    pub fn forget_kept(&mut self, connection: u32, way: Way) {
         self.stop_repeating(connection, way);
         for spot in [Spot::End, Spot::Balancer] {
             if !self.connections[connection].is_stalled(way, spot) {

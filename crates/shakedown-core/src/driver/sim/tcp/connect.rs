@@ -1,41 +1,26 @@
 //! Connects: SYNs, their answers, and what becomes of those that are lost or refused.
 
-use super::calls::News;
-use super::connection::{Caller, ClientEnd, Connection, ServerEnd, Who};
+use super::connection::{ClientEnd, Connection, PeerId, ServerEnd};
 use super::relay::Leg;
-use super::{Item, ServerSlot, Simulation};
-use crate::client;
+use super::{Item, ServerHost, Tcp};
 use crate::event::Kind;
-use crate::machine::{ConnectError, ConnectionId, Input};
+use crate::machine::ConnectError;
 use crate::network::{Event, Message, Process, SynAnswer, Way};
 use crate::time::Timestamp;
 
-impl Simulation {
-    /// A session connects: its SYN leaves.
-    pub(super) fn open(&mut self, session: u32, client_number: u32, server: u32) {
-        if self.streams.any()
-            && let Some(host) = self.sharing_host(session)
-        {
-            return self.want_stream(host, session, ConnectionId(client_number), server);
-        }
-        let slot = &self.sessions[session as usize];
-        let index = slot.machine.index();
-        let group = &self.groups[usize::from(slot.machine.group())];
-        let client_host = group.host_of(index);
-        let route = self.links.route(slot.machine.group(), server);
-        let one_way = self.links.one_way(route, Way::ToServer, client_host, self.servers[server as usize].identity);
-        let older = slot.connection;
-        let entry = Connection::new(self.now, route, one_way, Caller::session(session), client_number, server, older);
-        let connection = self.connections.insert(entry);
-        self.sessions[session as usize].connection = connection;
-        self.send_syn(connection, server);
+impl Tcp {
+    /// A peer connects to a server over a link: the place of the new connection, whose SYN is still to leave.
+    pub fn connect(&mut self, caller: PeerId, client_number: u32, server: u32, route: u16, older: u32) -> u32 {
+        let there = self.hosts[server as usize].identity;
+        let one_way = self.links.one_way(route, Way::ToServer, self.host_of(caller), there);
+        let entry = Connection::new(self.now, route, one_way, caller, client_number, server, older);
+        self.connections.insert(entry)
     }
 
     /// The first SYN of a connection leaves.
-    pub(super) fn send_syn(&mut self, connection: u32, server: u32) {
-        self.tls.forget(connection);
+    pub fn send_syn(&mut self, connection: u32) {
         if self.exceptional {
-            self.tap_connect(connection);
+            self.tap_syn(connection, Leg::Before, self.now);
             if self.bottlenecks.is_some() {
                 return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
             }
@@ -43,7 +28,7 @@ impl Simulation {
         let ordinal = self.next_ordinal(connection);
         let at = self.travel(connection, Way::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
-        if self.answer_is_known(server, at) {
+        if self.answer_is_known(self.connections[connection].server, at) {
             self.answer_ahead(connection, at);
         } else {
             self.push(connection, at, Item::Syn { connection });
@@ -53,16 +38,16 @@ impl Simulation {
     /// Whether a SYN that arrives at `at` will be accepted whatever happens until then: nothing can be lost on the way, and
     /// no fault or pause changes anything before.
     fn answer_is_known(&self, server: u32, at: Timestamp) -> bool {
-        let ServerSlot { host, quiet_until, .. } = &self.servers[server as usize];
+        let ServerHost { kernel, quiet_until, is_relay, .. } = &self.hosts[server as usize];
         at < self.quiet_until
             && at < *quiet_until
             && !self.lossy
             && self.bottlenecks.is_none()
             && !self.links.uneven()
             && self.partitions.is_empty()
-            && !self.is_relay(server)
-            && host.process() == Process::Running
-            && host.syn() == SynAnswer::Accepted
+            && !is_relay
+            && kernel.process() == Process::Running
+            && kernel.syn() == SynAnswer::Accepted
     }
 
     /// Sends the SYN-ACK of a SYN that will arrive at `at`: one item instead of two.
@@ -75,7 +60,8 @@ impl Simulation {
         self.push(connection, arrival, Item::SynAck { connection, caller });
     }
 
-    pub(super) fn syn(&mut self, connection: u32) {
+    /// A SYN arrives. The balancer that is to choose where it goes on to, if there is one.
+    pub fn syn(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, server, client, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
@@ -97,15 +83,16 @@ impl Simulation {
             self.answer_syn(connection);
         }
         self.landed(connection);
+        None
     }
 
-    pub(super) fn answer_syn(&mut self, connection: u32) {
+    pub fn answer_syn(&mut self, connection: u32) {
         let Connection { caller, server, .. } = self.connections[connection];
         let session = caller.code();
-        let answer = self.servers[server as usize].host.syn();
+        let answer = self.hosts[server as usize].kernel.syn();
         let item = match answer {
-            SynAnswer::Accepted if self.external.is_some() && self.is_external(server) => {
-                return self.dial_external(connection);
+            SynAnswer::Accepted if self.hosts[server as usize].is_external => {
+                return self.dialled.push(connection);
             }
             SynAnswer::Accepted => {
                 self.connections[connection].server_end = ServerEnd::HalfOpen;
@@ -127,7 +114,7 @@ impl Simulation {
     }
 
     /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
-    pub(super) fn repeat_syn(&mut self, connection: u32) {
+    pub fn repeat_syn(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         let opened = entry.opened();
         let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
@@ -152,73 +139,50 @@ impl Simulation {
     }
 
     /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
-    pub(super) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
+    pub fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
         let one_way = self.connections[connection].one_way;
         leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
-    pub(super) fn syn_ack(&mut self, connection: u32, caller: Caller) {
+    /// The answer to a SYN arrives. True when the connection is up: its caller is to hear of it, and then it has
+    /// [`Tcp::landed`].
+    pub fn syn_ack(&mut self, connection: u32, caller: PeerId) -> bool {
         let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
         if cut && entry.client != ClientEnd::Closed {
             self.repeat_syn(connection);
-        } else if entry.client == ClientEnd::Closed {
-            if self.caller_powered(caller) {
-                self.reset_to_server(connection);
-            } else {
-                // Nobody answers the SYN-ACK: the server's kernel forgets the connect, its process never hears of it.
-                self.connections[connection].server_end = ServerEnd::Gone;
-            }
-        } else {
+        } else if entry.client != ClientEnd::Closed {
             entry.came_up(self.now);
-            let c = ConnectionId(entry.client_number);
-            match caller.who() {
-                Who::Session(session) => self.session_input(session, Input::Connected(c)),
-                Who::Server(_) => self.tell_server(connection, News::Connected),
-                Who::Host(host) => self.tell_host(host, client::News::Connected(c.0)),
-            }
+            return true;
+        } else if self.peer_powered(caller) {
+            self.reset_to_server(connection);
+        } else {
+            // Nobody answers the SYN-ACK: the server's kernel forgets the connect, its process never hears of it.
+            self.connections[connection].server_end = ServerEnd::Gone;
         }
         self.landed(connection);
+        false
     }
 
-    /// The connect was refused, or the kernel gave up.
-    pub(super) fn not_connected(&mut self, connection: u32, refused: bool) {
+    /// The connect was refused, or the kernel gave up. Why, if its caller is to hear of it, before or after it has
+    /// [`Tcp::landed`].
+    pub fn not_connected(&mut self, connection: u32, refused: bool) -> Option<ConnectError> {
         let waits = self.connections[connection].client != ClientEnd::Closed;
         if refused && waits && self.is_cut(connection, Way::ToClient) {
             self.repeat_syn(connection);
             self.landed(connection);
-            return;
-        }
-        if self.external.is_some() {
-            self.not_connected_outside(connection);
+            return None;
         }
         let entry = &mut self.connections[connection];
-        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
-        let abandoned = std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed;
+        entry.client = ClientEnd::Closed;
         // Where every answer was lost, the other end gives up as well.
         if entry.server_end == ServerEnd::HalfOpen {
             entry.server_end = ServerEnd::Gone;
         }
-        let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
-        match caller.who() {
-            Who::Session(session) => {
-                self.landed(connection);
-                if !abandoned {
-                    self.session_input(session, Input::ConnectFailed(c, why));
-                }
-            }
-            Who::Server(_) => {
-                if !abandoned {
-                    self.tell_server(connection, News::Failed(why));
-                }
-                self.landed(connection);
-            }
-            Who::Host(host) => {
-                self.landed(connection);
-                if !abandoned {
-                    self.tell_host(host, client::News::Failed(c.0, why));
-                }
-            }
+        if !waits {
+            self.landed(connection);
+            return None;
         }
+        Some(if refused { ConnectError::Refused } else { ConnectError::TimedOut })
     }
 }

@@ -7,17 +7,16 @@
 
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::stall::{Kept, Spot};
-use super::{Item, Simulation};
+use super::{Item, Tcp};
 use crate::event::Kind;
 use crate::fault::Side;
-use crate::machine::EndpointId;
-use crate::network::{Event, Message, Process, SynAnswer, Way};
+use crate::network::{Event, Message, Process, Way};
 use crate::server;
 use crate::time::{Nanos, Timestamp};
 
 /// A connection as its balancer has it, and the leg behind. The leg before it is that of its [`Connection`].
 #[derive(Debug)]
-pub(super) struct Flow {
+pub struct Flow {
     pub balancer: u32,
     /// Which link lies behind the balancer, and its latency toward the server.
     route: u16,
@@ -40,7 +39,7 @@ impl Flow {
 
 /// A part of a connection's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leg {
+pub enum Leg {
     /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
     Before,
     /// Between the balancer and the server.
@@ -55,7 +54,7 @@ impl Leg {
 }
 
 /// The same on its way to the balancer between.
-pub(super) fn by_way_of_balancer(item: Item) -> Item {
+pub fn by_way_of_balancer(item: Item) -> Item {
     match item {
         Item::SynAck { connection, .. } => Item::RelayAnswer { connection, refused: false },
         Item::SynRefused { connection } => Item::RelayAnswer { connection, refused: true },
@@ -69,7 +68,7 @@ pub(super) fn by_way_of_balancer(item: Item) -> Item {
     }
 }
 
-impl Simulation {
+impl Tcp {
     fn flow(&self, connection: u32) -> &Flow {
         &self.flows[&connection]
     }
@@ -80,12 +79,12 @@ impl Simulation {
 
     /// Whether a server's host passes packets on.
     #[inline]
-    pub(super) fn is_relay(&self, server: u32) -> bool {
-        self.relays && self.plans[self.servers[server as usize].group].rewrites_addresses()
+    pub fn is_relay(&self, server: u32) -> bool {
+        self.relays && self.hosts[server as usize].is_relay
     }
 
     /// A leg of a connection: its link, and the hosts at its ends.
-    pub(super) fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
+    pub fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
         let entry = &self.connections[connection];
         match leg {
             Leg::Before => (entry.route, self.side_of(entry.caller), self.dialled(connection)),
@@ -97,31 +96,31 @@ impl Simulation {
     }
 
     /// The leg on which what goes this way arrives at a spot.
-    pub(super) fn leg_to(&self, connection: u32, way: Way, spot: Spot) -> Leg {
+    pub fn leg_to(&self, connection: u32, way: Way, spot: Spot) -> Leg {
         let relayed = self.connections[connection].is_relayed();
         if relayed && (way == Way::ToServer) == (spot == Spot::End) { Leg::Behind } else { Leg::Before }
     }
 
     /// The far host of the leg before a balancer, or of the whole path where there is none.
-    pub(super) fn dialled(&self, connection: u32) -> u32 {
+    pub fn dialled(&self, connection: u32) -> u32 {
         let entry = &self.connections[connection];
         if entry.is_relayed() { self.flow(connection).balancer } else { entry.server }
     }
 
     /// Latency behind the balancer.
-    pub(super) fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
+    pub fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
         let Flow { balancer, route, one_way, .. } = *self.flow(connection);
         if !self.links.uneven() {
             return one_way;
         }
         let [balancer, server] =
-            [balancer, self.connections[connection].server].map(|server| self.servers[server as usize].identity);
+            [balancer, self.connections[connection].server].map(|server| self.hosts[server as usize].identity);
         self.links.one_way(route, way, balancer, server)
     }
 
     /// When what leaves for the leg behind the balancer now arrives; `NEVER` once its sender's kernel gives up. Whether a
     /// SYN or its answer does is drawn elsewhere: those are not `repaired`.
-    pub(super) fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
+    pub fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let leaves = match repaired && self.lossy {
             true => self.repaired(connection, way, Leg::Behind, ordinal),
@@ -130,7 +129,7 @@ impl Simulation {
         let one_way = self.one_way_behind(connection, way);
         let route = self.flow(connection).route;
         let caller = self.connections[connection].caller;
-        let jitter = self.links.jitter(route, way, || (self.identity_of_caller(caller), ordinal));
+        let jitter = self.links.jitter(route, way, || (self.identity_of_peer(caller), ordinal));
         let mut arrival = leaves + one_way + jitter;
         if !self.latency_faults.is_empty() {
             arrival = arrival + self.delayed(connection, way, Leg::Behind, one_way, leaves);
@@ -153,13 +152,13 @@ impl Simulation {
     }
 
     /// Whether a balancer's host answers nothing and passes nothing on.
-    pub(super) fn stands_still(&self, balancer: u32) -> bool {
-        let host = &self.servers[balancer as usize].host;
+    pub fn stands_still(&self, balancer: u32) -> bool {
+        let host = &self.hosts[balancer as usize].kernel;
         !host.powered() || host.process() == Process::Hung
     }
 
-    /// A SYN arrives at a balancer's host.
-    pub(super) fn syn_at_balancer(&mut self, connection: u32) {
+    /// A SYN arrives at a balancer's host, which may have to choose where it goes on to. It has [`Tcp::landed`] otherwise.
+    pub fn syn_at_balancer(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let (session, balancer) = (caller.code(), self.dialled(connection));
         if client == ClientEnd::Closed {
@@ -176,39 +175,31 @@ impl Simulation {
             // A repetition belongs to its flow, whatever the checks have found out meanwhile.
             self.pass_syn(connection);
         } else {
-            self.begin_flow(connection, balancer);
+            self.forget_flow(connection, balancer);
+            return Some(balancer);
         }
         self.landed(connection);
+        None
     }
 
-    fn begin_flow(&mut self, connection: u32, balancer: u32) {
-        // A flow that was lost with the balancer's process leaves nothing behind here.
+    /// A flow that was lost with the balancer's process leaves nothing behind here.
+    fn forget_flow(&mut self, connection: u32, balancer: u32) {
         self.flows.remove(&connection);
         let entry = &mut self.connections[connection];
         entry.set_relayed(false);
         (entry.server, entry.server_end) = (balancer, ServerEnd::None);
-        let session = entry.caller.code();
-        let from = [self.identity_of(connection), self.address_of(connection)];
-        let slot = &mut self.servers[balancer as usize];
-        let chosen = if slot.host.syn() == SynAnswer::Accepted {
-            let plan = &self.plans[slot.group];
-            let endpoint = EndpointId(balancer);
-            let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
-            let chosen = slot.machine.forward(&cx, from);
-            if chosen.is_none() {
-                self.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
-            }
-            chosen
-        } else {
-            None
-        };
-        let Some(EndpointId(to)) = chosen else {
+    }
+
+    /// A balancer has chosen a server for a connection, or refuses it.
+    pub fn begin_flow(&mut self, connection: u32, balancer: u32, chosen: Option<u32>) {
+        let session = self.connections[connection].caller.code();
+        let Some(to) = chosen else {
             self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }));
             self.send_answer(connection, Item::SynRefused { connection });
             return;
         };
         let route = self.links.route_between(balancer, to);
-        let [here, there] = [balancer, to].map(|server| self.servers[server as usize].identity);
+        let [here, there] = [balancer, to].map(|server| self.hosts[server as usize].identity);
         let one_way = self.links.one_way(route, Way::ToServer, here, there);
         let (last_to_server, last_to_client) = (self.now, self.now);
         self.flows.insert(connection, Flow { balancer, route, one_way, last_to_server, last_to_client, known: true });
@@ -230,7 +221,7 @@ impl Simulation {
     }
 
     /// A SYN that went through a balancer arrives at the server's host.
-    pub(super) fn syn_behind(&mut self, connection: u32) {
+    pub fn syn_behind(&mut self, connection: u32) {
         let Connection { caller, client, server, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if !self.connections[connection].is_relayed() {
@@ -252,7 +243,7 @@ impl Simulation {
     }
 
     /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
-    pub(super) fn relay_answer(&mut self, connection: u32, refused: bool) {
+    pub fn relay_answer(&mut self, connection: u32, refused: bool) {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let flow = self.flows.get(&connection).filter(|_| refused || server_end != ServerEnd::None);
         let Some(&Flow { balancer, known, .. }) = flow else {
@@ -283,7 +274,7 @@ impl Simulation {
     }
 
     /// Something else arrives at the balancer.
-    pub(super) fn relay(&mut self, connection: u32, way: Way, kept: Kept) {
+    pub fn relay(&mut self, connection: u32, way: Way, kept: Kept) {
         let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
             if let Kept::Segment(segment) = kept {
@@ -330,7 +321,7 @@ impl Simulation {
     }
 
     /// The balancer knows no such flow: it drops what came and tells the sender so.
-    pub(super) fn bounce(&mut self, connection: u32, way: Way, kept: Kept) {
+    pub fn bounce(&mut self, connection: u32, way: Way, kept: Kept) {
         if let Kept::Segment(segment) = kept {
             self.segments.release(segment);
         }
@@ -365,22 +356,18 @@ impl Simulation {
     }
 
     /// Whether the balancer of a connection has lost it.
-    pub(super) fn is_forgotten(&self, connection: u32) -> bool {
+    pub fn is_forgotten(&self, connection: u32) -> bool {
         self.connections[connection].is_relayed() && !self.flow(connection).known
     }
 
     /// A balancer's process is gone, and its flows with it. Nobody is told.
-    pub(super) fn forget_flows(&mut self, balancer: u32) {
+    pub fn forget_flows(&mut self, balancer: u32) {
         self.flows.values_mut().filter(|flow| flow.balancer == balancer).for_each(|flow| flow.known = false);
     }
 
-    /// A balancer has found a server down: its flows there are cut, if they are to be. One that terminates connections
-    /// does that itself.
+    /// A balancer cuts its flows to a server.
     #[cold]
-    pub(super) fn found_down(&mut self, balancer: u32, server: u32) {
-        if !self.is_relay(balancer) || !self.plans[self.servers[balancer as usize].group].cuts_when_down() {
-            return;
-        }
+    pub fn cut_flows(&mut self, balancer: u32, server: u32) {
         let through = |(connection, flow): (&u32, &Flow)| {
             let cut = flow.balancer == balancer && flow.known && self.connections[*connection].server == server;
             cut.then_some(*connection)
@@ -390,30 +377,25 @@ impl Simulation {
             self.end_flow(connection);
             self.flow_mut(connection).known = false;
             self.reset_client(connection);
-            if matches!(
-                self.connections[connection].server_end,
-                ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted
-            ) {
+            if self.connections[connection].is_alive_at_server() {
                 self.reset_server(connection);
             }
         }
-        self.record_noted();
+        self.record_deferred();
     }
 
     /// A balancer no longer has a flow.
     fn end_flow(&mut self, connection: u32) {
         let Flow { balancer, known, .. } = *self.flow(connection);
         if known {
-            let server = self.connections[connection].server;
-            let slot = &mut self.servers[balancer as usize];
-            slot.machine.flow_ended(&self.plans[slot.group], EndpointId(server));
-            self.noted.push(Kind::Server(balancer, server::Event::FlowEnded { connection }));
+            self.ended_flows.push((balancer, self.connections[connection].server));
+            self.deferred.push(Kind::Server(balancer, server::Event::FlowEnded { connection }));
         }
     }
 
     /// A connection through a balancer is over at both ends.
     #[cold]
-    pub(super) fn release_flow(&mut self, connection: u32) {
+    pub fn release_flow(&mut self, connection: u32) {
         self.end_flow(connection);
         self.flows.remove(&connection);
     }

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::connection::{ClientEnd, Who};
+use super::connection::{ClientEnd, Peer};
 use super::relay::Leg;
 use super::slab::Slab;
-use super::{Item, Simulation};
-use crate::driver::pipes::{Caller, Ends, Gap, Pipes, Stage};
+use super::{Item, Tcp};
+use crate::driver::pipes::{self, Ends, Gap, Pipes, Stage};
 use crate::event::Kind as EventKind;
 use crate::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
 use crate::rng::Purpose;
@@ -66,14 +66,14 @@ impl Bottlenecks {
     }
 }
 
-impl Simulation {
+impl Tcp {
     fn bottlenecks(&mut self) -> &mut Bottlenecks {
         self.bottlenecks.as_mut().expect("only asked where bandwidth is limited")
     }
 
     /// Sends a message with so much payload now.
     #[cold]
-    pub(super) fn queue_up(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+    pub fn queue_up(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
         let given_up = *self.connections[connection].last_mut(way) == Timestamp::NEVER;
         let next = self.bottlenecks().sent + 1;
         if given_up || self.is_dead(connection, way, next) {
@@ -86,7 +86,7 @@ impl Simulation {
     }
 
     /// Sends a SYN again at a moment, or now if that is over.
-    pub(super) fn queue_syn(&mut self, connection: u32, left: Timestamp) {
+    pub fn queue_syn(&mut self, connection: u32, left: Timestamp) {
         let ordinal = self.ordinal(connection);
         let item = Item::Syn { connection };
         let transmission = self.transmission(connection, Way::ToServer, item, 0, ordinal, left);
@@ -121,12 +121,13 @@ impl Simulation {
     }
 
     /// A message has come to the next place on its way, or is to be sent once more.
-    pub(super) fn hop(&mut self, transmission: u32) {
+    pub fn hop(&mut self, transmission: u32) {
         let Transmission { item, connection, way, stage, order, .. } = self.bottlenecks().transmissions[transmission];
         let entry = &self.connections[connection];
         if stage == Stage::Up && matches!(item, Item::Syn { .. }) && entry.client == ClientEnd::Closed {
             // The session gave up before this SYN left.
             self.bottlenecks().transmissions.release(transmission);
+            // Nobody waits for an answer.
             self.syn(connection);
         } else if stage == Stage::Arrived {
             self.arrived(transmission);
@@ -177,22 +178,22 @@ impl Simulation {
     /// The line that a message joins at a stage of its way.
     fn pipe(&mut self, connection: u32, way: Way, stage: Stage) -> Option<&mut Pipe> {
         let entry = &self.connections[connection];
+        let client = |(group, number): (u16, u32)| pipes::Caller::Client {
+            group,
+            host: self.peers.groups[usize::from(group)].host_number(number),
+        };
         let caller = match entry.caller.who() {
-            Who::Session(session) => {
-                let machine = &self.sessions[session as usize].machine;
-                let (group, index) = (machine.group(), machine.index());
-                Caller::Client { group, host: self.groups[usize::from(group)].host_number(index) }
+            Peer::Session(session) => client(self.peers.session(session)),
+            Peer::Host(host) => {
+                let (group, host) = self.peers.carrier_host(host);
+                pipes::Caller::Client { group, host }
             }
-            Who::Host(host) => {
-                let (group, host) = self.streams.host(host);
-                Caller::Client { group, host }
-            }
-            Who::Server(caller) => Caller::Server(caller),
+            Peer::Server(caller) => pipes::Caller::Server(caller),
         };
         let link = self.links.bottleneck(entry.route, way);
         let ends = Ends { caller: Some(caller), server: entry.server, link };
         let now = self.now;
-        let Simulation { faults, bottlenecks, .. } = self;
+        let Tcp { faults, bottlenecks, .. } = self;
         bottlenecks.as_mut()?.pipes.at(stage, way, ends, faults, now)
     }
 
@@ -207,7 +208,7 @@ impl Simulation {
         };
         let entry = &self.connections[connection];
         let (server, session) = (entry.server, entry.caller.code());
-        self.noted.push(EventKind::Network(server, Event::QueueFull { session, message }));
+        self.deferred.push(EventKind::Network(server, Event::QueueFull { session, message }));
         match message {
             Message::Syn | Message::SynAck => {
                 self.tap_dropped(item, None);
@@ -264,7 +265,7 @@ impl Simulation {
             self.bottlenecks().transmissions[transmission];
         if matches!(item, Item::Syn { .. } | Item::SynAck { .. } | Item::SynRefused { .. }) {
             self.bottlenecks().transmissions.release(transmission);
-            return self.happen(item);
+            return self.ready.push(item);
         }
         if self.is_dead(connection, way, order) {
             return self.discard(transmission);
@@ -273,12 +274,12 @@ impl Simulation {
             let entry = &self.connections[connection];
             let (server, session) = (entry.server, entry.caller.code());
             let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
-            self.noted.push(EventKind::Network(server, Event::Lost { session, message, times: 1 }));
+            self.deferred.push(EventKind::Network(server, Event::Lost { session, message, times: 1 }));
             return self.repeat(transmission);
         }
         let Some(gap) = self.bottlenecks().gaps.get_mut(&(connection, way)) else {
             self.bottlenecks().transmissions.release(transmission);
-            return self.happen(item);
+            return self.ready.push(item);
         };
         let (ready, whole) = gap.fill(order, transmission);
         if whole {
@@ -287,12 +288,12 @@ impl Simulation {
         for transmission in ready.into_values() {
             let item = self.bottlenecks().transmissions[transmission].item;
             self.bottlenecks().transmissions.release(transmission);
-            self.happen(item);
+            self.ready.push(item);
         }
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.
-    pub(super) fn stop_repeating(&mut self, connection: u32, way: Way) {
+    pub fn stop_repeating(&mut self, connection: u32, way: Way) {
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         let sent = bottlenecks.sent;
         let Some(gap) = bottlenecks.gaps.get_mut(&(connection, way)) else { return };

@@ -1,0 +1,154 @@
+//! What is pending in the queue.
+
+use super::tcp::connection::PeerId;
+use super::tcp::stall::Spot;
+use crate::network::Way;
+use crate::time::{Nanos, Timestamp};
+
+/// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
+/// too: so that both can be fetched from memory at once.
+#[derive(Debug, Clone, Copy)]
+pub enum Item {
+    /// A closed-loop user starts its next session.
+    Restart {
+        session: u32,
+    },
+    SessionWake {
+        session: u32,
+    },
+    ServerWake {
+        server: u32,
+    },
+    /// A redirector hears of its targets' connections.
+    Report {
+        server: u32,
+    },
+    /// A server's pause begins, or ends.
+    Pause {
+        server: u32,
+    },
+    /// A server joins or leaves.
+    Member {
+        server: u32,
+        step: Step,
+    },
+    Syn {
+        connection: u32,
+    },
+    SynAck {
+        connection: u32,
+        caller: PeerId,
+    },
+    SynRefused {
+        connection: u32,
+    },
+    SynGivenUp {
+        connection: u32,
+    },
+    ToServer {
+        connection: u32,
+        segment: u32,
+    },
+    ToClient {
+        connection: u32,
+        caller: PeerId,
+        segment: u32,
+    },
+    FinToServer {
+        connection: u32,
+    },
+    FinToClient {
+        connection: u32,
+    },
+    RstToServer {
+        connection: u32,
+    },
+    RstToClient {
+        connection: u32,
+    },
+    /// A SYN arrives behind a balancer that rewrites addresses.
+    SynBehind {
+        connection: u32,
+    },
+    /// What goes through such a balancer arrives there: the answer to a SYN, data, FIN or RST.
+    RelayAnswer {
+        connection: u32,
+        refused: bool,
+    },
+    Relay {
+        connection: u32,
+        segment: u32,
+        way: Way,
+    },
+    RelayEnd {
+        connection: u32,
+        way: Way,
+        reset: bool,
+    },
+    /// A process that has something to do from its start on is started.
+    ServerStart {
+        server: u32,
+    },
+    /// What stalled leaves once more, and would arrive now.
+    Retransmitted {
+        connection: u32,
+        way: Way,
+        spot: Spot,
+    },
+    /// A message comes to the next place on its way, where bandwidth is limited.
+    Hop {
+        transmission: u32,
+    },
+    /// A kernel gives a connection up.
+    GivenUp {
+        connection: u32,
+        way: Way,
+    },
+    /// The answer to a session's lookup arrives.
+    Answer {
+        name: u16,
+        session: u32,
+        connection: u32,
+    },
+    /// A name's records are written anew.
+    RecordsChange {
+        name: u16,
+    },
+    /// A name's server is checked.
+    Check {
+        check: u32,
+    },
+    CheckArrives {
+        check: u32,
+    },
+    CheckEnds {
+        check: u32,
+        went_well: bool,
+    },
+    /// Sessions are told what happened to streams of theirs.
+    Tell,
+    /// A connection that carries streams has had none for some time.
+    Idle {
+        connection: u32,
+        since: Timestamp,
+    },
+    FaultBegins {
+        fault: u32,
+        window: u32,
+    },
+    FaultHeals {
+        fault: u32,
+        window: u32,
+    },
+}
+
+/// What becomes of a server's membership.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// Its process starts, and the registry names it.
+    Joins,
+    /// The registry names it no longer, and it is drained over a time.
+    Leaves { over: Nanos },
+    /// Its process ends.
+    Ends,
+}

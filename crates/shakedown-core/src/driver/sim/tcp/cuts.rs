@@ -1,0 +1,31 @@
+//! Partitions: what they keep from arriving.
+
+use super::Tcp;
+use super::stall::Spot;
+use crate::network::Way;
+
+impl Tcp {
+    /// Whether a partition keeps what goes over a connection from arriving.
+    #[inline]
+    pub fn is_cut(&self, connection: u32, way: Way) -> bool {
+        self.is_cut_at(connection, way, Spot::End)
+    }
+
+    /// The same of what has only the way to a spot to go.
+    #[inline]
+    pub fn is_cut_at(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        !self.partitions.is_empty() && self.is_parted(connection, way, spot)
+    }
+
+    #[cold]
+    fn is_parted(&self, connection: u32, way: Way, spot: Spot) -> bool {
+        if self.is_strangers(connection) {
+            return false;
+        }
+        let (_, side, server) = self.stretch(connection, self.leg_to(connection, way, spot));
+        self.partitions.iter().any(|fault| {
+            let cut = self.faults[*fault as usize].between(side, server);
+            cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Who the ends of connections are, as far as the network must know: what their draws are keyed by, where they stand when a
+//! link between places is struck, and what address others see.
+
+use std::collections::BTreeMap;
+
+use super::Tcp;
+use super::connection::{Peer, PeerId};
+use crate::fault::Side;
+use crate::machine::ConnectionId;
+use crate::network::Host;
+use crate::rng::Identity;
+use crate::scenario::Scenario;
+use crate::time::Timestamp;
+
+/// A server's host: its kernel, and what is drawn for it.
+#[derive(Debug)]
+pub struct ServerHost {
+    pub kernel: Host,
+    pub identity: Identity,
+    /// It passes packets on to other hosts.
+    pub is_relay: bool,
+    /// What it answers a SYN with is decided elsewhere.
+    pub is_external: bool,
+    /// It does not stop by itself before this.
+    pub quiet_until: Timestamp,
+}
+
+/// Connections that programs open which are none of the scenario's: their driver's own network carries what they take.
+#[derive(Debug)]
+pub struct Strangers {
+    /// The place among the servers' hosts that has them.
+    pub host: u32,
+    /// Where they come from.
+    pub addresses: BTreeMap<u32, Identity>,
+}
+
+/// A client group's hosts.
+#[derive(Debug)]
+pub struct ClientHosts {
+    /// What its sessions' draws are keyed by.
+    sessions: Identity,
+    /// Hosts that sessions share, and what theirs are; without any, each session has its own.
+    count: u32,
+    hosts: Identity,
+    /// The first public address that the hosts share, and how many there are; `None`: one each.
+    nat: Option<(Identity, u64)>,
+}
+
+impl ClientHosts {
+    /// What a session's draws are keyed by.
+    pub fn identity(&self, index: u32) -> Identity {
+        self.sessions.nth(u64::from(index))
+    }
+
+    /// The host that a session runs on.
+    pub fn host_of(&self, index: u32) -> Identity {
+        match self.count {
+            0 => self.identity(index),
+            count => self.hosts.nth(u64::from(index % count)),
+        }
+    }
+
+    /// The address that servers see a session come from. Hosts are spread over shared ones in turn, as sessions are over
+    /// hosts.
+    pub fn address_of(&self, index: u32) -> Identity {
+        let Some((first, addresses)) = self.nat else { return self.host_of(index) };
+        first.nth(u64::from(self.host_number(index)) % addresses)
+    }
+
+    /// The place of a session's host among those of the group.
+    pub fn host_number(&self, index: u32) -> u32 {
+        if self.count == 0 { index } else { index % self.count }
+    }
+}
+
+/// Everyone on the clients' side.
+#[derive(Debug)]
+pub struct Peers {
+    pub groups: Vec<ClientHosts>,
+    /// The group of each session, and its number there. Where there is one group, sessions have the same numbers in it.
+    sessions: Vec<(u16, u32)>,
+    /// The group of each host that has connections of its own, and its number there.
+    carriers: Vec<(u16, u32)>,
+}
+
+impl Peers {
+    pub fn new(scenario: &Scenario) -> Peers {
+        let hosts = |(name, config): (&String, &crate::client::Config)| ClientHosts {
+            sessions: Identity::group(name),
+            count: config.hosts.unwrap_or(0),
+            hosts: Identity::group(&format!("{name}/host")),
+            nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
+        };
+        Peers { groups: scenario.clients().iter().map(hosts).collect(), sessions: Vec::new(), carriers: Vec::new() }
+    }
+
+    /// The next session is this one.
+    pub fn add_session(&mut self, group: u16, index: u32) {
+        if self.groups.len() > 1 {
+            self.sessions.push((group, index));
+        }
+    }
+
+    /// The next host with connections of its own is this one.
+    pub fn add_carrier_host(&mut self, group: u16, number: u32) {
+        self.carriers.push((group, number));
+    }
+
+    /// The client group of a session, and its number there.
+    #[inline]
+    pub fn session(&self, session: u32) -> (u16, u32) {
+        self.sessions.get(session as usize).copied().unwrap_or((0, session))
+    }
+
+    /// The client group of a host, and its number there.
+    pub fn carrier_host(&self, host: u32) -> (u16, u32) {
+        self.carriers[host as usize]
+    }
+
+    fn group(&self, group: u16) -> &ClientHosts {
+        &self.groups[usize::from(group)]
+    }
+}
+
+impl Tcp {
+    /// The host that whoever opened a connection runs on: path latency is drawn for it.
+    #[inline]
+    pub fn host_of(&self, peer: PeerId) -> Identity {
+        match peer.who() {
+            Peer::Session(session) => {
+                let (group, index) = self.peers.session(session);
+                self.peers.group(group).host_of(index)
+            }
+            Peer::Server(server) => self.hosts[server as usize].identity,
+            Peer::Host(host) => {
+                let (group, number) = self.peers.carrier_host(host);
+                self.peers.group(group).host_of(number)
+            }
+        }
+    }
+
+    /// What is drawn for a peer's messages is keyed by it.
+    #[inline]
+    pub fn identity_of_peer(&self, peer: PeerId) -> Identity {
+        match peer.who() {
+            Peer::Session(session) => {
+                let (group, index) = self.peers.session(session);
+                self.peers.group(group).identity(index)
+            }
+            Peer::Server(server) => self.hosts[server as usize].identity,
+            Peer::Host(_) => self.host_of(peer),
+        }
+    }
+
+    /// What is drawn for a connection is keyed by who opened it and its number there.
+    pub fn identity_of(&self, connection: u32) -> Identity {
+        let entry = &self.connections[connection];
+        if self.is_strangers(connection) {
+            let number = ConnectionId(entry.client_number).as_own().unwrap_or_default();
+            return self.host_of(entry.caller).nth(number.into());
+        }
+        let peer = self.identity_of_peer(entry.caller);
+        Identity(peer.0.wrapping_add(u64::from(entry.client_number) << 40))
+    }
+
+    /// The public address that a connection comes from.
+    pub fn address_of(&self, connection: u32) -> Identity {
+        let (group, number) = match self.connections[connection].caller.who() {
+            Peer::Session(session) => self.peers.session(session),
+            Peer::Server(server) => {
+                let address = self.strangers.as_ref().and_then(|strangers| strangers.addresses.get(&connection));
+                return address.copied().unwrap_or(self.hosts[server as usize].identity);
+            }
+            Peer::Host(host) => self.peers.carrier_host(host),
+        };
+        self.peers.group(group).address_of(number)
+    }
+
+    /// Whether a program opened a connection that is none of the scenario's.
+    #[inline]
+    pub fn is_strangers(&self, connection: u32) -> bool {
+        let is_theirs = |strangers: &Strangers| self.connections[connection].caller == PeerId::server(strangers.host);
+        self.strangers.as_ref().is_some_and(is_theirs)
+    }
+
+    /// Where a peer stands when a partition comes between.
+    pub fn side_of(&self, peer: PeerId) -> Side {
+        match peer.who() {
+            Peer::Session(session) => Side::Clients(self.peers.session(session).0),
+            Peer::Server(server) => Side::Server(server),
+            Peer::Host(host) => Side::Clients(self.peers.carrier_host(host).0),
+        }
+    }
+
+    /// Whether a peer's host has power. Clients' always have.
+    #[inline]
+    pub fn peer_powered(&self, peer: PeerId) -> bool {
+        match peer.who() {
+            Peer::Session(_) | Peer::Host(_) => true,
+            Peer::Server(server) => self.hosts[server as usize].kernel.powered(),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! TCP as its users see it: connects, segments in order, FIN, RST and silence.
+
+use std::ops::Range;
+
+use super::connection::{ClientEnd, Connection, Peer, ServerEnd};
+use super::relay::{Leg, by_way_of_balancer};
+use super::stall::{Kept, Spot};
+use super::{Item, Tcp};
+use crate::event::Kind;
+use crate::machine::CloseMode;
+use crate::network::{Event, Message, Way};
+use crate::time::Timestamp;
+
+impl Tcp {
+    /// Sends a message with so much payload: it arrives as `item`.
+    #[inline]
+    pub fn send(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+        if self.exceptional {
+            if self.is_strangers(connection) {
+                return self.push(connection, self.now, item);
+            }
+            let first = if way == Way::ToClient && self.connections[connection].is_relayed() {
+                Leg::Behind
+            } else {
+                Leg::Before
+            };
+            self.tap_send(item, first);
+            if self.bottlenecks.is_some() {
+                return self.queue_up(connection, way, item, payload);
+            }
+        }
+        let at = self.arrival(connection, way);
+        self.push(connection, at, item);
+    }
+
+    /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
+    pub fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
+        if at == Timestamp::NEVER {
+            if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+                self.segments.release(segment);
+            }
+            return;
+        }
+        let entry = &mut self.connections[connection];
+        entry.in_flight += 1;
+        let item = if entry.is_relayed() { by_way_of_balancer(item) } else { item };
+        self.queue.push(at, item);
+    }
+
+    /// An item that named this connection is dealt with. Until then it keeps the connection's place taken, so that
+    /// what a machine does meanwhile can't put another connection there.
+    pub fn landed(&mut self, connection: u32) {
+        self.connections[connection].in_flight -= 1;
+        self.settle(connection);
+    }
+
+    /// Gives the connection's place back once nobody will hear of it again.
+    pub fn settle(&mut self, connection: u32) {
+        if !self.connections[connection].over() {
+            return;
+        }
+        if self.connections[connection].is_relayed() {
+            self.release_flow(connection);
+        }
+        if self.connections[connection].is_stream() {
+            self.carriers.forget_stream(connection);
+        } else if let Peer::Host(_) = self.connections[connection].caller.who() {
+            self.carriers.forget(connection);
+        }
+        if let Some(bottlenecks) = &mut self.bottlenecks {
+            bottlenecks.forget(connection);
+        }
+        self.released.push(connection);
+    }
+
+    /// Keeps a part of `bytes` for its way. Where that is all of them, as it nearly always is, the buffers change places.
+    fn keep(&mut self, bytes: &mut Vec<u8>, part: Range<usize>) -> u32 {
+        let segment = self.segments.reuse();
+        let buffer = &mut self.segments[segment];
+        if part == (0..bytes.len()) {
+            // A new buffer is given room for a head at once, rather than piece by piece.
+            buffer.reserve(256);
+            std::mem::swap(buffer, bytes);
+        } else {
+            buffer.clear();
+            buffer.extend_from_slice(&bytes[part]);
+        }
+        segment
+    }
+
+    /// Sends a part of `bytes`.
+    pub fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+        let payload = part.len();
+        let segment = self.keep(bytes, part);
+        self.send_segment(connection, way, segment, payload);
+    }
+
+    /// Sends a segment that counts as so many bytes.
+    #[inline]
+    pub fn send_segment(&mut self, connection: u32, way: Way, segment: u32, payload: usize) {
+        let item = match way {
+            Way::ToServer => Item::ToServer { connection, segment },
+            Way::ToClient => Item::ToClient { connection, caller: self.connections[connection].caller, segment },
+        };
+        self.send(connection, way, item, payload);
+    }
+
+    /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
+    pub fn close_caller(&mut self, connection: u32, how: CloseMode) {
+        let entry = &mut self.connections[connection];
+        let was_up = entry.client == ClientEnd::Open;
+        entry.client = ClientEnd::Closed;
+        if self.exceptional {
+            self.tap_closed(connection);
+        }
+        let entry = &self.connections[connection];
+        if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
+            self.end_toward_server(connection, how == CloseMode::Reset);
+        }
+        self.settle(connection);
+    }
+
+    /// The server closes its end: FIN or RST, unless the client's is closed already.
+    pub fn close_server(&mut self, connection: u32, how: CloseMode) {
+        if self.connections[connection].client != ClientEnd::Closed {
+            self.cut(connection, how == CloseMode::Reset);
+        }
+        self.settle(connection);
+    }
+
+    /// The answer to a SYN leaves.
+    pub fn send_answer(&mut self, connection: u32, item: Item) {
+        let entry = &self.connections[connection];
+        let (session, server) = (entry.caller.code(), entry.server);
+        let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
+        if self.exceptional {
+            self.tap_send(item, leg);
+        }
+        if self.lossy && self.syn_lost(connection, leg, Message::SynAck) {
+            self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }));
+            self.tap_answer_lost(connection, leg);
+            self.repeat_syn(connection);
+            return;
+        }
+        if self.bottlenecks.is_some() {
+            return self.queue_up(connection, Way::ToClient, item, 0);
+        }
+        let at = self.arrival_of_answer(connection);
+        self.push(connection, at, item);
+    }
+
+    /// A segment arrives at a server. True when its process is to have it; then the connection has [`Tcp::landed`].
+    pub fn segment_at_server(&mut self, connection: u32, segment: u32) -> bool {
+        if self.held_up(connection, Way::ToServer, Kept::Segment(segment)) {
+            return false;
+        }
+        let Connection { server, server_end, client, .. } = self.connections[connection];
+        match server_end {
+            ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => return true,
+            ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {
+                // A host that is off says nothing, so that the client's kernel goes on trying; one that knows nothing of
+                // the connection answers RST.
+                if client != ClientEnd::Closed {
+                    if !self.hosts[server as usize].kernel.powered() {
+                        self.stall(connection, Way::ToServer, Spot::End, Kept::Segment(segment));
+                        return false;
+                    }
+                    self.send(connection, Way::ToClient, Item::RstToClient { connection }, 0);
+                }
+                self.segments.release(segment);
+            }
+        }
+        self.landed(connection);
+        false
+    }
+
+    /// The first bytes for a process that hangs: the connection waits in its accept queue.
+    pub fn enqueue(&mut self, connection: u32) {
+        let entry = &mut self.connections[connection];
+        if entry.server_end == ServerEnd::HalfOpen {
+            entry.server_end = ServerEnd::Queued;
+            self.hosts[entry.server as usize].kernel.enqueue();
+        }
+    }
+
+    /// A connection that its server's process never accepted vanishes.
+    pub fn vanish(&mut self, connection: u32) {
+        let entry = &mut self.connections[connection];
+        if std::mem::replace(&mut entry.server_end, ServerEnd::Gone) == ServerEnd::Queued {
+            self.hosts[entry.server as usize].kernel.dequeue();
+        }
+    }
+
+    /// A segment arrives at the end that opened the connection. True when that is to have it; then the connection has
+    /// [`Tcp::landed`].
+    pub fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
+        if self.held_up(connection, Way::ToClient, Kept::Segment(segment)) {
+            return false;
+        }
+        if self.connections[connection].client == ClientEnd::Open {
+            return true;
+        }
+        if !self.arrives_too_late(connection, segment) {
+            self.segments.release(segment);
+            self.landed(connection);
+        }
+        false
+    }
+
+    /// What arrives for an end that is closed: its host answers RST, or has no power and says nothing. True when it
+    /// stalled there.
+    #[inline]
+    fn arrives_too_late(&mut self, connection: u32, segment: u32) -> bool {
+        let Connection { caller, server_end, .. } = self.connections[connection];
+        if server_end != ServerEnd::Accepted {
+            return false;
+        }
+        if !self.peer_powered(caller) {
+            self.stall(connection, Way::ToClient, Spot::End, Kept::Segment(segment));
+            return true;
+        }
+        self.reset_to_server(connection);
+        false
+    }
+
+    /// FIN arrives at a server. True when its process is to hear of it; then the connection has [`Tcp::landed`].
+    pub fn fin_at_server(&mut self, connection: u32) -> bool {
+        if self.held_up(connection, Way::ToServer, Kept::Fin) {
+            return false;
+        }
+        let alive = self.connections[connection].is_alive_at_server();
+        if !alive {
+            self.landed(connection);
+        }
+        alive
+    }
+
+    /// FIN arrives at the end that opened the connection. True when that is to hear of it; then the connection has
+    /// [`Tcp::landed`].
+    pub fn fin_at_client(&mut self, connection: u32) -> bool {
+        if self.held_up(connection, Way::ToClient, Kept::Fin) {
+            return false;
+        }
+        let open = self.connections[connection].client == ClientEnd::Open;
+        if !open {
+            self.landed(connection);
+        }
+        open
+    }
+
+    /// The kernel of the end that opened a connection drops it. True when that end is to hear of it.
+    pub fn drop_client(&mut self, connection: u32) -> bool {
+        let entry = &mut self.connections[connection];
+        std::mem::replace(&mut entry.client, ClientEnd::Closed) != ClientEnd::Closed
+    }
+
+    /// The client's kernel answers what it no longer knows.
+    pub fn reset_to_server(&mut self, connection: u32) {
+        self.end_toward_server(connection, true);
+    }
+
+    /// FIN or RST from the server's host.
+    pub fn cut(&mut self, connection: u32, reset: bool) {
+        let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
+        self.send(connection, Way::ToClient, item, 0);
+    }
+
+    /// FIN or RST from the end that opened a connection.
+    pub fn end_toward_server(&mut self, connection: u32, reset: bool) {
+        let item = if reset { Item::RstToServer { connection } } else { Item::FinToServer { connection } };
+        self.send(connection, Way::ToServer, item, 0);
+    }
+
+    /// Whether a number of the slab names a connection of this server that is alive at the server's end.
+    pub fn is_alive_at(&self, connection: u32, server: u32) -> bool {
+        let entry = &self.connections[connection];
+        entry.server == server && entry.is_alive_at_server()
+    }
+
+    /// A server's process is gone, and its kernel with it, or not. Its kernel, if that lives, ends idle connections with
+    /// FIN, and those with bytes that nobody read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue
+    /// is not empty, and `inet_csk_listen_stop` resets what is in the accept queue.) `unread` are sorted.
+    pub fn lose_server(&mut self, server: u32, kernel_lives: bool, unread: &[u32]) {
+        for connection in 0..self.connections.len() as u32 {
+            if !self.is_alive_at(connection, server) {
+                continue;
+            }
+            let entry = &mut self.connections[connection];
+            let accepted = entry.server_end == ServerEnd::Accepted;
+            entry.server_end = ServerEnd::Gone;
+            if entry.is_stream() {
+                // Its client hears of it by what carries it.
+                self.settle(connection);
+                continue;
+            }
+            let heard = entry.client != ClientEnd::Closed;
+            if !kernel_lives {
+                self.forget_kept(connection, Way::ToClient);
+            }
+            if kernel_lives && heard {
+                let reset = !accepted || unread.binary_search(&connection).is_ok();
+                self.cut(connection, reset);
+            }
+        }
+    }
+
+    /// The process that opened a connection is gone: its kernel ends it as it ends those it accepted, or has gone with it
+    /// and says nothing.
+    pub fn lose_client(&mut self, connection: u32, kernel_lives: bool, unread: bool) {
+        let entry = &mut self.connections[connection];
+        let was = std::mem::replace(&mut entry.client, ClientEnd::Closed);
+        if was == ClientEnd::Closed {
+            return;
+        }
+        let heard = !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
+        if !kernel_lives {
+            self.forget_kept(connection, Way::ToServer);
+        } else if was == ClientEnd::Open && heard {
+            self.end_toward_server(connection, unread);
+        }
+        self.settle(connection);
+    }
+}
