@@ -178,3 +178,5 @@ impl Tcp {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,348 @@
+//! Known answers of the network alone: a client and a server without machines, 20 ms apart. Linux's timers: a SYN is
+//! repeated after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, data after max(3 round trips, 200 ms), doubling.
+
+use super::connection::{ClientEnd, PeerId, ServerEnd};
+use super::stall::Kept;
+use super::*;
+use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
+use crate::machine::CloseMode;
+use crate::network::{Event as Network, Leg, Message, Route, Routes, Way};
+use crate::quantity::{Loss, Share};
+use crate::rng::Distribution;
+use crate::scenario::{Compare, ServerEntry};
+use crate::time::Nanos;
+
+/// What an end hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Heard {
+    Connected,
+    Refused,
+    TimedOut,
+    Bytes(&'static str, Vec<u8>),
+    Fin(&'static str),
+    Rst(&'static str),
+    GivenUp,
+}
+use Heard::*;
+
+struct Net {
+    tcp: Tcp,
+    connection: u32,
+    heard: Vec<(u64, Heard)>,
+}
+
+fn ms(ms: u64) -> Timestamp {
+    Timestamp::ZERO + Nanos::from_millis(ms)
+}
+
+/// A link fault from one moment until before another.
+fn fault(action: Action, begins: u64, heals: u64) -> Fault {
+    let config = Config {
+        kind: FaultKind::Partition,
+        target: Target::Name("gateway".into()),
+        at: Nanos::from_millis(begins),
+        one_way: false,
+        duration: None,
+        repeat: None,
+        course: Course::Action(action),
+    };
+    let window = FaultWindow { action, begins: ms(begins), heals: Some(ms(heals)), servers: Vec::new() };
+    let cut = Cut { side: Side::Clients(0), server: 0, to_server: true, to_client: true, reversed: false };
+    Fault { name: "fault".into(), config, windows: vec![window], cuts: vec![cut] }
+}
+
+impl Net {
+    fn new() -> Net {
+        Net::with("", Vec::new())
+    }
+
+    /// More keys of the client group, and faults.
+    fn with(client: &str, faults: Vec<Fault>) -> Net {
+        let text = format!(
+            "format = 1\ntitle = \"two hosts\"\nduration = \"300s\"\n[servers.gateway]\nbacklog = 1\n\
+             [clients.players]\ncount = 1\nendpoints = \"gateway\"\n{client}\n"
+        );
+        let leg = Leg {
+            one_way: Distribution::Constant(Nanos::from_millis(20)),
+            jitter: Distribution::Constant(Nanos::ZERO),
+            loss: Share(0.0),
+            bottleneck: None,
+        };
+        let route = Route { to_server: leg.clone(), to_client: leg };
+        let scenario = Scenario {
+            name: "two-hosts".into(),
+            file: toml::from_str(&text).unwrap_or_else(|problem| panic!("{problem}")),
+            servers: vec![ServerEntry { name: "gateway-0".into(), group: 0 }],
+            faults,
+            compare: Compare::default(),
+            variants: Vec::new(),
+            drawn: Vec::new(),
+            routes: Routes { routes: vec![route], servers: 1, ..Routes::default() },
+        };
+        Net { tcp: Tcp::new(&scenario, |_| false), connection: NONE, heard: Vec::new() }
+    }
+
+    fn dial(&mut self) {
+        self.connection = self.tcp.connect(PeerId::session(0), 1, 0, 0, NONE);
+        self.tcp.send_syn(self.connection);
+    }
+
+    /// Dials, and a second passes.
+    fn connected() -> Net {
+        let mut net = Net::new();
+        net.dial();
+        net.run_until(1_000);
+        assert_eq!(net.heard, [(40, Connected)]);
+        net.heard.clear();
+        net
+    }
+
+    fn say(&mut self, way: Way, text: &str) {
+        let mut bytes = text.as_bytes().to_vec();
+        self.tcp.send_bytes(self.connection, way, &mut bytes, 0..text.len());
+        self.tcp.record_deferred();
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        self.heard.push((self.tcp.now.since(Timestamp::ZERO).0 / 1_000_000, heard));
+    }
+
+    fn arrives(&mut self, way: Way, kept: Kept) {
+        let connection = self.connection;
+        let (end, heard) = match (way, kept) {
+            (Way::ToServer, Kept::Segment(segment)) => ("server", self.tcp.segment_at_server(connection, segment)),
+            (Way::ToServer, Kept::Fin) => ("server", self.tcp.fin_at_server(connection)),
+            (Way::ToServer, Kept::Rst) => ("server", !self.tcp.held_up(connection, way, kept)),
+            (Way::ToClient, Kept::Segment(segment)) => ("client", self.tcp.segment_at_client(connection, segment)),
+            (Way::ToClient, Kept::Fin) => ("client", self.tcp.fin_at_client(connection)),
+            (Way::ToClient, Kept::Rst) => {
+                ("client", !self.tcp.held_up(connection, way, kept) && self.tcp.drop_client(connection))
+            }
+        };
+        if !heard {
+            return;
+        }
+        match kept {
+            Kept::Segment(segment) => {
+                if way == Way::ToServer {
+                    self.tcp.connections[connection].server_end = ServerEnd::Accepted;
+                }
+                self.hear(Bytes(end, self.tcp.segments[segment].clone()));
+            }
+            Kept::Fin => self.hear(Fin(end)),
+            Kept::Rst => {
+                if way == Way::ToServer {
+                    self.tcp.connections[connection].server_end = ServerEnd::Gone;
+                }
+                self.hear(Rst(end));
+            }
+        }
+        self.tcp.landed(connection);
+    }
+
+    /// Plays whatever is due by a moment, in milliseconds.
+    fn run_until(&mut self, until: u64) {
+        while let Some((at, item)) = self.tcp.queue.pop(ms(until)) {
+            self.tcp.now = at;
+            self.happen(item);
+            self.tcp.record_deferred();
+        }
+        self.tcp.now = ms(until);
+    }
+
+    fn happen(&mut self, item: Item) {
+        match item {
+            Item::Syn { connection } => assert_eq!(self.tcp.syn(connection), None),
+            Item::SynAck { connection, caller } => {
+                if self.tcp.syn_ack(connection, caller) {
+                    self.hear(Connected);
+                    self.tcp.landed(connection);
+                }
+            }
+            Item::SynRefused { connection } | Item::SynGivenUp { connection } => {
+                let refused = matches!(item, Item::SynRefused { .. });
+                if self.tcp.not_connected(connection, refused).is_some() {
+                    self.hear(if refused { Refused } else { TimedOut });
+                    self.tcp.landed(connection);
+                }
+            }
+            Item::ToServer { segment, .. } => self.arrives(Way::ToServer, Kept::Segment(segment)),
+            Item::ToClient { segment, .. } => self.arrives(Way::ToClient, Kept::Segment(segment)),
+            Item::FinToServer { .. } => self.arrives(Way::ToServer, Kept::Fin),
+            Item::FinToClient { .. } => self.arrives(Way::ToClient, Kept::Fin),
+            Item::RstToServer { .. } => self.arrives(Way::ToServer, Kept::Rst),
+            Item::RstToClient { .. } => self.arrives(Way::ToClient, Kept::Rst),
+            Item::Retransmitted { connection, way, spot } => {
+                for kept in self.tcp.retransmitted(connection, way, spot) {
+                    self.arrives(way, kept);
+                }
+                self.tcp.landed(connection);
+            }
+            Item::GivenUp { connection, way } => {
+                if self.tcp.given_up(connection, way) {
+                    self.hear(GivenUp);
+                }
+                self.tcp.landed(connection);
+            }
+            Item::Hop { transmission } => {
+                self.tcp.hop(transmission);
+                for item in std::mem::take(&mut self.tcp.ready) {
+                    self.happen(item);
+                }
+            }
+            item => panic!("{item:?} is none of the network's"),
+        }
+    }
+
+    fn network(&self) -> Vec<(u64, Network)> {
+        let network = |event: &Event| match event.kind {
+            Kind::Network(_, kind) => Some((event.at.since(Timestamp::ZERO).0 / 1_000_000, kind)),
+            _ => None,
+        };
+        self.tcp.events.iter().filter_map(network).collect()
+    }
+
+    fn dropped(&self) -> Vec<u64> {
+        let network = self.network().into_iter();
+        network.filter(|(_, kind)| matches!(kind, Network::SynDropped { .. })).map(|(at, _)| at).collect()
+    }
+}
+
+#[test]
+fn a_connect_takes_a_round_trip() {
+    let net = Net::connected();
+    assert_eq!(net.tcp.connections[net.connection].client, ClientEnd::Open);
+    assert_eq!(net.network(), []);
+}
+
+#[test]
+fn a_closed_port_refuses_after_a_round_trip() {
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel.crash();
+    net.dial();
+    net.run_until(1_000);
+    assert_eq!(net.heard, [(40, Refused)]);
+    assert_eq!(net.network(), [(20, Network::SynRefused { session: 0, backlog_full: false })]);
+    assert_eq!(net.tcp.released, [net.connection]);
+}
+
+#[test]
+fn a_host_without_power_is_silent_until_the_client_gives_up() {
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel.power_off();
+    net.dial();
+    net.run_until(200_000);
+    let left = [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67].map(|second| second * 1_000 + 20);
+    assert_eq!(net.dropped(), left);
+    assert_eq!(net.heard, [(131_000, TimedOut)]);
+}
+
+#[test]
+fn a_full_accept_queue_drops_syns_until_it_has_room() {
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel.hang();
+    net.tcp.hosts[0].kernel.enqueue();
+    net.dial();
+    net.run_until(2_500);
+    assert_eq!(net.dropped(), [20, 1_020, 2_020]);
+    net.tcp.hosts[0].kernel.go_on();
+    net.run_until(10_000);
+    assert_eq!(net.heard, [(3_040, Connected)]);
+}
+
+#[test]
+fn data_arrives_in_order_and_fin_after_it() {
+    let mut net = Net::connected();
+    net.say(Way::ToServer, "one");
+    net.say(Way::ToServer, "two");
+    net.tcp.close_caller(net.connection, CloseMode::Fin);
+    net.run_until(2_000);
+    let bytes = |text: &str| Bytes("server", text.as_bytes().to_vec());
+    assert_eq!(net.heard, [(1_020, bytes("one")), (1_020, bytes("two")), (1_020, Fin("server"))]);
+    // The server closes as well: nobody hears of the connection again.
+    net.tcp.connections[net.connection].server_end = ServerEnd::Closed;
+    net.tcp.close_server(net.connection, CloseMode::Fin);
+    net.run_until(3_000);
+    assert_eq!(net.tcp.released, [net.connection]);
+}
+
+#[test]
+fn what_comes_for_an_end_that_is_closed_is_answered_with_rst() {
+    let mut net = Net::connected();
+    net.say(Way::ToServer, "hello");
+    net.run_until(2_000);
+    net.tcp.connections[net.connection].server_end = ServerEnd::Closed;
+    net.tcp.close_server(net.connection, CloseMode::Fin);
+    net.say(Way::ToServer, "too late");
+    net.run_until(3_000);
+    let hello = Bytes("server", b"hello".to_vec());
+    assert_eq!(net.heard, [(1_020, hello), (2_020, Fin("client")), (2_040, Rst("client"))]);
+}
+
+#[test]
+fn a_reset_overtakes_nothing_and_ends_both_ends() {
+    let mut net = Net::connected();
+    net.say(Way::ToServer, "last words");
+    net.tcp.close_caller(net.connection, CloseMode::Reset);
+    net.run_until(2_000);
+    assert_eq!(net.heard, [(1_020, Bytes("server", b"last words".to_vec())), (1_020, Rst("server"))]);
+    assert_eq!(net.tcp.released, [net.connection]);
+}
+
+#[test]
+fn a_lost_segment_is_repeated_by_its_timer_and_delays_what_follows() {
+    // Transmissions leave at 1000, 1200, 1600 and 2400 ms; the link loses what leaves before 1500.
+    let lossy = fault(Action::Lossy { loss: Loss::both(Share(1.0)) }, 1_000, 1_500);
+    let mut net = Net::with("", vec![lossy]);
+    net.dial();
+    net.run_until(1_000);
+    net.say(Way::ToServer, "one");
+    net.run_until(1_550);
+    net.say(Way::ToServer, "two");
+    net.run_until(10_000);
+    let bytes = |text: &str| Bytes("server", text.as_bytes().to_vec());
+    assert_eq!(net.heard, [(40, Connected), (1_620, bytes("one")), (1_620, bytes("two"))]);
+    assert_eq!(net.network(), [(1_000, Network::Lost { session: 0, message: Message::ToServer, times: 2 })]);
+}
+
+#[test]
+fn a_partition_holds_data_until_the_first_retransmission_after_it() {
+    let mut net = Net::with("", vec![fault(Action::Partition, 1_000, 2_000)]);
+    net.dial();
+    net.run_until(1_000);
+    net.tcp.partitions.push(0);
+    net.say(Way::ToServer, "one");
+    net.run_until(2_000);
+    net.tcp.partitions.clear();
+    net.run_until(10_000);
+    // It stalls at 1020; retransmissions would arrive at 1220, 1620 and 2420.
+    assert_eq!(net.heard, [(40, Connected), (2_420, Bytes("server", b"one".to_vec()))]);
+    assert_eq!(net.network(), [(1_020, Network::Stalled { session: 0, to_server: true })]);
+}
+
+#[test]
+fn a_partition_that_lasts_ends_the_connection_at_its_sender() {
+    let mut net = Net::with("", vec![fault(Action::Partition, 1_000, 5_000_000)]);
+    net.dial();
+    net.run_until(1_000);
+    net.tcp.partitions.push(0);
+    net.say(Way::ToServer, "one");
+    net.run_until(5_000_000);
+    // 15 repetitions after 200, 400, ... ms, each 120 s at most, and the last timer (Linux: 924.6 s in all).
+    assert_eq!(net.heard, [(40, Connected), (925_600, GivenUp)]);
+}
+
+#[test]
+fn bandwidth_takes_a_messages_bytes_their_time() {
+    // 1,000 bits a second: a SYN of 40 bytes takes 320 ms.
+    let mut net = Net::with("access_link = { up = \"1kbit/s\" }", Vec::new());
+    net.dial();
+    net.run_until(1_000);
+    assert_eq!(net.heard, [(360, Connected)]);
+    // Of 85 bytes and headers of 40 the last bit leaves after a second; the second message waits for the first.
+    net.say(Way::ToServer, &"a".repeat(85));
+    net.say(Way::ToServer, &"b".repeat(85));
+    net.run_until(10_000);
+    let arrived: Vec<u64> = net.heard[1..].iter().map(|(at, _)| *at).collect();
+    assert_eq!(arrived, [2_020, 3_020]);
+}
