@@ -65,7 +65,7 @@ pub enum Frame<'b> {
         /// Whether nothing follows on the stream.
         last: bool,
     },
-    /// The end of a stream, both ways.
+    /// The end of a stream, in both directions.
     Reset {
         /// The stream.
         stream: u32,

@@ -152,7 +152,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Written and read as text, with a hint for who writes it otherwise.
+/// Written and read as text, with a hint for error messages.
 macro_rules! as_text {
     ($type:ident, $hint:expr, $pattern:expr) => {
         shaped!($type, stringify!($type), |_generator| shape::text($pattern, $hint));
@@ -200,12 +200,12 @@ as_text!(Bytes, BYTES_HINT, pattern_of(&BYTE_UNITS));
 pub struct Loss {
     /// From `from` to `to`; of `[network]`, from clients to servers.
     pub forward: Share,
-    /// The other way.
+    /// In the other direction.
     pub back: Share,
 }
 
 impl Loss {
-    /// The same each way.
+    /// The same in both directions.
     pub fn both(share: Share) -> Loss {
         Loss { forward: share, back: share }
     }

@@ -102,7 +102,7 @@ pub enum Purpose {
     PauseLength = 58,
     /// Whether a request makes a call, which server it calls, and when it retries.
     Call = 59,
-    /// Which resolver a host asks.
+    /// Which resolver a host uses.
     DnsResolver = 66,
     /// The phase of a resolver's queries for a name, within the TTL.
     DnsPhase = 67,

@@ -49,7 +49,7 @@ impl fmt::Display for Version {
 /// What lets a client resume a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// The number of the key that it was made with: whoever has that key can read it.
+    /// The number of its key: a server with that key can decrypt it.
     pub key: u32,
     /// How long the client may offer it.
     pub lifetime: Nanos,

@@ -24,7 +24,7 @@ const NOWHERE: u16 = u16::MAX;
 /// At one of the proxies: which one is known once that passes the session on.
 const ANY_PROXY: u16 = u16::MAX - 1;
 
-/// Where a session's connection goes, as far as events have told.
+/// The servers of a session's connection, as known from events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Claim {
     /// The end of its own connection.
@@ -42,7 +42,7 @@ struct Account {
     /// The server's own count: connections that it has accepted, or whose packets it forwards, and that are not closed;
     /// streams instead of HTTP/2 connections.
     accepted: i64,
-    /// Sessions whose own connection goes there, or is on its way.
+    /// Sessions whose own connection goes there, or is in transit.
     claimed: i64,
     /// Connections that others forward to it, and calls of it.
     passed_on: i64,
@@ -77,7 +77,7 @@ pub(super) struct Conservation {
     /// Which servers are forward proxies, and which client groups come by them.
     proxies: Vec<u32>,
     by_proxy: Vec<bool>,
-    /// Sessions on their way to some proxy.
+    /// Sessions that connect to some proxy.
     at_any_proxy: i64,
     /// The connections that carry streams, as servers number them.
     carriers: BTreeSet<(u32, u32)>,
@@ -208,7 +208,7 @@ impl Conservation {
         }
         let now = self.claim_of(caller);
         let is_proxy = |server: u16| self.proxies.contains(&server.into());
-        // What was passed on late, for an attempt that is over, says nothing about the next.
+        // A late forward of a finished attempt says nothing about the next attempt.
         if now.open {
         } else if is_proxy(relay as u16) && (now.first == ANY_PROXY || is_proxy(now.first)) {
             self.claim(at, caller, Claim { first: relay as u16, ..now });

@@ -405,7 +405,7 @@ mod tests {
         };
         assert_eq!(found("credentials_leaked"), []);
         assert_eq!(found("accept_unverified"), [Invariant::KnownFindings]);
-        // Nobody may be known for this.
+        // No client may be known for this.
         assert_eq!(found("accepted_without_credentials"), [Invariant::Authentication]);
         assert_eq!(findings(&[("redirect_loop", 0)], |_| false, &[], Timestamp::ZERO), []);
     }

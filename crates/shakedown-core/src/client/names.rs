@@ -21,7 +21,7 @@ pub enum DnsCache {
     Ttl,
     /// As long as the process lives.
     Forever,
-    /// Not at all: each attempt asks.
+    /// Not at all: each attempt looks it up.
     None,
     /// As long as the answer says, but within bounds.
     Within(Bounds),

@@ -111,7 +111,7 @@ impl Pool {
                 let mut lines = self.lines.iter().enumerate();
                 let Some((at, place)) = lines.find_map(|(at, line)| Some((at, place(line)?))) else { return };
                 self.lines[at].waiting.remove(place);
-                // Nobody waits for it any more.
+                // No session waits for it any more.
                 if self.lines[at].waiting.is_empty() && self.lines[at].state != State::Up {
                     out.push(Action::Close(self.lines.remove(at).number));
                 }
@@ -136,7 +136,7 @@ impl Pool {
             News::Secured(number, resumed) => {
                 let Some(line) = self.line(number) else { return };
                 line.state = State::Greeting;
-                // There was one TLS handshake: one of them tells of it.
+                // There was one TLS handshake: one session reports it.
                 if let Some(first) = line.waiting.front() {
                     out.push(Action::Tell(first.session, Input::Secured(first.connection, resumed)));
                 }
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(bench.want(2, B), [Action::Open(2, B, 2)]);
         let up = bench.hear(News::Connected(1));
         assert_eq!(up, [tell(0, Input::Connected), tell(1, Input::Connected), Action::Greet(1)]);
-        // TCP is up already for whoever comes now.
+        // TCP is already established for later sessions.
         assert_eq!(bench.want(3, A), [tell(3, Input::Connected)]);
         let begun = bench.hear(News::Settings(1, true, 100));
         assert_eq!(begun, [0, 1, 3].map(|n| Action::Begin(wish(n), 1, if n == 3 { 5 } else { 2 * n + 1 })));
@@ -328,7 +328,7 @@ mod tests {
         // One that ends makes room.
         assert_eq!(bench.hear(News::StreamEnded(1)), []);
         assert_eq!(bench.want(5, A).last(), Some(&Action::Begin(wish(5), 1, 5)));
-        // Nobody knew beforehand.
+        // The limit was unknown before.
         let mut bench = Bench::default();
         (0..5).for_each(|session| drop(bench.want(session, A)));
         bench.hear(News::Connected(1));

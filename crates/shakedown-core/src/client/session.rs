@@ -102,7 +102,7 @@ struct Rare {
     proven: bool,
     /// Challenges answered here in a row.
     challenges: u8,
-    /// The same of the proxy on the way.
+    /// The same for the proxy.
     proven_to_proxy: bool,
     proxy_challenges: u8,
     /// Where redirects led in this attempt: server or name, and the request target if it was not the group's. The first
@@ -238,7 +238,7 @@ impl Session {
                 self.lose(cx, now, End::Fin, out);
             }
             (State::Open | State::Pinged, Input::Reset(c)) if current(c) => self.lose(cx, now, End::Reset, out),
-            // Whatever the server says now, the connection has served its purpose.
+            // Further data of the server does not matter.
             (State::Closing, Input::Received(c, _) | Input::Eof(c)) if current(c) => {
                 out.push(Output::Close(c, CloseMode::Fin));
                 self.end(out);
@@ -251,12 +251,12 @@ impl Session {
 
     fn wake(&mut self, cx: &mut Context<'_>, now: Timestamp, out: &mut Outputs) {
         let c = ConnectionId(self.connection);
-        // The driver has no wake-up pending any more: whatever is asked for from here on is new to it.
+        // The driver has no pending wake-up any more, so any requested wake-up is new.
         let until = std::mem::replace(&mut self.until, Timestamp::NEVER);
         self.beat = Timestamp::NEVER;
         match self.state {
             State::Resolving => {
-                // What comes of it now is for nobody.
+                // Its response is ignored.
                 self.connection += 1;
                 self.fail(cx, now, Failure::LookupTimeout, out);
             }
@@ -545,7 +545,7 @@ impl Session {
         Key::from_nonce(cx.seed.draw(cx.group.identity(self.index), Purpose::Key, by).bytes())
     }
 
-    /// What the key of the request after this one is drawn by, be it `here`, on the same connection.
+    /// The draw index of the next request's key; `here`: on the same connection.
     fn next_key(&self, cx: &Context<'_>, key: Option<u64>, here: bool) -> Option<u64> {
         let last = key.unwrap_or(u64::from(self.connection));
         match cx.group.new_key {

@@ -540,7 +540,7 @@ impl Fault {
     /// reset: whether one of its windows ends a connection between a side and a server.
     pub fn resets(&self, seed: Seed, window: u32, side: Side, server: u32, connection: Identity) -> bool {
         let Action::Reset { share } = self.windows[window as usize].action else { return false };
-        // Another fault has other luck.
+        // Another fault uses other draws.
         let actor = Identity(connection.0 ^ Identity::group(&self.name).0);
         let chance = || seed.draw(actor, Purpose::Reset, u64::from(window)).unit();
         self.between(side, server).is_some() && (share >= 1.0 || chance() < share)

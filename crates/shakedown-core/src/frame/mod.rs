@@ -4,7 +4,7 @@
 /// What a frame is for (section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
-    /// A continuation, text or binary frame: data, which nobody here looks into.
+    /// A continuation, text or binary frame: data, which is not read here.
     Data,
     /// The end of the connection, with a code and a reason.
     Close,
@@ -105,8 +105,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     Ok(Some((Frame { opcode, payload, mask }, len)))
 }
 
-/// What must be kept of `bytes`, at whose start [`read`] found no whole frame. Nobody looks into data: of a data frame that
-/// is a head for what is still to come of it, so that no message takes memory, however long it is.
+/// The part of `bytes` to keep, at whose start [`read`] found no complete frame. Data is not read: of a data frame only a
+/// head for its remaining bytes is kept, so that a message takes no memory, however long it is.
 pub fn keep(bytes: &[u8]) -> Vec<u8> {
     let head = match bytes {
         [first, second, ..] if first & 0x0f <= 2 => {

@@ -22,7 +22,7 @@ pub enum Answer<'b> {
     },
     /// A 401, or a proxy's 407, that says what it wants (RFC 9110 sections 15.5.2 and 15.5.8).
     Unauthorized {
-        /// The `WWW-Authenticate` or `Proxy-Authenticate` that asks for the most of those that are known, or the first.
+        /// The strongest known `WWW-Authenticate` or `Proxy-Authenticate`, or the first.
         challenge: &'b str,
         /// Whether the connection takes the next request: it is not closed, and the answer's body has come in whole.
         keep: bool,

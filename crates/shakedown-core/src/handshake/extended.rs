@@ -23,7 +23,7 @@ pub fn write_request(out: &mut Vec<u8>, secure: bool, authority: &str, path: &st
     pieces.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// Reads a request; else says by which status it is refused: 501 where it asks for another protocol (RFC 9220 section 3).
+/// Parses a request; else the status that refuses it: 501 if it requests another protocol (RFC 9220 section 3).
 ///
 /// # Errors
 /// The status.

@@ -17,7 +17,7 @@ pub fn target(authority: &str, secure: bool) -> String {
     format!("{authority}{}", if has_port { "" } else { port })
 }
 
-/// The authority as a URI has it: without a port that goes without saying.
+/// The authority as in a URI: without a default port.
 pub fn authority(target: &str) -> &str {
     PORTS.iter().find_map(|(_, port)| target.strip_suffix(port)).unwrap_or(target)
 }
@@ -89,7 +89,7 @@ pub fn read_answer(bytes: &[u8]) -> Result<Option<(Answer<'_>, usize)>, Error> {
     let Some(len) = http::parse_response(bytes, &mut room, &mut response)? else { return Ok(None) };
     let fields = Fields::of(&response);
     let answer = match response.code.unwrap_or_default() {
-        // A proxy speaks for nobody else: there is no protocol that it could switch to.
+        // A proxy can't switch protocols.
         101 => return Err(Error::UnexpectedSwitch),
         100..=199 => Answer::Interim,
         200..=299 => Answer::Open,

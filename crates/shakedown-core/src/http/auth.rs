@@ -76,7 +76,7 @@ fn hex(bytes: &[u8]) -> String {
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// A way to authenticate, as one `WWW-Authenticate` offers it.
+/// An authentication scheme, as offered by `WWW-Authenticate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge<'a> {
     /// RFC 7617: the password itself, in base64.
@@ -116,7 +116,7 @@ impl Challenge<'_> {
         matches!(self, Challenge::Digest { stale: true, .. })
     }
 
-    /// How much it asks for; a client takes the most that it knows (RFC 7616 section 3.7).
+    /// Its strength; a client uses the strongest that it supports (RFC 7616 section 3.7).
     pub fn strength(&self) -> u8 {
         match self {
             Challenge::Basic { .. } => 0,
@@ -145,8 +145,8 @@ pub fn write_challenge(challenge: &Challenge<'_>) -> String {
     }
 }
 
-/// Of several `WWW-Authenticate` fields, the one that asks for the most of those that are known, or the first; empty
-/// where there is none.
+/// The strongest known challenge of several `WWW-Authenticate` fields, or the first; empty
+/// if there is none.
 pub fn strongest<'b>(fields: impl Iterator<Item = &'b str>) -> &'b str {
     let mut best: Option<(Option<u8>, &'b str)> = None;
     for text in fields {
@@ -158,7 +158,7 @@ pub fn strongest<'b>(fields: impl Iterator<Item = &'b str>) -> &'b str {
     best.map_or("", |(_, text)| text)
 }
 
-/// The challenge in a `WWW-Authenticate` that asks for the most of those that are known; `None` where none is.
+/// The strongest known challenge in a `WWW-Authenticate`; `None` if none is known.
 pub fn read_challenge(value: &str) -> Option<Challenge<'_>> {
     let mut best: Option<Challenge<'_>> = None;
     let mut rest = value;

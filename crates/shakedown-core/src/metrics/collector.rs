@@ -373,7 +373,7 @@ impl Metrics {
                 if !self.sent_away.is_empty() {
                     self.sent_away.remove(&session);
                 }
-                // Whatever was between is not on the next way, unless it is met there again.
+                // The next connection may not go through the same balancer or proxy.
                 if let Some(through) = self.through.get_mut(session as usize) {
                     *through = NOTHING_BETWEEN;
                 }
@@ -469,7 +469,7 @@ impl Metrics {
         let dead = sent_away.map(|fault| (fault, false)).or_else(|| self.why_down(session));
         match dead.or_else(|| self.parted_by(session).map(|fault| (Some(fault), true))) {
             None => self.usable_again(now, session),
-            // The answer was on its way when the server died, or sent it away: open for the client, usable for nobody.
+            // The response was in transit when the server died or sent a close frame: open for the client, but not usable.
             Some((fault, revivable)) => self.died(now, session, fault, revivable),
         }
     }

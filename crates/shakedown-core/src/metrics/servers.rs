@@ -240,7 +240,7 @@ impl ServerAccount {
                 self.queue -= 1;
                 self.expired += u64::from(measured);
             }
-            // Its session's loss is told by the fault.
+            // The fault's own event reports the loss of its session.
             Event::GoingAway { .. } => {}
             Event::HeldBack { .. } => self.held_back += u64::from(measured),
             Event::TransactionBegan { .. } => self.transactions(now, 1, within),
@@ -257,7 +257,7 @@ impl ServerAccount {
             }
             Event::Resumed => self.goes_on(now, within),
             Event::Left => self.left = true,
-            // Its session's loss is told where paths are followed.
+            // `paths` records the loss of its session.
             // The worker is free; the answer will cost no more.
             Event::Worked { served, .. } => self.served(now, served, within),
             Event::Called { .. } => {
@@ -271,7 +271,7 @@ impl ServerAccount {
                     self.call_latency.record(took);
                 }
             }
-            // Found by whom it concerns: all servers together.
+            // A finding of all servers together.
             Event::AcceptedWithoutCredentials { .. } => {}
             Event::Joined | Event::Leaving | Event::SentAway { .. } => {}
         }
@@ -393,7 +393,7 @@ impl ServerAccount {
         }
         self.goes_on(end, within);
         self.pool.iter_mut().for_each(|pool| pool.add_up(end, within));
-        // Who still waits has waited longer than can be said.
+        // A request that still waits counts as infinite.
         self.waits.add_unfinished(u64::from(self.queue_measured));
         self.call_latency.add_unfinished(self.calls_pending);
         self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));

@@ -202,7 +202,7 @@ impl Links {
     /// One-way latency between a client's host and a server's: the same for each call. Both directions use the
     /// same draw.
     pub fn one_way(&self, route: u16, way: Way, client: Identity, server: Identity) -> Nanos {
-        // A draw's ordinal has 56 bits; what remains of the server's hash is plenty to tell servers apart.
+        // A draw's ordinal has 56 bits; the rest of the server's hash is enough to distinguish servers.
         let draw = || self.seed.draw(client, Purpose::Path, server.0 >> 8);
         self.paths[route as usize].span(way).one_way.sample(draw)
     }

@@ -123,7 +123,7 @@ impl Pipe {
             }
         }
         let units = u128::from(bytes) * SCALE + u128::from(self.rest);
-        // What takes longer than any run need not be told apart.
+        // Times longer than any run need not be distinguished.
         let whole = u64::try_from(units / rate).unwrap_or(u64::MAX);
         self.free_at = Timestamp(self.free_at.0.saturating_add(whole));
         self.rest = (units % rate) as u64;

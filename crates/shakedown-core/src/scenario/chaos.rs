@@ -70,8 +70,8 @@ impl Chaos {
         self.until.unwrap_or(Nanos(run.0 / 3 * 2))
     }
 
-    /// The faults of one seed, in order of their beginning. `servers`: the names of all that may be struck. No two strike
-    /// the same one at the same time: a draw that would is left out.
+    /// The faults of one seed, in order of their beginning. `servers`: the names of all possible targets. No two faults
+    /// affect the same server at the same time: such a draw is skipped.
     pub fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, FaultToml)> {
         let identity = Identity::group("chaos");
         let bits = |ordinal: u64| seed.draw(identity, Purpose::Chaos, ordinal);

@@ -223,7 +223,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether it may turn requests away for want of room or time.
+    /// Whether it may reject requests because of a limit.
     pub fn has_limits(&self) -> bool {
         self.connections_max.is_some()
             || self.queue_max.is_some()
@@ -239,7 +239,7 @@ impl Config {
         !self.calls.is_empty()
     }
 
-    /// The same, be it to pass on what they are sent or to check it.
+    /// The same, for forwarding and for checks.
     pub fn opens_connections(&self) -> bool {
         self.calls() || self.kind != ServerKind::Websocket
     }

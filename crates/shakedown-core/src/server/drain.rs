@@ -55,7 +55,7 @@ impl Server {
             drain.next = drain.next + drain.every;
             let code = drain.code;
             let c = ConnectionId(connection);
-            // Whoever has gone by itself leaves its turn unused.
+            // A connection that has ended by itself leaves its turn unused.
             if self.state(c) == State::Open {
                 out.event(Event::GoingAway { connection, code });
                 out.transmit(c, |bytes| frame::write_close(bytes, code, None));

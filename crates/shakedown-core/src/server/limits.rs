@@ -195,7 +195,7 @@ impl Server {
 }
 
 impl Server {
-    /// Asks the rates: let in now (`Ok(None)`), at a later moment, or not at all (an answer was given).
+    /// Applies the rates: admitted now (`Ok(None)`), at a later time, or rejected (an answer was sent).
     #[cold]
     pub(super) fn ask_rates(
         &mut self,

@@ -493,7 +493,7 @@ impl Server {
         if cx.plan.is_free(&job.work) && !queued {
             return self.finish(cx, now, job, Nanos::ZERO, out);
         }
-        // Work takes time, be it the shortest there is: every start has its end later.
+        // Work takes at least one nanosecond: it ends later than it starts.
         let mut work = cx.plan.work(cx.seed, &job);
         if let Some(factor) = self.slow {
             work = Nanos::from_f64(work.0 as f64 * factor);

@@ -37,7 +37,7 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// Those of a member of a group: `member` and `group` are who draws, by whether the group is in step.
+    /// The pauses of a member of a group: `member` or `group` is the actor that draws, depending on `in_step`.
     pub fn new(seed: Seed, config: &PauseConfig, member: Identity, group: Identity) -> Pauses {
         Pauses {
             seed,

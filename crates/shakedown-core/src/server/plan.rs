@@ -33,7 +33,7 @@ pub struct Plan {
     keys: TlsKeys,
     pub(super) connections_max: u32,
     pub(super) when_full: WhenFull,
-    /// Who takes the connections past the limit.
+    /// The servers that connections above the limit are redirected to.
     pub(super) overflow: Pick,
     pub(super) queue_max: u32,
     pub(super) queue_full: QueueFull,
@@ -132,7 +132,7 @@ impl Plan {
         self.balancing.is_some()
     }
 
-    /// Whether members must be told where connections come from ([`super::Server::comes_from`]).
+    /// Whether members need the addresses of connections ([`super::Server::comes_from`]).
     pub fn asks_for_addresses(&self) -> bool {
         let hashes = |balancing: &Balancing| balancing.pick == PickBackend::SourceHash;
         let hashes = self.balancing.as_deref().is_some_and(hashes);
@@ -150,7 +150,7 @@ impl Plan {
         self.tickets
     }
 
-    /// Who can read a member's tickets.
+    /// Which members can decrypt a member's tickets.
     pub fn tls_keys(&self) -> TlsKeys {
         self.keys
     }

@@ -164,7 +164,7 @@ impl AnswerConfig {
     fn apply(&self, message: &mut Vec<u8>, opens: bool) {
         let head = String::from_utf8_lossy(message).into_owned();
         let mut lines: Vec<String> = head.trim_end_matches("\r\n").split("\r\n").map(String::from).collect();
-        // The accept of the key in RFC 6455's example, which nobody draws.
+        // The accept value of the key in RFC 6455's example, which is never drawn.
         let flaws = [
             ("Sec-WebSocket-Accept", self.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
             ("Upgrade", self.upgrade, "h2c"),

@@ -37,7 +37,7 @@ impl Server {
         }
     }
 
-    /// A stream takes up no place under the limit of connections; on a connection past it, it is turned away like that.
+    /// A stream does not count towards the limit of connections; on a connection above the limit, it is rejected.
     pub(super) fn open_stream(&mut self, c: ConnectionId, on: ConnectionId, client: Identity, out: &mut Outputs) {
         let excess = self.connections.is_excess(on);
         self.connections.accept(c, client, State::Asking, excess);

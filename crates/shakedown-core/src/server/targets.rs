@@ -47,7 +47,7 @@ pub enum HashBy {
 /// A redirect's targets, ready to be chosen from.
 #[derive(Debug)]
 pub struct Pick {
-    /// Whom clients may be sent to; empty: the same server.
+    /// The targets; empty: the same server.
     pub(super) to: Vec<EndpointId>,
     pub(super) how: PickMember,
     /// Of each of `to`, where they are weighted.
@@ -96,7 +96,7 @@ impl Pick {
     }
 }
 
-/// For whom a target is chosen.
+/// The client for which a target is chosen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub client: Identity,
@@ -163,7 +163,7 @@ impl Targets {
         let load = |endpoint: &EndpointId| {
             let at = endpoint.0 as usize;
             let reported = self.reported.get(at).copied().flatten();
-            // Who does not report is taken last: a dead server has no connections, and is no bargain.
+            // A target that does not report is chosen last: it may be dead, and so have no connections.
             let silent = reported.is_none();
             (silent, reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
         };
@@ -176,7 +176,7 @@ impl Targets {
         Some(chosen)
     }
 
-    /// Each gets its weight in credit; who then has the most, the first of them, is chosen, and pays what all have got.
+    /// Each target earns its weight in credit; the first one with the most credit is chosen, and pays the sum of all weights.
     fn weighted(&mut self, behavior: u32, to: impl Iterator<Item = (EndpointId, i64)>) -> Option<EndpointId> {
         let (mut total, mut richest) = (0, None);
         for (endpoint, weight) in to {

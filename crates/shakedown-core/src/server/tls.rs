@@ -104,7 +104,7 @@ impl Server {
         self.reject(c, status, None, out);
     }
 
-    /// A worker has done what a `ClientHello` asks for: the server's flight leaves, and the request may come.
+    /// A worker has processed a `ClientHello`: the server's flight is sent, and the request may arrive.
     pub(super) fn answer_hello(
         &mut self,
         cx: &Context<'_>,

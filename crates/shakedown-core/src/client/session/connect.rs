@@ -70,7 +70,7 @@ impl Session {
         let mode = match group.mode {
             // Once TLS is up it is not offered again.
             Mode::TlsUpgrade => Mode::FinalResponse,
-            // No upgrade is what a complete transaction asks for.
+            // A complete transaction requests no upgrade.
             Mode::Upgrade | Mode::UpgradeStrict if self.hops > 0 && !group.upgrades_redirected => Mode::FinalResponse,
             mode => mode,
         };

@@ -75,7 +75,7 @@ impl Session {
         }
     }
 
-    /// After a connect that failed, goes on with the next address of the answer, if there is one: at once, as an attempt
+    /// After a failed connect, continues with the next address of the answer, if there is one: at once, as an attempt
     /// that needs no retry.
     pub(super) fn try_next_address(
         &mut self,

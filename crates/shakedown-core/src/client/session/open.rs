@@ -82,7 +82,7 @@ impl Session {
 
     /// A client's frames are masked with a key that is new each time (RFC 6455 section 5.3).
     fn mask(&self, cx: &Context<'_>, now: Timestamp) -> Option<[u8; 4]> {
-        // Within a session, the moment tells masks apart as well as a counter would.
+        // Within a session, the time distinguishes masks as well as a counter would.
         let identity = cx.group.identity(self.index);
         let bits = cx.seed.draw(identity, Purpose::Mask, now.0 & ((1 << 56) - 1));
         Some((bits.0[0] as u32).to_le_bytes())

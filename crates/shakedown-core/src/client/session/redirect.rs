@@ -23,7 +23,7 @@ impl Session {
         let (endpoint, path) = match self.follow(cx, location, asked) {
             Ok(target) => target,
             Err(failure) => {
-                // Who follows none goes round nowhere.
+                // A client that follows none has no loops.
                 let limited = failure == Failure::RedirectLimit && self.hops > 0;
                 if limited && self.goes_round(cx, location, asked) {
                     out.event(Event::Found { connection: self.connection, finding: Finding::RedirectLoop });
@@ -38,7 +38,7 @@ impl Session {
             }
         }
         let waits = cx.group.retry.honour_retry_after && retry_after.is_some();
-        // One that is to upgrade to TLS asks by a new connection, so that nothing follows in plain.
+        // A request that upgrades to TLS uses a new connection, so that nothing is sent in plain text.
         let keep = keep && cx.group.mode != Mode::TlsUpgrade;
         let here = keep && !waits && cx.group.keep_alive && endpoint == self.target(cx, asked.name);
         let visited = self.been_to(cx, asked);
@@ -89,12 +89,12 @@ impl Session {
         let location = location.ok_or(Failure::BadLocation)?;
         let secure = cx.directory.secure(self.endpoint());
         let target = parse_location(location, secure, base, path).map_err(|_| Failure::BadLocation)?;
-        // Whoever asked by `wss:` is not led to `ws:` (RFC 6455 leaves it to the client; Python's websockets refuses, too).
+        // A redirect from `wss:` to `ws:` is not followed (RFC 6455 leaves it to the client; Python's websockets refuses, too).
         if secure && !target.secure {
             return Err(Failure::BadLocation);
         }
         let endpoint = cx.directory.find(&target.authority).ok_or(Failure::Unresolved)?;
-        // Another scheme is another port, where nobody is.
+        // Another scheme is another port, which is closed.
         if cx.directory.secure(endpoint) != target.secure {
             return Err(Failure::BadLocation);
         }

@@ -63,7 +63,7 @@ impl Session {
         loop {
             match read_answer(bytes) {
                 Ok(Some((Answer::Interim, len))) => bytes = &bytes[len..],
-                // Nobody speaks to a client that has said nothing.
+                // A client that has sent nothing gets no data.
                 Ok(Some((Answer::Open | Answer::Unverified, len))) if len < bytes.len() => {
                     return self.drop_and_fail(cx, now, Failure::Invalid(Error::UnexpectedSwitch), out);
                 }

@@ -255,7 +255,7 @@ mod tests {
         assert_eq!([15, 22].map(|now| asked(&long, now).unwrap().1), [23, 23]);
         assert_eq!([23, 29].map(|now| asked(&long, now)), [None, None]);
         assert_eq!([30, 39, 40].map(|now| asked(&long, now).unwrap()), [(30, 40), (30, 40), (40, 50)]);
-        // It strikes at the moment of asking, and comes again.
+        // The outage begins at the time of a query, and is repeated.
         let twice = [(13, 14), (15, 16), (23, 40)];
         assert_eq!(
             [12, 14, 23, 24].map(|now| asked(&twice, now).map(|(at, _)| at)),

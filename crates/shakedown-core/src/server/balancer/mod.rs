@@ -34,7 +34,7 @@ struct Backend {
 pub(super) struct Balancer {
     backends: Vec<Backend>,
     turn: usize,
-    /// The ways on of the connections that it terminates.
+    /// The relays of the connections that it terminates.
     relay: Relay,
     /// Which backend a connection that it opened to check one is for.
     checks: BTreeMap<u32, usize>,
@@ -69,7 +69,7 @@ impl Balancer {
         }
     }
 
-    /// The accepted connection whose way on this is.
+    /// The accepted connection of this second connection.
     pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
         self.relay.accepted_for(own)
     }
@@ -154,7 +154,7 @@ impl Balancer {
         let room = self.relay.len() < plan.connections_max;
         let chosen = if room { self.choose(cx, plan, from, plan.ports) } else { None };
         let Some(backend) = chosen else {
-            // What the client has said was read by nobody: RST (`tcp_close` with bytes in the receive queue).
+            // The client's data was not read: RST (`tcp_close` with bytes in the receive queue).
             out.event(Event::NotForwarded { connection: c.0 });
             out.push(Output::Close(c, CloseMode::Reset));
             out.event(Event::Closed { connection: c.0 });
@@ -210,7 +210,7 @@ impl Balancer {
         self.checked(plan, backend, open, CloseMode::Fin, out);
     }
 
-    /// One end of a connection is gone: so is the other, in the same way.
+    /// One end of a connection has ended: ends the other in the same way.
     fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         match self.check_of(c) {
             Some((_, backend)) => self.checked(plan, backend, false, CloseMode::Fin, out),
@@ -218,7 +218,7 @@ impl Balancer {
         }
     }
 
-    /// Closes both ends of a way.
+    /// Closes both connections of a relay.
     fn part(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         let Some(Parted { own, accepted, to }) = self.relay.part(c) else { return };
         self.backends[to].connections -= 1;
@@ -250,7 +250,7 @@ impl Balancer {
         }
     }
 
-    /// Asks every server whether it is there, if it is time.
+    /// Checks every server, if a check is due.
     fn check_all(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
         let Some(Health { every, timeout, .. }) = plan.health else { return };
         if self.next_checks.is_none_or(|next| next > now) {
@@ -329,7 +329,7 @@ impl Server {
         }
     }
 
-    /// The accepted connection whose way on a balancer or a proxy opened under this number.
+    /// The accepted connection for which a balancer or a proxy opened this second connection.
     pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
         let own = own.as_own()?;
         match &self.relay {

@@ -106,7 +106,7 @@ impl Server {
         }
     }
 
-    /// One end of a tunnel is gone: so is the other, in the same way.
+    /// One end of a tunnel has ended: ends the other in the same way.
     fn end_tunnel(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         if let Some(Parted { own, accepted, .. }) = self.relay.as_mut().and_then(|relay| relay.part(c)) {
             out.push(Output::Close(own, how));
