@@ -3,17 +3,17 @@
 //!
 //! # The idea
 //!
-//! Clients and servers are sans-IO state machines. A [driver] gives them a network and a clock. Everything that happens
+//! Clients and servers are sans-IO state machines. A driver gives them a network and a clock. Everything that happens
 //! is a typed [event]. Every number, chart, check and digest is derived from the events.
 //!
 //! # Data flow
 //!
-//! `scenarios/failover.toml` → [`scenario::load`] → [`driver::sim::Simulation`] → [`event::Event`]s →
-//! [`record::Recorder`]s ([`record::Digest`], [`metrics::Metrics`]) → [`metrics::Measured`] → [`check::judge`],
-//! [`chart::draw`], [`report::files`] → a folder under `results/`.
+//! `scenarios/failover.toml` → [`scenario::load`] → [`run::Simulation`] → [`event::Event`]s →
+//! [`record::Recorder`]s ([`record::Digest`], [`metrics::Metrics`]) → [`metrics::Measured`] → [`check::judge`], charts and
+//! reports → a folder under `results/`.
 //!
 //! ```
-//! use shakedown::scenario::{Overrides, Scenario};
+//! use shakedown::scenario::{self, Overrides};
 //!
 //! let text = r#"
 //!     format = 1
@@ -26,8 +26,8 @@
 //!     arrive = { evenly_over = "2s" }
 //!     endpoints = ["gateway"]
 //! "#;
-//! let scenario = shakedown::scenario::load("inline", "inline", text, &Overrides::default())?;
-//! let finished = shakedown::explore::once(&scenario, |_| true);
+//! let scenario = scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let finished = shakedown::run::once(&scenario, |_| true);
 //! let p99 = finished.measured.summary.get("time_to_open.p99");
 //! assert_eq!(finished.digest.len(), 32);
 //! assert!(p99.is_some());
@@ -37,15 +37,15 @@
 //! # What to call
 //!
 //! - [`scenario::load`] reads a scenario. A [`scenario::Problem`] names the position of an error and a correction.
-//! - [`explore::once`] runs a scenario and measures it. [`hunt`] runs many seeds in a test, and panics at the lowest seed
+//! - [`run::once`] runs a scenario and measures it. [`hunt`] runs many seeds in a test, and panics at the lowest seed
 //!   that fails.
-//! - [`driver::sim::Simulation`] runs a scenario with a [`record::Recorder`] of your own, which receives every event:
+//! - [`run::Simulation`] runs a scenario with a [`record::Recorder`] of your own, which receives every event:
 //!
 //! ```
-//! use shakedown::driver::sim::Simulation;
+//! use shakedown::run::Simulation;
 //! use shakedown::event::{Event, Kind};
 //! use shakedown::record::Recorder;
-//! use shakedown::scenario::{Overrides, Scenario};
+//! use shakedown::scenario::{self, Overrides};
 //! use shakedown::time::Timestamp;
 //!
 //! /// When something last happened to a session.
@@ -61,7 +61,7 @@
 //!
 //! # let text = "format = 1\ntitle = \"One gateway\"\nduration = \"5s\"\n[servers.gateway]\n[clients.players]\n\
 //! #             count = 10\nendpoints = \"gateway\"\narrive = { evenly_over = \"1s\" }\n";
-//! let scenario = shakedown::scenario::load("inline", "inline", text, &Overrides::default())?;
+//! let scenario = scenario::load("inline", "inline", text, &Overrides::default())?;
 //! let (mut simulation, mut last) = (Simulation::new(&scenario), Last(Timestamp::ZERO));
 //! while simulation.advance(&mut last, 1_000) {}
 //! assert!(last.0 > Timestamp::ZERO && last.0 <= simulation.now());
@@ -71,9 +71,9 @@
 //! An error in a scenario has the same text as on the command line:
 //!
 //! ```
-//! use shakedown::scenario::{Overrides, Scenario};
+//! use shakedown::scenario::{self, Overrides};
 //!
-//! let problem = shakedown::scenario::load("fleet.toml", "fleet", "format = 1\ntilte = \"x\"\n", &Overrides::default()).unwrap_err();
+//! let problem = scenario::load("fleet.toml", "fleet", "format = 1\ntilte = \"x\"\n", &Overrides::default()).unwrap_err();
 //! assert!(problem.message().contains("unknown key"), "{problem}");
 //! assert!(problem.help().is_some_and(|help| help.contains("`title`")), "{problem}");
 //! ```
@@ -85,39 +85,23 @@
 //!
 //! | layer | modules | must not know |
 //! |---|---|---|
-//! | units | [time], [names], [quantity], [rng] | anything else |
-//! | contract | [machine] | what is sent over a connection |
-//! | world | [http], [h2], [frame], [tls], [network], [load], [fault] | most of each other |
-//! | opening handshake | [handshake] | time |
-//! | machines | [client], [server] | drivers, recorders, clocks |
-//! | facts | [event], [record], [metrics], [check] | how events were produced |
-//! | scenario | [scenario], [profile] | how it is run |
-//! | drivers | [driver] | what the events are used for |
-//! | output | [chart], [replay], [report] | files and clocks |
-//! | use | [explore], `lab`, [cli] | – |
+//! | units | `time`, `names`, `quantity`, `rng` | anything else |
+//! | contract | `machine` | what is sent over a connection |
+//! | world | `http`, `h2`, `frame`, `tls`, `network`, `load`, `fault` | most of each other |
+//! | opening handshake | `handshake` | time |
+//! | machines | `client`, `server` | drivers, recorders, clocks |
+//! | facts | `event`, `record`, `metrics`, `check` | how events were produced |
+//! | scenario | `scenario`, `profile` | how it is run |
+//! | drivers | `driver` | what the events are used for |
+//! | output | `chart`, `replay`, `report` | files and clocks |
+//! | use | `explore`, `lab`, `cli` | – |
 
 #![forbid(unsafe_code)]
 
-pub mod chart;
-pub mod cli;
-pub mod explore;
-#[cfg(feature = "turmoil")]
-pub mod lab;
-pub mod replay;
-pub mod report;
-mod statistics;
-mod text;
-
-pub use shakedown_core::{
-    check, client, event, fault, frame, h2, handshake, http, load, machine, metrics, names, network, quantity, record,
-    rng, server, time, tls,
-};
-pub use shakedown_scenario::profile;
-
-/// Drivers, which give the machines a network and a clock: the simulator, real sockets, turmoil.
-pub mod driver {
-    pub use shakedown_core::driver::*;
-    pub use shakedown_live as live;
+/// Running a scenario in the simulator: measured, or event by event.
+pub mod run {
+    pub use crate::explore::{Finished, Progress, once, once_with};
+    pub use shakedown_core::driver::sim::Simulation;
 }
 
 /// The scenario: a TOML file, read strictly, checked completely, ready to run.
@@ -128,7 +112,38 @@ pub mod scenario {
     pub use shakedown_scenario::{Overrides, Problem, Tree, again, load, nearest};
 }
 
+#[cfg(feature = "turmoil")]
+pub mod lab;
+
 pub use explore::hunt::assert_all as hunt;
+pub use shakedown_core::{check, event, metrics, record, time};
+
+// What follows is no interface: the command line is built of it, and its tests ask it.
+
+#[doc(hidden)]
+pub mod chart;
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod explore;
+#[doc(hidden)]
+pub mod replay;
+#[doc(hidden)]
+pub mod report;
+mod statistics;
+mod text;
+
+#[doc(hidden)]
+pub mod driver {
+    pub use shakedown_core::driver::*;
+    pub use shakedown_live as live;
+}
+#[doc(hidden)]
+pub use shakedown_core::{
+    client, fault, frame, h2, handshake, http, load, machine, names, network, quantity, rng, server, tls,
+};
+#[doc(hidden)]
+pub use shakedown_scenario::profile;
 
 /// The README's example, compiled with those of the docs.
 #[cfg(all(doctest, feature = "turmoil"))]

@@ -2,7 +2,13 @@
 //!
 //! The order of the variants below is part of the digest's meaning: their tags are written out, never derived.
 
-use crate::client::{self, Failure};
+pub use crate::client::{End, Event as SessionEvent, Failure, Outcome};
+pub use crate::fault::Event as FaultEvent;
+pub use crate::network::Event as NetworkEvent;
+pub use crate::network::dns::Event as DnsEvent;
+pub use crate::server::Event as ServerEvent;
+
+use crate::client;
 use crate::network::dns;
 use crate::time::Timestamp;
 use crate::{fault, network, server};
