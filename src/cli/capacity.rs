@@ -120,7 +120,7 @@ fn input(what: String) -> Failure {
 }
 
 fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>) -> Result<(), Failure> {
-    let resolved = scenario.resolved();
+    let resolved = scenario.resolved().to_string();
     let key = Key::find(&resolved, vary).map_err(input)?;
     let bound = |text: &Option<String>| {
         text.as_ref().map(|text| key.parse(text).map(|value| key.nearest(value))).transpose().map_err(input)
@@ -162,7 +162,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>)
 }
 
 fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<(), Failure> {
-    let resolved = scenario.resolved();
+    let resolved = scenario.resolved().to_string();
     let side = |text: &Option<String>| {
         collapse::side(&resolved, text.as_deref().unwrap_or_default(), usize::from(args.steps)).map_err(input)
     };

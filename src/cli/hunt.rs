@@ -157,8 +157,8 @@ fn headline(plan: &Plan, before: u64) -> String {
     if plan.shard != Shard::WHOLE {
         parts.push(format!("share {}", plan.shard));
     }
-    if let Some(chaos) = plan.cells.first().and_then(|cell| cell.scenario.chaos()) {
-        parts.push(format!("up to {} random faults each", chaos.faults));
+    if let Some(most) = plan.cells.first().and_then(|cell| cell.scenario.random_faults_max()) {
+        parts.push(format!("up to {most} random faults each"));
     }
     if before > 0 {
         parts.push(format!("{} of them done before", grouped(before)));

@@ -14,7 +14,7 @@ use crate::metrics::{Measured, Summary, Value};
 use crate::report::shown;
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
+use crate::server::{Machine, TlsConfig, Workers};
 use crate::text::{Table, grouped};
 use crate::time::{Nanos, Timestamp, human};
 
@@ -40,36 +40,31 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str)
         text.push('\n');
     }
     for (name, server) in scenario.groups().iter().filter(|_| servers) {
-        if let (ServerKind::L4, Some(balance), Some(to)) = (server.kind, server.balance, &server.to) {
-            let (how, pick) = (balance.name(), server.pick.unwrap_or_default().name());
-            let count = grouped(server.count.into());
-            let _ = writeln!(text, "servers  {name}: {count} × layer-4 balancer ({how}) to {to}, {pick}");
-            continue;
-        }
-        if server.kind == ServerKind::Proxy {
-            let asks = if server.behavior.0.len() > 1 { ", with credentials" } else { "" };
-            let _ = writeln!(
-                text,
-                "proxies  {name}: {} × {} workers, {} per CONNECT{asks}",
-                grouped(server.count.into()),
-                grouped(server.workers.into()),
-                distribution(&server.service_time),
-            );
-            continue;
-        }
-        let kinds: Vec<&str> = server.behavior.0.iter().map(|behavior| behavior.kind.name()).collect();
-        let service = distribution(&server.service_time);
-        let tls = match (&server.tls_cost, server.tls) {
-            (Some(cost), version) => format!(", {version} for {}", distribution(cost)),
-            (None, _) => String::new(),
+        let count = grouped(server.count.into());
+        let by_workers = |workers: &Workers| {
+            format!("{count} × {} workers, {}", grouped(workers.count.into()), distribution(&workers.service_time))
         };
-        let _ = writeln!(
-            text,
-            "servers  {name}: {} × {} workers, {service} per handshake{tls}, {}",
-            grouped(server.count.into()),
-            grouped(server.workers.into()),
-            kinds.join(", then "),
-        );
+        let _ = match &server.machine {
+            Machine::Balancer(balancer) => {
+                let (how, pick) = (balancer.forwarding.balance().name(), balancer.pick.name());
+                let to = &balancer.to_name;
+                writeln!(text, "servers  {name}: {count} × layer-4 balancer ({how}) to {to}, {pick}")
+            }
+            Machine::Proxy(proxy) => {
+                let asks = if proxy.demand.is_some() { ", with credentials" } else { "" };
+                writeln!(text, "proxies  {name}: {} per CONNECT{asks}", by_workers(&proxy.workers))
+            }
+            Machine::Web(web) => {
+                let kinds: Vec<&str> = web.behaviors.iter().map(|behavior| behavior.kind().name()).collect();
+                let tls = |tls: &TlsConfig| format!(", {} for {}", tls.version, distribution(&tls.cost));
+                let tls = web.tls.as_ref().map(tls).unwrap_or_default();
+                let (workers, kinds) = (by_workers(&web.workers), kinds.join(", then "));
+                writeln!(text, "servers  {name}: {workers} per handshake{tls}, {kinds}")
+            }
+            Machine::Program(_) => {
+                writeln!(text, "servers  {name}: {} per handshake, accept", by_workers(&Workers::default()))
+            }
+        };
     }
     for (name, client) in scenario.clients().iter().filter(|_| clients) {
         let retry = match client.retry.policy {
@@ -213,7 +208,7 @@ pub(super) fn visits(scenario: &Scenario, visits: &[ClientCounts]) -> String {
     let columns =
         ["server", "connections", "requests", "answers", "timed out", "said nothing", "open at end", "open max"];
     let mut table = Table::new(1, columns);
-    for (server, visit) in scenario.servers.iter().zip(visits) {
+    for (server, visit) in scenario.servers().iter().zip(visits) {
         let answers: Vec<String> =
             visit.answers.iter().map(|(status, count)| format!("{} × {status}", grouped(*count))).collect();
         let rest = [visit.timed_out, visit.silent, visit.open, visit.open_max].map(grouped);

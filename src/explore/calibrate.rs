@@ -10,7 +10,7 @@ use crate::driver::live as driver;
 use crate::event::{Event, Kind};
 use crate::rng::Distribution;
 use crate::scenario::{Overrides, Scenario};
-use crate::server;
+use crate::server::{self, Workers};
 use crate::time::{Nanos, Timestamp};
 
 /// Handshakes one after the other, with a worker's time that is known.
@@ -101,8 +101,9 @@ pub fn variant(calibration: &Calibration, scenario: &Scenario) -> String {
     let _ = writeln!(text, "\"network.one_way\" = {}", quantiles(&calibration.one_way, Nanos::ZERO));
     for (name, server) in scenario.groups() {
         let key = format!("\"servers.{name}.service_time\"");
-        let _ = match server.service_time {
-            Distribution::Constant(time) => writeln!(text, "{key} = {}", quantiles(&calibration.late, time)),
+        let Some(Workers { service_time, .. }) = server.workers() else { continue };
+        let _ = match service_time {
+            Distribution::Constant(time) => writeln!(text, "{key} = {}", quantiles(&calibration.late, *time)),
             // The sum of two distributions is none that a file can say.
             Distribution::Varying(_) => writeln!(text, "# {key} is left as it is: only a constant can be added to"),
         };

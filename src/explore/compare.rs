@@ -169,7 +169,7 @@ fn layers(choice: &Choice) -> Vec<(String, Vec<String>)> {
 
 /// A row without its runs.
 fn row(name: String, variant: Option<String>, scenario: &Scenario) -> Row {
-    let resolved = scenario.resolved();
+    let resolved = scenario.resolved().to_string();
     Row { name, variant, resolved, driver: SIM.into(), runs: Vec::new(), lines: None }
 }
 

@@ -19,7 +19,6 @@ use crate::machine::EndpointId;
 use crate::metrics::Metrics;
 use crate::replay::Chooser;
 use crate::scenario::{Overrides, Scenario, again};
-use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 
 /// A request that is not whole after this long is ended by `serve`, unless the scenario says otherwise: without that,
@@ -223,7 +222,7 @@ fn setup(part: Part, connections_max: u64) -> Setup {
 
 fn is_proxy(scenario: &Scenario, EndpointId(member): EndpointId) -> bool {
     let entry = scenario.servers().get(member as usize);
-    entry.is_some_and(|entry| scenario.groups()[entry.group].kind == ServerKind::Proxy)
+    entry.is_some_and(|entry| scenario.groups()[entry.group].is_proxy())
 }
 
 /// Where a target's URL leads, and its path unless that is left out.

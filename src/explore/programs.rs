@@ -54,8 +54,8 @@ impl Outputs {
 /// [`LiveError`], where that is not allowed, or no port is to be had.
 pub(super) fn ready(scenario: &Scenario, allowed: bool) -> Result<(BTreeMap<u32, Program>, Outputs), LiveError> {
     let commands = (0u32..).zip(scenario.servers()).filter_map(|(number, entry)| {
-        let command = scenario.groups()[entry.group].command.as_ref()?;
-        Some((number, entry.name.clone(), command.clone()))
+        let command = scenario.groups()[entry.group].program()?;
+        Some((number, entry.name.clone(), command.to_vec()))
     });
     let commands: Vec<_> = commands.collect();
     if let Some((_, name, command)) = commands.first().filter(|_| !allowed) {

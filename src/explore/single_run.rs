@@ -9,7 +9,6 @@ use crate::metrics::{Measured, Metrics};
 use crate::record::{Digest, Recorder};
 use crate::report::Run;
 use crate::scenario::{Scenario, ServerEntry};
-use crate::server::ServerKind;
 use crate::time::{Nanos, Timestamp};
 
 /// Items worked through between two looks at the watcher: about 10 ms.
@@ -155,7 +154,7 @@ impl Observers {
     pub fn new(scenario: &Scenario, all: bool) -> Observers {
         let quiet = scenario.quiet_from();
         let (servers, groups) = (scenario.servers(), scenario.clients());
-        let is_proxy = |server: &ServerEntry| scenario.groups()[server.group].kind == ServerKind::Proxy;
+        let is_proxy = |server: &ServerEntry| scenario.groups()[server.group].is_proxy();
         let proxies = (0..).zip(servers).filter(|(_, server)| is_proxy(server)).map(|(number, _)| number);
         let invariants = Invariants::new(scenario.sessions() as usize, servers.len(), quiet.map(|(from, _)| from))
             .with_proxies(proxies, groups.values().map(|group| group.proxy.is_some()));

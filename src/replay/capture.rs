@@ -17,7 +17,6 @@ use crate::handshake::Mode;
 use crate::machine::EndpointId;
 use crate::record::{Fate, Flag, Message, Party};
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
 use crate::time::Timestamp;
 use crate::tls::{self, Flight};
 
@@ -221,7 +220,7 @@ impl<'a> Flow<'a> {
     /// A proxy's, HTTPS's where TLS comes first or would have, else HTTP's.
     fn port(&self, scenario: &Scenario, offers_tls: bool) -> u16 {
         let first = self.pieces.iter().find(|piece| piece.message.flag == Flag::Data);
-        let is_proxy = scenario.groups()[scenario.servers()[self.to as usize].group].kind == ServerKind::Proxy;
+        let is_proxy = scenario.groups()[scenario.servers()[self.to as usize].group].is_proxy();
         match first {
             _ if is_proxy => 3_128,
             Some(piece) if Flight::read(&piece.message.bytes).is_some() => 443,

@@ -284,7 +284,7 @@ fn what_contradicts_is_refused() {
 fn what_is_resolved_runs_to_the_same_events() {
     let behavior = format!("[{{ kind = 'challenge', {CREDENTIALS}, scheme = 'digest' }}, {{ kind = 'accept' }}]");
     let text = text(&gateway(&behavior), &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}"));
-    let resolved = loaded(&text).resolved();
+    let resolved = loaded(&text).resolved().to_string();
     for default in
         ["algorithm = \"sha-256\"", "nonce_lifetime = \"300s\"", "keep_alive = true", "auth = \"after-challenge\""]
     {

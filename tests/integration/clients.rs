@@ -412,7 +412,7 @@ fn a_profile_gives_way_to_the_group_and_comes_before_a_preset() {
              endpoints = ['gateway']\n{client}\n"
         );
         let loaded = load(&text);
-        loaded.unwrap_or_else(|problem| panic!("{problem}")).file.clients[0].clone()
+        loaded.unwrap_or_else(|problem| panic!("{problem}")).clients()[0].clone()
     };
     let both = resolved("profile = 'websocket-client'\npreset = 'websockets'\nreads = { extension = 'fails' }");
     // The profile's three, not the preset's nine; the preset's way to come back; the group's own strictness, once.

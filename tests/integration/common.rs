@@ -189,7 +189,7 @@ pub fn summary(text: &str) -> Summary {
 
 /// What happens in a run, and happens alike where the scenario was written out with all its defaults.
 pub fn history_as_resolved(text: &str) -> Vec<Event> {
-    let resolved = loaded(text).resolved();
+    let resolved = loaded(text).resolved().to_string();
     let happened = history(text);
     assert!(happened == history(&resolved), "the resolved scenario is another one: {resolved}");
     happened

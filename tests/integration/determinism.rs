@@ -72,7 +72,7 @@ fn the_resolved_scenario_runs_to_the_same_digest() {
         let written = committed(name, &Overrides::default());
         let few =
             |(group, config): (&String, &client::Config)| format!("clients.{group}.count={}", config.count.min(300));
-        let sets = written.file.clients.iter().map(few).collect();
+        let sets = written.clients().iter().map(few).collect();
         let scenario =
             committed(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
         let again = shakedown::scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());

@@ -275,7 +275,7 @@ fn credentials_for_a_proxy_are_never_told() {
         let clients = format!("proxy_credentials = {CREDENTIALS}\n{ONCE}");
         let scenario = load(&text(&proxy, "", &clients, "")).unwrap();
         let (events, _) = simulate(&scenario);
-        let told = format!("{events:?}{:?}", scenario.file);
+        let told = format!("{events:?}{:?}{:?}", scenario.groups(), scenario.clients());
         let traces = shakedown::explore::trace(&scenario, &[(0, 0)]);
         let diagram = shakedown::replay::SequenceDiagram::new(&scenario, None, &traces[0]);
         let drawn = shakedown::replay::text(&diagram) + &shakedown::replay::svg(&diagram);

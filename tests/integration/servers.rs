@@ -195,7 +195,7 @@ fn a_client_whose_answer_is_on_its_way_when_the_drain_begins_is_the_drains_victi
 #[test]
 fn a_rolling_restart_loses_no_two_servers_at_once() {
     let fault = "kind = 'rolling-restart'\ntarget = 'gateway'\ngap = '3s'\ndrain = '2s'\nfor = '1s'";
-    let strikes: Vec<_> = loaded(&struck(fault)).faults[0]
+    let strikes: Vec<_> = loaded(&struck(fault)).faults()[0]
         .windows
         .iter()
         .map(|s| (s.begins.0 / 1_000_000_000, s.servers.clone()))
@@ -207,7 +207,7 @@ fn a_rolling_restart_loses_no_two_servers_at_once() {
     // Recovered is whoever is open after the last server's turn.
     assert!((13_000..17_000).contains(&recovery_ms(&summary).unwrap()), "{:?}", recovery_ms(&summary));
     let pairs = loaded(&struck(&format!("{fault}\nat_a_time = 2")));
-    assert_eq!(pairs.faults[0].windows.len(), 4);
+    assert_eq!(pairs.faults()[0].windows.len(), 4);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_fault_may_come_again() {
     let summary = strike("kind = 'restart'\ntarget = 'gateway-0'\nrepeat = { every = '10s', times = 3 }");
     assert!(count(&summary, "lost.total") >= 100);
     let told = struck("kind = 'hang'\ntarget = 'gateway-0'\nfor = '5s'\nrepeat = { every = '5s', times = 3 }");
-    assert_eq!(loaded(&told).faults[0].windows.len(), 3);
+    assert_eq!(loaded(&told).faults()[0].windows.len(), 3);
 }
 
 #[test]

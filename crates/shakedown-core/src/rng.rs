@@ -18,7 +18,7 @@ use crate::shape::shaped;
 use crate::time::Nanos;
 
 /// The seed of a run's random number generator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(transparent)]
 pub struct Seed(pub u64);

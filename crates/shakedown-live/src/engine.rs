@@ -133,7 +133,7 @@ impl Engine {
                 arrivals: BinaryHeap::new(),
                 sessions: Vec::new(),
                 plans,
-                memberships: scenario.groups().values().map(server::Config::membership).collect(),
+                memberships: scenario.groups().values().map(|group| group.membership).collect(),
                 servers: servers.map(|entry| ServerSlot::new(scenario, entry)).collect(),
                 client_outputs: None,
                 server_outputs: None,

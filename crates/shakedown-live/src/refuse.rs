@@ -4,7 +4,7 @@ use super::setup::Part;
 use shakedown_core::fault::Kind;
 use shakedown_core::network::{self, Overflow};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::Balance;
+use shakedown_core::server::Forwarding;
 
 /// Every key of a scenario that this part of it can't be played with, and why.
 pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
@@ -16,7 +16,7 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     };
     let is_program = |server: u32| {
         let entry = scenario.servers().get(server as usize);
-        entry.is_some_and(|entry| scenario.groups()[entry.group].command.is_some())
+        entry.is_some_and(|entry| scenario.groups()[entry.group].program().is_some())
     };
     if part == Part::Both {
         let loss = |loss: &shakedown_core::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
@@ -31,13 +31,11 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     }
     if part != Part::Clients {
         for (name, server) in scenario.groups() {
-            let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
-            let rewrites = server.balance == Some(Balance::Nat);
+            let at = |key: &str| format!("{}.{name}.{key}", server.table());
+            let rewrites = server.balancer().is_some_and(|balancer| balancer.forwarding == Forwarding::Nat);
             refuse(rewrites, at("balance"), "a kernel would have to rewrite addresses: `terminate` is played");
-            let listens = part == Part::Servers && server.command.is_some();
+            let listens = part == Part::Servers && server.program().is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
-            let secure = server.command.is_some() && !server.tls.is_none();
-            refuse(secure, at("tls"), "a program has a certificate of its own, if any, whom nobody vouches for here");
             let reset = server.backlog_overflow == Overflow::Reset;
             refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
             let link = part == Part::Servers && server.access_link.is_some();

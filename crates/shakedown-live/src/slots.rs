@@ -119,7 +119,7 @@ impl ServerSlot {
             free: Vec::new(),
             opened: BTreeMap::new(),
             drained_by: None,
-            pauses: config.pauses.as_ref().map(|pauses| {
+            pauses: config.pauses().map(|pauses| {
                 let group = scenario.groups().get_index(entry.group).map_or("", |(name, _)| name);
                 let (member, group) = (Identity::group(&entry.name), Identity::group(group));
                 Pauses::new(scenario.seed(), pauses, member, group)

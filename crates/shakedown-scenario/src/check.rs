@@ -19,11 +19,15 @@ use super::problem::{Problem, listed, nearest, shortened, ticked};
 use shakedown_core::fault::{self, Target};
 use shakedown_core::machine::EndpointId;
 use shakedown_core::metrics::Summary;
+use shakedown_core::names::Names;
 use shakedown_core::network::SynRetries;
 use shakedown_core::rng::{Distribution, Varying};
-use shakedown_core::scenario::{File, Scenario};
-use shakedown_core::server::{self, Names, ServerKind};
+use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::file::File;
+use crate::machines::ServersToml;
 
 /// The version of the language.
 pub(super) const FORMAT: i128 = 1;
@@ -151,7 +155,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     measure(file, tree)
 }
 
-fn server(name: &str, server: &server::Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+fn server(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     valid_name(name, "servers", tree)?;
     if let Some(link) = server.access_link {
@@ -223,13 +227,13 @@ fn measure(file: &File, tree: &Tree) -> Result<(), Problem> {
 }
 
 /// Checks every name of a server or a group.
-pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let mut taken = BTreeSet::new();
-    for server in &scenario.servers {
-        if !taken.insert(&server.name) || scenario.file.servers.contains_key(&server.name) {
-            let (group, config) = scenario.file.servers.get_index(server.group).expect("every server has a group");
+    for server in scenario.servers() {
+        if !taken.insert(&server.name) || scenario.groups.contains_key(&server.name) {
+            let (group, config) = scenario.groups.get_index(server.group).expect("every server has a group");
             let message = format!("the name `{}` would mean two servers: rename this group", server.name);
-            return Err(tree.problem(&format!("{}.{group}", config.kind.table()), message));
+            return Err(tree.problem(&format!("{}.{group}", config.table()), message));
         }
     }
     for (name, client) in &scenario.file.clients {
@@ -301,7 +305,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     streams::reached(scenario, tree)
 }
 
-fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn known_endpoint(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     if scenario.file.dns.contains_key(name) {
         return Ok(());
     }
@@ -314,14 +318,14 @@ fn known_endpoint(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> R
 }
 
 /// Checks `"gateway"` or a list of such names.
-fn known_endpoints(scenario: &Scenario, names: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn known_endpoints(scenario: &Draft, names: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
     targets(scenario, names, path, tree, known_endpoint)
 }
 
-type Known = fn(&Scenario, &str, &str, &Tree) -> Result<(), Problem>;
+type Known = fn(&Draft, &str, &str, &Tree) -> Result<(), Problem>;
 
 /// Checks a list of targets, of which each must be known by `known`.
-fn targets(scenario: &Scenario, names: &Names, path: &str, tree: &Tree, known: Known) -> Result<(), Problem> {
+fn targets(scenario: &Draft, names: &Names, path: &str, tree: &Tree, known: Known) -> Result<(), Problem> {
     if names.0.is_empty() {
         return Err(tree.problem(path, "names no server: write at least one"));
     }
@@ -330,7 +334,7 @@ fn targets(scenario: &Scenario, names: &Names, path: &str, tree: &Tree, known: K
 
 /// Checks a list of names: each must be known, and no server named twice.
 fn each_once(
-    scenario: &Scenario,
+    scenario: &Draft,
     names: &[String],
     what: &str,
     path: &str,
@@ -355,7 +359,7 @@ fn each_once(
 }
 
 /// Callers ask no resolver.
-fn known_callee(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn known_callee(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     match scenario.file.dns.get(name) {
         Some(dns) => {
             let message = format!("{} is a DNS name: servers call servers and groups", ticked(name));
@@ -367,11 +371,8 @@ fn known_callee(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Res
 }
 
 /// Checks the name of servers that connections are meant for.
-fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let of_proxy = |member: EndpointId| {
-        let group = scenario.servers[member.0 as usize].group;
-        scenario.file.servers[group].kind == ServerKind::Proxy
-    };
+fn known_server(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+    let of_proxy = |member: EndpointId| scenario.group_of(member.0).is_proxy();
     if scenario.members(name).is_some_and(|members| members.into_iter().any(of_proxy)) {
         let message = format!("{} is a forward proxy, which connections go through, not to", ticked(name));
         let help = format!("name servers here, and write proxy = \"{name}\" in the client group");
@@ -381,17 +382,17 @@ fn known_server(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Res
 }
 
 /// Checks the name of servers, be they proxies or not.
-fn known_host(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn known_host(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     if scenario.members(name).is_some() {
         return Ok(());
     }
-    let groups = scenario.file.servers.keys().map(String::as_str);
-    let known: Vec<&str> = groups.chain(scenario.servers.iter().map(|server| server.name.as_str())).collect();
+    let groups = scenario.groups.keys().map(String::as_str);
+    let known: Vec<&str> = groups.chain(scenario.servers().iter().map(|server| server.name.as_str())).collect();
     let problem = tree.problem(path, format!("no server or server group is named {}", ticked(name)));
     Err(match nearest(name, known.iter().copied()) {
         Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
         None => {
-            let groups = scenario.file.servers.keys().map(String::as_str);
+            let groups = scenario.groups.keys().map(String::as_str);
             problem.with_help(format!("known groups: {}", listed(groups)))
         }
     })
@@ -399,7 +400,7 @@ fn known_host(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Resul
 
 /// Checks what is shown beside others: names, and metrics that the scenario or one of its variants has.
 pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) -> Result<(), Problem> {
-    let compare = &scenario.compare;
+    let compare = scenario.compare();
     if let Some(base) = &compare.base {
         name_at(base, "compare.base", tree)?;
         if tree.variants().contains(base) {
@@ -429,12 +430,12 @@ pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) 
 
 /// Every expectation must be of a metric that this scenario has, in its unit.
 pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    if scenario.file.expect.is_empty() && scenario.file.sometimes.is_empty() {
+    let tables = scenario.expectation_tables();
+    if tables.iter().all(|(_, table)| table.is_empty()) {
         return Ok(());
     }
     let summary = scenario.metrics();
-    let all = scenario.file.expect.iter().map(|(path, list)| ("expect", path, list));
-    let all = all.chain(scenario.file.sometimes.iter().map(|(path, list)| ("sometimes", path, list)));
+    let all = tables.iter().flat_map(|(name, table)| table.iter().map(move |(path, list)| (name, path, list)));
     for (table, path, list) in all {
         let place = format!("{table}.{}", segment(path));
         let Some(value) = summary.get(path) else {
@@ -525,7 +526,7 @@ fn valid_path(value: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
 mod tests;
 
 /// Random faults: who is struck, with what, and when.
-pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn chaos(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let run = scenario.file.duration;
     if let Some(invariants) = scenario.file.invariants
         && invariants.open_within == Nanos::ZERO
@@ -538,7 +539,7 @@ pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for (number, target) in chaos.targets.iter().enumerate() {
         if scenario.members(target).is_none() {
             let place = format!("chaos.targets.{number}");
-            let known = scenario.file.servers.keys().map(String::as_str);
+            let known = scenario.groups.keys().map(String::as_str);
             let problem = tree.problem(&place, format!("no server or server group is named {}", ticked(target)));
             return Err(match nearest(target, known) {
                 Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
@@ -552,8 +553,8 @@ pub(super) fn chaos(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     if chaos.kinds.is_empty() {
         return wrong("kinds", "no kinds: leave `kinds` out for all of them".into());
     }
-    if let Some(number) = chaos.kinds.iter().position(|kind| !shakedown_core::scenario::DRAWN.contains(kind)) {
-        let known = shakedown_core::scenario::DRAWN.map(shakedown_core::fault::Kind::name).join(", ");
+    if let Some(number) = chaos.kinds.iter().position(|kind| !crate::chaos::DRAWN.contains(kind)) {
+        let known = crate::chaos::DRAWN.map(shakedown_core::fault::Kind::name).join(", ");
         let message = format!("faults of kind {} are not drawn at random", chaos.kinds[number].name());
         let problem = tree.problem(&format!("chaos.kinds.{number}"), message);
         return Err(problem.with_help(format!("one of {known}")));

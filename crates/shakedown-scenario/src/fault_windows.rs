@@ -9,8 +9,8 @@ use shakedown_core::time::Timestamp;
 
 /// A rolling restart has to come round: what it does to the last servers is the question.
 pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    let run = scenario.file.duration;
-    for fault in &scenario.faults {
+    let run = scenario.duration();
+    for fault in scenario.faults() {
         let config = &fault.config;
         let Course::End { drain, turns: Some(turns), .. } = config.course else { continue };
         // Repetitions may be cut off.
@@ -36,13 +36,13 @@ pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem
 
 /// A fault can only hold a server that is there.
 pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    for fault in &scenario.faults {
+    for fault in scenario.faults() {
         for window in &fault.windows {
             let heals = window.heals.unwrap_or(Timestamp::NEVER);
             for server in &window.servers {
                 // DNS names are numbered after servers, and are there all the time.
-                let Some(ServerEntry { name, group }) = scenario.servers.get(*server as usize) else { continue };
-                let Membership { joins_at, leaves_at } = scenario.file.servers[*group].membership();
+                let Some(ServerEntry { name, group }) = scenario.servers().get(*server as usize) else { continue };
+                let Membership { joins_at, leaves_at } = scenario.groups()[*group].membership;
                 let at = |key: &str| format!("faults.{}.{key}", fault.name);
                 if let Some(joins) = joins_at.filter(|joins| window.begins <= *joins) {
                     let message = format!(
@@ -70,7 +70,7 @@ pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
 /// Two faults can't hold the same server at the same time: what would be true of it? Nor can two of a kind hold the same
 /// way over a link. Different kinds may; and of two partitions, what either cuts is cut.
 pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    for (number, fault) in scenario.faults.iter().enumerate() {
+    for (number, fault) in scenario.faults().iter().enumerate() {
         let Some(kind) = fault.kind().filter(|kind| kind.is_of_links()) else {
             continue;
         };
@@ -81,17 +81,17 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
             let help = "repeat it after a longer time, or let it take less";
             return Err(tree.problem(&format!("faults.{}.repeat.every", fault.name), message).with_help(help));
         }
-        for earlier in scenario.faults[..number].iter().filter(|earlier| earlier.kind() == Some(kind)) {
+        for earlier in scenario.faults()[..number].iter().filter(|earlier| earlier.kind() == Some(kind)) {
             if kind.impairs()
                 && let Some(cut) = both_hold(earlier, fault)
                 && at_once(earlier, fault)
             {
                 let clients = match cut.side {
-                    Side::Clients(group) => scenario.file.clients.get_index(group.into()).map(|(name, _)| name),
-                    Side::Server(server) => Some(&scenario.servers[server as usize].name),
+                    Side::Clients(group) => scenario.clients().get_index(group.into()).map(|(name, _)| name),
+                    Side::Server(server) => Some(&scenario.servers()[server as usize].name),
                 };
                 let clients = clients.expect("a side has a name");
-                let server = &scenario.servers[cut.server as usize].name;
+                let server = &scenario.servers()[cut.server as usize].name;
                 let (one, other) = (&earlier.name, &fault.name);
                 let message = format!(
                     "`{one}` and `{other}` would both hold the link between {clients} and {server} at the same time"
@@ -102,7 +102,7 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
         }
     }
     let mut held: Vec<(u32, Timestamp, Timestamp, usize)> = Vec::new();
-    for (number, fault) in scenario.faults.iter().enumerate() {
+    for (number, fault) in scenario.faults().iter().enumerate() {
         for window in &fault.windows {
             let heals = window.heals.unwrap_or(Timestamp::NEVER);
             held.extend(window.servers.iter().map(|server| (*server, window.begins, heals, number)));
@@ -116,7 +116,7 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
             continue;
         }
         let server = directory.authority(EndpointId(*server));
-        let (first, second) = (&scenario.faults[*one.min(other)].name, &scenario.faults[*one.max(other)].name);
+        let (first, second) = (&scenario.faults()[*one.min(other)].name, &scenario.faults()[*one.max(other)].name);
         if one == other {
             let message = format!("`{first}` would begin again before `{server}` is healed");
             let help = "repeat it after a longer time, or let it take less";

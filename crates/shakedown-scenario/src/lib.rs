@@ -5,10 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod chaos;
 mod check;
 mod de;
+mod draft;
 mod fault_windows;
 mod faults;
+mod file;
+mod machines;
 mod node;
 mod path;
 mod places;
@@ -26,11 +30,17 @@ pub use problem::{Problem, nearest};
 pub use schema::schema;
 pub use tree::Tree;
 
+use std::collections::BTreeSet;
+
 use shakedown_core::fault::{Action, Fault, Target};
-use shakedown_core::network::Routes;
 use shakedown_core::rng::Seed;
-use shakedown_core::scenario::{File, Scenario, ServerEntry};
+use shakedown_core::scenario::{Measure, Parts, Scenario};
 use shakedown_core::time::Nanos;
+
+use chaos::Chaos;
+use draft::Draft;
+use faults::FaultToml;
+use file::File;
 
 /// What the command line changes about a scenario.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +63,7 @@ pub struct Overrides {
 /// The first [`Problem`] that the changes make.
 pub fn again(scenario: &Scenario, overrides: Overrides) -> Result<Scenario, Problem> {
     let overrides = Overrides { programs: true, ..overrides };
-    load("the resolved scenario", scenario.name(), &scenario.resolved(), &overrides)
+    load("the resolved scenario", scenario.name(), scenario.resolved(), &overrides)
 }
 
 /// Reads and checks a scenario. `source_name` is what errors call the text, `name` what results are filed under.
@@ -66,13 +76,12 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
     if let Some(variant) = &overrides.variant {
         tree.apply_variant(variant)?;
     }
-    let names = written.variants();
-    let variants: &[String] = if overrides.variant.is_some() { &[] } else { &names };
+    let variants = if overrides.variant.is_some() { Vec::new() } else { written.variants() };
     // The scenario as it is comes first: what is wrong with it is no variant's fault.
-    let mut scenario = resolve(name, tree.clone(), &written, overrides)?;
+    let scenario = resolve(name, tree.clone(), &written, overrides)?;
     // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
     let mut all = Vec::new();
-    for variant in variants {
+    for variant in &variants {
         let mut varied = tree.clone();
         varied.apply_variant(variant)?;
         all.push(resolve(name, varied, &written, &Overrides { programs: overrides.programs, ..Overrides::default() })?);
@@ -80,16 +89,15 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
     if overrides.variant.is_none() {
         check::compared(&scenario, &all, &written)?;
     }
-    scenario.variants = names;
     Ok(scenario)
 }
 
-fn resolve(name: &str, mut tree: Tree, written: &Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
+fn resolve(name: &str, mut tree: Tree, written_in: &Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
     tree.remove("variants");
     for set in &overrides.sets {
         tree.set(set)?;
     }
-    check::overridden(&tree, written)?;
+    check::overridden(&tree, written_in)?;
     check::tree(&tree)?;
     preset::complete(&mut tree)?;
     let mut file: File = tree.deserialize()?;
@@ -103,64 +111,92 @@ fn resolve(name: &str, mut tree: Tree, written: &Tree, overrides: &Overrides) ->
     if !overrides.programs {
         check::no_programs(&file, &tree)?;
     }
-    file.adopt_proxies();
     if let Some(patience) = overrides.patience {
         file.servers.values_mut().for_each(|server| _ = server.handshake_timeout.get_or_insert(patience));
     }
-    let servers = file
-        .servers
-        .iter()
-        .enumerate()
-        .flat_map(|(group, (name, config))| {
-            (0..config.count).map(move |number| ServerEntry { name: format!("{name}-{number}"), group })
-        })
-        .collect();
-    let routes = Routes::default();
-    let mut scenario = Scenario {
-        name: name.to_string(),
-        file,
-        servers,
-        faults: Vec::new(),
-        drawn: Vec::new(),
-        compare,
-        variants: Vec::new(),
-        routes,
+    let draft = Draft::new(file, overrides.patience);
+    check::dns::names(&draft, &tree)?;
+    check::names(&draft, &tree)?;
+    places::check_zones(&draft, &tree)?;
+    let routes = places::routes(&draft, &tree)?;
+    check::chaos(&draft, &tree)?;
+    let drawn = draft.file.chaos.as_ref().map(|chaos| drawn(chaos, &draft)).unwrap_or_default();
+    let fault = |(name, fault): (&String, &FaultToml)| found(&draft, name, fault, &tree);
+    let faults = draft.file.faults.iter().map(fault).collect::<Result<_, _>>()?;
+    let drawn_faults = drawn.iter().map(|(name, config)| fault((name, config))).collect::<Result<_, _>>()?;
+    let resolved = written(&draft.file);
+    let directory = draft.directory();
+    let Draft { mut file, roster, groups, .. } = draft;
+    let (chaos, measure) = (file.chaos.take(), &file.measure);
+    let measure = Measure {
+        from: measure.from,
+        until: measure.until.unwrap_or(file.duration),
+        interval: measure.interval.unwrap_or(file.duration),
     };
-    check::dns::names(&scenario, &tree)?;
-    check::names(&scenario, &tree)?;
-    places::check_zones(&scenario, &tree)?;
-    scenario.routes = places::routes(&scenario, &tree)?;
-    check::chaos(&scenario, &tree)?;
-    if let Some(chaos) = &scenario.file.chaos {
-        let targets = chaos.targets.iter().flat_map(|name| scenario.members(name).unwrap_or_default());
-        let mut targets: Vec<u32> = targets.map(|target| target.0).collect();
-        targets.sort_unstable();
-        targets.dedup();
-        let names: Vec<String> = targets.iter().map(|server| scenario.servers[*server as usize].name.clone()).collect();
-        scenario.drawn = chaos.draw(scenario.file.seed, &names, scenario.file.duration);
-    }
-    let mut faults = Vec::new();
-    let drawn = scenario.drawn.iter().map(|(name, config)| (name, config));
-    for (name, fault) in scenario.file.faults.iter().chain(drawn) {
-        let config = faults::read(name, fault, &tree)?;
-        let members = match &config.target {
-            Target::Name(name) => scenario.members(name).or_else(|| scenario.servers_in(name)),
-            Target::Some(some) => scenario.members(&some.group),
-            Target::Between(_) => None,
-        };
-        let (members, cuts) = match config.action() {
-            Action::DnsOutage => (check::dns::struck(&scenario, name, &config, &tree)?, Vec::new()),
-            action if action.kind().is_of_links() => (Vec::new(), places::cuts(&scenario, name, &config, &tree)?),
-            _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
-        };
-        faults.push(Fault::new(scenario.file.seed, name, config, members, cuts));
-    }
-    scenario.faults = faults;
+    let written_out = if drawn.is_empty() && chaos.is_none() {
+        resolved.clone()
+    } else {
+        file.faults.extend(drawn);
+        written(&file)
+    };
+    let scenario = Scenario::from(Parts {
+        name: name.to_string(),
+        title: file.title,
+        duration: file.duration,
+        seed: file.seed,
+        measure,
+        network: file.network,
+        routes,
+        groups,
+        servers: roster,
+        dns: file.dns,
+        clients: file.clients,
+        directory,
+        faults,
+        random_faults_max: chaos.map(|chaos| chaos.faults),
+        drawn: drawn_faults,
+        open_within: file.invariants.map(|invariants| invariants.open_within),
+        expect: file.expect,
+        sometimes: file.sometimes,
+        resolved,
+        written_out,
+        compare: compare.into(),
+        variants: written_in.variants(),
+    });
     fault_windows::unfinished(&scenario, &tree)?;
     fault_windows::absences(&scenario, &tree)?;
     fault_windows::overlaps(&scenario, &tree)?;
     check::expectations(&scenario, &tree)?;
     Ok(scenario)
+}
+
+/// A file that was read, as TOML.
+fn written(file: &File) -> String {
+    toml::to_string(file).expect("a file that was read can be written")
+}
+
+/// The faults that are drawn at random with the file's seed.
+fn drawn(chaos: &Chaos, draft: &Draft) -> Vec<(String, FaultToml)> {
+    let targets = chaos.targets.iter().flat_map(|name| draft.members(name).unwrap_or_default());
+    let targets: BTreeSet<u32> = targets.map(|target| target.0).collect();
+    let names: Vec<String> = targets.iter().map(|server| draft.servers()[*server as usize].name.clone()).collect();
+    chaos.draw(draft.file.seed, &names, draft.file.duration)
+}
+
+/// A fault with resolved targets.
+fn found(draft: &Draft, name: &str, fault: &FaultToml, tree: &Tree) -> Result<Fault, Problem> {
+    let config = faults::read(name, fault, tree)?;
+    let members = match &config.target {
+        Target::Name(name) => draft.members(name).or_else(|| draft.servers_in(name)),
+        Target::Some(some) => draft.members(&some.group),
+        Target::Between(_) => None,
+    };
+    let (members, cuts) = match config.action() {
+        Action::DnsOutage => (check::dns::struck(draft, name, &config, tree)?, Vec::new()),
+        action if action.kind().is_of_links() => (Vec::new(), places::cuts(draft, name, &config, tree)?),
+        _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
+    };
+    Ok(Fault::new(draft.file.seed, name, config, members, cuts))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use super::problem::{Problem, nearest};
 use shakedown_core::fault::{Action, Config, Cut, Side, Target};
 use shakedown_core::network::{Leg, LinkConfig, Route, Routes};
 use shakedown_core::quantity::{Loss, Share};
-use shakedown_core::scenario::Scenario;
+
+use crate::draft::Draft;
 
 /// What a name of a place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn has(self, scenario: &Scenario, side: Side) -> bool {
+    fn has(self, scenario: &Draft, side: Side) -> bool {
         match (self, side) {
             (_, Side::Server(server)) => self.has_server(scenario, server),
             (Place::Zone(zone), Side::Clients(group)) => {
@@ -28,10 +29,10 @@ impl Place<'_> {
         }
     }
 
-    fn has_server(self, scenario: &Scenario, server: u32) -> bool {
-        let group = scenario.servers[server as usize].group;
+    fn has_server(self, scenario: &Draft, server: u32) -> bool {
+        let group = scenario.servers()[server as usize].group;
         match self {
-            Place::Zone(zone) => scenario.file.servers[group].zone.as_deref() == Some(zone),
+            Place::Zone(zone) => scenario.zone(group) == Some(zone),
             Place::Servers(number) => number == group,
             Place::Server(number) => number == server,
             Place::Clients(_) => false,
@@ -49,21 +50,22 @@ impl Place<'_> {
 }
 
 /// Every zone that is named, with the path of a key that names it.
-pub(super) fn zones(scenario: &Scenario) -> impl Iterator<Item = (&str, String)> {
-    let clients = scenario.file.clients.iter().map(|(name, config)| (&config.zone, format!("clients.{name}.zone")));
-    let servers = scenario.file.servers.iter();
-    let servers = servers.map(|(name, config)| (&config.zone, format!("{}.{name}.zone", config.kind.table())));
-    clients.chain(servers).filter_map(|(zone, path)| Some((zone.as_deref()?, path)))
+pub(super) fn zones(scenario: &Draft) -> impl Iterator<Item = (&str, String)> {
+    let clients = scenario.file.clients.iter();
+    let clients = clients.map(|(name, config)| (config.zone.as_deref(), format!("clients.{name}.zone")));
+    let servers = scenario.zones().zip(scenario.groups.values());
+    let servers = servers.map(|((name, zone), group)| (zone, format!("{}.{name}.zone", group.table())));
+    clients.chain(servers).filter_map(|(zone, path)| Some((zone?, path)))
 }
 
 /// No zone may have the name of a group or a server.
-pub(super) fn check_zones(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn check_zones(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     for (zone, path) in zones(scenario) {
         super::check::name_at(zone, &path, tree)?;
         let file = &scenario.file;
         let taken = file.clients.contains_key(zone)
-            || file.servers.contains_key(zone)
-            || scenario.servers.iter().any(|server| server.name == zone);
+            || scenario.groups.contains_key(zone)
+            || scenario.servers().iter().any(|server| server.name == zone);
         if taken {
             let message = format!("the zone `{zone}` has the name of a group or a server");
             return Err(tree.problem(&path, message).with_help("give the zone another name, such as \"eu-1\""));
@@ -72,12 +74,12 @@ pub(super) fn check_zones(scenario: &Scenario, tree: &Tree) -> Result<(), Proble
     Ok(())
 }
 
-fn place<'a>(scenario: &'a Scenario, name: &str, path: &str, tree: &Tree) -> Result<Place<'a>, Problem> {
+fn place<'a>(scenario: &'a Draft, name: &str, path: &str, tree: &Tree) -> Result<Place<'a>, Problem> {
     let file = &scenario.file;
-    let server = (0..).zip(&scenario.servers).find(|(_, server)| server.name == name);
+    let server = (0..).zip(scenario.servers()).find(|(_, server)| server.name == name);
     let found = [
         file.clients.get_index_of(name).map(Place::Clients),
-        file.servers.get_index_of(name).map(Place::Servers),
+        scenario.groups.get_index_of(name).map(Place::Servers),
         server.map(|(number, _)| Place::Server(number)),
         zones(scenario).find(|(zone, _)| *zone == name).map(|(zone, _)| Place::Zone(zone)),
     ];
@@ -89,8 +91,8 @@ fn place<'a>(scenario: &'a Scenario, name: &str, path: &str, tree: &Tree) -> Res
             Err(tree.problem(path, message).with_help("rename one of them, or give it a zone and name that"))
         }
         (None, _) => {
-            let known: Vec<&str> = (file.clients.keys().chain(file.servers.keys()).map(String::as_str))
-                .chain(scenario.servers.iter().map(|server| server.name.as_str()))
+            let known: Vec<&str> = (file.clients.keys().chain(scenario.groups.keys()).map(String::as_str))
+                .chain(scenario.servers().iter().map(|server| server.name.as_str()))
                 .chain(zones(scenario).map(|(zone, _)| zone))
                 .collect();
             let problem = tree.problem(path, format!("no zone, group or server is named `{name}`"));
@@ -119,7 +121,7 @@ impl Link<'_> {
 
     /// Whether it holds between one who opens connections and a server: toward the server, and back; with the direction in which
     /// it is written.
-    fn holds(&self, scenario: &Scenario, side: Side, server: u32) -> [Option<bool>; 2] {
+    fn holds(&self, scenario: &Draft, side: Side, server: u32) -> [Option<bool>; 2] {
         let along = self.from.has(scenario, side) && self.to.has_server(scenario, server);
         let against = self.to.has(scenario, side) && self.from.has_server(scenario, server);
         let both = self.config.both;
@@ -128,7 +130,7 @@ impl Link<'_> {
         [to_server, to_client]
     }
 
-    fn leg(&self, scenario: &Scenario, standard: &Leg, written: bool) -> Leg {
+    fn leg(&self, scenario: &Draft, standard: &Leg, written: bool) -> Leg {
         let network = &scenario.file.network;
         Leg {
             one_way: self.config.one_way.clone().unwrap_or_else(|| network.one_way.clone()),
@@ -140,12 +142,12 @@ impl Link<'_> {
 }
 
 /// Which route each client group, and each server that calls others, takes to each server.
-pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem> {
+pub(super) fn routes(scenario: &Draft, tree: &Tree) -> Result<Routes, Problem> {
     let network = &scenario.file.network;
     let leg =
         |loss: Share| Leg { one_way: network.one_way.clone(), jitter: network.jitter.clone(), loss, bottleneck: None };
     let standard = Route { to_server: leg(network.loss.forward), to_client: leg(network.loss.back) };
-    let servers = scenario.servers.len() as u32;
+    let servers = scenario.servers().len() as u32;
     let mut routes = Routes { routes: vec![standard.clone()], servers, ..Routes::default() };
     let sides = scenario.sides();
     routes.callers.extend(sides.iter().filter_map(|side| match side {
@@ -196,10 +198,10 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
                             let (name, _) = scenario.file.clients.get_index(usize::from(group)).expect("it has a name");
                             name
                         }
-                        Side::Server(server) => &scenario.servers[server as usize].name,
+                        Side::Server(server) => &scenario.servers()[server as usize].name,
                     };
                     let (other, name) = (links[*other].name, links[tied].name);
-                    let server = &scenario.servers[server as usize].name;
+                    let server = &scenario.servers()[server as usize].name;
                     let message = format!("{other} and {name} both hold between {caller} and {server}");
                     let help = "the most exact one counts: a server says more than a group, a group more than a zone";
                     return Err(tree.problem(&format!("network.links.{name}"), message).with_help(help));
@@ -230,7 +232,7 @@ pub(super) fn routes(scenario: &Scenario, tree: &Tree) -> Result<Routes, Problem
 }
 
 /// Where a fault of links lies: on all that goes between its two sides, or between one place and all others.
-pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
+pub(super) fn cuts(scenario: &Draft, name: &str, fault: &Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
     let target = format!("faults.{name}.target");
     let (from, to) = match &fault.target {
         Target::Name(name) => (place(scenario, name, &target, tree)?, None),
@@ -245,7 +247,7 @@ pub(super) fn cuts(scenario: &Scenario, name: &str, fault: &Config, tree: &Tree)
         }
     };
     let mut cuts = Vec::new();
-    for server in 0..scenario.servers.len() as u32 {
+    for server in 0..scenario.servers().len() as u32 {
         for side in scenario.sides() {
             if side == Side::Server(server) {
                 continue;

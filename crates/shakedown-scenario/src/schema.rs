@@ -10,8 +10,8 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
+use crate::file::File;
 use crate::profile::{presets, profiles};
-use shakedown_core::scenario::File;
 
 /// The schema, as JSON with an end of line. Draft 7, which taplo (Even Better TOML) reads.
 pub fn schema() -> String {

@@ -3,23 +3,25 @@
 use super::check::is_always_zero;
 use super::{Problem, Tree};
 use shakedown_core::rng::Distribution;
-use shakedown_core::scenario::Scenario;
-use shakedown_core::server::{CallConfig, Config, Kind, PauseConfig, QueueOrder, ServerKind, WhenFull};
+use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, WhenFull};
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::machines::{ServerKind, ServersToml};
 
 /// What may stand beside `command`: the rest says what a program does by itself.
 const BESIDE_COMMAND: [&str; 3] = ["command", "count", "zone"];
 
 /// Checks a group whose members are programs.
-fn command(name: &str, server: &Config, command: &[String], tree: &Tree) -> Result<(), Problem> {
+fn command(name: &str, server: &ServersToml, command: &[String], tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     if command.first().is_none_or(String::is_empty) {
         let help = "write command = [\"node\", \"server.js\"]: a program and its arguments";
         return Err(tree.problem(&at("command"), "no program").with_help(help));
     }
-    let mut plain = Config::default();
+    let mut plain = ServersToml::default();
     plain.fill_in();
-    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let table = |config: &ServersToml| toml::Table::try_from(config).unwrap_or_default();
     let plain = table(&plain);
     for (key, value) in table(server) {
         if !BESIDE_COMMAND.contains(&key.as_str()) && plain.get(&key) != Some(&value) {
@@ -31,7 +33,7 @@ fn command(name: &str, server: &Config, command: &[String], tree: &Tree) -> Resu
 }
 
 /// Checks the limits of a group at `servers.NAME`.
-pub(super) fn limits(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     if let Some(program) = &server.command {
         command(name, server, program, tree)?;
@@ -131,7 +133,7 @@ fn pauses(name: &str, pauses: &PauseConfig, tree: &Tree) -> Result<(), Problem> 
 }
 
 /// Members must be there for a time within the run.
-fn membership(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+fn membership(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     for (key, time) in [("joins_at", server.joins_at), ("leaves_at", server.leaves_at)] {
         match time {
@@ -166,7 +168,7 @@ fn membership(name: &str, server: &Config, run: Nanos, tree: &Tree) -> Result<()
 const MAX_ATTEMPTS: u32 = 1_000;
 
 /// Checks what a group calls, as far as that needs no names.
-fn calls(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+fn calls(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
     if server.calls_hold_worker && server.calls.is_empty() {
         let message = "`calls_hold_worker` means nothing without `calls`";
         let help = "write calls = [{ to = \"auth\", timeout = \"1s\" }], or leave it out";
@@ -193,10 +195,10 @@ fn calls(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
 }
 
 /// Checks whom groups call: they must answer calls, and no request may wait for one that waits for it.
-pub(super) fn called(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn called(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let groups = |call: &CallConfig| -> Vec<usize> {
         let members = scenario.all_endpoints(Some(&call.to));
-        members.into_iter().map(|member| scenario.servers[member.0 as usize].group).collect()
+        members.into_iter().map(|member| scenario.servers()[member.0 as usize].group).collect()
     };
     let file = &scenario.file;
     for (name, server) in &file.servers {

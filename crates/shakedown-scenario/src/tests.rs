@@ -7,7 +7,8 @@ use shakedown_core::load::Arrive;
 use shakedown_core::network::SynRetries;
 use shakedown_core::quantity::{Loss, Share};
 use shakedown_core::rng::Distribution;
-use shakedown_core::server::Behaviors;
+use shakedown_core::scenario::ServerEntry;
+use shakedown_core::server::WebServer;
 use shakedown_core::time::Nanos;
 
 const COMMITTED: [&str; 26] = [
@@ -69,11 +70,11 @@ pub(super) fn variant(name: &str) -> Overrides {
 /// What a scenario resolves to must resolve to itself.
 pub(super) fn assert_fixed_point(scenario: &Scenario) {
     let resolved = scenario.resolved();
-    let again = crate::load("resolved.toml", &scenario.name, &resolved, &Overrides::default());
+    let again = crate::load("resolved.toml", scenario.name(), resolved, &Overrides::default());
     let again = again.unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
-    assert_eq!(again.file, scenario.file);
-    assert_eq!(again.servers, scenario.servers);
-    assert_eq!(again.faults, scenario.faults);
+    assert_eq!((again.groups(), again.servers()), (scenario.groups(), scenario.servers()));
+    assert_eq!((again.clients(), again.dns()), (scenario.clients(), scenario.dns()));
+    assert_eq!((again.network(), again.faults()), (scenario.network(), scenario.faults()));
     assert_eq!(again.resolved(), resolved);
     assert_eq!(again.hash(), scenario.hash());
 }
@@ -323,19 +324,20 @@ fn every_seed_resolves() {
 
 #[test]
 fn what_is_not_written_is_what_the_types_say() {
-    let Scenario { name, file, servers, faults, routes, drawn, compare: _, variants: _ } = load(LEAST);
-    assert_eq!((name.as_str(), drawn.len()), ("fleet", 0));
-    assert_eq!(file.seed, Seed(1));
-    assert_eq!(file.network.one_way, Distribution::Constant(Nanos::from_millis(20)));
-    assert_eq!(file.network.jitter, Distribution::Constant(Nanos::ZERO));
-    assert_eq!(file.network.syn_retries, SynRetries::default());
-    assert_eq!((file.network.loss, file.network.data_retries), (Loss::default(), 15));
+    let scenario = load(LEAST);
+    let (network, routes) = (scenario.network(), scenario.routes());
+    assert_eq!((scenario.name(), scenario.seed()), ("fleet", Seed(1)));
+    assert_eq!(network.one_way, Distribution::Constant(Nanos::from_millis(20)));
+    assert_eq!(network.jitter, Distribution::Constant(Nanos::ZERO));
+    assert_eq!(network.syn_retries, SynRetries::default());
+    assert_eq!((network.loss, network.data_retries), (Loss::default(), 15));
     assert_eq!((routes.routes.len(), routes.table.len()), (1, 0));
-    let server = &file.servers["gateway"];
-    assert_eq!((server.count, server.workers, server.backlog, server.connections_max), (1, 4, 1024, None));
-    assert_eq!(server.service_time, Distribution::Constant(Nanos(250_000)));
-    assert_eq!(server.behavior, Behaviors::default());
-    let client = &file.clients["players"];
+    let group = &scenario.groups()["gateway"];
+    assert_eq!((group.count, group.backlog), (1, 1024));
+    let server = group.web().unwrap();
+    assert_eq!((server, server.workers.count), (&WebServer::default(), 4));
+    assert_eq!(server.workers.service_time, Distribution::Constant(Nanos(250_000)));
+    let client = &scenario.clients()["players"];
     assert_eq!(client.start, Nanos::ZERO);
     assert_eq!(client.arrive, Arrive::EvenlyOver(Nanos::from_secs(5)));
     assert_eq!((client.pick, client.on_retry), (Pick::Random, Some(OnRetry::Random)));
@@ -352,11 +354,10 @@ fn what_is_not_written_is_what_the_types_say() {
     assert_eq!((&retry.statuses, &retry.after_loss), (&None, &None));
     assert_eq!((retry.failed_handshakes, retry.honour_retry_after, retry.budget), (true, false, None));
     assert_eq!((retry.reset_after, retry.delays.len()), (Nanos::ZERO, 0));
-    assert_eq!(file.measure.from, Nanos::ZERO);
-    assert_eq!(file.measure.until, Some(Nanos::from_secs(60)));
-    assert_eq!(file.measure.interval, Some(Nanos::from_millis(500)));
-    assert_eq!(servers, [ServerEntry { name: "gateway-0".into(), group: 0 }]);
-    assert!(faults.is_empty() && file.expect.is_empty());
+    let Measure { from, until, interval } = *scenario.measure();
+    assert_eq!((from, until, interval), (Nanos::ZERO, Nanos::from_secs(60), Nanos::from_millis(500)));
+    assert_eq!(scenario.servers(), [ServerEntry { name: "gateway-0".into(), group: 0 }]);
+    assert!(scenario.faults().is_empty() && scenario.expectations().next().is_none());
 }
 
 #[test]
@@ -368,17 +369,17 @@ fn a_retry_goes_where_the_pick_suggests_unless_it_is_told() {
         ("sticky", OnRetry::Same),
     ] {
         let set = sets(&[&format!("clients.players.pick={pick}")]);
-        assert_eq!(load_with(LEAST, &set).unwrap().file.clients["players"].on_retry, Some(on_retry), "{pick}");
+        assert_eq!(load_with(LEAST, &set).unwrap().clients()["players"].on_retry, Some(on_retry), "{pick}");
     }
     let told = sets(&["clients.players.pick=sticky", "clients.players.on_retry=random"]);
-    assert_eq!(load_with(LEAST, &told).unwrap().file.clients["players"].on_retry, Some(OnRetry::Random));
+    assert_eq!(load_with(LEAST, &told).unwrap().clients()["players"].on_retry, Some(OnRetry::Random));
 }
 
 #[test]
 fn intervals_are_round_and_follow_the_duration() {
     let interval = |duration: &str| {
-        let file = load_with(LEAST, &sets(&[&format!("duration={duration}")])).unwrap().file;
-        file.measure.interval.unwrap().to_string()
+        let scenario = load_with(LEAST, &sets(&[&format!("duration={duration}")])).unwrap();
+        scenario.measure().interval.to_string()
     };
     assert_eq!(["5s", "12s", "60s", "61s", "1h"].map(interval), ["50ms", "100ms", "500ms", "1s", "50s"]);
     let set = sets(&["measure.interval=7s"]);
@@ -389,8 +390,8 @@ fn intervals_are_round_and_follow_the_duration() {
 fn a_set_comes_after_the_variant_and_the_seed_after_both() {
     let text = format!("{LEAST}[variants.big]\n\"clients.players.count\" = 20\nseed = 2\n");
     let count = |overrides: &Overrides| {
-        let file = load_with(&text, overrides).unwrap().file;
-        (file.clients["players"].count, file.seed.0)
+        let scenario = load_with(&text, overrides).unwrap();
+        (scenario.clients()["players"].count, scenario.seed().0)
     };
     assert_eq!(count(&Overrides::default()), (10, 1));
     assert_eq!(count(&variant("big")), (20, 2));
@@ -431,20 +432,20 @@ fn a_share_of_a_group_is_rounded_up_and_drawn_by_the_seed() {
     let text = text.replace("[servers.gateway]", "[servers.gateway]\ncount = 10");
     let struck = |seed: u64| {
         let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-        load_with(&text, &overrides).unwrap().faults.remove(0).windows.remove(0).servers
+        load_with(&text, &overrides).unwrap().faults()[0].windows[0].servers.clone()
     };
     assert_eq!(struck(1).len(), 3);
     assert_eq!(struck(1), struck(1));
     assert!((2..20).any(|seed| struck(seed) != struck(1)));
     let none = sets(&["faults.some.target.share=0%"]);
-    assert!(load_with(&text, &none).unwrap().faults[0].windows[0].servers.is_empty());
+    assert!(load_with(&text, &none).unwrap().faults()[0].windows[0].servers.is_empty());
 }
 
 #[test]
 fn one_behavior_may_be_written_as_a_list() {
     let written = |behavior: &str| load(&LEAST.replace("[servers.gateway]", &format!("[servers.gateway]\n{behavior}")));
     let one = written("behavior = { kind = \"stall\" }");
-    assert_eq!(one.file, written("behavior = [{ kind = \"stall\" }]").file);
+    assert_eq!(one.groups(), written("behavior = [{ kind = \"stall\" }]").groups());
     // With none that applies, a server accepts.
     assert_fixed_point(&written("behavior = []"));
 }

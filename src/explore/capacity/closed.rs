@@ -6,7 +6,7 @@ use libm::{exp, pow};
 use crate::load::Arrive;
 use crate::rng::{Distribution, Varying};
 use crate::scenario::Scenario;
-use crate::server;
+use crate::server::{Machine, Membership, WebServer, Workers};
 use crate::statistics::erlang_c;
 use crate::time::Nanos;
 
@@ -28,21 +28,18 @@ pub struct Model {
 impl Model {
     /// Of a scenario; none where anything beside arrivals, service times, workers and a constant way matters.
     pub fn of(scenario: &Scenario) -> Option<Model> {
-        let plain = scenario.dns().is_empty() && scenario.faults().is_empty() && scenario.chaos().is_none();
+        let plain = scenario.dns().is_empty() && scenario.faults().is_empty() && scenario.random_faults_max().is_none();
         let ([(_, server)], [(_, clients)]) =
             (&scenario.groups().iter().collect::<Vec<_>>()[..], &scenario.clients().iter().collect::<Vec<_>>()[..])
         else {
             return None;
         };
         // With everything that the model knows about set back, nothing may be left that it does not know.
-        let blank = server::Config::default();
-        let others = server::Config {
-            workers: blank.workers,
-            service_time: blank.service_time.clone(),
-            backlog: blank.backlog,
-            backlog_overflow: blank.backlog_overflow,
-            ..(*server).clone()
-        };
+        let Machine::Web(web) = &server.machine else { return None };
+        let Workers { count: workers, service_time, .. } = &web.workers;
+        let bare = Workers { count: *workers, service_time: service_time.clone(), ..Workers::default() };
+        let known = WebServer { workers: bare, ..WebServer::default() };
+        let alone = server.count == 1 && server.access_link.is_none() && server.membership == Membership::default();
         let network = scenario.network();
         let still = network.jitter == Distribution::Constant(Nanos::ZERO)
             && network.links.is_empty()
@@ -52,19 +49,19 @@ impl Model {
             && clients.access_link.is_none()
             && clients.heartbeat.is_none()
             && clients.mode == Default::default();
-        if !(plain && still && simple && others == blank) {
+        if !(plain && still && simple && alone && **web == known) {
             return None;
         }
         let Arrive::Poisson { rate } = clients.arrive else { return None };
         let Distribution::Constant(one_way) = network.one_way else { return None };
-        let (service, constant) = match &server.service_time {
+        let (service, constant) = match service_time {
             Distribution::Varying(Varying::Exponential { mean }) => (*mean, false),
-            Distribution::Constant(time) if server.workers == 1 && *time > Nanos::ZERO => (*time, true),
+            Distribution::Constant(time) if *workers == 1 && *time > Nanos::ZERO => (*time, true),
             _ => return None,
         };
         Some(Model {
             rate: rate.0,
-            workers: server.workers,
+            workers: *workers,
             service: service.as_secs_f64(),
             constant,
             one_way: one_way.as_secs_f64(),

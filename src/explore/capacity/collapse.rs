@@ -65,7 +65,7 @@ pub fn question(
         verdict: String::new(),
         cells: Vec::new(),
         digest: String::new(),
-        scenario_toml: scenario.resolved(),
+        scenario_toml: scenario.resolved().to_string(),
         command: None,
     }
 }

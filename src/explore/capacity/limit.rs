@@ -8,7 +8,6 @@ use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
 use crate::report::league::{Unit, magnitude};
 use crate::scenario::Scenario;
-use crate::server::ServerKind;
 use crate::time::Timestamp;
 
 /// How full one resource of a group is in a run.
@@ -72,23 +71,23 @@ pub fn fills(
         let mut add = |resource, fill: f64, turned_away| {
             fills.push(Fill { group: group.clone(), resource, fill, turned_away, grows: false });
         };
-        if config.kind != ServerKind::L4 {
+        if config.balancer().is_none() {
             let of_members = members.iter().map(|member| busy(finished, member, first, last));
             add("workers", of_members.fold(0.0, f64::max), 0);
         }
         let full = |most: u64, limit: u32| if limit == 0 { 1.0 } else { most as f64 / f64::from(limit) };
-        if let Some(limit) = config.connections_max {
+        if let Some(limit) = config.connections_max() {
             add("connections_max", full(of("open_connections_max"), limit), of("connections_full"));
         }
-        if let Some(limit) = config.transactions_max {
+        if let Some((limit, _)) = config.web().and_then(|web| web.transactions) {
             let turned_away = of("transactions_full") + of("transactions_awaited");
             add("transactions_max", full(of("transactions_in_use_max"), limit), turned_away);
         }
-        if config.accept_rate.is_some() || config.address_rate.is_some() {
+        if config.web().is_some_and(|web| web.rates.all.is_some() || web.rates.address.is_some()) {
             let over = of("over_rate") + of("held_back");
             add("accept_rate", if over > 0 { 1.0 } else { 0.0 }, over);
         }
-        if let Some(limit) = config.queue_max {
+        if let Some((limit, _)) = config.workers().and_then(|workers| workers.queue) {
             add("queue_max", full(of("queue_depth_max"), limit), of("queue_full"));
         }
         let of_members = |refused: &BTreeMap<u32, u64>| -> u64 {

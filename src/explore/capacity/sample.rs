@@ -104,7 +104,7 @@ pub fn sample(
     let measure = scenario.measure();
     let mut load = Load {
         from: Timestamp::ZERO + measure.from,
-        until: Timestamp::ZERO + measure.until.unwrap_or(scenario.duration()),
+        until: Timestamp::ZERO + measure.until,
         first: None,
         last: Timestamp::ZERO,
         scheduled: 0,

@@ -39,7 +39,7 @@ fn question(text: &str, vary: &str, slo: &[&str], seeds: std::ops::Range<u64>) -
         to: None,
         tolerance: 0.01,
         find: None,
-        scenario_toml: resolved,
+        scenario_toml: resolved.to_string(),
         command: None,
     }
 }

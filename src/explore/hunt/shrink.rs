@@ -35,7 +35,7 @@ const RUNS: u32 = 5_000;
 /// `None` when the scenario, written out, does not break it at all.
 pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) -> bool) -> Option<Shrunk> {
     let name = scenario.name();
-    let mut table: Table = toml::from_str(&toml::to_string(&scenario.written_out()).ok()?).ok()?;
+    let mut table: Table = toml::from_str(scenario.written_out()).ok()?;
     table.remove("sometimes");
     match broken {
         Broken::Expectation(path) => {
@@ -46,7 +46,7 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     }
     let load = |table: &Table| {
         let text = toml::to_string(table).ok()?;
-        crate::scenario::load("shrunk", &name, &text, &Overrides::default()).ok()
+        crate::scenario::load("shrunk", name, &text, &Overrides::default()).ok()
     };
     let runs = std::cell::Cell::new(0);
     let try_run = |table: &Table| {

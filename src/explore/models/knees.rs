@@ -70,7 +70,7 @@ fn knee(workers: u32, rate: f64, arrivals: f64) -> Experiment {
 fn found(text: &str, bound: f64, (from, to): (f64, f64), seed: u64) -> f64 {
     let asked = || -> Option<Question> {
         let scenario = crate::scenario::load("a model", "model", text, &Overrides::default()).ok()?;
-        let resolved = scenario.resolved();
+        let resolved = scenario.resolved().to_string();
         let key = Key::find(&resolved, "clients.many.arrive.rate").ok()?;
         Some(Question {
             scenario: "model".into(),

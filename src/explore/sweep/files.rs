@@ -196,7 +196,7 @@ pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8
 /// How many sessions are open over time, over the seeds.
 fn band(cell: &Cell, label: &str, rows: &[Row]) -> Band {
     let measure = cell.scenario.measure();
-    let interval = measure.interval.unwrap_or(cell.scenario.duration());
+    let interval = measure.interval;
     let open: Vec<&[u32]> = rows.iter().filter_map(|row| Some(&row.figures()?.open[..])).collect();
     let intervals = open.iter().map(|open| open.len()).max().unwrap_or(0);
     let end = Timestamp::ZERO + cell.scenario.duration();

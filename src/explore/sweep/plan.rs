@@ -101,7 +101,7 @@ impl Plan {
                 scenario = crate::scenario::load(source_name, name, text, &overrides).or(scenario);
             }
             let scenario = scenario?;
-            Ok(Cell { set, toml: scenario.resolved(), scenario })
+            Ok(Cell { set, toml: scenario.resolved().to_string(), scenario })
         };
         let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;
         let (variant, sets) = (overrides.variant.clone(), overrides.sets.clone());

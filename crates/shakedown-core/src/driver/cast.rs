@@ -2,7 +2,7 @@
 
 use crate::client::Group;
 use crate::scenario::Scenario;
-use crate::server::{Behavior, CallPlan, Plan};
+use crate::server::Plan;
 
 /// Every client group, with its endpoints looked up.
 pub fn groups(scenario: &Scenario) -> Vec<Group> {
@@ -14,20 +14,7 @@ pub fn groups(scenario: &Scenario) -> Vec<Group> {
     (0..).zip(scenario.clients()).map(group).collect()
 }
 
-/// Every server group, with the names in it looked up.
+/// Every server group, ready to run.
 pub fn plans(scenario: &Scenario) -> Vec<Plan> {
-    let plans = scenario.groups().values().map(|config| {
-        let behaviors = config.behavior.0.iter().map(|behavior| {
-            let to = scenario.all_endpoints(behavior.to.as_ref());
-            Behavior::new(behavior, to).with_weights(scenario.weights(behavior))
-        });
-        let overflow = scenario.all_endpoints(config.overflow_to.as_ref());
-        let calls = config.calls.iter().map(|call| CallPlan::new(call, scenario.all_endpoints(Some(&call.to))));
-        let to = config.to.as_deref().and_then(|to| scenario.members(to));
-        Plan::new(config, behaviors.collect())
-            .with_overflow(overflow)
-            .with_calls(calls.collect())
-            .with_balancing(config, to.unwrap_or_default())
-    });
-    plans.collect()
+    scenario.groups().values().map(Plan::new).collect()
 }

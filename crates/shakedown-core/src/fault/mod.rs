@@ -1,13 +1,15 @@
 //! The fault timeline: kind, target, time and duration of each fault.
 
+mod target;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
-use crate::quantity::{Bandwidth, Bytes, Loss, Share};
+pub use target::{Between, SomeOf, Target};
+
+use crate::quantity::{Bandwidth, Bytes, Loss};
 use crate::rng::{Identity, Purpose, Seed};
-use crate::shape::shaped;
 use crate::time::{Nanos, Timestamp};
 
 /// A fault as a scenario defines it.
@@ -278,109 +280,6 @@ impl Kind {
             Kind::Stop => 35,
             Kind::DnsOutage => 60,
         }
-    }
-}
-
-/// The targets of a fault: a server, a group, or members of a group; for a fault of links: places.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers. For a fault of links also a client group: all traffic to
-    /// and from the place.
-    Name(String),
-    /// The two sides of a fault of links.
-    Between(Between),
-    /// Members of a group, drawn at random.
-    Some(SomeOf),
-}
-
-/// `{ from = "eu", to = "gateway" }`: zones, client groups, server groups or servers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub struct Between {
-    /// One side.
-    pub from: String,
-    /// The other.
-    pub to: String,
-}
-
-/// The tables that are allowed as a target.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
-struct Table {
-    group: Option<String>,
-    share: Option<Share>,
-    count: Option<u32>,
-    from: Option<String>,
-    to: Option<String>,
-}
-
-/// `{ group = "gateway", share = "30%" }` or `{ group = "gateway", count = 2 }`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-pub struct SomeOf {
-    /// The server group.
-    pub group: String,
-    /// Share of its members, rounded up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share: Option<Share>,
-    /// Number of its members.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub count: Option<u32>,
-}
-
-shaped!(Target, "Target", |generator| shape::any([
-    generator.subschema_for::<String>(),
-    generator.subschema_for::<Between>(),
-    generator.subschema_for::<SomeOf>()
-]));
-
-impl Serialize for Target {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Target::Name(name) => serializer.serialize_str(name),
-            Target::Between(between) => between.serialize(serializer),
-            Target::Some(some) => some.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Target;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a name, { group = \"gateway\", count = 1 }, or of a fault of links { from = \"eu\", to = \"gateway\" }",
-                )
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Target, E> {
-                Ok(Target::Name(text.to_string()))
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
-                let table = Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                match table {
-                    Table { group: None, share: None, count: None, from: Some(from), to: Some(to) } => {
-                        Ok(Target::Between(Between { from, to }))
-                    }
-                    Table { group: Some(group), share, count, from: None, to: None } => {
-                        Ok(Target::Some(SomeOf { group, share, count }))
-                    }
-                    Table { group: None, from: None, to: None, .. } => Err(de::Error::missing_field("group")),
-                    Table { group: None, share: None, count: None, from: None, .. } => {
-                        Err(de::Error::missing_field("from"))
-                    }
-                    Table { group: None, share: None, count: None, to: None, .. } => {
-                        Err(de::Error::missing_field("to"))
-                    }
-                    _ => Err(de::Error::custom("either `group` with `count` or `share`, or `from` and `to`")),
-                }
-            }
-        }
-        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -1,49 +1,97 @@
 //! The scenario: complete and checked, ready to run.
 //!
-//! Each module owns the type of its own part of the file; this one combines them. The crate `shakedown-scenario` reads and
-//! checks the file.
+//! It is a plain model: every name is looked up and every default filled in, and nobody changes it. What a file looks like,
+//! and what may be wrong with it, is known to the crate `shakedown-scenario`, which makes one of it.
 
-mod chaos;
-mod fault;
-mod file;
-
-pub use chaos::{Chaos, DRAWN};
-pub use fault::FaultToml;
-pub use file::{Compare, File, Measure};
+use std::fmt;
 
 use indexmap::IndexMap;
 
-use crate::check::Expectation;
+use crate::check::{Expectation, Expectations};
 use crate::client;
-use crate::fault::{Fault, Side};
+use crate::fault::Fault;
+use crate::handshake::Mode;
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{GroupLayout, Layout, Metrics, ServerLayout, Summary};
+use crate::names::Names;
 use crate::network::{self, Routes, dns};
 use crate::rng::Seed;
-use crate::server::{self, BehaviorConfig, Names, ServerKind};
+use crate::server::{Group, Machine, Pick, WebServer, Workers};
 use crate::time::{Nanos, Timestamp};
-use crate::tls::Version;
+use crate::tls;
 
 /// A checked scenario.
-#[derive(Debug, Clone)]
-pub struct Scenario {
+#[derive(Clone)]
+pub struct Scenario(Parts);
+
+/// What a scenario is made of.
+#[derive(Clone, Default)]
+pub struct Parts {
     /// The file's name without its ending.
     pub name: String,
-    /// The file with every default filled in.
-    pub file: File,
+    /// One line that says what it is about.
+    pub title: String,
+    /// Length of the run.
+    pub duration: Nanos,
+    /// Seed of the random number generator.
+    pub seed: Seed,
+    /// What the summary measures.
+    pub measure: Measure,
+    /// Defaults of every link.
+    pub network: network::Config,
+    /// The link between a client group, or a server that calls others, and a server.
+    pub routes: Routes,
+    /// Server groups by name, and after them groups of proxies.
+    pub groups: IndexMap<String, Group>,
     /// Every server, by number.
-    pub servers: Vec<ServerEntry>,
-    /// Every fault, by number, with resolved targets: those of the file, then those drawn at random.
+    pub servers: Roster,
+    /// DNS names.
+    pub dns: IndexMap<String, dns::Config>,
+    /// Client groups by name.
+    pub clients: IndexMap<String, client::Config>,
+    /// Every server under its own name, and after them the DNS names.
+    pub directory: Directory,
+    /// The faults of the file, with their targets found.
     pub faults: Vec<Fault>,
+    /// The most faults that are drawn at random, where any are.
+    pub random_faults_max: Option<u32>,
+    /// Those that were drawn with this seed come after the others.
+    pub drawn: Vec<Fault>,
+    /// How long after the last fault began or healed sessions without a connection break an invariant, if they do.
+    pub open_within: Option<Nanos>,
+    /// Expected results, by metric.
+    pub expect: IndexMap<String, Expectations>,
+    /// What must come out in at least one of many runs, by metric.
+    pub sometimes: IndexMap<String, Expectations>,
+    /// The whole file, defaults included, as TOML that runs to the same digest.
+    pub resolved: String,
+    /// The same with the faults that were drawn written out.
+    pub written_out: String,
     /// What `shakedown compare` shows of it.
     pub compare: Compare,
     /// The names of its variants, in the order of the file.
     pub variants: Vec<String>,
-    /// The faults that `[chaos]` drew with this seed.
-    pub drawn: Vec<(String, FaultToml)>,
-    /// The link between a client group, or a server that calls others, and a server.
-    pub routes: Routes,
+}
+
+/// The part of the run that the summary counts (the series show all of it), and the series' interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measure {
+    /// Its beginning: after the warm-up.
+    pub from: Nanos,
+    /// Where it ends.
+    pub until: Nanos,
+    /// The interval of the series.
+    pub interval: Nanos,
+}
+
+/// What `shakedown compare` shows of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compare {
+    /// Name of the scenario as written, beside its variants.
+    pub base: Option<String>,
+    /// The metrics of its own table and chart.
+    pub metrics: Vec<String>,
 }
 
 /// A server of the scenario.
@@ -55,45 +103,24 @@ pub struct ServerEntry {
     pub group: usize,
 }
 
-impl Scenario {
-    /// The file's name without its ending.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
+/// Every server by number, and what names mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roster {
+    groups: Vec<String>,
+    servers: Vec<ServerEntry>,
+    names: Vec<String>,
+}
 
-    /// One line that says what it is about.
-    pub fn title(&self) -> &str {
-        &self.file.title
-    }
-
-    /// Length of the run.
-    pub fn duration(&self) -> Nanos {
-        self.file.duration
-    }
-
-    /// Seed of the random number generator.
-    pub fn seed(&self) -> Seed {
-        self.file.seed
-    }
-
-    /// What the summary measures, with its defaults.
-    pub fn measure(&self) -> &Measure {
-        &self.file.measure
-    }
-
-    /// Defaults of every link.
-    pub fn network(&self) -> &network::Config {
-        &self.file.network
-    }
-
-    /// The link between a client group, or a server that calls others, and a server.
-    pub fn routes(&self) -> &Routes {
-        &self.routes
-    }
-
-    /// Server groups by name, and after them groups of proxies.
-    pub fn groups(&self) -> &IndexMap<String, server::Config> {
-        &self.file.servers
+impl Roster {
+    /// The members of groups, each with its name and count, and DNS names.
+    pub fn new<'a>(groups: impl Iterator<Item = (&'a String, u32)>, names: impl Iterator<Item = &'a String>) -> Roster {
+        let mut roster = Roster { names: names.cloned().collect(), ..Roster::default() };
+        for (group, (name, count)) in groups.enumerate() {
+            let members = (0..count).map(|number| ServerEntry { name: format!("{name}-{number}"), group });
+            roster.servers.extend(members);
+            roster.groups.push(name.clone());
+        }
+        roster
     }
 
     /// Every server, by number.
@@ -101,165 +128,199 @@ impl Scenario {
         &self.servers
     }
 
-    /// DNS names.
-    pub fn dns(&self) -> &IndexMap<String, dns::Config> {
-        &self.file.dns
-    }
-
-    /// Client groups by name.
-    pub fn clients(&self) -> &IndexMap<String, client::Config> {
-        &self.file.clients
-    }
-
-    /// Every fault, by number, with resolved targets: those of the file, then those drawn at random.
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
-
-    /// The faults of the file, and those that `[chaos]` drew with this seed.
-    pub fn faults_by_origin(&self) -> (&[Fault], &[Fault]) {
-        self.faults.split_at(self.file.faults.len())
-    }
-
-    /// The definition of random faults, if any.
-    pub fn chaos(&self) -> Option<&Chaos> {
-        self.file.chaos.as_ref()
-    }
-
-    /// What `shakedown compare` shows of it.
-    pub fn compare(&self) -> &Compare {
-        &self.compare
-    }
-
-    /// The names of its variants, in the order of the file.
-    pub fn variants(&self) -> &[String] {
-        &self.variants
-    }
-
-    /// Whether any server has TLS.
-    pub fn has_tls(&self) -> bool {
-        self.file.has_tls()
-    }
-
-    /// Whether some client group is known for a finding, by its name in metrics.
-    pub fn is_known(&self, finding: &str) -> bool {
-        self.file.is_known(finding)
-    }
-
-    /// All openers of connections: client groups, then servers that call others, each in order.
-    pub fn sides(&self) -> Vec<Side> {
-        let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
-        let calls = |server: &ServerEntry| self.file.servers[server.group].opens_connections();
-        let callers = (0..).zip(&self.servers).filter(|(_, server)| calls(server));
-        clients.chain(callers.map(|(number, _)| Side::Server(number))).collect()
-    }
-
     /// The servers that a name means: all of a group, or one.
     pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
-        let group = self.file.servers.get_index_of(name);
-        let is_meant = |server: &ServerEntry| group == Some(server.group) || server.name == name;
-        let members: Vec<EndpointId> =
-            (0..).map(EndpointId).zip(&self.servers).filter(|(_, s)| is_meant(s)).map(|(id, _)| id).collect();
-        (!members.is_empty()).then_some(members)
+        let group = self.groups.iter().position(|group| group == name);
+        self.all(|server| group == Some(server.group) || server.name == name)
     }
 
-    /// The servers in a zone.
-    pub fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
-        let is_there = |server: &ServerEntry| self.file.servers[server.group].zone.as_deref() == Some(zone);
-        let servers: Vec<EndpointId> =
-            (0..).map(EndpointId).zip(&self.servers).filter(|(_, s)| is_there(s)).map(|(id, _)| id).collect();
-        (!servers.is_empty()).then_some(servers)
+    /// The servers of which something is true, if there are any.
+    pub fn all(&self, is_meant: impl Fn(&ServerEntry) -> bool) -> Option<Vec<EndpointId>> {
+        let members: Vec<EndpointId> =
+            (0..).map(EndpointId).zip(&self.servers).filter(|(_, server)| is_meant(server)).map(|(id, _)| id).collect();
+        (!members.is_empty()).then_some(members)
     }
 
     /// The endpoints of a name: servers, or a DNS name that is looked up first.
     pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
-        let dns = || self.file.dns.get_index_of(name).map(|number| vec![self.number_of_name(number)]);
-        self.members(name).or_else(dns)
+        self.members(name).or_else(|| Some(vec![self.dns_name(name)?]))
     }
 
-    /// The number of a DNS name in the directory.
-    pub fn number_of_name(&self, number: usize) -> EndpointId {
-        EndpointId((self.servers.len() + number) as u32)
-    }
-
-    /// Whether clients of a server must use TLS.
-    pub fn is_secure(&self, server: EndpointId) -> bool {
-        !self.tls(server).is_none()
-    }
-
-    /// The TLS version for clients of a server: that of the servers behind it, for a balancer.
-    pub fn tls(&self, server: EndpointId) -> Version {
-        let config = &self.file.servers[self.servers[server.0 as usize].group];
-        let behind = config.to.as_deref().and_then(|to| self.members(to)).and_then(|members| members.first().copied());
-        match behind {
-            Some(behind) if behind != server => self.tls(behind),
-            _ => config.tls,
-        }
-    }
-
-    /// The endpoints of several names, in order.
+    /// What a client dials under several names, in order.
     pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
         let names = names.into_iter().flat_map(|names| &names.0);
         names.flat_map(|name| self.endpoints(name).unwrap_or_default()).collect()
     }
 
-    /// A redirect's weights, one for each of [`Scenario::all_endpoints`] of its `to`; a server's own weight overrides
-    /// its group's.
-    pub fn weights(&self, redirect: &BehaviorConfig) -> Vec<u32> {
-        let Some(weights) = &redirect.weights else { return Vec::new() };
-        let weight = |endpoint: EndpointId| {
-            let server = self.servers.get(endpoint.0 as usize);
-            let own = match server {
-                Some(server) => weights.get(&server.name),
-                None => self
-                    .file
-                    .dns
-                    .get_index(endpoint.0 as usize - self.servers.len())
-                    .and_then(|(name, _)| weights.get(name)),
-            };
-            let group = server.and_then(|server| self.file.servers.get_index(server.group));
-            own.or_else(|| weights.get(group?.0)).copied().unwrap_or(1)
-        };
-        self.all_endpoints(redirect.to.as_ref()).into_iter().map(weight).collect()
+    /// The number of a DNS name in the directory.
+    pub fn dns_name(&self, name: &str) -> Option<EndpointId> {
+        let number = self.names.iter().position(|known| known == name)?;
+        Some(EndpointId((self.servers.len() + number) as u32))
+    }
+
+    /// What an endpoint is called: a server or a DNS name; and its group, if it has one.
+    pub fn name(&self, endpoint: EndpointId) -> (Option<&str>, Option<&str>) {
+        match self.servers.get(endpoint.0 as usize) {
+            Some(server) => (Some(&server.name), self.groups.get(server.group).map(String::as_str)),
+            None => (self.names.get(endpoint.0 as usize - self.servers.len()).map(String::as_str), None),
+        }
+    }
+}
+
+/// Credentials are not told.
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.0.name).field("seed", &self.0.seed.0).finish_non_exhaustive()
+    }
+}
+
+impl From<Parts> for Scenario {
+    fn from(mut parts: Parts) -> Scenario {
+        let drawn = parts.drawn.clone();
+        parts.faults.extend(drawn);
+        Scenario(parts)
+    }
+}
+
+impl Scenario {
+    /// The file's name without its ending.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// One line that says what it is about.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// Length of the run.
+    pub fn duration(&self) -> Nanos {
+        self.0.duration
+    }
+
+    /// Seed of the random number generator.
+    pub fn seed(&self) -> Seed {
+        self.0.seed
+    }
+
+    /// What the summary measures.
+    pub fn measure(&self) -> &Measure {
+        &self.0.measure
+    }
+
+    /// Defaults of every link.
+    pub fn network(&self) -> &network::Config {
+        &self.0.network
+    }
+
+    /// The link between a client group, or a server that calls others, and a server.
+    pub fn routes(&self) -> &Routes {
+        &self.0.routes
+    }
+
+    /// Server groups by name, and after them groups of proxies.
+    pub fn groups(&self) -> &IndexMap<String, Group> {
+        &self.0.groups
+    }
+
+    /// Every server, by number.
+    pub fn servers(&self) -> &[ServerEntry] {
+        self.0.servers.servers()
+    }
+
+    /// The servers that a name means: all of a group, or one.
+    pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
+        self.0.servers.members(name)
+    }
+
+    /// The endpoints of a name: servers, or a DNS name that is looked up first.
+    pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
+        self.0.servers.endpoints(name)
+    }
+
+    /// DNS names.
+    pub fn dns(&self) -> &IndexMap<String, dns::Config> {
+        &self.0.dns
+    }
+
+    /// Client groups by name.
+    pub fn clients(&self) -> &IndexMap<String, client::Config> {
+        &self.0.clients
     }
 
     /// Every server under its own name, and after them the DNS names.
     pub fn directory(&self) -> Directory {
-        let servers = self.servers.iter().map(|server| server.name.clone());
-        let secure = (0..self.servers.len() as u32).map(|server| self.is_secure(EndpointId(server)));
-        // Of a name, all servers agree.
-        let is_secure = |name: &String| self.members(name).is_some_and(|all| self.is_secure(all[0]));
-        let names = self.file.dns.values().map(|name| name.to.first().is_some_and(is_secure));
-        let secure = (0..).map(EndpointId).zip(secure.chain(names)).filter(|(_, secure)| *secure);
-        Directory::new(servers).with_names(self.file.dns.keys().cloned()).with_tls(secure.map(|(id, _)| id))
+        self.0.directory.clone()
+    }
+
+    /// Every fault, by number, with resolved targets: those of the file, then those drawn at random.
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// The faults of the file, and those that `[chaos]` drew with this seed.
+    pub fn faults_by_origin(&self) -> (&[Fault], &[Fault]) {
+        self.0.faults.split_at(self.0.faults.len() - self.0.drawn.len())
+    }
+
+    /// The most faults that are drawn at random, where any are.
+    pub fn random_faults_max(&self) -> Option<u32> {
+        self.0.random_faults_max
+    }
+
+    /// What `shakedown compare` shows of it.
+    pub fn compare(&self) -> &Compare {
+        &self.0.compare
+    }
+
+    /// The names of its variants, in the order of the file.
+    pub fn variants(&self) -> &[String] {
+        &self.0.variants
     }
 
     /// The whole file, defaults included, as TOML that runs to the same digest.
-    pub fn resolved(&self) -> String {
-        toml::to_string(&self.file).expect("a file that was read can be written")
+    pub fn resolved(&self) -> &str {
+        &self.0.resolved
     }
 
-    /// The same scenario with the faults of `[chaos]` written out: it runs to the same digest, and every fault can be read
-    /// and changed.
-    pub fn written_out(&self) -> File {
-        let mut file = self.file.clone();
-        file.chaos = None;
-        file.faults.extend(self.drawn.iter().cloned());
-        file
+    /// The same scenario with what `[chaos]` drew written out: it runs to the same digest, and every fault can be read and
+    /// changed.
+    pub fn written_out(&self) -> &str {
+        &self.0.written_out
+    }
+
+    /// Whether any server has TLS.
+    pub fn has_tls(&self) -> bool {
+        self.0.groups.values().any(|group| !group.tls().is_none())
+    }
+
+    /// The TLS version for clients of a server: that of the servers behind it, for a balancer.
+    pub fn tls(&self, server: EndpointId) -> tls::Version {
+        let group = &self.0.groups[self.servers()[server.0 as usize].group];
+        match group.balancer().and_then(|balancer| balancer.to.first()) {
+            Some(behind) => self.tls(*behind),
+            None => group.tls(),
+        }
+    }
+
+    /// Whether some client group is known for a finding, by its name in metrics.
+    pub fn is_known(&self, finding: &str) -> bool {
+        let mut known = self.0.clients.values().filter_map(|client| client.known_findings.as_ref()).flatten();
+        known.any(|known| known.name() == finding)
     }
 
     /// When sessions without a connection violate an invariant: this long after the last fault began or healed. `None` if
     /// the scenario sets no bound.
     pub fn quiet_from(&self) -> Option<(Timestamp, Nanos)> {
-        let within = self.file.invariants?.open_within;
-        let windows = self.faults.iter().flat_map(|fault| &fault.windows);
+        let within = self.0.open_within?;
+        let windows = self.0.faults.iter().flat_map(|fault| &fault.windows);
         let changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten();
         Some((changes.max().unwrap_or(Timestamp::ZERO) + within, within))
     }
 
     /// Expectations of at least one of many runs, with their metrics' paths.
     pub fn sometimes(&self) -> impl Iterator<Item = (&str, Expectation)> {
-        let all = self.file.sometimes.iter();
+        let all = self.0.sometimes.iter();
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
     }
 
@@ -270,73 +331,77 @@ impl Scenario {
 
     /// Names, indices and times for recorders.
     pub fn layout(&self) -> Layout {
-        let measure = &self.file.measure;
+        let Parts { groups, clients, .. } = &self.0;
+        let streams = clients.values().any(|client| client.mode == Mode::ExtendedConnect);
+        let server = |server: &ServerEntry| {
+            let group = &groups[server.group];
+            ServerLayout {
+                name: server.name.clone(),
+                group: server.group,
+                workers: match (&group.machine, group.workers()) {
+                    (Machine::Balancer(_), _) => 0,
+                    (_, workers) => workers.map_or(Workers::default().count, |workers| workers.count),
+                },
+                balancer: group.balancer().is_some(),
+                proxy: group.is_proxy(),
+                connections_max: group.connections_max(),
+                transactions_max: group.web().and_then(|web| web.transactions).map(|(most, _)| most),
+                limited: group.has_limits(),
+                calls: group.calls(),
+                pauses: group.pauses().is_some(),
+                streams: streams && matches!(group.machine, Machine::Web(_) | Machine::Program(_)),
+                tls: !group.tls().is_none(),
+            }
+        };
+        let group =
+            |(name, config): (&String, &client::Config)| GroupLayout { name: name.clone(), count: config.count };
         Layout {
-            duration: self.file.duration,
-            interval: measure.interval.unwrap_or(self.file.duration),
-            from: Timestamp::ZERO + measure.from,
-            until: Timestamp::ZERO + measure.until.unwrap_or(self.file.duration),
-            groups: self
-                .file
-                .clients
-                .iter()
-                .map(|(name, config)| GroupLayout { name: name.clone(), count: config.count })
-                .collect(),
-            server_groups: self.file.servers.keys().cloned().collect(),
-            servers: self
-                .servers
-                .iter()
-                .map(|server| ServerLayout {
-                    name: server.name.clone(),
-                    group: server.group,
-                    workers: match self.file.servers[server.group].kind {
-                        ServerKind::Websocket | ServerKind::Proxy => self.file.servers[server.group].workers,
-                        ServerKind::L4 => 0,
-                    },
-                    balancer: self.file.servers[server.group].kind == ServerKind::L4,
-                    proxy: self.file.servers[server.group].kind == ServerKind::Proxy,
-                    connections_max: self.file.servers[server.group].connections_max,
-                    transactions_max: self.file.servers[server.group].transactions_max,
-                    limited: self.file.servers[server.group].has_limits(),
-                    calls: self.file.servers[server.group].calls(),
-                    pauses: self.file.servers[server.group].pauses.is_some(),
-                    streams: self.file.has_streams() && self.file.servers[server.group].kind == ServerKind::Websocket,
-                    tls: !self.file.servers[server.group].tls.is_none(),
-                })
-                .collect(),
-            names: self.file.dns.keys().cloned().collect(),
-            faults: self.faults.iter().map(|fault| fault.name.clone()).collect(),
-            tls: self.file.has_tls(),
-            auth: self.file.demands_credentials(),
-            proxies: !self.file.proxies.is_empty(),
+            duration: self.0.duration,
+            interval: self.0.measure.interval,
+            from: Timestamp::ZERO + self.0.measure.from,
+            until: Timestamp::ZERO + self.0.measure.until,
+            groups: clients.iter().map(group).collect(),
+            server_groups: groups.keys().cloned().collect(),
+            servers: self.servers().iter().map(server).collect(),
+            names: self.0.dns.keys().cloned().collect(),
+            faults: self.0.faults.iter().map(|fault| fault.name.clone()).collect(),
+            tls: self.has_tls(),
+            auth: self.demands_credentials(),
+            proxies: groups.values().any(Group::is_proxy),
             findings: self.may_find(),
         }
     }
 
+    /// Whether any server demands credentials.
+    fn demands_credentials(&self) -> bool {
+        self.0.groups.values().filter_map(Group::web).any(WebServer::demands_credentials)
+    }
+
     /// Whether there may be findings: from credentials, or from chains of redirects.
     fn may_find(&self) -> bool {
-        let credentials = self.file.clients.values().any(|client| client.credentials.is_some());
-        let redirects = |number: usize| self.file.servers[number].redirects();
-        let leads_on = |group: &crate::server::Config, to: Option<&Names>| match to {
-            None => group.redirects(),
-            // What a name stands for may change.
-            Some(to) => self
-                .all_endpoints(Some(to))
-                .iter()
-                .any(|endpoint| self.servers.get(endpoint.0 as usize).is_none_or(|server| redirects(server.group))),
+        let redirects = |group: usize| self.0.groups[group].web().is_some_and(WebServer::redirects);
+        // What a name stands for may change.
+        let leads_on = |endpoint: &EndpointId| {
+            self.servers().get(endpoint.0 as usize).is_none_or(|server| redirects(server.group))
         };
-        let loops = self.file.servers.values().any(|group| {
-            let targets = group.behavior.0.iter().filter(|behavior| behavior.kind == crate::server::Kind::Redirect);
-            targets.map(|behavior| behavior.to.as_ref()).any(|to| leads_on(group, to))
-                || group.overflow_to.as_ref().is_some_and(|to| leads_on(group, Some(to)))
+        let loops = self.0.groups.values().filter_map(Group::web).any(|web| {
+            // Without targets, a redirect leads to the same server.
+            let leads = |pick: &Pick| pick.to.is_empty() || pick.to.iter().any(leads_on);
+            web.redirections().any(leads) || web.overflow().is_some_and(|to| to.iter().any(leads_on))
         });
-        let unverified = self.file.clients.values().any(client::Config::opens_unverified);
-        credentials || loops || unverified || self.file.demands_credentials()
+        let clients = || self.0.clients.values();
+        let credentials = clients().any(|client| client.credentials.is_some());
+        credentials || loops || clients().any(client::Config::opens_unverified) || self.demands_credentials()
+    }
+
+    /// What must come out, and what must in at least one of many runs, each with the name of its table in the file.
+    pub fn expectation_tables(&self) -> [(&'static str, &IndexMap<String, Expectations>); 2] {
+        [("expect", &self.0.expect), ("sometimes", &self.0.sometimes)]
     }
 
     /// Every expectation with its metric's path.
     pub fn expectations(&self) -> impl Iterator<Item = (&str, Expectation)> {
-        let all = self.file.expect.iter();
+        let all = self.0.expect.iter();
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
     }
 
@@ -355,12 +420,12 @@ impl Scenario {
 
     /// A session's name: its client group's name and its index there.
     pub fn session_name(&self, (group, index): (u16, u32)) -> String {
-        let group = self.file.clients.get_index(group.into()).map_or("", |(name, _)| name);
+        let group = self.0.clients.get_index(group.into()).map_or("", |(name, _)| name);
         format!("{group}-{index}")
     }
 
     /// Number of sessions of all client groups.
     pub fn sessions(&self) -> u64 {
-        self.file.clients.values().map(|group| u64::from(group.count)).sum()
+        self.0.clients.values().map(|group| u64::from(group.count)).sum()
     }
 }

@@ -5,10 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::challenge::Demand;
-use super::config::{BehaviorConfig, Kind, When};
+use super::config::{BehaviorKind, When};
 use super::response_flaws::ResponseFlaws;
 use super::targets::Pick;
-use crate::machine::EndpointId;
 use crate::quantity::Share;
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::Timestamp;
@@ -50,16 +49,18 @@ impl LocationForm {
 }
 
 /// A behavior with its names looked up.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Behavior {
-    pub(super) choice: Choice,
+    /// What is done.
+    pub choice: Choice,
     /// The flaws of its responses, if any.
-    pub(super) flaws: Option<Box<ResponseFlaws>>,
-    when: When,
+    pub flaws: Option<Box<ResponseFlaws>>,
+    /// Which requests it applies to.
+    pub when: When,
 }
 
 /// The action on a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Choice {
     /// Complete the handshake.
     Accept,
@@ -96,40 +97,37 @@ pub enum Choice {
 }
 
 impl Behavior {
-    /// A behavior as configured, with resolved targets.
-    pub fn new(config: &BehaviorConfig, to: Vec<EndpointId>) -> Behavior {
-        let retry_after = config.retry_after.map(|time| (time.0 / 1_000_000_000) as u32);
-        let choice = match config.kind {
-            Kind::Accept => Choice::Accept,
-            Kind::Stall => Choice::Stall,
-            Kind::Serve => Choice::Serve,
-            Kind::Garbage => Choice::Garbage,
-            Kind::Challenge => Choice::Challenge(Box::new(Demand::new(config))),
-            Kind::Reject => Choice::Reject { status: config.status.unwrap_or(503), retry_after },
-            Kind::Redirect => Choice::Redirect {
-                status: config.status.unwrap_or(307),
-                form: config.location.unwrap_or(if to.is_empty() { LocationForm::Relative } else { LocationForm::Ws }),
-                pick: Pick::new(config, to),
-                path: config.path.clone(),
-                retry_after,
-                keep_alive: config.keep_alive.unwrap_or(false),
-            },
-        };
-        let flaws = ResponseFlaws {
-            answer: config.answer.clone().unwrap_or_default(),
-            delivery: config.delivery.clone().unwrap_or_default(),
-            close: config.close,
-        };
-        let flaws = (flaws != ResponseFlaws::default()).then(|| Box::new(flaws));
-        Behavior { choice, flaws, when: config.when.clone().unwrap_or_default() }
+    /// One that applies to every request, and answers as it should.
+    pub fn new(choice: Choice) -> Behavior {
+        Behavior { choice, flaws: None, when: When::default() }
     }
 
-    /// The same where it redirects, with a weight for each target.
-    pub fn with_weights(mut self, weights: Vec<u32>) -> Behavior {
-        if let Choice::Redirect { pick, .. } = &mut self.choice {
-            pick.set_weights(weights);
+    /// It completes the handshake.
+    pub fn accept() -> Behavior {
+        Behavior::new(Choice::Accept)
+    }
+
+    /// It answers with an error.
+    pub fn reject(status: u16) -> Behavior {
+        Behavior::new(Choice::Reject { status, retry_after: None })
+    }
+
+    /// It demands credentials.
+    pub fn challenge(demand: Demand) -> Behavior {
+        Behavior::new(Choice::Challenge(Box::new(demand)))
+    }
+
+    /// The kind that it is called in a scenario.
+    pub fn kind(&self) -> BehaviorKind {
+        match self.choice {
+            Choice::Accept => BehaviorKind::Accept,
+            Choice::Redirect { .. } => BehaviorKind::Redirect,
+            Choice::Reject { .. } => BehaviorKind::Reject,
+            Choice::Stall => BehaviorKind::Stall,
+            Choice::Serve => BehaviorKind::Serve,
+            Choice::Challenge(_) => BehaviorKind::Challenge,
+            Choice::Garbage => BehaviorKind::Garbage,
         }
-        self
     }
 
     /// How it chooses among targets, if it redirects.

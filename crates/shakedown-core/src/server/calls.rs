@@ -71,7 +71,7 @@ pub enum PickCalled {
 }
 
 /// A call as configured, with its names looked up.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CallPlan {
     to: Vec<EndpointId>,
     timeout: Nanos,

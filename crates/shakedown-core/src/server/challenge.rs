@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 use super::behavior::Choice;
-use super::config::{BehaviorConfig, NONCE_LIFETIME, REALM};
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::Asked;
 use crate::handshake::server::{Request, write_challenge, write_rejection};
@@ -30,33 +29,23 @@ pub enum Scheme {
 }
 
 /// The credentials that a server demands.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Demand {
-    login: Login,
+    /// The user and the password that are let pass.
+    pub login: Login,
     /// `None`: Basic.
-    digest: Option<Algorithm>,
-    realm: String,
-    nonce_lifetime: Nanos,
-    keep_alive: bool,
-    verify: bool,
+    pub digest: Option<Algorithm>,
+    /// What the password is for.
+    pub realm: String,
+    /// Digest: how long a nonce may be used.
+    pub nonce_lifetime: Nanos,
+    /// Whether the answer leaves the connection open for the next request.
+    pub keep_alive: bool,
+    /// Whether credentials are checked, or any will do.
+    pub verify: bool,
 }
 
 impl Demand {
-    pub(super) fn new(config: &BehaviorConfig) -> Demand {
-        let login = config.credentials.clone();
-        Demand {
-            login: login.unwrap_or(Login { user: String::new(), password: String::new() }),
-            digest: match config.scheme.unwrap_or_default() {
-                Scheme::Basic => None,
-                Scheme::Digest => Some(config.algorithm.unwrap_or_default()),
-            },
-            realm: config.realm.clone().unwrap_or_else(|| REALM.into()),
-            nonce_lifetime: config.nonce_lifetime.unwrap_or(NONCE_LIFETIME),
-            keep_alive: config.keep_alive.unwrap_or(config.is_plain()),
-            verify: config.verify.unwrap_or(true),
-        }
-    }
-
     fn challenge(&self, nonce: impl FnOnce() -> String, stale: bool) -> Challenge<'_> {
         let realm = self.realm.as_str().into();
         match self.digest {

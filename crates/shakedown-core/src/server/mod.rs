@@ -23,19 +23,23 @@ mod tls;
 mod transactions;
 
 pub use crate::names::Names;
-pub use balancer::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
+pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 pub use behavior::{Behavior, Choice, LocationForm};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};
-pub use config::{BehaviorConfig, Behaviors, Config, Kind, Membership, WarmUp, When};
+pub use config::{
+    BehaviorKind, ConnectionLimit, Group, Machine, Membership, Proxy, Rates, STREAMS_MAX, WarmUp, WebServer, When,
+    Workers,
+};
 pub use limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
 pub use machine::{Context, Outputs, Server};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
-pub use proxy::ProxyConfig;
-pub use response_flaws::{AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, Then};
-pub use targets::{HashBy, Pick, PickMember};
-pub use tls::TlsKeys;
+pub use response_flaws::{
+    AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, ResponseFlaws, Then,
+};
+pub use targets::{HashBy, Pick, PickMember, REPORT_EVERY};
+pub use tls::{TlsConfig, TlsKeys};
 pub use transactions::TransactionsFull;
 
 use crate::time::Nanos;
@@ -296,6 +300,3 @@ pub enum Turn {
     /// RST.
     Reset = 4,
 }
-
-#[cfg(test)]
-mod tests;

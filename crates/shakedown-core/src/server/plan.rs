@@ -1,17 +1,15 @@
 //! What the members of a server group have in common, ready to run.
 
-use super::balancer::{Balance, Balancing, OnDown, PickBackend};
+use super::balancer::{Balancing, Forwarding, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
-use super::config::{Config, WarmUp};
+use super::config::{Group, Machine, WarmUp, WebServer, Workers};
 use super::limits::{Bucket, OverRate, QueueFull, QueueOrder, WhenFull};
 use super::proxy::Tunnels;
 use super::queue::{Job, Work};
-use super::streams::STREAMS_MAX;
 use super::targets::{Pick, PickMember};
-use super::tls::TlsKeys;
+use super::tls::{TlsConfig, TlsKeys};
 use super::transactions::TransactionsFull;
-use crate::machine::EndpointId;
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::time::Nanos;
 use crate::tls;
@@ -62,69 +60,75 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A group as configured, with its behaviors' names looked up.
-    pub fn new(config: &Config, behaviors: Vec<Behavior>) -> Plan {
-        let rates = config.accept_rate.is_some() || config.address_rate.is_some();
-        let prices = Prices::new(config);
-        Plan {
-            workers: config.workers,
-            free: prices.is_none()
-                && !config.calls_hold_worker
-                && config.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
-            prices,
-            tls: config.tls,
-            tls_cost: [config.tls_cost(), config.tls_resumed_cost()].map(|cost| cost.sampler()),
-            tickets: Some(config.tls_tickets()).filter(|life| *life > Nanos::ZERO),
-            keys: config.tls_keys.unwrap_or_default(),
-            warm_up: config.warm_up,
-            service_time: config.service_time.sampler(),
-            connections_max: config.connections_max.unwrap_or(u32::MAX),
-            when_full: config.when_full.unwrap_or_default(),
-            overflow: Pick::in_turn(Vec::new()),
-            queue_max: config.queue_max.unwrap_or(u32::MAX),
-            queue_full: config.queue_full.unwrap_or_default(),
-            order: config.queue.unwrap_or_default(),
-            transactions_max: config.transactions_max,
-            transactions_full: config.transactions_full.unwrap_or_default(),
-            accept_rate: config.accept_rate.as_ref().map(Bucket::new),
-            address_rate: config.address_rate.as_ref().map(Bucket::new),
-            over_rate: config.over_rate.unwrap_or_default(),
-            handshake_timeout: config.handshake_timeout,
-            timed: rates || config.handshake_timeout.is_some(),
-            serves: behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Serve)),
-            behaviors,
-            calls: Vec::new(),
-            calls_hold_worker: config.calls_hold_worker,
-            extended_connect: config.extended_connect.unwrap_or(true),
-            streams_max: config.streams_max.unwrap_or(STREAMS_MAX),
-            balancing: None,
-            tunnels: Tunnels::new(config),
+    /// A group, ready to run.
+    pub fn new(group: &Group) -> Plan {
+        match &group.machine {
+            Machine::Web(web) => Plan::of(web),
+            Machine::Program(_) => Plan::of(&WebServer::default()),
+            Machine::Balancer(balancing) => {
+                let balancing = Some(Box::new(balancing.clone()));
+                Plan { balancing, ..Plan::of(&WebServer::default()) }
+            }
+            Machine::Proxy(proxy) => {
+                let tunnels = Some(Tunnels { connect_timeout: proxy.connect_timeout });
+                Plan { tunnels, ..Plan::of(&proxy.as_web()) }
+            }
         }
     }
 
-    /// The same with calls to other servers.
-    pub fn with_calls(self, calls: Vec<CallPlan>) -> Plan {
-        Plan { calls, ..self }
-    }
-
-    /// The same with the members of `overflow_to`.
-    pub fn with_overflow(self, overflow: Vec<EndpointId>) -> Plan {
-        Plan { overflow: Pick::in_turn(overflow), ..self }
-    }
-
-    /// The same as a group of balancers, if it is one, with the members of `to`.
-    pub fn with_balancing(self, config: &Config, to: Vec<EndpointId>) -> Plan {
-        Plan { balancing: Balancing::new(config, to).map(Box::new), ..self }
+    fn of(web: &WebServer) -> Plan {
+        let WebServer { workers, connections, rates, behaviors, .. } = web;
+        let prices = Prices::new(workers);
+        let (queue_max, queue_full) = workers.queue.unwrap_or((u32::MAX, QueueFull::default()));
+        let tls_cost = |cost: fn(&TlsConfig) -> &Distribution| {
+            web.tls.as_ref().map_or(Sampler::Constant(Nanos::ZERO), |tls| cost(tls).sampler())
+        };
+        Plan {
+            workers: workers.count,
+            free: prices.is_none()
+                && !web.calls_hold_worker
+                && workers.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
+            prices,
+            tls: web.tls.as_ref().map_or(tls::Version::None, |tls| tls.version),
+            tls_cost: [tls_cost(|tls| &tls.cost), tls_cost(|tls| &tls.resumed_cost)],
+            tickets: web.tls.as_ref().map(|tls| tls.tickets).filter(|life| *life > Nanos::ZERO),
+            keys: web.tls.as_ref().map(|tls| tls.keys).unwrap_or_default(),
+            warm_up: web.warm_up,
+            service_time: workers.service_time.sampler(),
+            connections_max: connections.as_ref().map_or(u32::MAX, |limit| limit.most),
+            when_full: connections.as_ref().map(|limit| limit.when_full).unwrap_or_default(),
+            overflow: Pick::in_turn(connections.as_ref().map(|limit| limit.overflow.clone()).unwrap_or_default()),
+            queue_max,
+            queue_full,
+            order: workers.order,
+            transactions_max: web.transactions.map(|(most, _)| most),
+            transactions_full: web.transactions.map(|(_, full)| full).unwrap_or_default(),
+            accept_rate: rates.all.as_ref().map(Bucket::new),
+            address_rate: rates.address.as_ref().map(Bucket::new),
+            over_rate: rates.over,
+            handshake_timeout: web.handshake_timeout,
+            timed: rates.all.is_some() || rates.address.is_some() || web.handshake_timeout.is_some(),
+            serves: behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Serve)),
+            behaviors: behaviors.clone(),
+            calls: web.calls.clone(),
+            calls_hold_worker: web.calls_hold_worker,
+            extended_connect: web.extended_connect,
+            streams_max: web.streams_max,
+            balancing: None,
+            tunnels: None,
+        }
     }
 
     /// Whether the group's hosts pass packets on, so that connections never end there.
     pub fn rewrites_addresses(&self) -> bool {
-        self.balancing.as_ref().is_some_and(|balancing| balancing.balance == Balance::Nat)
+        self.balancing.as_ref().is_some_and(|balancing| balancing.forwarding == Forwarding::Nat)
     }
 
     /// Whether connections to a server that its members find down are to be cut.
     pub fn cuts_when_down(&self) -> bool {
-        self.balancing.as_ref().is_some_and(|balancing| balancing.on_down == OnDown::Reset)
+        self.balancing
+            .as_ref()
+            .is_some_and(|balancing| balancing.health.is_some_and(|health| health.on_down == OnDown::Reset))
     }
 
     /// Whether a process of the group has something to do from its start on.
@@ -199,7 +203,7 @@ struct Prices {
 
 impl Prices {
     /// `None` where there is but the `service_time`.
-    fn new(config: &Config) -> Option<Prices> {
+    fn new(config: &Workers) -> Option<Prices> {
         let sampler = |time: &Option<Distribution>| time.as_ref().map(Distribution::sampler);
         let prices = Prices { accept_time: sampler(&config.accept_time), auth_time: sampler(&config.auth_time) };
         (prices.accept_time.is_some() || prices.auth_time.is_some()).then_some(prices)

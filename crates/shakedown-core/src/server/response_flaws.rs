@@ -153,9 +153,12 @@ pub struct CloseConfig {
 
 /// The flaws of a behavior's responses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct ResponseFlaws {
+pub struct ResponseFlaws {
+    /// What they say.
     pub answer: AnswerConfig,
+    /// How their bytes leave.
     pub delivery: DeliveryConfig,
+    /// When a connection that they opened is closed again.
     pub close: Option<CloseConfig>,
 }
 

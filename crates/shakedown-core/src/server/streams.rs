@@ -1,26 +1,12 @@
 //! HTTP/2 connections (RFC 9113) and the streams on them, each of which is answered like a connection of its own.
 
-use super::config::Config;
+use super::Event;
 use super::machine::{Context, Outputs, Server, State};
-use super::{Event, ServerKind};
 use crate::h2::Frame;
 use crate::handshake::extended::read_request;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
 use crate::time::Timestamp;
-
-/// Streams at a time on one HTTP/2 connection unless the scenario says otherwise.
-pub(super) const STREAMS_MAX: u32 = 100;
-
-impl Config {
-    /// Makes the defaults visible that mean something only where clients come by HTTP/2.
-    pub fn fill_in_streams(&mut self) {
-        if self.kind == ServerKind::Websocket {
-            self.extended_connect.get_or_insert(true);
-            self.streams_max.get_or_insert(STREAMS_MAX);
-        }
-    }
-}
 
 impl Server {
     /// A connection turns out to be HTTP/2: the server says what it takes.

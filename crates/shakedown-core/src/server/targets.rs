@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::BehaviorConfig;
 use super::machine::Context;
 use crate::machine::EndpointId;
 use crate::rng::{Identity, Purpose};
@@ -44,45 +43,28 @@ pub enum HashBy {
     Path,
 }
 
+/// How often members report unless the scenario says otherwise.
+pub const REPORT_EVERY: Nanos = Nanos::from_millis(100);
+
 /// A redirect's targets, ready to be chosen from.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pick {
     /// The targets; empty: the same server.
-    pub(super) to: Vec<EndpointId>,
-    pub(super) how: PickMember,
+    pub to: Vec<EndpointId>,
+    /// How one of them is chosen.
+    pub how: PickMember,
     /// Of each of `to`, where they are weighted.
-    weights: Vec<u32>,
-    by: HashBy,
+    pub weights: Vec<u32>,
+    /// Consistent hash: of what.
+    pub by: HashBy,
     /// How often the members report.
-    pub(super) report_every: Nanos,
+    pub report_every: Nanos,
 }
 
 impl Pick {
-    /// As configured, with the names in `to` looked up.
-    pub(super) fn new(config: &BehaviorConfig, to: Vec<EndpointId>) -> Pick {
-        Pick {
-            to,
-            how: config.pick.unwrap_or_default(),
-            weights: Vec::new(),
-            by: config.hash_by.unwrap_or_default(),
-            report_every: config.report_every.unwrap_or(Nanos::from_millis(100)),
-        }
-    }
-
     /// In turn.
-    pub(super) fn in_turn(to: Vec<EndpointId>) -> Pick {
-        Pick {
-            to,
-            how: PickMember::RoundRobin,
-            weights: Vec::new(),
-            by: HashBy::Client,
-            report_every: Nanos::from_millis(100),
-        }
-    }
-
-    /// Gives each target a weight.
-    pub(super) fn set_weights(&mut self, weights: Vec<u32>) {
-        self.weights = weights;
+    pub fn in_turn(to: Vec<EndpointId>) -> Pick {
+        Pick { to, how: PickMember::RoundRobin, weights: Vec::new(), by: HashBy::Client, report_every: REPORT_EVERY }
     }
 
     /// Whether it must be known what a request asked for.

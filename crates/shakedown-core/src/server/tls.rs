@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use super::config::Config;
 use super::limits::WhenFull;
 use super::machine::{Context, Outputs, Server, State};
 use super::queue::{Job, Work};
@@ -15,6 +14,7 @@ use crate::handshake::tls::{is_offered, write_required, write_switch};
 use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
+use crate::tls;
 
 /// Who can decrypt a server's session tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,21 +28,19 @@ pub enum TlsKeys {
     Shared,
 }
 
-impl Config {
-    /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
-    pub(super) fn tls_cost(&self) -> Distribution {
-        self.tls_cost.clone().unwrap_or(Nanos::from_millis(1).into())
-    }
-
-    /// What resuming costs: about a key exchange.
-    pub(super) fn tls_resumed_cost(&self) -> Distribution {
-        self.tls_resumed_cost.clone().unwrap_or(Nanos(100_000).into())
-    }
-
-    /// OpenSSL's default for TLS 1.3.
-    pub(super) fn tls_tickets(&self) -> Nanos {
-        self.tls_tickets.unwrap_or(Nanos::from_secs(2 * 3_600))
-    }
+/// What a server that speaks TLS says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsConfig {
+    /// Which TLS.
+    pub version: tls::Version,
+    /// A worker's time for a handshake in full.
+    pub cost: Distribution,
+    /// The same where an earlier session is resumed.
+    pub resumed_cost: Distribution,
+    /// How long its session tickets are good for; zero: it gives none.
+    pub tickets: Nanos,
+    /// Who can read them.
+    pub keys: TlsKeys,
 }
 
 impl Server {

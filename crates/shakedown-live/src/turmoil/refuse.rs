@@ -7,7 +7,7 @@ use shakedown_core::network;
 use shakedown_core::quantity::Loss;
 use shakedown_core::rng::{Distribution, Varying};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::Balance;
+use shakedown_core::server::Forwarding;
 use shakedown_core::time::Nanos;
 
 /// Whether ways are shorter than turmoil can keep them. Of those that have no least, a few may be: those come late, and
@@ -46,11 +46,11 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
     }
     refuse(!scenario.dns().is_empty(), "dns".into(), "turmoil's names have one address for ever");
     for (name, server) in scenario.groups() {
-        let at = |key: &str| format!("{}.{name}.{key}", server.kind.table());
-        let rewrites = server.balance == Some(Balance::Nat);
+        let at = |key: &str| format!("{}.{name}.{key}", server.table());
+        let rewrites = server.balancer().is_some_and(|balancer| balancer.forwarding == Forwarding::Nat);
         refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
-        refuse(server.command.is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
-        refuse(!server.tls.is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
+        refuse(server.program().is_some(), at("command"), "programs are started on real sockets only: write a `Lab`");
+        refuse(!server.tls().is_none(), at("tls"), "TLS is played in the simulator and on real sockets");
     }
     let (written, drawn) = scenario.faults_by_origin();
     let written = written.iter().map(|fault| (format!("faults.{}.kind", fault.name), fault));
@@ -109,9 +109,9 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
             continue;
         };
         let given = [
-            ("joins_at", group.joins_at.is_some()),
-            ("leaves_at", group.leaves_at.is_some()),
-            ("pauses", group.pauses.is_some()),
+            ("joins_at", group.membership.joins_at.is_some()),
+            ("leaves_at", group.membership.leaves_at.is_some()),
+            ("pauses", group.pauses().is_some()),
         ];
         for (key, _) in given.iter().filter(|(_, given)| *given) {
             found.push(format!("servers.{name}.{key}: a program of your own can't be asked for that"));

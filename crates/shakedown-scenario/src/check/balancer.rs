@@ -3,15 +3,17 @@
 use super::super::{Problem, Tree};
 use super::{known_server, positive, ticked};
 use shakedown_core::fault;
-use shakedown_core::scenario::Scenario;
-use shakedown_core::server::{Balance, Config, KEYS, OF_TERMINATING, ServerKind};
+use shakedown_core::server::{Balance, Forwarding};
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::machines::{KEYS, OF_TERMINATING, ServerKind, ServersToml};
 
 /// Keys that only balancers have.
 const OWN: [&str; 8] = ["to", "balance", "pick", "health", "check", "on_down", "connect_timeout", "ports"];
 
 /// Checks the keys of a group of servers, whichever it is. True when it is one of balancers.
-pub(super) fn check(name: &str, server: &Config, tree: &Tree) -> Result<bool, Problem> {
+pub(super) fn check(name: &str, server: &ServersToml, tree: &Tree) -> Result<bool, Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     let given = |key: &&str| tree.has(&at(key));
     if server.kind != ServerKind::L4 {
@@ -68,14 +70,13 @@ pub(super) fn check(name: &str, server: &Config, tree: &Tree) -> Result<bool, Pr
 }
 
 /// Checks what balancers pass connections on to, and what strikes them.
-pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
-    let group_of = |server: u32| &scenario.file.servers[scenario.servers[server as usize].group];
+pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     for (name, server) in &scenario.file.servers {
         let Some(to) = &server.to else { continue };
         let path = format!("servers.{name}.to");
         known_server(scenario, to, &path, tree)?;
         let members = scenario.members(to).unwrap_or_default();
-        if members.iter().any(|member| group_of(member.0).kind == ServerKind::L4) {
+        if members.iter().any(|member| scenario.group_of(member.0).balancer().is_some()) {
             return Err(tree
                 .problem(&path, format!("{} is a balancer itself: one behind another is not simulated", ticked(to))));
         }
@@ -83,7 +84,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     // A message would have to join lines on both legs.
     let file = &scenario.file;
     let limited = file.clients.values().any(|group| group.access_link.is_some())
-        || file.servers.values().any(|group| group.access_link.is_some())
+        || scenario.groups.values().any(|group| group.access_link.is_some())
         || file.network.links.values().any(|link| link.bandwidth.is_some())
         || file.faults.values().any(|config| config.kind == fault::Kind::Bandwidth);
     if limited && let Some((name, _)) = file.servers.iter().find(|(_, group)| group.balance == Some(Balance::Nat)) {
@@ -98,13 +99,10 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
             _ => continue,
         };
         let Some(first) = scenario.members(target).and_then(|members| members.first().copied()) else { continue };
-        let struck = group_of(first.0);
-        if struck.kind != ServerKind::L4 {
-            continue;
-        }
+        let Some(balancer) = scenario.group_of(first.0).balancer() else { continue };
         let nothing = match config.kind {
             fault::Kind::Slow => "it does no work that could take longer",
-            fault::Kind::Backlog if struck.balance == Some(Balance::Nat) => "no connection waits there",
+            fault::Kind::Backlog if balancer.forwarding == Forwarding::Nat => "no connection waits there",
             _ => continue,
         };
         let message = format!("a fault of kind {} does nothing to {}: {nothing}", config.kind.name(), ticked(target));

@@ -4,9 +4,11 @@ use super::super::path::segment;
 use super::super::problem::{listed, ticked};
 use super::{Problem, Tree, response_flaws, valid_path};
 use shakedown_core::http::auth::Login;
-use shakedown_core::scenario::Scenario;
-use shakedown_core::server::{BehaviorConfig, Kind, LocationForm, PickMember, Scheme, When};
+use shakedown_core::server::{BehaviorKind as Kind, LocationForm, PickMember, Scheme, When};
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::machines::BehaviorToml;
 
 /// The most reports that a redirector asks for in a run: past that, they are all that happens.
 const MAX_REPORTS: u64 = 10_000_000;
@@ -21,11 +23,11 @@ pub(super) fn place(server: &str, number: usize, tree: &Tree) -> String {
 }
 
 /// Checks the behaviors of a server group.
-pub(super) fn check(server: &str, behaviors: &[BehaviorConfig], run: Nanos, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn check(server: &str, behaviors: &[BehaviorToml], run: Nanos, tree: &Tree) -> Result<(), Problem> {
     for (number, behavior) in behaviors.iter().enumerate() {
         one(behavior, &place(server, number, tree), run, tree)?;
     }
-    let hides = |behavior: &BehaviorConfig| {
+    let hides = |behavior: &BehaviorToml| {
         // Whoever has the credentials comes past a challenge.
         behavior.kind != Kind::Challenge && behavior.when.as_ref().is_none_or(is_empty)
     };
@@ -42,7 +44,7 @@ fn is_empty(when: &When) -> bool {
     *when == When::default()
 }
 
-fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+fn one(behavior: &BehaviorToml, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
     let redirect = behavior.kind == Kind::Redirect;
@@ -98,7 +100,7 @@ fn one(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result
 }
 
 /// Checks the demand at `path`.
-pub(super) fn demands_what_can_be_given(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn demands_what_can_be_given(behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let Some(login) = &behavior.credentials else {
         let help = "write credentials = { user = \"alice\", password = \"secret\" }";
@@ -137,7 +139,7 @@ pub(super) fn credentials(path: &str, login: &Login, tree: &Tree) -> Result<(), 
     Ok(())
 }
 
-fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+fn redirects_somewhere(behavior: &BehaviorToml, path: &str, run: Nanos, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let wrong = |key: &str, message: &str| Err(tree.problem(&at(key), message));
     let form = behavior.location.unwrap_or_default();
@@ -184,7 +186,7 @@ fn redirects_somewhere(behavior: &BehaviorConfig, path: &str, run: Nanos, tree: 
 }
 
 /// Keys of one way to choose mean nothing to the others.
-fn chosen_by_something(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn chosen_by_something(behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let weighted = behavior.pick == Some(PickMember::Weighted);
     match &behavior.weights {
@@ -216,7 +218,7 @@ fn chosen_by_something(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Re
 }
 
 /// Checks the names that a redirect gives weights: each must be a target, and a target's own, or its group's.
-pub(super) fn weights(scenario: &Scenario, behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn weights(scenario: &Draft, behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<(), Problem> {
     let Some(weights) = &behavior.weights else { return Ok(()) };
     let to = scenario.all_endpoints(behavior.to.as_ref());
     for name in weights.keys() {

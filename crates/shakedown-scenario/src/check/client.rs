@@ -3,8 +3,9 @@
 use super::{Problem, Tree, behavior, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
 use shakedown_core::client::{Auth, Config, Hold};
 use shakedown_core::load::Arrive;
-use shakedown_core::scenario::File;
 use shakedown_core::time::Nanos;
+
+use crate::file::File;
 
 /// Checks one client group.
 pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Result<(), Problem> {

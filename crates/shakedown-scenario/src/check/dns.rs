@@ -4,9 +4,11 @@ use super::{Problem, Tree, behavior, distribution, known_server, nearest, segmen
 use shakedown_core::client::{Bounds, DnsCache};
 use shakedown_core::fault::{self, Target};
 use shakedown_core::network::dns::Config;
-use shakedown_core::scenario::{File, Scenario};
 use shakedown_core::server::PickMember;
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::file::File;
 
 /// The most names.
 const MAX_NAMES: usize = 1_000;
@@ -114,7 +116,7 @@ fn one(name: &str, config: &Config, file: &File, tree: &Tree) -> Result<(), Prob
 }
 
 /// Checks every server that a DNS name stands for, and that no name means two things.
-pub(crate) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(crate) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     for (name, config) in &scenario.file.dns {
         let place = format!("dns.{}", segment(name));
         if scenario.members(name).is_some() {
@@ -129,7 +131,7 @@ pub(crate) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
                 known_server(scenario, server, &path, tree)?;
                 for member in scenario.members(server).unwrap_or_default() {
                     if named.contains(&member) {
-                        let name = &scenario.servers[member.0 as usize].name;
+                        let name = &scenario.servers()[member.0 as usize].name;
                         return Err(tree.problem(&path, format!("names `{name}`, which has a record already")));
                     }
                     named.push(member);
@@ -166,14 +168,14 @@ pub(crate) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
 }
 
 /// The DNS name that a fault strikes.
-pub(crate) fn struck(scenario: &Scenario, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<u32>, Problem> {
+pub(crate) fn struck(scenario: &Draft, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<u32>, Problem> {
     let path = format!("faults.{name}.target");
     let number = match &fault.target {
-        Target::Name(target) => scenario.file.dns.get_index_of(target),
+        Target::Name(target) => scenario.roster.dns_name(target),
         _ => None,
     };
     if let Some(number) = number {
-        return Ok(vec![scenario.number_of_name(number).0]);
+        return Ok(vec![number.0]);
     }
     let problem = tree.problem(&path, "a fault of kind dns-outage strikes a DNS name, and this is none");
     let near = match &fault.target {

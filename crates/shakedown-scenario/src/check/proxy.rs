@@ -3,12 +3,15 @@
 use super::super::{Problem, Tree};
 use super::{behavior, distribution, known_server, nearest, network, positive, segment, ticked, valid_name};
 use shakedown_core::client;
-use shakedown_core::scenario::{File, Scenario};
-use shakedown_core::server::{BehaviorConfig, Config, Kind, Names, ProxyConfig, ServerKind};
+use shakedown_core::server::{BehaviorKind as Kind, Group, Names};
 use shakedown_core::time::Nanos;
 
+use crate::draft::Draft;
+use crate::file::File;
+use crate::machines::{BehaviorToml, ProxiesToml};
+
 /// Checks one group of proxies.
-pub(super) fn check(name: &str, proxy: &ProxyConfig, file: &File, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn check(name: &str, proxy: &ProxiesToml, file: &File, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("proxies.{name}.{key}");
     valid_name(name, "proxies", tree)?;
     if file.servers.contains_key(name) {
@@ -69,7 +72,7 @@ pub(super) fn client(name: &str, client: &client::Config, tree: &Tree) -> Result
 }
 
 /// Checks that clients go through proxies that there are, to servers that these can dial.
-pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let file = &scenario.file;
     let mut proxied = file.clients.iter().filter(|(_, client)| client.proxy.is_some()).peekable();
     if proxied.peek().is_none() {
@@ -78,7 +81,7 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
     for (name, client) in proxied {
         let path = format!("clients.{name}.proxy");
         let proxy = client.proxy.as_deref().unwrap_or_default();
-        if !kind_of(scenario, proxy).is_some_and(|kind| kind == ServerKind::Proxy) {
+        if !first(scenario, proxy).is_some_and(Group::is_proxy) {
             let problem = tree.problem(&path, format!("no group of proxies is named {}", ticked(proxy)));
             return Err(match nearest(proxy, file.proxies.keys().map(String::as_str)) {
                 Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
@@ -98,34 +101,30 @@ pub(super) fn names(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
         };
         targets(server.overflow_to.as_ref(), &format!("servers.{name}.overflow_to"))?;
         for (number, shown) in server.behavior.0.iter().enumerate().filter(|(_, shown)| shown.kind == Kind::Redirect) {
-            let BehaviorConfig { to, .. } = shown;
+            let BehaviorToml { to, .. } = shown;
             targets(to.as_ref(), &format!("{}.to", behavior::place(name, number, tree)))?;
         }
     }
     Ok(())
 }
 
-fn kind_of(scenario: &Scenario, name: &str) -> Option<ServerKind> {
-    let first = scenario.members(name)?.first().copied()?;
-    Some(group_of(scenario, first.0).kind)
-}
-
-fn group_of(scenario: &Scenario, server: u32) -> &Config {
-    &scenario.file.servers[scenario.servers[server as usize].group]
+/// The group of the first server that a name means.
+fn first<'a>(scenario: &'a Draft, name: &str) -> Option<&'a Group> {
+    Some(scenario.group_of(scenario.members(name)?.first()?.0))
 }
 
 /// Whom clients behind a proxy are sent to, it dials.
-fn dialled(scenario: &Scenario, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn dialled(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
     if scenario.file.dns.contains_key(name) {
         let message = format!("{} is a DNS name, and proxies here look none up", ticked(name));
         return Err(tree.problem(path, message).with_help("name servers, or take `proxy` from the clients"));
     }
     known_server(scenario, name, path, tree)?;
-    match kind_of(scenario, name) {
-        Some(ServerKind::L4) => {
+    match first(scenario, name).and_then(Group::balancer) {
+        Some(_) => {
             let message = format!("{} is a balancer: one behind a forward proxy is not simulated", ticked(name));
             Err(tree.problem(path, message).with_help("name the servers behind it, or take `proxy` from the clients"))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

@@ -1,14 +1,16 @@
 //! Answers that are not as they should be: what none can say, and deliveries that contradict themselves.
 
 use super::{Problem, Tree};
-use shakedown_core::server::{AnswerConfig, BehaviorConfig, CloseConfig, DeliveryConfig, Kind};
+use shakedown_core::server::{AnswerConfig, BehaviorKind as Kind, CloseConfig, DeliveryConfig};
 use shakedown_core::time::Nanos;
+
+use crate::machines::BehaviorToml;
 
 /// The most bytes of padding or of a body: more would be a download.
 const MAX_BYTES: u32 = 1_000_000;
 
 /// Checks how a behavior's answers differ from what they should be.
-pub(super) fn check(behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn check(behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<(), Problem> {
     let accept = behavior.kind == Kind::Accept;
     let answers = accept || matches!(behavior.kind, Kind::Redirect | Kind::Reject | Kind::Challenge);
     let garbage = behavior.kind == Kind::Garbage;
@@ -52,7 +54,7 @@ fn may_be_sent(code: u16) -> bool {
     (1_000..=4_999).contains(&code) && ![1_004, 1_005, 1_006, 1_015].contains(&code)
 }
 
-fn says(answer: &AnswerConfig, behavior: &BehaviorConfig, path: &str, tree: &Tree) -> Result<(), Problem> {
+fn says(answer: &AnswerConfig, behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("{path}.{key}");
     let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
     if *answer == AnswerConfig::default() {

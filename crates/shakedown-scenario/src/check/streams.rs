@@ -3,8 +3,11 @@
 use super::{Problem, Tree, behavior};
 use shakedown_core::client::Config;
 use shakedown_core::handshake::Mode;
-use shakedown_core::scenario::{File, Scenario};
-use shakedown_core::server::{Kind, ServerKind, WhenFull};
+use shakedown_core::server::{BehaviorKind as Kind, WhenFull};
+
+use crate::draft::Draft;
+use crate::file::File;
+use crate::machines::ServerKind;
 
 /// Checks the keys of a client group at `clients.NAME`.
 pub(super) fn client(name: &str, client: &Config, tree: &Tree) -> Result<(), Problem> {
@@ -29,7 +32,7 @@ pub(super) fn client(name: &str, client: &Config, tree: &Tree) -> Result<(), Pro
 }
 
 /// Checks every server that clients which come by HTTP/2 dial or are led to.
-pub(super) fn reached(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn reached(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let file = &scenario.file;
     for (client, config) in file.clients.iter().filter(|(_, client)| client.mode == Mode::ExtendedConnect) {
         let mut groups = Vec::new();
@@ -41,7 +44,7 @@ pub(super) fn reached(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
                 continue;
             }
             for member in scenario.members(name).unwrap_or_default() {
-                let group = scenario.servers[member.0 as usize].group;
+                let group = scenario.servers()[member.0 as usize].group;
                 if !groups.contains(&group) {
                     groups.push(group);
                     names.extend(led_to(file, group));

@@ -1797,8 +1797,8 @@ fn a_path_through_a_group_that_is_not_there_was_meant_for_another() {
        = help: the nearest name is `gateway`; to add another, give it as one value: servers.gatewy = { … }
     ");
     // What is given as a whole is meant, and so is what has another name.
-    assert_eq!(load_with(FLEET, &sets(&["servers.gateway2={ workers = 8 }"])).unwrap().servers.len(), 5);
-    assert_eq!(load_with(FLEET, &sets(&["servers.spare.workers=8"])).unwrap().servers.len(), 5);
+    assert_eq!(load_with(FLEET, &sets(&["servers.gateway2={ workers = 8 }"])).unwrap().servers().len(), 5);
+    assert_eq!(load_with(FLEET, &sets(&["servers.spare.workers=8"])).unwrap().servers().len(), 5);
 }
 
 #[test]
@@ -2168,7 +2168,7 @@ fn what_is_compared_must_be_there_in_the_file_or_a_variant() {
         crate::load("x.toml", "x", &text, &Overrides::default()).map_err(|problem| problem.to_string())
     };
     let scenario = told("base = 'plain'\nmetrics = ['outage.p99', 'servers.a.transactions_full']").unwrap();
-    assert_eq!(scenario.variants, ["pool"]);
+    assert_eq!(scenario.variants(), ["pool"]);
     // It is no part of a run.
     assert!(!scenario.resolved().contains("compare"));
     for (compare, says) in [

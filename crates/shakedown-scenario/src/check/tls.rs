@@ -4,15 +4,18 @@ use super::{Problem, Tree, behavior, segment};
 use shakedown_core::client::Auth;
 use shakedown_core::handshake::Mode;
 use shakedown_core::rng::Distribution;
-use shakedown_core::scenario::{File, Scenario};
-use shakedown_core::server::{Config, LocationForm, WhenFull};
+use shakedown_core::server::{LocationForm, WhenFull};
 use shakedown_core::time::Nanos;
+
+use crate::draft::Draft;
+use crate::file::File;
+use crate::machines::ServersToml;
 
 /// RFC 8446 section 4.6.1: no ticket is good for longer.
 const LONGEST_TICKET: Nanos = Nanos::from_secs(7 * 24 * 3_600);
 
 /// Checks the keys of a server group at `servers.NAME`.
-pub(super) fn server(name: &str, server: &Config, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn server(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     let keys = ["tls_cost", "tls_resumed_cost", "tls_tickets", "tls_keys"];
     // A written `tls = "none"` may stand beside them: it is what a variant or `--set` takes TLS away with.
@@ -49,7 +52,7 @@ pub(super) fn client(name: &str, file: &File, tree: &Tree) -> Result<(), Problem
 }
 
 /// Checks that clients which begin TLS within HTTP (RFC 2817) find it where they go, and keep their credentials for it.
-pub(super) fn upgrades(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn upgrades(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let directory = scenario.directory();
     for (name, client) in scenario.file.clients.iter().filter(|(_, client)| client.mode == Mode::TlsUpgrade) {
         let at = |key: &str| format!("clients.{name}.{key}");
@@ -71,7 +74,7 @@ pub(super) fn upgrades(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
 }
 
 /// Checks that no redirect leads its clients from `wss:` to `ws:`, which they do not follow.
-pub(super) fn redirects(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn redirects(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     let plain = |to: &str| {
         let members = scenario.members(to).unwrap_or_default();
         members.into_iter().any(|member| !scenario.is_secure(member))

@@ -152,7 +152,7 @@ impl Simulation {
                 opened: BTreeMap::new(),
                 held: Vec::new(),
                 drained_by: None,
-                pauses: config.pauses.as_ref().map(|pauses| {
+                pauses: config.pauses().map(|pauses| {
                     let (group, _) = scenario.groups().get_index(server.group).expect("every server has a group");
                     let (member, group) = (Identity::group(&server.name), Identity::group(group));
                     Box::new(Pausing::new(Pauses::new(seed, pauses, member, group)))
@@ -177,7 +177,7 @@ impl Simulation {
             plans,
             servers: servers.collect(),
             backlogs: scenario.groups().values().map(|group| group.backlog).collect(),
-            memberships: scenario.groups().values().map(server::Config::membership).collect(),
+            memberships: scenario.groups().values().map(|group| group.membership).collect(),
             client_outputs: None,
             server_outputs: None,
             reports: Vec::with_capacity(scenario.servers().len()),

@@ -8,14 +8,14 @@ mod config;
 
 use std::collections::BTreeMap;
 
-pub use config::{Balance, Balancing, Check, KEYS, OF_TERMINATING, OnDown, PickBackend, ServerKind, Written};
+pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 
 use super::relay::{Parted, Relay};
 use super::{Context, Event, Outputs, Plan, Server};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
-use crate::network::{Health, Verdict};
+use crate::network::Verdict;
 use crate::rng::{Identity, Purpose};
 use crate::time::Timestamp;
 
@@ -114,7 +114,7 @@ impl Balancer {
     ) {
         match input {
             Input::Start => {
-                self.next_checks = plan.health.map(|_| now);
+                self.next_checks = plan.health.is_some().then_some(now);
                 self.check_all(cx, plan, now, out);
             }
             Input::Accepted(c, client) => self.accept(cx, plan, now, c, [client, address.unwrap_or(client)], out),
@@ -151,8 +151,10 @@ impl Balancer {
         out: &mut Outputs,
     ) {
         out.event(Event::Accepted { connection: c.0 });
-        let room = self.relay.len() < plan.connections_max;
-        let chosen = if room { self.choose(cx, plan, from, plan.ports) } else { None };
+        // Of one that rewrites addresses, no process accepts anything.
+        let Forwarding::Terminate { connections_max, connect_timeout, ports } = plan.forwarding else { return };
+        let room = connections_max.is_none_or(|most| self.relay.len() < most);
+        let chosen = if room { self.choose(cx, plan, from, ports) } else { None };
         let Some(backend) = chosen else {
             // The client's data was not read: RST (`tcp_close` with bytes in the receive queue).
             out.event(Event::NotForwarded { connection: c.0 });
@@ -162,7 +164,7 @@ impl Balancer {
         };
         let to = plan.to[backend];
         self.backends[backend].connections += 1;
-        let own = self.relay.begin(c, backend, now + plan.connect_timeout);
+        let own = self.relay.begin(c, backend, now + connect_timeout);
         out.push(Output::Open(own, to));
         out.event(Event::Forwarded { connection: c.0, to: to.0 });
     }
@@ -177,7 +179,7 @@ impl Balancer {
         let Some(own) = c.as_own() else { return };
         match self.check_of(c) {
             None => drop(self.relay.up(own, out)),
-            Some((_, backend)) => match plan.check {
+            Some((_, backend)) => match plan.health.map(|health| health.check).unwrap_or_default() {
                 Check::Connect => self.checked(plan, backend, true, CloseMode::Reset, out),
                 Check::Handshake if cx.directory.secure(plan.to[backend]) => {
                     out.push(Output::StartTls(c, plan.to[backend]));
@@ -232,7 +234,7 @@ impl Balancer {
         let Some(own) = self.backends[backend].checking.take() else { return };
         self.checks.remove(&own);
         out.push(Output::Close(ConnectionId::own(own), how));
-        let Some(health) = &plan.health else { return };
+        let Some(HealthChecks { health, on_down, .. }) = &plan.health else { return };
         let server = plan.to[backend].0;
         let verdict = &mut self.backends[backend].verdict;
         if !went_well {
@@ -245,19 +247,19 @@ impl Balancer {
             return out.event(Event::MarkedUp { server });
         }
         out.event(Event::MarkedDown { server });
-        if plan.on_down == OnDown::Reset {
+        if *on_down == OnDown::Reset {
             self.relay.ways_to(backend).into_iter().for_each(|own| self.part(own, CloseMode::Reset, out));
         }
     }
 
     /// Checks every server, if a check is due.
     fn check_all(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
-        let Some(Health { every, timeout, .. }) = plan.health else { return };
+        let Some(checks) = plan.health else { return };
         if self.next_checks.is_none_or(|next| next > now) {
             return;
         }
-        self.next_checks = Some(now + every);
-        self.checks_end = Some(now + timeout);
+        self.next_checks = Some(now + checks.health.every);
+        self.checks_end = Some(now + checks.health.timeout);
         for backend in 0..self.backends.len() {
             let to = plan.to[backend];
             // A balancer among its own servers would ask itself; the scenario's check refuses that.

@@ -1,31 +1,19 @@
 //! The forward proxy: a server whose requests are `CONNECT`s, and whose successful responses make a tunnel to the target
 //! instead of a WebSocket (RFC 9110 section 9.3.6). Credentials, queue, workers and limits are as for any server.
 
-mod config;
-
-pub use config::ProxyConfig;
-
+use super::Event;
 use super::calls::Caller;
 use super::machine::{Context, Outputs, Server, State};
 use super::relay::Parted;
-use super::{Config, Event, ServerKind};
 use crate::handshake::server::write_rejection;
 use crate::handshake::tunnel::{authority, write_connected};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input, Output};
 use crate::time::{Nanos, Timestamp};
 
-/// What the members of a group of proxies have in common besides what servers have.
+/// What makes a server a proxy.
 #[derive(Debug)]
 pub(super) struct Tunnels {
-    connect_timeout: Nanos,
-}
-
-impl Tunnels {
-    /// A group as configured; `None` if it is none of proxies.
-    pub fn new(config: &Config) -> Option<Tunnels> {
-        let connect_timeout = config.connect_timeout.unwrap_or(Nanos(u64::MAX));
-        (config.kind == ServerKind::Proxy).then_some(Tunnels { connect_timeout })
-    }
+    pub connect_timeout: Nanos,
 }
 
 impl Server {

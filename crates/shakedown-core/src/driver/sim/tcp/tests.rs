@@ -6,10 +6,11 @@ use super::stall::Kept;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
 use crate::machine::CloseMode;
-use crate::network::{Event as Network, Leg, Message, Route, Routes, Way};
+use crate::network::{Event as Network, Leg, Message, Overflow, Route, Routes, Way};
 use crate::quantity::{Loss, Share};
-use crate::rng::Distribution;
-use crate::scenario::{Compare, ServerEntry};
+use crate::rng::{Distribution, Seed};
+use crate::scenario::{Parts, Roster};
+use crate::server::{Group, Machine, Membership};
 use crate::time::Nanos;
 
 /// What an end hears.
@@ -58,10 +59,6 @@ impl Net {
 
     /// More keys of the client group, and faults.
     fn with(client: &str, faults: Vec<Fault>) -> Net {
-        let text = format!(
-            "format = 1\ntitle = \"two hosts\"\nduration = \"300s\"\n[servers.gateway]\nbacklog = 1\n\
-             [clients.players]\ncount = 1\nendpoints = \"gateway\"\n{client}\n"
-        );
         let leg = Leg {
             one_way: Distribution::Constant(Nanos::from_millis(20)),
             jitter: Distribution::Constant(Nanos::ZERO),
@@ -69,16 +66,27 @@ impl Net {
             bottleneck: None,
         };
         let route = Route { to_server: leg.clone(), to_client: leg };
-        let scenario = Scenario {
-            name: "two-hosts".into(),
-            file: toml::from_str(&text).unwrap_or_else(|problem| panic!("{problem}")),
-            servers: vec![ServerEntry { name: "gateway-0".into(), group: 0 }],
-            faults,
-            compare: Compare::default(),
-            variants: Vec::new(),
-            drawn: Vec::new(),
-            routes: Routes { routes: vec![route], servers: 1, ..Routes::default() },
+        let client: crate::client::Config = toml::from_str(&format!("count = 1\nendpoints = \"gateway\"\n{client}\n"))
+            .unwrap_or_else(|problem| panic!("{problem}"));
+        let gateway = Group {
+            count: 1,
+            backlog: 1,
+            backlog_overflow: Overflow::default(),
+            access_link: None,
+            membership: Membership::default(),
+            machine: Machine::Web(Box::default()),
         };
+        let scenario = Scenario::from(Parts {
+            name: "two-hosts".into(),
+            duration: Nanos::from_secs(300),
+            seed: Seed(1),
+            servers: Roster::new([(&"gateway".to_string(), 1)].into_iter(), [].into_iter()),
+            groups: [("gateway".to_string(), gateway)].into(),
+            clients: [("players".to_string(), client)].into(),
+            faults,
+            routes: Routes { routes: vec![route], servers: 1, ..Routes::default() },
+            ..Parts::default()
+        });
         Net { tcp: Tcp::new(&scenario, |_| false), connection: NONE, heard: Vec::new() }
     }
 

@@ -2,14 +2,15 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use shakedown_core::server::*;
+use shakedown_scenario::Overrides;
 
-use super::*;
-use crate::handshake::client::{Answer, read_answer, write_request};
-use crate::handshake::{Key, Mode};
-use crate::http::{Directory, MAX_HEAD_BYTES, MAX_HEADERS};
-use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
-use crate::rng::{Identity, Seed};
-use crate::time::Timestamp;
+use shakedown_core::handshake::client::{Answer, read_answer, write_request};
+use shakedown_core::handshake::{Key, Mode};
+use shakedown_core::http::{Directory, MAX_HEAD_BYTES, MAX_HEADERS};
+use shakedown_core::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
+use shakedown_core::rng::{Identity, Seed};
+use shakedown_core::time::{Nanos, Timestamp};
 
 const KEY: Key = Key(*b"dGhlIHNhbXBsZSBub25jZQ==");
 /// The names in the directory; the server under test is the first, and whoever redirects does so to the others.
@@ -35,17 +36,21 @@ struct Bench {
     wire: Vec<u8>,
 }
 
+/// A group of a scenario with these ones, and with three servers to redirect to.
+fn plan(group: &str, groups: &str) -> Plan {
+    let text = format!(
+        "format = 1\ntitle = 'Servers'\nduration = '1h'\n{groups}\n[servers.gateway]\ncount = 3\n\
+         [clients.some]\ncount = 1\nendpoints = ['front']"
+    );
+    let scenario = shakedown_scenario::load("servers", "servers", &text, &Overrides::default());
+    Plan::new(&scenario.unwrap_or_else(|problem| panic!("{problem}")).groups()[group])
+}
+
 impl Bench {
     /// A server of a group with these settings.
     fn new(text: &str) -> Bench {
-        let config: Config = toml::from_str(text).unwrap();
-        let to = |behavior: &BehaviorConfig| match behavior.to {
-            Some(_) => (1..4).map(EndpointId).collect(),
-            None => Vec::new(),
-        };
-        let behaviors = config.behavior.0.iter().map(|behavior| Behavior::new(behavior, to(behavior))).collect();
         Bench {
-            plan: Plan::new(&config, behaviors),
+            plan: plan("front", &format!("[servers.front]\n{text}")),
             directory: Directory::new(NAMES.map(String::from)),
             server: Server::default(),
             now: Timestamp::ZERO + Nanos::from_secs(60),
@@ -258,7 +263,7 @@ fn a_redirect_takes_every_form() {
         ("to = 'gateway', status = 301", 301, "ws://gateway-0/chat?room=2"),
         ("to = 'gateway', location = 'http'", 307, "http://gateway-0/chat?room=2"),
         ("to = 'gateway', path = '/lobby'", 307, "ws://gateway-0/lobby"),
-        ("to = 'gateway', location = 'relative'", 307, "/chat?room=2"),
+        ("path = '/chat?room=2', location = 'relative'", 307, "/chat?room=2"),
         ("path = '/lobby'", 307, "/lobby"),
         ("path = '/lobby', location = 'relative'", 307, "/lobby"),
         ("path = '/lobby', location = 'ws'", 307, "ws://front-0/lobby"),
@@ -326,11 +331,11 @@ fn least_connections_takes_who_does_not_report_last() {
 #[test]
 fn reports_are_asked_for_as_often_as_the_hastiest_behavior_needs() {
     let every = |behavior: &str| Bench::new(&format!("behavior = {behavior}")).plan.report_every();
-    let least = |every: &str| format!("{{ kind = 'redirect', to = 'x', pick = 'least-connections' {every} }}");
+    let least = |every: &str| format!("{{ kind = 'redirect', to = 'gateway', pick = 'least-connections' {every} }}");
     assert_eq!(every("{ kind = 'accept' }"), None);
-    assert_eq!(every("{ kind = 'redirect', to = 'x' }"), None);
+    assert_eq!(every("{ kind = 'redirect', to = 'gateway' }"), None);
     assert_eq!(every(&least("")), Some(ms(100)));
-    let two = [least(", report_every = '2s'"), least(", report_every = '1s'")].join(", ");
+    let two = [least(", report_every = '2s', when = { path = '/x' }"), least(", report_every = '1s'")].join(", ");
     assert_eq!(every(&format!("[{two}]")), Some(Nanos::from_secs(1)));
 }
 
@@ -736,8 +741,7 @@ fn a_request_that_waited_past_the_deadline_costs_no_work() {
 #[test]
 fn overflow_is_turned_away_as_configured() {
     let limits = "service_time = '0s'\nconnections_max = 1\nwhen_full";
-    let mut bench = Bench::new(&format!("{limits} = 'redirect'\noverflow_to = 'x'"));
-    bench.plan = bench.plan.with_overflow(vec![EndpointId(1), EndpointId(2)]);
+    let mut bench = Bench::new(&format!("{limits} = 'redirect'\noverflow_to = ['gateway-0', 'gateway-1']"));
     assert_eq!(bench.status(0, "/"), Some(101));
     assert_eq!(bench.status(1, "/chat"), Some(307));
     assert_eq!(bench.location(), "ws://gateway-0/chat");
@@ -1027,10 +1031,7 @@ fn a_client_that_is_silent_before_or_after_tls_is_dropped() {
 
 #[test]
 fn weights_say_how_often_each_target_comes_up_and_spread_it_evenly() {
-    let mut bench = redirector("weighted");
-    bench.plan.behaviors[0] =
-        std::mem::replace(&mut bench.plan.behaviors[0], Behavior::new(&BehaviorConfig::default(), Vec::new()))
-            .with_weights(vec![5, 1, 1]);
+    let mut bench = redirector("weighted', weights = { gateway-0 = 5 }, location = 'ws");
     // The sequence that nginx's documentation of the algorithm gives for 5, 1, 1: a a b a c a a.
     let sent: Vec<usize> = (0..14).map(|c| bench.sent_to(c)).collect();
     assert_eq!(sent, [1, 1, 2, 1, 3, 1, 1, 1, 1, 2, 1, 3, 1, 1]);
@@ -1047,12 +1048,8 @@ fn a_redirect_may_ask_to_wait_first() {
 
 /// A forward proxy with these keys.
 fn proxy(text: &str) -> Bench {
-    let mut config: ProxyConfig = toml::from_str(&format!("service_time = '0s'\n{text}")).unwrap();
-    config.fill_in();
-    let config = config.as_servers();
     let mut bench = Bench::new("");
-    let behaviors = config.behavior.0.iter().map(|behavior| Behavior::new(behavior, Vec::new()));
-    bench.plan = Plan::new(&config, behaviors.collect());
+    bench.plan = plan("out", &format!("[servers.front]\n[proxies.out]\nservice_time = '0s'\n{text}"));
     bench
 }
 
@@ -1170,7 +1167,7 @@ fn a_proxy_demands_credentials_on_the_same_connection_unless_it_closes_that() {
 /// A connection `on` of HTTP/2, and a stream `c` on it that asks for `path`.
 fn ask_by_stream(bench: &mut Bench, on: u32, c: u32, path: &str) -> Vec<Action> {
     let mut fields = Vec::new();
-    crate::handshake::extended::write_request(&mut fields, false, "front-0", path, None);
+    shakedown_core::handshake::extended::write_request(&mut fields, false, "front-0", path, None);
     let opened = bench.give(Input::StreamOpened(ConnectionId(c), ConnectionId(on), Identity(u64::from(c))));
     assert_eq!(opened, [Output::Event(Event::StreamOpened { connection: c, on })]);
     bench.received(c, fields)
@@ -1189,7 +1186,7 @@ fn stream_closed(c: u32) -> [Action; 2] {
 
 #[test]
 fn a_preface_is_answered_with_settings() {
-    use crate::h2::Frame;
+    use shakedown_core::h2::Frame;
     let bench = shared("streams_max = 7");
     assert_eq!(Frame::read(&bench.sent), Some(Frame::Settings { extended_connect: true, streams_max: 7 }));
     let bench = shared("extended_connect = false");
@@ -1208,7 +1205,7 @@ fn streams_are_answered_like_connections_and_count_for_none() {
     ask_by_stream(&mut bench, 0, 2, "/");
     assert_eq!(bench.server.connections(), 1);
     let mut ping = Vec::new();
-    crate::frame::write_ping(&mut ping, Some([1, 2, 3, 4]));
+    shakedown_core::frame::write_ping(&mut ping, Some([1, 2, 3, 4]));
     assert!(matches!(bench.received(2, &ping)[..], [Output::Transmit(ConnectionId(2), _)]));
     assert_eq!(bench.give(Input::Eof(ConnectionId(1))), stream_closed(1));
     assert_eq!(bench.give(Input::Reset(ConnectionId(2))), stream_closed(2));
@@ -1223,7 +1220,7 @@ fn streams_are_answered_like_connections_and_count_for_none() {
 
 #[test]
 fn a_drain_tells_connections_of_streams_to_go_away() {
-    use crate::h2::Frame;
+    use shakedown_core::h2::Frame;
     let mut bench = shared("service_time = \"0s\"");
     ask_by_stream(&mut bench, 0, 1, "/");
     bench.wire.clear();

@@ -4,11 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FaultToml;
-use crate::fault::{Kind, Target};
-use crate::quantity::{Loss, Share};
-use crate::rng::{Bits, Distribution, Identity, Purpose, Seed, Varying};
-use crate::time::Nanos;
+use super::faults::FaultToml;
+use shakedown_core::fault::{Kind, Target};
+use shakedown_core::quantity::{Loss, Share};
+use shakedown_core::rng::{Bits, Distribution, Identity, Purpose, Seed, Varying};
+use shakedown_core::time::Nanos;
 
 /// `[chaos]`: random faults. Each seed enables its own subset of the kinds, so that runs differ in what they
 /// test (Groce et al., "Swarm Testing", ISSTA 2012).

@@ -4,12 +4,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::http::auth::{Algorithm, Login};
-use crate::network::{AccessLink, Overflow};
-use crate::rng::Distribution;
-use crate::server::config::{NONCE_LIFETIME, REALM};
-use crate::server::{BehaviorConfig, Behaviors, Config, Kind, QueueFull, Scheme, ServerKind};
-use crate::time::Nanos;
+use shakedown_core::http::auth::{Algorithm, Login};
+use shakedown_core::network::{AccessLink, Overflow};
+use shakedown_core::rng::Distribution;
+use shakedown_core::server::{BehaviorKind, Group, Machine, Membership, Proxy, QueueFull, QueueOrder, Scheme, Workers};
+use shakedown_core::time::Nanos;
+
+use super::behaviors::{BehaviorToml, NONCE_LIFETIME, REALM};
+use super::servers::ServersToml;
 
 /// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Keys that servers also
 /// have mean the same.
@@ -17,7 +19,7 @@ use crate::time::Nanos;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Proxies"))]
-pub struct ProxyConfig {
+pub struct ProxiesToml {
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
     /// Requests that a member processes at the same time.
@@ -71,10 +73,10 @@ pub struct ProxyConfig {
     pub zone: Option<String>,
 }
 
-impl Default for ProxyConfig {
-    fn default() -> ProxyConfig {
-        let Config { count, workers, service_time, backlog, backlog_overflow, .. } = Config::default();
-        ProxyConfig {
+impl Default for ProxiesToml {
+    fn default() -> ProxiesToml {
+        let ServersToml { count, workers, service_time, backlog, backlog_overflow, .. } = ServersToml::default();
+        ProxiesToml {
             count,
             workers,
             service_time,
@@ -98,7 +100,7 @@ impl Default for ProxyConfig {
     }
 }
 
-impl ProxyConfig {
+impl ProxiesToml {
     /// Makes the defaults visible that mean something only beside other keys.
     pub fn fill_in(&mut self) {
         if self.credentials.is_none() {
@@ -113,42 +115,42 @@ impl ProxyConfig {
     }
 
     /// What it demands of its clients, as a server's behavior; `None` where that is nothing.
-    pub fn demand(&self) -> Option<BehaviorConfig> {
-        self.credentials.is_some().then(|| BehaviorConfig {
-            kind: Kind::Challenge,
+    pub fn demand(&self) -> Option<BehaviorToml> {
+        self.credentials.is_some().then(|| BehaviorToml {
+            kind: BehaviorKind::Challenge,
             credentials: self.credentials.clone(),
             scheme: self.scheme,
             algorithm: self.algorithm,
             realm: self.realm.clone(),
             nonce_lifetime: self.nonce_lifetime,
             keep_alive: self.keep_alive,
-            ..BehaviorConfig::default()
+            ..BehaviorToml::default()
         })
     }
 
-    /// The group as one of servers, which is what everything else takes it for.
-    pub fn as_servers(&self) -> Config {
-        let last = match self.reject {
-            Some(_) => BehaviorConfig { kind: Kind::Reject, status: self.reject, ..BehaviorConfig::default() },
-            None => BehaviorConfig::default(),
-        };
-        Config {
-            kind: ServerKind::Proxy,
+    /// The group with what proxies have; `patience` is their `handshake_timeout`.
+    pub fn group(&self, patience: Option<Nanos>) -> Group {
+        Group {
             count: self.count,
-            workers: self.workers,
-            service_time: self.service_time.clone(),
-            accept_time: self.accept_time.clone(),
-            auth_time: self.auth_time.clone(),
             backlog: self.backlog,
             backlog_overflow: self.backlog_overflow,
-            connections_max: self.connections_max,
-            queue_max: self.queue_max,
-            queue_full: self.queue_max.map(|_| QueueFull::Reject),
-            connect_timeout: Some(self.connect_timeout),
             access_link: self.access_link,
-            zone: self.zone.clone(),
-            behavior: Behaviors(self.demand().into_iter().chain([last]).collect()),
-            ..Config::default()
+            membership: Membership::default(),
+            machine: Machine::Proxy(Box::new(Proxy {
+                workers: Workers {
+                    count: self.workers,
+                    service_time: self.service_time.clone(),
+                    accept_time: self.accept_time.clone(),
+                    auth_time: self.auth_time.clone(),
+                    queue: self.queue_max.map(|most| (most, QueueFull::Reject)),
+                    order: QueueOrder::default(),
+                },
+                connections_max: self.connections_max,
+                connect_timeout: self.connect_timeout,
+                demand: self.demand().and_then(|demand| demand.demand()),
+                reject: self.reject,
+                handshake_timeout: patience,
+            })),
         }
     }
 }

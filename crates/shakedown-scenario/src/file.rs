@@ -5,13 +5,16 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Chaos, FaultToml};
-use crate::check::{Expectations, invariants};
-use crate::handshake::Mode;
-use crate::network::dns;
-use crate::rng::Seed;
-use crate::time::Nanos;
-use crate::{client, network, server};
+use shakedown_core::check::{Expectations, invariants};
+use shakedown_core::handshake::Mode;
+use shakedown_core::network::dns;
+use shakedown_core::rng::Seed;
+use shakedown_core::time::Nanos;
+use shakedown_core::{client, network, scenario};
+
+use crate::chaos::Chaos;
+use crate::faults::FaultToml;
+use crate::machines::{ProxiesToml, ServerKind, ServersToml, Written};
 
 /// A scenario file, format 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,11 +35,11 @@ pub struct File {
     pub network: network::Config,
     /// Server groups, by name.
     #[serde(serialize_with = "write_servers")]
-    pub servers: IndexMap<String, server::Config>,
+    pub servers: IndexMap<String, ServersToml>,
     /// Groups of forward proxies, by name. To all that comes after reading they are groups of servers as well, behind the
     /// others (`File::adopt_proxies`).
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub proxies: IndexMap<String, server::ProxyConfig>,
+    pub proxies: IndexMap<String, ProxiesToml>,
     /// DNS names, each with its servers.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub dns: IndexMap<String, dns::Config>,
@@ -53,10 +56,10 @@ pub struct File {
     pub invariants: Option<invariants::Config>,
     /// What the summary measures.
     #[serde(default)]
-    pub measure: Measure,
+    pub measure: MeasureToml,
     /// What `shakedown compare` shows. It has no effect on a run, and is not in the resolved scenario.
     #[serde(default, skip_serializing)]
-    pub compare: Compare,
+    pub compare: CompareToml,
     /// Expected results, by metric.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub expect: IndexMap<String, Expectations>,
@@ -66,18 +69,16 @@ pub struct File {
 }
 
 /// Groups with the keys that mean something to each.
-fn write_servers<S: Serializer>(servers: &IndexMap<String, server::Config>, serializer: S) -> Result<S::Ok, S::Error> {
+fn write_servers<S: Serializer>(servers: &IndexMap<String, ServersToml>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Group<'a> {
-        Servers(&'a server::Config),
-        Balancers(server::Written<'a>),
+        Servers(&'a ServersToml),
+        Balancers(Written<'a>),
     }
-    serializer.collect_map(servers.iter().filter_map(|(name, config)| match config.kind {
-        server::ServerKind::Websocket => Some((name, Group::Servers(config))),
-        server::ServerKind::L4 => Some((name, Group::Balancers(config.into()))),
-        // They have a table of their own.
-        server::ServerKind::Proxy => None,
+    serializer.collect_map(servers.iter().map(|(name, config)| match config.kind {
+        ServerKind::Websocket => (name, Group::Servers(config)),
+        ServerKind::L4 => (name, Group::Balancers(config.into())),
     }))
 }
 
@@ -89,7 +90,8 @@ fn default_seed() -> Seed {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct Measure {
+#[cfg_attr(feature = "schema", schemars(rename = "Measure"))]
+pub struct MeasureToml {
     /// Its beginning: after the warm-up.
     pub from: Nanos,
     /// Its end; absent: the end of the run.
@@ -104,15 +106,22 @@ pub struct Measure {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct Compare {
+#[cfg_attr(feature = "schema", schemars(rename = "Compare"))]
+pub struct CompareToml {
     /// Name of the scenario as written, beside its variants.
     pub base: Option<String>,
     /// The metrics of its own table and chart.
     pub metrics: Vec<String>,
 }
 
+impl From<CompareToml> for scenario::Compare {
+    fn from(CompareToml { base, metrics }: CompareToml) -> scenario::Compare {
+        scenario::Compare { base, metrics }
+    }
+}
+
 impl File {
-    /// Whether any server speaks TLS.
+    /// Whether any server has TLS.
     pub fn has_tls(&self) -> bool {
         self.servers.values().any(|server| !server.tls.is_none())
     }
@@ -122,33 +131,15 @@ impl File {
         self.clients.values().any(|client| client.mode == Mode::ExtendedConnect)
     }
 
-    /// Whether any server demands credentials.
-    pub fn demands_credentials(&self) -> bool {
-        let servers = self.servers.values().filter(|server| server.kind == server::ServerKind::Websocket);
-        let mut behaviors = servers.flat_map(|server| &server.behavior.0);
-        behaviors.any(|behavior| behavior.kind == server::Kind::Challenge)
-    }
-
-    /// Puts the proxies behind the servers, which they are to everything else.
-    pub fn adopt_proxies(&mut self) {
-        self.servers.extend(self.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.as_servers())));
-    }
-
-    /// Whether some client group is known for a finding, by its name in metrics.
-    pub fn is_known(&self, finding: &str) -> bool {
-        let mut known = self.clients.values().filter_map(|client| client.known_findings.as_ref()).flatten();
-        known.any(|known| known.name() == finding)
-    }
-
     /// Makes every default that depends on other keys visible.
     pub fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
-        self.servers.values_mut().for_each(server::Config::fill_in);
-        self.proxies.values_mut().for_each(server::ProxyConfig::fill_in);
+        self.servers.values_mut().for_each(ServersToml::fill_in);
+        self.proxies.values_mut().for_each(ProxiesToml::fill_in);
         self.faults.values_mut().for_each(|fault| fault.fill_in(self.duration));
         if self.has_streams() {
-            self.servers.values_mut().for_each(server::Config::fill_in_streams);
+            self.servers.values_mut().for_each(ServersToml::fill_in_streams);
         }
         if let Some(chaos) = &mut self.chaos {
             let until = *chaos.until.get_or_insert(chaos.quiet_from(self.duration));

@@ -1,0 +1,99 @@
+//! A file whose groups and names are known, while it is checked.
+
+use indexmap::IndexMap;
+use shakedown_core::fault::Side;
+use shakedown_core::http::Directory;
+use shakedown_core::machine::EndpointId;
+use shakedown_core::names::Names;
+use shakedown_core::scenario::{Roster, ServerEntry};
+use shakedown_core::server::Group;
+use shakedown_core::time::Nanos;
+
+use crate::file::File;
+
+/// What is known of a scenario before its names are checked.
+pub(crate) struct Draft {
+    pub file: File,
+    pub roster: Roster,
+    /// Groups of servers, and after them those of proxies.
+    pub groups: IndexMap<String, Group>,
+    /// The zone of each.
+    zones: Vec<Option<String>>,
+}
+
+impl Draft {
+    /// Numbers the servers of a file, and looks its names up: one that is not known means nobody.
+    pub fn new(file: File, patience: Option<Nanos>) -> Draft {
+        let servers = file.servers.iter().map(|(name, group)| (name, group.count));
+        let proxies = file.proxies.iter().map(|(name, group)| (name, group.count));
+        let roster = Roster::new(servers.chain(proxies), file.dns.keys());
+        let servers = file.servers.iter().map(|(name, group)| (name.clone(), group.group(&roster)));
+        let proxies = file.proxies.iter().map(|(name, group)| (name.clone(), group.group(patience)));
+        let groups = servers.chain(proxies).collect();
+        let proxies = file.proxies.values().map(|group| group.zone.clone());
+        let zones = file.servers.values().map(|group| group.zone.clone()).chain(proxies).collect();
+        Draft { file, roster, groups, zones }
+    }
+
+    pub fn servers(&self) -> &[ServerEntry] {
+        self.roster.servers()
+    }
+
+    pub fn group_of(&self, server: u32) -> &Group {
+        &self.groups[self.servers()[server as usize].group]
+    }
+
+    pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
+        self.roster.members(name)
+    }
+
+    pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
+        self.roster.endpoints(name)
+    }
+
+    pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
+        self.roster.all_endpoints(names)
+    }
+
+    /// Groups of servers with their zones.
+    pub fn zones(&self) -> impl Iterator<Item = (&String, Option<&str>)> {
+        self.groups.keys().zip(self.zones.iter().map(Option::as_deref))
+    }
+
+    /// The zone of a group of servers.
+    pub fn zone(&self, group: usize) -> Option<&str> {
+        self.zones[group].as_deref()
+    }
+
+    /// The servers in a zone.
+    pub fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
+        self.roster.all(|server| self.zone(server.group) == Some(zone))
+    }
+
+    /// Everyone who opens connections: client groups, then servers that connect to others, each in order.
+    pub fn sides(&self) -> Vec<Side> {
+        let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
+        let servers = (0..self.servers().len() as u32).filter(|server| self.group_of(*server).opens_connections());
+        clients.chain(servers.map(Side::Server)).collect()
+    }
+
+    /// Whether clients of a server must speak TLS: a balancer passes on what those behind it speak.
+    pub fn is_secure(&self, server: EndpointId) -> bool {
+        let group = self.group_of(server.0);
+        match group.balancer().and_then(|balancer| balancer.to.first()) {
+            Some(behind) if *behind != server => self.is_secure(*behind),
+            _ => !group.tls().is_none(),
+        }
+    }
+
+    /// Every server under its own name, and after them the DNS names.
+    pub fn directory(&self) -> Directory {
+        let servers = self.servers().iter().map(|server| server.name.clone());
+        let secure = (0..self.servers().len() as u32).map(|server| self.is_secure(EndpointId(server)));
+        // Of a name, all servers agree.
+        let is_secure = |name: &String| self.members(name).is_some_and(|all| self.is_secure(all[0]));
+        let names = self.file.dns.values().map(|name| name.to.first().is_some_and(is_secure));
+        let secure = (0..).map(EndpointId).zip(secure.chain(names)).filter(|(_, secure)| *secure);
+        Directory::new(servers).with_names(self.file.dns.keys().cloned()).with_tls(secure.map(|(id, _)| id))
+    }
+}

@@ -1,0 +1,126 @@
+//! A group of balancers as it is written: the keys of `[servers.NAME]` that mean something to it.
+
+use serde::Serialize;
+use shakedown_core::network::{AccessLink, Health, Overflow};
+use shakedown_core::server::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
+use shakedown_core::time::Nanos;
+
+use super::servers::{ServerKind, ServersToml};
+use shakedown_core::scenario::Roster;
+
+/// How long a terminating balancer waits for its connect unless the scenario says otherwise.
+const CONNECT_TIMEOUT: Nanos = Nanos::from_secs(5);
+/// Linux: `ip_local_port_range` is 32768 to 60999.
+const PORTS: u32 = 28_232;
+
+/// Makes the defaults of a balancer group visible.
+pub(super) fn fill_in(config: &mut ServersToml) {
+    config.pick.get_or_insert_default();
+    if config.balance == Some(Balance::Terminate) {
+        config.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+        config.ports.get_or_insert(PORTS);
+    }
+    if config.health.is_some() {
+        config.check.get_or_insert_default();
+        config.on_down.get_or_insert_default();
+    }
+}
+
+/// The balancers with what they have, and their names looked up.
+pub(super) fn read(config: &ServersToml, roster: &Roster) -> Balancing {
+    let to_name = config.to.clone().unwrap_or_default();
+    Balancing {
+        to: roster.members(&to_name).unwrap_or_default(),
+        to_name,
+        forwarding: match config.balance {
+            Some(Balance::Nat) => Forwarding::Nat,
+            Some(Balance::Terminate) | None => Forwarding::Terminate {
+                connections_max: config.connections_max,
+                connect_timeout: config.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+                ports: config.ports.unwrap_or(PORTS),
+            },
+        },
+        pick: config.pick.unwrap_or_default(),
+        health: config.health.map(|health| HealthChecks {
+            health,
+            check: config.check.unwrap_or_default(),
+            on_down: config.on_down.unwrap_or_default(),
+        }),
+    }
+}
+
+/// The keys of a balancer group, as `check --resolved` prints them: those of other servers mean nothing to it.
+#[derive(Debug, Serialize)]
+pub struct Written<'a> {
+    kind: ServerKind,
+    count: u32,
+    to: &'a Option<String>,
+    balance: Option<Balance>,
+    pick: Option<PickBackend>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backlog: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backlog_overflow: Option<Overflow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_timeout: Option<Nanos>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ports: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_link: Option<AccessLink>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_down: Option<OnDown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: &'a Option<String>,
+}
+
+/// The keys that a balancer may have.
+pub const KEYS: [&str; 15] = [
+    "kind",
+    "count",
+    "to",
+    "balance",
+    "pick",
+    "backlog",
+    "backlog_overflow",
+    "connections_max",
+    "connect_timeout",
+    "ports",
+    "access_link",
+    "health",
+    "check",
+    "on_down",
+    "zone",
+];
+
+/// Of them, those that only a terminating one may have.
+pub const OF_TERMINATING: [&str; 6] =
+    ["backlog", "backlog_overflow", "connections_max", "connect_timeout", "ports", "access_link"];
+
+impl<'a> From<&'a ServersToml> for Written<'a> {
+    fn from(config: &'a ServersToml) -> Written<'a> {
+        let terminates = config.balance == Some(Balance::Terminate);
+        Written {
+            kind: config.kind,
+            count: config.count,
+            to: &config.to,
+            balance: config.balance,
+            pick: config.pick,
+            backlog: terminates.then_some(config.backlog),
+            backlog_overflow: terminates.then_some(config.backlog_overflow),
+            connections_max: config.connections_max,
+            connect_timeout: config.connect_timeout,
+            ports: config.ports,
+            access_link: config.access_link,
+            health: config.health,
+            check: config.check,
+            on_down: config.on_down,
+            zone: &config.zone,
+        }
+    }
+}

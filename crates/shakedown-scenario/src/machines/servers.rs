@@ -1,0 +1,345 @@
+//! `[servers.NAME]` as it is written: a flat table of what a web server may have, or a balancer, or a program.
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shakedown_core::names::Names;
+use shakedown_core::network::{AccessLink, Health, Overflow};
+use shakedown_core::rng::Distribution;
+use shakedown_core::server::{
+    Balance, CallConfig, CallPlan, Check, ConnectionLimit, Group, Machine, Membership, OnDown, OverRate, PauseConfig,
+    PickBackend, QueueFull, QueueOrder, Rates, STREAMS_MAX, TlsConfig, TlsKeys, TokenBucket, TransactionsFull, WarmUp,
+    WebServer, WhenFull, Workers,
+};
+use shakedown_core::time::{Nanos, Timestamp};
+use shakedown_core::tls;
+
+use super::balancers;
+use super::behaviors::{BehaviorToml, Behaviors};
+use shakedown_core::scenario::Roster;
+
+/// Kind of a group's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerKind {
+    /// They answer opening handshakes.
+    #[default]
+    Websocket,
+    /// Layer-4 balancers: each has an address in front of a group, and forwards connections without reading them.
+    L4,
+}
+
+impl ServerKind {
+    fn is_default(&self) -> bool {
+        *self == ServerKind::default()
+    }
+}
+
+/// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
+const TLS_COST: Nanos = Nanos::from_millis(1);
+/// What resuming costs: about a key exchange.
+const TLS_RESUMED_COST: Nanos = Nanos(100_000);
+/// OpenSSL's default for TLS 1.3.
+const TICKETS: Nanos = Nanos::from_secs(2 * 3_600);
+
+/// `[servers.NAME]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Servers"))]
+pub struct ServersToml {
+    /// Kind of its members.
+    #[serde(skip_serializing_if = "ServerKind::is_default")]
+    pub kind: ServerKind,
+    /// l4: the server or group behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// l4: how connections are forwarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// l4: how a server is chosen (`round-robin` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pick: Option<PickBackend>,
+    /// l4: how it checks which servers are up. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// l4: what a health check does (`connect` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// l4: action on the connections to a server that is marked down (`keep` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_down: Option<OnDown>,
+    /// l4 that terminates: time limit of its connect to a server (5 s unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Nanos>,
+    /// l4 that terminates: maximum of connections to one server, as each uses a port (28,232 unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<u32>,
+    /// The program to run for each member, with its arguments, only on real sockets. No other key may configure
+    /// the member's behavior.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Members, numbered from 0: `NAME-0`, `NAME-1`.
+    pub count: u32,
+    /// Handshakes that a member processes at the same time.
+    pub workers: u32,
+    /// A worker's time for one handshake; with `accept_time`, only for one that opens.
+    pub service_time: Distribution,
+    /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_time: Option<Distribution>,
+    /// A worker's time to check the credentials of a request that opens. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Distribution>,
+    /// TLS version: `"none"`, `"1.2"`, `"1.3"`.
+    #[serde(skip_serializing_if = "tls::Version::is_none")]
+    pub tls: tls::Version,
+    /// A worker's time for a full TLS handshake (1 ms unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cost: Option<Distribution>,
+    /// A worker's time for a resumed TLS handshake (100 us unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_resumed_cost: Option<Distribution>,
+    /// Lifetime of its session tickets (2 h unless given); zero: it issues none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_tickets: Option<Nanos>,
+    /// Who can decrypt its session tickets (`process` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_keys: Option<TlsKeys>,
+    /// Work takes longer for a time after the start of the process (also at the beginning of the run). Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
+    /// Connections that the kernel completes for a process that does not accept.
+    pub backlog: u32,
+    /// What its kernel does with a SYN when the backlog is full.
+    pub backlog_overflow: Overflow,
+    /// Maximum of open connections of a member. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    /// Action on a connection above `connections_max` (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_full: Option<WhenFull>,
+    /// `when_full = "redirect"`: the servers and groups that clients are redirected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overflow_to: Option<Names>,
+    /// Maximum of requests that wait for a worker. Absent: no limit; 0: a request is rejected unless a worker is free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<u32>,
+    /// Action on a request when the queue is full (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_full: Option<QueueFull>,
+    /// Which waiting request a worker takes next (`fifo` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueOrder>,
+    /// Maximum of concurrent HTTP transactions of a member. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions_max: Option<u32>,
+    /// Action on a request when all transactions are in use (`wait` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions_full: Option<TransactionsFull>,
+    /// Rate limit of requests of a member. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_rate: Option<TokenBucket>,
+    /// Rate limit of requests from each client address. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_rate: Option<TokenBucket>,
+    /// Action on requests above either rate (`reject` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_rate: Option<OverRate>,
+    /// Time limit for a connection to send its whole request. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_timeout: Option<Nanos>,
+    /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3; true unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_connect: Option<bool>,
+    /// Maximum of concurrent streams on one HTTP/2 connection: SETTINGS_MAX_CONCURRENT_STREAMS (100 unless given, the
+    /// minimum that RFC 9113 section 6.5.2 recommends).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams_max: Option<u32>,
+    /// The process stops periodically for a while. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<PauseConfig>,
+    /// Bandwidth of each member's connection to the network; absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_link: Option<AccessLink>,
+    /// When its members join: until then their hosts refuse connects, and no redirector sends clients to them. Absent:
+    /// they are there from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joins_at: Option<Nanos>,
+    /// When its members leave: redirectors stop sending clients to them, they are drained, and their processes end.
+    /// Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves_at: Option<Nanos>,
+    /// Duration of the drain of members that leave, after which they end (10 s unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves_over: Option<Nanos>,
+    /// Calls to other servers, made one after the other when a worker has processed a request, which waits for the answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallConfig>,
+    /// Whether a request holds its worker during its calls (a thread for each request), or not (asynchronous servers).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub calls_hold_worker: bool,
+    /// How it answers requests.
+    pub behavior: Behaviors,
+    /// Zone of its hosts, for links and faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+impl Default for ServersToml {
+    fn default() -> ServersToml {
+        ServersToml {
+            kind: ServerKind::default(),
+            to: None,
+            balance: None,
+            pick: None,
+            health: None,
+            check: None,
+            on_down: None,
+            connect_timeout: None,
+            ports: None,
+            command: None,
+            count: 1,
+            workers: 4,
+            service_time: Nanos(250_000).into(),
+            accept_time: None,
+            auth_time: None,
+            tls: tls::Version::None,
+            tls_cost: None,
+            tls_resumed_cost: None,
+            tls_tickets: None,
+            tls_keys: None,
+            warm_up: None,
+            backlog: 1024,
+            backlog_overflow: Overflow::default(),
+            connections_max: None,
+            when_full: None,
+            overflow_to: None,
+            queue_max: None,
+            queue_full: None,
+            queue: None,
+            transactions_max: None,
+            transactions_full: None,
+            accept_rate: None,
+            address_rate: None,
+            over_rate: None,
+            handshake_timeout: None,
+            extended_connect: None,
+            streams_max: None,
+            pauses: None,
+            access_link: None,
+            joins_at: None,
+            leaves_at: None,
+            leaves_over: None,
+            calls: Vec::new(),
+            calls_hold_worker: false,
+            behavior: Behaviors::default(),
+            zone: None,
+        }
+    }
+}
+
+impl ServersToml {
+    /// Makes the defaults visible that depend on other keys.
+    pub fn fill_in(&mut self) {
+        if self.kind == ServerKind::L4 {
+            return balancers::fill_in(self);
+        }
+        if !self.tls.is_none() {
+            self.tls_cost.get_or_insert(TLS_COST.into());
+            self.tls_tickets.get_or_insert(TICKETS);
+            if self.tls_tickets != Some(Nanos::ZERO) {
+                self.tls_resumed_cost.get_or_insert(TLS_RESUMED_COST.into());
+                self.tls_keys.get_or_insert_default();
+            }
+        } else {
+            (self.tls_cost, self.tls_resumed_cost, self.tls_tickets, self.tls_keys) = (None, None, None, None);
+        }
+        if self.connections_max.is_some() {
+            self.when_full.get_or_insert_default();
+        }
+        self.behavior.0.iter_mut().for_each(BehaviorToml::fill_in);
+        if self.queue_max.is_some() {
+            self.queue_full.get_or_insert_default();
+        }
+        if self.transactions_max.is_some() {
+            self.transactions_full.get_or_insert_default();
+        }
+        if self.leaves_at.is_some() {
+            self.leaves_over.get_or_insert(Nanos::from_secs(10));
+        }
+        if self.accept_rate.is_some() || self.address_rate.is_some() {
+            self.over_rate.get_or_insert_default();
+        }
+    }
+
+    /// Makes the defaults visible that mean something only where clients come by HTTP/2.
+    pub fn fill_in_streams(&mut self) {
+        if self.kind == ServerKind::Websocket {
+            self.extended_connect.get_or_insert(true);
+            self.streams_max.get_or_insert(STREAMS_MAX);
+        }
+    }
+
+    /// The group with what its kind has.
+    pub fn group(&self, roster: &Roster) -> Group {
+        let at = |time: Nanos| Timestamp::ZERO + time;
+        let leaves_over = self.leaves_over.unwrap_or_default();
+        Group {
+            count: self.count,
+            backlog: self.backlog,
+            backlog_overflow: self.backlog_overflow,
+            access_link: self.access_link,
+            membership: Membership {
+                joins_at: self.joins_at.map(at),
+                leaves_at: self.leaves_at.map(|time| (at(time), leaves_over)),
+            },
+            machine: match (self.kind, &self.command) {
+                (ServerKind::L4, _) => Machine::Balancer(balancers::read(self, roster)),
+                (ServerKind::Websocket, Some(command)) => Machine::Program(command.clone()),
+                (ServerKind::Websocket, None) => Machine::Web(Box::new(self.web(roster))),
+            },
+        }
+    }
+
+    fn web(&self, roster: &Roster) -> WebServer {
+        let calls = self.calls.iter().map(|call| CallPlan::new(call, roster.all_endpoints(Some(&call.to))));
+        WebServer {
+            workers: Workers {
+                count: self.workers,
+                service_time: self.service_time.clone(),
+                accept_time: self.accept_time.clone(),
+                auth_time: self.auth_time.clone(),
+                queue: self.queue_max.map(|most| (most, self.queue_full.unwrap_or_default())),
+                order: self.queue.unwrap_or_default(),
+            },
+            warm_up: self.warm_up,
+            tls: (!self.tls.is_none()).then(|| TlsConfig {
+                version: self.tls,
+                cost: self.tls_cost.clone().unwrap_or(TLS_COST.into()),
+                resumed_cost: self.tls_resumed_cost.clone().unwrap_or(TLS_RESUMED_COST.into()),
+                tickets: self.tls_tickets.unwrap_or(TICKETS),
+                keys: self.tls_keys.unwrap_or_default(),
+            }),
+            connections: self.connections_max.map(|most| ConnectionLimit {
+                most,
+                when_full: self.when_full.unwrap_or_default(),
+                overflow: roster.all_endpoints(self.overflow_to.as_ref()),
+            }),
+            transactions: self.transactions_max.map(|most| (most, self.transactions_full.unwrap_or_default())),
+            rates: Rates {
+                all: self.accept_rate,
+                address: self.address_rate,
+                over: self.over_rate.unwrap_or_default(),
+            },
+            handshake_timeout: self.handshake_timeout,
+            extended_connect: self.extended_connect.unwrap_or(true),
+            streams_max: self.streams_max.unwrap_or(STREAMS_MAX),
+            pauses: self.pauses.clone(),
+            calls: calls.collect(),
+            calls_hold_worker: self.calls_hold_worker,
+            behaviors: self.behavior.0.iter().map(|behavior| behavior.read(roster)).collect(),
+        }
+    }
+}
