@@ -1,5 +1,5 @@
 //! What does it cost to keep sessions open? A million of them send a heartbeat every 30 s for ten simulated minutes; then
-//! one of twenty servers is lost, and its clients come back with full jitter.
+//! one of twenty servers is lost, and its clients reconnect with full jitter.
 //!
 //! ```text
 //! cargo bench --bench heartbeats                  # 1,000,000 sessions
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The cost of a heartbeat's round trip is the difference between this run and the same without heartbeats, by the number
-//! of heartbeats answered. An hour of silence is run last: it is skipped, not stepped, so it must cost next to nothing.
+//! of heartbeats answered. An idle hour is run last: it is skipped, not stepped, so it must cost almost nothing.
 
 use std::time::Instant;
 

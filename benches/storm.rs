@@ -1,7 +1,7 @@
 //! How much more than the handshakes themselves does simulating them cost?
 //!
 //! Runs `scenarios/storm.toml` with metrics and digest, and beside it the *floor*: a plain loop that does for as many
-//! handshakes what nobody can leave out, with no network, no clock and none of this project's machines. It writes the
+//! handshakes the necessary work, with no network, no clock and none of this project's machines. It writes the
 //! same request bytes with a fresh key, parses them, checks the fields that a server must look at, answers with the
 //! SHA-1 of the key, and parses and checks that answer as a client must.
 //!
@@ -10,8 +10,8 @@
 //! cargo bench --bench storm -- 10000000       # any counts
 //! ```
 //!
-//! Runs of all sizes, and of simulator and floor, take turns, so that a machine that slows down slows all of them; the
-//! table shows medians. Time goes from a loaded scenario to a finished summary: setting up and summing up are in it.
+//! Runs of all sizes, and of simulator and floor, alternate, so that a slow machine slows all of them; the
+//! table shows medians. Time is measured from a loaded scenario to a finished summary, including set-up and summary.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Each round sweeps all seeds in one process with a thread per core, then in a process per core, one thread and its
-//! share of the seeds each. Rounds alternate, so that a machine that slows down slows both; the table shows medians.
+//! share of the seeds each. Rounds alternate, so that a slow machine slows both; the table shows medians.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,12 +1,12 @@
 //! An axum gateway and a tokio-tungstenite client, both as they would be deployed, in `scenarios/failover.toml`: one of three
-//! gateways dies under the players and comes back.
+//! gateways crashes under the players and is restarted.
 //!
-//! Who plays where is kept in a store that all gateways share. A gateway that starts again strikes out the players that it
-//! had when it died. The planted bug: it reads whom it had, and strikes them out a moment later, without looking again. A
-//! player who came back to another gateway in between is struck out there, and the next move of an open session is
-//! answered with "who are you?". Most seeds never show it.
+//! All gateways share a store of which player is connected to which gateway. A gateway that restarts removes the players
+//! that it had when it crashed. The intentional bug: it reads the list, and removes them a moment later, without checking
+//! again. A player that reconnected to another gateway in between is removed there, and the next move of its open session
+//! is answered with "who are you?". Most seeds do not show it.
 //!
-//! `cargo run --example own_code` looks for a seed that does, runs that one again, and then with the bug mended.
+//! `cargo run --example own_code` looks for a seed that does, repeats it, and then runs it with the bug corrected.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

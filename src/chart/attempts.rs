@@ -1,4 +1,4 @@
-//! Attempts per second by how they came out, stacked.
+//! Attempts per second by outcome, stacked.
 
 use plotters::style::RGBColor;
 

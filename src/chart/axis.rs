@@ -1,4 +1,4 @@
-//! Axes: what range they cover, and which places on them readers want to see named.
+//! Axes: their range and their labels.
 
 use libm::log10;
 

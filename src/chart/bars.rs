@@ -1,4 +1,5 @@
-//! Runs side by side: a row each, and a column of bars for each metric. All bars of a column have one scale, from zero.
+//! A comparison of runs: a row for each, and a column of bars for each metric. All bars of a column have one scale, from
+//! zero.
 
 use plotters::prelude::*;
 use plotters::style::FontStyle;

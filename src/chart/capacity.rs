@@ -1,4 +1,4 @@
-//! How a fleet bears its load: latency, what fails and what gets through, with the knee marked.
+//! A fleet under load: latency, failures and goodput, with the knee marked.
 
 use super::axis::{Axis, log};
 use super::number::{nice_step, tick};

@@ -1,5 +1,5 @@
-//! Something counted of every server, such as its open connections: a line for each, or for many servers the range in
-//! which they lie, and who is out of it.
+//! A count per server, such as its open connections: a line for each, or for many servers their range and the
+//! outliers.
 
 use plotters::style::RGBColor;
 

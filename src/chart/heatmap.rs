@@ -1,5 +1,5 @@
-//! A share for each pair of two values, as a map: the darker, the larger. The number stands in each cell, so that nothing
-//! depends on telling colours apart.
+//! A share for each pair of two values, as a heat map: the darker, the larger. Each cell contains its number, so that
+//! colours need not be distinguished.
 
 use plotters::prelude::*;
 use plotters::style::FontStyle;

@@ -1,4 +1,4 @@
-//! Where the names of marks go: in rows above the plot, each at its mark's left edge, none across another.
+//! Positions of marks' names: in rows above the plot, each at its mark's left edge, without overlap.
 
 use super::picture::Mark;
 use super::style::{TEXT, fit, text_width};

@@ -1,8 +1,8 @@
-//! Charts of a run: what was measured, as SVG text.
+//! Charts of a run, as SVG text.
 //!
-//! Pure: the same input gives the same bytes everywhere. No file system, no clock, no fonts: the room for a text is
-//! estimated, whoever shows the chart sets it. Each chart only describes itself as a `picture::Picture`; one
-//! renderer turns descriptions into SVG, which is what makes all charts look alike.
+//! Pure: the same input gives the same bytes everywhere. No file system, no clock, no fonts: the width of a text is
+//! estimated. Each chart only describes itself as a `picture::Picture`; one renderer turns descriptions into SVG, so
+//! that all charts look alike.
 
 mod attempts;
 mod axis;

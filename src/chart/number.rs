@@ -1,4 +1,4 @@
-//! Numbers as readers want them: separators, k and M, nice steps, units of time.
+//! Numbers for readers: separators, k and M, round steps, units of time.
 //!
 //! Powers of ten are multiplied up instead of computed, so that every platform writes the same digits.
 

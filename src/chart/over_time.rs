@@ -1,4 +1,4 @@
-//! What charts over time have in common: time on the x axis, and the faults that were on.
+//! Common parts of charts over time: time on the x axis, and the faults.
 
 use super::picture::{Mark, Point};
 use super::style::FAULT;

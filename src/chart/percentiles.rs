@@ -1,4 +1,4 @@
-//! Latency by percentile, as HdrHistogram plots it: the rarer the value, the more room it gets.
+//! Latency by percentile, as HdrHistogram plots it: rare values get more space.
 
 use plotters::style::RGBColor;
 

@@ -1,4 +1,4 @@
-//! What a chart says, apart from how it is drawn: axes, layers of data, a legend, and marked stretches of the x axis.
+//! The description of a chart: axes, layers of data, a legend, and marked intervals of the x axis.
 
 use plotters::style::RGBColor;
 

@@ -1,6 +1,6 @@
 //! The look that all charts share: size, colours, type.
 //!
-//! Colours are those of Okabe and Ito, which readers with any colour vision tell apart.
+//! Colours are those of Okabe and Ito, which readers with any colour vision can distinguish.
 
 use plotters::style::RGBColor;
 

@@ -1,4 +1,4 @@
-//! Charts of many runs: how far seeds, and cells, lie apart.
+//! Charts of many runs: the spread over seeds and cells.
 
 use plotters::style::RGBColor;
 

@@ -1,4 +1,4 @@
-//! What holds for all charts, on made-up runs.
+//! Properties of all charts, on made-up runs.
 
 use rand::RngExt;
 

@@ -1,4 +1,4 @@
-//! Fewer points for the same picture: a chart is no better for points that share a pixel, only larger.
+//! Reduction of points that share a pixel: the chart looks the same, and is smaller.
 
 use super::picture::Point;
 

@@ -1,8 +1,8 @@
-//! What sessions' connections carried as a capture file (pcapng), as it would have been taken at the clients' interfaces.
+//! The traffic of sessions as a capture file (pcapng), as captured at the clients' interfaces.
 //!
-//! What a client sends is there when it leaves, every transmission of it, whatever becomes of it; what it is sent is there
-//! when it arrives. Acknowledgement numbers are those of what had arrived. Bare acknowledgements are not simulated; those
-//! that a client's kernel sends at once are written all the same, as TCP is not to be read without them.
+//! Each transmission of a client appears when it leaves, also if it is lost; each message to a client appears when it
+//! arrives. Acknowledgement numbers count what had arrived. Bare acknowledgements are not simulated; those that a
+//! client's kernel sends at once are written all the same, because TCP is hard to read without them.
 //!
 //! The format: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>.
 

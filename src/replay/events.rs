@@ -1,4 +1,4 @@
-//! Events as JSON lines: names instead of numbers, so that `grep` and `jq` find their way.
+//! Events as JSON lines, with names instead of numbers, for `grep` and `jq`.
 
 use std::fmt::Write as _;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Which sessions are worth a look.
+//! Selection of sessions: failed, redirected, slowest.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,4 @@
-//! What events are called outside, and what they say.
+//! Names and fields of events in JSON.
 
 use crate::client::{self, End, Failure};
 use crate::event::Kind;

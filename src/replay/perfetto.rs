@@ -1,7 +1,7 @@
 //! A run as a trace that <https://ui.perfetto.dev> and `chrome://tracing` open: the Trace Event Format, as JSON.
 //!
-//! Faults are slices; a server has counters (what waits, connections, busy workers) and a track for each worker; sessions
-//! that are picked have a track each.
+//! Faults are slices; a server has counters (waiting requests, connections, busy workers) and a track for each worker; selected
+//! sessions have a track each.
 
 use std::collections::BTreeMap;
 use std::io::Write;

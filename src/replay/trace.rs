@@ -1,4 +1,4 @@
-//! What a session went through: events and messages.
+//! The events and messages of a session.
 
 use crate::client;
 use crate::event::{Event, Kind};

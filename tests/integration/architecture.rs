@@ -1,11 +1,11 @@
-//! The rules of the house, held by reading the sources: imports go downward only, and nothing that decides a simulated
-//! run may reach for a clock, for randomness of the machine, for hash-map order, or for platform transcendentals.
+//! The architecture's rules, checked by reading the sources: imports go downward only, and nothing that decides a
+//! simulated run uses a clock, randomness of the machine, hash-map order, or platform transcendentals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up: a room may import rooms of lower floors only.
-const FLOORS: &[&[&str]] = &[
+/// From the bottom: a module may import modules of lower layers only.
+const LAYERS: &[&[&str]] = &[
     &["shape"],
     &["time", "names", "statistics", "text"],
     &["quantity"],
@@ -33,7 +33,7 @@ const WORLDLY: &[&str] = &["explore", "lab", "cli"];
 /// Real sockets, the real clock and turmoil's are here, and may be named nowhere else; the rest holds here as well.
 const LIVE: (&str, &[&str]) = ("driver/live", &["Instant", "SystemTime", "std::net", "tokio", "turmoil"]);
 
-/// What no other room may name.
+/// What no other module may name.
 const BANNED: &[(&str, &str)] = &[
     ("Instant", "a clock decides nothing in a simulated run"),
     ("SystemTime", "a clock decides nothing in a simulated run"),
@@ -69,42 +69,42 @@ const BANNED: &[(&str, &str)] = &[
     (".mul_add(", "fused on some platforms only"),
 ];
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
-/// What is wrong in a file of `room`, a line each.
-fn offences(room: &str, name: &str, text: &str) -> Vec<String> {
+/// What is wrong in a file of `module`, a line each.
+fn offences(module: &str, name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let Some(own) = floor(room) else {
-        return vec![format!("{name}: the room `{room}` has no floor yet: give it one in this test")];
+    let Some(own) = layer(module) else {
+        return vec![format!("{name}: the module `{module}` has no layer yet: give it one in this test")];
     };
     for (number, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
         for other in imported(code) {
-            match floor(&other) {
-                Some(floor) if floor < own || other == room => {}
-                _ => found.push(format!("{name}:{}: `{room}` may not import `{other}`", number + 1)),
+            match layer(&other) {
+                Some(layer) if layer < own || other == module => {}
+                _ => found.push(format!("{name}:{}: `{module}` may not import `{other}`", number + 1)),
             }
         }
         for (banned, why) in BANNED {
             let live = name.starts_with(LIVE.0) && LIVE.1.contains(banned);
-            if !WORLDLY.contains(&room) && !live && code.contains(banned) {
-                found.push(format!("{name}:{}: `{banned}` in `{room}`: {why}", number + 1));
+            if !WORLDLY.contains(&module) && !live && code.contains(banned) {
+                found.push(format!("{name}:{}: `{banned}` in `{module}`: {why}", number + 1));
             }
         }
     }
     found
 }
 
-/// The rooms that a line names: `crate::room`, also in `use crate::{a, b::C}`.
+/// The modules that a line names: `crate::module`, also in `use crate::{a, b::C}`.
 fn imported(code: &str) -> Vec<String> {
     let identifier = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
-    let mut rooms = Vec::new();
+    let mut modules = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
         match rest.strip_prefix('{') {
-            None => rooms.push(identifier(rest)),
+            None => modules.push(identifier(rest)),
             Some(list) => {
                 let mut depth = 0;
                 let mut start = true;
@@ -116,7 +116,7 @@ fn imported(code: &str) -> Vec<String> {
                         ',' => start = depth == 0,
                         ' ' => {}
                         _ if start => {
-                            rooms.push(identifier(&list[at..]));
+                            modules.push(identifier(&list[at..]));
                             start = false;
                         }
                         _ => {}
@@ -125,7 +125,7 @@ fn imported(code: &str) -> Vec<String> {
             }
         }
     }
-    rooms
+    modules
 }
 
 pub fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -142,7 +142,7 @@ pub fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Where sources are: their folder, what comes before a file's place in it, and the room of crates that are one.
+/// Where sources are: their folder, what comes before a file's place in it, and the module of crates that are one.
 pub const CRATES: &[(&str, &str, Option<&str>)] = &[
     ("src", "", None),
     ("crates/shakedown-core/src", "", None),
@@ -159,17 +159,17 @@ fn imports_go_downward_and_nothing_banned_is_named() {
         assert!(files.len() > 15, "the sources of {folder} were not found");
         for file in files {
             let inside = file.strip_prefix(&src).unwrap().to_path_buf();
-            let room = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+            let module = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
             let text = fs::read_to_string(&file).unwrap();
             let name = format!("{prefix}{}", inside.display());
             match one {
-                Some(room) => {
+                Some(module) => {
                     let text = text.replace("crate::", "own::").replace("shakedown_core::", "crate::");
-                    all.extend(offences(room, &name, &text));
+                    all.extend(offences(module, &name, &text));
                 }
-                // The roots name every room, and decide nothing.
-                None if room == "lib" || room == "main" => {}
-                None => all.extend(offences(&room, &name, &text)),
+                // The roots name every module, and decide nothing.
+                None if module == "lib" || module == "main" => {}
+                None => all.extend(offences(&module, &name, &text)),
             }
         }
     }
@@ -190,7 +190,7 @@ fn no_source_file_grows_past_six_hundred_lines() {
 
 #[test]
 fn the_rules_can_be_broken() {
-    let broken = |room: &str, text: &str| offences(room, "x.rs", text).len();
+    let broken = |module: &str, text: &str| offences(module, "x.rs", text).len();
     assert_eq!(broken("client", "use crate::driver::sim;"), 1);
     assert_eq!(broken("client", "use crate::{http, server::Config, time::{Nanos}};"), 1);
     assert_eq!(broken("client", "let x = crate::scenario::load();"), 1);
