@@ -1,7 +1,7 @@
 //! The scenario: a TOML file, read strictly, checked completely, ready to run.
 //!
-//! Each room owns the type of its own part of the file; this room puts them together, fills in defaults, looks names
-//! up, and turns everything impossible into a [`Problem`] that says where it is and what would be right.
+//! Each module of the core owns the type of its own part of the file. This crate combines them, fills in defaults, resolves
+//! names, and reports each error as a [`Problem`] with its position and a correction.
 
 #![forbid(unsafe_code)]
 
