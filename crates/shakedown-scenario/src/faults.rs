@@ -1,4 +1,4 @@
-//! `[faults.NAME]` as it is written: a flat table. What it says becomes a [`Config`] that has the keys of its kind alone.
+//! `[faults.NAME]` as written: a flat table, which is converted into a [`Config`] with only the keys of its kind.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;

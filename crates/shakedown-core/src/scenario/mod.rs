@@ -1,7 +1,7 @@
 //! The scenario: complete and checked, ready to run.
 //!
-//! It is a plain model: every name is looked up and every default filled in, and nobody changes it. What a file looks like,
-//! and what may be wrong with it, is known to the crate `shakedown-scenario`, which makes one of it.
+//! It is a plain, immutable model with resolved names and complete defaults. The crate `shakedown-scenario` makes it from a
+//! file: it knows the format of files and checks them.
 
 use std::fmt;
 

@@ -1,5 +1,4 @@
-//! What a scenario says of its servers, by what they are: each kind has the keys that mean something to it. Names are
-//! looked up, and every default is filled in.
+//! The settings of servers by kind: each kind has only its own keys. Names are resolved, and defaults are complete.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -43,11 +42,11 @@ pub struct Group {
 pub enum Machine {
     /// They answer opening handshakes.
     Web(Box<WebServer>),
-    /// Each is an address before a group, and passes connections on without reading them.
+    /// Layer-4 balancers: each has an address in front of a group, and forwards connections without reading them.
     Balancer(Balancing),
     /// Forward proxies.
     Proxy(Box<Proxy>),
-    /// Programs with their arguments, on real sockets alone.
+    /// Programs with their arguments, only on real sockets.
     Program(Vec<String>),
 }
 

@@ -1,4 +1,4 @@
-//! A group of balancers as it is written: the keys of `[servers.NAME]` that mean something to it.
+//! A group of balancers as written: its keys of `[servers.NAME]`.
 
 use serde::Serialize;
 use shakedown_core::network::{AccessLink, Health, Overflow};

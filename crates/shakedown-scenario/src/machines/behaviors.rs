@@ -1,4 +1,4 @@
-//! What a server answers, as it is written.
+//! Behaviors of servers as written.
 
 use std::collections::BTreeMap;
 use std::fmt;

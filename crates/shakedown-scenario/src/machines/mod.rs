@@ -1,5 +1,5 @@
-//! Machines as they are written. The tables are flat, and hold the keys of every kind; each becomes a machine of one kind,
-//! which has its own keys alone.
+//! Machines as written in a file. The tables are flat, with the keys of every kind; each is converted into a machine of one
+//! kind, which has only its own keys.
 
 mod balancers;
 mod behaviors;

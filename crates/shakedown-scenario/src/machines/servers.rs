@@ -1,4 +1,4 @@
-//! `[servers.NAME]` as it is written: a flat table of what a web server may have, or a balancer, or a program.
+//! `[servers.NAME]` as written: a flat table with the keys of web servers, balancers and programs.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
