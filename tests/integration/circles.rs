@@ -21,6 +21,7 @@ const KNOWN: &[&str] = &[
     "src/cli/",
     "src/explore/",
     "src/report/",
+    "src/statistics/",
 ];
 
 type Module = Vec<String>;
@@ -148,16 +149,21 @@ fn read(name: String, source: &str) -> File {
             at += 1;
             continue;
         }
-        if at > 0 && DEFINES.contains(&&*tokens[at - 1]) {
+        let before = if at > 0 { &*tokens[at - 1] } else { "" };
+        if DEFINES.contains(&before) {
             file.defined.insert(tokens[at].clone());
         }
+        // Neither a module's nor a field's name is a use of what has the same.
+        let is_used = !DEFINES.contains(&before) && before != "mod" && before != ".";
         let mut path = vec![tokens[at].clone()];
         at += 1;
         while at + 1 < tokens.len() && tokens[at] == "::" && is_word(&tokens[at + 1]) {
             path.push(tokens[at + 1].clone());
             at += 2;
         }
-        file.words.insert(path[0].clone());
+        if is_used {
+            file.words.insert(path[0].clone());
+        }
         if path.len() > 1 {
             file.paths.insert(path);
         }

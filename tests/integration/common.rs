@@ -96,7 +96,7 @@ pub fn scenario_files(folder: &Path) -> Vec<PathBuf> {
 const TICK: Duration = Duration::from_millis(2);
 /// A machine that stands still for longer may change who comes first.
 const STANDSTILL: Duration = Duration::from_millis(10);
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 20;
 
 /// Runs something: what it returns, and for how long the machine stood still at most meanwhile.
 fn watched<T>(run: impl FnOnce() -> T) -> (T, Duration) {

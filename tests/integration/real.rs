@@ -561,7 +561,7 @@ fn servers_have_certificates_that_clients_can_trust() {
     let (child, ports) = served(place.path(), &file);
     let (ports, place) = (&ports, &place);
     let load_it = |name: &str, host: &str, trusts: bool| {
-        let mut scenario = load("load", LOAD, None, &["duration='1s'"]);
+        let mut scenario = load("load", LOAD, None, &[]);
         let target = format!("gateway=wss://{host}:{}", ports[name].port());
         let mut setup = live::clients(&mut scenario, &[target], false).unwrap();
         if trusts {
