@@ -636,7 +636,7 @@ fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
 
 #[test]
 fn a_run_on_real_sockets_stands_beside_the_simulators() {
-    in_real_time(|| {
+    in_real_time(|_| {
         let place = tempfile::tempdir().unwrap();
         pair(place.path());
         let file = "scenarios/duo/plain.toml";
@@ -798,7 +798,7 @@ fn a_run_over_turmoil_is_the_same_in_every_process() {
     assert_eq!(simulated.status.code(), Some(0), "{}", text(&simulated.stderr));
     assert_eq!(exemplars(&place.path().join("one")), exemplars(&place.path().join("sim")));
     // On real sockets who is the slowest is nobody's choice: there are some.
-    in_real_time(|| {
+    in_real_time(|_| {
         let real = run(place.path(), &[&["run", file, "--driver", "tokio", "--out", "real"], &sets[..]].concat());
         assert_eq!(real.status.code(), Some(0), "{}{}", text(&real.stdout), text(&real.stderr));
     });

@@ -118,24 +118,57 @@ fn watched<T>(run: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 /// Checks what happens in real time. What breaks while the machine keeps up is broken. What breaks while it stands still
-/// says nothing, and is tried again; the last attempt counts in any case.
-pub fn in_real_time(check: impl Fn()) {
+/// says nothing, and is tried again; the last attempt counts in any case. The check is told by how much to slow down, as
+/// a machine that is busy all the time never keeps up otherwise.
+pub fn in_real_time(check: impl Fn(u32)) {
+    let mut slower = 1;
     for attempt in 1..=ATTEMPTS {
-        let (held, standstill) = watched(|| catch_unwind(AssertUnwindSafe(&check)));
+        let (held, standstill) = watched(|| catch_unwind(AssertUnwindSafe(|| check(slower))));
         let Err(panic) = held else { return };
         if standstill < STANDSTILL || attempt == ATTEMPTS {
             resume_unwind(panic);
         }
-        println!("the machine stood still for {standstill:?} in attempt {attempt}");
+        println!("the machine stood still for {standstill:?} in attempt {attempt}, {slower} times slower");
+        if standstill < 20 * STANDSTILL {
+            slower = (2 * slower).min(4);
+        }
     }
+}
+
+/// A scenario in which everything takes so many times as long.
+pub fn slowed(text: &str, times: u32) -> String {
+    let mut slowed = String::new();
+    let mut rest = text;
+    while let Some(quote) = rest.find(['"', '\'']) {
+        let (before, quoted) = rest.split_at(quote + 1);
+        slowed += before;
+        let digits = quoted.find(|c: char| !c.is_ascii_digit()).unwrap_or(quoted.len());
+        let unit = &quoted[digits..];
+        if let Ok(number) = quoted[..digits].parse::<u64>()
+            && ["us", "ms", "s"].iter().any(|time| unit.strip_prefix(time).is_some_and(|u| u.starts_with(['"', '\''])))
+        {
+            slowed += &(number * u64::from(times)).to_string();
+            rest = unit;
+        } else {
+            rest = quoted;
+        }
+    }
+    slowed + rest
+}
+
+#[test]
+fn times_are_slowed_down_and_nothing_else() {
+    let text = "a = \"5ms\"\nb = { x = '2s', y = '40%', z = \"20kbit/s\" }\nc = 7\nd = 'gateway-1'";
+    let twice = "a = \"10ms\"\nb = { x = '4s', y = '40%', z = \"20kbit/s\" }\nc = 7\nd = 'gateway-1'";
+    assert_eq!(slowed(text, 2), twice);
 }
 
 #[test]
 fn what_breaks_in_real_time_breaks_the_test() {
-    let broken = || assert_eq!(1, 2);
+    let broken = |_| assert_eq!(1, 2);
     assert!(catch_unwind(|| in_real_time(broken)).is_err());
     let attempts = Cell::new(0);
-    in_real_time(|| {
+    in_real_time(|_| {
         attempts.set(attempts.get() + 1);
         let (_, standstill) = watched(|| sleep(10 * STANDSTILL));
         assert!(standstill < 5 * STANDSTILL, "a thread that sleeps is no machine that stands still");

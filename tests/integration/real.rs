@@ -20,9 +20,15 @@ use shakedown::network;
 use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
 
-use crate::common::{self, in_real_time, scenario_file, shakedown as program};
+use crate::common::{self, in_real_time, scenario_file, shakedown as program, slowed};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The same for a check in real time, so many times slower.
+fn load_slower(slower: u32, name: &str, text: &str, variant: Option<&str>, sets: &[&str]) -> Scenario {
+    let sets: Vec<String> = sets.iter().map(|set| slowed(set, slower)).collect();
+    load(name, &slowed(text, slower), variant, &sets.iter().map(String::as_str).collect::<Vec<_>>())
+}
 
 fn load(name: &str, text: &str, variant: Option<&str>, sets: &[&str]) -> Scenario {
     let overrides = Overrides { variant: variant.map(str::to_string), ..common::set(sets) };
@@ -128,8 +134,8 @@ fn a_redirected_fleet_lives_the_same_lives_on_real_sockets() {
         "faults.gateway-dies.for='250ms'",
         "duration='4s'",
     ];
-    let scenario = load("redirect", &text, Some("round-robin"), &sets);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "redirect", &text, Some("round-robin"), &sets);
         let runs = both(&scenario);
         agree(&runs);
         let [simulated, real] = runs.map(|events| times_to_open(&events));
@@ -140,9 +146,11 @@ fn a_redirected_fleet_lives_the_same_lives_on_real_sockets() {
 
 #[test]
 fn what_strikes_servers_and_links_strikes_them_on_real_sockets() {
-    let scenario = load(
-        "faults",
-        r#"
+    in_real_time(|slower| {
+        let scenario = load_slower(
+            slower,
+            "faults",
+            r#"
 format = 1
 title = "One fault for each server"
 duration = "4500ms"
@@ -225,10 +233,9 @@ kind = "restart"
 target = "restarted"
 at = "1s"
 "#,
-        None,
-        &[],
-    );
-    in_real_time(|| {
+            None,
+            &[],
+        );
         let runs = both(&scenario).map(without_beats);
         let sequences = runs.each_ref().map(|events| sequences(events));
         for (session, expected) in &sequences[0] {
@@ -289,8 +296,8 @@ bandwidth = "200kbit/s"
 
 #[test]
 fn bytes_wait_for_each_other_where_bandwidth_is_limited() {
-    let scenario = load("narrow", NARROW, None, &[]);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "narrow", NARROW, None, &[]);
         let runs = both(&scenario);
         let [mut ours, mut theirs] = runs.each_ref().map(|events| sequences(events));
         // Whose turn it is in the short queue hangs on hairs; that it comes does not.
@@ -323,8 +330,8 @@ const PROXIES: &str = include_str!("../data/proxies.toml");
 
 #[test]
 fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
-    let scenario = load("proxies", PROXIES, None, &[]);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "proxies", PROXIES, None, &[]);
         let runs = both(&scenario).map(without_beats);
         agree(&runs);
         let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
@@ -339,8 +346,8 @@ fn who_comes_through_a_proxy_lives_the_same_life_on_real_sockets() {
 
 #[test]
 fn servers_that_call_others_do_so_on_real_sockets() {
-    let scenario = load("calls", include_str!("../data/calls.toml"), None, &[]);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "calls", include_str!("../data/calls.toml"), None, &[]);
         let runs = both(&scenario);
         agree(&runs);
         let [simulated, real] = runs.each_ref().map(|events| times_to_open(events));
@@ -379,8 +386,8 @@ arrive = { evenly_over = "90ms" }
 endpoints = ["passing"]
 "#;
     let text = format!("{}{secure}", include_str!("../data/balancers.toml"));
-    let scenario = load("balancers", &text, None, &[]);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "balancers", &text, None, &[]);
         let runs = both(&scenario).map(without_beats);
         let [ours, theirs] = runs.each_ref().map(|events| sequences(events));
         for (session, expected) in &ours {
@@ -519,11 +526,15 @@ fn secured(events: &[Event]) -> BTreeMap<u32, Vec<(u64, bool)>> {
 fn tls_takes_its_round_trips_and_is_resumed_on_real_sockets() {
     let reset =
         "[faults.flushed]\nkind = 'reset'\ntarget = { from = 'of_shared', to = 'shared' }\nshare = '60%'\nat = '2s'\n";
-    let scenario = load("secured", &format!("{SECURED}{reset}"), None, &[]);
-    in_real_time(|| {
+    in_real_time(|slower| {
+        let scenario = load_slower(slower, "secured", &format!("{SECURED}{reset}"), None, &[]);
         let runs = both(&scenario);
         // A busy machine may be late with what is near the end.
-        let early = runs[0].iter().filter(|event| event.at.0 < 2_500_000_000).copied().collect::<Vec<Event>>();
+        let early = runs[0]
+            .iter()
+            .filter(|event| event.at.0 < 2_500_000_000 * u64::from(slower))
+            .copied()
+            .collect::<Vec<Event>>();
         let theirs = sequences(&runs[1]);
         for (session, expected) in sequences(&early) {
             assert!(theirs[&session].starts_with(&expected), "session {session}: {expected:?} {:?}", theirs[&session]);
@@ -560,8 +571,8 @@ fn servers_have_certificates_that_clients_can_trust() {
     std::fs::write(&file, calm.replace("newer", "gateway")).unwrap();
     let (child, ports) = served(place.path(), &file);
     let (ports, place) = (&ports, &place);
-    let load_it = |name: &str, host: &str, trusts: bool| {
-        let mut scenario = load("load", LOAD, None, &[]);
+    let load_it = |slower: u32, name: &str, host: &str, trusts: bool| {
+        let mut scenario = load_slower(slower, "load", LOAD, None, &[]);
         let target = format!("gateway=wss://{host}:{}", ports[name].port());
         let mut setup = live::clients(&mut scenario, &[target], false).unwrap();
         if trusts {
@@ -569,11 +580,11 @@ fn servers_have_certificates_that_clients_can_trust() {
         }
         count(&live::live(&scenario, &setup, |_| {}, |_| true).unwrap(), "sessions.opened")
     };
-    in_real_time(|| {
+    in_real_time(|slower| {
         std::thread::scope(|scope| {
             let [newer, older, distrustful] =
                 [("gateway-0", "127.0.0.1", true), ("older-0", "localhost", true), ("none-0", "127.0.0.1", false)]
-                    .map(|(name, host, trusts)| scope.spawn(move || load_it(name, host, trusts)));
+                    .map(|(name, host, trusts)| scope.spawn(move || load_it(slower, name, host, trusts)));
             assert_eq!([newer, older, distrustful].map(|load| load.join().unwrap()), [50, 50, 0]);
         });
     });
@@ -796,7 +807,7 @@ at = "0s"
 
 #[test]
 fn a_crash_is_a_crash_to_strangers() {
-    in_real_time(|| {
+    in_real_time(|_| {
         let served = serve(
             r#"
 format = 1
@@ -882,8 +893,8 @@ hold = "500ms"
 "servers.gateway.arrivals" = "> 0"
 "#;
 
-fn run_load(target: &str, insecure: bool) -> Live {
-    let mut scenario = load("load", LOAD, None, &[]);
+fn run_load(slower: u32, target: &str, insecure: bool) -> Live {
+    let mut scenario = load_slower(slower, "load", LOAD, None, &[]);
     let setup = live::clients(&mut scenario, &[target.to_string()], insecure).unwrap();
     assert_eq!(setup.part, Part::Clients);
     live::live(&scenario, &setup, |_| {}, |_| true).unwrap()
@@ -895,8 +906,8 @@ fn count(live: &Live, path: &str) -> u64 {
 
 #[test]
 fn clients_open_against_a_server_that_is_none_of_ours() {
-    in_real_time(|| {
-        let live = run_load(&format!("gateway=ws://{}/chat?x=1", plain_server()), false);
+    in_real_time(|slower| {
+        let live = run_load(slower, &format!("gateway=ws://{}/chat?x=1", plain_server()), false);
         let of = |path: &str| count(&live, path);
         assert_eq!([of("sessions.opened"), of("sessions.ended"), of("attempts.total")], [50; 3]);
         assert_eq!(live.finished.measured.summary.get("servers.gateway.arrivals"), None, "nothing is known of it");
@@ -923,7 +934,7 @@ fn several_threads_have_a_share_of_the_clients_each() {
     let target = format!("gateway=ws://{}/chat?x=1", plain_server());
     let mut setup = live::clients(&mut scenario, &[target], false).unwrap();
     setup.threads = 3;
-    in_real_time(|| {
+    in_real_time(|_| {
         let mut events: Vec<Event> = Vec::new();
         let ended = driver::run(&scenario, &setup, &mut events, |_| {}, |_| true).unwrap();
         assert_eq!((ended.events, ended.partial), (events.len() as u64, false));
@@ -972,7 +983,7 @@ proxy = "corporate"
 proxy_credentials = { user = "alice", password = "secret" }
 hold = "500ms"
 "#;
-    in_real_time(|| {
+    in_real_time(|_| {
         let served = serve(TEXT);
         let mut scenario = load("load", TEXT, None, &[]);
         let [gateway, secure, corporate] = served.addresses[..] else { panic!("{:?}", served.addresses) };
@@ -992,7 +1003,7 @@ hold = "500ms"
 fn clients_of_nobody_are_refused() {
     // Bound and not listening: nobody else takes the port.
     let nobody = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
-    let live = run_load(&format!("gateway=ws://{nobody}/"), false);
+    let live = run_load(1, &format!("gateway=ws://{nobody}/"), false);
     assert_eq!(count(&live, "sessions.opened"), 0);
     assert!(count(&live, "attempts.refused") >= 50);
     assert!(!live.finished.passed());
@@ -1017,10 +1028,10 @@ fn wss_is_checked_unless_told_otherwise() {
             spawn(move || open_and_hold(&mut stream));
         }
     });
-    in_real_time(|| {
-        let trusting = run_load(&target, true);
+    in_real_time(|slower| {
+        let trusting = run_load(slower, &target, true);
         assert_eq!(count(&trusting, "sessions.opened"), 50);
-        let checking = run_load(&target, false);
+        let checking = run_load(slower, &target, false);
         assert_eq!(count(&checking, "sessions.opened"), 0, "nobody vouches for that certificate");
         assert!(count(&checking, "attempts.invalid") >= 50);
     });
@@ -1210,7 +1221,7 @@ fn load_programs(text: &str) -> Result<Scenario, String> {
 fn programs_are_killed_stopped_and_started_as_servers_are() {
     let scenario = load_programs(PROGRAMS).unwrap();
     assert_eq!(scenario.resolved().matches("a_program").count(), 2);
-    in_real_time(|| {
+    in_real_time(|_| {
         let (setup, outputs) = live::both_with_programs(&scenario, true).unwrap();
         let mut events: Vec<Event> = Vec::new();
         let ended = driver::run(&scenario, &setup, &mut events, |_| {}, |_| true).unwrap();

@@ -53,7 +53,7 @@ fn threads_change_nothing_and_every_run_has_its_row() {
 
 #[test]
 fn a_sweep_killed_twenty_times_ends_with_the_same_rows() {
-    in_real_time(|| {
+    in_real_time(|_| {
         let place = tempfile::tempdir().unwrap();
         let seeds = ["--seeds", "0..60", "--jobs", "2"];
         done(sweep(place.path(), &[&seeds[..], &["--out", "undisturbed"]].concat()));
