@@ -25,7 +25,7 @@ use crate::tls;
 #[derive(Clone)]
 pub struct Scenario(Parts);
 
-/// What a scenario is made of.
+/// The parts of a scenario.
 #[derive(Clone, Default)]
 pub struct Parts {
     /// The file's name without its ending.
@@ -52,21 +52,21 @@ pub struct Parts {
     pub clients: IndexMap<String, client::Config>,
     /// Every server under its own name, and after them the DNS names.
     pub directory: Directory,
-    /// The faults of the file, with their targets found.
+    /// The faults of the file, with resolved targets.
     pub faults: Vec<Fault>,
-    /// The most faults that are drawn at random, where any are.
+    /// Maximum of random faults, if there are any.
     pub random_faults_max: Option<u32>,
-    /// Those that were drawn with this seed come after the others.
+    /// Faults drawn with this seed follow the others.
     pub drawn: Vec<Fault>,
-    /// How long after the last fault began or healed sessions without a connection break an invariant, if they do.
+    /// The time after the last fault began or healed after which sessions without a connection violate an invariant, if any.
     pub open_within: Option<Nanos>,
     /// Expected results, by metric.
     pub expect: IndexMap<String, Expectations>,
-    /// What must come out in at least one of many runs, by metric.
+    /// Expected results of at least one of many runs, by metric.
     pub sometimes: IndexMap<String, Expectations>,
     /// The whole file, defaults included, as TOML that runs to the same digest.
     pub resolved: String,
-    /// The same with the faults that were drawn written out.
+    /// The same with the random faults written out.
     pub written_out: String,
     /// What `shakedown compare` shows of it.
     pub compare: Compare,
@@ -103,7 +103,7 @@ pub struct ServerEntry {
     pub group: usize,
 }
 
-/// Every server by number, and what names mean.
+/// Every server by number, and the meaning of names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roster {
     groups: Vec<String>,
@@ -134,7 +134,7 @@ impl Roster {
         self.all(|server| group == Some(server.group) || server.name == name)
     }
 
-    /// The servers of which something is true, if there are any.
+    /// The servers that meet a condition, if there are any.
     pub fn all(&self, is_meant: impl Fn(&ServerEntry) -> bool) -> Option<Vec<EndpointId>> {
         let members: Vec<EndpointId> =
             (0..).map(EndpointId).zip(&self.servers).filter(|(_, server)| is_meant(server)).map(|(id, _)| id).collect();
@@ -146,7 +146,7 @@ impl Roster {
         self.members(name).or_else(|| Some(vec![self.dns_name(name)?]))
     }
 
-    /// What a client dials under several names, in order.
+    /// The endpoints of several names, in order.
     pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
         let names = names.into_iter().flat_map(|names| &names.0);
         names.flat_map(|name| self.endpoints(name).unwrap_or_default()).collect()
@@ -158,7 +158,7 @@ impl Roster {
         Some(EndpointId((self.servers.len() + number) as u32))
     }
 
-    /// What an endpoint is called: a server or a DNS name; and its group, if it has one.
+    /// An endpoint's name, a server's or a DNS name, and its group, if it has one.
     pub fn name(&self, endpoint: EndpointId) -> (Option<&str>, Option<&str>) {
         match self.servers.get(endpoint.0 as usize) {
             Some(server) => (Some(&server.name), self.groups.get(server.group).map(String::as_str)),
@@ -167,7 +167,7 @@ impl Roster {
     }
 }
 
-/// Credentials are not told.
+/// Credentials are not printed.
 impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scenario").field("name", &self.0.name).field("seed", &self.0.seed.0).finish_non_exhaustive()
@@ -263,7 +263,7 @@ impl Scenario {
         self.0.faults.split_at(self.0.faults.len() - self.0.drawn.len())
     }
 
-    /// The most faults that are drawn at random, where any are.
+    /// Maximum of random faults, if there are any.
     pub fn random_faults_max(&self) -> Option<u32> {
         self.0.random_faults_max
     }
@@ -283,7 +283,7 @@ impl Scenario {
         &self.0.resolved
     }
 
-    /// The same scenario with what `[chaos]` drew written out: it runs to the same digest, and every fault can be read and
+    /// The same scenario with the faults of `[chaos]` written out: it runs to the same digest, and every fault can be read and
     /// changed.
     pub fn written_out(&self) -> &str {
         &self.0.written_out
@@ -394,7 +394,7 @@ impl Scenario {
         credentials || loops || clients().any(client::Config::opens_unverified) || self.demands_credentials()
     }
 
-    /// What must come out, and what must in at least one of many runs, each with the name of its table in the file.
+    /// Expectations of every run, and of at least one of many runs, each with the name of its table in the file.
     pub fn expectation_tables(&self) -> [(&'static str, &IndexMap<String, Expectations>); 2] {
         [("expect", &self.0.expect), ("sometimes", &self.0.sometimes)]
     }

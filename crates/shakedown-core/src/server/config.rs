@@ -20,7 +20,7 @@ use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
-/// A group of hosts that do the same.
+/// A group of hosts of the same kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// Members, numbered from 0.
@@ -31,9 +31,9 @@ pub struct Group {
     pub backlog_overflow: Overflow,
     /// Bandwidth of each member's connection to the network; absent: no limit.
     pub access_link: Option<AccessLink>,
-    /// When its members are there.
+    /// When its members join and leave.
     pub membership: Membership,
-    /// What they are.
+    /// Their kind.
     pub machine: Machine,
 }
 
@@ -57,13 +57,13 @@ pub struct WebServer {
     pub workers: Workers,
     /// Work takes longer for a time after the process starts.
     pub warm_up: Option<WarmUp>,
-    /// Absent: connections are in plain.
+    /// Absent: connections have no TLS.
     pub tls: Option<TlsConfig>,
-    /// Connections that it keeps at most. Absent: no limit.
+    /// Maximum of its open connections. Absent: no limit.
     pub connections: Option<ConnectionLimit>,
-    /// HTTP transactions that it has at the same time, and what is done with one request more. Absent: no limit.
+    /// Maximum of its concurrent HTTP transactions, and the action above it. Absent: no limit.
     pub transactions: Option<(u32, TransactionsFull)>,
-    /// How many requests it lets in.
+    /// Its rate limits.
     pub rates: Rates,
     /// Time limit for a connection to send its whole request. Absent: no limit.
     pub handshake_timeout: Option<Nanos>,
@@ -71,52 +71,52 @@ pub struct WebServer {
     pub extended_connect: bool,
     /// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
     pub streams_max: u32,
-    /// Every now and then the process stops for a while.
+    /// Periodic pauses of the process.
     pub pauses: Option<PauseConfig>,
     /// Calls to other servers, made one after the other when a worker has processed a request, which waits for the answers.
     pub calls: Vec<CallPlan>,
-    /// Whether a request keeps its worker while it waits for them.
+    /// Whether a request holds its worker during its calls.
     pub calls_hold_worker: bool,
-    /// What it answers: the first that applies; where none does, it accepts.
+    /// Its behaviors: the first that matches applies; if none does, it accepts.
     pub behaviors: Vec<Behavior>,
 }
 
 /// Workers, and the queue in front of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workers {
-    /// Requests that are worked on at the same time.
+    /// Requests that are processed at the same time.
     pub count: u32,
-    /// A worker's time for one request; with `accept_time` beside it, for one that is let pass.
+    /// A worker's time for one request; with `accept_time`, only for one that opens.
     pub service_time: Distribution,
     /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
     pub accept_time: Option<Distribution>,
     /// A worker's time to check credentials. Absent: none.
     pub auth_time: Option<Distribution>,
-    /// Requests that wait at most, and what is done with one more. Absent: no limit.
+    /// Maximum of waiting requests, and the action above it. Absent: no limit.
     pub queue: Option<(u32, QueueFull)>,
     /// Which waiting request a worker takes next.
     pub order: QueueOrder,
 }
 
-/// How many connections a server keeps.
+/// A limit of open connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionLimit {
-    /// At most so many.
+    /// The limit.
     pub most: u32,
-    /// What is done with one more.
+    /// The action above it.
     pub when_full: WhenFull,
-    /// Who takes it, where it is redirected.
+    /// The servers to redirect to, if that is the action.
     pub overflow: Vec<EndpointId>,
 }
 
-/// How many requests a server lets in.
+/// Rate limits of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rates {
-    /// In all. Absent: any number.
+    /// In total. Absent: no limit.
     pub all: Option<TokenBucket>,
-    /// From each client address. Absent: any number.
+    /// From each client address. Absent: no limit.
     pub address: Option<TokenBucket>,
-    /// What is done with requests over either rate.
+    /// The action on requests above either rate.
     pub over: OverRate,
 }
 
@@ -125,11 +125,11 @@ pub struct Rates {
 pub struct Proxy {
     /// What requests wait for.
     pub workers: Workers,
-    /// Clients' connections that it keeps at most; one more is answered 503. Absent: no limit.
+    /// Maximum of clients' connections; further ones are answered 503. Absent: no limit.
     pub connections_max: Option<u32>,
     /// Time limit of its own connect to the target; then it answers 504.
     pub connect_timeout: Nanos,
-    /// What it demands of its clients; all others are answered 407. Absent: nothing.
+    /// The credentials that it demands; without them it answers 407. Absent: none.
     pub demand: Option<Demand>,
     /// Status that answers every `CONNECT` that would otherwise be forwarded. Absent: it is forwarded.
     pub reject: Option<u16>,
@@ -176,12 +176,12 @@ impl WebServer {
         self.overflow().is_some() || self.redirections().next().is_some()
     }
 
-    /// Who takes the connections past its limit, if they are redirected.
+    /// The servers that connections above the limit are redirected to, if they are.
     pub fn overflow(&self) -> Option<&[EndpointId]> {
         self.connections.as_ref().map(|limit| &limit.overflow[..]).filter(|overflow| !overflow.is_empty())
     }
 
-    /// What its redirects choose from.
+    /// The targets of its redirects.
     pub fn redirections(&self) -> impl Iterator<Item = &Pick> {
         self.behaviors.iter().filter_map(Behavior::pick)
     }
@@ -237,12 +237,12 @@ impl Group {
         }
     }
 
-    /// The table of a scenario that such groups are written in.
+    /// The table of such groups in a scenario file.
     pub fn table(&self) -> &'static str {
         if self.is_proxy() { "proxies" } else { "servers" }
     }
 
-    /// The workers of each member. A program is taken for a web server as it is without any key.
+    /// The workers of each member. A program counts as a web server with defaults.
     pub fn workers(&self) -> Option<&Workers> {
         match &self.machine {
             Machine::Web(web) => Some(&web.workers),
@@ -251,7 +251,7 @@ impl Group {
         }
     }
 
-    /// Connections that a member keeps at most, if there is a limit.
+    /// Maximum of a member's open connections, if there is a limit.
     pub fn connections_max(&self) -> Option<u32> {
         match &self.machine {
             Machine::Web(web) => web.connections.as_ref().map(|limit| limit.most),
@@ -263,17 +263,17 @@ impl Group {
         }
     }
 
-    /// Which TLS the members speak themselves.
+    /// The TLS version of the members themselves.
     pub fn tls(&self) -> tls::Version {
         self.web().and_then(|web| web.tls.as_ref()).map_or(tls::Version::None, |tls| tls.version)
     }
 
-    /// When the members stop for a while.
+    /// The pauses of the members.
     pub fn pauses(&self) -> Option<&PauseConfig> {
         self.web()?.pauses.as_ref()
     }
 
-    /// Whether they may turn requests away for want of room or time.
+    /// Whether they may reject requests because of a limit.
     pub fn has_limits(&self) -> bool {
         let of_workers =
             |workers: &Workers| workers.queue.is_some() || matches!(workers.order, QueueOrder::Deadline(_));
@@ -296,22 +296,21 @@ impl Group {
         self.web().is_some_and(|web| !web.calls.is_empty())
     }
 
-    /// Whether its members open connections to other servers, be it to call them, to pass on what they are sent or to
-    /// check them.
+    /// Whether its members open connections to other servers, for calls, forwarding or checks.
     pub fn opens_connections(&self) -> bool {
         self.calls() || matches!(self.machine, Machine::Balancer(_) | Machine::Proxy(_))
     }
 }
 
-/// Streams at a time on one HTTP/2 connection unless the scenario says otherwise.
+/// Default maximum of concurrent streams on one HTTP/2 connection.
 pub const STREAMS_MAX: u32 = 100;
 
-/// When the members of a group are there.
+/// When the members of a group join and leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Membership {
     /// When they join, unless they are there from the beginning.
     pub joins_at: Option<Timestamp>,
-    /// When they leave, and over what time they are drained.
+    /// When they leave, and the duration of their drain.
     pub leaves_at: Option<(Timestamp, Nanos)>,
 }
 
@@ -320,10 +319,10 @@ pub struct Membership {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WarmUp {
-    /// For how long.
+    /// Duration.
     #[serde(rename = "for")]
     pub duration: Nanos,
-    /// How many times as long its work takes.
+    /// Factor of the time that its work takes.
     pub factor: f64,
 }
 

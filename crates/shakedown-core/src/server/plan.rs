@@ -1,4 +1,4 @@
-//! What the members of a server group have in common, ready to run.
+//! The common settings of a server group's members, ready to run.
 
 use super::balancer::{Balancing, Forwarding, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
@@ -14,7 +14,7 @@ use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::time::Nanos;
 use crate::tls;
 
-/// What every member of a server group has in common: its scenario, ready to run.
+/// The common settings of a server group's members, ready to run.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) workers: u32,
@@ -23,9 +23,9 @@ pub struct Plan {
     pub(super) warm_up: Option<WarmUp>,
     /// Requests cost no time at all.
     free: bool,
-    /// Which TLS the members speak.
+    /// The TLS version of the members.
     pub(super) tls: tls::Version,
-    /// A worker's time for a TLS handshake in full, and for one that resumes a session.
+    /// A worker's time for a full and for a resumed TLS handshake.
     tls_cost: [Sampler; 2],
     tickets: Option<Nanos>,
     keys: TlsKeys,
@@ -36,26 +36,26 @@ pub struct Plan {
     pub(super) queue_max: u32,
     pub(super) queue_full: QueueFull,
     pub(super) order: QueueOrder,
-    /// HTTP transactions at the same time.
+    /// Maximum of concurrent HTTP transactions.
     pub(super) transactions_max: Option<u32>,
     pub(super) transactions_full: TransactionsFull,
     pub(super) accept_rate: Option<Bucket>,
     pub(super) address_rate: Option<Bucket>,
     pub(super) over_rate: OverRate,
     pub(super) handshake_timeout: Option<Nanos>,
-    /// Whether a member may have to wake up for other things than work that is done.
+    /// Whether a member may need wake-ups other than for finished work.
     pub(super) timed: bool,
     pub(super) behaviors: Vec<Behavior>,
     pub(super) calls: Vec<CallPlan>,
     pub(super) calls_hold_worker: bool,
     /// Whether other servers' calls are answered.
     pub(super) serves: bool,
-    /// What the members' HTTP/2 SETTINGS say: whether they take extended CONNECT, and how many streams at a time.
+    /// The members' HTTP/2 SETTINGS: whether extended CONNECT is enabled, and the maximum of concurrent streams.
     pub(super) extended_connect: bool,
     pub(super) streams_max: u32,
-    /// What makes its members balancers, if they are.
+    /// The balancer settings, if its members are balancers.
     pub(super) balancing: Option<Box<Balancing>>,
-    /// What makes its members forward proxies, if they are.
+    /// The proxy settings, if its members are forward proxies.
     pub(super) tunnels: Option<Tunnels>,
 }
 
@@ -119,12 +119,12 @@ impl Plan {
         }
     }
 
-    /// Whether the group's hosts pass packets on, so that connections never end there.
+    /// Whether the group's hosts forward packets (NAT), so that connections never end there.
     pub fn rewrites_addresses(&self) -> bool {
         self.balancing.as_ref().is_some_and(|balancing| balancing.forwarding == Forwarding::Nat)
     }
 
-    /// Whether connections to a server that its members find down are to be cut.
+    /// Whether connections to a server that is marked down are cut.
     pub fn cuts_when_down(&self) -> bool {
         self.balancing
             .as_ref()
@@ -144,12 +144,12 @@ impl Plan {
         self.address_rate.is_some() || !self.calls.is_empty() || hashes || of_targets
     }
 
-    /// Which TLS the members speak.
+    /// The TLS version of the members.
     pub fn tls(&self) -> tls::Version {
         self.tls
     }
 
-    /// How long a ticket that a member gives out is good for; `None` where it gives none.
+    /// Lifetime of a member's session tickets; `None` if it issues none.
     pub fn tickets(&self) -> Option<Nanos> {
         self.tickets
     }
@@ -194,7 +194,7 @@ impl Plan {
     }
 }
 
-/// What a worker's time goes to besides `service_time`.
+/// A worker's time besides `service_time`.
 #[derive(Debug)]
 struct Prices {
     accept_time: Option<Sampler>,
@@ -202,7 +202,7 @@ struct Prices {
 }
 
 impl Prices {
-    /// `None` where there is but the `service_time`.
+    /// `None` if there is only `service_time`.
     fn new(config: &Workers) -> Option<Prices> {
         let sampler = |time: &Option<Distribution>| time.as_ref().map(Distribution::sampler);
         let prices = Prices { accept_time: sampler(&config.accept_time), auth_time: sampler(&config.auth_time) };

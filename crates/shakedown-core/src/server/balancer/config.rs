@@ -83,39 +83,39 @@ pub enum Check {
     Handshake,
 }
 
-/// A balancer: what it passes connections on to, and how.
+/// A balancer: its servers, and how it forwards connections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Balancing {
     /// The servers behind it.
     pub to: Vec<EndpointId>,
-    /// What the scenario calls them.
+    /// Their names in the scenario.
     pub to_name: String,
-    /// How connections are passed on.
+    /// How connections are forwarded.
     pub forwarding: Forwarding,
     /// How a server is chosen.
     pub pick: PickBackend,
-    /// How it finds out which servers are up. Absent: it never does.
+    /// How it checks which servers are up. Absent: it does not.
     pub health: Option<HealthChecks>,
 }
 
-/// How a balancer passes connections on, with what each way has.
+/// How a balancer forwards connections, with the settings of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarding {
     /// [`Balance::Nat`].
     Nat,
     /// [`Balance::Terminate`].
     Terminate {
-        /// Connections that it keeps at most. Absent: no limit.
+        /// Maximum of its connections. Absent: no limit.
         connections_max: Option<u32>,
-        /// How long it waits for its connect to a server.
+        /// Time limit of its connect to a server.
         connect_timeout: Nanos,
-        /// Its connections to one server at most, as each takes a port.
+        /// Maximum of connections to one server, as each uses a port.
         ports: u32,
     },
 }
 
 impl Forwarding {
-    /// Which it is.
+    /// Its kind.
     pub fn balance(self) -> Balance {
         match self {
             Forwarding::Nat => Balance::Nat,
@@ -127,10 +127,10 @@ impl Forwarding {
 /// How a balancer checks servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthChecks {
-    /// How often, and how many decide.
+    /// The interval, and the number of results that change the state.
     pub health: Health,
-    /// What a check does.
+    /// Kind of check.
     pub check: Check,
-    /// What becomes of the connections to a server that is found down.
+    /// Action on the connections to a server that is marked down.
     pub on_down: OnDown,
 }

@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 struct Backend {
     verdict: Verdict,
-    /// Connections that this balancer has passed on to it.
+    /// Connections that this balancer has forwarded to it.
     connections: u32,
     /// The check that waits for its answer, by its number.
     checking: Option<u32>,
@@ -189,7 +189,7 @@ impl Balancer {
         }
     }
 
-    /// The request of a check leaves.
+    /// Sends the request of a check.
     fn ask(&self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
         if let Some((own, backend)) = self.check_of(c) {
             let authority = cx.directory.authority(plan.to[backend]);
@@ -229,7 +229,7 @@ impl Balancer {
         out.event(Event::Closed { connection: accepted.0 });
     }
 
-    /// A check has come out.
+    /// The outcome of a check.
     fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: CloseMode, out: &mut Outputs) {
         let Some(own) = self.backends[backend].checking.take() else { return };
         self.checks.remove(&own);
@@ -271,7 +271,7 @@ impl Balancer {
         }
     }
 
-    /// Checks that have taken too long.
+    /// Ends checks at their time limit.
     fn end_checks(&mut self, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
         if self.checks_end.is_some_and(|end| end <= now) {
             self.checks_end = None;
@@ -281,7 +281,7 @@ impl Balancer {
         }
     }
 
-    /// Connects that have taken too long.
+    /// Ends connects at their time limit.
     fn give_up_connects(&mut self, now: Timestamp, out: &mut Outputs) {
         while let Some(own) = self.relay.overdue(now) {
             self.part(own, CloseMode::Reset, out);
@@ -324,7 +324,7 @@ impl Server {
         balancer.forward(cx, plan, from)
     }
 
-    /// NAT: a connection that was passed on to this server is over.
+    /// NAT: a connection to this server is over.
     pub fn flow_ended(&mut self, plan: &Plan, server: EndpointId) {
         if let (Some(balancer), Some(plan)) = (&mut self.balancer, &plan.balancing) {
             balancer.ended(plan, server);

@@ -10,14 +10,14 @@ use crate::handshake::tunnel::{authority, write_connected};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input, Output};
 use crate::time::{Nanos, Timestamp};
 
-/// What makes a server a proxy.
+/// The proxy settings of a server.
 #[derive(Debug)]
 pub(super) struct Tunnels {
     pub connect_timeout: Nanos,
 }
 
 impl Server {
-    /// A worker is done with a `CONNECT` that is let pass: the target is dialled.
+    /// A worker is done with an accepted `CONNECT`: connects to the target.
     #[cold]
     pub(super) fn dial(
         &mut self,
@@ -50,7 +50,7 @@ impl Server {
         self.close(c, CloseMode::Fin, out);
     }
 
-    /// Something happened to a connection of a tunnel, or of one that is to be.
+    /// An input for a connection of a tunnel, established or not.
     #[cold]
     pub(super) fn tunnel(&mut self, cx: &Context<'_>, c: ConnectionId, input: Input<'_>, out: &mut Outputs) {
         let Some(relay) = &mut self.relay else { return };
@@ -78,7 +78,7 @@ impl Server {
         self.schedule(cx, out);
     }
 
-    /// Connects to targets that have taken too long.
+    /// Ends connects to targets at their time limit.
     #[cold]
     pub(super) fn give_up_targets(&mut self, now: Timestamp, out: &mut Outputs) {
         while let Some(own) = self.relay.as_mut().and_then(|relay| relay.overdue(now)) {
