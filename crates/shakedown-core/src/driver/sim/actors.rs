@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, Peer, ServerEnd};
 use super::tcp::queue::Handle;
-use super::{GroupSlot, Held, Item, ServerSlot, SessionSlot, Simulation};
+use super::{GroupSlot, PendingInput, Queued, ServerSlot, SessionSlot, Simulation};
 use crate::client::{self, Session};
 use crate::event::Kind;
 use crate::fault;
@@ -49,7 +49,7 @@ impl Simulation {
         let machine = &self.sessions[session as usize].machine;
         let arrivals = &self.groups[usize::from(machine.group())].arrivals;
         if let Some(think) = arrivals.think(machine.index(), machine.connections()) {
-            self.tcp.queue.push(self.tcp.now + think, Item::Restart { session });
+            self.tcp.queue.push(self.tcp.now + think, Queued::Restart { session });
         }
     }
 
@@ -93,7 +93,7 @@ impl Simulation {
                     sent += len as usize;
                     self.send_to_server(self.connection_of(session, c), bytes, from..sent);
                 }
-                Output::StartTls(c, endpoint) => self.greet(self.connection_of(session, c), endpoint),
+                Output::StartTls(c, endpoint) => self.start_tls(self.connection_of(session, c), endpoint),
                 Output::Close(c, how) => self.close_client(session, c, how),
                 Output::WakeAt(at) => self.wake_session_at(session, at),
                 Output::Admit(next) => admitted = next,
@@ -136,7 +136,7 @@ impl Simulation {
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
             // What should have been earlier is due now: an answer may come later than what follows it was planned.
-            at => self.tcp.queue.push(at.max(self.tcp.now), Item::SessionWake { session }),
+            at => self.tcp.queue.push(at.max(self.tcp.now), Queued::SessionWake { session }),
         };
     }
 
@@ -144,7 +144,7 @@ impl Simulation {
         let slot = &mut self.servers[server as usize];
         slot.wake = Handle::NONE;
         if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            slot.held.push(Held::Wake);
+            slot.pending.push(PendingInput::Wake);
             return;
         }
         self.server_input(server, Input::Wake);
@@ -195,7 +195,7 @@ impl Simulation {
                     }
                 }
                 Output::StartTls(c, endpoint) if c.as_own().is_some() => {
-                    self.greet(self.opened_by(server, c), endpoint)
+                    self.start_tls(self.opened_by(server, c), endpoint)
                 }
                 Output::StartTls(c, _) => self.answer_hello(server, c),
                 Output::Close(c, how) if c.as_own().is_some() => self.hang_up(server, c, how),
@@ -233,7 +233,7 @@ impl Simulation {
     /// A process is there from the run's beginning on, unless a fault was earlier.
     pub(super) fn start_server(&mut self, server: u32) {
         if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
-            self.ask(server, Held::Start);
+            self.ask(server, PendingInput::Start);
         }
     }
 
@@ -256,7 +256,7 @@ impl Simulation {
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
-            at => self.tcp.queue.push(at.max(self.tcp.now), Item::ServerWake { server }),
+            at => self.tcp.queue.push(at.max(self.tcp.now), Queued::ServerWake { server }),
         };
     }
 
@@ -308,7 +308,7 @@ impl Simulation {
         }
         self.reports = reports;
         if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {
-            self.tcp.queue.push(self.tcp.now + every, Item::Report { server });
+            self.tcp.queue.push(self.tcp.now + every, Queued::Report { server });
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use super::Simulation;
 use super::calls::News;
-use super::hung::Held;
+use super::pending::PendingInput;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
-use super::tcp::stall::{Kept, Spot};
+use super::tcp::stall::{Segment, StallPoint};
 use crate::event::Kind;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::{Process, SynAnswer, Way};
@@ -75,7 +75,7 @@ impl Simulation {
             }
         }
         self.tcp.begin_flow(connection, balancer, chosen);
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// A balancer has found a server down: its flows there are cut, if they are to be. One that terminates connections
@@ -95,10 +95,10 @@ impl Simulation {
         let c = ConnectionId(self.tcp.connections[connection].client_number);
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Connected(c)),
-            Peer::Server(_) => self.tell_server(connection, News::Connected),
-            Peer::Host(host) => self.tell_host(host, client::News::Connected(c.0)),
+            Peer::Server(_) => self.notify_server(connection, News::Connected),
+            Peer::Host(host) => self.notify_host(host, client::News::Connected(c.0)),
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// The connect was refused, or the kernel gave up.
@@ -111,16 +111,16 @@ impl Simulation {
         let Connection { caller, client_number, .. } = self.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => {
-                self.tcp.landed(connection);
+                self.tcp.release(connection);
                 self.session_input(session, Input::ConnectFailed(ConnectionId(client_number), why));
             }
             Peer::Server(_) => {
-                self.tell_server(connection, News::Failed(why));
-                self.tcp.landed(connection);
+                self.notify_server(connection, News::Failed(why));
+                self.tcp.release(connection);
             }
             Peer::Host(host) => {
-                self.tcp.landed(connection);
-                self.tell_host(host, client::News::Failed(client_number, why));
+                self.tcp.release(connection);
+                self.notify_host(host, client::News::Failed(client_number, why));
             }
         }
     }
@@ -132,11 +132,11 @@ impl Simulation {
         let server = self.tcp.connections[connection].server;
         if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.tcp.enqueue(connection);
-            self.hold(server, connection, Held::Segment { connection, segment });
+            self.hold(server, connection, PendingInput::Segment { connection, segment });
         } else {
             self.receive_at_server(connection, segment);
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// A process that runs reads a segment, after accepting its connection if it has not yet.
@@ -171,9 +171,9 @@ impl Simulation {
         self.tcp.segments.release(segment);
     }
 
-    pub(super) fn hold(&mut self, server: u32, connection: u32, held: Held) {
+    pub(super) fn hold(&mut self, server: u32, connection: u32, pending: PendingInput) {
         self.tcp.connections[connection].in_flight += 1;
-        self.servers[server as usize].held.push(held);
+        self.servers[server as usize].pending.push(pending);
     }
 
     pub(super) fn segment_at_client(&mut self, connection: u32, caller: PeerId, segment: u32) {
@@ -192,9 +192,9 @@ impl Simulation {
                 self.tcp.segments[segment] = bytes;
                 self.tcp.segments.release(segment);
             }
-            Peer::Server(_) => self.tell_server(connection, News::Received { segment }),
+            Peer::Server(_) => self.notify_server(connection, News::Received { segment }),
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     pub(super) fn fin_at_server(&mut self, connection: u32) {
@@ -204,11 +204,11 @@ impl Simulation {
         let server = self.tcp.connections[connection].server;
         // A queued connection has held bytes before this FIN, and a half-open one will be read after the hang.
         if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.hold(server, connection, Held::Fin { connection });
+            self.hold(server, connection, PendingInput::Fin { connection });
         } else {
             self.end_at_server(connection, Input::Eof);
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// The process learns that its client's end is closed. A connection that it never accepted just vanishes.
@@ -230,19 +230,19 @@ impl Simulation {
         let Connection { caller, client_number, .. } = self.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Eof(ConnectionId(client_number))),
-            Peer::Server(_) => self.tell_server(connection, News::Eof),
+            Peer::Server(_) => self.notify_server(connection, News::Eof),
             Peer::Host(_) => {
                 self.carrier_lost(connection, true);
                 self.tcp.close_caller(connection, CloseMode::Fin);
             }
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     pub(super) fn rst_at_server(&mut self, connection: u32) {
-        if !self.tcp.held_up(connection, Way::ToServer, Kept::Rst) {
+        if !self.tcp.held_up(connection, Way::ToServer, Segment::Rst) {
             self.reset_at_server(connection);
-            self.tcp.landed(connection);
+            self.tcp.release(connection);
         }
     }
 
@@ -252,14 +252,14 @@ impl Simulation {
         let Connection { server, server_end, .. } = self.tcp.connections[connection];
         let hung = self.tcp.hosts[server as usize].kernel.process() == Process::Hung;
         if hung && server_end == ServerEnd::Accepted {
-            self.hold(server, connection, Held::Fin { connection });
+            self.hold(server, connection, PendingInput::Fin { connection });
         } else if self.tcp.connections[connection].is_alive_at_server() {
             self.end_at_server(connection, Input::Reset);
         }
     }
 
     pub(super) fn rst_at_client(&mut self, connection: u32) {
-        if !self.tcp.held_up(connection, Way::ToClient, Kept::Rst) {
+        if !self.tcp.held_up(connection, Way::ToClient, Segment::Rst) {
             self.reset_at_client(connection);
         }
     }
@@ -270,17 +270,17 @@ impl Simulation {
         let Connection { caller, client_number, .. } = self.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => {
-                self.tcp.landed(connection);
+                self.tcp.release(connection);
                 if heard {
                     self.session_input(session, Input::Reset(ConnectionId(client_number)));
                 }
                 return;
             }
-            Peer::Server(_) if heard => self.tell_server(connection, News::Reset),
+            Peer::Server(_) if heard => self.notify_server(connection, News::Reset),
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             Peer::Server(_) | Peer::Host(_) => {}
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// A kernel's retries ran out: its own process hears of it.
@@ -290,29 +290,29 @@ impl Simulation {
         match caller.who() {
             _ if way == Way::ToClient => self.reset_at_server(connection),
             Peer::Session(session) if heard => self.session_input(session, Input::Reset(ConnectionId(client_number))),
-            Peer::Server(_) if heard => self.tell_server(connection, News::Reset),
+            Peer::Server(_) if heard => self.notify_server(connection, News::Reset),
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             _ => {}
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// What stalled leaves once more, and would arrive now.
-    pub(super) fn retransmitted(&mut self, connection: u32, way: Way, spot: Spot) {
-        for kept in self.tcp.retransmitted(connection, way, spot) {
+    pub(super) fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) {
+        for kept in self.tcp.retransmitted(connection, way, point) {
             match (way, kept) {
-                (Way::ToServer, Kept::Segment(segment)) => self.segment_at_server(connection, segment),
-                (Way::ToServer, Kept::Fin) => self.fin_at_server(connection),
-                (Way::ToServer, Kept::Rst) => self.rst_at_server(connection),
-                (Way::ToClient, Kept::Segment(segment)) => {
+                (Way::ToServer, Segment::Data(segment)) => self.segment_at_server(connection, segment),
+                (Way::ToServer, Segment::Fin) => self.fin_at_server(connection),
+                (Way::ToServer, Segment::Rst) => self.rst_at_server(connection),
+                (Way::ToClient, Segment::Data(segment)) => {
                     let caller = self.tcp.connections[connection].caller;
                     self.segment_at_client(connection, caller, segment);
                 }
-                (Way::ToClient, Kept::Fin) => self.fin_at_client(connection),
-                (Way::ToClient, Kept::Rst) => self.rst_at_client(connection),
+                (Way::ToClient, Segment::Fin) => self.fin_at_client(connection),
+                (Way::ToClient, Segment::Rst) => self.rst_at_client(connection),
             }
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// A message comes to the next place on its way, where bandwidth is limited.
@@ -320,7 +320,7 @@ impl Simulation {
         self.tcp.hop(transmission);
         let mut ready = std::mem::take(&mut self.tcp.ready);
         for item in ready.drain(..) {
-            self.happen(item);
+            self.dispatch(item);
         }
         self.tcp.ready = ready;
     }

@@ -3,7 +3,7 @@
 
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId};
-use super::{Held, Simulation};
+use super::{PendingInput, Simulation};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use crate::network::{Process, Way};
 
@@ -70,11 +70,11 @@ impl Simulation {
 
     /// The server that opened a connection hears of it, at once or when it goes on.
     #[cold]
-    pub(super) fn tell_server(&mut self, connection: u32, news: News) {
+    pub(super) fn notify_server(&mut self, connection: u32, news: News) {
         let Connection { caller, client_number, .. } = self.tcp.connections[connection];
         let Peer::Server(server) = caller.who() else { return };
         if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.hold(server, connection, Held::News { connection, news });
+            self.hold(server, connection, PendingInput::News { connection, news });
             return;
         }
         let c = ConnectionId(client_number);
@@ -97,15 +97,15 @@ impl Simulation {
 
     /// A process that goes on hears what happened meanwhile to a connection that it opened; nothing, if it has closed
     /// it in the meantime.
-    pub(super) fn tell_late(&mut self, connection: u32, news: News) {
+    pub(super) fn notify_late(&mut self, connection: u32, news: News) {
         let Connection { client, .. } = self.tcp.connections[connection];
         match news {
             // Told of its end, the kernel has closed it already.
-            News::Failed(_) | News::Reset => self.tell_server(connection, news),
-            _ if client == ClientEnd::Open => self.tell_server(connection, news),
+            News::Failed(_) | News::Reset => self.notify_server(connection, news),
+            _ if client == ClientEnd::Open => self.notify_server(connection, news),
             News::Received { segment } => self.tcp.segments.release(segment),
             News::Connected | News::Eof => {}
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 }

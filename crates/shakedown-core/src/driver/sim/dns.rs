@@ -1,6 +1,6 @@
 //! Lookups, and the checks that take the records of dead servers out.
 
-use super::{Item, Simulation};
+use super::{Queued, Simulation};
 use crate::event::Kind;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::dns::{Event, Name};
@@ -64,11 +64,11 @@ impl Simulation {
     pub(super) fn schedule_names(&mut self) {
         for (number, name) in (0..).zip(&self.dns.names) {
             for at in name.changes() {
-                self.tcp.queue.push(at, Item::RecordsChange { name: number });
+                self.tcp.queue.push(at, Queued::RecordsChange { name: number });
             }
         }
         for check in 0..self.dns.checks.len() as u32 {
-            self.tcp.queue.push(Timestamp::ZERO, Item::Check { check });
+            self.tcp.queue.push(Timestamp::ZERO, Queued::Check { check });
         }
     }
 
@@ -77,7 +77,7 @@ impl Simulation {
     pub(super) fn look_up(&mut self, session: u32, c: ConnectionId, name: EndpointId) {
         let number = name.0 - self.dns.first;
         let latency = self.dns.names[number as usize].latency(self.seed, self.client(session), u64::from(c.0));
-        let item = Item::Answer { name: number as u16, session, connection: c.0 };
+        let item = Queued::Answer { name: number as u16, session, connection: c.0 };
         self.tcp.queue.push(self.tcp.now + latency, item);
     }
 
@@ -119,11 +119,11 @@ impl Simulation {
         let Some(health) = self.dns.names[usize::from(name)].health() else { return };
         let (every, timeout) = (health.every, health.timeout);
         let way = self.way_of_check(check, Way::ToServer);
-        self.tcp.queue.push(self.tcp.now + every, Item::Check { check });
+        self.tcp.queue.push(self.tcp.now + every, Queued::Check { check });
         if way > timeout {
-            self.tcp.queue.push(self.tcp.now + timeout, Item::CheckEnds { check, went_well: false });
+            self.tcp.queue.push(self.tcp.now + timeout, Queued::CheckEnds { check, went_well: false });
         } else {
-            self.tcp.queue.push(self.tcp.now + way, Item::CheckArrives { check });
+            self.tcp.queue.push(self.tcp.now + way, Queued::CheckArrives { check });
         }
     }
 
@@ -139,7 +139,7 @@ impl Simulation {
             SynAnswer::Refused | SynAnswer::Overflowed => (answered, false),
             SynAnswer::BacklogFull | SynAnswer::Unanswered => (Timestamp::NEVER, false),
         };
-        self.tcp.queue.push(at.min(expires), Item::CheckEnds { check, went_well });
+        self.tcp.queue.push(at.min(expires), Queued::CheckEnds { check, went_well });
     }
 
     pub(super) fn check_ends(&mut self, check: u32, went_well: bool) {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, PeerId, ServerEnd};
 use super::tcp::peers::{ServerHost, Strangers};
-use super::{Held, Item, ServerSlot, Simulation};
+use super::{PendingInput, Queued, ServerSlot, Simulation};
 use crate::client;
 use crate::event::Kind;
 use crate::fault;
@@ -105,7 +105,7 @@ impl Simulation {
             free: Vec::new(),
             accepted: Vec::new(),
             opened: BTreeMap::new(),
-            held: Vec::new(),
+            pending: Vec::new(),
             drained_by: None,
             pauses: None,
         });
@@ -133,7 +133,7 @@ impl Simulation {
             match self.tcp.queue.pop(arrival.min(Timestamp(until.0.saturating_sub(1)))) {
                 Some((at, item)) => {
                     self.tcp.now = at;
-                    self.happen(item);
+                    self.dispatch(item);
                 }
                 None if arrival < until => {
                     self.tcp.now = arrival;
@@ -211,7 +211,7 @@ impl Simulation {
                 self.effect(Effect::Ended { id, reset: true });
                 return self.forget_external(id, ServerEnd::Closed);
             }
-            return self.tcp.send_answer(connection, Item::SynAck { connection, caller });
+            return self.tcp.send_answer(connection, Queued::SynAck { connection, caller });
         }
         if !gave_up {
             self.refuse(connection, server);
@@ -289,13 +289,13 @@ impl Simulation {
                 strangers.addresses.remove(&connection);
             }
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     fn refuse(&mut self, connection: u32, server: u32) {
         let session = self.tcp.connections[connection].caller.code();
         self.tcp.record(Kind::Network(server, Event::SynRefused { session, backlog_full: false }));
-        self.tcp.send_answer(connection, Item::SynRefused { connection });
+        self.tcp.send_answer(connection, Queued::SynRefused { connection });
     }
 
     /// Whether a program plays a server, or is in its place as one that opens connections.
@@ -332,7 +332,7 @@ impl Simulation {
         let id = self.external.as_ref().and_then(|external| external.ids.get(&connection)).copied();
         match id.and_then(|id| self.entry(id)) {
             // Its first answer was lost.
-            Some(entry) if entry.answered => self.tcp.send_answer(connection, Item::SynAck { connection, caller }),
+            Some(entry) if entry.answered => self.tcp.send_answer(connection, Queued::SynAck { connection, caller }),
             Some(_) => {}
             None => {
                 let address = self.tcp.address_of(connection);
@@ -418,14 +418,14 @@ impl Simulation {
             false => self.tcp.hosts[server as usize].kernel.power_off(),
         }
         let mut unread = BTreeSet::new();
-        for item in std::mem::take(&mut slot.held) {
+        for item in std::mem::take(&mut slot.pending) {
             match item {
-                Held::Segment { connection, segment } => {
+                PendingInput::Segment { connection, segment } => {
                     unread.insert(connection);
                     self.tcp.segments.release(segment);
-                    self.tcp.landed(connection);
+                    self.tcp.release(connection);
                 }
-                Held::Fin { connection } => self.tcp.landed(connection),
+                PendingInput::Fin { connection } => self.tcp.release(connection),
                 _ => {}
             }
         }

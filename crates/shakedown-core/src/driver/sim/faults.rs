@@ -4,7 +4,7 @@ use super::calls::News;
 use super::tcp::connection::{ClientEnd, Peer, ServerEnd};
 use super::tcp::queue::Handle;
 use super::tcp::relay::Leg;
-use super::{Held, Simulation};
+use super::{PendingInput, Simulation};
 use crate::event::Kind as EventKind;
 use crate::fault::{Action, Cut, Event, Kind};
 use crate::machine::Input;
@@ -33,7 +33,7 @@ impl Simulation {
                 Action::Backlog { to } => self.tcp.hosts[server as usize].kernel.set_backlog(to),
                 Action::Drain { code, over } => {
                     slot.drained_by = Some(fault as u16);
-                    self.ask(server, Held::Drain { code, over });
+                    self.ask(server, PendingInput::Drain { code, over });
                 }
             }
             if self.external.is_some() {
@@ -68,7 +68,7 @@ impl Simulation {
                     self.tcp.hosts[server as usize].kernel.start();
                     slot.machine = Server::started(self.tcp.now);
                     if self.plans[slot.group].starts() {
-                        slot.held.push(Held::Start);
+                        slot.pending.push(PendingInput::Start);
                     }
                 }
                 Action::Hang | Action::Pause => self.tcp.hosts[server as usize].kernel.go_on(),
@@ -82,7 +82,7 @@ impl Simulation {
                 self.struck_outside(server, kind, false);
             }
             if kind == Kind::Drain {
-                self.ask(server, Held::Resume);
+                self.ask(server, PendingInput::Resume);
             }
             self.go_on(server);
         }
@@ -114,7 +114,7 @@ impl Simulation {
         for connection in struck {
             // What became of another may have ended it.
             if !self.is_up(connection) {
-                self.tcp.landed(connection);
+                self.tcp.release(connection);
                 continue;
             }
             for session in self.sessions_over(connection) {
@@ -123,7 +123,7 @@ impl Simulation {
             self.tcp.connections[connection].in_flight += 1;
             self.reset_at_client(connection);
             self.reset_at_server(connection);
-            self.tcp.landed(connection);
+            self.tcp.release(connection);
         }
     }
 
@@ -186,11 +186,11 @@ impl Simulation {
             self.tcp.queue.cancel(slot.wake);
             slot.wake = Handle::NONE;
         }
-        let held = std::mem::take(&mut slot.held);
+        let pending = std::mem::take(&mut slot.pending);
         let mut unread: Vec<u32> = Vec::new();
-        for item in &held {
-            if let Held::Segment { connection, segment } | Held::News { connection, news: News::Received { segment } } =
-                *item
+        for item in &pending {
+            if let PendingInput::Segment { connection, segment }
+            | PendingInput::News { connection, news: News::Received { segment } } = *item
             {
                 unread.push(connection);
                 self.tcp.segments.release(segment);
@@ -201,19 +201,21 @@ impl Simulation {
         for connection in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
             self.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
         }
-        for item in held {
+        for item in pending {
             match item {
-                Held::Segment { connection, .. } | Held::Fin { connection } | Held::News { connection, .. } => {
-                    self.tcp.landed(connection);
+                PendingInput::Segment { connection, .. }
+                | PendingInput::Fin { connection }
+                | PendingInput::News { connection, .. } => {
+                    self.tcp.release(connection);
                 }
-                Held::Wake | Held::Drain { .. } | Held::Resume | Held::Start => {}
+                PendingInput::Wake | PendingInput::Drain { .. } | PendingInput::Resume | PendingInput::Start => {}
             }
         }
     }
 
     /// Asks something of a process, which does it once it runs.
-    pub(super) fn ask(&mut self, server: u32, what: Held) {
-        self.servers[server as usize].held.push(what);
+    pub(super) fn ask(&mut self, server: u32, what: PendingInput) {
+        self.servers[server as usize].pending.push(what);
         self.go_on(server);
     }
 
@@ -222,33 +224,33 @@ impl Simulation {
         if self.tcp.hosts[server as usize].kernel.process() != Process::Running {
             return;
         }
-        for item in std::mem::take(&mut self.servers[server as usize].held) {
+        for item in std::mem::take(&mut self.servers[server as usize].pending) {
             match item {
-                Held::Wake => self.server_input(server, Input::Wake),
-                Held::Start => self.server_input(server, Input::Start),
-                Held::Drain { code, over } => {
+                PendingInput::Wake => self.server_input(server, Input::Wake),
+                PendingInput::Start => self.server_input(server, Input::Start),
+                PendingInput::Drain { code, over } => {
                     self.tcp.hosts[server as usize].kernel.listen(false);
                     self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
-                Held::Resume => {
+                PendingInput::Resume => {
                     self.tcp.hosts[server as usize].kernel.listen(true);
                     self.with_server(server, |machine, cx, _, out| machine.resume(cx, out));
                 }
-                Held::News { connection, news } => self.tell_late(connection, news),
-                Held::Segment { connection, segment } => {
+                PendingInput::News { connection, news } => self.notify_late(connection, news),
+                PendingInput::Segment { connection, segment } => {
                     let end = self.tcp.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {
                         self.receive_at_server(connection, segment);
                     } else {
                         self.tcp.segments.release(segment);
                     }
-                    self.tcp.landed(connection);
+                    self.tcp.release(connection);
                 }
-                Held::Fin { connection } => {
+                PendingInput::Fin { connection } => {
                     if self.tcp.is_alive_at(connection, server) {
                         self.end_at_server(connection, Input::Eof);
                     }
-                    self.tcp.landed(connection);
+                    self.tcp.release(connection);
                 }
             }
         }

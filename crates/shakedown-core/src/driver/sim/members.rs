@@ -1,7 +1,7 @@
 //! Servers that join while the run goes on, and servers that leave.
 
-use super::item::{Item, Step};
-use super::{Held, Simulation};
+use super::queued::{Queued, Step};
+use super::{PendingInput, Simulation};
 use crate::event::Kind;
 use crate::machine::EndpointId;
 use crate::network::Process;
@@ -18,13 +18,13 @@ impl Simulation {
         if let Some(at) = membership.joins_at {
             self.tcp.hosts[server as usize].kernel.crash();
             self.directory.list(EndpointId(server), false);
-            self.tcp.queue.push(at, Item::Member { server, step: Step::Joins });
+            self.tcp.queue.push(at, Queued::Member { server, step: Step::Joins });
         }
         if let Some((at, over)) = membership.leaves_at {
             let host = &mut self.tcp.hosts[server as usize];
             host.quiet_until = host.quiet_until.min(at);
-            self.tcp.queue.push(at, Item::Member { server, step: Step::Leaves { over } });
-            self.tcp.queue.push(at + over, Item::Member { server, step: Step::Ends });
+            self.tcp.queue.push(at, Queued::Member { server, step: Step::Leaves { over } });
+            self.tcp.queue.push(at + over, Queued::Member { server, step: Step::Ends });
         }
     }
 
@@ -41,7 +41,7 @@ impl Simulation {
                 slot.drained_by = None;
                 self.directory.list(EndpointId(server), false);
                 self.tcp.record(Kind::Server(server, Event::Leaving));
-                self.ask(server, Held::Drain { code: GOING_AWAY, over });
+                self.ask(server, PendingInput::Drain { code: GOING_AWAY, over });
             }
             Step::Ends => {
                 if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {

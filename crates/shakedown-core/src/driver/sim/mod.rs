@@ -11,10 +11,10 @@ mod calls;
 mod dns;
 pub mod external;
 mod faults;
-mod hung;
-mod item;
 mod members;
 mod pauses;
+mod pending;
+mod queued;
 mod streams;
 mod tcp;
 mod tls;
@@ -24,12 +24,12 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use dns::Dns;
 use external::External;
-use hung::Held;
-use item::Item;
 use pauses::Pausing;
+use pending::PendingInput;
+use queued::Queued;
 use streams::Streams;
 use tcp::queue::Handle;
-use tcp::stall::Kept;
+use tcp::stall::Segment;
 use tcp::tap::Tap;
 use tcp::{NONE, Tcp};
 use tls::Tls;
@@ -85,7 +85,7 @@ struct ServerSlot {
     /// The connections that it opened itself, in the slab, by its own numbers for them.
     opened: BTreeMap<u32, u32>,
     /// What has arrived at a hung process, in order.
-    held: Vec<Held>,
+    pending: Vec<PendingInput>,
     /// The fault that drains it; none where it leaves.
     drained_by: Option<u16>,
     pauses: Option<Box<Pausing>>,
@@ -150,7 +150,7 @@ impl Simulation {
                 free: Vec::new(),
                 accepted: Vec::new(),
                 opened: BTreeMap::new(),
-                held: Vec::new(),
+                pending: Vec::new(),
                 drained_by: None,
                 pauses: config.pauses().map(|pauses| {
                     let (group, _) = scenario.groups().get_index(server.group).expect("every server has a group");
@@ -194,16 +194,16 @@ impl Simulation {
         for (number, fault) in (0..).zip(&self.tcp.faults) {
             for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
                 if let Some(heals) = heals.filter(|heals| heals > begins) {
-                    self.tcp.queue.push(heals, Item::FaultHeals { fault: number, window });
+                    self.tcp.queue.push(heals, Queued::FaultHeals { fault: number, window });
                 }
             }
         }
         for (number, fault) in (0..).zip(&self.tcp.faults) {
             for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
-                self.tcp.queue.push(*begins, Item::FaultBegins { fault: number, window });
+                self.tcp.queue.push(*begins, Queued::FaultBegins { fault: number, window });
                 // A restart that takes no time is over as soon as it has begun.
                 if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                    self.tcp.queue.push(heals, Item::FaultHeals { fault: number, window });
+                    self.tcp.queue.push(heals, Queued::FaultHeals { fault: number, window });
                 }
             }
         }
@@ -216,10 +216,10 @@ impl Simulation {
         }
         for (number, server) in (0..).zip(&self.servers) {
             if self.plans[server.group].starts() {
-                self.tcp.queue.push(Timestamp::ZERO, Item::ServerStart { server: number });
+                self.tcp.queue.push(Timestamp::ZERO, Queued::ServerStart { server: number });
             }
             if let Some(every) = self.plans[server.group].report_every() {
-                self.tcp.queue.push(Timestamp::ZERO + every, Item::Report { server: number });
+                self.tcp.queue.push(Timestamp::ZERO + every, Queued::Report { server: number });
             }
         }
         for server in 0..self.servers.len() as u32 {
@@ -275,7 +275,7 @@ impl Simulation {
             match self.tcp.queue.pop(arrival) {
                 Some((at, item)) if at < self.end => {
                     self.tcp.now = at;
-                    self.happen(item);
+                    self.dispatch(item);
                 }
                 None if arrival < self.end => {
                     self.tcp.now = arrival;
@@ -317,49 +317,49 @@ impl Simulation {
         self.tcp.tap.take().map_or_else(Vec::new, |tap| tap.messages())
     }
 
-    fn happen(&mut self, item: Item) {
+    fn dispatch(&mut self, item: Queued) {
         if self.tcp.exceptional {
             self.tcp.hear(item);
         }
         match item {
-            Item::Restart { session } => self.restart(session),
-            Item::SessionWake { session } => self.wake_session(session),
-            Item::ServerWake { server } => self.wake_server(server),
-            Item::Report { server } => self.report(server),
-            Item::Pause { server } => self.pause(server),
-            Item::Member { server, step } => self.member(server, step),
-            Item::Syn { connection } => self.syn(connection),
-            Item::SynAck { connection, caller } => self.syn_ack(connection, caller),
-            Item::SynRefused { connection } => self.not_connected(connection, true),
-            Item::SynGivenUp { connection } => self.not_connected(connection, false),
-            Item::ToServer { connection, segment } => self.segment_at_server(connection, segment),
-            Item::ToClient { connection, caller, segment } => self.segment_at_client(connection, caller, segment),
-            Item::FinToServer { connection } => self.fin_at_server(connection),
-            Item::FinToClient { connection } => self.fin_at_client(connection),
-            Item::RstToServer { connection } => self.rst_at_server(connection),
-            Item::RstToClient { connection } => self.rst_at_client(connection),
-            Item::Hop { transmission } => self.hop(transmission),
-            Item::Retransmitted { connection, way, spot } => self.retransmitted(connection, way, spot),
-            Item::SynBehind { connection } => self.tcp.syn_behind(connection),
-            Item::RelayAnswer { connection, refused } => self.tcp.relay_answer(connection, refused),
-            Item::Relay { connection, segment, way } => self.tcp.relay(connection, way, Kept::Segment(segment)),
-            Item::RelayEnd { connection, way, reset } => {
-                self.tcp.relay(connection, way, if reset { Kept::Rst } else { Kept::Fin });
+            Queued::Restart { session } => self.restart(session),
+            Queued::SessionWake { session } => self.wake_session(session),
+            Queued::ServerWake { server } => self.wake_server(server),
+            Queued::Report { server } => self.report(server),
+            Queued::Pause { server } => self.pause(server),
+            Queued::Member { server, step } => self.member(server, step),
+            Queued::Syn { connection } => self.syn(connection),
+            Queued::SynAck { connection, caller } => self.syn_ack(connection, caller),
+            Queued::SynRefused { connection } => self.not_connected(connection, true),
+            Queued::SynGivenUp { connection } => self.not_connected(connection, false),
+            Queued::ToServer { connection, segment } => self.segment_at_server(connection, segment),
+            Queued::ToClient { connection, caller, segment } => self.segment_at_client(connection, caller, segment),
+            Queued::FinToServer { connection } => self.fin_at_server(connection),
+            Queued::FinToClient { connection } => self.fin_at_client(connection),
+            Queued::RstToServer { connection } => self.rst_at_server(connection),
+            Queued::RstToClient { connection } => self.rst_at_client(connection),
+            Queued::Hop { transmission } => self.hop(transmission),
+            Queued::Retransmitted { connection, way, point } => self.retransmitted(connection, way, point),
+            Queued::SynBehind { connection } => self.tcp.syn_behind(connection),
+            Queued::RelayAnswer { connection, refused } => self.tcp.relay_answer(connection, refused),
+            Queued::Relay { connection, segment, way } => self.tcp.relay(connection, way, Segment::Data(segment)),
+            Queued::RelayEnd { connection, way, reset } => {
+                self.tcp.relay(connection, way, if reset { Segment::Rst } else { Segment::Fin });
             }
-            Item::ServerStart { server } => self.start_server(server),
-            Item::GivenUp { connection, way } => self.given_up(connection, way),
-            Item::Answer { name, session, connection } => self.answer(name, session, connection),
-            Item::RecordsChange { name } => self.records_change(name),
-            Item::Check { check } => self.check_begins(check),
-            Item::CheckArrives { check } => self.check_arrives(check),
-            Item::CheckEnds { check, went_well } => self.check_ends(check, went_well),
-            Item::Tell => self.tell_sessions(),
-            Item::Idle { connection, since } => self.idle_for_long(connection, since),
-            Item::FaultBegins { fault, window } => {
+            Queued::ServerStart { server } => self.start_server(server),
+            Queued::GivenUp { connection, way } => self.given_up(connection, way),
+            Queued::Answer { name, session, connection } => self.answer(name, session, connection),
+            Queued::RecordsChange { name } => self.records_change(name),
+            Queued::Check { check } => self.check_begins(check),
+            Queued::CheckArrives { check } => self.check_arrives(check),
+            Queued::CheckEnds { check, went_well } => self.check_ends(check, went_well),
+            Queued::Notify => self.notify_sessions(),
+            Queued::Idle { connection, since } => self.idle_for_long(connection, since),
+            Queued::FaultBegins { fault, window } => {
                 self.next_quiet();
                 self.fault_begins(fault, window);
             }
-            Item::FaultHeals { fault, window } => {
+            Queued::FaultHeals { fault, window } => {
                 self.next_quiet();
                 self.fault_heals(fault, window);
             }

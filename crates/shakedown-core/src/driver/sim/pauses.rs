@@ -1,6 +1,6 @@
 //! Processes that stop for a while by themselves.
 
-use super::{Item, Simulation};
+use super::{Queued, Simulation};
 use crate::event::Kind;
 use crate::network::Process;
 use crate::server::{Event, Pauses};
@@ -37,7 +37,7 @@ impl Simulation {
             pausing.ends = ends;
             let leaves_at = self.memberships[slot.group].leaves_at.map(|(at, _)| at);
             self.tcp.hosts[server as usize].quiet_until = begins.min(leaves_at.unwrap_or(Timestamp::NEVER));
-            self.tcp.queue.push(begins, Item::Pause { server });
+            self.tcp.queue.push(begins, Queued::Pause { server });
         }
     }
 
@@ -47,7 +47,7 @@ impl Simulation {
         let Some(pausing) = &mut slot.pauses else { return };
         if !pausing.lasts {
             pausing.lasts = true;
-            self.tcp.queue.push(pausing.ends, Item::Pause { server });
+            self.tcp.queue.push(pausing.ends, Queued::Pause { server });
             if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
                 pausing.stops_process = true;
                 self.tcp.hosts[server as usize].kernel.hang();

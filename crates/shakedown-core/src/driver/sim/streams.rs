@@ -10,7 +10,7 @@ use super::tcp::NONE;
 use super::tcp::carriers::Stream;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
 use super::tcp::peers::Peers;
-use super::{GroupSlot, Item, Simulation};
+use super::{GroupSlot, Queued, Simulation};
 use crate::client::{Action, News, Pool, Wish};
 use crate::h2::{self, Frame};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
@@ -28,7 +28,7 @@ pub(super) struct Streams {
     /// Connections by host and the host's number for them.
     numbers: BTreeMap<(u32, u32), u32>,
     /// What sessions are to be told.
-    told: VecDeque<(u32, Input<'static>)>,
+    notices: VecDeque<(u32, Input<'static>)>,
     actions: Vec<Action>,
 }
 
@@ -75,19 +75,19 @@ impl Simulation {
     pub(super) fn want_stream(&mut self, host: u32, session: u32, c: ConnectionId, server: u32) {
         let endpoint = EndpointId(server);
         let secure = self.directory.secure(endpoint);
-        self.tell_host(host, News::Wanted(Wish { session, connection: c }, endpoint, secure));
+        self.notify_host(host, News::Wanted(Wish { session, connection: c }, endpoint, secure));
     }
 
     /// A session wants no stream any more that it has not.
     #[cold]
     pub(super) fn give_up_stream(&mut self, session: u32, c: ConnectionId) {
         if let Some(host) = self.sharing_host(session) {
-            self.tell_host(host, News::Unwanted(Wish { session, connection: c }));
+            self.notify_host(host, News::Unwanted(Wish { session, connection: c }));
         }
     }
 
     /// Gives a host a piece of news, and does what it asks.
-    pub(super) fn tell_host(&mut self, host: u32, news: News) {
+    pub(super) fn notify_host(&mut self, host: u32, news: News) {
         self.forget_released();
         let mut actions = std::mem::take(&mut self.streams.actions);
         self.streams.pools[host as usize].handle(news, &mut actions);
@@ -95,7 +95,7 @@ impl Simulation {
             match action {
                 Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
                 Action::StartTls(number, endpoint) => {
-                    self.greet(self.streams.numbers.get(&(host, number)).copied(), endpoint);
+                    self.start_tls(self.streams.numbers.get(&(host, number)).copied(), endpoint);
                 }
                 Action::Greet(number) => {
                     if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
@@ -109,22 +109,22 @@ impl Simulation {
                 }
                 Action::Idle(number) => self.idle(host, number),
                 Action::Begin(wish, number, stream) => self.begin_stream(host, wish, number, stream),
-                Action::Tell(session, input) => self.tell_later(session, input),
+                Action::Tell(session, input) => self.notify_later(session, input),
             }
         }
         self.streams.actions = actions;
     }
 
     /// Sessions are told one after the other, once what goes on now has been dealt with.
-    fn tell_later(&mut self, session: u32, input: Input<'static>) {
-        if self.streams.told.is_empty() {
-            self.tcp.queue.push(self.tcp.now, Item::Tell);
+    fn notify_later(&mut self, session: u32, input: Input<'static>) {
+        if self.streams.notices.is_empty() {
+            self.tcp.queue.push(self.tcp.now, Queued::Notify);
         }
-        self.streams.told.push_back((session, input));
+        self.streams.notices.push_back((session, input));
     }
 
-    pub(super) fn tell_sessions(&mut self) {
-        while let Some((session, input)) = self.streams.told.pop_front() {
+    pub(super) fn notify_sessions(&mut self) {
+        while let Some((session, input)) = self.streams.notices.pop_front() {
             self.session_input(session, input);
         }
     }
@@ -154,7 +154,7 @@ impl Simulation {
         if let Some(carrier) = self.tcp.carriers.get_mut(carrier) {
             carrier.streams.insert(stream, place);
         }
-        self.tell_later(session, Input::Stream(c, Some(stream)));
+        self.notify_later(session, Input::Stream(c, Some(stream)));
     }
 
     /// A connection has no stream any more: it is closed if that lasts.
@@ -165,7 +165,7 @@ impl Simulation {
         if let Some(entry) = self.tcp.carriers.get_mut(carrier) {
             entry.idle_since = self.tcp.now;
         }
-        self.tcp.push(carrier, self.tcp.now + timeout, Item::Idle { connection: carrier, since: self.tcp.now });
+        self.tcp.push(carrier, self.tcp.now + timeout, Queued::Idle { connection: carrier, since: self.tcp.now });
     }
 
     /// A connection has been idle for long enough, unless it was used meanwhile.
@@ -178,7 +178,7 @@ impl Simulation {
                 self.tcp.close_caller(carrier, CloseMode::Fin);
             }
         }
-        self.tcp.landed(carrier);
+        self.tcp.release(carrier);
     }
 
     fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
@@ -240,10 +240,10 @@ impl Simulation {
                 if asked && !server_done {
                     self.send_frame(carrier, Way::ToServer, end_of(number, answered));
                 }
-                self.tell_host(host, News::StreamEnded(line));
+                self.notify_host(host, News::StreamEnded(line));
             }
         }
-        self.tcp.settle(stream);
+        self.tcp.reap(stream);
     }
 
     /// A server closes its end of a stream.
@@ -255,7 +255,7 @@ impl Simulation {
         if let Some(&Stream { carrier, number, answered, .. }) = place {
             self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
-        self.tcp.settle(stream);
+        self.tcp.reap(stream);
     }
 
     /// A host's connection is no more, as far as the host knows: all sessions that have a stream on it lose that, or wait
@@ -263,7 +263,7 @@ impl Simulation {
     #[cold]
     pub(super) fn carrier_lost(&mut self, carrier: u32, in_order: bool) {
         let Peer::Host(host) = self.tcp.connections[carrier].caller.who() else { return };
-        self.tell_host(host, News::Lost(self.tcp.connections[carrier].client_number, in_order));
+        self.notify_host(host, News::Lost(self.tcp.connections[carrier].client_number, in_order));
         for stream in self.streams_on(carrier) {
             let entry = &mut self.tcp.connections[stream];
             if std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed {
@@ -271,9 +271,9 @@ impl Simulation {
             }
             let c = ConnectionId(entry.client_number);
             if let Peer::Session(session) = entry.caller.who() {
-                self.tell_later(session, if in_order { Input::Eof(c) } else { Input::Reset(c) });
+                self.notify_later(session, if in_order { Input::Eof(c) } else { Input::Reset(c) });
             }
-            self.tcp.settle(stream);
+            self.tcp.reap(stream);
         }
     }
 
@@ -292,7 +292,7 @@ impl Simulation {
                 // Its request was under way.
                 ServerEnd::HalfOpen => {
                     entry.server_end = ServerEnd::Gone;
-                    self.tcp.settle(stream);
+                    self.tcp.reap(stream);
                 }
                 _ => {}
             }
@@ -339,9 +339,9 @@ impl Simulation {
         let stream = frame.and_then(|frame| self.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Settings { extended_connect, streams_max }), _) => {
-                self.tell_host(host, News::Settings(line, extended_connect, streams_max));
+                self.notify_host(host, News::Settings(line, extended_connect, streams_max));
             }
-            (Some(Frame::GoAway), _) => self.tell_host(host, News::GoAway(line)),
+            (Some(Frame::GoAway), _) => self.notify_host(host, News::GoAway(line)),
             (Some(frame), Some(stream)) if self.tcp.connections[stream].client == ClientEnd::Open => {
                 self.frame_at_session(stream, frame, (host, line));
             }
@@ -362,8 +362,8 @@ impl Simulation {
             Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c)),
             Frame::Reset { .. } => {
                 entry.client = ClientEnd::Closed;
-                self.tcp.settle(stream);
-                self.tell_host(host, News::StreamEnded(line));
+                self.tcp.reap(stream);
+                self.notify_host(host, News::StreamEnded(line));
                 self.session_input(session, Input::Reset(c));
             }
             Frame::Preface | Frame::Settings { .. } | Frame::GoAway => {}

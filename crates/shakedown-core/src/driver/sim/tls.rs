@@ -22,7 +22,7 @@ pub(super) struct Tls {
     next_key: u32,
     /// The first ticket of each client process (or session), by client group; last, of each server that is a client.
     first: Vec<Vec<u32>>,
-    tickets: Vec<Kept>,
+    tickets: Vec<KeptTicket>,
 }
 
 /// The key that a server makes its tickets with.
@@ -35,7 +35,7 @@ struct Key {
 
 /// A ticket that a client keeps.
 #[derive(Debug)]
-struct Kept {
+struct KeptTicket {
     /// Whom it is for.
     endpoint: u32,
     key: u32,
@@ -141,7 +141,7 @@ impl Tls {
             of_group.resize(client + 1, NONE);
         }
         let next = std::mem::replace(&mut of_group[client], self.tickets.len() as u32);
-        self.tickets.push(Kept { endpoint, key: ticket.key, expires, next });
+        self.tickets.push(KeptTicket { endpoint, key: ticket.key, expires, next });
     }
 }
 
@@ -196,7 +196,7 @@ impl Simulation {
     }
 
     /// Whoever opened a connection begins TLS, with the ticket that it has for this endpoint.
-    pub(super) fn greet(&mut self, connection: Option<u32>, endpoint: EndpointId) {
+    pub(super) fn start_tls(&mut self, connection: Option<u32>, endpoint: EndpointId) {
         let Some(connection) = connection else { return };
         let (group, client) = self.keeper(connection);
         let kept = self.tls.find(group, client, endpoint.0).map(|at| &self.tls.tickets[at]);
@@ -306,7 +306,7 @@ impl Simulation {
         match caller.who() {
             Peer::Session(session) => self.session_input(session, secured),
             Peer::Server(server) => self.server_input(server, secured),
-            Peer::Host(host) => self.tell_host(host, News::Secured(c.0, resumed)),
+            Peer::Host(host) => self.notify_host(host, News::Secured(c.0, resumed)),
         }
     }
 }

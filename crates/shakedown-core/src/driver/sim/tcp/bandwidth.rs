@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::connection::{ClientEnd, Peer};
 use super::relay::Leg;
 use super::slab::Slab;
-use super::{Item, Tcp};
+use super::{Queued, Tcp};
 use crate::driver::pipes::{self, Ends, Gap, Pipes, Stage};
 use crate::event::Kind as EventKind;
 use crate::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy)]
 struct Transmission {
     /// What happens when it is there.
-    item: Item,
+    item: Queued,
     connection: u32,
     way: Way,
     stage: Stage,
@@ -73,7 +73,7 @@ impl Tcp {
 
     /// Sends a message with so much payload now.
     #[cold]
-    pub fn queue_up(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+    pub fn queue_up(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
         let given_up = *self.connections[connection].last_mut(way) == Timestamp::NEVER;
         let next = self.bottlenecks().sent + 1;
         if given_up || self.is_dead(connection, way, next) {
@@ -88,16 +88,16 @@ impl Tcp {
     /// Sends a SYN again at a moment, or now if that is over.
     pub fn queue_syn(&mut self, connection: u32, left: Timestamp) {
         let ordinal = self.ordinal(connection);
-        let item = Item::Syn { connection };
+        let item = Queued::Syn { connection };
         let transmission = self.transmission(connection, Way::ToServer, item, 0, ordinal, left);
-        self.queue.push(left.max(self.now), Item::Hop { transmission });
+        self.queue.push(left.max(self.now), Queued::Hop { transmission });
     }
 
     fn transmission(
         &mut self,
         connection: u32,
         way: Way,
-        item: Item,
+        item: Queued,
         payload: usize,
         ordinal: u64,
         left: Timestamp,
@@ -114,8 +114,8 @@ impl Tcp {
         bottlenecks.transmissions.insert(entry)
     }
 
-    fn drop_bytes(&mut self, item: Item) {
-        if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+    fn drop_bytes(&mut self, item: Queued) {
+        if let Queued::ToServer { segment, .. } | Queued::ToClient { segment, .. } = item {
             self.segments.release(segment);
         }
     }
@@ -124,7 +124,7 @@ impl Tcp {
     pub fn hop(&mut self, transmission: u32) {
         let Transmission { item, connection, way, stage, order, .. } = self.bottlenecks().transmissions[transmission];
         let entry = &self.connections[connection];
-        if stage == Stage::Up && matches!(item, Item::Syn { .. }) && entry.client == ClientEnd::Closed {
+        if stage == Stage::Up && matches!(item, Queued::Syn { .. }) && entry.client == ClientEnd::Closed {
             // The session gave up before this SYN left.
             self.bottlenecks().transmissions.release(transmission);
             // Nobody waits for an answer.
@@ -153,7 +153,7 @@ impl Tcp {
                 Stage::Up => Stage::Link,
                 Stage::Link => Stage::Fault,
                 Stage::Fault => {
-                    let is_repeated = matches!(item, Item::Syn { .. }) && self.connections[connection].syns > 1;
+                    let is_repeated = matches!(item, Queued::Syn { .. }) && self.connections[connection].syns > 1;
                     let arrival = if is_repeated {
                         self.arrival_of_repeated_syn(connection, through)
                     } else {
@@ -169,7 +169,7 @@ impl Tcp {
             };
             self.bottlenecks().transmissions[transmission].stage = next;
             if through > now || next >= Stage::Down {
-                self.queue.push(through, Item::Hop { transmission });
+                self.queue.push(through, Queued::Hop { transmission });
                 return;
             }
         }
@@ -201,8 +201,8 @@ impl Tcp {
     fn dropped(&mut self, transmission: u32) {
         let Transmission { item, connection, way, .. } = self.bottlenecks().transmissions[transmission];
         let message = match item {
-            Item::Syn { .. } => Message::Syn,
-            Item::SynAck { .. } | Item::SynRefused { .. } => Message::SynAck,
+            Queued::Syn { .. } => Message::Syn,
+            Queued::SynAck { .. } | Queued::SynRefused { .. } => Message::SynAck,
             _ if way == Way::ToServer => Message::ToServer,
             _ => Message::ToClient,
         };
@@ -214,7 +214,7 @@ impl Tcp {
                 self.tap_dropped(item, None);
                 self.bottlenecks().transmissions.release(transmission);
                 self.repeat_syn(connection);
-                self.landed(connection);
+                self.release(connection);
             }
             Message::ToServer | Message::ToClient => self.repeat(transmission),
         }
@@ -239,10 +239,10 @@ impl Tcp {
         gap.lose(order);
         if gives_up {
             gap.give_up(order);
-            self.push(connection, at, Item::GivenUp { connection, way });
+            self.push(connection, at, Queued::GivenUp { connection, way });
             self.discard(transmission);
         } else {
-            self.queue.push(at, Item::Hop { transmission });
+            self.queue.push(at, Queued::Hop { transmission });
         }
     }
 
@@ -256,14 +256,14 @@ impl Tcp {
         let Transmission { item, connection, .. } = self.bottlenecks().transmissions[transmission];
         self.bottlenecks().transmissions.release(transmission);
         self.drop_bytes(item);
-        self.landed(connection);
+        self.release(connection);
     }
 
     /// A message has come through every line; unless its link lost it, it is there.
     fn arrived(&mut self, transmission: u32) {
         let Transmission { item, connection, way, ordinal, order, left, times, .. } =
             self.bottlenecks().transmissions[transmission];
-        if matches!(item, Item::Syn { .. } | Item::SynAck { .. } | Item::SynRefused { .. }) {
+        if matches!(item, Queued::Syn { .. } | Queued::SynAck { .. } | Queued::SynRefused { .. }) {
             self.bottlenecks().transmissions.release(transmission);
             return self.ready.push(item);
         }

@@ -2,7 +2,7 @@
 
 use super::connection::{ClientEnd, Connection, PeerId, ServerEnd};
 use super::relay::Leg;
-use super::{Item, ServerHost, Tcp};
+use super::{Queued, ServerHost, Tcp};
 use crate::event::Kind;
 use crate::machine::ConnectError;
 use crate::network::{Event, Message, Process, SynAnswer, Way};
@@ -22,7 +22,7 @@ impl Tcp {
         if self.exceptional {
             self.tap_syn(connection, Leg::Before, self.now);
             if self.bottlenecks.is_some() {
-                return self.queue_up(connection, Way::ToServer, Item::Syn { connection }, 0);
+                return self.queue_up(connection, Way::ToServer, Queued::Syn { connection }, 0);
             }
         }
         let ordinal = self.next_ordinal(connection);
@@ -31,7 +31,7 @@ impl Tcp {
         if self.answer_is_known(self.connections[connection].server, at) {
             self.answer_ahead(connection, at);
         } else {
-            self.push(connection, at, Item::Syn { connection });
+            self.push(connection, at, Queued::Syn { connection });
         }
     }
 
@@ -57,7 +57,7 @@ impl Tcp {
         let arrival = self.travel(connection, Way::ToClient, ordinal, at);
         self.connections[connection].last_to_client = arrival;
         let caller = self.connections[connection].caller;
-        self.push(connection, arrival, Item::SynAck { connection, caller });
+        self.push(connection, arrival, Queued::SynAck { connection, caller });
     }
 
     /// A SYN arrives. The balancer that is to choose where it goes on to, if there is one.
@@ -82,7 +82,7 @@ impl Tcp {
         } else {
             self.answer_syn(connection);
         }
-        self.landed(connection);
+        self.release(connection);
         None
     }
 
@@ -96,12 +96,12 @@ impl Tcp {
             }
             SynAnswer::Accepted => {
                 self.connections[connection].server_end = ServerEnd::HalfOpen;
-                Item::SynAck { connection, caller }
+                Queued::SynAck { connection, caller }
             }
             SynAnswer::Refused | SynAnswer::Overflowed => {
                 let backlog_full = answer == SynAnswer::Overflowed;
                 self.record(Kind::Network(server, Event::SynRefused { session, backlog_full }));
-                Item::SynRefused { connection }
+                Queued::SynRefused { connection }
             }
             SynAnswer::BacklogFull | SynAnswer::Unanswered => {
                 let backlog_full = answer == SynAnswer::BacklogFull;
@@ -129,11 +129,11 @@ impl Tcp {
                     return self.queue_syn(connection, leaves);
                 }
                 let arrives = self.arrival_of_repeated_syn(connection, leaves);
-                self.push(connection, arrives.max(self.now), Item::Syn { connection });
+                self.push(connection, arrives.max(self.now), Queued::Syn { connection });
             }
             None => {
                 let at = (opened + self.syn_schedule.gives_up()).max(self.now);
-                self.push(connection, at, Item::SynGivenUp { connection });
+                self.push(connection, at, Queued::SynGivenUp { connection });
             }
         }
     }
@@ -144,8 +144,8 @@ impl Tcp {
         leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
-    /// The answer to a SYN arrives. True when the connection is up: its caller is to hear of it, and then it has
-    /// [`Tcp::landed`].
+    /// The answer to a SYN arrives. True when the connection is up: its caller is to hear of it, and then
+    /// [`Tcp::release`] follows.
     pub fn syn_ack(&mut self, connection: u32, caller: PeerId) -> bool {
         let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
@@ -160,17 +160,17 @@ impl Tcp {
             // Nobody answers the SYN-ACK: the server's kernel forgets the connect, its process never hears of it.
             self.connections[connection].server_end = ServerEnd::Gone;
         }
-        self.landed(connection);
+        self.release(connection);
         false
     }
 
-    /// The connect was refused, or the kernel gave up. Why, if its caller is to hear of it, before or after it has
-    /// [`Tcp::landed`].
+    /// The connect was refused, or the kernel gave up. Why, if its caller is to hear of it, before or after
+    /// [`Tcp::release`].
     pub fn not_connected(&mut self, connection: u32, refused: bool) -> Option<ConnectError> {
         let waits = self.connections[connection].client != ClientEnd::Closed;
         if refused && waits && self.is_cut(connection, Way::ToClient) {
             self.repeat_syn(connection);
-            self.landed(connection);
+            self.release(connection);
             return None;
         }
         let entry = &mut self.connections[connection];
@@ -180,7 +180,7 @@ impl Tcp {
             entry.server_end = ServerEnd::Gone;
         }
         if !waits {
-            self.landed(connection);
+            self.release(connection);
             return None;
         }
         Some(if refused { ConnectError::Refused } else { ConnectError::TimedOut })

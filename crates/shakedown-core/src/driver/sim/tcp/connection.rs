@@ -1,7 +1,7 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::NONE;
-use super::stall::Spot;
+use super::stall::StallPoint;
 use crate::network::{HOST, Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
@@ -107,7 +107,7 @@ pub struct Connection {
     /// Which link it goes over.
     pub route: u16,
     pub syns: u8,
-    /// Where data waits for a retransmission, a bit each ([`Spot::bit`]), [`RELAYED`] and [`STREAM`].
+    /// Where data waits for a retransmission, a bit each ([`StallPoint::bit`]), [`RELAYED`] and [`STREAM`].
     flags: u8,
     pub client: ClientEnd,
     pub server_end: ServerEnd,
@@ -198,14 +198,14 @@ impl Connection {
         self.flags = if relayed { self.flags | RELAYED } else { self.flags & !RELAYED };
     }
 
-    /// Whether data that goes this way waits at this spot.
+    /// Whether data that goes this way waits at this point.
     #[inline]
-    pub fn is_stalled(&self, way: Way, spot: Spot) -> bool {
-        self.flags & spot.bit(way) != 0
+    pub fn is_stalled(&self, way: Way, point: StallPoint) -> bool {
+        self.flags & point.bit(way) != 0
     }
 
-    pub fn set_stalled(&mut self, way: Way, spot: Spot, stalled: bool) {
-        let bit = spot.bit(way);
+    pub fn set_stalled(&mut self, way: Way, point: StallPoint, stalled: bool) {
+        let bit = point.bit(way);
         self.flags = if stalled { self.flags | bit } else { self.flags & !bit };
     }
 

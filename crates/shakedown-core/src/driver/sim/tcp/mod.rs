@@ -2,7 +2,7 @@
 //!
 //! It owns connections, what is under way on them, the kernels of the servers' hosts, and what is between: links, limits of
 //! bandwidth, balancers that rewrite addresses, partitions. It knows no machine. What arrives for one comes out of the
-//! functions that the queue's items are for; whoever gets it says when it is dealt with ([`Tcp::landed`]).
+//! functions that the queue's items are for; whoever gets it says when it is dealt with ([`Tcp::release`]).
 
 mod bandwidth;
 pub mod carriers;
@@ -20,7 +20,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use super::item::Item;
+use super::queued::Queued;
 use crate::event::{Event, Kind};
 use crate::fault::{self, Fault};
 use crate::network::{Host, Links, SynSchedule};
@@ -53,7 +53,7 @@ pub struct Tcp {
     pub events: Vec<Event>,
     /// What was noticed while something was sent or released: recorded when the item is dealt with.
     pub deferred: Vec<Kind>,
-    pub queue: Queue<Item>,
+    pub queue: Queue<Queued>,
     pub peers: Peers,
     /// Servers' hosts, by their numbers.
     pub hosts: Vec<ServerHost>,
@@ -75,7 +75,7 @@ pub struct Tcp {
     /// Where bandwidth is limited; absent where it nowhere is.
     bottlenecks: Option<Box<Bottlenecks>>,
     /// What has come through the last limit of bandwidth.
-    pub ready: Vec<Item>,
+    pub ready: Vec<Queued>,
     /// Who listens to what is sent; nearly always nobody.
     pub tap: Option<Box<Tap>>,
     /// Who is none of the scenario's; nearly always nobody.

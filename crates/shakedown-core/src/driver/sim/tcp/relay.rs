@@ -6,8 +6,8 @@
 //! 3.10.7.1); one that stands still, or has no power, is silence on the way.
 
 use super::connection::{ClientEnd, Connection, ServerEnd};
-use super::stall::{Kept, Spot};
-use super::{Item, Tcp};
+use super::stall::{Segment, StallPoint};
+use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Side;
 use crate::network::{Event, Message, Process, Way};
@@ -54,16 +54,16 @@ impl Leg {
 }
 
 /// The same on its way to the balancer between.
-pub fn by_way_of_balancer(item: Item) -> Item {
+pub fn by_way_of_balancer(item: Queued) -> Queued {
     match item {
-        Item::SynAck { connection, .. } => Item::RelayAnswer { connection, refused: false },
-        Item::SynRefused { connection } => Item::RelayAnswer { connection, refused: true },
-        Item::ToServer { connection, segment } => Item::Relay { connection, segment, way: Way::ToServer },
-        Item::ToClient { connection, segment, .. } => Item::Relay { connection, segment, way: Way::ToClient },
-        Item::FinToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: false },
-        Item::FinToClient { connection } => Item::RelayEnd { connection, way: Way::ToClient, reset: false },
-        Item::RstToServer { connection } => Item::RelayEnd { connection, way: Way::ToServer, reset: true },
-        Item::RstToClient { connection } => Item::RelayEnd { connection, way: Way::ToClient, reset: true },
+        Queued::SynAck { connection, .. } => Queued::RelayAnswer { connection, refused: false },
+        Queued::SynRefused { connection } => Queued::RelayAnswer { connection, refused: true },
+        Queued::ToServer { connection, segment } => Queued::Relay { connection, segment, way: Way::ToServer },
+        Queued::ToClient { connection, segment, .. } => Queued::Relay { connection, segment, way: Way::ToClient },
+        Queued::FinToServer { connection } => Queued::RelayEnd { connection, way: Way::ToServer, reset: false },
+        Queued::FinToClient { connection } => Queued::RelayEnd { connection, way: Way::ToClient, reset: false },
+        Queued::RstToServer { connection } => Queued::RelayEnd { connection, way: Way::ToServer, reset: true },
+        Queued::RstToClient { connection } => Queued::RelayEnd { connection, way: Way::ToClient, reset: true },
         item => item,
     }
 }
@@ -95,10 +95,10 @@ impl Tcp {
         }
     }
 
-    /// The leg on which what goes this way arrives at a spot.
-    pub fn leg_to(&self, connection: u32, way: Way, spot: Spot) -> Leg {
+    /// The leg on which what goes this way arrives at a point.
+    pub fn leg_to(&self, connection: u32, way: Way, point: StallPoint) -> Leg {
         let relayed = self.connections[connection].is_relayed();
-        if relayed && (way == Way::ToServer) == (spot == Spot::End) { Leg::Behind } else { Leg::Before }
+        if relayed && (way == Way::ToServer) == (point == StallPoint::End) { Leg::Behind } else { Leg::Before }
     }
 
     /// The far host of the leg before a balancer, or of the whole path where there is none.
@@ -140,9 +140,9 @@ impl Tcp {
     }
 
     /// Puts something on the last leg of its way.
-    fn push_past(&mut self, connection: u32, at: Timestamp, item: Item) {
+    fn push_past(&mut self, connection: u32, at: Timestamp, item: Queued) {
         if at == Timestamp::NEVER {
-            if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+            if let Queued::ToServer { segment, .. } | Queued::ToClient { segment, .. } = item {
                 self.segments.release(segment);
             }
             return;
@@ -157,7 +157,7 @@ impl Tcp {
         !host.powered() || host.process() == Process::Hung
     }
 
-    /// A SYN arrives at a balancer's host, which may have to choose where it goes on to. It has [`Tcp::landed`] otherwise.
+    /// A SYN arrives at a balancer's host, which may have to choose where it goes on to. Otherwise it is released.
     pub fn syn_at_balancer(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let (session, balancer) = (caller.code(), self.dialled(connection));
@@ -168,7 +168,7 @@ impl Tcp {
         } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
             self.record(Kind::Network(balancer, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
-        } else if self.is_cut_at(connection, Way::ToServer, Spot::Balancer) || self.stands_still(balancer) {
+        } else if self.is_cut_at(connection, Way::ToServer, StallPoint::Balancer) || self.stands_still(balancer) {
             self.record(Kind::Network(balancer, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else if self.flows.get(&connection).is_some_and(|flow| flow.known) {
@@ -178,7 +178,7 @@ impl Tcp {
             self.forget_flow(connection, balancer);
             return Some(balancer);
         }
-        self.landed(connection);
+        self.release(connection);
         None
     }
 
@@ -195,7 +195,7 @@ impl Tcp {
         let session = self.connections[connection].caller.code();
         let Some(to) = chosen else {
             self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }));
-            self.send_answer(connection, Item::SynRefused { connection });
+            self.send_answer(connection, Queued::SynRefused { connection });
             return;
         };
         let route = self.links.route_between(balancer, to);
@@ -217,7 +217,7 @@ impl Tcp {
             self.tap_syn(connection, Leg::Behind, self.now);
         }
         let at = self.arrival_behind(connection, Way::ToServer, false);
-        self.push_past(connection, at, Item::SynBehind { connection });
+        self.push_past(connection, at, Queued::SynBehind { connection });
     }
 
     /// A SYN that went through a balancer arrives at the server's host.
@@ -239,7 +239,7 @@ impl Tcp {
         } else {
             self.answer_syn(connection);
         }
-        self.landed(connection);
+        self.release(connection);
     }
 
     /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
@@ -248,13 +248,14 @@ impl Tcp {
         let flow = self.flows.get(&connection).filter(|_| refused || server_end != ServerEnd::None);
         let Some(&Flow { balancer, known, .. }) = flow else {
             // It answers a SYN along a flow that is gone; the balancer has answered one after that, or passed it on.
-            return self.landed(connection);
+            return self.release(connection);
         };
         let session = caller.code();
-        let silent = self.is_cut_at(connection, Way::ToClient, Spot::Balancer) || self.stands_still(balancer) || !known;
+        let silent =
+            self.is_cut_at(connection, Way::ToClient, StallPoint::Balancer) || self.stands_still(balancer) || !known;
         let lost = !silent && self.lossy && self.syn_lost(connection, Leg::Before, Message::SynAck);
         if !silent && self.exceptional {
-            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection, caller } };
+            let item = if refused { Queued::SynRefused { connection } } else { Queued::SynAck { connection, caller } };
             self.tap_send(item, Leg::Before);
         }
         if lost {
@@ -263,31 +264,31 @@ impl Tcp {
         }
         if !silent && !lost {
             let at = self.arrival_of_answer_before(connection);
-            let item = if refused { Item::SynRefused { connection } } else { Item::SynAck { connection, caller } };
+            let item = if refused { Queued::SynRefused { connection } } else { Queued::SynAck { connection, caller } };
             self.push_past(connection, at, item);
         } else if client != ClientEnd::Closed {
             self.repeat_syn(connection);
         } else if self.connections[connection].server_end == ServerEnd::HalfOpen {
             self.connections[connection].server_end = ServerEnd::Gone;
         }
-        self.landed(connection);
+        self.release(connection);
     }
 
     /// Something else arrives at the balancer.
-    pub fn relay(&mut self, connection: u32, way: Way, kept: Kept) {
+    pub fn relay(&mut self, connection: u32, way: Way, kept: Segment) {
         let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
-            if let Kept::Segment(segment) = kept {
+            if let Segment::Data(segment) = kept {
                 self.segments.release(segment);
             }
             if way == Way::ToServer {
                 self.reset_client(connection);
             }
-            return self.landed(connection);
+            return self.release(connection);
         };
-        let behind_another = self.connections[connection].is_stalled(way, Spot::Balancer);
-        if behind_another || self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
-            self.stall(connection, way, Spot::Balancer, kept);
+        let behind_another = self.connections[connection].is_stalled(way, StallPoint::Balancer);
+        if behind_another || self.is_cut_at(connection, way, StallPoint::Balancer) || self.stands_still(balancer) {
+            self.stall(connection, way, StallPoint::Balancer, kept);
             return;
         }
         if known {
@@ -295,20 +296,20 @@ impl Tcp {
         } else {
             self.bounce(connection, way, kept);
         }
-        self.landed(connection);
+        self.release(connection);
     }
 
-    fn pass_on(&mut self, connection: u32, way: Way, kept: Kept) {
+    fn pass_on(&mut self, connection: u32, way: Way, kept: Segment) {
         let item = match (kept, way) {
-            (Kept::Segment(segment), Way::ToServer) => Item::ToServer { connection, segment },
-            (Kept::Segment(segment), Way::ToClient) => {
+            (Segment::Data(segment), Way::ToServer) => Queued::ToServer { connection, segment },
+            (Segment::Data(segment), Way::ToClient) => {
                 let caller = self.connections[connection].caller;
-                Item::ToClient { connection, caller, segment }
+                Queued::ToClient { connection, caller, segment }
             }
-            (Kept::Fin, Way::ToServer) => Item::FinToServer { connection },
-            (Kept::Fin, Way::ToClient) => Item::FinToClient { connection },
-            (Kept::Rst, Way::ToServer) => Item::RstToServer { connection },
-            (Kept::Rst, Way::ToClient) => Item::RstToClient { connection },
+            (Segment::Fin, Way::ToServer) => Queued::FinToServer { connection },
+            (Segment::Fin, Way::ToClient) => Queued::FinToClient { connection },
+            (Segment::Rst, Way::ToServer) => Queued::RstToServer { connection },
+            (Segment::Rst, Way::ToClient) => Queued::RstToClient { connection },
         };
         if self.exceptional {
             self.tap_send(item, if way == Way::ToServer { Leg::Behind } else { Leg::Before });
@@ -321,12 +322,12 @@ impl Tcp {
     }
 
     /// The balancer knows no such flow: it drops what came and tells the sender so.
-    pub fn bounce(&mut self, connection: u32, way: Way, kept: Kept) {
-        if let Kept::Segment(segment) = kept {
+    pub fn bounce(&mut self, connection: u32, way: Way, kept: Segment) {
+        if let Segment::Data(segment) = kept {
             self.segments.release(segment);
         }
         match (kept, way) {
-            (Kept::Rst, _) => {}
+            (Segment::Rst, _) => {}
             (_, Way::ToServer) => self.reset_client(connection),
             (_, Way::ToClient) => self.reset_server(connection),
         }
@@ -337,7 +338,7 @@ impl Tcp {
         let client = self.connections[connection].client;
         if client != ClientEnd::Closed {
             let connecting = client == ClientEnd::Connecting;
-            let item = if connecting { Item::SynRefused { connection } } else { Item::RstToClient { connection } };
+            let item = if connecting { Queued::SynRefused { connection } } else { Queued::RstToClient { connection } };
             if self.exceptional {
                 self.tap_send(item, Leg::Before);
             }
@@ -349,10 +350,10 @@ impl Tcp {
     /// RST from the balancer to the server.
     fn reset_server(&mut self, connection: u32) {
         if self.exceptional {
-            self.tap_send(Item::RstToServer { connection }, Leg::Behind);
+            self.tap_send(Queued::RstToServer { connection }, Leg::Behind);
         }
         let at = self.arrival_behind(connection, Way::ToServer, true);
-        self.push_past(connection, at, Item::RstToServer { connection });
+        self.push_past(connection, at, Queued::RstToServer { connection });
     }
 
     /// Whether the balancer of a connection has lost it.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::connection::{ClientEnd, ServerEnd};
 use super::relay::Leg;
-use super::{Item, Tcp};
+use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Fault;
 use crate::network::{Event, Message, Rto, Way};
@@ -17,8 +17,9 @@ use crate::time::{Nanos, Timestamp};
 
 /// Something on its way to an end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    Segment(u32),
+pub enum Segment {
+    /// Bytes, by their place among the buffers.
+    Data(u32),
     Fin,
     Rst,
 }
@@ -26,7 +27,7 @@ pub enum Kept {
 /// What waits in one direction of a connection.
 #[derive(Debug)]
 pub struct Stall {
-    kept: Vec<Kept>,
+    kept: Vec<Segment>,
     /// The timer that runs now.
     rto: Rto,
     /// Transmissions after the first that came to nothing.
@@ -35,14 +36,14 @@ pub struct Stall {
 
 /// Where something stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spot {
+pub enum StallPoint {
     /// Before the end that it is for.
     End,
     /// Before the balancer between.
     Balancer,
 }
 
-impl Spot {
+impl StallPoint {
     /// In [`super::connection::Connection`]'s flags.
     #[inline]
     pub fn bit(self, way: Way) -> u8 {
@@ -51,7 +52,7 @@ impl Spot {
 }
 
 /// Every direction in which something waits, and where.
-pub type Stalls = BTreeMap<(u32, Way, Spot), Stall>;
+pub type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
 
 impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.
@@ -124,7 +125,7 @@ impl Tcp {
         let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
         self.deferred.push(Kind::Network(server, Event::Lost { session, message, times }));
         if times > self.data_retries {
-            self.push(connection, leaves, Item::GivenUp { connection, way });
+            self.push(connection, leaves, Queued::GivenUp { connection, way });
             return Timestamp::NEVER;
         }
         leaves
@@ -132,91 +133,91 @@ impl Tcp {
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
-    pub fn held_up(&mut self, connection: u32, way: Way, kept: Kept) -> bool {
-        if !self.connections[connection].is_stalled(way, Spot::End) && !self.is_cut(connection, way) {
+    pub fn held_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
+        if !self.connections[connection].is_stalled(way, StallPoint::End) && !self.is_cut(connection, way) {
             return false;
         }
-        self.stall(connection, way, Spot::End, kept);
+        self.stall(connection, way, StallPoint::End, kept);
         true
     }
 
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub fn stall(&mut self, connection: u32, way: Way, spot: Spot, kept: Kept) {
-        if let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) {
+    pub fn stall(&mut self, connection: u32, way: Way, point: StallPoint, kept: Segment) {
+        if let Some(stall) = self.stalls.get_mut(&(connection, way, point)) {
             stall.kept.push(kept);
             return;
         }
         let entry = &mut self.connections[connection];
-        entry.set_stalled(way, spot, true);
+        entry.set_stalled(way, point, true);
         let (session, server, rto) = (entry.caller.code(), entry.server, entry.rto());
-        self.stalls.insert((connection, way, spot), Stall { kept: vec![kept], rto, retries: 0 });
+        self.stalls.insert((connection, way, point), Stall { kept: vec![kept], rto, retries: 0 });
         let to_server = way == Way::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }));
-        self.next_transmission(connection, way, spot, rto, 0);
+        self.next_transmission(connection, way, point, rto, 0);
     }
 
     /// The timer that started when the last transmission left runs out.
-    fn next_transmission(&mut self, connection: u32, way: Way, spot: Spot, rto: Rto, retries: u8) {
+    fn next_transmission(&mut self, connection: u32, way: Way, point: StallPoint, rto: Rto, retries: u8) {
         if retries < self.data_retries {
-            self.push(connection, self.now + rto.length(), Item::Retransmitted { connection, way, spot });
+            self.push(connection, self.now + rto.length(), Queued::Retransmitted { connection, way, point });
         } else {
             // It left one-way latency ago, and no other follows it.
-            let left = Nanos(rto.length().0.saturating_sub(self.latency_to(connection, way, spot).0));
-            self.push(connection, self.now + left, Item::GivenUp { connection, way });
+            let left = Nanos(rto.length().0.saturating_sub(self.latency_to(connection, way, point).0));
+            self.push(connection, self.now + left, Queued::GivenUp { connection, way });
         }
     }
 
-    /// What waits at a spot.
-    pub fn stalled(&self, connection: u32, way: Way, spot: Spot) -> Option<&[Kept]> {
-        self.stalls.get(&(connection, way, spot)).map(|stall| &*stall.kept)
+    /// What waits at a point.
+    pub fn stalled(&self, connection: u32, way: Way, point: StallPoint) -> Option<&[Segment]> {
+        self.stalls.get(&(connection, way, point)).map(|stall| &*stall.kept)
     }
 
     /// One-way latency as far as where something stalled.
-    pub fn latency_to(&self, connection: u32, way: Way, spot: Spot) -> Nanos {
+    pub fn latency_to(&self, connection: u32, way: Way, point: StallPoint) -> Nanos {
         let before = self.one_way(connection, way);
         if !self.connections[connection].is_relayed() {
             return before;
         }
         let behind = self.one_way_behind(connection, way);
-        match (spot, way) {
-            (Spot::End, _) => before + behind,
-            (Spot::Balancer, Way::ToServer) => before,
-            (Spot::Balancer, Way::ToClient) => behind,
+        match (point, way) {
+            (StallPoint::End, _) => before + behind,
+            (StallPoint::Balancer, Way::ToServer) => before,
+            (StallPoint::Balancer, Way::ToClient) => behind,
         }
     }
 
-    /// What stalled leaves once more, and would arrive now. What does arrive at its end, in order; it is dealt with before
-    /// the connection has [`Tcp::landed`].
-    pub fn retransmitted(&mut self, connection: u32, way: Way, spot: Spot) -> Vec<Kept> {
+    /// What stalled leaves once more, and would arrive now. What does arrive at its end, in order; [`Tcp::release`] follows
+    /// once it is dealt with.
+    pub fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) -> Vec<Segment> {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
             entry.client == ClientEnd::Closed && server_gone
         };
-        let nothing_left = self.stalls.get(&(connection, way, spot)).is_none_or(|stall| stall.kept.is_empty());
+        let nothing_left = self.stalls.get(&(connection, way, point)).is_none_or(|stall| stall.kept.is_empty());
         if data_for_nobody || nothing_left {
             self.forget_stalled(connection, way);
-        } else if self.is_silent(connection, way, spot) {
+        } else if self.is_silent(connection, way, point) {
             let stall =
-                self.stalls.get_mut(&(connection, way, spot)).expect("what stalled is repeated until it is forgotten");
+                self.stalls.get_mut(&(connection, way, point)).expect("what stalled is repeated until it is forgotten");
             stall.rto = stall.rto.doubled();
             stall.retries += 1;
             let (rto, retries) = (stall.rto, stall.retries);
-            self.next_transmission(connection, way, spot, rto, retries);
-        } else if let Some(stall) = self.stalls.remove(&(connection, way, spot)) {
-            self.connections[connection].set_stalled(way, spot, false);
-            let forgotten = spot == Spot::End && self.is_forgotten(connection);
-            if spot == Spot::End && !forgotten {
+            self.next_transmission(connection, way, point, rto, retries);
+        } else if let Some(stall) = self.stalls.remove(&(connection, way, point)) {
+            self.connections[connection].set_stalled(way, point, false);
+            let forgotten = point == StallPoint::End && self.is_forgotten(connection);
+            if point == StallPoint::End && !forgotten {
                 return stall.kept;
             }
             for kept in stall.kept {
-                if spot == Spot::Balancer {
+                if point == StallPoint::Balancer {
                     self.relay(connection, way, kept);
                 } else {
                     self.bounce(connection, way, kept);
-                    self.landed(connection);
+                    self.release(connection);
                 }
             }
         }
@@ -224,15 +225,15 @@ impl Tcp {
     }
 
     /// Whether what arrives there would meet silence.
-    pub fn is_silent(&self, connection: u32, way: Way, spot: Spot) -> bool {
+    pub fn is_silent(&self, connection: u32, way: Way, point: StallPoint) -> bool {
         let entry = &self.connections[connection];
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {
             let balancer = self.dialled(connection);
-            if self.is_cut_at(connection, way, Spot::Balancer) || self.stands_still(balancer) {
+            if self.is_cut_at(connection, way, StallPoint::Balancer) || self.stands_still(balancer) {
                 return true;
             }
-            if spot == Spot::Balancer {
+            if point == StallPoint::Balancer {
                 return false;
             }
         }
@@ -260,25 +261,25 @@ impl Tcp {
     /// What waits in one direction is lost for good.
     fn forget_stalled(&mut self, connection: u32, way: Way) {
         self.forget_kept(connection, way);
-        for spot in [Spot::End, Spot::Balancer] {
-            self.stalls.remove(&(connection, way, spot));
-            self.connections[connection].set_stalled(way, spot, false);
+        for point in [StallPoint::End, StallPoint::Balancer] {
+            self.stalls.remove(&(connection, way, point));
+            self.connections[connection].set_stalled(way, point, false);
         }
     }
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
     pub fn forget_kept(&mut self, connection: u32, way: Way) {
         self.stop_repeating(connection, way);
-        for spot in [Spot::End, Spot::Balancer] {
-            if !self.connections[connection].is_stalled(way, spot) {
+        for point in [StallPoint::End, StallPoint::Balancer] {
+            if !self.connections[connection].is_stalled(way, point) {
                 continue;
             }
-            let Some(stall) = self.stalls.get_mut(&(connection, way, spot)) else { continue };
+            let Some(stall) = self.stalls.get_mut(&(connection, way, point)) else { continue };
             for kept in std::mem::take(&mut stall.kept) {
-                if let Kept::Segment(segment) = kept {
+                if let Segment::Data(segment) = kept {
                     self.segments.release(segment);
                 }
-                self.landed(connection);
+                self.release(connection);
             }
         }
     }

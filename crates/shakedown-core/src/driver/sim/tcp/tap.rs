@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::{ClientEnd, Peer, ServerEnd};
 use super::relay::Leg;
-use super::stall::{Kept, Spot};
-use super::{Item, Tcp};
+use super::stall::{Segment, StallPoint};
+use super::{Queued, Tcp};
 use crate::h2::Frame;
 use crate::network::{Message as Part, SynAnswer, Way};
 use crate::record::{Fate, Flag, Message, Party, Transmission};
@@ -46,33 +46,33 @@ struct Key {
 enum What {
     Syn,
     Answer,
-    Kept(Kept),
+    Segment(Segment),
 }
 
 impl Key {
     /// What an item is the arrival of; a relayed one is that of its first leg.
-    fn of(item: Item, relayed: bool) -> Option<(u32, Key)> {
+    fn of(item: Queued, relayed: bool) -> Option<(u32, Key)> {
         let last = if relayed { Leg::Behind } else { Leg::Before };
-        let kept = |reset: bool| What::Kept(if reset { Kept::Rst } else { Kept::Fin });
-        let segment = |segment: u32| What::Kept(Kept::Segment(segment));
+        let kept = |reset: bool| What::Segment(if reset { Segment::Rst } else { Segment::Fin });
+        let segment = |segment: u32| What::Segment(Segment::Data(segment));
         let first = |way: Way| if way == Way::ToServer { Leg::Before } else { Leg::Behind };
         let (connection, way, leg, what) = match item {
-            Item::Syn { connection } => (connection, Way::ToServer, Leg::Before, What::Syn),
-            Item::SynBehind { connection } => (connection, Way::ToServer, Leg::Behind, What::Syn),
-            Item::SynAck { connection, .. } | Item::SynRefused { connection } => {
+            Queued::Syn { connection } => (connection, Way::ToServer, Leg::Before, What::Syn),
+            Queued::SynBehind { connection } => (connection, Way::ToServer, Leg::Behind, What::Syn),
+            Queued::SynAck { connection, .. } | Queued::SynRefused { connection } => {
                 (connection, Way::ToClient, Leg::Before, What::Answer)
             }
-            Item::RelayAnswer { connection, .. } => (connection, Way::ToClient, Leg::Behind, What::Answer),
-            Item::ToServer { connection, segment: number } => (connection, Way::ToServer, last, segment(number)),
-            Item::ToClient { connection, segment: number, .. } => {
+            Queued::RelayAnswer { connection, .. } => (connection, Way::ToClient, Leg::Behind, What::Answer),
+            Queued::ToServer { connection, segment: number } => (connection, Way::ToServer, last, segment(number)),
+            Queued::ToClient { connection, segment: number, .. } => {
                 (connection, Way::ToClient, Leg::Before, segment(number))
             }
-            Item::FinToServer { connection } => (connection, Way::ToServer, last, kept(false)),
-            Item::FinToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(false)),
-            Item::RstToServer { connection } => (connection, Way::ToServer, last, kept(true)),
-            Item::RstToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(true)),
-            Item::Relay { connection, segment: number, way } => (connection, way, first(way), segment(number)),
-            Item::RelayEnd { connection, way, reset } => (connection, way, first(way), kept(reset)),
+            Queued::FinToServer { connection } => (connection, Way::ToServer, last, kept(false)),
+            Queued::FinToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(false)),
+            Queued::RstToServer { connection } => (connection, Way::ToServer, last, kept(true)),
+            Queued::RstToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(true)),
+            Queued::Relay { connection, segment: number, way } => (connection, way, first(way), segment(number)),
+            Queued::RelayEnd { connection, way, reset } => (connection, way, first(way), kept(reset)),
             _ => return None,
         };
         Some((connection, Key { way, leg, what }))
@@ -160,15 +160,15 @@ impl Tcp {
 
     /// An item is the arrival of a message that leaves now.
     #[cold]
-    pub fn tap_send(&mut self, item: Item, leg: Leg) {
+    pub fn tap_send(&mut self, item: Queued, leg: Leg) {
         let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
         let flag = match (item, key.what) {
-            (Item::SynRefused { .. } | Item::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
+            (Queued::SynRefused { .. } | Queued::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
             (_, What::Answer) => Flag::SynAck,
             (_, What::Syn) => Flag::Syn,
-            (_, What::Kept(Kept::Segment(_))) => Flag::Data,
-            (_, What::Kept(Kept::Fin)) => Flag::Fin,
-            (_, What::Kept(Kept::Rst)) => Flag::Rst,
+            (_, What::Segment(Segment::Data(_))) => Flag::Data,
+            (_, What::Segment(Segment::Fin)) => Flag::Fin,
+            (_, What::Segment(Segment::Rst)) => Flag::Rst,
         };
         self.tap_message(connection, Key { leg, ..key }, flag, self.now);
     }
@@ -196,7 +196,7 @@ impl Tcp {
             Leg::Behind => (dialled, Party::Server(entry.server)),
         };
         let bytes = match key.what {
-            What::Kept(Kept::Segment(segment)) => self.segments[segment].clone(),
+            What::Segment(Segment::Data(segment)) => self.segments[segment].clone(),
             _ => Vec::new(),
         };
         let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
@@ -243,7 +243,7 @@ impl Tcp {
 
     /// A line was full, or the link lost what an item would have been the arrival of.
     #[cold]
-    pub fn tap_dropped(&mut self, item: Item, again: Option<Timestamp>) {
+    pub fn tap_dropped(&mut self, item: Queued, again: Option<Timestamp>) {
         if let Some((connection, key)) = Key::of(item, false) {
             self.tap_lost(connection, key, again);
         }
@@ -281,19 +281,19 @@ impl Tcp {
 
     /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
     #[cold]
-    pub fn hear(&mut self, item: Item) {
+    pub fn hear(&mut self, item: Queued) {
         if self.tap.is_none() {
             return;
         }
-        if let Item::Retransmitted { connection, way, spot } = item {
-            return self.hear_again(connection, way, spot);
+        if let Queued::Retransmitted { connection, way, point } = item {
+            return self.hear_again(connection, way, point);
         }
         let connection = match Key::of(item, false) {
             Some((connection, _)) if self.is_tapped(connection) => connection,
             _ => return,
         };
         let Some((_, key)) = Key::of(item, self.connections[connection].is_relayed()) else { return };
-        if let (Item::SynAck { .. }, Some(tap)) = (item, &mut self.tap)
+        if let (Queued::SynAck { .. }, Some(tap)) = (item, &mut self.tap)
             && tap.last(connection, key).is_none()
         {
             // The SYN's answer was known when it left.
@@ -313,67 +313,68 @@ impl Tcp {
     }
 
     /// What becomes of a message whose item is due now.
-    fn fate(&self, connection: u32, item: Item, key: Key) -> Fate {
+    fn fate(&self, connection: u32, item: Queued, key: Key) -> Fate {
         let entry = &self.connections[connection];
         if key.leg == Leg::Behind && !entry.is_relayed() {
             // Nobody knows its flow any more.
             return Fate::Unanswered;
         }
-        let spot = match (entry.is_relayed(), key.way, key.leg) {
-            (true, Way::ToServer, Leg::Before) | (true, Way::ToClient, Leg::Behind) => Spot::Balancer,
-            _ => Spot::End,
+        let point = match (entry.is_relayed(), key.way, key.leg) {
+            (true, Way::ToServer, Leg::Before) | (true, Way::ToClient, Leg::Behind) => StallPoint::Balancer,
+            _ => StallPoint::End,
         };
         let balancer_silent =
-            || self.is_cut_at(connection, key.way, Spot::Balancer) || self.stands_still(self.dialled(connection));
+            || self.is_cut_at(connection, key.way, StallPoint::Balancer) || self.stands_still(self.dialled(connection));
         let silent = match item {
-            Item::Syn { .. } | Item::SynBehind { .. } if entry.client == ClientEnd::Closed => false,
-            Item::Syn { .. } | Item::SynBehind { .. } => {
+            Queued::Syn { .. } | Queued::SynBehind { .. } if entry.client == ClientEnd::Closed => false,
+            Queued::Syn { .. } | Queued::SynBehind { .. } => {
                 if self.lossy && self.syn_lost(connection, key.leg, Part::Syn) {
                     return Fate::Lost;
                 }
-                if spot == Spot::Balancer || self.is_relay(entry.server) {
-                    self.is_cut_at(connection, key.way, Spot::Balancer) || self.stands_still(self.dialled(connection))
+                if point == StallPoint::Balancer || self.is_relay(entry.server) {
+                    self.is_cut_at(connection, key.way, StallPoint::Balancer)
+                        || self.stands_still(self.dialled(connection))
                 } else {
                     let host = &self.hosts[entry.server as usize].kernel;
                     let unanswered = matches!(host.syn(), SynAnswer::BacklogFull | SynAnswer::Unanswered);
                     unanswered || self.is_cut(connection, key.way)
                 }
             }
-            Item::SynAck { .. } | Item::SynRefused { .. } => {
+            Queued::SynAck { .. } | Queued::SynRefused { .. } => {
                 entry.client != ClientEnd::Closed && self.is_cut(connection, key.way)
             }
-            _ if spot == Spot::Balancer => entry.is_stalled(key.way, spot) || balancer_silent(),
+            _ if point == StallPoint::Balancer => entry.is_stalled(key.way, point) || balancer_silent(),
             _ => {
                 let powered = match key.way {
                     Way::ToServer => self.hosts[entry.server as usize].kernel.powered(),
                     Way::ToClient => self.peer_powered(entry.caller),
                 };
-                !powered || entry.is_stalled(key.way, spot) || self.is_cut(connection, key.way)
+                !powered || entry.is_stalled(key.way, point) || self.is_cut(connection, key.way)
             }
         };
         if silent { Fate::Unanswered } else { Fate::Arrived(self.now) }
     }
 
     /// What stalled was sent again, and would arrive now.
-    fn hear_again(&mut self, connection: u32, way: Way, spot: Spot) {
+    fn hear_again(&mut self, connection: u32, way: Way, point: StallPoint) {
         if !self.is_tapped(connection) {
             return;
         }
         let entry = &self.connections[connection];
         let for_nobody = entry.client == ClientEnd::Closed
             && matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
-        let Some(kept) = self.stalled(connection, way, spot).filter(|kept| !kept.is_empty() && !for_nobody) else {
+        let Some(kept) = self.stalled(connection, way, point).filter(|kept| !kept.is_empty() && !for_nobody) else {
             return;
         };
-        let silent = self.is_silent(connection, way, spot);
+        let silent = self.is_silent(connection, way, point);
         // While nobody answers, only the first of what waits is repeated.
-        let kept: Vec<Kept> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
+        let kept: Vec<Segment> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
         let fate = if silent { Fate::Unanswered } else { Fate::Arrived(self.now) };
-        let left = self.now - self.latency_to(connection, way, spot);
-        let leg = self.leg_to(connection, way, spot);
+        let left = self.now - self.latency_to(connection, way, point);
+        let leg = self.leg_to(connection, way, point);
         let Some(tap) = &mut self.tap else { return };
         for kept in kept {
-            let key = Key { way, leg, what: What::Kept(kept) };
+            let key = Key { way, leg, what: What::Segment(kept) };
             tap.again(connection, key, left);
             tap.end(connection, key, fate);
         }

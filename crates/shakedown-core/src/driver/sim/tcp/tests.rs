@@ -2,7 +2,7 @@
 //! repeated after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, data after max(3 round trips, 200 ms), doubling.
 
 use super::connection::{ClientEnd, PeerId, ServerEnd};
-use super::stall::Kept;
+use super::stall::Segment;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
 use crate::machine::CloseMode;
@@ -115,15 +115,15 @@ impl Net {
         self.heard.push((self.tcp.now.since(Timestamp::ZERO).0 / 1_000_000, heard));
     }
 
-    fn arrives(&mut self, way: Way, kept: Kept) {
+    fn arrives(&mut self, way: Way, kept: Segment) {
         let connection = self.connection;
         let (end, heard) = match (way, kept) {
-            (Way::ToServer, Kept::Segment(segment)) => ("server", self.tcp.segment_at_server(connection, segment)),
-            (Way::ToServer, Kept::Fin) => ("server", self.tcp.fin_at_server(connection)),
-            (Way::ToServer, Kept::Rst) => ("server", !self.tcp.held_up(connection, way, kept)),
-            (Way::ToClient, Kept::Segment(segment)) => ("client", self.tcp.segment_at_client(connection, segment)),
-            (Way::ToClient, Kept::Fin) => ("client", self.tcp.fin_at_client(connection)),
-            (Way::ToClient, Kept::Rst) => {
+            (Way::ToServer, Segment::Data(segment)) => ("server", self.tcp.segment_at_server(connection, segment)),
+            (Way::ToServer, Segment::Fin) => ("server", self.tcp.fin_at_server(connection)),
+            (Way::ToServer, Segment::Rst) => ("server", !self.tcp.held_up(connection, way, kept)),
+            (Way::ToClient, Segment::Data(segment)) => ("client", self.tcp.segment_at_client(connection, segment)),
+            (Way::ToClient, Segment::Fin) => ("client", self.tcp.fin_at_client(connection)),
+            (Way::ToClient, Segment::Rst) => {
                 ("client", !self.tcp.held_up(connection, way, kept) && self.tcp.drop_client(connection))
             }
         };
@@ -131,71 +131,71 @@ impl Net {
             return;
         }
         match kept {
-            Kept::Segment(segment) => {
+            Segment::Data(segment) => {
                 if way == Way::ToServer {
                     self.tcp.connections[connection].server_end = ServerEnd::Accepted;
                 }
                 self.hear(Bytes(end, self.tcp.segments[segment].clone()));
             }
-            Kept::Fin => self.hear(Fin(end)),
-            Kept::Rst => {
+            Segment::Fin => self.hear(Fin(end)),
+            Segment::Rst => {
                 if way == Way::ToServer {
                     self.tcp.connections[connection].server_end = ServerEnd::Gone;
                 }
                 self.hear(Rst(end));
             }
         }
-        self.tcp.landed(connection);
+        self.tcp.release(connection);
     }
 
     /// Plays whatever is due by a moment, in milliseconds.
     fn run_until(&mut self, until: u64) {
         while let Some((at, item)) = self.tcp.queue.pop(ms(until)) {
             self.tcp.now = at;
-            self.happen(item);
+            self.dispatch(item);
             self.tcp.record_deferred();
         }
         self.tcp.now = ms(until);
     }
 
-    fn happen(&mut self, item: Item) {
+    fn dispatch(&mut self, item: Queued) {
         match item {
-            Item::Syn { connection } => assert_eq!(self.tcp.syn(connection), None),
-            Item::SynAck { connection, caller } => {
+            Queued::Syn { connection } => assert_eq!(self.tcp.syn(connection), None),
+            Queued::SynAck { connection, caller } => {
                 if self.tcp.syn_ack(connection, caller) {
                     self.hear(Connected);
-                    self.tcp.landed(connection);
+                    self.tcp.release(connection);
                 }
             }
-            Item::SynRefused { connection } | Item::SynGivenUp { connection } => {
-                let refused = matches!(item, Item::SynRefused { .. });
+            Queued::SynRefused { connection } | Queued::SynGivenUp { connection } => {
+                let refused = matches!(item, Queued::SynRefused { .. });
                 if self.tcp.not_connected(connection, refused).is_some() {
                     self.hear(if refused { Refused } else { TimedOut });
-                    self.tcp.landed(connection);
+                    self.tcp.release(connection);
                 }
             }
-            Item::ToServer { segment, .. } => self.arrives(Way::ToServer, Kept::Segment(segment)),
-            Item::ToClient { segment, .. } => self.arrives(Way::ToClient, Kept::Segment(segment)),
-            Item::FinToServer { .. } => self.arrives(Way::ToServer, Kept::Fin),
-            Item::FinToClient { .. } => self.arrives(Way::ToClient, Kept::Fin),
-            Item::RstToServer { .. } => self.arrives(Way::ToServer, Kept::Rst),
-            Item::RstToClient { .. } => self.arrives(Way::ToClient, Kept::Rst),
-            Item::Retransmitted { connection, way, spot } => {
-                for kept in self.tcp.retransmitted(connection, way, spot) {
+            Queued::ToServer { segment, .. } => self.arrives(Way::ToServer, Segment::Data(segment)),
+            Queued::ToClient { segment, .. } => self.arrives(Way::ToClient, Segment::Data(segment)),
+            Queued::FinToServer { .. } => self.arrives(Way::ToServer, Segment::Fin),
+            Queued::FinToClient { .. } => self.arrives(Way::ToClient, Segment::Fin),
+            Queued::RstToServer { .. } => self.arrives(Way::ToServer, Segment::Rst),
+            Queued::RstToClient { .. } => self.arrives(Way::ToClient, Segment::Rst),
+            Queued::Retransmitted { connection, way, point } => {
+                for kept in self.tcp.retransmitted(connection, way, point) {
                     self.arrives(way, kept);
                 }
-                self.tcp.landed(connection);
+                self.tcp.release(connection);
             }
-            Item::GivenUp { connection, way } => {
+            Queued::GivenUp { connection, way } => {
                 if self.tcp.given_up(connection, way) {
                     self.hear(GivenUp);
                 }
-                self.tcp.landed(connection);
+                self.tcp.release(connection);
             }
-            Item::Hop { transmission } => {
+            Queued::Hop { transmission } => {
                 self.tcp.hop(transmission);
                 for item in std::mem::take(&mut self.tcp.ready) {
-                    self.happen(item);
+                    self.dispatch(item);
                 }
             }
             item => panic!("{item:?} is none of the network's"),

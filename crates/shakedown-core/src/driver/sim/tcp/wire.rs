@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::connection::{ClientEnd, Connection, Peer, ServerEnd};
 use super::relay::{Leg, by_way_of_balancer};
-use super::stall::{Kept, Spot};
-use super::{Item, Tcp};
+use super::stall::{Segment, StallPoint};
+use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::machine::CloseMode;
 use crate::network::{Event, Message, Way};
@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 impl Tcp {
     /// Sends a message with so much payload: it arrives as `item`.
     #[inline]
-    pub fn send(&mut self, connection: u32, way: Way, item: Item, payload: usize) {
+    pub fn send(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
         if self.exceptional {
             if self.is_strangers(connection) {
                 return self.push(connection, self.now, item);
@@ -34,9 +34,9 @@ impl Tcp {
     }
 
     /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
-    pub fn push(&mut self, connection: u32, at: Timestamp, item: Item) {
+    pub fn push(&mut self, connection: u32, at: Timestamp, item: Queued) {
         if at == Timestamp::NEVER {
-            if let Item::ToServer { segment, .. } | Item::ToClient { segment, .. } = item {
+            if let Queued::ToServer { segment, .. } | Queued::ToClient { segment, .. } = item {
                 self.segments.release(segment);
             }
             return;
@@ -49,13 +49,13 @@ impl Tcp {
 
     /// An item that named this connection is dealt with. Until then it keeps the connection's place taken, so that
     /// what a machine does meanwhile can't put another connection there.
-    pub fn landed(&mut self, connection: u32) {
+    pub fn release(&mut self, connection: u32) {
         self.connections[connection].in_flight -= 1;
-        self.settle(connection);
+        self.reap(connection);
     }
 
     /// Gives the connection's place back once nobody will hear of it again.
-    pub fn settle(&mut self, connection: u32) {
+    pub fn reap(&mut self, connection: u32) {
         if !self.connections[connection].over() {
             return;
         }
@@ -99,8 +99,8 @@ impl Tcp {
     #[inline]
     pub fn send_segment(&mut self, connection: u32, way: Way, segment: u32, payload: usize) {
         let item = match way {
-            Way::ToServer => Item::ToServer { connection, segment },
-            Way::ToClient => Item::ToClient { connection, caller: self.connections[connection].caller, segment },
+            Way::ToServer => Queued::ToServer { connection, segment },
+            Way::ToClient => Queued::ToClient { connection, caller: self.connections[connection].caller, segment },
         };
         self.send(connection, way, item, payload);
     }
@@ -117,7 +117,7 @@ impl Tcp {
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
             self.end_toward_server(connection, how == CloseMode::Reset);
         }
-        self.settle(connection);
+        self.reap(connection);
     }
 
     /// The server closes its end: FIN or RST, unless the client's is closed already.
@@ -125,11 +125,11 @@ impl Tcp {
         if self.connections[connection].client != ClientEnd::Closed {
             self.cut(connection, how == CloseMode::Reset);
         }
-        self.settle(connection);
+        self.reap(connection);
     }
 
     /// The answer to a SYN leaves.
-    pub fn send_answer(&mut self, connection: u32, item: Item) {
+    pub fn send_answer(&mut self, connection: u32, item: Queued) {
         let entry = &self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
         let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
@@ -149,9 +149,9 @@ impl Tcp {
         self.push(connection, at, item);
     }
 
-    /// A segment arrives at a server. True when its process is to have it; then the connection has [`Tcp::landed`].
+    /// A segment arrives at a server. True when its process is to have it; [`Tcp::release`] follows.
     pub fn segment_at_server(&mut self, connection: u32, segment: u32) -> bool {
-        if self.held_up(connection, Way::ToServer, Kept::Segment(segment)) {
+        if self.held_up(connection, Way::ToServer, Segment::Data(segment)) {
             return false;
         }
         let Connection { server, server_end, client, .. } = self.connections[connection];
@@ -162,15 +162,15 @@ impl Tcp {
                 // the connection answers RST.
                 if client != ClientEnd::Closed {
                     if !self.hosts[server as usize].kernel.powered() {
-                        self.stall(connection, Way::ToServer, Spot::End, Kept::Segment(segment));
+                        self.stall(connection, Way::ToServer, StallPoint::End, Segment::Data(segment));
                         return false;
                     }
-                    self.send(connection, Way::ToClient, Item::RstToClient { connection }, 0);
+                    self.send(connection, Way::ToClient, Queued::RstToClient { connection }, 0);
                 }
                 self.segments.release(segment);
             }
         }
-        self.landed(connection);
+        self.release(connection);
         false
     }
 
@@ -191,10 +191,10 @@ impl Tcp {
         }
     }
 
-    /// A segment arrives at the end that opened the connection. True when that is to have it; then the connection has
-    /// [`Tcp::landed`].
+    /// A segment arrives at the end that opened the connection. True when that is to have it;
+    /// [`Tcp::release`] follows.
     pub fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
-        if self.held_up(connection, Way::ToClient, Kept::Segment(segment)) {
+        if self.held_up(connection, Way::ToClient, Segment::Data(segment)) {
             return false;
         }
         if self.connections[connection].client == ClientEnd::Open {
@@ -202,7 +202,7 @@ impl Tcp {
         }
         if !self.arrives_too_late(connection, segment) {
             self.segments.release(segment);
-            self.landed(connection);
+            self.release(connection);
         }
         false
     }
@@ -216,34 +216,34 @@ impl Tcp {
             return false;
         }
         if !self.peer_powered(caller) {
-            self.stall(connection, Way::ToClient, Spot::End, Kept::Segment(segment));
+            self.stall(connection, Way::ToClient, StallPoint::End, Segment::Data(segment));
             return true;
         }
         self.reset_to_server(connection);
         false
     }
 
-    /// FIN arrives at a server. True when its process is to hear of it; then the connection has [`Tcp::landed`].
+    /// FIN arrives at a server. True when its process is to hear of it; [`Tcp::release`] follows.
     pub fn fin_at_server(&mut self, connection: u32) -> bool {
-        if self.held_up(connection, Way::ToServer, Kept::Fin) {
+        if self.held_up(connection, Way::ToServer, Segment::Fin) {
             return false;
         }
         let alive = self.connections[connection].is_alive_at_server();
         if !alive {
-            self.landed(connection);
+            self.release(connection);
         }
         alive
     }
 
-    /// FIN arrives at the end that opened the connection. True when that is to hear of it; then the connection has
-    /// [`Tcp::landed`].
+    /// FIN arrives at the end that opened the connection. True when that is to hear of it;
+    /// [`Tcp::release`] follows.
     pub fn fin_at_client(&mut self, connection: u32) -> bool {
-        if self.held_up(connection, Way::ToClient, Kept::Fin) {
+        if self.held_up(connection, Way::ToClient, Segment::Fin) {
             return false;
         }
         let open = self.connections[connection].client == ClientEnd::Open;
         if !open {
-            self.landed(connection);
+            self.release(connection);
         }
         open
     }
@@ -261,13 +261,13 @@ impl Tcp {
 
     /// FIN or RST from the server's host.
     pub fn cut(&mut self, connection: u32, reset: bool) {
-        let item = if reset { Item::RstToClient { connection } } else { Item::FinToClient { connection } };
+        let item = if reset { Queued::RstToClient { connection } } else { Queued::FinToClient { connection } };
         self.send(connection, Way::ToClient, item, 0);
     }
 
     /// FIN or RST from the end that opened a connection.
     pub fn end_toward_server(&mut self, connection: u32, reset: bool) {
-        let item = if reset { Item::RstToServer { connection } } else { Item::FinToServer { connection } };
+        let item = if reset { Queued::RstToServer { connection } } else { Queued::FinToServer { connection } };
         self.send(connection, Way::ToServer, item, 0);
     }
 
@@ -290,7 +290,7 @@ impl Tcp {
             entry.server_end = ServerEnd::Gone;
             if entry.is_stream() {
                 // Its client hears of it by what carries it.
-                self.settle(connection);
+                self.reap(connection);
                 continue;
             }
             let heard = entry.client != ClientEnd::Closed;
@@ -318,6 +318,6 @@ impl Tcp {
         } else if was == ClientEnd::Open && heard {
             self.end_toward_server(connection, unread);
         }
-        self.settle(connection);
+        self.reap(connection);
     }
 }

@@ -5,7 +5,7 @@ use crate::time::Nanos;
 
 /// Something that a hung process will find when it goes on.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Held {
+pub(super) enum PendingInput {
     Segment {
         connection: u32,
         segment: u32,

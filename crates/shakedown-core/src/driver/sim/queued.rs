@@ -1,14 +1,14 @@
 //! What is pending in the queue.
 
 use super::tcp::connection::PeerId;
-use super::tcp::stall::Spot;
+use super::tcp::stall::StallPoint;
 use crate::network::Way;
 use crate::time::{Nanos, Timestamp};
 
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
 /// too: so that both can be fetched from memory at once.
 #[derive(Debug, Clone, Copy)]
-pub enum Item {
+pub enum Queued {
     /// A closed-loop user starts its next session.
     Restart {
         session: u32,
@@ -93,7 +93,7 @@ pub enum Item {
     Retransmitted {
         connection: u32,
         way: Way,
-        spot: Spot,
+        point: StallPoint,
     },
     /// A message comes to the next place on its way, where bandwidth is limited.
     Hop {
@@ -126,7 +126,7 @@ pub enum Item {
         went_well: bool,
     },
     /// Sessions are told what happened to streams of theirs.
-    Tell,
+    Notify,
     /// A connection that carries streams has had none for some time.
     Idle {
         connection: u32,
