@@ -85,7 +85,7 @@
 //!
 //! | layer | modules | must not know |
 //! |---|---|---|
-//! | units | `time`, `names`, `quantity`, `rng` | anything else |
+//! | units | `time`, `names`, `quantity`, `rng`, `statistics`, `text` | anything else |
 //! | contract | `machine` | what is sent over a connection |
 //! | world | `http`, `h2`, `frame`, `tls`, `network`, `load`, `fault` | most of each other |
 //! | opening handshake | `handshake` | time |
@@ -120,8 +120,7 @@ pub use shakedown_core::{check, event, metrics, record, time};
 
 // What follows is no interface: the command line is built of it, and its tests ask it.
 
-#[doc(hidden)]
-pub mod chart;
+mod chart;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]

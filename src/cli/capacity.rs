@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::{default_folder, partial};
 use super::{Failure, ManyArgs, complain, load, machine, print};
@@ -104,12 +104,12 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     }
 }
 
-pub(super) fn capacity(args: &CapacityArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn capacity(args: &CapacityArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let scenario = load(&args.scenario, &args.many.overrides(Some(args.seeds.0.start)))?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {
-        (true, _) => map(args, &scenario, again),
-        (false, Some(vary)) => knee(args, &scenario, vary, again),
+        (true, _) => map(args, &scenario, invocation),
+        (false, Some(vary)) => knee(args, &scenario, vary, invocation),
         // clap asks for one of the two.
         (false, None) => Err(Failure::Input("error: --vary KEY, or --collapse".into())),
     }
@@ -119,7 +119,7 @@ fn input(what: String) -> Failure {
     Failure::Input(format!("error: {what}"))
 }
 
-fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>) -> Result<(), Failure> {
+fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let resolved = scenario.resolved().to_string();
     let key = Key::find(&resolved, vary).map_err(input)?;
     let bound = |text: &Option<String>| {
@@ -143,7 +143,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>)
         tolerance: args.tolerance.0,
         find,
         scenario_toml: resolved,
-        command: Some(again.command()),
+        command: Some(invocation.command()),
     };
     let folder = folder(args, scenario, &format!("capacity-{}", key.path.replace('.', "-")));
     may_hold_capacity(&folder, &Capacity::new(question.clone()).files()).map_err(machine)?;
@@ -161,7 +161,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, again: &Again<'_>)
     }
 }
 
-fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<(), Failure> {
+fn map(args: &CapacityArgs, scenario: &Scenario, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let resolved = scenario.resolved().to_string();
     let side = |text: &Option<String>| {
         collapse::side(&resolved, text.as_deref().unwrap_or_default(), usize::from(args.steps)).map_err(input)
@@ -169,7 +169,7 @@ fn map(args: &CapacityArgs, scenario: &Scenario, again: &Again<'_>) -> Result<()
     let (width, depth) = (side(&args.width)?, side(&args.depth)?);
     let seeds = args.seeds.0.clone().collect();
     let mut asked = collapse::question(scenario, args.many.variant.clone(), width, depth, args.slo.clone(), seeds);
-    asked.command = Some(again.command());
+    asked.command = Some(invocation.command());
     let folder = folder(args, scenario, "collapse");
     may_hold_capacity(&folder, &[("capacity.json".into(), asked.json().into_bytes())]).map_err(machine)?;
     let found = watched(args, |watch| collapse::map(asked, watch))?;

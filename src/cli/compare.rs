@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::Counter;
 use super::{Failure, complain, machine, print, read, stem};
 use crate::explore::sweep::{Axis, Named};
@@ -115,7 +115,7 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     }
 }
 
-pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let source = |path: &PathBuf| {
         let (shown, text) = read(path)?;
         Ok(Source { shown, name: stem(path), text })
@@ -154,7 +154,7 @@ pub(super) fn compare(args: &CompareArgs, again: &Again<'_>) -> Result<(), Failu
         axes: args.grid.clone(),
         named: args.choices.clone(),
         by: args.by.clone().map(|metric| Order { better: args.better.unwrap_or_else(|| Better::of(&metric)), metric }),
-        command: Some(again.command()),
+        command: Some(invocation.command()),
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
     let name = folder.strip_suffix("/compare").unwrap_or(&folder);

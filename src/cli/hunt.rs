@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
@@ -50,7 +50,7 @@ pub(super) struct HuntArgs {
 /// Between two times that it is kept how far a hunt has come.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let plan = plan(&args.scenario, &args.many, &[], &args.seeds, &args.share)?;
     let out = || PathBuf::from("results").join(&plan.name).join(plan.folder_name("hunt"));
     let folder = args.out.clone().unwrap_or_else(out);
@@ -77,7 +77,7 @@ pub(super) fn hunt(args: &HuntArgs, again: &Again<'_>) -> Result<(), Failure> {
         // What never happened here may have happened in another share.
         return if plan.shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
-    print(&format!("\nseed {seed} breaks {broken}\nreplay it: {} --seed {seed}\n", again.run()))?;
+    print(&format!("\nseed {seed} breaks {broken}\nreplay it: {} --seed {seed}\n", invocation.run()))?;
     let mut steps = 0;
     let mut step = |what: &str| {
         steps += 1;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::results::{EXEMPLARS, Results, partial};
 use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, machine, say, text};
 use crate::driver::live::{Part, Setup};
@@ -65,17 +65,17 @@ impl From<LiveError> for Failure {
 const BEHIND: Nanos = Nanos::from_millis(50);
 
 /// `run --driver tokio`.
-pub(super) fn both(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let scenario = args.scenario.load_with_programs()?;
     let (setup, outputs) = live::both_with_programs(&scenario, args.allow_commands)?;
-    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
+    let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     play(&results, &setup, &outputs, !args.no_exemplars, |_| {})
 }
 
-pub(super) fn serve(args: &ServeArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
-    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
+    let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     let mut told = Ok(());
     let played = play(&results, &setup, &Outputs::default(), false, |addresses| {
         told = tell(&scenario, args, &setup, addresses);
@@ -88,9 +88,9 @@ fn results<'a>(
     setup: &Setup,
     args: &'a ScenarioArgs,
     output: &'a OutputArgs,
-    again: &'a Again<'a>,
+    invocation: &'a Invocation<'a>,
 ) -> Results<'a> {
-    Results { scenario, args, output, again, driver: live::driver_name(setup.part) }
+    Results { scenario, args, output, invocation, driver: live::driver_name(setup.part) }
 }
 
 /// Says where the servers listen, and whom their clients must trust.
@@ -127,7 +127,7 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn load(args: &LoadArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let mut setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
     if let Some(file) = &args.cacert {
@@ -138,7 +138,7 @@ pub(super) fn load(args: &LoadArgs, again: &Again<'_>) -> Result<(), Failure> {
     if args.insecure {
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
-    let results = results(&scenario, &setup, &args.scenario, &args.output, again);
+    let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     play(&results, &setup, &Outputs::default(), true, |_| {})
 }
 

@@ -1,11 +1,11 @@
 //! The command line: arguments in, exit codes out.
 
-mod again;
 mod calibrate;
 mod capacity;
 mod check;
 mod compare;
 mod hunt;
+mod invocation;
 mod live;
 mod merge;
 mod profiles;
@@ -444,20 +444,20 @@ pub fn run() -> ExitCode {
     let matches = Cli::command().get_matches();
     let Cli { color, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     color.decide();
-    let again = &again::Again::new(&matches);
+    let invocation = &invocation::Invocation::new(&matches);
     let done = match command {
-        Command::Run(args) => run::run(&args, again),
+        Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::check(&args),
-        Command::Compare(args) => compare::compare(&args, again),
+        Command::Compare(args) => compare::compare(&args, invocation),
         Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::replay(&args),
-        Command::Sweep(args) => sweep::sweep(&args, again),
-        Command::Capacity(args) => capacity::capacity(&args, again),
+        Command::Sweep(args) => sweep::sweep(&args, invocation),
+        Command::Capacity(args) => capacity::capacity(&args, invocation),
         Command::Merge(args) => merge::merge(&args),
-        Command::Serve(args) => live::serve(&args, again),
-        Command::Load(args) => live::load(&args, again),
+        Command::Serve(args) => live::serve(&args, invocation),
+        Command::Load(args) => live::load(&args, invocation),
         Command::Calibrate(args) => calibrate::command(&args),
-        Command::Hunt(args) => hunt::hunt(&args, again),
+        Command::Hunt(args) => hunt::hunt(&args, invocation),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Init(args) => start::init(&args),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::{Watcher, catch_interrupts};
 use super::{Failure, OutputArgs, ScenarioArgs, machine, say, text};
 use crate::explore::{Finished, PreparedFile, write_folder_with};
@@ -17,7 +17,7 @@ pub(super) struct Results<'a> {
     pub scenario: &'a Scenario,
     pub args: &'a ScenarioArgs,
     pub output: &'a OutputArgs,
-    pub again: &'a Again<'a>,
+    pub invocation: &'a Invocation<'a>,
     /// What drives it.
     pub driver: &'static str,
 }
@@ -48,7 +48,7 @@ impl Results<'_> {
 
     /// The files that every run has.
     pub fn files(&self, finished: &Finished) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-        let command = self.again.command();
+        let command = self.invocation.command();
         let mut run = finished.run(self.scenario, self.args.variant.as_deref());
         run.command = Some(&command);
         report::files(&run).map_err(machine)

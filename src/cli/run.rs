@@ -1,24 +1,24 @@
 //! `shakedown run`.
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::Watcher;
 use super::results::{EXEMPLARS, Results, partial};
 use super::{Driver, Failure, RunArgs, complain, live, machine, text};
-use crate::explore::{DeterminismCheck, Finished, Kept, PreparedFile, Progress, exemplars, may_hold, once_with};
+use crate::explore::{DeterminismCheck, EventLog, Finished, PreparedFile, Progress, exemplars, may_hold, once_with};
 use crate::record::Recorder;
 use crate::replay::{Chooser, Exemplar, Filter, Lines};
 use crate::scenario::Scenario;
 use crate::text::grouped;
 use crate::time::{Nanos, Timestamp, human};
 
-pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     if args.driver == Driver::Tokio {
         if args.events || args.check_determinism {
             let message =
                 "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";
             return Err(Failure::Input(message.into()));
         }
-        return live::both(args, again);
+        return live::both(args, invocation);
     }
     if args.check_determinism && args.driver != Driver::Sim {
         let message = "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
@@ -26,14 +26,14 @@ pub(super) fn run(args: &RunArgs, again: &Again<'_>) -> Result<(), Failure> {
     }
     let scenario = args.scenario.load()?;
     let driver = args.driver.name();
-    let results = Results { scenario: &scenario, args: &args.scenario, output: &args.output, again, driver };
+    let results = Results { scenario: &scenario, args: &args.scenario, output: &args.output, invocation, driver };
     let mut folder = args.output.out.clone().unwrap_or_else(|| results.default_folder());
     // Better told now than after the work.
     may_hold(&folder, &scenario, driver).map_err(machine)?;
     let mut watcher = results.begin()?;
     let mut chooser = Chooser::default();
     // What is heard is the simulator's wire; of other runs, what happened to each session is kept.
-    let mut kept = (args.driver != Driver::Sim && !args.no_exemplars).then(Kept::default);
+    let mut kept = (args.driver != Driver::Sim && !args.no_exemplars).then(EventLog::default);
     let mut examples = (&mut chooser, &mut kept);
     let mut run =
         |mut extra: &mut dyn Recorder| args.driver.run(&scenario, &mut extra, |progress| watcher.watch(progress));

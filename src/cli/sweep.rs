@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::again::Again;
+use super::invocation::Invocation;
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
@@ -44,9 +44,9 @@ pub(super) struct SweepArgs {
     quiet: bool,
 }
 
-pub(super) fn sweep(args: &SweepArgs, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) fn sweep(args: &SweepArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let mut plan = plan(&args.scenario, &args.many, &args.grid, &args.seeds, &args.share)?;
-    plan.given = Some(Given { command: again.command(), run: again.run() });
+    plan.given = Some(Given { command: invocation.command(), run: invocation.run() });
     let folder =
         args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name).join(plan.folder_name("sweep")));
     may_hold_sweep(&folder, &plan.header()).map_err(machine)?;

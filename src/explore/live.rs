@@ -10,7 +10,7 @@ use super::external_clients::{ClientCounts, ExternalClients};
 use super::limits;
 pub use super::live_error::LiveError;
 use super::programs::{self, Outputs};
-use super::replay::Kept;
+use super::replay::EventLog;
 use super::single_run::{Finished, Progress};
 use crate::check::Invariants;
 use crate::driver::live::{self, Address, Part, Setup};
@@ -259,7 +259,7 @@ pub fn live(
 ) -> Result<Live, LiveError> {
     // Bounds of time are not held against a real machine's.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
-    let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), Kept::default()));
+    let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), EventLog::default()));
     let external = ExternalClients::new(scenario.servers().len());
     let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, examples)));
     let end = Timestamp::ZERO + scenario.duration();

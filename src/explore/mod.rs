@@ -31,7 +31,7 @@ pub use folder::{
     rewrite_page, write_folder, write_folder_with,
 };
 pub use recorded::{RecordedError, recorded};
-pub use replay::{Kept, events, exemplars, find, perfetto, trace};
+pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
 pub(crate) use single_run::caught;
 pub use single_run::{Finished, Progress, once, once_with};
 pub use verify::{Verdict, Verified, recorded_runs, verify};

@@ -58,7 +58,7 @@ pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut
 
 /// Every event of a run that is not made a second time, to look back at a few sessions.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct EventLog {
     events: Vec<Event>,
     /// There were more than are kept.
     more: bool,
@@ -67,7 +67,7 @@ pub struct Kept {
 /// The most that are kept: 40 bytes each.
 const MOST_KEPT: usize = 1_000_000;
 
-impl Recorder for Kept {
+impl Recorder for EventLog {
     fn record(&mut self, event: &Event) {
         if self.events.len() < MOST_KEPT {
             self.events.push(*event);
@@ -77,7 +77,7 @@ impl Recorder for Kept {
     }
 }
 
-impl Kept {
+impl EventLog {
     /// The bytes of `exemplars.jsonl` for a run that ended at a moment: what happened to these sessions, without the
     /// messages that nobody listened to. None where there are no sessions, or more events than are kept.
     pub fn exemplars(&self, scenario: &Scenario, chosen: &[Exemplar], end: Timestamp) -> Option<Vec<u8>> {

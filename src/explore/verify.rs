@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::difference::{self, first_difference};
-use super::replay::{Kept, exemplars};
+use super::replay::{EventLog, exemplars};
 use super::single_run::once_with;
 use super::{capacity, compare};
 use crate::replay::Chooser;
@@ -112,7 +112,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
             // It ran once: what is different is what scenarios may say.
             Err(problem) => return Ok(vec![problem.to_string()]),
         };
-    let (mut chooser, mut kept) = (Chooser::default(), Kept::default());
+    let (mut chooser, mut kept) = (Chooser::default(), EventLog::default());
     let finished = match driver.as_str() {
         "sim" => once_with(&scenario, &mut chooser, |_| true),
         #[cfg(feature = "turmoil")]

@@ -1,4 +1,4 @@
-//! The command line that makes a result again, as it is kept with the result: made from the arguments as they were given, so
+//! The command line that makes the same result, as it is kept with the result: made from the arguments as they were given, so
 //! that none can be forgotten.
 
 use clap::parser::ValueSource;
@@ -23,18 +23,18 @@ const APART: [&str; 11] = [
 ];
 
 /// What was typed.
-pub(super) struct Again<'a> {
+pub(super) struct Invocation<'a> {
     command: Command,
     name: &'a str,
     matches: &'a ArgMatches,
 }
 
-impl<'a> Again<'a> {
+impl<'a> Invocation<'a> {
     /// Of a program's whole arguments.
-    pub fn new(matches: &'a ArgMatches) -> Again<'a> {
+    pub fn new(matches: &'a ArgMatches) -> Invocation<'a> {
         let (name, matches) = matches.subcommand().expect("clap asks for a command");
         let command = Cli::command().find_subcommand(name).expect("clap found it").clone();
-        Again { command, name, matches }
+        Invocation { command, name, matches }
     }
 
     /// The command line that makes the same result.
@@ -76,7 +76,7 @@ mod tests {
 
     fn again(line: &[&str]) -> String {
         let matches = Cli::command().get_matches_from([&["shakedown"], line].concat());
-        Again::new(&matches).command()
+        Invocation::new(&matches).command()
     }
 
     #[test]
