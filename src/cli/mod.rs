@@ -327,7 +327,7 @@ impl OutputArgs {
 enum Driver {
     /// The simulator: virtual time, the same run every time
     Sim,
-    /// The same machines over turmoil's TCP, on virtual time
+    /// The simulator, with turmoil for async programs of your own
     #[cfg(feature = "turmoil")]
     Turmoil,
     /// Real sockets on loopback, and the real clock

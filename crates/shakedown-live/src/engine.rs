@@ -8,9 +8,8 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
 use shakedown_core::client;
-use shakedown_core::driver::cast;
+use shakedown_core::driver::cast::{self, Change};
 use shakedown_core::event::Kind;
-use shakedown_core::fault::FaultWindow;
 use shakedown_core::http::Directory;
 use shakedown_core::load::Arrivals;
 use shakedown_core::network::Way;
@@ -107,7 +106,7 @@ impl Engine {
         setup: &Setup,
         listeners: Vec<Option<TcpListener>>,
         directory: Directory,
-        places: BTreeMap<u32, SocketAddr>,
+        addresses: BTreeMap<u32, SocketAddr>,
         running: BTreeMap<u32, Running>,
     ) -> io::Result<Rc<RefCell<Engine>>> {
         let seed = scenario.seed();
@@ -119,7 +118,7 @@ impl Engine {
         let plans = cast::plans(scenario);
         let sleep = Rc::new(Sleep::default());
         let servers = scenario.servers().iter().filter(|_| setup.part != Part::Clients);
-        let mut network = Network::new(sockets, scenario, setup, &plans, listeners, places, &sleep)?;
+        let mut network = Network::new(sockets, scenario, setup, &plans, listeners, addresses, &sleep)?;
         Ok(Rc::new_cyclic(|me: &Weak<RefCell<Engine>>| {
             network.belong_to(me.clone());
             RefCell::new(Engine {
@@ -148,20 +147,9 @@ impl Engine {
 
     /// Opens the servers, and writes down what the scenario fixes beforehand.
     pub fn begin(&mut self) {
-        // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
-        let faults = self.network.faults().to_vec();
-        let windows =
-            || (0..).zip(&faults).flat_map(|(fault, f)| (0..).zip(&f.windows).map(move |(n, s)| (fault, n, s)));
-        for (fault, window, FaultWindow { begins, heals, .. }) in windows() {
-            if let Some(heals) = heals.filter(|heals| heals > begins) {
-                self.due.push(heals, Due::FaultHeals { fault, window });
-            }
-        }
-        for (fault, window, FaultWindow { begins, heals, .. }) in windows() {
-            self.due.push(*begins, Due::FaultBegins { fault, window });
-            if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                self.due.push(heals, Due::FaultHeals { fault, window });
-            }
+        for Change { at, fault, window, begins } in cast::changes(self.network.faults()) {
+            let item = if begins { Due::FaultBegins { fault, window } } else { Due::FaultHeals { fault, window } };
+            self.due.push(at, item);
         }
         for server in 0..self.servers.len() as u32 {
             self.schedule_membership(server);

@@ -1,7 +1,7 @@
-//! Servers that are programs: started, stopped, continued and killed, with the network to them played before their clients.
+//! Servers that are programs: how they are started, signalled, and ended.
 //!
-//! What comes from such a server is delayed as from any other (`lines.rs`). What goes there is, too, but before it is sent: its
-//! socket is the program's.
+//! What comes from such a server is delayed as from any other (`network/delivery.rs`). What goes there is delayed before it is
+//! sent, because its socket is the program's.
 
 use std::collections::BTreeMap;
 use std::fmt;

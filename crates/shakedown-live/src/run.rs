@@ -62,13 +62,13 @@ async fn play(
         }
     }
     let directory = directory(scenario, setup, &addresses);
-    let places = match setup.part {
+    let dialled = match setup.part {
         Part::Clients => setup.targets.iter().map(|(number, address)| (*number, address.socket)).collect(),
         _ => (0..).zip(addresses.iter().copied()).collect(),
     };
     ready(&addresses);
     let end = Timestamp::ZERO + scenario.duration();
-    let engine = Engine::new(Rc::clone(&net), scenario, setup, listeners, directory, places, running)?;
+    let engine = Engine::new(Rc::clone(&net), scenario, setup, listeners, directory, dialled, running)?;
     engine.borrow_mut().begin();
     let sleep = Rc::clone(&engine.borrow().sleep);
     let mut partial = false;

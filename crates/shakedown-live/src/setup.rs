@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use shakedown_core::time::{Nanos, Timestamp};
 
-use super::network::tls::Authority;
+use super::network::authority::Authority;
 use super::programs::Program;
 
 /// Whose part of a scenario is played.

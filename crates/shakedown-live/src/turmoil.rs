@@ -77,7 +77,7 @@ pub fn run_with(
     let mut partial = false;
     for tick in 1.. {
         world.step()?;
-        bridge.hear(&mut events);
+        bridge.take_outputs(&mut events);
         let until = (now + TICK).min(end);
         bridge.simulation.borrow_mut().advance_until(until);
         for event in bridge.simulation.borrow_mut().drain() {
@@ -94,7 +94,7 @@ pub fn run_with(
             break;
         }
     }
-    bridge.hear(&mut events);
+    bridge.take_outputs(&mut events);
     events.finish(now, recorder);
     Ok((Ended { at: now, events: events.flushed(), partial }, bridge.report()))
 }

@@ -14,7 +14,7 @@ use super::super::setup::Part;
 use super::bottlenecks::Queued;
 use super::connection::{Connection, ConnectionKey, Opener, Segment};
 use super::connections::Network;
-use super::effects::{Effect, SocketInput, Timer, tell_owner};
+use super::effects::{Effect, SocketInput, Timer, notify_owner};
 use super::sockets::Sockets;
 use super::stream::{StreamEvent, StreamHandle};
 
@@ -95,7 +95,7 @@ impl Network {
         let server = connection.server;
         let handle = StreamHandle::default();
         connection.to_client.stream = Some(handle.clone());
-        let Some(&(mut to)) = self.places.get(&server) else {
+        let Some(&(mut to)) = self.addresses.get(&server) else {
             // Nobody said where it is.
             return self.deliver(key, Way::ToClient, Segment::Failed(ConnectError::Refused));
         };
@@ -112,13 +112,13 @@ impl Network {
         }
         let owner = self.owner.clone();
         let task = tokio::task::spawn_local(async move {
-            let bound = |address| tell_owner(&owner, SocketInput::Bound(key, address));
+            let bound = |address| notify_owner(&owner, SocketInput::Bound(key, address));
             match Sockets::connect(from, to, bound).await {
-                Err(error) => tell_owner(&owner, SocketInput::NotConnected(key, error)),
+                Err(error) => notify_owner(&owner, SocketInput::NotConnected(key, error)),
                 Ok(stream) => {
-                    tell_owner(&owner, SocketInput::Connected(key));
+                    notify_owner(&owner, SocketInput::Connected(key));
                     let read = |event: StreamEvent<'_>| {
-                        tell_owner(&owner, SocketInput::Read(key, Way::ToClient, event));
+                        notify_owner(&owner, SocketInput::Read(key, Way::ToClient, event));
                     };
                     handle.carry(stream, read).await;
                 }
@@ -192,7 +192,7 @@ impl Network {
         connection.to_server.stream = Some(handle.clone());
         let owner = self.owner.clone();
         tokio::task::spawn_local(async move {
-            let read = |event: StreamEvent<'_>| tell_owner(&owner, SocketInput::Read(key, Way::ToServer, event));
+            let read = |event: StreamEvent<'_>| notify_owner(&owner, SocketInput::Read(key, Way::ToServer, event));
             handle.carry(stream, read).await;
         });
         self.deliver(key, Way::ToServer, Segment::Accepted);

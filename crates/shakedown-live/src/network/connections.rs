@@ -1,4 +1,4 @@
-//! The network: its connections, what it is asked, and what it is told.
+//! The network's state: its connections, and what it knows of servers, links and faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -11,7 +11,7 @@ use shakedown_core::machine::{CloseMode, ConnectionId};
 use shakedown_core::network::{Event, Links, SynSchedule, Way};
 use shakedown_core::rng::{Identity, Seed};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::{Plan, TlsKeys};
+use shakedown_core::server::Plan;
 use shakedown_core::time::Timestamp;
 use tokio::net::TcpListener;
 
@@ -44,7 +44,7 @@ pub(crate) struct Network {
     /// The servers' ports, by server.
     pub(super) ports: Vec<Port>,
     /// Where servers listen.
-    pub(super) places: BTreeMap<u32, SocketAddr>,
+    pub(super) addresses: BTreeMap<u32, SocketAddr>,
     pub(super) connections: BTreeMap<ConnectionKey, Connection>,
     pub(super) next_key: u64,
     /// Connections that servers opened: both of their ends are here.
@@ -62,31 +62,6 @@ pub(crate) struct Network {
     pub(super) silent: Vec<(u32, StreamHandle)>,
 }
 
-/// What the ends of a run's connections have in common.
-fn tls(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
-    let mut tls = Tls::default();
-    if setup.part == Part::Clients {
-        if setup.targets.values().any(|address| address.secure) {
-            tls.trust(&setup.roots, setup.insecure)?;
-        }
-        return Ok(tls);
-    }
-    let Some(authority) = &setup.authority else { return Ok(tls) };
-    if setup.part == Part::Both {
-        tls.trust(&[authority.certificate()], false)?;
-    }
-    for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
-        let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
-        for (server, entry) in members() {
-            tls.equip(server, &entry.name, setup.bind, plan, authority)?;
-        }
-        if plan.tls_keys() == TlsKeys::Shared {
-            tls.share_keys(members().map(|(server, _)| server));
-        }
-    }
-    Ok(tls)
-}
-
 impl Network {
     pub fn new(
         sockets: Rc<Sockets>,
@@ -94,7 +69,7 @@ impl Network {
         setup: &Setup,
         plans: &[Plan],
         listeners: Vec<Option<TcpListener>>,
-        places: BTreeMap<u32, SocketAddr>,
+        addresses: BTreeMap<u32, SocketAddr>,
         sleep: &Rc<Sleep>,
     ) -> io::Result<Network> {
         let seed = scenario.seed();
@@ -117,7 +92,7 @@ impl Network {
             partitions: Vec::new(),
             latency_faults: Vec::new(),
             ports: ports.collect(),
-            places,
+            addresses,
             connections: BTreeMap::new(),
             next_key: 0,
             calls: 0,
@@ -125,7 +100,7 @@ impl Network {
             sources: setup.sources.clone(),
             next_source: 0,
             connections_max: setup.connections_max,
-            tls: tls(scenario, setup, plans)?,
+            tls: Tls::new(scenario, setup, plans)?,
             strangers: 0,
             over_limit: 0,
             silent: Vec::new(),
@@ -310,7 +285,7 @@ impl Network {
         self.latency_faults.retain(|active| *active != fault);
     }
 
-    /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
+    /// Something between addresses ends connections that are up: both ends have the RST at once, the clients first.
     pub fn reset(&mut self, fault: u32, window: u32) {
         let mut struck = Vec::new();
         for (key, connection) in &self.connections {

@@ -63,20 +63,20 @@ pub(crate) enum SocketInput<'a> {
     Failed(io::Error),
 }
 
-/// Who has the network: the tasks of its sockets tell them what happens.
+/// Whoever owns the network: its sockets' tasks notify it.
 pub(crate) trait Owner {
     fn handle(&self, input: SocketInput<'_>);
 }
 
-/// Nobody has it any more.
+/// The owner of a network that has ended, or has not begun.
 pub(super) struct Nobody;
 
 impl Owner for Nobody {
     fn handle(&self, _: SocketInput<'_>) {}
 }
 
-/// Tells a network's owner something, if there still is one.
-pub(super) fn tell_owner(owner: &Weak<dyn Owner>, input: SocketInput<'_>) {
+/// Notifies a network's owner, if there still is one.
+pub(super) fn notify_owner(owner: &Weak<dyn Owner>, input: SocketInput<'_>) {
     if let Some(owner) = owner.upgrade() {
         owner.handle(input);
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use super::connection::{Connection, ConnectionKey, PeerId, ServerEnd};
 use super::connections::Network;
-use super::effects::{Effect, SocketInput, tell_owner};
+use super::effects::{Effect, SocketInput, notify_owner};
 use super::sockets::Sockets;
 
 /// How long after a failed accept the next one is tried, and how often a port is asked for again.
@@ -27,7 +27,7 @@ impl Network {
 
     /// The port is open, and whatever comes is accepted.
     pub fn listen(&mut self, server: u32) {
-        let Some(&place) = self.places.get(&server) else { return };
+        let Some(&place) = self.addresses.get(&server) else { return };
         let port = &mut self.ports[server as usize];
         port.stop_accepting();
         let (owner, open, backlog) = (self.owner.clone(), port.listener.clone(), port.backlog);
@@ -36,13 +36,13 @@ impl Network {
                 Some(listener) => listener,
                 None => match listen(place, backlog).await {
                     Ok(listener) => Rc::new(listener),
-                    Err(error) => return tell_owner(&owner, SocketInput::Failed(error)),
+                    Err(error) => return notify_owner(&owner, SocketInput::Failed(error)),
                 },
             };
-            tell_owner(&owner, SocketInput::Listening(server, Rc::clone(&listener)));
+            notify_owner(&owner, SocketInput::Listening(server, Rc::clone(&listener)));
             while owner.strong_count() > 0 {
                 match Sockets::accept(&listener).await {
-                    Ok((stream, from)) => tell_owner(&owner, SocketInput::Accepted(server, stream, from)),
+                    Ok((stream, from)) => notify_owner(&owner, SocketInput::Accepted(server, stream, from)),
                     // No descriptor is free, or the client is gone already: the next one may do better.
                     Err(_) => tokio::time::sleep(PAUSE).await,
                 }

@@ -5,6 +5,7 @@
 //! arrive, and answered as much later (`connect.rs`). The network knows no machine: it is asked to connect, to send and to
 //! close, is told of what sockets do ([`SocketInput`]) and of what is due ([`Timer`]), and returns [`Effect`]s.
 
+pub(crate) mod authority;
 mod bandwidth;
 mod bottlenecks;
 mod connect;
@@ -17,12 +18,12 @@ mod ports;
 mod secure;
 mod sockets;
 mod stream;
-pub(crate) mod tls;
+mod tls;
 
+pub use authority::{Authority, certificates};
 pub(crate) use connection::{ConnectionKey, Notice, Opener, PeerId};
 pub(crate) use connections::Network;
 pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
 pub(crate) use sockets::{Share, Sockets};
 #[cfg(feature = "turmoil")]
 pub(crate) use stream::{ByteStream, StreamEvent, StreamHandle};
-pub use tls::{Authority, certificates};

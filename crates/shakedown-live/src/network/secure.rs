@@ -9,7 +9,7 @@ use shakedown_core::network::Way;
 use super::connection::{ConnectionKey, Notice};
 use super::connections::Network;
 use super::effects::Effect;
-use super::tls::{Heard, Keeper};
+use super::tls::{Keeper, TlsInput};
 
 impl Network {
     /// Has a machine's bytes encrypted, if they should be. False where they are sent as they are.
@@ -65,14 +65,14 @@ impl Network {
         let Some(end) = end else { return };
         let (was_secured, upgraded) = (end.is_secured(), end.upgraded);
         match end.read(bytes) {
-            Heard::Plain => self.notify(key, way, Notice::Received(bytes.to_vec())),
-            Heard::Hello(resumed) => self.notify(key, way, Notice::Hello(resumed)),
-            Heard::Broken => {
+            TlsInput::Plain => self.notify(key, way, Notice::Received(bytes.to_vec())),
+            TlsInput::Hello(resumed) => self.notify(key, way, Notice::Hello(resumed)),
+            TlsInput::Broken => {
                 self.flush(key, way.back());
                 let failed = way == Way::ToClient && !was_secured;
                 self.notify(key, way, if failed { Notice::SecureFailed } else { Notice::Reset });
             }
-            Heard::Said { secured, bytes, closed } => {
+            TlsInput::Data { secured, bytes, closed } => {
                 // A server hears of it only where a request waits for that.
                 if let Some(resumed) = secured.filter(|_| way == Way::ToClient || upgraded) {
                     self.notify(key, way, Notice::Secured(resumed));

@@ -1,5 +1,5 @@
-//! TLS by rustls, without a socket: certificates, what each client and server keeps, and an end of a connection, which turns
-//! bytes into other bytes.
+//! TLS by rustls, without a socket: what each client and server keeps, and an end of a connection, which turns bytes into
+//! other bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,15 +7,10 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
@@ -23,80 +18,15 @@ use rustls::{
     ServerConfig, ServerConnection, SignatureScheme,
 };
 
+use shakedown_core::scenario::Scenario;
 use shakedown_core::server::{Plan, TlsKeys};
 use shakedown_core::tls::Version;
 
+use super::super::setup::{Part, Setup};
+use super::authority::Authority;
+
 /// What a ClientHello's record begins with (RFC 8446 section 5.1): HTTP never does.
 const HANDSHAKE: u8 = 22;
-
-/// An extension that nobody reads (Netscape's comment), and its length: with it a server's first flight in full has the
-/// 3,500 bytes that it has in the simulator ([`shakedown_core::tls::Flight::wire_bytes`]).
-const COMMENT: &[u64] = &[2, 16, 840, 1, 113_730, 1, 13];
-const PADDING: usize = 2_800;
-
-/// Who vouches for the servers of one run, and for nobody else: made with it, and gone with it.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl fmt::Debug for Authority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority").finish_non_exhaustive()
-    }
-}
-
-impl Authority {
-    /// Draws its key.
-    ///
-    /// # Errors
-    /// When this machine has no randomness to give.
-    pub fn new() -> io::Result<Authority> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "shakedown: the servers of one run");
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        CertifiedIssuer::self_signed(params, key).map(Authority).map_err(io::Error::other)
-    }
-
-    /// The certificate that clients must trust.
-    pub fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// The same, as clients of the run are given it.
-    pub(super) fn certificate(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
-
-    /// A server's certificate: for its name, for this machine, and for the address that it listens on.
-    fn certify(&self, name: &str, bind: IpAddr) -> io::Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
-        let bound = Some(bind).filter(|bind| !bind.is_unspecified() && !bind.is_loopback());
-        let names = [name, "localhost", "127.0.0.1", "::1"].map(str::to_string).into_iter();
-        let names: Vec<String> = names.chain(bound.map(|bind| bind.to_string())).collect();
-        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        // Those of the world come with a second one, and with proofs that they were logged: about as long as is simulated.
-        params.custom_extensions.push(CustomExtension::from_oid_content(COMMENT, vec![b' '; PADDING]));
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        Ok((certificate.der().clone(), PrivateKeyDer::Pkcs8(key)))
-    }
-}
-
-/// The certificates in a PEM file's text.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err("no certificate is in it".into()),
-        found => found.map_err(|error| error.to_string()),
-    }
-}
 
 /// Whose tickets are kept together: a client process, by its group and number there, or a server, and whom they are for.
 pub(crate) type Keeper = (Option<u16>, u32, u32);
@@ -111,8 +41,33 @@ pub(super) struct Tls {
 }
 
 impl Tls {
+    /// Certificates for a run's own servers, and trust in them, or in those of others.
+    pub fn new(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
+        let mut tls = Tls::default();
+        if setup.part == Part::Clients {
+            if setup.targets.values().any(|address| address.secure) {
+                tls.trust(&setup.roots, setup.insecure)?;
+            }
+            return Ok(tls);
+        }
+        let Some(authority) = &setup.authority else { return Ok(tls) };
+        if setup.part == Part::Both {
+            tls.trust(&[authority.certificate()], false)?;
+        }
+        for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
+            let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
+            for (server, entry) in members() {
+                tls.equip(server, &entry.name, setup.bind, plan, authority)?;
+            }
+            if plan.tls_keys() == TlsKeys::Shared {
+                tls.share_keys(members().map(|(server, _)| server));
+            }
+        }
+        Ok(tls)
+    }
+
     /// Clients trust what browsers trust and these besides, or everyone.
-    pub fn trust(&mut self, roots: &[CertificateDer<'static>], insecure: bool) -> io::Result<()> {
+    fn trust(&mut self, roots: &[CertificateDer<'static>], insecure: bool) -> io::Result<()> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
@@ -133,14 +88,7 @@ impl Tls {
     }
 
     /// A server has TLS, with a certificate and a ticket key of its own.
-    pub fn equip(
-        &mut self,
-        server: u32,
-        name: &str,
-        bind: IpAddr,
-        plan: &Plan,
-        authority: &Authority,
-    ) -> io::Result<()> {
+    fn equip(&mut self, server: u32, name: &str, bind: IpAddr, plan: &Plan, authority: &Authority) -> io::Result<()> {
         let (certificate, key) = authority.certify(name, bind)?;
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let versions = match plan.tls() {
@@ -167,7 +115,7 @@ impl Tls {
     }
 
     /// All of these servers read each other's tickets.
-    pub fn share_keys(&mut self, servers: impl Iterator<Item = u32>) {
+    fn share_keys(&mut self, servers: impl Iterator<Item = u32>) {
         let mut first: Option<Arc<dyn ProducesTickets>> = None;
         for server in servers {
             let Some(config) = self.servers.get_mut(&server) else { continue };
@@ -187,7 +135,7 @@ impl Tls {
     /// A server's end of a connection, if it has TLS.
     pub fn accept(&self, server: u32) -> Option<Box<End>> {
         let connection = ServerConnection::new(Arc::clone(self.servers.get(&server)?)).ok()?;
-        Some(Box::new(End::new(Connection::Server(connection), Stage::Waits)))
+        Some(Box::new(End::new(Connection::Server(connection), HandshakeState::Waits)))
     }
 
     /// A client's, which begins; `keeper` has the tickets if any are kept.
@@ -203,7 +151,7 @@ impl Tls {
         };
         let name = ServerName::try_from(host(authority)).ok()?;
         let connection = ClientConnection::new(Arc::clone(config), name).ok()?;
-        Some(Box::new(End::new(Connection::Client(connection), Stage::Begun)))
+        Some(Box::new(End::new(Connection::Client(connection), HandshakeState::Begun)))
     }
 }
 
@@ -235,9 +183,9 @@ impl ProducesTickets for Tickets {
     }
 }
 
-/// How far an end is.
+/// How far an end's handshake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum HandshakeState {
     /// A server's: for the ClientHello.
     Waits,
     /// It has it: its process will answer.
@@ -246,9 +194,9 @@ enum Stage {
     Begun,
 }
 
-/// What an end has read.
+/// What an end has read from its peer.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum TlsInput {
     /// HTTP, where TLS should come first.
     Plain,
     /// The ClientHello; true where its ticket was accepted.
@@ -256,13 +204,13 @@ pub(super) enum Heard {
     /// What breaks the protocol.
     Broken,
     /// Whether TLS is up now (true where a session was resumed), what was said over it, and whether that was the last.
-    Said { secured: Option<bool>, bytes: Vec<u8>, closed: bool },
+    Data { secured: Option<bool>, bytes: Vec<u8>, closed: bool },
 }
 
 /// One end of a connection.
 pub(super) struct End {
     connection: Connection,
-    stage: Stage,
+    stage: HandshakeState,
     /// The peer speaks TLS; before, it said something in plain.
     spoken_to: bool,
     pub upgraded: bool,
@@ -280,16 +228,16 @@ impl fmt::Debug for End {
 }
 
 impl End {
-    fn new(mut connection: Connection, stage: Stage) -> End {
+    fn new(mut connection: Connection, stage: HandshakeState) -> End {
         // What can't be sent yet waits with its line.
         connection.set_buffer_limit(None);
-        let spoken_to = stage == Stage::Begun;
+        let spoken_to = stage == HandshakeState::Begun;
         End { connection, stage, spoken_to, upgraded: false, retried: false, secured: false, closed: false }
     }
 
     /// Whether what is to be said is said in plain.
     pub fn is_plain(&self) -> bool {
-        self.stage == Stage::Waits
+        self.stage == HandshakeState::Waits
     }
 
     /// Whether TLS is up.
@@ -298,10 +246,10 @@ impl End {
     }
 
     /// Reads what the peer has sent.
-    pub fn read(&mut self, mut bytes: &[u8]) -> Heard {
+    pub fn read(&mut self, mut bytes: &[u8]) -> TlsInput {
         if !self.spoken_to && bytes.first() != Some(&HANDSHAKE) {
             self.upgraded = true;
-            return Heard::Plain;
+            return TlsInput::Plain;
         }
         self.spoken_to = true;
         let (mut said, mut closed) = (Vec::new(), false);
@@ -309,8 +257,8 @@ impl End {
             let read = self.connection.read_tls(&mut bytes).is_ok();
             let Some(state) = self.connection.process_new_packets().ok().filter(|_| read) else {
                 // The alert that says so may leave.
-                self.stage = Stage::Begun;
-                return Heard::Broken;
+                self.stage = HandshakeState::Begun;
+                return TlsInput::Broken;
             };
             // What is there is read; then it would block, or end.
             let _ = self.connection.reader().read_to_end(&mut said);
@@ -319,21 +267,21 @@ impl End {
         }
         let kind = self.connection.handshake_kind();
         let resumed = kind == Some(HandshakeKind::Resumed);
-        if self.stage == Stage::Waits && self.connection.wants_write() {
+        if self.stage == HandshakeState::Waits && self.connection.wants_write() {
             if kind != Some(HandshakeKind::FullWithHelloRetryRequest) || self.retried {
-                self.stage = Stage::Greeted;
-                return Heard::Hello(resumed);
+                self.stage = HandshakeState::Greeted;
+                return TlsInput::Hello(resumed);
             }
             self.retried = true;
         }
-        let up = !self.secured && self.stage == Stage::Begun && !self.connection.is_handshaking();
+        let up = !self.secured && self.stage == HandshakeState::Begun && !self.connection.is_handshaking();
         self.secured |= up;
-        Heard::Said { secured: up.then_some(resumed), bytes: said, closed }
+        TlsInput::Data { secured: up.then_some(resumed), bytes: said, closed }
     }
 
     /// The server's process answers the ClientHello.
     pub fn answer(&mut self) {
-        self.stage = Stage::Begun;
+        self.stage = HandshakeState::Begun;
     }
 
     /// Has something to say.
@@ -350,7 +298,7 @@ impl End {
     /// What may be sent now. The answer to a ClientHello waits for the process.
     pub fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        if self.stage == Stage::Greeted {
+        if self.stage == HandshakeState::Greeted {
             return bytes;
         }
         while self.connection.wants_write() && self.connection.write_tls(&mut bytes).is_ok() {}
@@ -426,7 +374,7 @@ mod tests {
             for again in [false, true] {
                 let mut client = tls.connect("127.0.0.1:80", keeper).unwrap();
                 let mut at_server = tls.accept(server).unwrap();
-                let Heard::Hello(resumed) = at_server.read(&client.take()) else { panic!("no ClientHello") };
+                let TlsInput::Hello(resumed) = at_server.read(&client.take()) else { panic!("no ClientHello") };
                 assert_eq!(resumed, again);
                 assert!(at_server.take().is_empty(), "its process has not answered");
                 at_server.answer();
@@ -437,10 +385,10 @@ mod tests {
                         flights.push(flight.len());
                     }
                     match client.read(&flight) {
-                        Heard::Said { secured: up, .. } => secured = secured.or(up),
+                        TlsInput::Data { secured: up, .. } => secured = secured.or(up),
                         other => panic!("{other:?}"),
                     }
-                    let Heard::Said { .. } = at_server.read(&client.take()) else { panic!("no Finished") };
+                    let TlsInput::Data { .. } = at_server.read(&client.take()) else { panic!("no Finished") };
                 }
                 assert_eq!((secured, at_server.is_secured()), (Some(again), true));
             }

@@ -28,10 +28,29 @@ impl ByteStream for TcpStream {
     fn reset_on_drop(&self) {}
 }
 
-/// What a server's program has said.
-enum Said {
-    Bytes(Vec<u8>),
-    End(ExternalEnd),
+/// What a program does at its end of a connection.
+enum Output {
+    Sends(Vec<u8>),
+    Ends(ExternalEnd),
+}
+
+impl Output {
+    fn apply(&self, simulation: &mut Simulation, id: ExternalId) {
+        match self {
+            Output::Sends(bytes) => simulation.external_sends(id, bytes),
+            Output::Ends(end) => simulation.external_ends(id, *end),
+        }
+    }
+}
+
+impl From<StreamEvent<'_>> for Output {
+    fn from(event: StreamEvent<'_>) -> Output {
+        match event {
+            StreamEvent::Received(bytes) => Output::Sends(bytes.to_vec()),
+            StreamEvent::Eof => Output::Ends(ExternalEnd::Fin),
+            StreamEvent::Reset => Output::Ends(ExternalEnd::Reset),
+        }
+    }
 }
 
 /// What the loop, the tasks, and the contexts of programs share.
@@ -42,9 +61,9 @@ pub(super) struct Bridge {
     servers: OnceCell<BTreeMap<String, (u32, SocketAddr)>>,
     /// The tasks' ends.
     streams: RefCell<BTreeMap<ExternalId, StreamHandle>>,
-    /// What servers' programs have said since the last step.
-    said: RefCell<Vec<(ExternalId, Said)>>,
-    /// The events that programs have told since then: when, of which session, and what.
+    /// What servers' programs have done since the last step.
+    outputs: RefCell<Vec<(ExternalId, Output)>>,
+    /// The events that programs have reported since then: when, of which session, and what.
     events: RefCell<Vec<(Timestamp, u32, Kind)>>,
     pub report: Arc<Mutex<ProgramReport>>,
 }
@@ -58,7 +77,7 @@ impl Bridge {
             seed: scenario.seed(),
             servers: OnceCell::new(),
             streams: RefCell::default(),
-            said: RefCell::default(),
+            outputs: RefCell::default(),
             events: RefCell::default(),
             report: Arc::default(),
         }
@@ -79,26 +98,23 @@ impl Bridge {
         std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A program tells an event of a session.
-    pub fn tell(&self, at: Timestamp, session: u32, kind: Kind) {
+    /// A program reports an event of a session.
+    pub fn record(&self, at: Timestamp, session: u32, kind: Kind) {
         self.events.borrow_mut().push((at, session, kind));
     }
 
-    /// Takes in what programs have said and told meanwhile: connection by connection, and of one moment session by session.
-    /// A process that dies drops its tasks in an order that hangs on how many tasks there ever were.
-    pub fn hear(&self, events: &mut Events) {
-        let mut said = self.said.take();
-        said.sort_by_key(|(id, _)| *id);
+    /// Takes in what programs have sent and reported since the last step: in order of connections, and for one moment in order
+    /// of sessions. A process that dies drops its tasks in an order that depends on how many tasks there ever were.
+    pub fn take_outputs(&self, events: &mut Events) {
+        let mut outputs = self.outputs.take();
+        outputs.sort_by_key(|(id, _)| *id);
         let mut simulation = self.simulation.borrow_mut();
-        for (id, said) in said {
-            match said {
-                Said::Bytes(bytes) => simulation.external_sends(id, &bytes),
-                Said::End(end) => simulation.external_ends(id, end),
-            }
+        for (id, output) in outputs {
+            output.apply(&mut simulation, id);
         }
-        let mut told = self.events.take();
-        told.sort_by_key(|(at, session, _)| (*at, *session));
-        for (at, _, kind) in told {
+        let mut reported = self.events.take();
+        reported.sort_by_key(|(at, session, _)| (*at, *session));
+        for (at, _, kind) in reported {
             events.push(at, kind);
         }
     }
@@ -124,9 +140,9 @@ impl Bridge {
             let connected = TcpStream::connect(to).await;
             bridge.simulation.borrow_mut().external_answers(id, connected.is_ok());
             if let Ok(connected) = connected {
-                let said = |said: Said| bridge.said.borrow_mut().push((id, said));
-                stream.carry(connected, |event| said(Said::from(event))).await;
-                said(Said::End(ExternalEnd::Closed));
+                let apply = |output: Output| bridge.outputs.borrow_mut().push((id, output));
+                stream.carry(connected, |event| apply(event.into())).await;
+                apply(Output::Ends(ExternalEnd::Closed));
             }
             bridge.streams.borrow_mut().remove(&id);
         }
@@ -143,15 +159,9 @@ impl Bridge {
         let id = self.simulation.borrow_mut().external_connects(server, address)?;
         let (bridge, stream) = (Rc::clone(self), self.begin(id));
         Some(async move {
-            let said = |said: Said| {
-                let mut simulation = bridge.simulation.borrow_mut();
-                match said {
-                    Said::Bytes(bytes) => simulation.external_sends(id, &bytes),
-                    Said::End(end) => simulation.external_ends(id, end),
-                }
-            };
-            stream.carry(connected, |event| said(Said::from(event))).await;
-            said(Said::End(ExternalEnd::Closed));
+            let apply = |output: Output| output.apply(&mut bridge.simulation.borrow_mut(), id);
+            stream.carry(connected, |event| apply(event.into())).await;
+            apply(Output::Ends(ExternalEnd::Closed));
             bridge.streams.borrow_mut().remove(&id);
         })
     }
@@ -160,15 +170,5 @@ impl Bridge {
         let stream = StreamHandle::default();
         self.streams.borrow_mut().insert(id, stream.clone());
         stream
-    }
-}
-
-impl From<StreamEvent<'_>> for Said {
-    fn from(event: StreamEvent<'_>) -> Said {
-        match event {
-            StreamEvent::Received(bytes) => Said::Bytes(bytes.to_vec()),
-            StreamEvent::Eof => Said::End(ExternalEnd::Fin),
-            StreamEvent::Reset => Said::End(ExternalEnd::Reset),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The user's own programs among a scenario's servers and clients: what they are given, and what they tell.
+//! The user's own programs among a scenario's servers and clients: what they are given, and how they report.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,12 +165,12 @@ impl ClientContext {
         self.bridge.seed.stream(Identity(key.0[0]), Purpose::Program)
     }
 
-    fn tell(&self, event: Event) {
-        self.tell_at(now(), Kind::Session(self.session, event));
+    fn record(&self, event: Event) {
+        self.record_at(now(), Kind::Session(self.session, event));
     }
 
-    fn tell_at(&self, at: Timestamp, kind: Kind) {
-        self.bridge.tell(at, self.session, kind);
+    fn record_at(&self, at: Timestamp, kind: Kind) {
+        self.bridge.record(at, self.session, kind);
     }
 
     /// Connects to a server of the scenario: an attempt has begun. It takes a round trip.
@@ -182,14 +182,14 @@ impl ClientContext {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("`{server}` is no server of the scenario")));
         };
         if std::mem::take(&mut self.attempting) {
-            self.tell(Event::AttemptFailed { connection: self.connection, failure: Failure::Closed });
+            self.record(Event::AttemptFailed { connection: self.connection, failure: Failure::Closed });
         }
         self.connection += 1;
         (self.endpoint, self.attempting) = (number, true);
-        self.tell(Event::AttemptStarted { connection: self.connection, endpoint: number });
+        self.record(Event::AttemptStarted { connection: self.connection, endpoint: number });
         match self.dial(number, address).await {
             Ok(stream) => {
-                self.tell(Event::Connected { connection: self.connection });
+                self.record(Event::Connected { connection: self.connection });
                 Ok(stream)
             }
             Err(error) => {
@@ -219,11 +219,11 @@ impl ClientContext {
                 SynAnswer::Refused | SynAnswer::Overflowed if !parted => {
                     let backlog_full = answer == SynAnswer::Overflowed;
                     let event = network::Event::SynRefused { session, backlog_full };
-                    self.tell_at(now(), Kind::Network(server, event));
+                    self.record_at(now(), Kind::Network(server, event));
                     tokio::time::sleep(way).await;
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
-                _ => self.tell_at(now(), dropped(answer == SynAnswer::BacklogFull)),
+                _ => self.record_at(now(), dropped(answer == SynAnswer::BacklogFull)),
             }
             let next = self.bridge.simulation.borrow().syn_schedule().repetition(repetition);
             let next = Duration::from_nanos(next.unwrap_or(gives_up).0);
@@ -239,35 +239,35 @@ impl ClientContext {
     pub fn opened(&mut self) {
         if std::mem::take(&mut self.attempting) {
             self.open = true;
-            self.tell(Event::Opened { connection: self.connection, endpoint: self.endpoint });
+            self.record(Event::Opened { connection: self.connection, endpoint: self.endpoint });
         }
     }
 
-    /// The attempt failed. A refused or unanswered connect has been told already.
+    /// The attempt failed. A refused or unanswered connect has been recorded already.
     pub fn failed(&mut self, failure: Failure) {
         if std::mem::take(&mut self.attempting) {
-            self.tell(Event::AttemptFailed { connection: self.connection, failure });
+            self.record(Event::AttemptFailed { connection: self.connection, failure });
         }
     }
 
     /// The open connection was found dead.
     pub fn lost(&mut self, end: End) {
         if std::mem::take(&mut self.open) {
-            self.tell(Event::Lost { connection: self.connection, end });
+            self.record(Event::Lost { connection: self.connection, end });
         }
     }
 
     /// Waits before the next attempt.
     pub async fn retry_after(&mut self, delay: Duration) {
         let nanos = Nanos(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
-        self.tell(Event::Retrying { delay: nanos });
+        self.record(Event::Retrying { delay: nanos });
         tokio::time::sleep(delay).await;
     }
 
     /// The session has ended as it meant to.
     pub fn ended(&mut self) {
         self.open = false;
-        self.tell(Event::Ended);
+        self.record(Event::Ended);
     }
 
     /// What tells what was noticed, besides the measures.

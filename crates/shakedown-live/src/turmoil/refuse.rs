@@ -10,8 +10,7 @@ use shakedown_core::scenario::Scenario;
 use shakedown_core::server::Forwarding;
 use shakedown_core::time::Nanos;
 
-/// Whether ways are shorter than turmoil can keep them. Of those that have no least, a few may be: those come late, and
-/// by how much is told.
+/// Whether ways are shorter than turmoil can keep them. Of those that have no least, a few may be: what takes those comes late.
 fn short(way: &Distribution) -> bool {
     let least = match way {
         Distribution::Constant(length) => *length,

@@ -42,7 +42,7 @@ impl Reporter {
     /// Says that something is as it should not be: the run has not held.
     pub fn fail(&self, what: impl Display) {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        // In order of time and name: see `Bridge::hear`.
+        // In order of time and name: see `Bridge::take_outputs`.
         let failure = (now(), self.name.clone(), what.to_string());
         let place = report.failures.partition_point(|other| *other <= failure);
         report.failures.insert(place, failure);

@@ -34,10 +34,9 @@ use tcp::tap::Tap;
 use tcp::{NONE, Tcp};
 use tls::Tls;
 
-use super::cast;
+use super::cast::{self, Change};
 use crate::client::{self, Group, Session};
 use crate::event::Event;
-use crate::fault::FaultWindow;
 use crate::http::Directory;
 use crate::load::Arrivals;
 use crate::record::{Message, Recorder};
@@ -190,22 +189,12 @@ impl Simulation {
     /// Puts what the scenario fixes beforehand into the queue. Faults come first: at the same moment, a fault strikes
     /// before anything else happens.
     fn schedule_all(&mut self) {
-        // Where one fault takes over from another, whichever is written first, the one heals before the other strikes.
-        for (number, fault) in (0..).zip(&self.tcp.faults) {
-            for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
-                if let Some(heals) = heals.filter(|heals| heals > begins) {
-                    self.tcp.queue.push(heals, Queued::FaultHeals { fault: number, window });
-                }
-            }
-        }
-        for (number, fault) in (0..).zip(&self.tcp.faults) {
-            for (window, FaultWindow { begins, heals, .. }) in (0..).zip(&fault.windows) {
-                self.tcp.queue.push(*begins, Queued::FaultBegins { fault: number, window });
-                // A restart that takes no time is over as soon as it has begun.
-                if let Some(heals) = heals.filter(|heals| heals <= begins) {
-                    self.tcp.queue.push(heals, Queued::FaultHeals { fault: number, window });
-                }
-            }
+        for Change { at, fault, window, begins } in cast::changes(&self.tcp.faults) {
+            let item = match begins {
+                true => Queued::FaultBegins { fault, window },
+                false => Queued::FaultHeals { fault, window },
+            };
+            self.tcp.queue.push(at, item);
         }
         let windows = self.tcp.faults.iter().flat_map(|fault| &fault.windows);
         self.changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten().collect();
