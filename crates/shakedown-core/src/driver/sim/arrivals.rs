@@ -5,7 +5,7 @@ use super::Simulation;
 use super::calls::News;
 use super::pending::PendingInput;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
-use super::tcp::stall::{Segment, StallPoint};
+use super::tcp::segment::{Segment, StallPoint};
 use crate::event::Kind;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::{Process, SynAnswer, Way};

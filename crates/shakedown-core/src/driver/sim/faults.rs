@@ -3,7 +3,7 @@
 use super::calls::News;
 use super::tcp::connection::{ClientEnd, Peer, ServerEnd};
 use super::tcp::queue::Handle;
-use super::tcp::relay::Leg;
+use super::tcp::segment::Leg;
 use super::{PendingInput, Simulation};
 use crate::event::Kind as EventKind;
 use crate::fault::{Action, Cut, Event, Kind};

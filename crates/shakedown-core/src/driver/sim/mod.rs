@@ -29,7 +29,7 @@ use pending::PendingInput;
 use queued::Queued;
 use streams::Streams;
 use tcp::queue::Handle;
-use tcp::stall::Segment;
+use tcp::segment::Segment;
 use tcp::tap::Tap;
 use tcp::{NONE, Tcp};
 use tls::Tls;

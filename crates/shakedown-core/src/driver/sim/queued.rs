@@ -1,7 +1,7 @@
 //! What is pending in the queue.
 
 use super::tcp::connection::PeerId;
-use super::tcp::stall::StallPoint;
+use super::tcp::segment::StallPoint;
 use crate::network::Way;
 use crate::time::{Nanos, Timestamp};
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::connection::{ClientEnd, Peer};
-use super::relay::Leg;
+use super::segment::Leg;
 use super::slab::Slab;
 use super::{Queued, Tcp};
 use crate::driver::pipes::{self, Ends, Gap, Pipes, Stage};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::NONE;
+use super::connection::NONE;
 use crate::time::Timestamp;
 
 /// Every connection that carries streams, and every stream. Empty where no clients come by HTTP/2.

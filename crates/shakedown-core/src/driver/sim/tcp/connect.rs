@@ -1,7 +1,7 @@
 //! Connects: SYNs, their answers, and what becomes of those that are lost or refused.
 
 use super::connection::{ClientEnd, Connection, PeerId, ServerEnd};
-use super::relay::Leg;
+use super::segment::Leg;
 use super::{Queued, ServerHost, Tcp};
 use crate::event::Kind;
 use crate::machine::ConnectError;

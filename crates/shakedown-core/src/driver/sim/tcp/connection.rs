@@ -1,9 +1,11 @@
 //! A simulated TCP connection, both ends of it.
 
-use super::NONE;
-use super::stall::StallPoint;
+use super::segment::StallPoint;
 use crate::network::{HOST, Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
+
+/// No connection.
+pub const NONE: u32 = u32::MAX;
 
 /// Peer opened a connection: a session, a server, or a client host for the streams of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

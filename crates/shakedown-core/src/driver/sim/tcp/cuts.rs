@@ -1,7 +1,7 @@
 //! Partitions: what they keep from arriving.
 
 use super::Tcp;
-use super::stall::StallPoint;
+use super::segment::StallPoint;
 use crate::network::Way;
 
 impl Tcp {

@@ -11,9 +11,10 @@ pub mod connection;
 mod cuts;
 pub mod peers;
 pub mod queue;
-pub mod relay;
+mod relay;
+pub mod segment;
 mod slab;
-pub mod stall;
+mod stall;
 pub mod tap;
 mod travel;
 mod wire;
@@ -30,15 +31,13 @@ use crate::time::Timestamp;
 use bandwidth::Bottlenecks;
 use carriers::Carriers;
 use connection::Connection;
+pub use connection::NONE;
 use peers::{Peers, ServerHost, Strangers};
 use queue::Queue;
 use relay::Flow;
 use slab::Slab;
 use stall::Stalls;
 use tap::Tap;
-
-/// No connection.
-pub const NONE: u32 = u32::MAX;
 
 const _: () = assert!(size_of::<Connection>() == 64);
 

@@ -6,7 +6,7 @@
 //! 3.10.7.1); one that stands still, or has no power, is silence on the way.
 
 use super::connection::{ClientEnd, Connection, ServerEnd};
-use super::stall::{Segment, StallPoint};
+use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Side;
@@ -34,22 +34,6 @@ impl Flow {
             Way::ToServer => &mut self.last_to_server,
             Way::ToClient => &mut self.last_to_client,
         }
-    }
-}
-
-/// A part of a connection's path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leg {
-    /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
-    Before,
-    /// Between the balancer and the server.
-    Behind,
-}
-
-impl Leg {
-    /// Keeps apart what is drawn for one SYN on either leg.
-    pub fn bit(self) -> u64 {
-        (self as u64) << 48
     }
 }
 

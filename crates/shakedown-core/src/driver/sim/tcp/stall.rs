@@ -7,22 +7,13 @@
 use std::collections::BTreeMap;
 
 use super::connection::{ClientEnd, ServerEnd};
-use super::relay::Leg;
+use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Fault;
 use crate::network::{Event, Message, Rto, Way};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
-
-/// Something on its way to an end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Segment {
-    /// Bytes, by their place among the buffers.
-    Data(u32),
-    Fin,
-    Rst,
-}
 
 /// What waits in one direction of a connection.
 #[derive(Debug)]
@@ -32,23 +23,6 @@ pub struct Stall {
     rto: Rto,
     /// Transmissions after the first that came to nothing.
     retries: u8,
-}
-
-/// Where something stalled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StallPoint {
-    /// Before the end that it is for.
-    End,
-    /// Before the balancer between.
-    Balancer,
-}
-
-impl StallPoint {
-    /// In [`super::connection::Connection`]'s flags.
-    #[inline]
-    pub fn bit(self, way: Way) -> u8 {
-        1 << (way as u8 + 2 * self as u8)
-    }
 }
 
 /// Every direction in which something waits, and where.

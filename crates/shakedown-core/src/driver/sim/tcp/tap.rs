@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::{ClientEnd, Peer, ServerEnd};
-use super::relay::Leg;
-use super::stall::{Segment, StallPoint};
+use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::h2::Frame;
 use crate::network::{Message as Part, SynAnswer, Way};

@@ -2,7 +2,7 @@
 //! repeated after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, data after max(3 round trips, 200 ms), doubling.
 
 use super::connection::{ClientEnd, PeerId, ServerEnd};
-use super::stall::Segment;
+use super::segment::Segment;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
 use crate::machine::CloseMode;

@@ -1,7 +1,7 @@
 //! When messages arrive.
 
 use super::Tcp;
-use super::relay::Leg;
+use super::segment::Leg;
 use crate::network::Way;
 use crate::time::Timestamp;
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::connection::{ClientEnd, Connection, Peer, ServerEnd};
-use super::relay::{Leg, by_way_of_balancer};
-use super::stall::{Segment, StallPoint};
+use super::relay::by_way_of_balancer;
+use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::machine::CloseMode;
