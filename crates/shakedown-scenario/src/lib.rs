@@ -72,6 +72,10 @@ pub fn again(scenario: &Scenario, overrides: Overrides) -> Result<Scenario, Prob
 /// The first [`Problem`] found, with its position.
 pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) -> Result<Scenario, Problem> {
     let mut tree = Tree::parse(source_name, text)?;
+    #[cfg(all(debug_assertions, feature = "schema"))]
+    {
+        tree = tree.of_scenario();
+    }
     let written = tree.clone();
     if let Some(variant) = &overrides.variant {
         tree.apply_variant(variant)?;

@@ -5,12 +5,17 @@
 //! [`crate::load`] takes, and refuses unknown keys, unknown words, quantities without a unit and what is missing; how
 //! keys go together, and names that are nowhere, are for `shakedown check`.
 
+#[cfg(debug_assertions)]
+use std::sync::LazyLock;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
 use crate::file::File;
+#[cfg(debug_assertions)]
+use crate::path::{Segment, scan};
 use crate::profile::{presets, profiles};
 
 /// The schema, as JSON with an end of line. Draft 7, which taplo (Even Better TOML) reads.
@@ -30,6 +35,21 @@ pub fn schema() -> String {
     put("/definitions/Clients/properties/profile", "enum", names(profiles().into_keys().collect()));
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
     format!("{text}\n")
+}
+
+/// Whether some scenario has a value at this path: a problem that points elsewhere has outlived the key that it is about.
+#[cfg(debug_assertions)]
+pub(crate) fn allows(path: &str) -> bool {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&schema()).expect("a schema is JSON"));
+    fn has(schema: &Value, path: &[Segment]) -> bool {
+        let Some((first, rest)) = path.split_first() else { return true };
+        let choices = ["anyOf", "allOf", "oneOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();
+        let referred = schema["$ref"].as_str().and_then(|name| SCHEMA.pointer(name.trim_start_matches('#')));
+        let own = [&schema["properties"][&first.name], &schema["additionalProperties"], &schema["items"]];
+        choices.chain(referred).any(|schema| has(schema, path))
+            || own.into_iter().any(|schema| schema.is_object() && has(schema, rest))
+    }
+    scan(path).is_ok_and(|(segments, _)| has(&SCHEMA, &segments))
 }
 
 /// `[variants.NAME]`: what a variant overrides, by tables or by paths in quotes.

@@ -25,6 +25,8 @@ pub struct Tree {
     root: Node,
     /// The variant that was applied last.
     variant: Option<String>,
+    /// Whether problems may point at a path. Only builds with debug assertions ask.
+    allows: fn(&str) -> bool,
 }
 
 /// Where a path leads.
@@ -53,7 +55,7 @@ impl Tree {
         // Editors that write a byte order mark do not show it; it must not count as a column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let root = read_document(&Source::file(source_name, text))?;
-        Ok(Tree { root, variant: None })
+        Ok(Tree { root, variant: None, allows: |_| true })
     }
 
     /// Applies one `PATH=VALUE`, as given to `--set`.
@@ -141,11 +143,13 @@ impl Tree {
     /// A number in the path chooses an entry of a list. Where the path does not exist, because the
     /// value is a default, the problem is placed at the nearest parent that does.
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        debug_assert!((self.allows)(path), "a problem points at {path}, which no scenario can have");
         self.noted(Problem::at(&self.find(path).node.origin, message))
     }
 
     /// The same with the key that `path` ends with, rather than its value.
     pub fn problem_at_key(&self, path: &str, message: impl Into<String>) -> Problem {
+        debug_assert!((self.allows)(path), "a problem points at {path}, which no scenario can have");
         let found = self.find(path);
         self.noted(Problem::at(found.key.unwrap_or(&found.node.origin), message))
     }
@@ -200,6 +204,12 @@ impl Tree {
     pub fn table_in(&self, path: &str) -> Option<&str> {
         let entries = &self.find(path).node.as_table().filter(|_| self.has(path))?.entries;
         entries.iter().find(|entry| entry.node.as_table().is_some()).map(|entry| entry.key.as_str())
+    }
+
+    /// The same, whose problems must point at paths that a scenario can have.
+    #[cfg(all(debug_assertions, feature = "schema"))]
+    pub(crate) fn of_scenario(self) -> Tree {
+        Tree { allows: crate::schema::allows, ..self }
     }
 
     /// The value at `path`, or the nearest parent that exists.
