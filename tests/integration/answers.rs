@@ -17,7 +17,7 @@ fn scenario(behavior: &str, clients: &str) -> Result<Scenario, String> {
 fn run(behavior: &str, clients: &str) -> Summary {
     let scenario = scenario(behavior, clients).unwrap_or_else(|problem| panic!("{problem}"));
     // As it is resolved, it is the same.
-    assert_eq!(loaded(&scenario.resolved()).resolved(), scenario.resolved());
+    assert_eq!(loaded(scenario.resolved()).resolved(), scenario.resolved());
     common::simulate(&scenario).1.summary
 }
 

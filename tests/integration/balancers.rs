@@ -442,7 +442,7 @@ fn what_makes_no_sense_of_a_balancer_is_told() {
 fn a_balancer_resolves_to_itself() {
     for mode in [NAT, TERMINATE] {
         let scenario = load(&text(&format!("{mode}\n{HEALTH}"), "count = 3", ONCE, "")).unwrap();
-        let again = load(&scenario.resolved()).unwrap();
+        let again = load(scenario.resolved()).unwrap();
         assert_eq!((again.groups(), again.resolved()), (scenario.groups(), scenario.resolved()));
         assert!(!scenario.resolved().contains("workers = 4\n[servers.gateway]"));
         assert_eq!(digest(&again), digest(&scenario));

@@ -291,7 +291,7 @@ fn told(servers: &str, client: &str) -> (Vec<(u32, String)>, u64, Vec<String>) {
     );
     let scenario = loaded(&text);
     // As it is resolved, it is the same.
-    let again = load(&scenario.resolved());
+    let again = load(scenario.resolved());
     assert_eq!(again.unwrap_or_else(|problem| panic!("{problem}")).resolved(), scenario.resolved());
     let trace = explore::trace(&scenario, &[(0, 0)]).remove(0);
     let came_out = trace.events.iter().find_map(|event| match event.kind {

@@ -75,7 +75,7 @@ fn the_resolved_scenario_runs_to_the_same_digest() {
         let sets = written.clients().iter().map(few).collect();
         let scenario =
             committed(name, &Overrides { variant: variant.map(str::to_string), sets, ..Overrides::default() });
-        let again = shakedown::scenario::load("resolved", name, &scenario.resolved(), &Overrides::default());
+        let again = shakedown::scenario::load("resolved", name, scenario.resolved(), &Overrides::default());
         let again = again.unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(again.resolved(), scenario.resolved());
         assert_eq!(digest(&again), digest(&scenario), "{name} {variant:?}");

@@ -349,10 +349,10 @@ fn every_default_is_shown_and_resolves_to_the_same_run() {
     for shown in ["dns_cache = \"ttl\"", "dns_timeout = \"10s\"", "next_address = true", "rise = 2", "ttl = \"60s\""] {
         assert!(resolved.contains(shown), "{shown}\n{resolved}");
     }
-    let again = load(&resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
+    let again = load(resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
     assert_eq!(again.resolved(), resolved);
     let text = fleet(everything, "count = 20", rest);
-    assert_eq!(history(&resolved), history(&text));
+    assert_eq!(history(resolved), history(&text));
     assert_eq!(summary(&text, "dns.chat_example.lookups"), Some(Value::Count(1)));
 }
 

@@ -320,7 +320,7 @@ fn runs_are_repeated_exactly_also_from_what_is_resolved() {
     {
         assert!(resolved.contains(default), "{default}: {resolved}");
     }
-    assert_eq!(first, digest(&loaded(&resolved)));
+    assert_eq!(first, digest(&loaded(resolved)));
     // The series are those of a server that clients come to by HTTP/2.
     let (_, measured) = simulate(&loaded(&text));
     assert_eq!(measured.series.servers[0].open_streams.len(), measured.series.ends.len());

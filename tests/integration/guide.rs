@@ -222,7 +222,7 @@ mod own_code {
 
 #[test]
 fn the_code_shown_is_code_that_runs() {
-    let read = |path: &str| fs::read_to_string(repository(&path)).unwrap();
+    let read = |path: &str| fs::read_to_string(repository(path)).unwrap();
     let dedented = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();
     let (page, runs) =
         (read("docs/own-code.md"), dedented(&(read("examples/own_code.rs") + &read("tests/integration/guide.rs"))));

@@ -297,7 +297,7 @@ fn what_is_resolved_runs_to_the_same_digest() {
     {
         assert!(resolved.contains(written), "{written}:\n{resolved}");
     }
-    let again = load(&resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
+    let again = load(resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
     assert_eq!(again.resolved(), resolved);
     assert!(simulate(&again).0 == simulate(&scenario).0);
 }

@@ -188,7 +188,7 @@ fn the_resolved_scenario_chooses_alike() {
     for keys in ["pick = 'weighted', weights = { 'gateway-1' = 3 }", "pick = 'consistent-hash'", "retry_after = '3s'"] {
         let behavior = format!("{{ kind = 'redirect', to = 'gateway', {keys} }}");
         let scenario = loaded(&text(&behavior, "count = 9", FOUR));
-        let again = loaded(&scenario.resolved());
+        let again = loaded(scenario.resolved());
         assert_eq!(again.resolved(), scenario.resolved());
         assert_eq!(digest(&again), digest(&scenario));
     }

@@ -185,6 +185,6 @@ fn the_resolved_scenario_says_what_becomes_of_requests() {
     let scenario = loaded(&text("transactions_max = 7", "count = 3", ""));
     let resolved = scenario.resolved();
     assert!(resolved.contains("transactions_max = 7\ntransactions_full = \"wait\""), "{resolved}");
-    let again = loaded(&resolved);
+    let again = loaded(resolved);
     assert_eq!(again.resolved(), resolved);
 }

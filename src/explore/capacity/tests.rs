@@ -26,7 +26,7 @@ const EVEN: &str = r#"
 fn question(text: &str, vary: &str, slo: &[&str], seeds: std::ops::Range<u64>) -> Question {
     let scenario = crate::scenario::load("test", "test", text, &Overrides::default()).unwrap();
     let resolved = scenario.resolved();
-    let key = Key::find(&resolved, vary).unwrap();
+    let key = Key::find(resolved, vary).unwrap();
     Question {
         scenario: "test".into(),
         title: scenario.title().to_string(),
@@ -212,8 +212,8 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
     "#;
     let scenario = crate::scenario::load("test", "test", text, &Overrides::default()).unwrap();
     let resolved = scenario.resolved();
-    let width = collapse::side(&resolved, "clients.spike.arrive.evenly_over=100ms,1s", 0).unwrap();
-    let depth = collapse::side(&resolved, "clients.spike.count=20..400", 2).unwrap();
+    let width = collapse::side(resolved, "clients.spike.arrive.evenly_over=100ms,1s", 0).unwrap();
+    let depth = collapse::side(resolved, "clients.spike.count=20..400", 2).unwrap();
     assert_eq!((depth.kind, depth.values.as_slice()), (Kind::Count, &[20.0, 400.0][..]));
     let map = collapse::map(collapse::question(&scenario, None, width, depth, Vec::new(), vec![0, 1, 2]), &|_| true);
     let map = map.unwrap();
