@@ -1,7 +1,7 @@
 //! Known answers: small scenarios whose outcome queueing theory, a kernel or a paper gives, simulated and compared.
 //!
 //! An [`Experiment`] is a scenario that is run once per seed and gives one number per [`Answer`]. What holds is decided
-//! by [`Outcome::held`]: from the spread over the seeds, never by eye. `docs/models.md` is written from the same table.
+//! by [`Outcome::passed`]: from the spread over the seeds, never by eye. `docs/models.md` is written from the same table.
 
 mod closed;
 mod document;
