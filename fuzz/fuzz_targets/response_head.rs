@@ -15,7 +15,7 @@ use shakedown::handshake::{ACCEPT_LEN, Accept, Mode};
 use shakedown::http::{Directory, HeadError};
 use shakedown::machine::{ConnectionId, EndpointId, Input, Output};
 use shakedown::rng::Seed;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 use shakedown::time::Timestamp;
 
 const MODES: [Mode; 3] = [Mode::Upgrade, Mode::UpgradeStrict, Mode::FinalResponse];

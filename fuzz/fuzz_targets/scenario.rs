@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shakedown::scenario::{Overrides, Scenario};
+use shakedown::scenario::Overrides;
 
 /// One that loads, so that a `--set` meets more than errors.
 const VALID: &str = include_str!("../../scenarios/redirect.toml");
