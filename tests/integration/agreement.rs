@@ -1,4 +1,5 @@
-//! One scenario, two drivers: over turmoil, every session lives the life that it lives in the simulator.
+//! One scenario, two drivers: what no user's program touches is the same over turmoil as in the simulator, which plays it there,
+//! too. A second opinion are the tests with programs here, and those on real sockets (`real`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
