@@ -145,6 +145,7 @@ async fn moves(cx: &mut ClientContext, mut socket: tokio_tungstenite::WebSocketS
 }
 
 /// The scenario, with both programs in it; everything fresh, as for each seed.
+#[allow(unreachable_pub, reason = "a test includes this file as a module")]
 pub fn failover(mended: bool) -> Result<Lab, LabError> {
     let store = Store::default();
     Ok(Lab::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/failover.toml"))?

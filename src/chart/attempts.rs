@@ -38,7 +38,7 @@ impl Bar {
 }
 
 /// The chart.
-pub fn picture(measured: &Measured) -> Picture {
+pub(super) fn picture(measured: &Measured) -> Picture {
     let bars = bars(&measured.series);
     let total = |outcome: Outcome| bars.iter().map(|bar| bar.counts[outcome as usize]).sum::<u64>();
     let highest = bars.iter().map(|bar| bar.rate(OUTCOMES)).fold(0.0, f64::max);

@@ -7,7 +7,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// One axis. Coordinates are seconds, counts, or the logarithm of what the axis shows.
 #[derive(Debug)]
-pub struct Axis {
+pub(super) struct Axis {
     /// What it shows, with its unit.
     pub name: String,
     /// Its beginning.
@@ -20,7 +20,7 @@ pub struct Axis {
 
 /// A line of the grid.
 #[derive(Debug)]
-pub struct Tick {
+pub(super) struct Tick {
     /// Where.
     pub at: f64,
     /// None for the lines in between.
@@ -29,7 +29,7 @@ pub struct Tick {
 
 impl Axis {
     /// Time since the run's start, in the unit that suits its length.
-    pub fn time(end: Timestamp) -> Axis {
+    pub(super) fn time(end: Timestamp) -> Axis {
         let end = end.since(Timestamp::ZERO).as_secs_f64();
         let (unit, seconds) = match end {
             e if e < 1.0 => ("ms", 0.001),
@@ -56,7 +56,7 @@ impl Axis {
     }
 
     /// From zero to a little above `largest`. `whole`: there are no halves of what is counted.
-    pub fn count(name: &str, largest: f64, whole: bool) -> Axis {
+    pub(super) fn count(name: &str, largest: f64, whole: bool) -> Axis {
         let hi = if largest > 0.0 { largest * 1.06 } else { 1.0 };
         let least = hi / 8.0;
         let (step, decimals) = nice_step(if whole { least.max(1.0) } else { least });
@@ -68,13 +68,13 @@ impl Axis {
     }
 
     /// From 0 to 100 %.
-    pub fn share(name: &str) -> Axis {
+    pub(super) fn share(name: &str) -> Axis {
         let ticks = (0..=10).map(|n| Tick { at: f64::from(n * 10), label: Some((n * 10).to_string()) });
         Axis { name: name.into(), lo: 0.0, hi: 100.0, ticks: ticks.collect() }
     }
 
     /// A logarithmic axis that holds all `values`.
-    pub fn log(name: &str, values: impl Iterator<Item = Nanos>) -> Axis {
+    pub(super) fn log(name: &str, values: impl Iterator<Item = Nanos>) -> Axis {
         let (mut least, mut largest, mut has_zero) = (u64::MAX, 1, false);
         for value in values {
             match value.0 {
@@ -102,7 +102,7 @@ impl Axis {
 
     /// Percentiles on the scale of 1 / (1 - q), where each further nine takes the same room, as far as `count` values
     /// can tell.
-    pub fn percentile(count: u64) -> Axis {
+    pub(super) fn percentile(count: u64) -> Axis {
         let hi = quantile(1.0, count).max(1.1);
         let mut ticks = vec![(0.0, "0 %".into()), (quantile(0.5, u64::MAX), "50 %".into())];
         if hi < 2.2 {
@@ -123,13 +123,13 @@ impl Axis {
 
 /// Where a quantile lies on [`Axis::percentile`]. The last of `count` values reaches up to 1, which lies at infinity:
 /// it is drawn up to the middle of what it stands for.
-pub fn quantile(quantile: f64, count: u64) -> f64 {
+pub(super) fn quantile(quantile: f64, count: u64) -> f64 {
     let rest = (1.0 - quantile).max(0.5 / count.max(1) as f64);
     -log10(rest.min(1.0))
 }
 
 /// Where a value lies on [`Axis::log`].
-pub fn log(value: Nanos) -> f64 {
+pub(super) fn log(value: Nanos) -> f64 {
     log10(value.0.max(1) as f64)
 }
 

@@ -27,7 +27,7 @@ const WIDEST_NAME: f64 = 230.0;
 
 /// What is compared.
 #[derive(Debug)]
-pub struct Bars<'a> {
+pub(crate) struct Bars<'a> {
     /// What the runs are about.
     pub title: &'a str,
     /// What they are runs of.
@@ -40,7 +40,7 @@ pub struct Bars<'a> {
 
 /// One metric of every run.
 #[derive(Debug)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
     pub name: String,
     /// Whether it is a share: its scale then ends at all of it.
@@ -51,7 +51,7 @@ pub struct Column {
 
 /// One metric of one run.
 #[derive(Debug, Default)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// How long its bar is; none: there is none.
     pub value: Option<f64>,
     /// The least and the largest, where there are several.
@@ -63,7 +63,7 @@ pub struct Cell {
 }
 
 /// The chart as an SVG document.
-pub fn bars(bars: &Bars<'_>) -> String {
+pub(crate) fn bars(bars: &Bars<'_>) -> String {
     let names = bars.rows.iter().map(|name| text_width(name, TEXT)).fold(0.0, f64::max).min(WIDEST_NAME);
     let first = LEFT + names + 14.0;
     let most = (((RIGHT - first + GUTTER) / (NARROWEST + GUTTER)) as usize).max(1);

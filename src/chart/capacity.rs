@@ -8,7 +8,7 @@ use crate::time::Nanos;
 
 /// One load.
 #[derive(Debug, Clone, Copy)]
-pub struct LoadPoint {
+pub(crate) struct LoadPoint {
     /// The value of what is varied.
     pub value: f64,
     /// The median latency in milliseconds; none: for ever.
@@ -23,7 +23,7 @@ pub struct LoadPoint {
 
 /// The last load that holds.
 #[derive(Debug)]
-pub struct Knee {
+pub(crate) struct Knee {
     /// The lower end of its confidence interval.
     pub low: f64,
     /// The upper end.
@@ -34,7 +34,7 @@ pub struct Knee {
 
 /// A curve of loads.
 #[derive(Debug)]
-pub struct LoadCurve<'a> {
+pub(crate) struct LoadCurve<'a> {
     /// What it is about.
     pub title: &'a str,
     /// The key that is varied.
@@ -60,7 +60,7 @@ fn nanos(ms: f64) -> Nanos {
 }
 
 /// The chart.
-pub fn picture(curve: &LoadCurve<'_>) -> Picture {
+pub(super) fn picture(curve: &LoadCurve<'_>) -> Picture {
     let points = &curve.points;
     let simulated = points.iter().flat_map(|point| [point.p50, point.p99]).flatten().chain(curve.bound);
     let largest = simulated.clone().fold(0.0, f64::max);

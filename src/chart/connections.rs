@@ -17,7 +17,7 @@ const LINES: [RGBColor; 8] = [BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLAC
 const EXTREMES: [RGBColor; 4] = [VERMILLION, ORANGE, PURPLE, BROWN];
 
 /// The chart.
-pub fn picture(measured: &Measured) -> Picture {
+pub(super) fn picture(measured: &Measured) -> Picture {
     let counts: Counts<'_> = measured.series.servers.iter().map(of_connections).collect();
     let largest = largest(&counts);
     let (layers, keys) = lines(&measured.series, &counts);
@@ -38,15 +38,15 @@ fn of_connections(server: &ServerSeries) -> (&str, &[u32]) {
 }
 
 /// Servers' names, and what was counted of each at the intervals' ends.
-pub type Counts<'a> = Vec<(&'a str, &'a [u32])>;
+pub(super) type Counts<'a> = Vec<(&'a str, &'a [u32])>;
 
 /// The largest count.
-pub fn largest(servers: &Counts<'_>) -> u32 {
+pub(super) fn largest(servers: &Counts<'_>) -> u32 {
     servers.iter().flat_map(|(_, counts)| *counts).max().copied().unwrap_or(0)
 }
 
 /// The servers' lines, or their range.
-pub fn lines(series: &Series, servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
+pub(super) fn lines(series: &Series, servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
     match servers.len() {
         _ if largest(servers) == 0 || series.ends.is_empty() => (Vec::new(), Vec::new()),
         count if count <= LINES.len() => each(&series.ends, servers),

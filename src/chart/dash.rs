@@ -3,7 +3,7 @@
 //! plotters has its own, but measures with `hypot`, whose last digit differs between platforms; a square root does not.
 
 /// The dashes of a line, each a path of pixels, `on` long with gaps of `off`.
-pub fn dash(line: &[(i32, i32)], on: f64, off: f64) -> Vec<Vec<(i32, i32)>> {
+pub(super) fn dash(line: &[(i32, i32)], on: f64, off: f64) -> Vec<Vec<(i32, i32)>> {
     let mut dashes = Vec::new();
     let mut current: Vec<(i32, i32)> = line.iter().take(1).copied().collect();
     let (mut is_on, mut left) = (true, on);

@@ -10,7 +10,7 @@ use super::style::{FADED, GRID, INK, PAPER, SUBTITLE, TEXT, TITLE, VERMILLION, W
 
 /// A map.
 #[derive(Debug)]
-pub struct Heatmap<'a> {
+pub(crate) struct Heatmap<'a> {
     /// What is shown.
     pub title: &'a str,
     /// What it is of.
@@ -32,7 +32,7 @@ const TOP: f64 = 96.0;
 const ROW: f64 = 34.0;
 
 /// The map as an SVG document.
-pub fn heatmap(map: &Heatmap<'_>) -> String {
+pub(crate) fn heatmap(map: &Heatmap<'_>) -> String {
     let names = map.rows.iter().map(|name| text_width(name, TEXT)).fold(0.0, f64::max).min(160.0);
     let first = LEFT + names + 12.0;
     let width = (WIDTH - 24.0 - first) / map.columns.len().max(1) as f64;

@@ -14,7 +14,7 @@ const WIDEST: f64 = 300.0;
 
 /// A mark with its place, in pixels from the plot's left edge.
 #[derive(Debug)]
-pub struct Placed<'a> {
+pub(super) struct Placed<'a> {
     /// The mark.
     pub mark: &'a Mark,
     /// Its left edge.
@@ -27,7 +27,7 @@ pub struct Placed<'a> {
 
 /// A name's place.
 #[derive(Debug)]
-pub struct Label {
+pub(super) struct Label {
     /// Row 0 is the topmost.
     pub row: usize,
     /// Where the text begins.
@@ -37,7 +37,7 @@ pub struct Label {
 }
 
 /// Places marks on a plot that is `width` wide and whose axis goes from `lo` to `hi`. Marks outside are left out.
-pub fn place(marks: &[Mark], lo: f64, hi: f64, width: f64) -> Vec<Placed<'_>> {
+pub(super) fn place(marks: &[Mark], lo: f64, hi: f64, width: f64) -> Vec<Placed<'_>> {
     let mut placed: Vec<Placed> = Vec::new();
     let pixel = |at: f64| (at.clamp(lo, hi) - lo) / (hi - lo) * width;
     for mark in marks.iter().filter(|mark| mark.from < hi && mark.until >= lo) {

@@ -18,7 +18,7 @@ const LINES: [Line; 4] = [
 ];
 
 /// The chart.
-pub fn picture(measured: &Measured) -> Picture {
+pub(super) fn picture(measured: &Measured) -> Picture {
     let series = &measured.series;
     let mut begin = 0.0;
     let mut intervals: Vec<(f64, Option<Percentiles>)> = Vec::new();

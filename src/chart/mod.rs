@@ -26,15 +26,15 @@ mod tests;
 mod thin;
 mod transactions;
 
-pub use bars::{Bars, Cell, Column, bars};
-pub use capacity::{Knee, LoadCurve, LoadPoint};
-pub use heatmap::{Heatmap, heatmap as draw_heatmap};
-pub use sweep::{Band, Curve};
+pub(crate) use bars::{Bars, Cell, Column, bars};
+pub(crate) use capacity::{Knee, LoadCurve, LoadPoint};
+pub(crate) use heatmap::{Heatmap, heatmap as draw_heatmap};
+pub(crate) use sweep::{Band, Curve};
 
 use crate::metrics::{Latency, Measured};
 
 /// Every chart of a run, as (file name, SVG). `title` is the scenario's; what a chart shows is its own title.
-pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
+pub(crate) fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
     let charts = [
         ("sessions.svg", sessions::picture(measured)),
         ("latency.svg", latency::picture(measured)),
@@ -47,22 +47,22 @@ pub fn draw(title: &str, measured: &Measured) -> Vec<(&'static str, String)> {
 }
 
 /// The line of a latency by percentile: shares of all values, and the milliseconds that they do not exceed.
-pub fn percentile_points(of: &Latency) -> Vec<(f64, f64)> {
+pub(crate) fn percentile_points(of: &Latency) -> Vec<(f64, f64)> {
     percentiles::points(of)
 }
 
 /// A latency by percentile, one line for each label: which choice is faster, and for whom.
-pub fn draw_percentiles(title: &str, latency: &str, choices: &[(String, &Latency)]) -> String {
+pub(crate) fn draw_percentiles(title: &str, latency: &str, choices: &[(String, &Latency)]) -> String {
     render::svg(title, &percentiles::of_choices(latency, choices))
 }
 
 /// How a fleet bears its load.
-pub fn draw_capacity(curve: &LoadCurve<'_>) -> String {
+pub(crate) fn draw_capacity(curve: &LoadCurve<'_>) -> String {
     render::svg(curve.title, &capacity::picture(curve))
 }
 
 /// The charts of many runs: sessions open over time, and the spread of a metric. `title` is the scenario's.
-pub fn draw_sweep(title: &str, bands: &[Band], metric: &str, curves: &[Curve]) -> Vec<(&'static str, String)> {
+pub(crate) fn draw_sweep(title: &str, bands: &[Band], metric: &str, curves: &[Curve]) -> Vec<(&'static str, String)> {
     let charts = [("open.svg", sweep::open(bands)), ("spread.svg", sweep::spread(metric, curves))];
     charts.into_iter().map(|(name, picture)| (name, render::svg(title, &picture))).collect()
 }

@@ -10,7 +10,7 @@ fn ten_to(n: u32) -> u64 {
 }
 
 /// The smallest step of 1, 2 or 5 times a power of ten that is at least `least`, and the decimals that it needs.
-pub fn nice_step(least: f64) -> (f64, usize) {
+pub(super) fn nice_step(least: f64) -> (f64, usize) {
     for exponent in -9_i32..=18 {
         for mantissa in [1.0, 2.0, 5.0] {
             let power = ten_to(exponent.unsigned_abs()) as f64;
@@ -25,7 +25,7 @@ pub fn nice_step(least: f64) -> (f64, usize) {
 }
 
 /// A count in little room: `9,999`, `12.3k`, `4.5M`.
-pub fn short(count: u64) -> String {
+pub(super) fn short(count: u64) -> String {
     match count {
         0..10_000 => grouped(count),
         10_000..1_000_000 => format!("{:.1}k", count as f64 / 1e3),
@@ -35,7 +35,7 @@ pub fn short(count: u64) -> String {
 }
 
 /// The label of an axis' tick; all ticks of an axis, whose last is `top`, get the same suffix.
-pub fn tick(value: f64, top: f64, decimals: usize) -> String {
+pub(super) fn tick(value: f64, top: f64, decimals: usize) -> String {
     let (unit, suffix) = match top {
         _ if value == 0.0 => return "0".into(),
         t if t >= 1e7 => (1e6, "M"),
@@ -46,7 +46,7 @@ pub fn tick(value: f64, top: f64, decimals: usize) -> String {
 }
 
 /// `mantissa * 10^exponent` nanoseconds with its unit: `20 ms`.
-pub fn duration(mantissa: u64, exponent: u32) -> String {
+pub(super) fn duration(mantissa: u64, exponent: u32) -> String {
     let (unit, factor) = match exponent {
         0..3 => ("ns", 0),
         3..6 => ("µs", 3),
@@ -57,7 +57,7 @@ pub fn duration(mantissa: u64, exponent: u32) -> String {
 }
 
 /// A share between 0 and 1 in percent, with the digits that a small one needs.
-pub fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let decimals = match percent {
         p if p <= 0.0 || p >= 100.0 => 0,

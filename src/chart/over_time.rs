@@ -7,31 +7,31 @@ use crate::metrics::{FaultWindow, Measured};
 use crate::time::Timestamp;
 
 /// Twice the intervals that runs have: thinning is for series from elsewhere.
-pub const BUCKETS: usize = 250;
+pub(super) const BUCKETS: usize = 250;
 
 /// Seconds since the start.
-pub fn seconds(at: Timestamp) -> f64 {
+pub(super) fn seconds(at: Timestamp) -> f64 {
     at.since(Timestamp::ZERO).as_secs_f64()
 }
 
 /// The run's end.
-pub fn end(measured: &Measured) -> Timestamp {
+pub(super) fn end(measured: &Measured) -> Timestamp {
     measured.series.ends.last().copied().unwrap_or(Timestamp::ZERO)
 }
 
 /// Counts at the intervals' ends as a line. It begins at zero: before the run nothing is open.
-pub fn line(ends: &[Timestamp], counts: &[u32]) -> Vec<Point> {
+pub(super) fn line(ends: &[Timestamp], counts: &[u32]) -> Vec<Point> {
     let points = ends.iter().zip(counts).map(|(end, count)| (seconds(*end), f64::from(*count)));
     thinned(&std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>())
 }
 
 /// As many points of a line as can be told apart.
-pub fn thinned(points: &[Point]) -> Vec<Point> {
+pub(super) fn thinned(points: &[Point]) -> Vec<Point> {
     thin(points, BUCKETS)
 }
 
 /// The stretches in which faults were on.
-pub fn faults(faults: &[FaultWindow]) -> Vec<Mark> {
+pub(super) fn faults(faults: &[FaultWindow]) -> Vec<Mark> {
     let mark = |fault: &FaultWindow| Mark {
         name: fault.name.clone(),
         from: seconds(fault.from),

@@ -17,13 +17,13 @@ const STYLES: [(RGBColor, f64); 4] = [(BLUE, 4.0), (VERMILLION, 2.8), (GREEN, 1.
 const BUCKETS: usize = 160;
 
 /// The chart of a run.
-pub fn picture(measured: &Measured) -> Picture {
+pub(super) fn picture(measured: &Measured) -> Picture {
     let latencies = measured.latencies.iter().map(|(name, of)| (*name, of));
     curves("latency", latencies.zip(STYLES.into_iter().cycle()))
 }
 
 /// The same latency of several choices.
-pub fn of_choices(name: &str, choices: &[(String, &Latency)]) -> Picture {
+pub(super) fn of_choices(name: &str, choices: &[(String, &Latency)]) -> Picture {
     // Where lines fall together, the wider ones behind still show.
     let widths = [5.0, 4.2, 3.5, 2.9, 2.4, 1.9, 1.5, 1.1];
     let styles = CHOICES.into_iter().zip(widths).cycle();
@@ -71,7 +71,7 @@ fn curves<'a>(name: &str, latencies: impl Iterator<Item = Styled<'a>>) -> Pictur
 }
 
 /// The curve of a latency as the chart draws it: shares of all values, and the milliseconds that they do not exceed.
-pub fn points(of: &Latency) -> Vec<(f64, f64)> {
+pub(super) fn points(of: &Latency) -> Vec<(f64, f64)> {
     let points: Vec<Point> =
         of.curve().iter().map(|(share, value)| (quantile(*share, of.count()), log(*value))).collect();
     let back = |(x, y): &Point| (1.0 - libm::pow(10.0, -x), libm::pow(10.0, *y) / 1e6);

@@ -5,11 +5,11 @@ use plotters::style::RGBColor;
 use super::axis::Axis;
 
 /// A point in the axes' coordinates.
-pub type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// One chart.
 #[derive(Debug)]
-pub struct Picture {
+pub(super) struct Picture {
     /// What is shown.
     pub title: &'static str,
     /// The same in a sentence, for those who cannot see it.
@@ -30,7 +30,7 @@ pub struct Picture {
 
 /// Something drawn on the plot.
 #[derive(Debug)]
-pub enum Layer {
+pub(super) enum Layer {
     /// A line.
     Line {
         /// Its points.
@@ -69,7 +69,7 @@ pub enum Layer {
 
 /// An entry of the legend.
 #[derive(Debug)]
-pub struct Key {
+pub(super) struct Key {
     /// What it says.
     pub label: String,
     /// The colour it explains.
@@ -80,7 +80,7 @@ pub struct Key {
 
 /// How a colour is used in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swatch {
+pub(super) enum Swatch {
     /// As a line.
     Line,
     /// As a dashed line.
@@ -93,7 +93,7 @@ pub enum Swatch {
 
 /// A named stretch of the x axis.
 #[derive(Debug)]
-pub struct Mark {
+pub(super) struct Mark {
     /// The name at its top.
     pub name: String,
     /// Where it begins.

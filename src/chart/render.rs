@@ -43,7 +43,7 @@ type Plot<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCo
 pub(super) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// The chart as an SVG document.
-pub fn svg(subtitle: &str, picture: &Picture) -> String {
+pub(super) fn svg(subtitle: &str, picture: &Picture) -> String {
     let title = if subtitle.is_empty() { picture.title.into() } else { format!("{}: {subtitle}", picture.title) };
     document(&title, &description(picture), (WIDTH, HEIGHT), |canvas| draw(canvas, subtitle, picture))
 }

@@ -23,7 +23,7 @@ fn with_dips(series: &Series) -> Vec<Point> {
 }
 
 /// The chart.
-pub fn picture(measured: &Measured) -> Picture {
+pub(super) fn picture(measured: &Measured) -> Picture {
     let series = &measured.series;
     let largest = series.sessions_open.iter().chain(&series.sessions_wanted).max().copied().unwrap_or(0);
     let mut layers = Vec::new();

@@ -7,55 +7,55 @@ use plotters::style::RGBColor;
 use crate::text::clean;
 
 /// Width of a chart in pixels.
-pub const WIDTH: f64 = 960.0;
+pub(crate) const WIDTH: f64 = 960.0;
 /// Height of a chart in pixels.
-pub const HEIGHT: f64 = 420.0;
+pub(crate) const HEIGHT: f64 = 420.0;
 
-pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
-pub const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
-pub const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
-pub const YELLOW: RGBColor = RGBColor(0xF0, 0xE4, 0x42);
-pub const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
-pub const VERMILLION: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
-pub const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
-pub const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
+pub(crate) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+pub(crate) const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
+pub(crate) const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+pub(crate) const YELLOW: RGBColor = RGBColor(0xF0, 0xE4, 0x42);
+pub(crate) const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
+pub(crate) const VERMILLION: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+pub(crate) const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
+pub(crate) const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
 /// Two more for the charts that need more than eight colours: far from the others in lightness.
-pub const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
-pub const BROWN: RGBColor = RGBColor(0x6B, 0x3E, 0x1B);
+pub(crate) const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
+pub(crate) const BROWN: RGBColor = RGBColor(0x6B, 0x3E, 0x1B);
 /// And one for what is rare.
-pub const OLIVE: RGBColor = RGBColor(0x7A, 0x8B, 0x2E);
+pub(crate) const OLIVE: RGBColor = RGBColor(0x7A, 0x8B, 0x2E);
 /// Two for authentication: light and dark.
-pub const LILAC: RGBColor = RGBColor(0xC5, 0xB0, 0xE6);
-pub const CRIMSON: RGBColor = RGBColor(0x8E, 0x0B, 0x3A);
+pub(crate) const LILAC: RGBColor = RGBColor(0xC5, 0xB0, 0xE6);
+pub(crate) const CRIMSON: RGBColor = RGBColor(0x8E, 0x0B, 0x3A);
 /// Three for proxies: light, dark, pale.
-pub const AQUA: RGBColor = RGBColor(0x8F, 0xD6, 0xCF);
-pub const NAVY: RGBColor = RGBColor(0x1D, 0x2B, 0x5E);
-pub const SAND: RGBColor = RGBColor(0xD9, 0xC7, 0x9B);
+pub(crate) const AQUA: RGBColor = RGBColor(0x8F, 0xD6, 0xCF);
+pub(crate) const NAVY: RGBColor = RGBColor(0x1D, 0x2B, 0x5E);
+pub(crate) const SAND: RGBColor = RGBColor(0xD9, 0xC7, 0x9B);
 
 /// The page.
-pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 /// Titles and legends.
-pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Subtitles, ticks and the names of axes.
-pub const FADED: RGBColor = RGBColor(0x55, 0x55, 0x55);
+pub(crate) const FADED: RGBColor = RGBColor(0x55, 0x55, 0x55);
 /// The lines at labelled ticks.
-pub const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
+pub(crate) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 /// The lines between them.
-pub const FAINT: RGBColor = RGBColor(0xF0, 0xF0, 0xF0);
+pub(crate) const FAINT: RGBColor = RGBColor(0xF0, 0xF0, 0xF0);
 /// The x axis itself.
-pub const RULE: RGBColor = RGBColor(0x88, 0x88, 0x88);
+pub(crate) const RULE: RGBColor = RGBColor(0x88, 0x88, 0x88);
 /// Faults: their edge, and behind the data their stretch.
-pub const FAULT: RGBColor = RGBColor(0xB8, 0x6B, 0x00);
+pub(crate) const FAULT: RGBColor = RGBColor(0xB8, 0x6B, 0x00);
 
 /// Titles. All sizes are in pixels, and stay above 12 when a README shows the chart 830 pixels wide.
-pub const TITLE: f64 = 20.0;
+pub(crate) const TITLE: f64 = 20.0;
 /// Subtitles.
-pub const SUBTITLE: f64 = 16.0;
+pub(crate) const SUBTITLE: f64 = 16.0;
 /// Everything else.
-pub const TEXT: f64 = 14.0;
+pub(crate) const TEXT: f64 = 14.0;
 
 /// How wide a text will be, at most: for a wide sans-serif font, as nobody knows which one will be used.
-pub fn text_width(text: &str, size: f64) -> f64 {
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     let ems = |c: char| match c {
         'i' | 'j' | 'l' | '\'' | '|' | '.' | ',' | ':' | ';' | ' ' | 'I' | '!' => 0.33,
         'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '-' => 0.42,
@@ -71,7 +71,7 @@ pub fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// A clean text, shortened where it would be wider than `width`.
-pub fn fit(text: &str, size: f64, width: f64) -> String {
+pub(crate) fn fit(text: &str, size: f64, width: f64) -> String {
     let clean = clean(text);
     if text_width(&clean, size) <= width {
         return clean;

@@ -10,7 +10,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// Sessions open over time in the runs of one cell.
 #[derive(Debug)]
-pub struct Band {
+pub(crate) struct Band {
     /// What makes the cell; empty where there is one only.
     pub label: String,
     /// Of each interval: its end, and the fewest, the median and the most over the seeds.
@@ -19,7 +19,7 @@ pub struct Band {
 
 /// A metric in the runs of one cell.
 #[derive(Debug)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// What makes the cell; empty where there is one only.
     pub label: String,
     /// Its value in milliseconds in each run; none where it has none.
@@ -28,7 +28,7 @@ pub struct Curve {
 
 /// Cells that are drawn: more can't be told apart.
 const CELLS: usize = 8;
-pub const COLORS: [RGBColor; CELLS] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BROWN, GREY];
+pub(super) const COLORS: [RGBColor; CELLS] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BROWN, GREY];
 
 fn key(label: &str, one: &str, color: RGBColor) -> Key {
     let label = if label.is_empty() { one.to_string() } else { label.to_string() };
@@ -36,7 +36,7 @@ fn key(label: &str, one: &str, color: RGBColor) -> Key {
 }
 
 /// Sessions open over time: of each cell the median over the seeds, and behind it the range from the fewest to the most.
-pub fn open(bands: &[Band]) -> Picture {
+pub(super) fn open(bands: &[Band]) -> Picture {
     let bands = &bands[..bands.len().min(CELLS)];
     let (mut areas, mut lines, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for (band, color) in bands.iter().zip(COLORS) {
@@ -69,7 +69,7 @@ pub fn open(bands: &[Band]) -> Picture {
 
 /// A metric's values over the seeds, sorted: which share of the runs does not exceed a value. A line that ends before
 /// 100 % has runs without a value.
-pub fn spread(metric: &str, curves: &[Curve]) -> Picture {
+pub(super) fn spread(metric: &str, curves: &[Curve]) -> Picture {
     let curves = &curves[..curves.len().min(CELLS)];
     let nanos = |ms: f64| Nanos((ms * 1e6) as u64);
     let y = Axis::log(metric, curves.iter().flat_map(|curve| curve.values.iter().flatten()).map(|ms| nanos(*ms)));

@@ -4,7 +4,7 @@ use super::picture::Point;
 
 /// At most about `4 * buckets` of the points, which are in order of x: of each bucket's width the first, the last, the
 /// highest and the lowest. Points within a level stretch go in any case, as they draw nothing.
-pub fn thin(points: &[Point], buckets: usize) -> Vec<Point> {
+pub(super) fn thin(points: &[Point], buckets: usize) -> Vec<Point> {
     let kept = without_level(points);
     if kept.len() <= 2 * buckets {
         return kept;

@@ -11,7 +11,7 @@ use crate::metrics::Measured;
 use crate::text::grouped;
 
 /// The chart; none where no server has a limit.
-pub fn picture(measured: &Measured) -> Option<Picture> {
+pub(super) fn picture(measured: &Measured) -> Option<Picture> {
     let series = &measured.series;
     let pools = || series.servers.iter().filter_map(|server| Some((server, server.transactions.as_ref()?)));
     let limits: BTreeSet<u32> = pools().map(|(_, (most, _))| *most).collect();

@@ -31,19 +31,19 @@ pub(super) struct Invocation<'a> {
 
 impl<'a> Invocation<'a> {
     /// Of a program's whole arguments.
-    pub fn new(matches: &'a ArgMatches) -> Invocation<'a> {
+    pub(super) fn new(matches: &'a ArgMatches) -> Invocation<'a> {
         let (name, matches) = matches.subcommand().expect("clap asks for a command");
         let command = Cli::command().find_subcommand(name).expect("clap found it").clone();
         Invocation { command, name, matches }
     }
 
     /// The command line that makes the same result.
-    pub fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         self.line(self.name, |arg| !APART.contains(&arg))
     }
 
     /// The one that makes a run of the same scenario; what makes it one of the result's is to be added.
-    pub fn run(&self) -> String {
+    pub(super) fn run(&self) -> String {
         self.line("run", |arg| ["scenario", "variant", "sets"].contains(&arg))
     }
 

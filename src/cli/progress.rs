@@ -43,13 +43,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(5);
 
 impl Watcher {
-    pub fn new(quiet: bool) -> Watcher {
+    pub(super) fn new(quiet: bool) -> Watcher {
         let now = Instant::now();
         Watcher { started: now, bar: None, said: now, quiet }
     }
 
     /// Looks at the progress. False when the run should end.
-    pub fn watch(&mut self, progress: Progress) -> bool {
+    pub(super) fn watch(&mut self, progress: Progress) -> bool {
         if interrupted() {
             return false;
         }
@@ -75,7 +75,7 @@ impl Watcher {
     }
 
     /// Takes the bar away. How long the run took.
-    pub fn finish(self) -> Duration {
+    pub(super) fn finish(self) -> Duration {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -93,13 +93,13 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    pub fn new(before: usize, quiet: bool) -> Counter {
+    pub(super) fn new(before: usize, quiet: bool) -> Counter {
         let now = Instant::now();
         Counter { started: now, before, quiet, shown: Mutex::new((None, now)) }
     }
 
     /// `done` runs are done, of `of`.
-    pub fn watch(&self, done: usize, of: usize) {
+    pub(super) fn watch(&self, done: usize, of: usize) {
         if self.quiet || self.started.elapsed() < PATIENCE {
             return;
         }
@@ -119,7 +119,7 @@ impl Counter {
     }
 
     /// Takes the bar away.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         if let (Some(bar), _) = self.shown.into_inner().unwrap_or_else(PoisonError::into_inner) {
             bar.finish_and_clear();
         }

@@ -63,7 +63,7 @@ pub(super) enum Document {
 
 impl Document {
     /// Prints it, made from a run's files. Of text nothing: that was said as it came.
-    pub fn print(self, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    pub(super) fn print(self, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
         let made = match self {
             Document::Text => return Ok(()),
             Document::Json => Made::Json,

@@ -24,30 +24,30 @@ pub(super) struct Results<'a> {
 
 impl Results<'_> {
     /// Text for people.
-    pub fn say(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn say(&self, text: &str) -> Result<(), Failure> {
         say(self.output.text(), text)
     }
 
     /// The same, unless they asked for quiet.
-    pub fn say_loud(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn say_loud(&self, text: &str) -> Result<(), Failure> {
         if self.output.quiet { Ok(()) } else { self.say(text) }
     }
 
     /// Says what is about to run.
-    pub fn begin(&self) -> Result<Watcher, Failure> {
+    pub(super) fn begin(&self) -> Result<Watcher, Failure> {
         self.say_loud(&text::headline(self.scenario, self.args.variant.as_deref(), self.driver))?;
         catch_interrupts();
         Ok(Watcher::new(self.output.quiet))
     }
 
     /// `results/SCENARIO/DRIVER-SEED`.
-    pub fn default_folder(&self) -> PathBuf {
+    pub(super) fn default_folder(&self) -> PathBuf {
         let name = format!("{}-{}", self.driver, self.scenario.seed().0);
         default_folder(self.scenario, &name, self.args.variant.as_deref(), &self.args.sets)
     }
 
     /// The files that every run has.
-    pub fn files(&self, finished: &Finished) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    pub(super) fn files(&self, finished: &Finished) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let command = self.invocation.command();
         let mut run = finished.run(self.scenario, self.args.variant.as_deref());
         run.command = Some(&command);
@@ -55,7 +55,7 @@ impl Results<'_> {
     }
 
     /// Writes the folder, says what came out, and prints the document that was asked for.
-    pub fn keep(
+    pub(super) fn keep(
         &self,
         folder: &Path,
         files: &[(String, Vec<u8>)],
@@ -70,7 +70,7 @@ impl Results<'_> {
     }
 
     /// Says what was measured, and what broke; to those who asked for quiet, only that.
-    pub fn tell(&self, finished: &Finished) -> Result<(), Failure> {
+    pub(super) fn tell(&self, finished: &Finished) -> Result<(), Failure> {
         self.say_loud(&text::summary(self.scenario, &finished.measured))?;
         self.say(&text::violations(self.scenario, &finished.violations))?;
         let is_said = |held: bool| !self.output.quiet || !held;

@@ -16,7 +16,7 @@ pub(super) struct ShareArgs {
 }
 
 impl ShareArgs {
-    pub fn shard(&self) -> Result<Shard, Failure> {
+    pub(super) fn shard(&self) -> Result<Shard, Failure> {
         shard(self.shard, self.shards, |name| std::env::var(name).ok()).map_err(Failure::Input)
     }
 }

@@ -25,7 +25,7 @@ static COLORED: AtomicBool = AtomicBool::new(false);
 
 impl Color {
     /// Decides it for this process.
-    pub fn decide(self) {
+    pub(super) fn decide(self) {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let colored = match self {
             Color::Always => true,

@@ -34,11 +34,11 @@ pub(super) struct ExternalClients {
 }
 
 impl ExternalClients {
-    pub fn new(servers: usize) -> ExternalClients {
+    pub(super) fn new(servers: usize) -> ExternalClients {
         ExternalClients { visits: vec![ClientCounts::default(); servers], mute: vec![BTreeSet::new(); servers] }
     }
 
-    pub fn finish(self) -> Vec<ClientCounts> {
+    pub(super) fn finish(self) -> Vec<ClientCounts> {
         self.visits
     }
 }

@@ -13,7 +13,7 @@ const RESERVE: u64 = 64;
 ///
 /// # Errors
 /// What to raise, where the hard limit is too low.
-pub fn descriptors(connections: u64, fixed: u64) -> Result<u64, String> {
+pub(super) fn descriptors(connections: u64, fixed: u64) -> Result<u64, String> {
     let needed = connections + fixed + RESERVE;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let most = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
@@ -34,7 +34,7 @@ pub fn descriptors(connections: u64, fixed: u64) -> Result<u64, String> {
 }
 
 /// As many descriptors as there may be. Returns how many connections that leaves room for.
-pub fn all_descriptors(fixed: u64) -> u64 {
+pub(super) fn all_descriptors(fixed: u64) -> u64 {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // More would help nobody: a million sockets take more memory than most machines have.
     let wanted = maximum.unwrap_or(u64::MAX).min(1 << 20);
@@ -45,7 +45,7 @@ pub fn all_descriptors(fixed: u64) -> u64 {
 }
 
 /// How many local ports connects may use.
-pub fn ports() -> u64 {
+pub(super) fn ports() -> u64 {
     // Where there is no such file: what RFC 6335 section 6 sets aside for it.
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut bounds = text.split_whitespace().filter_map(|bound| bound.parse::<u64>().ok());
@@ -61,7 +61,7 @@ pub fn ports() -> u64 {
 ///
 /// # Errors
 /// What to do, where there are not that many.
-pub fn sources(connections: u64, ports: u64) -> Result<Vec<IpAddr>, String> {
+pub(super) fn sources(connections: u64, ports: u64) -> Result<Vec<IpAddr>, String> {
     if !cfg!(target_os = "linux") {
         // Only there is all of 127.0.0.0/8 the loopback.
         return Ok(Vec::new());

@@ -151,7 +151,7 @@ impl Recorder for Observers {
 
 impl Observers {
     /// Nothing has happened yet. Whoever does not play `all` of the scenario can't hold servers against clients.
-    pub fn new(scenario: &Scenario, all: bool) -> Observers {
+    pub(super) fn new(scenario: &Scenario, all: bool) -> Observers {
         let quiet = scenario.quiet_from();
         let (servers, groups) = (scenario.servers(), scenario.clients());
         let is_proxy = |server: &ServerEntry| scenario.groups()[server.group].is_proxy();
@@ -163,7 +163,7 @@ impl Observers {
     }
 
     /// What it all came to, at a moment.
-    pub fn finish(
+    pub(super) fn finish(
         self,
         scenario: &Scenario,
         driver: &'static str,

@@ -9,7 +9,7 @@ use crate::time::Nanos;
 
 /// An event in words.
 #[derive(Debug)]
-pub struct Said {
+pub(super) struct Said {
     /// What happened.
     pub kind: &'static str,
     /// What belongs to it, by name.
@@ -18,7 +18,7 @@ pub struct Said {
 
 /// What a field of an event holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub(super) enum Value {
     /// A number.
     Number(u64),
     /// True or false.
@@ -112,7 +112,7 @@ pub const KINDS: &[&str] = &[
 ];
 
 /// Puts an event into words.
-pub fn said(kind: Kind) -> Said {
+pub(super) fn said(kind: Kind) -> Said {
     let (kind, fields) = match kind {
         Kind::Session(_, event) => session(event),
         Kind::Server(_, event) => server(event),

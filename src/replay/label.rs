@@ -8,7 +8,7 @@ use crate::record::{Flag, Message};
 use crate::tls::Flight;
 
 /// The name of a message.
-pub fn label(message: &Message) -> String {
+pub(super) fn label(message: &Message) -> String {
     match message.flag {
         Flag::Syn => "SYN".into(),
         Flag::SynAck => "SYN-ACK".into(),

@@ -11,10 +11,10 @@ mod student;
 
 use libm::{exp, lgamma, sqrt};
 
-pub use estimate::Estimate;
-pub use paired::{Difference, Method};
-pub use queues::{erlang_b, erlang_c, mean_wait};
-pub use spread::Spread;
+pub(crate) use estimate::Estimate;
+pub(crate) use paired::{Difference, Method};
+pub(crate) use queues::{erlang_b, erlang_c, mean_wait};
+pub(crate) use spread::Spread;
 use student::student_quantile;
 
 /// 97.5 % of the normal distribution lie below.
@@ -23,7 +23,7 @@ const Z_95: f64 = 1.959_963_985;
 const Z_999: f64 = 3.290_526_731;
 
 /// The mean; nothing without a value.
-pub fn mean(values: &[f64]) -> Option<f64> {
+pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
@@ -47,31 +47,31 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 
 /// The median of sorted values: of an even number, half way between the two in the middle. Nothing without a value, or
 /// where it is infinite.
-pub fn median(sorted: &[f64]) -> Option<f64> {
+pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let (a, b) = (*sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted[sorted.len() / 2]);
     Some(if a == b { a } else { a + (b - a) / 2.0 }).filter(|median| median.is_finite())
 }
 
 /// The median of values of which some never came: these are larger than any other.
-pub fn median_or_never(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+pub(crate) fn median_or_never(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let mut values: Vec<f64> = values.map(|value| value.unwrap_or(f64::INFINITY)).collect();
     values.sort_by(f64::total_cmp);
     median(&values)
 }
 
 /// The median that is one of the values: of an even number, the lower of the two in the middle.
-pub fn lower_median<T: Copy>(sorted: &[T]) -> Option<T> {
+pub(crate) fn lower_median<T: Copy>(sorted: &[T]) -> Option<T> {
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
 /// The least, the median (of an even number, the upper of the two in the middle) and the largest of unsorted values.
-pub fn range(mut values: Vec<u32>) -> Option<(u32, u32, u32)> {
+pub(crate) fn range(mut values: Vec<u32>) -> Option<(u32, u32, u32)> {
     values.sort_unstable();
     Some((*values.first()?, values[values.len() / 2], *values.last()?))
 }
 
 /// The mean of values and its 95 % confidence interval by Student's t; nothing without a value, no interval with one.
-pub fn mean_interval(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
+pub(crate) fn mean_interval(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
     let (mean, deviation) = mean_and_deviation(values.first().map(|_| values)?);
     let count = values.len() as f64;
     let off = student_quantile(0.975, (count - 1.0).max(1.0)) * deviation / sqrt(count);
@@ -80,7 +80,7 @@ pub fn mean_interval(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
 
 /// Probabilities of several tests, each made so much larger that one mistake in all of them is as rare as one of them
 /// alone would be (Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979).
-pub fn holm(p: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
     let mut adjusted = vec![1.0; p.len()];
@@ -93,7 +93,7 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
 }
 
 /// The share of seeds in which something happened, between what it may be with 95 % confidence (Wilson 1927).
-pub fn share_interval(happened: usize, of: usize) -> (f64, f64) {
+pub(crate) fn share_interval(happened: usize, of: usize) -> (f64, f64) {
     if of == 0 {
         return (0.0, 1.0);
     }

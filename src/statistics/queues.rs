@@ -1,18 +1,18 @@
 //! Erlang's formulas: how many requests are refused, or wait, and for how long.
 
 /// Of requests that all find `a` erlangs on `c` slots and no queue, the share that is refused (Erlang B).
-pub fn erlang_b(c: u32, a: f64) -> f64 {
+pub(crate) fn erlang_b(c: u32, a: f64) -> f64 {
     (1..=c).fold(1.0, |refused, slots| a * refused / (f64::from(slots) + a * refused))
 }
 
 /// Of requests to `c` workers that are busy for the share `rho`, those that wait (Erlang C).
-pub fn erlang_c(c: u32, rho: f64) -> f64 {
+pub(crate) fn erlang_c(c: u32, rho: f64) -> f64 {
     let refused = erlang_b(c, f64::from(c) * rho);
     refused / (1.0 - rho * (1.0 - refused))
 }
 
 /// Mean wait in mean service times, of all requests, those that do not wait included.
-pub fn mean_wait(c: u32, rho: f64) -> f64 {
+pub(crate) fn mean_wait(c: u32, rho: f64) -> f64 {
     erlang_c(c, rho) / (f64::from(c) * (1.0 - rho))
 }
 

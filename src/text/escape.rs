@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 /// Text between tags of XML or HTML.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     markup(text, false)
 }
 
 /// Text in quotes within a tag of XML or HTML; it may stand between tags, too.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     markup(text, true)
 }
 
@@ -30,13 +30,13 @@ fn markup(text: &str, quotes: bool) -> String {
 }
 
 /// A text of one line, without what XML has no way to say: control characters, not even escaped.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let is_xml = |c: char| !(c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'));
     text.chars().map(|c| if is_xml(c) { c } else { ' ' }).collect()
 }
 
 /// A cell of a CSV file (RFC 4180).
-pub fn csv_cell(text: &str) -> Cow<'_, str> {
+pub(crate) fn csv_cell(text: &str) -> Cow<'_, str> {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
         false => text.into(),
@@ -44,7 +44,7 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
 }
 
 /// A word as a shell reads it.
-pub fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.into()

@@ -6,12 +6,12 @@ mod table;
 
 use serde::Serialize;
 
-pub use escape::{clean, csv_cell, escaped, quoted, word};
-pub use number::{grouped, percent};
-pub use table::Table;
+pub(crate) use escape::{clean, csv_cell, escaped, quoted, word};
+pub(crate) use number::{grouped, percent};
+pub(crate) use table::Table;
 
 /// A document as JSON over several lines.
-pub fn pretty(document: &impl Serialize) -> String {
+pub(crate) fn pretty(document: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(document).expect("strings, numbers and lists of them can be written");
     text + "\n"
 }

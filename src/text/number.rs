@@ -1,14 +1,14 @@
 //! Numbers for readers.
 
 /// A share in percent, with at most two decimals. Never rounds up to a hundred.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     // 0.29 times 10,000 is 2899.9999999999995, which is 2,900 all the same.
     let rounded = (share * 10_000.0 + 1e-9).floor() / 100.0;
     format!("{rounded} %")
 }
 
 /// `1,234,567`.
-pub fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

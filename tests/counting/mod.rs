@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 /// What a thread has allocated.
 #[derive(Debug, Clone, Copy)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Calls that took memory: allocations and reallocations.
     pub allocations: u64,
     /// Bytes taken and not given back.
@@ -22,12 +22,12 @@ thread_local! {
 }
 
 /// This thread's counts.
-pub fn counts() -> Counts {
+pub(crate) fn counts() -> Counts {
     COUNTS.get()
 }
 
 /// Begins a new peak at what is live now, and returns that.
-pub fn reset_peak() -> i64 {
+pub(crate) fn reset_peak() -> i64 {
     let mut counts = COUNTS.get();
     counts.peak = counts.live;
     COUNTS.set(counts);
@@ -35,7 +35,7 @@ pub fn reset_peak() -> i64 {
 }
 
 /// The counting allocator.
-pub struct Counting;
+pub(crate) struct Counting;
 
 fn taken(bytes: usize, given_back: usize) {
     let mut counts = COUNTS.get();

@@ -128,7 +128,7 @@ fn imported(code: &str) -> Vec<String> {
     modules
 }
 
-pub fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -143,7 +143,7 @@ pub fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Where sources are: their folder, what comes before a file's place in it, and the module of crates that are one.
-pub const CRATES: &[(&str, &str, Option<&str>)] = &[
+pub(crate) const CRATES: &[(&str, &str, Option<&str>)] = &[
     ("src", "", None),
     ("crates/shakedown-core/src", "", None),
     ("crates/shakedown-scenario/src", "scenario/", Some("scenario")),

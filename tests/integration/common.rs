@@ -19,31 +19,31 @@ use shakedown::scenario::{Overrides, Scenario};
 use shakedown::server;
 use shakedown::time::Timestamp;
 
-pub const US: u64 = 1_000;
-pub const MS: u64 = 1_000 * US;
-pub const SECOND: u64 = 1_000 * MS;
+pub(crate) const US: u64 = 1_000;
+pub(crate) const MS: u64 = 1_000 * US;
+pub(crate) const SECOND: u64 = 1_000 * MS;
 
 /// A client that tries once.
-pub const ONCE: &str = "retry = { policy = 'none' }";
-pub const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
+pub(crate) const ONCE: &str = "retry = { policy = 'none' }";
+pub(crate) const CREDENTIALS: &str = "credentials = { user = 'aladdin', password = 'open sesame' }";
 
 /// A file or folder of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-pub fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The file of a committed scenario.
-pub fn scenario_file(name: &str) -> PathBuf {
+pub(crate) fn scenario_file(name: &str) -> PathBuf {
     repository(&format!("scenarios/{name}.toml"))
 }
 
 /// The program, in a folder, with these arguments. Neither how wide the terminal is nor which task of a cluster this is
 /// makes a difference.
-pub fn shakedown(folder: &Path, args: &[&str]) -> Command {
+pub(crate) fn shakedown(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
     command.current_dir(folder).args(args);
     for variable in ["COLUMNS", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"] {
@@ -53,25 +53,25 @@ pub fn shakedown(folder: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs the program to its end.
-pub fn ran(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn ran(folder: &Path, args: &[&str]) -> Output {
     shakedown(folder, args).output().unwrap()
 }
 
 /// Runs a command to its end: its exit code, and what it printed.
-pub fn said(mut command: Command) -> (Option<i32>, String) {
+pub(crate) fn said(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), text(&[output.stdout, output.stderr].concat()))
 }
 
 /// The files of a folder, in order.
-pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
     entries.filter(|path| path.is_file()).map(|path| (name(&path), fs::read(&path).unwrap())).collect()
 }
 
 /// The names of what is in a folder, in order.
-pub fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = entries.collect();
     names.sort();
@@ -79,7 +79,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 /// The TOML files in a folder and those below it, in order.
-pub fn scenario_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn scenario_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for name in names(folder) {
         let path = folder.join(name);
@@ -120,7 +120,7 @@ fn watched<T>(run: impl FnOnce() -> T) -> (T, Duration) {
 /// Checks what happens in real time. What breaks while the machine keeps up is broken. What breaks while it stands still
 /// says nothing, and is tried again; the last attempt counts in any case. The check is told by how much to slow down, as
 /// a machine that is busy all the time never keeps up otherwise.
-pub fn in_real_time(check: impl Fn(u32)) {
+pub(crate) fn in_real_time(check: impl Fn(u32)) {
     let mut slower = 1;
     for attempt in 1..=ATTEMPTS {
         let (held, standstill) = watched(|| catch_unwind(AssertUnwindSafe(|| check(slower))));
@@ -135,7 +135,7 @@ pub fn in_real_time(check: impl Fn(u32)) {
 }
 
 /// A scenario in which everything takes so many times as long.
-pub fn slowed(text: &str, times: u32) -> String {
+pub(crate) fn slowed(text: &str, times: u32) -> String {
     let mut slowed = String::new();
     let mut rest = text;
     while let Some(quote) = rest.find(['"', '\'']) {
@@ -176,51 +176,51 @@ fn what_breaks_in_real_time_breaks_the_test() {
 }
 
 /// What a program printed.
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub fn set(sets: &[&str]) -> Overrides {
+pub(crate) fn set(sets: &[&str]) -> Overrides {
     Overrides { sets: sets.iter().map(ToString::to_string).collect(), ..Overrides::default() }
 }
 
-pub fn committed(name: &str, overrides: &Overrides) -> Scenario {
+pub(crate) fn committed(name: &str, overrides: &Overrides) -> Scenario {
     let text = read(&format!("scenarios/{name}.toml"));
     shakedown::scenario::load(name, name, &text, overrides).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Reads a scenario that may be wrong.
-pub fn load(text: &str) -> Result<Scenario, String> {
+pub(crate) fn load(text: &str) -> Result<Scenario, String> {
     shakedown::scenario::load("test.toml", "t", text, &Overrides::default()).map_err(|problem| problem.to_string())
 }
 
 /// Reads a scenario that is right.
-pub fn loaded(text: &str) -> Scenario {
+pub(crate) fn loaded(text: &str) -> Scenario {
     load(text).unwrap_or_else(|problem| panic!("{problem}\n{text}"))
 }
 
 /// Runs a scenario in the simulator: what happens, and what is measured.
-pub fn simulate(scenario: &Scenario) -> (Vec<Event>, Measured) {
+pub(crate) fn simulate(scenario: &Scenario) -> (Vec<Event>, Measured) {
     let mut recorder = (Vec::new(), Metrics::new(scenario.layout()));
     driver::run(scenario, &mut recorder);
     (recorder.0, recorder.1.finish(Timestamp::ZERO + scenario.duration()))
 }
 
-pub fn run(text: &str) -> (Vec<Event>, Summary) {
+pub(crate) fn run(text: &str) -> (Vec<Event>, Summary) {
     let (events, measured) = simulate(&loaded(text));
     (events, measured.summary)
 }
 
-pub fn history(text: &str) -> Vec<Event> {
+pub(crate) fn history(text: &str) -> Vec<Event> {
     run(text).0
 }
 
-pub fn summary(text: &str) -> Summary {
+pub(crate) fn summary(text: &str) -> Summary {
     run(text).1
 }
 
 /// What happens in a run, and happens alike where the scenario was written out with all its defaults.
-pub fn history_as_resolved(text: &str) -> Vec<Event> {
+pub(crate) fn history_as_resolved(text: &str) -> Vec<Event> {
     let resolved = loaded(text).resolved().to_string();
     let happened = history(text);
     assert!(happened == history(&resolved), "the resolved scenario is another one: {resolved}");
@@ -228,13 +228,13 @@ pub fn history_as_resolved(text: &str) -> Vec<Event> {
 }
 
 /// What a run comes down to.
-pub fn digest(scenario: &Scenario) -> String {
+pub(crate) fn digest(scenario: &Scenario) -> String {
     let mut digest = Digest::default();
     driver::run(scenario, &mut digest);
     digest.to_string()
 }
 
-pub fn count(summary: &Summary, metric: &str) -> u64 {
+pub(crate) fn count(summary: &Summary, metric: &str) -> u64 {
     match summary.get(metric) {
         Some(Value::Count(count) | Value::Part { count, .. }) => count,
         other => panic!("{metric}: {other:?}"),
@@ -242,14 +242,14 @@ pub fn count(summary: &Summary, metric: &str) -> u64 {
 }
 
 /// A time that was measured, in nanoseconds.
-pub fn time(summary: &Summary, metric: &str) -> Option<u64> {
+pub(crate) fn time(summary: &Summary, metric: &str) -> Option<u64> {
     match summary.get(metric) {
         Some(Value::Duration(time)) => time.map(|time| time.0),
         other => panic!("{metric}: {other:?}"),
     }
 }
 
-pub fn ratio(summary: &Summary, metric: &str) -> f64 {
+pub(crate) fn ratio(summary: &Summary, metric: &str) -> f64 {
     match summary.get(metric) {
         Some(Value::Ratio(Some(ratio))) => ratio,
         other => panic!("{metric}: {other:?}"),
@@ -257,12 +257,12 @@ pub fn ratio(summary: &Summary, metric: &str) -> f64 {
 }
 
 /// What is wanted of what happens, and when.
-pub fn find<T>(events: &[Event], wanted: impl Fn(&Kind) -> Option<T>) -> Vec<(u64, T)> {
+pub(crate) fn find<T>(events: &[Event], wanted: impl Fn(&Kind) -> Option<T>) -> Vec<(u64, T)> {
     events.iter().filter_map(|event| wanted(&event.kind).map(|found| (event.at.0, found))).collect()
 }
 
 /// What is wanted of what happens to a session, and when.
-pub fn of_session<T>(events: &[Event], of: u32, wanted: impl Fn(client::Event) -> Option<T>) -> Vec<(u64, T)> {
+pub(crate) fn of_session<T>(events: &[Event], of: u32, wanted: impl Fn(client::Event) -> Option<T>) -> Vec<(u64, T)> {
     find(events, |kind| match kind {
         Kind::Session(session, event) if *session == of => wanted(*event),
         _ => None,
@@ -270,35 +270,35 @@ pub fn of_session<T>(events: &[Event], of: u32, wanted: impl Fn(client::Event) -
 }
 
 /// What happens to a session, and when.
-pub fn life(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
+pub(crate) fn life(events: &[Event], of: u32) -> Vec<(u64, client::Event)> {
     of_session(events, of, Some)
 }
 
 /// When such a thing happens to a session.
-pub fn when(events: &[Event], of: u32, such: impl Fn(&client::Event) -> bool) -> Vec<u64> {
+pub(crate) fn when(events: &[Event], of: u32, such: impl Fn(&client::Event) -> bool) -> Vec<u64> {
     times(of_session(events, of, |event| such(&event).then_some(())))
 }
 
-pub fn times<T>(found: Vec<(u64, T)>) -> Vec<u64> {
+pub(crate) fn times<T>(found: Vec<(u64, T)>) -> Vec<u64> {
     found.into_iter().map(|(at, _)| at).collect()
 }
 
-pub fn connected(events: &[Event], of: u32) -> Vec<u64> {
+pub(crate) fn connected(events: &[Event], of: u32) -> Vec<u64> {
     when(events, of, |event| matches!(event, client::Event::Connected { .. }))
 }
 
-pub fn opened(events: &[Event], of: u32) -> Vec<u64> {
+pub(crate) fn opened(events: &[Event], of: u32) -> Vec<u64> {
     when(events, of, |event| matches!(event, client::Event::Opened { .. }))
 }
 
-pub fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
+pub(crate) fn failed(events: &[Event], of: u32) -> Vec<(u64, Failure)> {
     of_session(events, of, |event| match event {
         client::Event::AttemptFailed { failure, .. } => Some(failure),
         _ => None,
     })
 }
 
-pub fn lost(events: &[Event], of: u32) -> Vec<(u64, End)> {
+pub(crate) fn lost(events: &[Event], of: u32) -> Vec<(u64, End)> {
     of_session(events, of, |event| match event {
         client::Event::Lost { end, .. } => Some(end),
         _ => None,
@@ -306,7 +306,7 @@ pub fn lost(events: &[Event], of: u32) -> Vec<(u64, End)> {
 }
 
 /// When TLS comes up for a session, and whether it is resumed.
-pub fn secured(events: &[Event], of: u32) -> Vec<(u64, bool)> {
+pub(crate) fn secured(events: &[Event], of: u32) -> Vec<(u64, bool)> {
     of_session(events, of, |event| match event {
         client::Event::Secured { resumed, .. } => Some(resumed),
         _ => None,
@@ -314,11 +314,11 @@ pub fn secured(events: &[Event], of: u32) -> Vec<(u64, bool)> {
 }
 
 /// When such a thing happens to any server.
-pub fn at_servers(events: &[Event], such: impl Fn(&server::Event) -> bool) -> Vec<u64> {
+pub(crate) fn at_servers(events: &[Event], such: impl Fn(&server::Event) -> bool) -> Vec<u64> {
     times(find(events, |kind| matches!(kind, Kind::Server(_, event) if such(event)).then_some(())))
 }
 
 /// Erlang's loss formula, B(c, a), by its recursion.
-pub fn erlang_b(workers: u32, load: f64) -> f64 {
+pub(crate) fn erlang_b(workers: u32, load: f64) -> f64 {
     (1..=workers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b))
 }

@@ -189,7 +189,7 @@ mod own_code {
     mod my_server {
         use tokio_tungstenite::accept_async;
 
-        pub async fn serve(listener: turmoil::net::TcpListener) -> std::io::Result<()> {
+        pub(super) async fn serve(listener: turmoil::net::TcpListener) -> std::io::Result<()> {
             loop {
                 let (stream, _) = listener.accept().await?;
                 tokio::spawn(async move {

@@ -100,7 +100,7 @@ impl Owner for RefCell<Engine> {
 }
 
 impl Engine {
-    pub fn new(
+    pub(crate) fn new(
         sockets: Rc<Sockets>,
         scenario: &Scenario,
         setup: &Setup,
@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// Opens the servers, and writes down what the scenario fixes beforehand.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         for Change { at, fault, window, begins } in cast::changes(self.network.faults()) {
             let item = if begins { Due::FaultBegins { fault, window } } else { Due::FaultHeals { fault, window } };
             self.due.push(at, item);
@@ -169,7 +169,7 @@ impl Engine {
     }
 
     /// Does what is due by now, or some of it. Returns when there is more.
-    pub fn turn(&mut self, now: Timestamp) -> Timestamp {
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Timestamp {
         self.sleep.end();
         for _ in 0..BUDGET {
             if self.next() > now {
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     /// Does what the network asks.
-    pub fn dispatch(&mut self) {
+    pub(crate) fn dispatch(&mut self) {
         while let Some(effect) = self.network.next_effect() {
             match effect {
                 Effect::Notify(key, way, notice) => self.notify(key, way, &notice),
@@ -255,18 +255,18 @@ impl Engine {
     }
 
     /// Something happened now.
-    pub fn record(&mut self, kind: Kind) {
+    pub(crate) fn record(&mut self, kind: Kind) {
         self.events.push(self.network.now, kind);
     }
 
     /// The run cannot go on.
-    pub fn fail(&mut self, error: io::Error) {
+    pub(crate) fn fail(&mut self, error: io::Error) {
         self.trouble.get_or_insert(error);
         self.sleep.notify.notify_one();
     }
 
     /// Everything is over. Returns the programs that had ended by themselves.
-    pub fn end(&mut self) -> Vec<(u32, String)> {
+    pub(crate) fn end(&mut self) -> Vec<(u32, String)> {
         self.network.end();
         self.end_programs();
         std::mem::take(&mut self.died)

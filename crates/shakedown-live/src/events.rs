@@ -19,24 +19,24 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub fn push(&mut self, at: Timestamp, kind: Kind) {
+    pub(crate) fn push(&mut self, at: Timestamp, kind: Kind) {
         self.waiting.push((at, kind));
     }
 
     /// Events recorded so far.
-    pub fn flushed(&self) -> u64 {
+    pub(crate) fn flushed(&self) -> u64 {
         self.flushed
     }
 
     /// Records what is old enough, some at a time.
-    pub fn flush(&mut self, now: Timestamp, recorder: &mut impl Recorder) {
+    pub(crate) fn flush(&mut self, now: Timestamp, recorder: &mut impl Recorder) {
         if self.waiting.first().is_some_and(|(at, _)| *at + HORIZON + GATHER <= now) {
             self.record_before(now - HORIZON, recorder);
         }
     }
 
     /// Records everything; nothing is later than the end.
-    pub fn finish(&mut self, end: Timestamp, recorder: &mut impl Recorder) {
+    pub(crate) fn finish(&mut self, end: Timestamp, recorder: &mut impl Recorder) {
         self.record_before(end, recorder);
         self.waiting.clear();
     }

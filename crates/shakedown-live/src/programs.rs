@@ -42,21 +42,21 @@ impl fmt::Debug for Program {
 pub(super) struct Running(Child);
 
 impl Running {
-    pub fn start(program: &Program) -> io::Result<Running> {
+    pub(crate) fn start(program: &Program) -> io::Result<Running> {
         let failed =
             |error: io::Error| io::Error::new(error.kind(), format!("{} can't be started: {error}", program.name));
         (program.start)().map(Running).map_err(failed)
     }
 
     /// Whoever has ended hears no signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, signal);
         }
     }
 
     /// How it ended, if it did.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
 }

@@ -18,12 +18,12 @@ pub(crate) struct Sleep {
 
 impl Sleep {
     /// The loop sleeps from now on, until then.
-    pub fn begin(&self, until: Timestamp) {
+    pub(crate) fn begin(&self, until: Timestamp) {
         self.until.set(until);
     }
 
     /// It works.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.until.set(Timestamp::ZERO);
     }
 }
@@ -37,12 +37,12 @@ pub(crate) struct Schedule<T> {
 }
 
 impl<T: Ord> Schedule<T> {
-    pub fn new(sleep: &Rc<Sleep>) -> Schedule<T> {
+    pub(crate) fn new(sleep: &Rc<Sleep>) -> Schedule<T> {
         Schedule { due: BinaryHeap::new(), pushed: 0, sleep: Rc::clone(sleep) }
     }
 
     /// Something is due at a moment.
-    pub fn push(&mut self, at: Timestamp, item: T) {
+    pub(crate) fn push(&mut self, at: Timestamp, item: T) {
         self.pushed += 1;
         self.due.push(Reverse((at, self.pushed, item)));
         if at < self.sleep.until.get() {
@@ -52,12 +52,12 @@ impl<T: Ord> Schedule<T> {
     }
 
     /// When the next thing is due.
-    pub fn next(&self) -> Timestamp {
+    pub(crate) fn next(&self) -> Timestamp {
         self.due.peek().map_or(Timestamp::NEVER, |Reverse((at, ..))| *at)
     }
 
     /// The next thing, and when it was due.
-    pub fn pop(&mut self) -> Option<(Timestamp, T)> {
+    pub(crate) fn pop(&mut self) -> Option<(Timestamp, T)> {
         self.due.pop().map(|Reverse((at, _, item))| (at, item))
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct GroupSlot {
 }
 
 impl GroupSlot {
-    pub fn new(plan: Group, name: &str, config: &client::Config, arrivals: Arrivals) -> GroupSlot {
+    pub(crate) fn new(plan: Group, name: &str, config: &client::Config, arrivals: Arrivals) -> GroupSlot {
         GroupSlot {
             plan,
             arrivals,
@@ -46,7 +46,7 @@ impl GroupSlot {
     }
 
     /// The host that a session runs on.
-    pub fn host_of(&self, index: u32) -> Identity {
+    pub(crate) fn host_of(&self, index: u32) -> Identity {
         match self.hosts.len() {
             0 => self.plan.identity(index),
             _ => self.host_identity.nth(self.host_number(index).into()),
@@ -54,7 +54,7 @@ impl GroupSlot {
     }
 
     /// Its number among the group's.
-    pub fn host_number(&self, index: u32) -> u32 {
+    pub(crate) fn host_number(&self, index: u32) -> u32 {
         match self.hosts.len() {
             0 => index,
             count => index % count as u32,
@@ -105,7 +105,7 @@ pub(super) struct ServerSlot {
 }
 
 impl ServerSlot {
-    pub fn new(scenario: &Scenario, entry: &ServerEntry) -> ServerSlot {
+    pub(crate) fn new(scenario: &Scenario, entry: &ServerEntry) -> ServerSlot {
         let config = &scenario.groups()[entry.group];
         ServerSlot {
             machine: Server::default(),
@@ -130,7 +130,7 @@ impl ServerSlot {
     }
 
     /// A process is there anew, or is gone.
-    pub fn replace(&mut self, machine: Server) {
+    pub(crate) fn replace(&mut self, machine: Server) {
         self.machine = machine;
         self.wake = Timestamp::NEVER;
         self.missed_wake = false;

@@ -15,7 +15,7 @@ use shakedown_core::time::Nanos;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Chaos {
+pub(crate) struct Chaos {
     /// Server groups, or members of them.
     pub targets: Vec<String>,
     /// Kinds of faults.
@@ -36,7 +36,7 @@ pub struct Chaos {
 }
 
 /// Kinds that can be drawn: those that mean something without further keys.
-pub const DRAWN: [Kind; 10] = [
+pub(crate) const DRAWN: [Kind; 10] = [
     Kind::Crash,
     Kind::PowerOff,
     Kind::Hang,
@@ -66,13 +66,13 @@ const DRAWS: u64 = 16;
 
 impl Chaos {
     /// When everything has healed, in a run of this length.
-    pub fn quiet_from(&self, run: Nanos) -> Nanos {
+    pub(crate) fn quiet_from(&self, run: Nanos) -> Nanos {
         self.until.unwrap_or(Nanos(run.0 / 3 * 2))
     }
 
     /// The faults of one seed, in order of their beginning. `servers`: the names of all possible targets. No two faults
     /// affect the same server at the same time: such a draw is skipped.
-    pub fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, FaultToml)> {
+    pub(crate) fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, FaultToml)> {
         let identity = Identity::group("chaos");
         let bits = |ordinal: u64| seed.draw(identity, Purpose::Chaos, ordinal);
         let pick = |bits: Bits, of: usize| bits.below(of as u64) as usize;

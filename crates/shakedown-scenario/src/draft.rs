@@ -23,7 +23,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Numbers the servers of a file, and looks its names up: one that is not known means nobody.
-    pub fn new(file: File, patience: Option<Nanos>) -> Draft {
+    pub(crate) fn new(file: File, patience: Option<Nanos>) -> Draft {
         let servers = file.servers.iter().map(|(name, group)| (name, group.count));
         let proxies = file.proxies.iter().map(|(name, group)| (name, group.count));
         let roster = Roster::new(servers.chain(proxies), file.dns.keys());
@@ -35,50 +35,50 @@ impl Draft {
         Draft { file, roster, groups, zones }
     }
 
-    pub fn servers(&self) -> &[ServerEntry] {
+    pub(crate) fn servers(&self) -> &[ServerEntry] {
         self.roster.servers()
     }
 
-    pub fn group_of(&self, server: u32) -> &Group {
+    pub(crate) fn group_of(&self, server: u32) -> &Group {
         &self.groups[self.servers()[server as usize].group]
     }
 
-    pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
+    pub(crate) fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
         self.roster.members(name)
     }
 
-    pub fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
+    pub(crate) fn endpoints(&self, name: &str) -> Option<Vec<EndpointId>> {
         self.roster.endpoints(name)
     }
 
-    pub fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
+    pub(crate) fn all_endpoints(&self, names: Option<&Names>) -> Vec<EndpointId> {
         self.roster.all_endpoints(names)
     }
 
     /// Groups of servers with their zones.
-    pub fn zones(&self) -> impl Iterator<Item = (&String, Option<&str>)> {
+    pub(crate) fn zones(&self) -> impl Iterator<Item = (&String, Option<&str>)> {
         self.groups.keys().zip(self.zones.iter().map(Option::as_deref))
     }
 
     /// The zone of a group of servers.
-    pub fn zone(&self, group: usize) -> Option<&str> {
+    pub(crate) fn zone(&self, group: usize) -> Option<&str> {
         self.zones[group].as_deref()
     }
 
     /// The servers in a zone.
-    pub fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
+    pub(crate) fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
         self.roster.all(|server| self.zone(server.group) == Some(zone))
     }
 
     /// Everyone who opens connections: client groups, then servers that connect to others, each in order.
-    pub fn sides(&self) -> Vec<Side> {
+    pub(crate) fn sides(&self) -> Vec<Side> {
         let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
         let servers = (0..self.servers().len() as u32).filter(|server| self.group_of(*server).opens_connections());
         clients.chain(servers.map(Side::Server)).collect()
     }
 
     /// Whether clients of a server must speak TLS: a balancer passes on what those behind it speak.
-    pub fn is_secure(&self, server: EndpointId) -> bool {
+    pub(crate) fn is_secure(&self, server: EndpointId) -> bool {
         let group = self.group_of(server.0);
         match group.balancer().and_then(|balancer| balancer.to.first()) {
             Some(behind) if *behind != server => self.is_secure(*behind),
@@ -87,7 +87,7 @@ impl Draft {
     }
 
     /// Every server under its own name, and after them the DNS names.
-    pub fn directory(&self) -> Directory {
+    pub(crate) fn directory(&self) -> Directory {
         let servers = self.servers().iter().map(|server| server.name.clone());
         let secure = (0..self.servers().len() as u32).map(|server| self.is_secure(EndpointId(server)));
         // Of a name, all servers agree.

@@ -14,7 +14,7 @@ use super::{Problem, Tree};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "Fault"))]
-pub struct FaultToml {
+pub(crate) struct FaultToml {
     /// Kind of fault.
     pub kind: Kind,
     /// Target.
@@ -74,7 +74,7 @@ pub struct FaultToml {
 
 impl FaultToml {
     /// A fault that never heals, with none of the keys that only some kinds have.
-    pub fn new(kind: Kind, target: Target, at: Nanos) -> FaultToml {
+    pub(crate) fn new(kind: Kind, target: Target, at: Nanos) -> FaultToml {
         FaultToml {
             kind,
             target,
@@ -99,7 +99,7 @@ impl FaultToml {
     }
 
     /// What happens to the target: of a flap, what it flaps with.
-    pub fn effective_kind(&self) -> Kind {
+    pub(crate) fn effective_kind(&self) -> Kind {
         match self.kind {
             Kind::Flap => self.with.unwrap_or(Kind::Crash),
             kind => kind,
@@ -107,7 +107,7 @@ impl FaultToml {
     }
 
     /// Makes visible how often it happens in a run of this length.
-    pub fn fill_in(&mut self, run: Nanos) {
+    pub(crate) fn fill_in(&mut self, run: Nanos) {
         if let Some(Repeat { every, times }) = &mut self.repeat
             && every.0 > 0
         {

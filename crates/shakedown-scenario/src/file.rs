@@ -20,7 +20,7 @@ use crate::machines::{ProxiesToml, ServerKind, ServersToml, Written};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub(crate) struct File {
     /// The version of this language: 1.
     pub format: u32,
     /// One line that says what the scenario is about.
@@ -91,7 +91,7 @@ fn default_seed() -> Seed {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Measure"))]
-pub struct MeasureToml {
+pub(crate) struct MeasureToml {
     /// Its beginning: after the warm-up.
     pub from: Nanos,
     /// Its end; absent: the end of the run.
@@ -122,17 +122,17 @@ impl From<CompareToml> for scenario::Compare {
 
 impl File {
     /// Whether any server has TLS.
-    pub fn has_tls(&self) -> bool {
+    pub(crate) fn has_tls(&self) -> bool {
         self.servers.values().any(|server| !server.tls.is_none())
     }
 
     /// Whether any clients come by HTTP/2.
-    pub fn has_streams(&self) -> bool {
+    pub(crate) fn has_streams(&self) -> bool {
         self.clients.values().any(|client| client.mode == Mode::ExtendedConnect)
     }
 
     /// Makes every default that depends on other keys visible.
-    pub fn fill_in(&mut self) {
+    pub(crate) fn fill_in(&mut self) {
         self.measure.until.get_or_insert(self.duration);
         self.measure.interval.get_or_insert(round_interval(self.duration));
         self.servers.values_mut().for_each(ServersToml::fill_in);

@@ -27,7 +27,7 @@ pub struct Fill {
 
 /// What never came to a process, by the number of its server.
 #[derive(Debug, Default)]
-pub struct Refused {
+pub(super) struct Refused {
     /// SYNs that found the accept queue full.
     pub by_backlog: BTreeMap<u32, u64>,
     /// Messages that found the queue in front of a link full, on their way there or from there.
@@ -51,7 +51,7 @@ fn count(summary: &Summary, path: &str) -> u64 {
 }
 
 /// Every resource that has a limit. `first` and `last` are the first and the last arrival.
-pub fn fills(
+pub(super) fn fills(
     scenario: &Scenario,
     finished: &Finished,
     refused: &Refused,
@@ -142,7 +142,7 @@ fn grows(finished: &Finished, members: &[&str], first: Timestamp, last: Timestam
 }
 
 /// One value's fills over all seeds: means, and whether any turned away.
-pub fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
+pub(super) fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
     let Some(first) = all.first() else { return Vec::new() };
     let seeds = all.len();
     (0..first.len())
@@ -161,7 +161,7 @@ pub fn over_seeds(all: &[&[Fill]]) -> Vec<Fill> {
 /// The resource that stands in the way: `holds` and `fails` are the fills of the last load that holds and of the first
 /// that does not, and `on_the_way` those of every load between the lightest and the failing one, in order; `connects` is what a
 /// connect takes in milliseconds at the lightest and at the failing one.
-pub fn limit(
+pub(super) fn limit(
     scenario: &Scenario,
     holds: &[Fill],
     fails: &[Fill],
@@ -244,7 +244,7 @@ fn links(scenario: &Scenario, group: Option<&str>, queued: bool) -> Vec<String> 
 }
 
 /// What to change where this is the limit.
-pub fn advice(limit: &Limit) -> String {
+pub(super) fn advice(limit: &Limit) -> String {
     let of = &limit.of;
     match limit.resource.as_str() {
         "workers" => format!(

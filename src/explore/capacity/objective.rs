@@ -43,6 +43,6 @@ pub fn checked(scenario: &Scenario, slo: &[Objective]) -> Result<Vec<(String, Ex
 }
 
 /// Whether a run meets every objective.
-pub fn holds(summary: &Summary, slo: &[(String, Expectation)]) -> bool {
+pub(super) fn holds(summary: &Summary, slo: &[(String, Expectation)]) -> bool {
     slo.iter().all(|(path, expected)| summary.get(path).is_some_and(|value| expected.holds(value)))
 }

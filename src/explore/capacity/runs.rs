@@ -50,14 +50,14 @@ impl From<Problem> for Stop {
 }
 
 impl Runs<'_> {
-    pub fn scenario(&self, value: f64, seed: u64) -> Result<Scenario, Problem> {
+    pub(super) fn scenario(&self, value: f64, seed: u64) -> Result<Scenario, Problem> {
         let question = self.question;
         let overrides =
             Overrides { seed: Some(seed), variant: None, sets: self.key.sets(value), ..Overrides::default() };
         crate::scenario::load("the resolved scenario", &question.scenario, &question.scenario_toml, &overrides)
     }
 
-    pub fn one(&self, value: f64, seed: usize) -> Result<Sample, Stop> {
+    pub(super) fn one(&self, value: f64, seed: usize) -> Result<Sample, Stop> {
         if !(self.watch)(None) {
             return Err(Stop::Interrupted);
         }
@@ -69,7 +69,7 @@ impl Runs<'_> {
     }
 
     /// Runs these values with every seed, unless that was done.
-    pub fn all(&mut self, values: &[f64]) -> Result<(), Stop> {
+    pub(super) fn all(&mut self, values: &[f64]) -> Result<(), Stop> {
         let seeds = self.question.seeds.len();
         let mut missing: Vec<(u64, usize)> =
             values.iter().flat_map(|value| (0..seeds).map(|seed| (value.to_bits(), seed))).collect();
@@ -91,14 +91,14 @@ impl Runs<'_> {
     }
 
     /// With how many seeds a value holds; none where it was not run with all.
-    pub fn held(&self, value: f64) -> Option<usize> {
+    pub(super) fn held(&self, value: f64) -> Option<usize> {
         let seeds = self.question.seeds.len();
         let samples: Vec<&Sample> = (0..seeds).filter_map(|seed| self.done.get(&(value.to_bits(), seed))).collect();
         (samples.len() == seeds).then(|| samples.iter().filter(|sample| sample.holds).count())
     }
 
     /// Every value that was run with all seeds, in order.
-    pub fn shared(&self) -> Vec<f64> {
+    pub(super) fn shared(&self) -> Vec<f64> {
         let mut values: Vec<f64> = self.done.keys().map(|(bits, _)| f64::from_bits(*bits)).collect();
         values.dedup();
         values.retain(|value| self.held(*value).is_some());
@@ -106,7 +106,7 @@ impl Runs<'_> {
     }
 
     /// Two neighbours of the values that were run with all seeds: what holds with every seed, and what holds with none.
-    pub fn bracket(&self, find: Option<Find>) -> Option<(Find, f64, f64)> {
+    pub(super) fn bracket(&self, find: Option<Find>) -> Option<(Find, f64, f64)> {
         let seeds = self.question.seeds.len();
         let values = self.shared();
         let sure: Vec<(f64, bool)> = values
@@ -131,7 +131,7 @@ impl Runs<'_> {
     }
 
     /// Runs until there is a value that holds with every seed and one that holds with none, as far as the range goes.
-    pub fn search(&mut self, find: Option<Find>) -> Result<Option<(Find, f64, f64)>, Stop> {
+    pub(super) fn search(&mut self, find: Option<Find>) -> Result<Option<(Find, f64, f64)>, Stop> {
         let (from, to) = (self.question.from, self.question.to);
         if let (Some(from), Some(to)) = (from, to) {
             self.all(&[from, to])?;
@@ -174,17 +174,17 @@ impl Runs<'_> {
         Ok(self.bracket(find))
     }
 
-    pub fn is_too_large(&self, value: f64) -> Result<bool, Stop> {
+    pub(super) fn is_too_large(&self, value: f64) -> Result<bool, Stop> {
         Ok(self.scenario(value, self.question.seeds[0])?.sessions() > SESSIONS)
     }
 
     /// The n-th of the values that part two others evenly.
-    pub fn between(&self, a: f64, b: f64, n: usize) -> f64 {
+    pub(super) fn between(&self, a: f64, b: f64, n: usize) -> f64 {
         self.key.nearest(a + (b - a) * n as f64 / (BETWEEN + 1) as f64)
     }
 
     /// Halves a seed's own gap until it is as narrow as was asked.
-    pub fn knee(&self, find: Find, seed: usize) -> Result<(SeedKnee, Vec<(f64, Sample)>), Stop> {
+    pub(super) fn knee(&self, find: Find, seed: usize) -> Result<(SeedKnee, Vec<(f64, Sample)>), Stop> {
         let mut own: Vec<(f64, bool)> = self
             .shared()
             .into_iter()
@@ -217,7 +217,7 @@ impl Runs<'_> {
     }
 
     /// Values of a seed that don't fit between their neighbours.
-    pub fn irregular(&self, find: Find, knees: &[SeedKnee]) -> Vec<Irregular> {
+    pub(super) fn irregular(&self, find: Find, knees: &[SeedKnee]) -> Vec<Irregular> {
         let mut all = Vec::new();
         for (seed, knee) in knees.iter().enumerate() {
             for ((bits, of), sample) in &self.done {
@@ -231,7 +231,7 @@ impl Runs<'_> {
         all
     }
 
-    pub fn point(&self, value: f64) -> Option<Point> {
+    pub(super) fn point(&self, value: f64) -> Option<Point> {
         let held = self.held(value)?;
         let seeds = self.question.seeds.len();
         let samples: Vec<&Sample> = (0..seeds).filter_map(|seed| self.done.get(&(value.to_bits(), seed))).collect();
@@ -260,12 +260,12 @@ impl Runs<'_> {
     }
 
     /// What a connect takes in the mean over all seeds, in milliseconds.
-    pub fn connect(&self, value: f64) -> Option<f64> {
+    pub(super) fn connect(&self, value: f64) -> Option<f64> {
         let of = (0..self.question.seeds.len()).filter_map(|seed| self.done.get(&(value.to_bits(), seed))?.connect);
         mean(&of.collect::<Vec<f64>>())
     }
 
-    pub fn fills(&self, value: f64) -> Vec<limit::Fill> {
+    pub(super) fn fills(&self, value: f64) -> Vec<limit::Fill> {
         let of = (0..self.question.seeds.len()).filter_map(|seed| self.done.get(&(value.to_bits(), seed)));
         limit::over_seeds(&of.map(|sample| sample.fills.as_slice()).collect::<Vec<_>>())
     }

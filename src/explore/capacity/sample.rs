@@ -95,7 +95,7 @@ impl Recorder for Load {
 }
 
 /// Runs a scenario; none when `go_on` ended it.
-pub fn sample(
+pub(super) fn sample(
     scenario: &Scenario,
     slo: &[(String, Expectation)],
     latency: &str,
@@ -153,6 +153,6 @@ pub fn sample(
 }
 
 /// A time without unit, for comparisons.
-pub fn nanos(seconds: f64) -> Nanos {
+pub(super) fn nanos(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)
 }

@@ -93,7 +93,7 @@ pub fn document(plan: &Plan, tally: &Tally, found: Option<&Found>) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parsed(text: &str) -> Result<(Plan, Tally, Option<Found>), String> {
+pub(super) fn parsed(text: &str) -> Result<(Plan, Tally, Option<Found>), String> {
     let plan = Plan::from_header(text)?;
     let Outcome { tally, found } = serde_json::from_str(text).map_err(|error| error.to_string())?;
     Ok((plan, tally, found))

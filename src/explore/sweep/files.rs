@@ -140,7 +140,7 @@ pub fn headline_metrics(plan: &Plan, summary: &SweepSummary, most: usize) -> Vec
 }
 
 /// The summary and every file of a sweep whose rows are these. A share has only its rows: `merge` makes the rest.
-pub fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8>)>) {
+pub(super) fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String, Vec<u8>)>) {
     rows.sort_by_key(|row| (row.cell, row.seed));
     let of_cell = |number: usize| {
         let from = rows.partition_point(|row| row.cell < number);

@@ -9,9 +9,9 @@ use super::plan::{Given, Plan};
 use super::row::Row;
 
 /// The file that says what is swept.
-pub const HEADER: &str = "sweep.json";
+pub(super) const HEADER: &str = "sweep.json";
 /// The file of the rows.
-pub const ROWS: &str = "rows.jsonl";
+pub(super) const ROWS: &str = "rows.jsonl";
 
 /// Why a sweep's rows can't be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ impl Journal {
 }
 
 /// The rows of a file that were written whole, and how many bytes those are.
-pub fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
+pub(super) fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read.map_err(failed(path))?,
@@ -155,7 +155,7 @@ pub fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
 }
 
 /// How the sweeps of two headers differ, for people.
-pub fn difference(theirs: &str, ours: &str) -> Option<String> {
+pub(crate) fn difference(theirs: &str, ours: &str) -> Option<String> {
     let parsed = |text: &str| match serde_json::from_str(text) {
         Ok(serde_json::Value::Object(mut header)) => {
             header.retain(|key, _| !Given::KEYS.contains(&key.as_str()));

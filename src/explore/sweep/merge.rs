@@ -91,7 +91,7 @@ fn share(folder: &Path) -> Result<Share, MergeError> {
 ///
 /// # Errors
 /// [`MergeError`] where a share is missing, there twice, or of something else.
-pub fn whole(shares: &[(&Path, &Plan)], folder: Option<PathBuf>) -> Result<(Plan, PathBuf), MergeError> {
+pub(crate) fn whole(shares: &[(&Path, &Plan)], folder: Option<PathBuf>) -> Result<(Plan, PathBuf), MergeError> {
     let Some((beside, first)) = shares.first() else { return Err(MergeError::Missing("every share".into())) };
     let different =
         |other: &Path, what| Err(MergeError::Different { a: beside.to_path_buf(), b: other.to_path_buf(), what });

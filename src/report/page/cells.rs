@@ -7,7 +7,7 @@ use crate::time::{Nanos, human};
 
 /// A table's cell.
 #[derive(Debug, Clone, Default)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// What it says.
     pub text: String,
     /// What it is sorted by, where it is a number.
@@ -17,7 +17,7 @@ pub struct Cell {
 
 impl Cell {
     /// Text.
-    pub fn text(text: impl Into<String>) -> Cell {
+    pub(crate) fn text(text: impl Into<String>) -> Cell {
         Cell { text: text.into(), ..Cell::default() }
     }
 
@@ -26,7 +26,7 @@ impl Cell {
     }
 
     /// A metric of a recorded summary; its name says its unit.
-    pub fn metric(name: &str, value: &Json) -> Cell {
+    pub(crate) fn metric(name: &str, value: &Json) -> Cell {
         if let Some(count) = value.as_u64().filter(|_| !name.ends_with("_ms")) {
             return Cell { text: grouped(count), value: Some(count as f64), class: None };
         }
@@ -36,7 +36,7 @@ impl Cell {
     }
 
     /// The same of many runs: a mean or a median of counts need not be whole.
-    pub fn of_many(name: &str, value: Option<f64>) -> Cell {
+    pub(crate) fn of_many(name: &str, value: Option<f64>) -> Cell {
         let Some(number) = value else { return Cell::text("–") };
         let is_share = ["availability", "utilisation", "fairness"].iter().any(|share| name.contains(share));
         let text = match number {
@@ -55,12 +55,12 @@ fn nanos(ms: f64) -> u64 {
 }
 
 /// A place in a document: `servers.gateway.arrivals`.
-pub fn at<'a>(document: &'a Json, path: &str) -> &'a Json {
+pub(super) fn at<'a>(document: &'a Json, path: &str) -> &'a Json {
     path.split('.').fold(document, |place, key| &place[key])
 }
 
 /// A metric by its path, which lacks the unit.
-pub fn metric(summary: &Json, path: &str) -> Option<Cell> {
+pub(super) fn metric(summary: &Json, path: &str) -> Option<Cell> {
     let with_unit = format!("{path}_ms");
     [path, &with_unit].into_iter().find_map(|path| {
         let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));

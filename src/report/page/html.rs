@@ -36,7 +36,7 @@ pub(super) type Column<'a> = (&'a str, bool);
 
 impl Page {
     /// A page with its headline, and a line below it.
-    pub fn new(title: &str, below: &str) -> Page {
+    pub(super) fn new(title: &str, below: &str) -> Page {
         let mut page = Page {
             title: title.to_string(),
             html: String::new(),
@@ -62,7 +62,7 @@ impl Page {
     }
 
     /// What came out, in a sentence.
-    pub fn verdict(&mut self, mood: Mood, text: &str) {
+    pub(super) fn verdict(&mut self, mood: Mood, text: &str) {
         let class = match mood {
             Mood::Good => "",
             Mood::Bad => " bad",
@@ -71,16 +71,16 @@ impl Page {
         self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", quoted(text)));
     }
 
-    pub fn heading(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, text: &str) {
         self.add(&format!("<h2>{}</h2>\n", quoted(text)));
     }
 
-    pub fn note(&mut self, text: &str) {
+    pub(super) fn note(&mut self, text: &str) {
         self.add(&format!("<p class=\"note\">{}</p>\n", quoted(text)));
     }
 
     /// Names and values.
-    pub fn tiles(&mut self, tiles: &[(String, String)]) {
+    pub(super) fn tiles(&mut self, tiles: &[(String, String)]) {
         let tile = |(name, value): &(String, String)| {
             format!("<div><dt>{}</dt><dd>{}</dd></div>", quoted(name), quoted(value))
         };
@@ -89,7 +89,7 @@ impl Page {
     }
 
     /// What charts share.
-    pub fn share(&mut self, name: &str, value: Json) {
+    pub(super) fn share(&mut self, name: &str, value: Json) {
         self.data.insert(name.into(), value);
     }
 
@@ -107,7 +107,7 @@ impl Page {
     }
 
     /// A chart, which the script draws.
-    pub fn chart(&mut self, id: &str, title: &str, note: &str, mut chart: Json) {
+    pub(super) fn chart(&mut self, id: &str, title: &str, note: &str, mut chart: Json) {
         chart["title"] = json!(title);
         self.charts.insert(id.into(), chart);
         let without = "<noscript>This chart is drawn by the page's script; the folder has it as SVG.</noscript>";
@@ -115,25 +115,25 @@ impl Page {
     }
 
     /// A picture that was drawn before.
-    pub fn picture(&mut self, title: &str, note: &str, svg: &[u8]) {
+    pub(super) fn picture(&mut self, title: &str, note: &str, svg: &[u8]) {
         let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, svg);
         let image = format!("<img alt=\"{}\" src=\"data:image/svg+xml;base64,{data}\">", quoted(title));
         self.figure("", title, note, &image);
     }
 
     /// A table that sorts.
-    pub fn table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
+    pub(super) fn table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
         self.add(&table(name, columns, rows));
     }
 
     /// The same, behind a line that opens it.
-    pub fn folded_table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
+    pub(super) fn folded_table(&mut self, name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
         let table = table(name, columns, rows);
         self.add(&format!("<details><summary>{}</summary>{table}</details>\n", quoted(name)));
     }
 
     /// What makes it again: the command line that was kept with it, if one was.
-    pub fn again(&mut self, command: Option<&str>) {
+    pub(super) fn again(&mut self, command: Option<&str>) {
         self.heading(if command.is_some() { "Run it again" } else { "What was run" });
         if let Some(command) = command {
             self.command(&covered(command));
@@ -141,7 +141,7 @@ impl Page {
     }
 
     /// A command to copy.
-    pub fn command(&mut self, command: &str) {
+    pub(super) fn command(&mut self, command: &str) {
         let html = format!(
             "<div class=\"command\"><pre>{}</pre><button type=\"button\">Copy</button></div>\n",
             quoted(command)
@@ -150,7 +150,7 @@ impl Page {
     }
 
     /// A text as it is, behind a line that opens it.
-    pub fn folded_text(&mut self, name: &str, text: &str) {
+    pub(super) fn folded_text(&mut self, name: &str, text: &str) {
         let html = format!(
             "<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n",
             quoted(name),
@@ -160,7 +160,7 @@ impl Page {
     }
 
     /// A session's sequence diagram, behind a line that opens it; the first is open.
-    pub fn sequence(&mut self, number: usize, session: &str, what: &str) {
+    pub(super) fn sequence(&mut self, number: usize, session: &str, what: &str) {
         let open = if number == 0 { " open" } else { "" };
         let html = format!(
             "<details data-exemplar=\"{number}\"{open}><summary>{} <span>{}</span></summary>\
@@ -172,7 +172,7 @@ impl Page {
     }
 
     /// The whole page.
-    pub fn finish(mut self) -> String {
+    pub(super) fn finish(mut self) -> String {
         let footer = format!(
             "</main>\n<footer>Written by shakedown {}. This page loads nothing from anywhere; \
              <code>shakedown report FOLDER</code> makes it again from the recorded files.</footer>\n\

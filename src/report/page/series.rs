@@ -46,7 +46,7 @@ fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
 }
 
 impl Series {
-    pub fn read(text: &str) -> Result<Series, PageError> {
+    pub(super) fn read(text: &str) -> Result<Series, PageError> {
         let bad = |what: String| PageError::Unreadable("series.csv", what);
         let mut lines = text.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -94,7 +94,7 @@ impl Series {
         Series { together, ..self }
     }
 
-    pub fn times(&self) -> Json {
+    pub(super) fn times(&self) -> Json {
         self.times.iter().map(|time| number(*time)).collect()
     }
 
@@ -127,7 +127,7 @@ impl Series {
     }
 
     /// All charts that have something to show.
-    pub fn charts(&self) -> Vec<Chart> {
+    pub(super) fn charts(&self) -> Vec<Chart> {
         let mut charts = vec![self.sessions(), self.availability(), self.attempts()];
         charts.push(self.latency("handshake_latency", "Handshake latency", "From TCP up to open, per interval."));
         charts.push(self.latency("time_to_open", "Time to open", "From the scheduled start to open, per interval."));

@@ -89,7 +89,7 @@ pub(super) struct Conservation {
 
 impl Conservation {
     /// For a run with so many servers.
-    pub fn new(servers: usize, quiet: Timestamp) -> Conservation {
+    pub(super) fn new(servers: usize, quiet: Timestamp) -> Conservation {
         Conservation {
             quiet,
             accounts: vec![Account::default(); servers],
@@ -104,7 +104,11 @@ impl Conservation {
     }
 
     /// The servers that are forward proxies, and which client groups come by them.
-    pub fn with_proxies(self, proxies: impl Iterator<Item = u32>, groups: impl Iterator<Item = bool>) -> Conservation {
+    pub(super) fn with_proxies(
+        self,
+        proxies: impl Iterator<Item = u32>,
+        groups: impl Iterator<Item = bool>,
+    ) -> Conservation {
         Conservation { proxies: proxies.collect(), by_proxy: groups.collect(), ..self }
     }
 
@@ -163,7 +167,7 @@ impl Conservation {
     }
 
     /// Something happens elsewhere than to a session.
-    pub fn record(&mut self, at: Timestamp, kind: Kind) {
+    pub(super) fn record(&mut self, at: Timestamp, kind: Kind) {
         match kind {
             Kind::Server(server, event) => self.server(at, server, event),
             Kind::Network(relay, network::Event::Through { session, server }) => {
@@ -177,7 +181,7 @@ impl Conservation {
     }
 
     /// Something happens to a session of a client group.
-    pub fn session(&mut self, at: Timestamp, session: u32, group: u16, event: client::Event) {
+    pub(super) fn session(&mut self, at: Timestamp, session: u32, group: u16, event: client::Event) {
         let by_proxy = self.by_proxy.get(usize::from(group)).copied().unwrap_or(false);
         let now = self.claim_of(session);
         let next = match event {
@@ -280,7 +284,7 @@ impl Conservation {
     }
 
     /// What was missing at every moment of the quiet phase.
-    pub fn finish(mut self, end: Timestamp) -> Vec<Missing> {
+    pub(super) fn finish(mut self, end: Timestamp) -> Vec<Missing> {
         let mut all = Vec::new();
         for number in 0..self.accounts.len() {
             self.settle(end, number);

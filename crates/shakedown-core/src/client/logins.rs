@@ -18,19 +18,19 @@ struct Met {
 
 impl Logins {
     /// Keeps a server's latest challenge.
-    pub fn keep(&mut self, server: EndpointId, challenge: Challenge<'static>) {
+    pub(super) fn keep(&mut self, server: EndpointId, challenge: Challenge<'static>) {
         self.forget(server);
         self.0.reserve_exact(1);
         self.0.push(Met { server, challenge, uses: 0 });
     }
 
     /// Forgets a server's challenge: its answer was not accepted.
-    pub fn forget(&mut self, server: EndpointId) {
+    pub(super) fn forget(&mut self, server: EndpointId) {
         self.0.retain(|met| met.server != server);
     }
 
     /// A server's challenge, and the number of uses of its nonce including this request.
-    pub fn answer(&mut self, server: EndpointId) -> Option<(&Challenge<'static>, u32)> {
+    pub(super) fn answer(&mut self, server: EndpointId) -> Option<(&Challenge<'static>, u32)> {
         let met = self.0.iter_mut().find(|met| met.server == server)?;
         met.uses += 1;
         Some((&met.challenge, met.uses))

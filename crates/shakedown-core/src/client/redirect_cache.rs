@@ -11,14 +11,14 @@ pub(super) struct RedirectCache(Vec<(Place, Place)>);
 
 impl RedirectCache {
     /// Keeps a redirect, in place of an earlier one from there.
-    pub fn keep(&mut self, from: Place, to: Place) {
+    pub(super) fn keep(&mut self, from: Place, to: Place) {
         self.0.retain(|(other, _)| *other != from);
         self.0.reserve_exact(1);
         self.0.push((from, to));
     }
 
     /// The target of the redirects from a place; `None` if none is known, or if they are a cycle.
-    pub fn find(&self, start: &Place) -> Option<Place> {
+    pub(super) fn find(&self, start: &Place) -> Option<Place> {
         let mut place = start;
         // Each leads on once at most, unless they go round.
         for _ in 0..=self.0.len() {

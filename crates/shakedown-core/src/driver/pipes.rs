@@ -28,7 +28,12 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// A client group's host, by its number there.
-    Client { group: u16, host: u32 },
+    Client {
+        /// The group's index.
+        group: u16,
+        /// The host's index within the group.
+        host: u32,
+    },
     /// A server.
     Server(u32),
 }
@@ -46,7 +51,9 @@ impl Caller {
 /// A connection, as far as its bandwidth is concerned. Strangers have no caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
+    /// Who opened it.
     pub caller: Option<Caller>,
+    /// The server that it was opened to.
     pub server: u32,
     /// The link of its route in this direction, by [`crate::network::Routes::bottlenecks`].
     pub link: Option<u16>,

@@ -154,7 +154,7 @@ pub(super) struct Fields<'b> {
 
 impl<'b> Fields<'b> {
     #[inline]
-    pub fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
+    pub(super) fn of(response: &http::Response<'_, 'b>) -> Fields<'b> {
         let mut fields = Fields::default();
         for field in response.headers.iter() {
             let name = field.name.as_bytes();
@@ -197,17 +197,17 @@ impl<'b> Fields<'b> {
     /// Whether a 200 with these may open: a plain page has no accept value and never opens; a wrong accept value fails
     /// the handshake.
     #[inline]
-    pub fn opens_in(&self, mode: Mode) -> bool {
+    pub(super) fn opens_in(&self, mode: Mode) -> bool {
         mode.is_transaction() && self.accepts > 0 && !self.framed
     }
 
     #[inline]
-    pub fn has_accept(&self, expected: &Accept) -> bool {
+    pub(super) fn has_accept(&self, expected: &Accept) -> bool {
         self.accepts == 1 && self.accept == expected.0
     }
 
     /// Whether `came` holds the whole body of an answer with these (RFC 9112 section 6.3). One without a length never is.
-    pub fn has_body(&self, status: u16, came: &[u8]) -> bool {
+    pub(super) fn has_body(&self, status: u16, came: &[u8]) -> bool {
         match self.length {
             _ if status == 204 || status == 304 => true,
             Some(len) => came.len() >= len,

@@ -19,12 +19,12 @@ pub(super) struct FaultAccount {
 }
 
 impl FaultAccount {
-    pub fn began(&mut self, now: Timestamp) {
+    pub(super) fn began(&mut self, now: Timestamp) {
         self.began.get_or_insert(now);
         self.holds += 1;
     }
 
-    pub fn healed(&mut self, now: Timestamp) {
+    pub(super) fn healed(&mut self, now: Timestamp) {
         self.holds -= 1;
         if self.holds == 0 {
             self.healed = Some(now);
@@ -33,22 +33,22 @@ impl FaultAccount {
 
     /// It affected a session, for the first time or again: a finished recovery begins again. A session whose server died
     /// while its response was in transit counts like the others.
-    pub fn took_down(&mut self, now: Timestamp, first: bool) {
+    pub(super) fn took_down(&mut self, now: Timestamp, first: bool) {
         self.affected += u64::from(first);
         self.recovered_at = None;
         self.judge(now);
     }
 
-    pub fn open_again(&mut self, now: Timestamp) {
+    pub(super) fn open_again(&mut self, now: Timestamp) {
         self.open_again += 1;
         self.judge(now);
     }
 
-    pub fn lost_again(&mut self) {
+    pub(super) fn lost_again(&mut self) {
         self.open_again -= 1;
     }
 
-    pub fn ended_while_down(&mut self, now: Timestamp) {
+    pub(super) fn ended_while_down(&mut self, now: Timestamp) {
         self.affected -= 1;
         self.judge(now);
     }
@@ -61,13 +61,13 @@ impl FaultAccount {
         }
     }
 
-    pub fn window(&self, name: &str) -> Option<FaultWindow> {
+    pub(super) fn window(&self, name: &str) -> Option<FaultWindow> {
         let until = if self.holds == 0 { self.healed } else { None };
         self.began.map(|from| FaultWindow { name: name.to_string(), from, until })
     }
 
     /// `sessions` is their total number.
-    pub fn summarize(&self, name: &str, sessions: u64, summary: &mut Summary) {
+    pub(super) fn summarize(&self, name: &str, sessions: u64, summary: &mut Summary) {
         let recovery = self.began.zip(self.recovered_at).map(|(began, back)| back.since(began));
         let affected = Value::Part { count: self.affected, of: sessions };
         summary.push(format!("faults.{name}.affected"), affected);

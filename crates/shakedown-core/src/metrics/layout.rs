@@ -79,17 +79,17 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub fn contains(&self, at: Timestamp) -> bool {
+    pub(super) fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
 
     /// Whether the warm-up is over.
-    pub fn has_begun(&self, at: Timestamp) -> bool {
+    pub(super) fn has_begun(&self, at: Timestamp) -> bool {
         self.from <= at
     }
 
     /// The part of a time interval that is within.
-    pub fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
+    pub(super) fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
         until.min(self.until).since(from.max(self.from))
     }
 }

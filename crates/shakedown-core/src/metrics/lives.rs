@@ -72,12 +72,12 @@ pub(super) struct Outages(Vec<Outage>);
 impl Outages {
     const NONE: Outage = Outage { since: Timestamp::NEVER, faults: 0 };
 
-    pub fn get(&self, session: u32) -> Outage {
+    pub(super) fn get(&self, session: u32) -> Outage {
         self.0.get(session as usize).copied().unwrap_or(Outages::NONE)
     }
 
     /// Mutable access. `sessions` is the maximum number.
-    pub fn of(&mut self, session: u32, sessions: usize) -> &mut Outage {
+    pub(super) fn of(&mut self, session: u32, sessions: usize) -> &mut Outage {
         let least = sessions.max(session as usize + 1);
         if self.0.len() < least {
             self.0.resize(least, Outages::NONE);
@@ -86,14 +86,14 @@ impl Outages {
     }
 
     /// It is over.
-    pub fn end(&mut self, session: u32) {
+    pub(super) fn end(&mut self, session: u32) {
         if let Some(outage) = self.0.get_mut(session as usize) {
             outage.since = Timestamp::NEVER;
         }
     }
 
     /// Resets it: another session begins, or this one does not want to be open any more.
-    pub fn forget(&mut self, session: u32) {
+    pub(super) fn forget(&mut self, session: u32) {
         if let Some(outage) = self.0.get_mut(session as usize) {
             *outage = Outages::NONE;
         }

@@ -14,7 +14,7 @@ pub(super) struct NameAccount {
 }
 
 impl NameAccount {
-    pub fn summarize(&self, name: &str, summary: &mut Summary) {
+    pub(super) fn summarize(&self, name: &str, summary: &mut Summary) {
         // A dot would part the metric's path; no host name has the other character (RFC 1123 section 2.1).
         let path = format!("dns.{}", name.replace('.', "_"));
         summary.push(format!("{path}.lookups"), Value::Count(self.lookups));

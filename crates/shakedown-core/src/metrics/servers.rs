@@ -87,7 +87,7 @@ pub(super) struct ServerAccount {
 }
 
 impl ServerAccount {
-    pub fn new(layout: &ServerLayout) -> ServerAccount {
+    pub(super) fn new(layout: &ServerLayout) -> ServerAccount {
         ServerAccount {
             workers: layout.workers,
             down: None,
@@ -147,13 +147,13 @@ impl ServerAccount {
     }
 
     /// The fault that interrupts its paths, if a fault does, and whether its connections survive; `None` if they work.
-    pub fn why_down(&self) -> Option<(Option<u16>, bool)> {
+    pub(super) fn why_down(&self) -> Option<(Option<u16>, bool)> {
         let by_fault = self.down.map(|(fault, revives)| (Some(fault), revives));
         by_fault.or(self.left.then_some((None, false))).or(self.paused.map(|_| (None, true)))
     }
 
     /// Counts an event; `within` is the measured window.
-    pub fn record(&mut self, now: Timestamp, event: Event, within: &super::layout::Window) {
+    pub(super) fn record(&mut self, now: Timestamp, event: Event, within: &super::layout::Window) {
         let measured = within.contains(now);
         if !self.measuring {
             self.begin(now, within);
@@ -344,7 +344,7 @@ impl ServerAccount {
     }
 
     /// The process has ended, with its connections, its queue and its work.
-    pub fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
+    pub(super) fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
         self.work(now, within);
         if !self.measuring {
             self.begin(now, within);
@@ -361,7 +361,7 @@ impl ServerAccount {
     }
 
     /// Closes an interval of the series.
-    pub fn end_interval(
+    pub(super) fn end_interval(
         &mut self,
         start: Timestamp,
         end: Timestamp,
@@ -387,7 +387,7 @@ impl ServerAccount {
     }
 
     /// The end of the run.
-    pub fn finish(&mut self, end: Timestamp, within: &super::layout::Window) {
+    pub(super) fn finish(&mut self, end: Timestamp, within: &super::layout::Window) {
         if !self.measuring {
             self.begin(end, within);
         }
@@ -399,7 +399,7 @@ impl ServerAccount {
         self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
     }
 
-    pub fn summarize(&self, name: &str, measured: Nanos, summary: &mut Summary) {
+    pub(super) fn summarize(&self, name: &str, measured: Nanos, summary: &mut Summary) {
         summarize(name, &[self], measured, summary);
     }
 }

@@ -22,12 +22,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub fn new(most: u32) -> Pool {
+    pub(super) fn new(most: u32) -> Pool {
         Pool { most, ..Pool::default() }
     }
 
     /// Sets the number in use from now on.
-    pub fn turn(&mut self, now: Timestamp, change: i32, window: &Window) {
+    pub(super) fn turn(&mut self, now: Timestamp, change: i32, window: &Window) {
         self.add_up(now, window);
         self.in_use = self.in_use.saturating_add_signed(change);
         self.in_use_max_interval = self.in_use_max_interval.max(self.in_use);
@@ -37,23 +37,23 @@ impl Pool {
     }
 
     /// The process has ended, with all its transactions.
-    pub fn wiped(&mut self, now: Timestamp, window: &Window) {
+    pub(super) fn wiped(&mut self, now: Timestamp, window: &Window) {
         self.add_up(now, window);
         self.in_use = 0;
     }
 
-    pub fn add_up(&mut self, now: Timestamp, window: &Window) {
+    pub(super) fn add_up(&mut self, now: Timestamp, window: &Window) {
         self.area += u128::from(self.in_use) * u128::from(window.overlap(self.since, now).0);
         self.since = now;
     }
 
     /// Begins the window's peak with the current value.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.in_use_max = self.in_use;
     }
 
     /// Maximum in use at once since the last call.
-    pub fn end_interval(&mut self) -> u32 {
+    pub(super) fn end_interval(&mut self) -> u32 {
         std::mem::replace(&mut self.in_use_max_interval, self.in_use)
     }
 }

@@ -147,7 +147,7 @@ pub(super) struct Calls {
 
 impl Calls {
     /// When the next action is due.
-    pub fn next_due(&mut self) -> Option<Timestamp> {
+    pub(super) fn next_due(&mut self) -> Option<Timestamp> {
         loop {
             let Reverse((at, number)) = *self.due.peek()?;
             if self.waiting.get(&number).is_some_and(|call| call.due == at) {

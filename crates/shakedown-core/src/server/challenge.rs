@@ -76,12 +76,12 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Whether the request is answered by the demand itself.
-    pub fn refuses(self) -> bool {
+    pub(super) fn refuses(self) -> bool {
         matches!(self, Verdict::Missing | Verdict::Wrong | Verdict::Stale | Verdict::Misdirected)
     }
 
     /// Whether there were credentials to check.
-    pub fn was_checked(self) -> bool {
+    pub(super) fn was_checked(self) -> bool {
         matches!(self, Verdict::Passed | Verdict::Wrong | Verdict::Stale | Verdict::Misdirected)
     }
 }

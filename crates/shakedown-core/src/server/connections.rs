@@ -20,16 +20,16 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Numbers that were ever in use.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.states.len()
     }
 
-    pub fn state(&self, c: ConnectionId) -> State {
+    pub(super) fn state(&self, c: ConnectionId) -> State {
         self.states.get(c.0 as usize).map_or(State::Gone, |(state, _)| *state)
     }
 
     /// Whether it was above the limit when it was accepted.
-    pub fn is_excess(&self, c: ConnectionId) -> bool {
+    pub(super) fn is_excess(&self, c: ConnectionId) -> bool {
         self.states.get(c.0 as usize).is_some_and(|(_, excess)| *excess)
     }
 
@@ -37,11 +37,11 @@ impl Connections {
     ///
     /// # Panics
     /// When it was never accepted.
-    pub fn turn(&mut self, c: ConnectionId, state: State) {
+    pub(super) fn turn(&mut self, c: ConnectionId, state: State) {
         self.states[c.0 as usize].0 = state;
     }
 
-    pub fn accept(&mut self, c: ConnectionId, client: Identity, state: State, excess: bool) {
+    pub(super) fn accept(&mut self, c: ConnectionId, client: Identity, state: State, excess: bool) {
         let at = c.0 as usize;
         if at >= self.states.len() {
             self.states.resize(at + 1, (State::Gone, false));
@@ -55,30 +55,30 @@ impl Connections {
     ///
     /// # Panics
     /// When it was never accepted.
-    pub fn client(&self, c: ConnectionId) -> Identity {
+    pub(super) fn client(&self, c: ConnectionId) -> Identity {
         self.clients[c.0 as usize]
     }
 
     /// Removes it. Returns whether it was above the limit.
-    pub fn forget(&mut self, c: ConnectionId) -> bool {
+    pub(super) fn forget(&mut self, c: ConnectionId) -> bool {
         self.take_partial(c);
         let (_, excess) = std::mem::replace(&mut self.states[c.0 as usize], (State::Gone, false));
         excess
     }
 
     /// The incomplete data received so far.
-    pub fn take_partial(&mut self, c: ConnectionId) -> Option<Partial> {
+    pub(super) fn take_partial(&mut self, c: ConnectionId) -> Option<Partial> {
         if self.partials.is_empty() {
             return None;
         }
         self.partials.remove(&c.0)
     }
 
-    pub fn keep_partial(&mut self, c: ConnectionId, bytes: impl Into<Vec<u8>>) {
+    pub(super) fn keep_partial(&mut self, c: ConnectionId, bytes: impl Into<Vec<u8>>) {
         self.partials.insert(c.0, Partial::from(bytes.into()));
     }
 
-    pub fn partial(&self, c: ConnectionId) -> Option<&[u8]> {
+    pub(super) fn partial(&self, c: ConnectionId) -> Option<&[u8]> {
         self.partials.get(&c.0).map(Partial::bytes)
     }
 }

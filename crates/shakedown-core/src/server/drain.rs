@@ -22,7 +22,7 @@ pub(super) struct Drain {
 
 impl Drain {
     /// When the next action is due.
-    pub fn due(&self) -> Option<Timestamp> {
+    pub(super) fn due(&self) -> Option<Timestamp> {
         (!self.open.is_empty()).then_some(self.next)
     }
 }

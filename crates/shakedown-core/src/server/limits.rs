@@ -94,18 +94,18 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub fn new(config: &TokenBucket) -> Bucket {
+    pub(super) fn new(config: &TokenBucket) -> Bucket {
         let every = Nanos::from_f64(1e9 / config.rate.0);
         Bucket { every, tolerance: Nanos(every.0.saturating_mul(u64::from(config.burst.max(1)) - 1)) }
     }
 
     /// When the next token is there, by the bucket's timestamp.
-    pub fn next(&self, full_at: Timestamp) -> Timestamp {
+    pub(super) fn next(&self, full_at: Timestamp) -> Timestamp {
         full_at - self.tolerance
     }
 
     /// Takes a token, also a future one.
-    pub fn take(&self, full_at: &mut Timestamp, now: Timestamp) {
+    pub(super) fn take(&self, full_at: &mut Timestamp, now: Timestamp) {
         *full_at = (*full_at).max(now) + self.every;
     }
 }
@@ -133,7 +133,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// The bucket of an address, as the time when it will be full.
-    pub fn bucket(&mut self, address: Identity, now: Timestamp) -> &mut Timestamp {
+    pub(super) fn bucket(&mut self, address: Identity, now: Timestamp) -> &mut Timestamp {
         if self.buckets.len() >= self.prune_at.max(FEW_ADDRESSES) {
             self.buckets.retain(|_, full_at| *full_at > now);
             self.prune_at = self.buckets.len() * 2;

@@ -48,19 +48,19 @@ pub(super) struct Relay {
 
 impl Relay {
     /// A number for a connection that the server opens, for a relay or otherwise.
-    pub fn number(&mut self) -> u32 {
+    pub(super) fn number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers - 1
     }
 
     /// The number of relays, established or not.
-    pub fn len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         self.ways.len() as u32
     }
 
     /// Begins a second connection for an accepted one, to be established by `due`; returns its number. `to` is the caller's
     /// mark.
-    pub fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
+    pub(super) fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
         let own = self.number();
         self.ways.insert(own, Way { accepted: accepted.0, to, up: false });
         if self.clients.len() <= accepted.0 as usize {
@@ -72,12 +72,12 @@ impl Relay {
     }
 
     /// The accepted connection of this second connection.
-    pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
+    pub(super) fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
         self.ways.get(&own).map(|way| ConnectionId(way.accepted))
     }
 
     /// The second connection is established: sends the client's data. Returns the accepted connection.
-    pub fn up(&mut self, own: u32, out: &mut Outputs) -> Option<ConnectionId> {
+    pub(super) fn up(&mut self, own: u32, out: &mut Outputs) -> Option<ConnectionId> {
         let way = self.ways.get_mut(&own)?;
         way.up = true;
         let waiting = std::mem::take(&mut self.clients[way.accepted as usize].waiting);
@@ -89,7 +89,7 @@ impl Relay {
 
     /// Bytes arrived on either connection of a relay. False if they exceed the limit before the relay is established.
     #[must_use]
-    pub fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) -> bool {
+    pub(super) fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) -> bool {
         let to = match c.as_own() {
             Some(own) => self.accepted_for(own),
             None => {
@@ -109,7 +109,7 @@ impl Relay {
     }
 
     /// Ends the relay of a connection, the first or the second.
-    pub fn part(&mut self, c: ConnectionId) -> Option<Parted> {
+    pub(super) fn part(&mut self, c: ConnectionId) -> Option<Parted> {
         let own = c.as_own().or_else(|| self.clients.get(c.0 as usize)?.way)?;
         let Way { accepted, to, .. } = self.ways.remove(&own)?;
         self.clients[accepted as usize] = Client::default();
@@ -117,13 +117,13 @@ impl Relay {
     }
 
     /// The second connections of the relays with a mark.
-    pub fn ways_to(&self, to: usize) -> Vec<ConnectionId> {
+    pub(super) fn ways_to(&self, to: usize) -> Vec<ConnectionId> {
         let there = self.ways.iter().filter(|(_, way)| way.to == to);
         there.map(|(own, _)| ConnectionId::own(*own)).collect()
     }
 
     /// The earliest time limit of a connect. Those that have ended are removed.
-    pub fn next_due(&mut self) -> Option<Timestamp> {
+    pub(super) fn next_due(&mut self) -> Option<Timestamp> {
         loop {
             let (at, own) = *self.connecting.front()?;
             if self.ways.get(&own).is_some_and(|way| !way.up) {
@@ -134,7 +134,7 @@ impl Relay {
     }
 
     /// A connect that has reached its time limit.
-    pub fn overdue(&mut self, now: Timestamp) -> Option<ConnectionId> {
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<ConnectionId> {
         self.next_due().filter(|due| *due <= now)?;
         self.connecting.pop_front().map(|(_, own)| ConnectionId::own(own))
     }

@@ -262,12 +262,12 @@ pub(super) struct Later {
 
 impl Later {
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
     /// When the next thing is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.due.first_key_value().map(|((at, _), ())| *at)
     }
 
@@ -277,7 +277,7 @@ impl Later {
     }
 
     /// The connection is gone.
-    pub fn forget(&mut self, c: ConnectionId) {
+    pub(super) fn forget(&mut self, c: ConnectionId) {
         if let Some((at, _)) = self.steps.remove(&c.0) {
             self.due.remove(&(at, c.0));
         }

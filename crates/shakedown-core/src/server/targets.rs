@@ -100,7 +100,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Takes a report in.
-    pub fn report(&mut self, peers: &[Option<u32>]) {
+    pub(super) fn report(&mut self, peers: &[Option<u32>]) {
         self.reported.clear();
         self.reported.extend_from_slice(peers);
         self.sent.clear();
@@ -109,7 +109,7 @@ impl Targets {
 
     /// Chooses one of a redirect's targets, of which there is at least one: one that the directory lists, unless it lists
     /// none of them. `behavior` tells redirects apart.
-    pub fn choose(&mut self, cx: &Context<'_>, behavior: u32, pick: &Pick, wanted: Wanted<'_>) -> EndpointId {
+    pub(super) fn choose(&mut self, cx: &Context<'_>, behavior: u32, pick: &Pick, wanted: Wanted<'_>) -> EndpointId {
         let directory = cx.directory;
         let everybody = directory.lists_all() || !pick.to.iter().any(|endpoint| directory.lists(*endpoint));
         let listed = (0..pick.to.len()).filter(|at| everybody || directory.lists(pick.to[*at]));

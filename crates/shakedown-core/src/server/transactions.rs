@@ -52,7 +52,7 @@ pub(super) struct Transactions {
 
 impl Transactions {
     #[inline]
-    pub fn none_in_use(&self) -> bool {
+    pub(super) fn none_in_use(&self) -> bool {
         self.in_use == 0
     }
 }

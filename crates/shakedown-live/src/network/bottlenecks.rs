@@ -18,7 +18,7 @@ pub(super) enum Queued {
 
 impl Queued {
     /// Whether it is of a connect, whose repetition decides the rest of it.
-    pub fn is_of_connect(&self) -> bool {
+    pub(super) fn is_of_connect(&self) -> bool {
         matches!(self, Queued::Syn | Queued::Segment(Segment::Connected | Segment::Failed(_)))
     }
 }
@@ -51,12 +51,12 @@ pub(super) struct Bottlenecks {
 
 impl Bottlenecks {
     /// Those of a scenario, if it has any.
-    pub fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
+    pub(super) fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
         let pipes = Pipes::new(scenario)?;
         Some(Box::new(Bottlenecks { pipes, transmissions: BTreeMap::new(), sent: 0, gaps: BTreeMap::new() }))
     }
 
-    pub fn is_dead(&self, key: ConnectionKey, way: Way, order: u64) -> bool {
+    pub(super) fn is_dead(&self, key: ConnectionKey, way: Way, order: u64) -> bool {
         self.gaps.get(&(key, way)).is_some_and(|gap| gap.is_dead(order))
     }
 }

@@ -20,7 +20,7 @@ use super::stream::{StreamEvent, StreamHandle};
 
 impl Network {
     /// A machine connects to a server: its SYN leaves.
-    pub fn connect(&mut self, server: u32, opener: Opener) -> ConnectionKey {
+    pub(crate) fn connect(&mut self, server: u32, opener: Opener) -> ConnectionKey {
         let identity = Identity(opener.identity.0.wrapping_add(u64::from(opener.number.0) << 40));
         let mut connection = Connection::new(self.now, server, Some(opener), identity, opener.host);
         if self.part == Part::Both {

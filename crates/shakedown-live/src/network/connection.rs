@@ -52,7 +52,7 @@ pub(crate) enum Notice {
 
 impl Notice {
     /// As the machine hears it, by its own number for the connection.
-    pub fn input(&self, c: ConnectionId) -> Input<'_> {
+    pub(crate) fn input(&self, c: ConnectionId) -> Input<'_> {
         match self {
             Notice::Connected => Input::Connected(c),
             Notice::Failed(why) => Input::ConnectFailed(c, *why),
@@ -66,7 +66,7 @@ impl Notice {
     }
 
     /// Whether its end is over with it.
-    pub fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         matches!(self, Notice::Failed(_) | Notice::Reset)
     }
 }
@@ -88,18 +88,18 @@ pub(super) struct Direction {
 
 impl Direction {
     /// Whether something is on its way.
-    pub fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         !self.segments.is_empty()
     }
 
     /// Nothing arrives any more, nor is anything waited for.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.clear();
         self.stalled = None;
     }
 
     /// Nobody hears of it any more.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.segments.clear();
         self.bytes = 0;
     }
@@ -164,7 +164,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub fn new(now: Timestamp, server: u32, opener: Option<Opener>, identity: Identity, host: Identity) -> Connection {
+    pub(super) fn new(
+        now: Timestamp,
+        server: u32,
+        opener: Option<Opener>,
+        identity: Identity,
+        host: Identity,
+    ) -> Connection {
         Connection {
             opener,
             server,
@@ -190,7 +196,7 @@ impl Connection {
     }
 
     /// Who opened it, as network events write it.
-    pub fn code(&self) -> u32 {
+    pub(super) fn code(&self) -> u32 {
         match self.opener.map(|opener| opener.peer) {
             Some(PeerId::Session(session)) => session,
             Some(PeerId::Server(server)) => server | SERVER,
@@ -198,7 +204,7 @@ impl Connection {
         }
     }
 
-    pub fn direction(&mut self, way: Way) -> &mut Direction {
+    pub(super) fn direction(&mut self, way: Way) -> &mut Direction {
         match way {
             Way::ToServer => &mut self.to_server,
             Way::ToClient => &mut self.to_client,
@@ -206,14 +212,14 @@ impl Connection {
     }
 
     /// The TLS of the end that sends this way, if it has any.
-    pub fn tls_of(&mut self, way: Way) -> Option<&mut End> {
+    pub(super) fn tls_of(&mut self, way: Way) -> Option<&mut End> {
         match way {
             Way::ToServer => self.client_tls.as_deref_mut(),
             Way::ToClient => self.server_tls.as_deref_mut(),
         }
     }
 
-    pub fn one_way(&self, way: Way) -> Nanos {
+    pub(super) fn one_way(&self, way: Way) -> Nanos {
         match way {
             Way::ToServer => self.to_server.one_way,
             Way::ToClient => self.to_client.one_way,
@@ -221,28 +227,28 @@ impl Connection {
     }
 
     /// The number that keys the draws of the last message.
-    pub fn ordinal(&self) -> u64 {
+    pub(super) fn ordinal(&self) -> u64 {
         self.opener.map_or(0, |opener| u64::from(opener.number.0)) << 16 | (self.messages & 0xffff)
     }
 
     /// The timer of what it sends.
-    pub fn rto(&self) -> Rto {
+    pub(super) fn rto(&self) -> Rto {
         let ways = Nanos(self.to_server.one_way.0 + self.to_client.one_way.0);
         Rto::new((self.syns == 0).then_some(self.round_trip.unwrap_or(ways)))
     }
 
     /// The client's socket is connected.
-    pub fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.to_client.stream.is_some() && self.connecting.is_none()
     }
 
     /// Whether both ends are up, as far as the client knows.
-    pub fn is_established(&self) -> bool {
+    pub(super) fn is_established(&self) -> bool {
         self.client_up && !self.client_closed && self.server_end != ServerEnd::Closed
     }
 
     /// Whether the machine at the end of a way hears no more of it.
-    pub fn is_deaf(&self, way: Way) -> bool {
+    pub(super) fn is_deaf(&self, way: Way) -> bool {
         match way {
             Way::ToServer => self.server_end == ServerEnd::Closed,
             Way::ToClient => self.client_closed,
@@ -250,7 +256,7 @@ impl Connection {
     }
 
     /// The client's end is closed: its machine hears no more.
-    pub fn close_client(&mut self, how: CloseMode) {
+    pub(super) fn close_client(&mut self, how: CloseMode) {
         self.client_closed = true;
         self.to_client.clear();
         if let Some(task) = self.connecting.take() {
@@ -262,7 +268,7 @@ impl Connection {
     }
 
     /// The opener's end is, as its process is gone: its kernel does what it does then.
-    pub fn kill_client(&mut self) {
+    pub(super) fn kill_client(&mut self) {
         let unread = self.to_client.is_busy();
         if let Some(stream) = self.to_client.stream.take_if(|_| !unread) {
             stream.kill();
@@ -272,7 +278,7 @@ impl Connection {
     }
 
     /// The server's end is: at once, where its process is killed.
-    pub fn close_server(&mut self, how: Option<CloseMode>) {
+    pub(super) fn close_server(&mut self, how: Option<CloseMode>) {
         self.server_end = ServerEnd::Closed;
         let unread = self.to_server.is_busy();
         self.to_server.clear();
@@ -287,7 +293,7 @@ impl Connection {
     }
 
     /// Ends it without a word to anyone.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         for stream in [&self.to_client.stream, &self.to_server.stream].into_iter().flatten() {
             stream.kill();
         }

@@ -63,7 +63,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub fn new(
+    pub(crate) fn new(
         sockets: Rc<Sockets>,
         scenario: &Scenario,
         setup: &Setup,
@@ -108,22 +108,22 @@ impl Network {
     }
 
     /// Its tasks tell this owner what happens.
-    pub fn belong_to(&mut self, owner: Weak<dyn Owner>) {
+    pub(crate) fn belong_to(&mut self, owner: Weak<dyn Owner>) {
         self.owner = owner;
     }
 
     /// What is to be done next, of what the network asks.
-    pub fn next_effect(&mut self) -> Option<Effect> {
+    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
     /// When something is due next.
-    pub fn next_timer(&self) -> Timestamp {
+    pub(crate) fn next_timer(&self) -> Timestamp {
         self.timers.next()
     }
 
     /// Does what is due next.
-    pub fn run_timer(&mut self) {
+    pub(crate) fn run_timer(&mut self) {
         match self.timers.pop() {
             Some((_, Timer::Syn { key })) => self.syn(key),
             Some((_, Timer::Arrival { key, way })) => self.arrived(key, way),
@@ -134,7 +134,7 @@ impl Network {
     }
 
     /// A socket's task has something to say.
-    pub fn handle(&mut self, input: SocketInput<'_>) {
+    pub(crate) fn handle(&mut self, input: SocketInput<'_>) {
         self.now = self.sockets.now();
         match input {
             SocketInput::Listening(server, listener) => self.ports[server as usize].is_open(listener),
@@ -156,7 +156,7 @@ impl Network {
     }
 
     /// Who listens at the end of a way.
-    pub fn listener(&self, key: ConnectionKey, way: Way) -> Option<Listener> {
+    pub(crate) fn listener(&self, key: ConnectionKey, way: Way) -> Option<Listener> {
         let connection = self.connections.get(&key)?;
         match way {
             Way::ToServer if connection.server_end != ServerEnd::Accepted => None,
@@ -168,13 +168,13 @@ impl Network {
     }
 
     /// Who opened a connection and has not closed it, and its number for it.
-    pub fn opener(&self, key: ConnectionKey) -> Option<(PeerId, ConnectionId)> {
+    pub(crate) fn opener(&self, key: ConnectionKey) -> Option<(PeerId, ConnectionId)> {
         let connection = self.connections.get(&key).filter(|connection| !connection.client_closed)?;
         connection.opener.map(|opener| (opener.peer, opener.number))
     }
 
     /// Who opened a connection, as network events write it; nobody that the scenario knows of a stranger's.
-    pub fn opener_code(&self, key: ConnectionKey) -> Option<u32> {
+    pub(crate) fn opener_code(&self, key: ConnectionKey) -> Option<u32> {
         let connection = self.connections.get(&key)?;
         connection.opener.map(|_| connection.code())
     }
@@ -213,7 +213,7 @@ impl Network {
     }
 
     /// The opener closes its end.
-    pub fn close_client(&mut self, key: ConnectionKey, how: CloseMode) {
+    pub(crate) fn close_client(&mut self, key: ConnectionKey, how: CloseMode) {
         self.close_tls(key, Way::ToServer, how);
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let in_order = connection.of_program && connection.is_up();
@@ -227,7 +227,7 @@ impl Network {
     }
 
     /// The opener's end is over without its doing.
-    pub fn release(&mut self, key: ConnectionKey) {
+    pub(crate) fn release(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.close_client(CloseMode::Fin);
             self.reap(key);
@@ -235,7 +235,7 @@ impl Network {
     }
 
     /// The server closes its end.
-    pub fn close_server(&mut self, key: ConnectionKey, how: CloseMode) {
+    pub(crate) fn close_server(&mut self, key: ConnectionKey, how: CloseMode) {
         self.close_tls(key, Way::ToClient, how);
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.close_server(Some(how));
@@ -244,20 +244,20 @@ impl Network {
     }
 
     /// The process that has accepted a connection has this number for it.
-    pub fn number_at_server(&mut self, key: ConnectionKey, number: u32) {
+    pub(crate) fn number_at_server(&mut self, key: ConnectionKey, number: u32) {
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.server_number = Some(number);
         }
     }
 
     /// A connection's server, what is drawn for it, and where it comes from.
-    pub fn origin(&self, key: ConnectionKey) -> Option<(u32, Identity, Identity)> {
+    pub(crate) fn origin(&self, key: ConnectionKey) -> Option<(u32, Identity, Identity)> {
         let connection = self.connections.get(&key)?;
         Some((connection.server, connection.identity, connection.host))
     }
 
     /// A way through a server is up: what comes in at either end is read no faster than it goes out at the other.
-    pub fn join(&self, before: ConnectionKey, behind: ConnectionKey) {
+    pub(crate) fn join(&self, before: ConnectionKey, behind: ConnectionKey) {
         let ends = self.connections.get(&before).zip(self.connections.get(&behind));
         let streams =
             ends.and_then(|(before, behind)| before.to_server.stream.as_ref().zip(behind.to_client.stream.as_ref()));
@@ -267,12 +267,12 @@ impl Network {
     }
 
     /// Faults, by number.
-    pub fn faults(&self) -> &[Fault] {
+    pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
     /// A fault of links begins.
-    pub fn impair(&mut self, fault: u32, kind: fault::Kind) {
+    pub(crate) fn impair(&mut self, fault: u32, kind: fault::Kind) {
         match kind {
             fault::Kind::Partition => self.partitions.push(fault),
             _ => self.latency_faults.push(fault),
@@ -280,13 +280,13 @@ impl Network {
     }
 
     /// It is over.
-    pub fn repair(&mut self, fault: u32) {
+    pub(crate) fn repair(&mut self, fault: u32) {
         self.partitions.retain(|active| *active != fault);
         self.latency_faults.retain(|active| *active != fault);
     }
 
     /// Something between addresses ends connections that are up: both ends have the RST at once, the clients first.
-    pub fn reset(&mut self, fault: u32, window: u32) {
+    pub(crate) fn reset(&mut self, fault: u32, window: u32) {
         let mut struck = Vec::new();
         for (key, connection) in &self.connections {
             let Some(opener) = connection.opener.filter(|_| connection.is_established()) else { continue };
@@ -312,7 +312,7 @@ impl Network {
     }
 
     /// Everything is over: tasks find nobody to tell.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.owner = Weak::<Nobody>::new();
         for port in &mut self.ports {
             port.close();

@@ -67,7 +67,7 @@ impl Network {
     }
 
     /// Sends what a machine says.
-    pub fn send(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
         if !self.encrypt(key, way, bytes) {
             self.send_plain(key, way, bytes);
         }

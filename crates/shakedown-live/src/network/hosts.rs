@@ -21,12 +21,12 @@ const TRIES: u32 = 200;
 
 impl Network {
     /// A server's port is closed.
-    pub fn stop_listening(&mut self, server: u32) {
+    pub(crate) fn stop_listening(&mut self, server: u32) {
         self.ports[server as usize].close();
     }
 
     /// The port is open, and whatever comes is accepted.
-    pub fn listen(&mut self, server: u32) {
+    pub(crate) fn listen(&mut self, server: u32) {
         let Some(&place) = self.addresses.get(&server) else { return };
         let port = &mut self.ports[server as usize];
         port.stop_accepting();
@@ -52,7 +52,7 @@ impl Network {
     }
 
     /// A server's process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
-    pub fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
+    pub(crate) fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
         let port = &mut self.ports[server as usize];
         (port.powered, port.hung) = (port.powered && kernel_lives, false);
         port.close();
@@ -96,7 +96,7 @@ impl Network {
     }
 
     /// A server's process is started, be it that its host boots first.
-    pub fn process_started(&mut self, server: u32) {
+    pub(crate) fn process_started(&mut self, server: u32) {
         self.ports[server as usize].powered = true;
         self.silent.retain(|(of, stream)| {
             if *of == server {
@@ -107,7 +107,7 @@ impl Network {
     }
 
     /// A server's process is stopped: nothing is read, nothing accepted.
-    pub fn process_hung(&mut self, server: u32) {
+    pub(crate) fn process_hung(&mut self, server: u32) {
         let port = &mut self.ports[server as usize];
         port.hung = true;
         port.stop_accepting();
@@ -115,7 +115,7 @@ impl Network {
     }
 
     /// It goes on. What has come meanwhile is taken in.
-    pub fn process_goes_on(&mut self, server: u32) {
+    pub(crate) fn process_goes_on(&mut self, server: u32) {
         self.ports[server as usize].hung = false;
         self.hold(server, false);
         for key in self.keys(|connection| connection.server == server) {

@@ -20,23 +20,23 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub fn new(listener: Option<TcpListener>, backlog: u32, identity: Identity, of_program: bool) -> Port {
+    pub(super) fn new(listener: Option<TcpListener>, backlog: u32, identity: Identity, of_program: bool) -> Port {
         let listener = listener.map(Rc::new);
         Port { identity, of_program, powered: true, hung: false, backlog, listener, accepting: None }
     }
 
-    pub fn is_open(&mut self, listener: Rc<TcpListener>) {
+    pub(super) fn is_open(&mut self, listener: Rc<TcpListener>) {
         self.listener = Some(listener);
     }
 
     /// Nothing is accepted; the port stays open, and its kernel completes connects until its queue is full.
-    pub fn stop_accepting(&mut self) {
+    pub(super) fn stop_accepting(&mut self) {
         if let Some(task) = self.accepting.take() {
             task.abort();
         }
     }
 
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.stop_accepting();
         self.listener = None;
     }

@@ -22,7 +22,7 @@ impl Network {
     }
 
     /// Sends what an end's TLS has to say.
-    pub fn flush(&mut self, key: ConnectionKey, way: Way) {
+    pub(crate) fn flush(&mut self, key: ConnectionKey, way: Way) {
         let Some(end) = self.connections.get_mut(&key).and_then(|connection| connection.tls_of(way)) else { return };
         let bytes = end.take();
         if !bytes.is_empty() {
@@ -40,7 +40,7 @@ impl Network {
     }
 
     /// Whoever opened a connection begins TLS with an authority, with the ticket that `keeper` has for it.
-    pub fn start_tls(&mut self, key: ConnectionKey, authority: &str, keeper: Option<Keeper>) {
+    pub(crate) fn start_tls(&mut self, key: ConnectionKey, authority: &str, keeper: Option<Keeper>) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         connection.client_tls = self.tls.connect(authority, keeper);
         if connection.client_tls.is_none() {
@@ -51,7 +51,7 @@ impl Network {
     }
 
     /// A server's process answers a ClientHello.
-    pub fn answer_hello(&mut self, key: ConnectionKey) {
+    pub(crate) fn answer_hello(&mut self, key: ConnectionKey) {
         let connection = self.connections.get_mut(&key);
         if let Some(end) = connection.and_then(|connection| connection.server_tls.as_mut()) {
             end.answer();

@@ -26,12 +26,12 @@ pub(crate) struct Share {
 
 impl Share {
     /// All of them.
-    pub const ALL: Share = Share { number: 0, of: 1 };
+    pub(crate) const ALL: Share = Share { number: 0, of: 1 };
 }
 
 impl Sockets {
     /// Time begins at that instant.
-    pub fn new(start: Instant, share: Share) -> io::Result<Sockets> {
+    pub(crate) fn new(start: Instant, share: Share) -> io::Result<Sockets> {
         Ok(Sockets { alarm: Alarm::new()?, start, share })
     }
 }
@@ -42,22 +42,22 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
 
 impl Sockets {
     /// Time since the run began.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Whether the sessions of a group's client host of this number are this loop's to play; if not, they are another's.
-    pub fn has(&self, host: u32) -> bool {
+    pub(crate) fn has(&self, host: u32) -> bool {
         host % self.share.of == self.share.number
     }
 
     /// Waits for a moment; wakes up early at no one's loss.
-    pub async fn sleep_until(&self, at: Timestamp) {
+    pub(crate) async fn sleep_until(&self, at: Timestamp) {
         self.alarm.ring_in(Duration::from_nanos(at.since(self.now()).0)).await;
     }
 
     /// Opens a port with this backlog.
-    pub fn listen(at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    pub(crate) fn listen(at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
         let socket = socket(at)?;
         // A server that is started again finds its port in use by what its clients have not closed yet.
         socket.set_reuseaddr(true)?;
@@ -66,14 +66,14 @@ impl Sockets {
     }
 
     /// The next connection, and who opened it.
-    pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    pub(crate) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
         Ok((stream, peer))
     }
 
     /// Connects, from a source address if one is given; `bound` is told the own address as soon as it is known.
-    pub async fn connect(
+    pub(crate) async fn connect(
         from: Option<IpAddr>,
         to: SocketAddr,
         bound: impl FnOnce(SocketAddr),

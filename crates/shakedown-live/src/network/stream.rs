@@ -88,43 +88,43 @@ impl StreamHandle {
     }
 
     /// What is read at either of two ends goes out at the other: neither is read faster than that can be.
-    pub fn join(one: &StreamHandle, other: &StreamHandle) {
+    pub(crate) fn join(one: &StreamHandle, other: &StreamHandle) {
         one.change(|state| state.onto = Rc::downgrade(&other.0));
         other.change(|state| state.onto = Rc::downgrade(&one.0));
     }
 
     /// Sends bytes after those before.
-    pub fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&self, bytes: &[u8]) {
         self.change(|state| state.unsent.extend_from_slice(bytes));
     }
 
     /// Closes it: after what was sent, or at once.
-    pub fn close(&self, how: CloseMode) {
+    pub(crate) fn close(&self, how: CloseMode) {
         self.change(|state| state.end = Some(End::Close(how)));
     }
 
     /// Its process is gone.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.change(|state| state.end = Some(End::Killed));
     }
 
     /// Stops reading, or goes on.
-    pub fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.change(|state| state.held = held);
     }
 
     /// Its host loses power.
-    pub fn mute(&self) {
+    pub(crate) fn mute(&self) {
         self.change(|state| state.mute = true);
     }
 
     /// Its host has power again, and knows nothing of it.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.change(|state| (state.mute, state.forgotten) = (false, true));
     }
 
     /// Carries bytes both ways until the end.
-    pub async fn carry<S: ByteStream>(&self, mut stream: S, mut notify: impl FnMut(StreamEvent<'_>)) {
+    pub(crate) async fn carry<S: ByteStream>(&self, mut stream: S, mut notify: impl FnMut(StreamEvent<'_>)) {
         let mut eof = false;
         let left = std::future::poll_fn(|cx| self.poll(cx, &mut stream, &mut eof, &mut notify)).await;
         match left {

@@ -42,7 +42,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Certificates for a run's own servers, and trust in them, or in those of others.
-    pub fn new(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
+    pub(super) fn new(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
         let mut tls = Tls::default();
         if setup.part == Part::Clients {
             if setup.targets.values().any(|address| address.secure) {
@@ -125,7 +125,7 @@ impl Tls {
     }
 
     /// The process of a server is gone; the next one draws keys of its own.
-    pub fn lose_keys(&mut self, server: u32, plan: &Plan) -> io::Result<()> {
+    pub(super) fn lose_keys(&mut self, server: u32, plan: &Plan) -> io::Result<()> {
         match plan.tls_keys() {
             TlsKeys::Process => self.renew_key(server, plan),
             TlsKeys::Shared => Ok(()),
@@ -133,13 +133,13 @@ impl Tls {
     }
 
     /// A server's end of a connection, if it has TLS.
-    pub fn accept(&self, server: u32) -> Option<Box<End>> {
+    pub(super) fn accept(&self, server: u32) -> Option<Box<End>> {
         let connection = ServerConnection::new(Arc::clone(self.servers.get(&server)?)).ok()?;
         Some(Box::new(End::new(Connection::Server(connection), HandshakeState::Waits)))
     }
 
     /// A client's, which begins; `keeper` has the tickets if any are kept.
-    pub fn connect(&mut self, authority: &str, keeper: Option<Keeper>) -> Option<Box<End>> {
+    pub(super) fn connect(&mut self, authority: &str, keeper: Option<Keeper>) -> Option<Box<End>> {
         let base = self.client.as_ref()?;
         let config = match keeper {
             None => base,
@@ -236,17 +236,17 @@ impl End {
     }
 
     /// Whether what is to be said is said in plain.
-    pub fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.stage == HandshakeState::Waits
     }
 
     /// Whether TLS is up.
-    pub fn is_secured(&self) -> bool {
+    pub(super) fn is_secured(&self) -> bool {
         self.secured
     }
 
     /// Reads what the peer has sent.
-    pub fn read(&mut self, mut bytes: &[u8]) -> TlsInput {
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> TlsInput {
         if !self.spoken_to && bytes.first() != Some(&HANDSHAKE) {
             self.upgraded = true;
             return TlsInput::Plain;
@@ -280,23 +280,23 @@ impl End {
     }
 
     /// The server's process answers the ClientHello.
-    pub fn answer(&mut self) {
+    pub(super) fn answer(&mut self) {
         self.stage = HandshakeState::Begun;
     }
 
     /// Has something to say.
-    pub fn write(&mut self, plain: &[u8]) {
+    pub(super) fn write(&mut self, plain: &[u8]) {
         // Without a limit it takes all of it.
         let _ = self.connection.writer().write_all(plain);
     }
 
     /// Says its last.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.connection.send_close_notify();
     }
 
     /// What may be sent now. The answer to a ClientHello waits for the process.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub(super) fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if self.stage == HandshakeState::Greeted {
             return bytes;

@@ -70,7 +70,7 @@ pub(super) struct Bridge {
 
 impl Bridge {
     /// Programs play these client groups and servers.
-    pub fn new(scenario: &Scenario, groups: BTreeSet<u16>, servers: BTreeSet<u32>) -> Bridge {
+    pub(super) fn new(scenario: &Scenario, groups: BTreeSet<u16>, servers: BTreeSet<u32>) -> Bridge {
         let simulation = Simulation::with_external(scenario, groups, servers);
         Bridge {
             simulation: RefCell::new(simulation),
@@ -84,28 +84,28 @@ impl Bridge {
     }
 
     /// Every server has its address from now on.
-    pub fn name_servers(&self, servers: BTreeMap<String, (u32, SocketAddr)>) {
+    pub(super) fn name_servers(&self, servers: BTreeMap<String, (u32, SocketAddr)>) {
         let _ = self.servers.set(servers);
     }
 
     /// A server's number and address.
-    pub fn server(&self, name: &str) -> Option<(u32, SocketAddr)> {
+    pub(super) fn server(&self, name: &str) -> Option<(u32, SocketAddr)> {
         self.servers.get()?.get(name).copied()
     }
 
     /// What programs have reported so far.
-    pub fn report(&self) -> ProgramReport {
+    pub(super) fn report(&self) -> ProgramReport {
         std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A program reports an event of a session.
-    pub fn record(&self, at: Timestamp, session: u32, kind: Kind) {
+    pub(super) fn record(&self, at: Timestamp, session: u32, kind: Kind) {
         self.events.borrow_mut().push((at, session, kind));
     }
 
     /// Takes in what programs have sent and reported since the last step: in order of connections, and for one moment in order
     /// of sessions. A process that dies drops its tasks in an order that depends on how many tasks there ever were.
-    pub fn take_outputs(&self, events: &mut Events) {
+    pub(super) fn take_outputs(&self, events: &mut Events) {
         let mut outputs = self.outputs.take();
         outputs.sort_by_key(|(id, _)| *id);
         let mut simulation = self.simulation.borrow_mut();
@@ -120,21 +120,21 @@ impl Bridge {
     }
 
     /// Bytes have come for a program.
-    pub fn send(&self, id: ExternalId, bytes: &[u8]) {
+    pub(super) fn send(&self, id: ExternalId, bytes: &[u8]) {
         if let Some(stream) = self.streams.borrow().get(&id) {
             stream.send(bytes);
         }
     }
 
     /// The other end of a connection has ended.
-    pub fn end(&self, id: ExternalId, reset: bool) {
+    pub(super) fn end(&self, id: ExternalId, reset: bool) {
         if let Some(stream) = self.streams.borrow().get(&id) {
             stream.close(if reset { CloseMode::Reset } else { CloseMode::Fin });
         }
     }
 
     /// A task for a connection that is dialled at a server's program.
-    pub fn dial(self: &Rc<Self>, id: ExternalId, to: SocketAddr) -> impl Future<Output = ()> + 'static {
+    pub(super) fn dial(self: &Rc<Self>, id: ExternalId, to: SocketAddr) -> impl Future<Output = ()> + 'static {
         let (bridge, stream) = (Rc::clone(self), self.begin(id));
         async move {
             let connected = TcpStream::connect(to).await;
@@ -149,7 +149,7 @@ impl Bridge {
     }
 
     /// A task for a connection that a program has made to a server of the scenario, if that takes it.
-    pub fn accept(
+    pub(super) fn accept(
         self: &Rc<Self>,
         server: u32,
         connected: TcpStream,

@@ -86,7 +86,7 @@ pub(super) struct TurmoilWorld<'a> {
 }
 
 impl<'a> TurmoilWorld<'a> {
-    pub fn new(scenario: &'a Scenario, programs: &'a Programs, bridge: &Rc<Bridge>) -> TurmoilWorld<'a> {
+    pub(super) fn new(scenario: &'a Scenario, programs: &'a Programs, bridge: &Rc<Bridge>) -> TurmoilWorld<'a> {
         let groups = scenario.clients().iter().filter(|(name, _)| !programs.clients.contains_key(*name));
         let sessions: u64 = groups.map(|(_, group)| u64::from(group.count)).sum();
         let mut sim = turmoil::Builder::new()
@@ -169,12 +169,12 @@ impl<'a> TurmoilWorld<'a> {
     }
 
     /// Every host has its turn, and time goes on by a tick.
-    pub fn step(&mut self) -> io::Result<()> {
+    pub(super) fn step(&mut self) -> io::Result<()> {
         self.sim.step().map(drop).map_err(|error| io::Error::other(error.to_string()))
     }
 
     /// Does what the simulator asks.
-    pub fn carry_out(&mut self, effects: Vec<Effect>) {
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Received { id, bytes } => self.bridge.send(id, &bytes),

@@ -51,7 +51,7 @@ pub(super) fn read(config: &ServersToml, roster: &Roster) -> Balancing {
 
 /// The keys of a balancer group, as `check --resolved` prints them: those of other servers mean nothing to it.
 #[derive(Debug, Serialize)]
-pub struct Written<'a> {
+pub(crate) struct Written<'a> {
     kind: ServerKind,
     count: u32,
     to: &'a Option<String>,
@@ -80,7 +80,7 @@ pub struct Written<'a> {
 }
 
 /// The keys that a balancer may have.
-pub const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 15] = [
     "kind",
     "count",
     "to",
@@ -99,7 +99,7 @@ pub const KEYS: [&str; 15] = [
 ];
 
 /// Of them, those that only a terminating one may have.
-pub const OF_TERMINATING: [&str; 6] =
+pub(crate) const OF_TERMINATING: [&str; 6] =
     ["backlog", "backlog_overflow", "connections_max", "connect_timeout", "ports", "access_link"];
 
 impl<'a> From<&'a ServersToml> for Written<'a> {

@@ -19,7 +19,7 @@ use shakedown_core::scenario::Roster;
 
 /// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Behaviors(pub Vec<BehaviorToml>);
+pub(crate) struct Behaviors(pub Vec<BehaviorToml>);
 
 impl Default for Behaviors {
     fn default() -> Behaviors {
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Behaviors {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "BehaviorConfig"))]
-pub struct BehaviorToml {
+pub(crate) struct BehaviorToml {
     /// Kind of behavior.
     pub kind: BehaviorKind,
     /// redirect: the servers and groups to send clients to; absent: the same server, under another `path`.
@@ -146,7 +146,7 @@ impl BehaviorToml {
     }
 
     /// Makes the defaults visible that mean something only beside other keys.
-    pub fn fill_in(&mut self) {
+    pub(crate) fn fill_in(&mut self) {
         if let Some(delivery) = self.delivery.as_mut().filter(|delivery| delivery.cut.is_some()) {
             delivery.then.get_or_insert_default();
         }
@@ -167,7 +167,7 @@ impl BehaviorToml {
     }
 
     /// The behavior with what its kind has, and its names looked up.
-    pub fn read(&self, roster: &Roster) -> Behavior {
+    pub(crate) fn read(&self, roster: &Roster) -> Behavior {
         let retry_after = self.retry_after.map(|time| (time.0 / 1_000_000_000) as u32);
         let choice = match self.kind {
             BehaviorKind::Accept => Choice::Accept,
@@ -210,7 +210,7 @@ impl BehaviorToml {
     }
 
     /// What it demands, where it has credentials.
-    pub fn demand(&self) -> Option<Demand> {
+    pub(crate) fn demand(&self) -> Option<Demand> {
         Some(Demand {
             login: self.credentials.clone()?,
             digest: match self.scheme.unwrap_or_default() {
@@ -236,9 +236,9 @@ impl BehaviorToml {
 }
 
 /// How long a nonce may be used unless the scenario says otherwise.
-pub const NONCE_LIFETIME: Nanos = Nanos::from_secs(300);
+pub(super) const NONCE_LIFETIME: Nanos = Nanos::from_secs(300);
 /// What a password is for unless the scenario says otherwise.
-pub const REALM: &str = "shakedown";
+pub(super) const REALM: &str = "shakedown";
 
 impl Default for BehaviorToml {
     fn default() -> BehaviorToml {

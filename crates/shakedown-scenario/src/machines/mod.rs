@@ -6,7 +6,7 @@ mod behaviors;
 mod proxies;
 mod servers;
 
-pub use balancers::{KEYS, OF_TERMINATING, Written};
-pub use behaviors::BehaviorToml;
-pub use proxies::ProxiesToml;
-pub use servers::{ServerKind, ServersToml};
+pub(crate) use balancers::{KEYS, OF_TERMINATING, Written};
+pub(crate) use behaviors::BehaviorToml;
+pub(crate) use proxies::ProxiesToml;
+pub(crate) use servers::{ServerKind, ServersToml};

@@ -19,7 +19,7 @@ use super::servers::ServersToml;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Proxies"))]
-pub struct ProxiesToml {
+pub(crate) struct ProxiesToml {
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     pub count: u32,
     /// Requests that a member processes at the same time.
@@ -102,7 +102,7 @@ impl Default for ProxiesToml {
 
 impl ProxiesToml {
     /// Makes the defaults visible that mean something only beside other keys.
-    pub fn fill_in(&mut self) {
+    pub(crate) fn fill_in(&mut self) {
         if self.credentials.is_none() {
             return;
         }
@@ -115,7 +115,7 @@ impl ProxiesToml {
     }
 
     /// What it demands of its clients, as a server's behavior; `None` where that is nothing.
-    pub fn demand(&self) -> Option<BehaviorToml> {
+    pub(crate) fn demand(&self) -> Option<BehaviorToml> {
         self.credentials.is_some().then(|| BehaviorToml {
             kind: BehaviorKind::Challenge,
             credentials: self.credentials.clone(),
@@ -129,7 +129,7 @@ impl ProxiesToml {
     }
 
     /// The group with what proxies have; `patience` is their `handshake_timeout`.
-    pub fn group(&self, patience: Option<Nanos>) -> Group {
+    pub(crate) fn group(&self, patience: Option<Nanos>) -> Group {
         Group {
             count: self.count,
             backlog: self.backlog,

@@ -22,7 +22,7 @@ use shakedown_core::scenario::Roster;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum ServerKind {
+pub(crate) enum ServerKind {
     /// They answer opening handshakes.
     #[default]
     Websocket,
@@ -48,7 +48,7 @@ const TICKETS: Nanos = Nanos::from_secs(2 * 3_600);
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Servers"))]
-pub struct ServersToml {
+pub(crate) struct ServersToml {
     /// Kind of its members.
     #[serde(skip_serializing_if = "ServerKind::is_default")]
     pub kind: ServerKind,
@@ -242,7 +242,7 @@ impl Default for ServersToml {
 
 impl ServersToml {
     /// Makes the defaults visible that depend on other keys.
-    pub fn fill_in(&mut self) {
+    pub(crate) fn fill_in(&mut self) {
         if self.kind == ServerKind::L4 {
             return balancers::fill_in(self);
         }
@@ -275,7 +275,7 @@ impl ServersToml {
     }
 
     /// Makes the defaults visible that mean something only where clients come by HTTP/2.
-    pub fn fill_in_streams(&mut self) {
+    pub(crate) fn fill_in_streams(&mut self) {
         if self.kind == ServerKind::Websocket {
             self.extended_connect.get_or_insert(true);
             self.streams_max.get_or_insert(STREAMS_MAX);
@@ -283,7 +283,7 @@ impl ServersToml {
     }
 
     /// The group with what its kind has.
-    pub fn group(&self, roster: &Roster) -> Group {
+    pub(crate) fn group(&self, roster: &Roster) -> Group {
         let at = |time: Nanos| Timestamp::ZERO + time;
         let leaves_over = self.leaves_over.unwrap_or_default();
         Group {

@@ -32,7 +32,7 @@ struct Check {
 
 impl Dns {
     /// Every name of a scenario, at its beginning.
-    pub fn new(scenario: &Scenario) -> Dns {
+    pub(super) fn new(scenario: &Scenario) -> Dns {
         let find = |list: &[String]| {
             list.iter().flat_map(|name| scenario.members(name).unwrap_or_default()).collect::<Vec<_>>()
         };
@@ -49,12 +49,12 @@ impl Dns {
     }
 
     /// Whether there is any name.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
     /// A name by its number in the directory.
-    pub fn name(&mut self, endpoint: u32) -> &mut Name {
+    pub(super) fn name(&mut self, endpoint: u32) -> &mut Name {
         &mut self.names[(endpoint - self.first) as usize]
     }
 }

@@ -29,21 +29,61 @@ pub struct ExternalId(u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A session of an external group has arrived.
-    Arrived { group: u16, index: u32, session: u32 },
+    Arrived {
+        /// The client group's index.
+        group: u16,
+        /// The session's index within the group.
+        index: u32,
+        /// The session's number in the run.
+        session: u32,
+    },
     /// A SYN is at an external server's host. It waits for [`Simulation::external_answers`].
-    Dialled { id: ExternalId, server: u32 },
+    Dialled {
+        /// The connection.
+        id: ExternalId,
+        /// The server's index.
+        server: u32,
+    },
     /// Bytes have come.
-    Received { id: ExternalId, bytes: Vec<u8> },
+    Received {
+        /// The connection.
+        id: ExternalId,
+        /// What came, in order.
+        bytes: Vec<u8>,
+    },
     /// FIN has come; or RST, or the host is off, after which the connection is no more.
-    Ended { id: ExternalId, reset: bool },
+    Ended {
+        /// The connection.
+        id: ExternalId,
+        /// By RST, not FIN.
+        reset: bool,
+    },
     /// The process of an external server is gone, and its host's kernel with it or not.
-    Lost { server: u32, kernel_lives: bool },
+    Lost {
+        /// The server's index.
+        server: u32,
+        /// Whether its host's kernel still answers.
+        kernel_lives: bool,
+    },
     /// It is started anew.
-    Started { server: u32 },
+    Started {
+        /// The server's index.
+        server: u32,
+    },
     /// It is stopped, or goes on.
-    Hung { server: u32, hung: bool },
+    Hung {
+        /// The server's index.
+        server: u32,
+        /// Whether it is stopped now.
+        hung: bool,
+    },
     /// The links that a fault is about are cut, or whole again.
-    Parted { fault: u32, parted: bool },
+    Parted {
+        /// The fault's index.
+        fault: u32,
+        /// Whether they are cut now.
+        parted: bool,
+    },
 }
 
 /// How a program ends its end of a connection.

@@ -18,12 +18,12 @@ pub(super) struct Pausing {
 }
 
 impl Pausing {
-    pub fn new(pauses: Pauses) -> Pausing {
+    pub(super) fn new(pauses: Pauses) -> Pausing {
         Pausing { pauses, ends: Timestamp::ZERO, lasts: false, stops_process: false }
     }
 
     /// The process that was stopped is no more.
-    pub fn process_ended(&mut self) {
+    pub(super) fn process_ended(&mut self) {
         self.stops_process = false;
     }
 }

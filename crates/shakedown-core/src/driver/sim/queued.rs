@@ -8,7 +8,7 @@ use crate::time::{Nanos, Timestamp};
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
 /// too: so that both can be fetched from memory at once.
 #[derive(Debug, Clone, Copy)]
-pub enum Queued {
+pub(super) enum Queued {
     /// A closed-loop user starts its next session.
     Restart {
         session: u32,
@@ -144,7 +144,7 @@ pub enum Queued {
 
 /// What becomes of a server's membership.
 #[derive(Debug, Clone, Copy)]
-pub enum Step {
+pub(super) enum Step {
     /// Its process starts, and the registry names it.
     Joins,
     /// The registry names it no longer, and it is drained over a time.

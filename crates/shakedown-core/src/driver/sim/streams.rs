@@ -33,7 +33,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub fn new(groups: &[GroupSlot], peers: &mut Peers) -> Streams {
+    pub(super) fn new(groups: &[GroupSlot], peers: &mut Peers) -> Streams {
         let mut streams = Streams::default();
         if groups.iter().all(|group| group.plan.multiplexes().is_none()) {
             return streams;
@@ -52,12 +52,12 @@ impl Streams {
 
     /// Whether any clients come by HTTP/2.
     #[inline]
-    pub fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         !self.pools.is_empty()
     }
 
     /// A host's connection is over.
-    pub fn forget_connection(&mut self, host: u32, number: u32) {
+    pub(super) fn forget_connection(&mut self, host: u32, number: u32) {
         self.numbers.remove(&(host, number));
     }
 }

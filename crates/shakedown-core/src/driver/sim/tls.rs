@@ -85,7 +85,7 @@ const NONE: u32 = u32::MAX;
 impl Tls {
     /// Whether what arrives there is part of a handshake.
     #[inline]
-    pub fn concerns(&self, connection: u32, way: Way) -> bool {
+    pub(super) fn concerns(&self, connection: u32, way: Way) -> bool {
         self.ends.get(connection as usize).is_some_and(|ends| match way {
             Way::ToServer => ends.server != Server::Done,
             Way::ToClient => ends.client != Client::Done,
@@ -93,7 +93,7 @@ impl Tls {
     }
 
     /// The connection's place is a new one's.
-    pub fn forget(&mut self, connection: u32) {
+    pub(super) fn forget(&mut self, connection: u32) {
         if let Some(ends) = self.ends.get_mut(connection as usize) {
             *ends = Ends::default();
         }
@@ -108,7 +108,7 @@ impl Tls {
     }
 
     /// The process of a server is gone; the next one draws keys of its own.
-    pub fn lose_keys(&mut self, server: u32) {
+    pub(super) fn lose_keys(&mut self, server: u32) {
         if let Some(key) = self.keys.get_mut(server as usize).filter(|key| key.of_process) {
             key.number = self.next_key;
             self.next_key += 1;

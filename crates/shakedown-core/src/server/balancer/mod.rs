@@ -45,32 +45,32 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    pub fn new(plan: &Balancing) -> Balancer {
+    pub(super) fn new(plan: &Balancing) -> Balancer {
         let backends = plan.to.iter().map(|_| Backend::default()).collect();
         Balancer { backends, ..Balancer::default() }
     }
 
     /// Connections that go through it now.
-    pub fn connections(&self) -> u32 {
+    pub(super) fn connections(&self) -> u32 {
         self.backends.iter().map(|backend| backend.connections).sum()
     }
 
     /// NAT: which server a new connection goes to. `None` when none is up.
-    pub fn forward(&mut self, cx: &Context<'_>, plan: &Balancing, from: [Identity; 2]) -> Option<EndpointId> {
+    pub(super) fn forward(&mut self, cx: &Context<'_>, plan: &Balancing, from: [Identity; 2]) -> Option<EndpointId> {
         let backend = self.choose(cx, plan, from, u32::MAX)?;
         self.backends[backend].connections += 1;
         Some(plan.to[backend])
     }
 
     /// NAT: a connection to this server is over.
-    pub fn ended(&mut self, plan: &Balancing, server: EndpointId) {
+    pub(super) fn ended(&mut self, plan: &Balancing, server: EndpointId) {
         if let Some(at) = plan.to.iter().position(|to| *to == server) {
             self.backends[at].connections -= 1;
         }
     }
 
     /// The accepted connection of this second connection.
-    pub fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
+    pub(super) fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
         self.relay.accepted_for(own)
     }
 
@@ -103,7 +103,7 @@ impl Balancer {
         Some(chosen)
     }
 
-    pub fn handle(
+    pub(super) fn handle(
         &mut self,
         cx: &Context<'_>,
         plan: &Balancing,

@@ -52,13 +52,13 @@ pub(super) struct Bottlenecks {
 
 impl Bottlenecks {
     /// Those of a scenario, if it has any.
-    pub fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
+    pub(super) fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
         let pipes = Pipes::new(scenario)?;
         Some(Box::new(Bottlenecks { pipes, transmissions: Slab::default(), gaps: BTreeMap::new(), sent: 0 }))
     }
 
     /// A connection is over: nothing of it is on its way.
-    pub fn forget(&mut self, connection: u32) {
+    pub(super) fn forget(&mut self, connection: u32) {
         if !self.gaps.is_empty() {
             self.gaps.remove(&(connection, Way::ToServer));
             self.gaps.remove(&(connection, Way::ToClient));
@@ -73,7 +73,7 @@ impl Tcp {
 
     /// Sends a message with so much payload now.
     #[cold]
-    pub fn queue_up(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
+    pub(crate) fn queue_up(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
         let given_up = *self.connections[connection].last_mut(way) == Timestamp::NEVER;
         let next = self.bottlenecks().sent + 1;
         if given_up || self.is_dead(connection, way, next) {
@@ -86,7 +86,7 @@ impl Tcp {
     }
 
     /// Sends a SYN again at a moment, or now if that is over.
-    pub fn queue_syn(&mut self, connection: u32, left: Timestamp) {
+    pub(crate) fn queue_syn(&mut self, connection: u32, left: Timestamp) {
         let ordinal = self.ordinal(connection);
         let item = Queued::Syn { connection };
         let transmission = self.transmission(connection, Way::ToServer, item, 0, ordinal, left);
@@ -121,7 +121,7 @@ impl Tcp {
     }
 
     /// A message has come to the next place on its way, or is to be sent once more.
-    pub fn hop(&mut self, transmission: u32) {
+    pub(crate) fn hop(&mut self, transmission: u32) {
         let Transmission { item, connection, way, stage, order, .. } = self.bottlenecks().transmissions[transmission];
         let entry = &self.connections[connection];
         if stage == Stage::Up && matches!(item, Queued::Syn { .. }) && entry.client == ClientEnd::Closed {
@@ -293,7 +293,7 @@ impl Tcp {
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.
-    pub fn stop_repeating(&mut self, connection: u32, way: Way) {
+    pub(crate) fn stop_repeating(&mut self, connection: u32, way: Way) {
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         let sent = bottlenecks.sent;
         let Some(gap) = bottlenecks.gaps.get_mut(&(connection, way)) else { return };

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 impl Tcp {
     /// A peer connects to a server over a link: the place of the new connection, whose SYN is still to leave.
-    pub fn connect(&mut self, caller: PeerId, client_number: u32, server: u32, route: u16, older: u32) -> u32 {
+    pub(crate) fn connect(&mut self, caller: PeerId, client_number: u32, server: u32, route: u16, older: u32) -> u32 {
         let there = self.hosts[server as usize].identity;
         let one_way = self.links.one_way(route, Way::ToServer, self.host_of(caller), there);
         let entry = Connection::new(self.now, route, one_way, caller, client_number, server, older);
@@ -18,7 +18,7 @@ impl Tcp {
     }
 
     /// The first SYN of a connection leaves.
-    pub fn send_syn(&mut self, connection: u32) {
+    pub(crate) fn send_syn(&mut self, connection: u32) {
         if self.exceptional {
             self.tap_syn(connection, Leg::Before, self.now);
             if self.bottlenecks.is_some() {
@@ -61,7 +61,7 @@ impl Tcp {
     }
 
     /// A SYN arrives. The balancer that is to choose where it goes on to, if there is one.
-    pub fn syn(&mut self, connection: u32) -> Option<u32> {
+    pub(crate) fn syn(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, server, client, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
@@ -86,7 +86,7 @@ impl Tcp {
         None
     }
 
-    pub fn answer_syn(&mut self, connection: u32) {
+    pub(crate) fn answer_syn(&mut self, connection: u32) {
         let Connection { caller, server, .. } = self.connections[connection];
         let session = caller.code();
         let answer = self.hosts[server as usize].kernel.syn();
@@ -114,7 +114,7 @@ impl Tcp {
     }
 
     /// Silence: the client's kernel repeats the SYN, by its schedule, until it gives up.
-    pub fn repeat_syn(&mut self, connection: u32) {
+    pub(crate) fn repeat_syn(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         let opened = entry.opened();
         let repetition = self.syn_schedule.repetition(usize::from(entry.syns));
@@ -139,14 +139,14 @@ impl Tcp {
     }
 
     /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
-    pub fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
+    pub(crate) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
         let one_way = self.connections[connection].one_way;
         leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
     }
 
     /// The answer to a SYN arrives. True when the connection is up: its caller is to hear of it, and then
     /// [`Tcp::release`] follows.
-    pub fn syn_ack(&mut self, connection: u32, caller: PeerId) -> bool {
+    pub(crate) fn syn_ack(&mut self, connection: u32, caller: PeerId) -> bool {
         let cut = self.is_cut(connection, Way::ToClient);
         let entry = &mut self.connections[connection];
         if cut && entry.client != ClientEnd::Closed {
@@ -166,7 +166,7 @@ impl Tcp {
 
     /// The connect was refused, or the kernel gave up. Why, if its caller is to hear of it, before or after
     /// [`Tcp::release`].
-    pub fn not_connected(&mut self, connection: u32, refused: bool) -> Option<ConnectError> {
+    pub(crate) fn not_connected(&mut self, connection: u32, refused: bool) -> Option<ConnectError> {
         let waits = self.connections[connection].client != ClientEnd::Closed;
         if refused && waits && self.is_cut(connection, Way::ToClient) {
             self.repeat_syn(connection);

@@ -5,35 +5,35 @@ use crate::network::{HOST, Rto, SERVER, Way};
 use crate::time::{Nanos, Timestamp};
 
 /// No connection.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Peer opened a connection: a session, a server, or a client host for the streams of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerId(u32);
+pub(crate) struct PeerId(u32);
 
 /// A [`PeerId`], told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub(crate) enum Peer {
     Session(u32),
     Server(u32),
     Host(u32),
 }
 
 impl PeerId {
-    pub fn session(session: u32) -> PeerId {
+    pub(crate) fn session(session: u32) -> PeerId {
         PeerId(session)
     }
 
-    pub fn server(server: u32) -> PeerId {
+    pub(crate) fn server(server: u32) -> PeerId {
         PeerId(server | SERVER)
     }
 
-    pub fn host(host: u32) -> PeerId {
+    pub(crate) fn host(host: u32) -> PeerId {
         PeerId(host | HOST)
     }
 
     #[inline]
-    pub fn who(self) -> Peer {
+    pub(crate) fn who(self) -> Peer {
         match self.0 {
             session if session < HOST => Peer::Session(session),
             host if host < SERVER => Peer::Host(host & !HOST),
@@ -42,14 +42,14 @@ impl PeerId {
     }
 
     /// As network events write it.
-    pub fn code(self) -> u32 {
+    pub(crate) fn code(self) -> u32 {
         self.0
     }
 }
 
 /// The end that opened it: a client's, or that of a server which calls another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientEnd {
+pub(crate) enum ClientEnd {
     /// SYN sent.
     Connecting,
     /// Up.
@@ -60,7 +60,7 @@ pub enum ClientEnd {
 
 /// The server's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerEnd {
+pub(crate) enum ServerEnd {
     /// The SYN has not arrived, or was not accepted.
     None,
     /// SYN-ACK sent. The ACK that completes the connection travels with the client's first bytes.
@@ -86,7 +86,7 @@ const MEASURED: u64 = 1 << 63;
 /// One connection: one line of a processor's cache.
 #[derive(Debug)]
 #[repr(align(64))]
-pub struct Connection {
+pub(crate) struct Connection {
     /// Nanoseconds: when its first SYN left; with [`MEASURED`] set, the round trip of its connect.
     clock: u64,
     /// Toward the server.
@@ -116,7 +116,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(
+    pub(crate) fn new(
         now: Timestamp,
         route: u16,
         one_way: Nanos,
@@ -146,7 +146,7 @@ impl Connection {
     }
 
     /// A stream that the client's end may use from now on.
-    pub fn stream(
+    pub(crate) fn stream(
         now: Timestamp,
         route: u16,
         one_way: Nanos,
@@ -160,17 +160,17 @@ impl Connection {
     }
 
     #[inline]
-    pub fn is_stream(&self) -> bool {
+    pub(crate) fn is_stream(&self) -> bool {
         self.flags & STREAM != 0
     }
 
     /// When its first SYN left, until it is up.
-    pub fn opened(&self) -> Timestamp {
+    pub(crate) fn opened(&self) -> Timestamp {
         Timestamp(self.clock & !MEASURED)
     }
 
     /// It is up. The round trip counts only if the SYN was not repeated (RFC 6298 section 3, Karn's algorithm).
-    pub fn came_up(&mut self, now: Timestamp) {
+    pub(crate) fn came_up(&mut self, now: Timestamp) {
         self.client = ClientEnd::Open;
         if self.syns == 1 {
             self.clock = MEASURED | now.since(self.opened()).0;
@@ -178,13 +178,13 @@ impl Connection {
     }
 
     /// The timer of data that either end sends.
-    pub fn rto(&self) -> Rto {
+    pub(crate) fn rto(&self) -> Rto {
         Rto::new((self.clock & MEASURED != 0).then_some(Nanos(self.clock & !MEASURED)))
     }
 
     /// The latest arrival scheduled in a direction.
     #[inline]
-    pub fn last_mut(&mut self, way: Way) -> &mut Timestamp {
+    pub(crate) fn last_mut(&mut self, way: Way) -> &mut Timestamp {
         match way {
             Way::ToServer => &mut self.last_to_server,
             Way::ToClient => &mut self.last_to_client,
@@ -192,33 +192,33 @@ impl Connection {
     }
 
     #[inline]
-    pub fn is_relayed(&self) -> bool {
+    pub(crate) fn is_relayed(&self) -> bool {
         self.flags & RELAYED != 0
     }
 
-    pub fn set_relayed(&mut self, relayed: bool) {
+    pub(crate) fn set_relayed(&mut self, relayed: bool) {
         self.flags = if relayed { self.flags | RELAYED } else { self.flags & !RELAYED };
     }
 
     /// Whether data that goes this way waits at this point.
     #[inline]
-    pub fn is_stalled(&self, way: Way, point: StallPoint) -> bool {
+    pub(crate) fn is_stalled(&self, way: Way, point: StallPoint) -> bool {
         self.flags & point.bit(way) != 0
     }
 
-    pub fn set_stalled(&mut self, way: Way, point: StallPoint, stalled: bool) {
+    pub(crate) fn set_stalled(&mut self, way: Way, point: StallPoint, stalled: bool) {
         let bit = point.bit(way);
         self.flags = if stalled { self.flags | bit } else { self.flags & !bit };
     }
 
     /// The server's kernel has it, whether its process knows or not.
     #[inline]
-    pub fn is_alive_at_server(&self) -> bool {
+    pub(crate) fn is_alive_at_server(&self) -> bool {
         matches!(self.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted)
     }
 
     /// Nobody will hear of it again.
-    pub fn over(&self) -> bool {
+    pub(crate) fn over(&self) -> bool {
         let server_done = matches!(self.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
         self.in_flight == 0 && self.client == ClientEnd::Closed && server_done
     }

@@ -7,13 +7,13 @@ use crate::network::Way;
 impl Tcp {
     /// Whether a partition keeps what goes over a connection from arriving.
     #[inline]
-    pub fn is_cut(&self, connection: u32, way: Way) -> bool {
+    pub(crate) fn is_cut(&self, connection: u32, way: Way) -> bool {
         self.is_cut_at(connection, way, StallPoint::End)
     }
 
     /// The same of what has only the way to a point to go.
     #[inline]
-    pub fn is_cut_at(&self, connection: u32, way: Way, point: StallPoint) -> bool {
+    pub(crate) fn is_cut_at(&self, connection: u32, way: Way, point: StallPoint) -> bool {
         !self.partitions.is_empty() && self.is_parted(connection, way, point)
     }
 

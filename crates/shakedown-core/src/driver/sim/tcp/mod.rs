@@ -5,17 +5,17 @@
 //! functions that the queue's items are for; whoever gets it says when it is dealt with ([`Tcp::release`]).
 
 mod bandwidth;
-pub mod carriers;
+pub(super) mod carriers;
 mod connect;
-pub mod connection;
+pub(super) mod connection;
 mod cuts;
-pub mod peers;
-pub mod queue;
+pub(super) mod peers;
+pub(super) mod queue;
 mod relay;
-pub mod segment;
+pub(super) mod segment;
 mod slab;
 mod stall;
-pub mod tap;
+pub(super) mod tap;
 mod travel;
 mod wire;
 
@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 use bandwidth::Bottlenecks;
 use carriers::Carriers;
 use connection::Connection;
-pub use connection::NONE;
+pub(super) use connection::NONE;
 use peers::{Peers, ServerHost, Strangers};
 use queue::Queue;
 use relay::Flow;
@@ -43,7 +43,7 @@ const _: () = assert!(size_of::<Connection>() == 64);
 
 /// The network, and the clock and the queue of a run.
 #[derive(Debug)]
-pub struct Tcp {
+pub(super) struct Tcp {
     seed: Seed,
     pub now: Timestamp,
     /// Events so far.
@@ -100,7 +100,7 @@ pub struct Tcp {
 
 impl Tcp {
     /// The network of a scenario. The groups of servers that pass packets on are told by their places in it.
-    pub fn new(scenario: &Scenario, is_relay: impl Fn(usize) -> bool) -> Tcp {
+    pub(super) fn new(scenario: &Scenario, is_relay: impl Fn(usize) -> bool) -> Tcp {
         let links = Links::new(scenario.seed(), scenario.routes());
         let of_kind = |kind| {
             let faults = (0..).zip(scenario.faults());
@@ -161,14 +161,14 @@ impl Tcp {
 
     /// Something happened now.
     #[inline]
-    pub fn record(&mut self, kind: Kind) {
+    pub(super) fn record(&mut self, kind: Kind) {
         self.events.push(Event { at: self.now, seq: self.seq, kind });
         self.seq += 1;
     }
 
     /// Records what was put off.
     #[cold]
-    pub fn record_deferred(&mut self) {
+    pub(super) fn record_deferred(&mut self) {
         let mut deferred = std::mem::take(&mut self.deferred);
         for kind in deferred.drain(..) {
             self.record(kind);

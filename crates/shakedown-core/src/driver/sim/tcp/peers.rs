@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 /// A server's host: its kernel, and what is drawn for it.
 #[derive(Debug)]
-pub struct ServerHost {
+pub(crate) struct ServerHost {
     pub kernel: Host,
     pub identity: Identity,
     /// It passes packets on to other hosts.
@@ -27,7 +27,7 @@ pub struct ServerHost {
 
 /// Connections that programs open which are none of the scenario's: their driver's own network carries what they take.
 #[derive(Debug)]
-pub struct Strangers {
+pub(crate) struct Strangers {
     /// The place among the servers' hosts that has them.
     pub host: u32,
     /// Where they come from.
@@ -36,7 +36,7 @@ pub struct Strangers {
 
 /// A client group's hosts.
 #[derive(Debug)]
-pub struct ClientHosts {
+pub(crate) struct ClientHosts {
     /// What its sessions' draws are keyed by.
     sessions: Identity,
     /// Hosts that sessions share, and what theirs are; without any, each session has its own.
@@ -48,12 +48,12 @@ pub struct ClientHosts {
 
 impl ClientHosts {
     /// What a session's draws are keyed by.
-    pub fn identity(&self, index: u32) -> Identity {
+    pub(crate) fn identity(&self, index: u32) -> Identity {
         self.sessions.nth(u64::from(index))
     }
 
     /// The host that a session runs on.
-    pub fn host_of(&self, index: u32) -> Identity {
+    pub(crate) fn host_of(&self, index: u32) -> Identity {
         match self.count {
             0 => self.identity(index),
             count => self.hosts.nth(u64::from(index % count)),
@@ -62,20 +62,20 @@ impl ClientHosts {
 
     /// The address that servers see a session come from. Hosts are spread over shared ones in turn, as sessions are over
     /// hosts.
-    pub fn address_of(&self, index: u32) -> Identity {
+    pub(crate) fn address_of(&self, index: u32) -> Identity {
         let Some((first, addresses)) = self.nat else { return self.host_of(index) };
         first.nth(u64::from(self.host_number(index)) % addresses)
     }
 
     /// The place of a session's host among those of the group.
-    pub fn host_number(&self, index: u32) -> u32 {
+    pub(crate) fn host_number(&self, index: u32) -> u32 {
         if self.count == 0 { index } else { index % self.count }
     }
 }
 
 /// Everyone on the clients' side.
 #[derive(Debug)]
-pub struct Peers {
+pub(crate) struct Peers {
     pub groups: Vec<ClientHosts>,
     /// The group of each session, and its number there. Where there is one group, sessions have the same numbers in it.
     sessions: Vec<(u16, u32)>,
@@ -84,7 +84,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    pub fn new(scenario: &Scenario) -> Peers {
+    pub(crate) fn new(scenario: &Scenario) -> Peers {
         let hosts = |(name, config): (&String, &crate::client::Config)| ClientHosts {
             sessions: Identity::group(name),
             count: config.hosts.unwrap_or(0),
@@ -95,25 +95,25 @@ impl Peers {
     }
 
     /// The next session is this one.
-    pub fn add_session(&mut self, group: u16, index: u32) {
+    pub(crate) fn add_session(&mut self, group: u16, index: u32) {
         if self.groups.len() > 1 {
             self.sessions.push((group, index));
         }
     }
 
     /// The next host with connections of its own is this one.
-    pub fn add_carrier_host(&mut self, group: u16, number: u32) {
+    pub(crate) fn add_carrier_host(&mut self, group: u16, number: u32) {
         self.carriers.push((group, number));
     }
 
     /// The client group of a session, and its number there.
     #[inline]
-    pub fn session(&self, session: u32) -> (u16, u32) {
+    pub(crate) fn session(&self, session: u32) -> (u16, u32) {
         self.sessions.get(session as usize).copied().unwrap_or((0, session))
     }
 
     /// The client group of a host, and its number there.
-    pub fn carrier_host(&self, host: u32) -> (u16, u32) {
+    pub(crate) fn carrier_host(&self, host: u32) -> (u16, u32) {
         self.carriers[host as usize]
     }
 
@@ -125,7 +125,7 @@ impl Peers {
 impl Tcp {
     /// The host that whoever opened a connection runs on: path latency is drawn for it.
     #[inline]
-    pub fn host_of(&self, peer: PeerId) -> Identity {
+    pub(crate) fn host_of(&self, peer: PeerId) -> Identity {
         match peer.who() {
             Peer::Session(session) => {
                 let (group, index) = self.peers.session(session);
@@ -141,7 +141,7 @@ impl Tcp {
 
     /// What is drawn for a peer's messages is keyed by it.
     #[inline]
-    pub fn identity_of_peer(&self, peer: PeerId) -> Identity {
+    pub(crate) fn identity_of_peer(&self, peer: PeerId) -> Identity {
         match peer.who() {
             Peer::Session(session) => {
                 let (group, index) = self.peers.session(session);
@@ -153,7 +153,7 @@ impl Tcp {
     }
 
     /// What is drawn for a connection is keyed by who opened it and its number there.
-    pub fn identity_of(&self, connection: u32) -> Identity {
+    pub(crate) fn identity_of(&self, connection: u32) -> Identity {
         let entry = &self.connections[connection];
         if self.is_strangers(connection) {
             let number = ConnectionId(entry.client_number).as_own().unwrap_or_default();
@@ -164,7 +164,7 @@ impl Tcp {
     }
 
     /// The public address that a connection comes from.
-    pub fn address_of(&self, connection: u32) -> Identity {
+    pub(crate) fn address_of(&self, connection: u32) -> Identity {
         let (group, number) = match self.connections[connection].caller.who() {
             Peer::Session(session) => self.peers.session(session),
             Peer::Server(server) => {
@@ -178,13 +178,13 @@ impl Tcp {
 
     /// Whether a program opened a connection that is none of the scenario's.
     #[inline]
-    pub fn is_strangers(&self, connection: u32) -> bool {
+    pub(crate) fn is_strangers(&self, connection: u32) -> bool {
         let is_theirs = |strangers: &Strangers| self.connections[connection].caller == PeerId::server(strangers.host);
         self.strangers.as_ref().is_some_and(is_theirs)
     }
 
     /// Where a peer stands when a partition comes between.
-    pub fn side_of(&self, peer: PeerId) -> Side {
+    pub(crate) fn side_of(&self, peer: PeerId) -> Side {
         match peer.who() {
             Peer::Session(session) => Side::Clients(self.peers.session(session).0),
             Peer::Server(server) => Side::Server(server),
@@ -194,7 +194,7 @@ impl Tcp {
 
     /// Whether a peer's host has power. Clients' always have.
     #[inline]
-    pub fn peer_powered(&self, peer: PeerId) -> bool {
+    pub(crate) fn peer_powered(&self, peer: PeerId) -> bool {
         match peer.who() {
             Peer::Session(_) | Peer::Host(_) => true,
             Peer::Server(server) => self.hosts[server as usize].kernel.powered(),

@@ -17,11 +17,11 @@ const NONE: u32 = u32::MAX;
 
 /// A pending item, for [`Queue::cancel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handle(u32);
+pub(crate) struct Handle(u32);
 
 impl Handle {
     /// Of no item.
-    pub const NONE: Handle = Handle(NONE);
+    pub(crate) const NONE: Handle = Handle(NONE);
 }
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Bucket {
 
 /// The queue.
 #[derive(Debug)]
-pub struct Queue<T> {
+pub(crate) struct Queue<T> {
     entries: Vec<Entry<T>>,
     /// First unused entry; unused ones are linked by `next`.
     free: u32,
@@ -76,7 +76,7 @@ impl<T: Copy> Queue<T> {
     ///
     /// # Panics
     /// When `at` is before the last time popped: time never goes backward.
-    pub fn push(&mut self, at: Timestamp, item: T) -> Handle {
+    pub(crate) fn push(&mut self, at: Timestamp, item: T) -> Handle {
         assert!(at.0 >= self.last, "time goes backward: {} before {}", at.0, self.last);
         let entry = Entry { time: at.0, item, next: NONE, previous: NONE };
         let index = if self.free == NONE {
@@ -93,19 +93,19 @@ impl<T: Copy> Queue<T> {
     }
 
     /// When a pending item is due.
-    pub fn time(&self, handle: Handle) -> Timestamp {
+    pub(crate) fn time(&self, handle: Handle) -> Timestamp {
         Timestamp(self.entries[handle.0 as usize].time)
     }
 
     /// Takes a pending item out. The handle must be of an item that is still pending.
-    pub fn cancel(&mut self, handle: Handle) {
+    pub(crate) fn cancel(&mut self, handle: Handle) {
         self.unlink(handle.0);
         self.release(handle.0);
     }
 
     /// Takes the earliest item that is due by `until`; of several at the same time, the one that was pushed first.
     #[inline]
-    pub fn pop(&mut self, until: Timestamp) -> Option<(Timestamp, T)> {
+    pub(crate) fn pop(&mut self, until: Timestamp) -> Option<(Timestamp, T)> {
         while self.levels != 0 {
             let level = self.levels.trailing_zeros() as usize;
             let digit = self.occupied[level].trailing_zeros() as usize;

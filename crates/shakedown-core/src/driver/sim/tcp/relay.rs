@@ -16,7 +16,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// A connection as its balancer has it, and the leg behind. The leg before it is that of its [`Connection`].
 #[derive(Debug)]
-pub struct Flow {
+pub(super) struct Flow {
     pub balancer: u32,
     /// Which link lies behind the balancer, and its latency toward the server.
     route: u16,
@@ -38,7 +38,7 @@ impl Flow {
 }
 
 /// The same on its way to the balancer between.
-pub fn by_way_of_balancer(item: Queued) -> Queued {
+pub(super) fn by_way_of_balancer(item: Queued) -> Queued {
     match item {
         Queued::SynAck { connection, .. } => Queued::RelayAnswer { connection, refused: false },
         Queued::SynRefused { connection } => Queued::RelayAnswer { connection, refused: true },
@@ -63,12 +63,12 @@ impl Tcp {
 
     /// Whether a server's host passes packets on.
     #[inline]
-    pub fn is_relay(&self, server: u32) -> bool {
+    pub(crate) fn is_relay(&self, server: u32) -> bool {
         self.relays && self.hosts[server as usize].is_relay
     }
 
     /// A leg of a connection: its link, and the hosts at its ends.
-    pub fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
+    pub(crate) fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
         let entry = &self.connections[connection];
         match leg {
             Leg::Before => (entry.route, self.side_of(entry.caller), self.dialled(connection)),
@@ -80,19 +80,19 @@ impl Tcp {
     }
 
     /// The leg on which what goes this way arrives at a point.
-    pub fn leg_to(&self, connection: u32, way: Way, point: StallPoint) -> Leg {
+    pub(crate) fn leg_to(&self, connection: u32, way: Way, point: StallPoint) -> Leg {
         let relayed = self.connections[connection].is_relayed();
         if relayed && (way == Way::ToServer) == (point == StallPoint::End) { Leg::Behind } else { Leg::Before }
     }
 
     /// The far host of the leg before a balancer, or of the whole path where there is none.
-    pub fn dialled(&self, connection: u32) -> u32 {
+    pub(crate) fn dialled(&self, connection: u32) -> u32 {
         let entry = &self.connections[connection];
         if entry.is_relayed() { self.flow(connection).balancer } else { entry.server }
     }
 
     /// Latency behind the balancer.
-    pub fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
+    pub(crate) fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
         let Flow { balancer, route, one_way, .. } = *self.flow(connection);
         if !self.links.uneven() {
             return one_way;
@@ -104,7 +104,7 @@ impl Tcp {
 
     /// When what leaves for the leg behind the balancer now arrives; `NEVER` once its sender's kernel gives up. Whether a
     /// SYN or its answer does is drawn elsewhere: those are not `repaired`.
-    pub fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
+    pub(crate) fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let leaves = match repaired && self.lossy {
             true => self.repaired(connection, way, Leg::Behind, ordinal),
@@ -136,13 +136,13 @@ impl Tcp {
     }
 
     /// Whether a balancer's host answers nothing and passes nothing on.
-    pub fn stands_still(&self, balancer: u32) -> bool {
+    pub(crate) fn stands_still(&self, balancer: u32) -> bool {
         let host = &self.hosts[balancer as usize].kernel;
         !host.powered() || host.process() == Process::Hung
     }
 
     /// A SYN arrives at a balancer's host, which may have to choose where it goes on to. Otherwise it is released.
-    pub fn syn_at_balancer(&mut self, connection: u32) -> Option<u32> {
+    pub(crate) fn syn_at_balancer(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let (session, balancer) = (caller.code(), self.dialled(connection));
         if client == ClientEnd::Closed {
@@ -175,7 +175,7 @@ impl Tcp {
     }
 
     /// A balancer has chosen a server for a connection, or refuses it.
-    pub fn begin_flow(&mut self, connection: u32, balancer: u32, chosen: Option<u32>) {
+    pub(crate) fn begin_flow(&mut self, connection: u32, balancer: u32, chosen: Option<u32>) {
         let session = self.connections[connection].caller.code();
         let Some(to) = chosen else {
             self.record(Kind::Network(balancer, Event::SynRefused { session, backlog_full: false }));
@@ -205,7 +205,7 @@ impl Tcp {
     }
 
     /// A SYN that went through a balancer arrives at the server's host.
-    pub fn syn_behind(&mut self, connection: u32) {
+    pub(crate) fn syn_behind(&mut self, connection: u32) {
         let Connection { caller, client, server, server_end, .. } = self.connections[connection];
         let session = caller.code();
         if !self.connections[connection].is_relayed() {
@@ -227,7 +227,7 @@ impl Tcp {
     }
 
     /// The answer to a SYN arrives at the balancer. Where it does not get through, the client's next SYN asks again.
-    pub fn relay_answer(&mut self, connection: u32, refused: bool) {
+    pub(crate) fn relay_answer(&mut self, connection: u32, refused: bool) {
         let Connection { caller, client, server_end, .. } = self.connections[connection];
         let flow = self.flows.get(&connection).filter(|_| refused || server_end != ServerEnd::None);
         let Some(&Flow { balancer, known, .. }) = flow else {
@@ -259,7 +259,7 @@ impl Tcp {
     }
 
     /// Something else arrives at the balancer.
-    pub fn relay(&mut self, connection: u32, way: Way, kept: Segment) {
+    pub(crate) fn relay(&mut self, connection: u32, way: Way, kept: Segment) {
         let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
             if let Segment::Data(segment) = kept {
@@ -306,7 +306,7 @@ impl Tcp {
     }
 
     /// The balancer knows no such flow: it drops what came and tells the sender so.
-    pub fn bounce(&mut self, connection: u32, way: Way, kept: Segment) {
+    pub(crate) fn bounce(&mut self, connection: u32, way: Way, kept: Segment) {
         if let Segment::Data(segment) = kept {
             self.segments.release(segment);
         }
@@ -341,18 +341,18 @@ impl Tcp {
     }
 
     /// Whether the balancer of a connection has lost it.
-    pub fn is_forgotten(&self, connection: u32) -> bool {
+    pub(crate) fn is_forgotten(&self, connection: u32) -> bool {
         self.connections[connection].is_relayed() && !self.flow(connection).known
     }
 
     /// A balancer's process is gone, and its flows with it. Nobody is told.
-    pub fn forget_flows(&mut self, balancer: u32) {
+    pub(crate) fn forget_flows(&mut self, balancer: u32) {
         self.flows.values_mut().filter(|flow| flow.balancer == balancer).for_each(|flow| flow.known = false);
     }
 
     /// A balancer cuts its flows to a server.
     #[cold]
-    pub fn cut_flows(&mut self, balancer: u32, server: u32) {
+    pub(crate) fn cut_flows(&mut self, balancer: u32, server: u32) {
         let through = |(connection, flow): (&u32, &Flow)| {
             let cut = flow.balancer == balancer && flow.known && self.connections[*connection].server == server;
             cut.then_some(*connection)
@@ -380,7 +380,7 @@ impl Tcp {
 
     /// A connection through a balancer is over at both ends.
     #[cold]
-    pub fn release_flow(&mut self, connection: u32) {
+    pub(crate) fn release_flow(&mut self, connection: u32) {
         self.end_flow(connection);
         self.flows.remove(&connection);
     }

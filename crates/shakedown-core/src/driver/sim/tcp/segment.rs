@@ -4,7 +4,7 @@ use crate::network::Way;
 
 /// Something on its way to an end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Segment {
+pub(crate) enum Segment {
     /// Bytes, by their place among the buffers.
     Data(u32),
     Fin,
@@ -13,7 +13,7 @@ pub enum Segment {
 
 /// A part of a connection's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leg {
+pub(crate) enum Leg {
     /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
     Before,
     /// Between the balancer and the server.
@@ -22,14 +22,14 @@ pub enum Leg {
 
 impl Leg {
     /// Keeps apart what is drawn for one SYN on either leg.
-    pub fn bit(self) -> u64 {
+    pub(crate) fn bit(self) -> u64 {
         (self as u64) << 48
     }
 }
 
 /// Where something stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StallPoint {
+pub(crate) enum StallPoint {
     /// Before the end that it is for.
     End,
     /// Before the balancer between.
@@ -39,7 +39,7 @@ pub enum StallPoint {
 impl StallPoint {
     /// In [`super::connection::Connection`]'s flags.
     #[inline]
-    pub fn bit(self, way: Way) -> u8 {
+    pub(crate) fn bit(self, way: Way) -> u8 {
         1 << (way as u8 + 2 * self as u8)
     }
 }

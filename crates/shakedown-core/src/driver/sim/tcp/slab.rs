@@ -2,7 +2,7 @@
 
 /// Values by number.
 #[derive(Debug)]
-pub struct Slab<T> {
+pub(crate) struct Slab<T> {
     values: Vec<T>,
     free: Vec<u32>,
 }
@@ -15,12 +15,12 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     /// An empty one with room for `count` values: growing would hold the old memory beside the new.
-    pub fn with_capacity(count: usize) -> Slab<T> {
+    pub(crate) fn with_capacity(count: usize) -> Slab<T> {
         Slab { values: Vec::with_capacity(count), free: Vec::new() }
     }
 
     /// Puts a value under the number that was given back last, or a new one.
-    pub fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         match self.free.pop() {
             Some(number) => {
                 self.values[number as usize] = value;
@@ -34,19 +34,19 @@ impl<T> Slab<T> {
     }
 
     /// Gives a number back. Its value stays until the number is used again.
-    pub fn release(&mut self, number: u32) {
+    pub(crate) fn release(&mut self, number: u32) {
         self.free.push(number);
     }
 
     /// How many numbers were ever in use at once.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 }
 
 impl<T: Default> Slab<T> {
     /// A number whose value is as it was left: for buffers that keep their memory.
-    pub fn reuse(&mut self) -> u32 {
+    pub(crate) fn reuse(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             self.values.push(T::default());
             (self.values.len() - 1) as u32

@@ -17,7 +17,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// What waits in one direction of a connection.
 #[derive(Debug)]
-pub struct Stall {
+pub(super) struct Stall {
     kept: Vec<Segment>,
     /// The timer that runs now.
     rto: Rto,
@@ -26,18 +26,18 @@ pub struct Stall {
 }
 
 /// Every direction in which something waits, and where.
-pub type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
+pub(super) type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
 
 impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.
-    pub fn one_way(&self, connection: u32, way: Way) -> Nanos {
+    pub(crate) fn one_way(&self, connection: u32, way: Way) -> Nanos {
         let entry = &self.connections[connection];
         let client = self.host_of(entry.caller);
         self.links.one_way(entry.route, way, client, self.hosts[self.dialled(connection) as usize].identity)
     }
 
     /// Whether this SYN, or the answer to it, is lost.
-    pub fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
+    pub(crate) fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
         let entry = &self.connections[connection];
         let (way, purpose, left) = match message {
             Message::Syn => {
@@ -52,7 +52,15 @@ impl Tcp {
     }
 
     /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
-    pub fn lost(&self, connection: u32, way: Way, leg: Leg, purpose: Purpose, ordinal: u64, at: Timestamp) -> bool {
+    pub(crate) fn lost(
+        &self,
+        connection: u32,
+        way: Way,
+        leg: Leg,
+        purpose: Purpose,
+        ordinal: u64,
+        at: Timestamp,
+    ) -> bool {
         let entry = &self.connections[connection];
         let (route, side, server) = self.stretch(connection, leg);
         let mut loss = self.links.loss(route, way);
@@ -66,7 +74,7 @@ impl Tcp {
 
     /// How much longer faults make the way of what leaves at a moment.
     #[cold]
-    pub fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
+    pub(crate) fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
         let (_, side, server) = self.stretch(connection, leg);
         let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
         let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, at, one_way);
@@ -76,7 +84,7 @@ impl Tcp {
     /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
     /// (RFC 6298 section 5); `NEVER` when the retries run out.
     #[cold]
-    pub fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
+    pub(crate) fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
         let entry = &mut self.connections[connection];
         if *entry.last_mut(way) == Timestamp::NEVER {
             return Timestamp::NEVER;
@@ -107,7 +115,7 @@ impl Tcp {
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
-    pub fn held_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
+    pub(crate) fn held_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
         if !self.connections[connection].is_stalled(way, StallPoint::End) && !self.is_cut(connection, way) {
             return false;
         }
@@ -118,7 +126,7 @@ impl Tcp {
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub fn stall(&mut self, connection: u32, way: Way, point: StallPoint, kept: Segment) {
+    pub(crate) fn stall(&mut self, connection: u32, way: Way, point: StallPoint, kept: Segment) {
         if let Some(stall) = self.stalls.get_mut(&(connection, way, point)) {
             stall.kept.push(kept);
             return;
@@ -144,12 +152,12 @@ impl Tcp {
     }
 
     /// What waits at a point.
-    pub fn stalled(&self, connection: u32, way: Way, point: StallPoint) -> Option<&[Segment]> {
+    pub(crate) fn stalled(&self, connection: u32, way: Way, point: StallPoint) -> Option<&[Segment]> {
         self.stalls.get(&(connection, way, point)).map(|stall| &*stall.kept)
     }
 
     /// One-way latency as far as where something stalled.
-    pub fn latency_to(&self, connection: u32, way: Way, point: StallPoint) -> Nanos {
+    pub(crate) fn latency_to(&self, connection: u32, way: Way, point: StallPoint) -> Nanos {
         let before = self.one_way(connection, way);
         if !self.connections[connection].is_relayed() {
             return before;
@@ -164,7 +172,7 @@ impl Tcp {
 
     /// What stalled leaves once more, and would arrive now. What does arrive at its end, in order; [`Tcp::release`] follows
     /// once it is dealt with.
-    pub fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) -> Vec<Segment> {
+    pub(crate) fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) -> Vec<Segment> {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
@@ -199,7 +207,7 @@ impl Tcp {
     }
 
     /// Whether what arrives there would meet silence.
-    pub fn is_silent(&self, connection: u32, way: Way, point: StallPoint) -> bool {
+    pub(crate) fn is_silent(&self, connection: u32, way: Way, point: StallPoint) -> bool {
         let entry = &self.connections[connection];
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {
@@ -220,7 +228,7 @@ impl Tcp {
 
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not. True when the
     /// end that opened the connection is to hear of it.
-    pub fn given_up(&mut self, connection: u32, way: Way) -> bool {
+    pub(crate) fn given_up(&mut self, connection: u32, way: Way) -> bool {
         self.forget_stalled(connection, way);
         self.stop_repeating(connection, way);
         let to_server = way == Way::ToServer;
@@ -242,7 +250,7 @@ impl Tcp {
     }
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
-    pub fn forget_kept(&mut self, connection: u32, way: Way) {
+    pub(crate) fn forget_kept(&mut self, connection: u32, way: Way) {
         self.stop_repeating(connection, way);
         for point in [StallPoint::End, StallPoint::Balancer] {
             if !self.connections[connection].is_stalled(way, point) {

@@ -16,7 +16,7 @@ use crate::tls::Flight;
 
 /// Peer listens, and what was heard.
 #[derive(Debug, Default)]
-pub struct Tap {
+pub(crate) struct Tap {
     /// Client groups and sessions in them.
     chosen: BTreeSet<(u16, u32)>,
     /// Their connections, by place in the slab.
@@ -106,12 +106,12 @@ impl Tap {
 
 impl Tap {
     /// Listens to these sessions, given by their client groups' numbers and their own in these.
-    pub fn new(chosen: BTreeSet<(u16, u32)>) -> Box<Tap> {
+    pub(crate) fn new(chosen: BTreeSet<(u16, u32)>) -> Box<Tap> {
         Box::new(Tap { chosen, ..Tap::default() })
     }
 
     /// What was heard, in the order in which it was sent.
-    pub fn messages(self) -> Vec<Message> {
+    pub(crate) fn messages(self) -> Vec<Message> {
         let mut messages = self.messages;
         messages.sort_by_key(|message| message.transmissions[0].left);
         messages
@@ -121,7 +121,7 @@ impl Tap {
 impl Tcp {
     /// A connection begins: listens, if it is one of the chosen. One that a balancer opens is made for the one `before`.
     #[cold]
-    pub fn tap_connect(&mut self, connection: u32, before: Option<u32>) {
+    pub(crate) fn tap_connect(&mut self, connection: u32, before: Option<u32>) {
         let Some(tap) = &self.tap else { return };
         let entry = &self.connections[connection];
         let line = match entry.caller.who() {
@@ -153,13 +153,13 @@ impl Tcp {
     }
 
     /// A SYN leaves, the first or a repeated one.
-    pub fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
+    pub(crate) fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
         self.tap_message(connection, Key { way: Way::ToServer, leg, what: What::Syn }, Flag::Syn, left);
     }
 
     /// An item is the arrival of a message that leaves now.
     #[cold]
-    pub fn tap_send(&mut self, item: Queued, leg: Leg) {
+    pub(crate) fn tap_send(&mut self, item: Queued, leg: Leg) {
         let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
         let flag = match (item, key.what) {
             (Queued::SynRefused { .. } | Queued::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
@@ -231,7 +231,7 @@ impl Tcp {
 
     /// The transmission that left last on a leg is lost, and the next one leaves at a moment.
     #[cold]
-    pub fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
+    pub(crate) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get(&connection) else { return };
         let latest = line.under_way.iter().rev().find(|(key, _)| key.way == way && key.leg == leg);
@@ -242,7 +242,7 @@ impl Tcp {
 
     /// A line was full, or the link lost what an item would have been the arrival of.
     #[cold]
-    pub fn tap_dropped(&mut self, item: Queued, again: Option<Timestamp>) {
+    pub(crate) fn tap_dropped(&mut self, item: Queued, again: Option<Timestamp>) {
         if let Some((connection, key)) = Key::of(item, false) {
             self.tap_lost(connection, key, again);
         }
@@ -258,13 +258,13 @@ impl Tcp {
 
     /// The answer to a SYN is lost on its way.
     #[cold]
-    pub fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
+    pub(crate) fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
         self.tap_lost(connection, Key { way: Way::ToClient, leg, what: What::Answer }, None);
     }
 
     /// A caller closes its end: SYNs that would have left later don't.
     #[cold]
-    pub fn tap_closed(&mut self, connection: u32) {
+    pub(crate) fn tap_closed(&mut self, connection: u32) {
         let now = self.now;
         let Some(tap) = &mut self.tap else { return };
         let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
@@ -280,7 +280,7 @@ impl Tcp {
 
     /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
     #[cold]
-    pub fn hear(&mut self, item: Queued) {
+    pub(crate) fn hear(&mut self, item: Queued) {
         if self.tap.is_none() {
             return;
         }

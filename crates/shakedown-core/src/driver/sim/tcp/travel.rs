@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 impl Tcp {
     /// When a message that is sent now arrives; `NEVER` once its sender's kernel gives up.
     #[inline]
-    pub fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
+    pub(crate) fn arrival(&mut self, connection: u32, way: Way) -> Timestamp {
         if self.plain {
             let entry = &mut self.connections[connection];
             entry.messages = entry.messages.wrapping_add(1);
@@ -25,7 +25,7 @@ impl Tcp {
     }
 
     /// The same of what goes between the caller and the host that it dialled.
-    pub fn arrival_before(&mut self, connection: u32, way: Way) -> Timestamp {
+    pub(crate) fn arrival_before(&mut self, connection: u32, way: Way) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let leaves = if self.lossy { self.repaired(connection, way, Leg::Before, ordinal) } else { self.now };
         let arrival = self.travel(connection, way, ordinal, leaves);
@@ -35,7 +35,7 @@ impl Tcp {
     }
 
     /// When the answer to a SYN arrives. Whether it does is drawn where it is sent.
-    pub fn arrival_of_answer(&mut self, connection: u32) -> Timestamp {
+    pub(crate) fn arrival_of_answer(&mut self, connection: u32) -> Timestamp {
         if self.connections[connection].is_relayed() {
             return self.arrival_behind(connection, Way::ToClient, false);
         }
@@ -43,7 +43,7 @@ impl Tcp {
     }
 
     /// The same of what goes between the caller and the host that it dialled.
-    pub fn arrival_of_answer_before(&mut self, connection: u32) -> Timestamp {
+    pub(crate) fn arrival_of_answer_before(&mut self, connection: u32) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let arrival = self.travel(connection, Way::ToClient, ordinal, self.now);
         let last = self.connections[connection].last_mut(Way::ToClient);
@@ -53,7 +53,7 @@ impl Tcp {
 
     /// The number that keys a message's draws.
     #[inline]
-    pub fn next_ordinal(&mut self, connection: u32) -> u64 {
+    pub(crate) fn next_ordinal(&mut self, connection: u32) -> u64 {
         let entry = &mut self.connections[connection];
         entry.messages = entry.messages.wrapping_add(1);
         self.ordinal(connection)
@@ -61,14 +61,14 @@ impl Tcp {
 
     /// That of the last message.
     #[inline]
-    pub fn ordinal(&self, connection: u32) -> u64 {
+    pub(crate) fn ordinal(&self, connection: u32) -> u64 {
         let entry = &self.connections[connection];
         u64::from(entry.client_number) << 16 | u64::from(entry.messages)
     }
 
     /// When a message arrives that leaves at a moment, if nothing happens to it.
     #[inline]
-    pub fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
+    pub(crate) fn travel(&self, connection: u32, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
         let entry = &self.connections[connection];
         if self.plain {
             return leaves + entry.one_way;

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 impl Tcp {
     /// Sends a message with so much payload: it arrives as `item`.
     #[inline]
-    pub fn send(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
+    pub(crate) fn send(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
         if self.exceptional {
             if self.is_strangers(connection) {
                 return self.push(connection, self.now, item);
@@ -34,7 +34,7 @@ impl Tcp {
     }
 
     /// What never arrives is forgotten at once: its sender's kernel gives the connection up.
-    pub fn push(&mut self, connection: u32, at: Timestamp, item: Queued) {
+    pub(crate) fn push(&mut self, connection: u32, at: Timestamp, item: Queued) {
         if at == Timestamp::NEVER {
             if let Queued::ToServer { segment, .. } | Queued::ToClient { segment, .. } = item {
                 self.segments.release(segment);
@@ -49,13 +49,13 @@ impl Tcp {
 
     /// An item that named this connection is dealt with. Until then it keeps the connection's place taken, so that
     /// what a machine does meanwhile can't put another connection there.
-    pub fn release(&mut self, connection: u32) {
+    pub(crate) fn release(&mut self, connection: u32) {
         self.connections[connection].in_flight -= 1;
         self.reap(connection);
     }
 
     /// Gives the connection's place back once nobody will hear of it again.
-    pub fn reap(&mut self, connection: u32) {
+    pub(crate) fn reap(&mut self, connection: u32) {
         if !self.connections[connection].over() {
             return;
         }
@@ -89,7 +89,7 @@ impl Tcp {
     }
 
     /// Sends a part of `bytes`.
-    pub fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+    pub(crate) fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
         let payload = part.len();
         let segment = self.keep(bytes, part);
         self.send_segment(connection, way, segment, payload);
@@ -97,7 +97,7 @@ impl Tcp {
 
     /// Sends a segment that counts as so many bytes.
     #[inline]
-    pub fn send_segment(&mut self, connection: u32, way: Way, segment: u32, payload: usize) {
+    pub(crate) fn send_segment(&mut self, connection: u32, way: Way, segment: u32, payload: usize) {
         let item = match way {
             Way::ToServer => Queued::ToServer { connection, segment },
             Way::ToClient => Queued::ToClient { connection, caller: self.connections[connection].caller, segment },
@@ -106,7 +106,7 @@ impl Tcp {
     }
 
     /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
-    pub fn close_caller(&mut self, connection: u32, how: CloseMode) {
+    pub(crate) fn close_caller(&mut self, connection: u32, how: CloseMode) {
         let entry = &mut self.connections[connection];
         let was_up = entry.client == ClientEnd::Open;
         entry.client = ClientEnd::Closed;
@@ -121,7 +121,7 @@ impl Tcp {
     }
 
     /// The server closes its end: FIN or RST, unless the client's is closed already.
-    pub fn close_server(&mut self, connection: u32, how: CloseMode) {
+    pub(crate) fn close_server(&mut self, connection: u32, how: CloseMode) {
         if self.connections[connection].client != ClientEnd::Closed {
             self.cut(connection, how == CloseMode::Reset);
         }
@@ -129,7 +129,7 @@ impl Tcp {
     }
 
     /// The answer to a SYN leaves.
-    pub fn send_answer(&mut self, connection: u32, item: Queued) {
+    pub(crate) fn send_answer(&mut self, connection: u32, item: Queued) {
         let entry = &self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
         let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
@@ -150,7 +150,7 @@ impl Tcp {
     }
 
     /// A segment arrives at a server. True when its process is to have it; [`Tcp::release`] follows.
-    pub fn segment_at_server(&mut self, connection: u32, segment: u32) -> bool {
+    pub(crate) fn segment_at_server(&mut self, connection: u32, segment: u32) -> bool {
         if self.held_up(connection, Way::ToServer, Segment::Data(segment)) {
             return false;
         }
@@ -175,7 +175,7 @@ impl Tcp {
     }
 
     /// The first bytes for a process that hangs: the connection waits in its accept queue.
-    pub fn enqueue(&mut self, connection: u32) {
+    pub(crate) fn enqueue(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         if entry.server_end == ServerEnd::HalfOpen {
             entry.server_end = ServerEnd::Queued;
@@ -184,7 +184,7 @@ impl Tcp {
     }
 
     /// A connection that its server's process never accepted vanishes.
-    pub fn vanish(&mut self, connection: u32) {
+    pub(crate) fn vanish(&mut self, connection: u32) {
         let entry = &mut self.connections[connection];
         if std::mem::replace(&mut entry.server_end, ServerEnd::Gone) == ServerEnd::Queued {
             self.hosts[entry.server as usize].kernel.dequeue();
@@ -193,7 +193,7 @@ impl Tcp {
 
     /// A segment arrives at the end that opened the connection. True when that is to have it;
     /// [`Tcp::release`] follows.
-    pub fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
+    pub(crate) fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
         if self.held_up(connection, Way::ToClient, Segment::Data(segment)) {
             return false;
         }
@@ -224,7 +224,7 @@ impl Tcp {
     }
 
     /// FIN arrives at a server. True when its process is to hear of it; [`Tcp::release`] follows.
-    pub fn fin_at_server(&mut self, connection: u32) -> bool {
+    pub(crate) fn fin_at_server(&mut self, connection: u32) -> bool {
         if self.held_up(connection, Way::ToServer, Segment::Fin) {
             return false;
         }
@@ -237,7 +237,7 @@ impl Tcp {
 
     /// FIN arrives at the end that opened the connection. True when that is to hear of it;
     /// [`Tcp::release`] follows.
-    pub fn fin_at_client(&mut self, connection: u32) -> bool {
+    pub(crate) fn fin_at_client(&mut self, connection: u32) -> bool {
         if self.held_up(connection, Way::ToClient, Segment::Fin) {
             return false;
         }
@@ -249,30 +249,30 @@ impl Tcp {
     }
 
     /// The kernel of the end that opened a connection drops it. True when that end is to hear of it.
-    pub fn drop_client(&mut self, connection: u32) -> bool {
+    pub(crate) fn drop_client(&mut self, connection: u32) -> bool {
         let entry = &mut self.connections[connection];
         std::mem::replace(&mut entry.client, ClientEnd::Closed) != ClientEnd::Closed
     }
 
     /// The client's kernel answers what it no longer knows.
-    pub fn reset_to_server(&mut self, connection: u32) {
+    pub(crate) fn reset_to_server(&mut self, connection: u32) {
         self.end_toward_server(connection, true);
     }
 
     /// FIN or RST from the server's host.
-    pub fn cut(&mut self, connection: u32, reset: bool) {
+    pub(crate) fn cut(&mut self, connection: u32, reset: bool) {
         let item = if reset { Queued::RstToClient { connection } } else { Queued::FinToClient { connection } };
         self.send(connection, Way::ToClient, item, 0);
     }
 
     /// FIN or RST from the end that opened a connection.
-    pub fn end_toward_server(&mut self, connection: u32, reset: bool) {
+    pub(crate) fn end_toward_server(&mut self, connection: u32, reset: bool) {
         let item = if reset { Queued::RstToServer { connection } } else { Queued::FinToServer { connection } };
         self.send(connection, Way::ToServer, item, 0);
     }
 
     /// Whether a number of the slab names a connection of this server that is alive at the server's end.
-    pub fn is_alive_at(&self, connection: u32, server: u32) -> bool {
+    pub(crate) fn is_alive_at(&self, connection: u32, server: u32) -> bool {
         let entry = &self.connections[connection];
         entry.server == server && entry.is_alive_at_server()
     }
@@ -280,7 +280,7 @@ impl Tcp {
     /// A server's process is gone, and its kernel with it, or not. Its kernel, if that lives, ends idle connections with
     /// FIN, and those with bytes that nobody read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue
     /// is not empty, and `inet_csk_listen_stop` resets what is in the accept queue.) `unread` are sorted.
-    pub fn lose_server(&mut self, server: u32, kernel_lives: bool, unread: &[u32]) {
+    pub(crate) fn lose_server(&mut self, server: u32, kernel_lives: bool, unread: &[u32]) {
         for connection in 0..self.connections.len() as u32 {
             if !self.is_alive_at(connection, server) {
                 continue;
@@ -306,7 +306,7 @@ impl Tcp {
 
     /// The process that opened a connection is gone: its kernel ends it as it ends those it accepted, or has gone with it
     /// and says nothing.
-    pub fn lose_client(&mut self, connection: u32, kernel_lives: bool, unread: bool) {
+    pub(crate) fn lose_client(&mut self, connection: u32, kernel_lives: bool, unread: bool) {
         let entry = &mut self.connections[connection];
         let was = std::mem::replace(&mut entry.client, ClientEnd::Closed);
         if was == ClientEnd::Closed {
