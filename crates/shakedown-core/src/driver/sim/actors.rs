@@ -32,13 +32,13 @@ impl Simulation {
         let slot = &mut self.groups[group as usize];
         let machine = Session::new(group as u16, slot.next_index);
         slot.next_index += 1;
-        if slot.hosts.is_empty() && (!self.dns.is_empty() || slot.plan.remembers_answers()) {
+        if slot.hosts.is_empty() && (!self.net.dns.is_empty() || slot.plan.remembers_answers()) {
             slot.names.push(client::Names::default());
         }
         let session = self.sessions.len() as u32;
-        self.tcp.peers.add_session(group as u16, machine.index());
+        self.net.tcp.peers.add_session(group as u16, machine.index());
         self.sessions.push(SessionSlot { machine, wake: Handle::NONE, connection: NONE });
-        if self.external.is_some() && self.arrives_outside(session) {
+        if self.net.external.is_some() && self.arrives_outside(session) {
             return;
         }
         self.session_input(session, Input::Start);
@@ -49,7 +49,7 @@ impl Simulation {
         let machine = &self.sessions[session as usize].machine;
         let arrivals = &self.groups[usize::from(machine.group())].arrivals;
         if let Some(think) = arrivals.think(machine.index(), machine.connections()) {
-            self.tcp.queue.push(self.tcp.now + think, Queued::Restart { session });
+            self.net.tcp.queue.push(self.net.tcp.now + think, Queued::Restart { session });
         }
     }
 
@@ -61,7 +61,7 @@ impl Simulation {
         let slot = &mut self.sessions[session as usize];
         slot.wake = Handle::NONE;
         let due = slot.machine.due();
-        if due > self.tcp.now {
+        if due > self.net.tcp.now {
             return self.wake_session_at(session, due);
         }
         self.session_input(session, Input::Wake);
@@ -79,13 +79,13 @@ impl Simulation {
         let names = names.get_mut(slot.machine.index() as usize);
         let directory = &self.directory;
         let mut cx = client::Context { seed: self.seed, group: plan, directory, host, names, slot: session };
-        slot.machine.handle(&mut cx, self.tcp.now, input, &mut out);
+        slot.machine.handle(&mut cx, self.net.tcp.now, input, &mut out);
         let mut sent = 0;
         let mut admitted = NONE;
         let client::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
-                Output::Event(kind) => self.tcp.record(Kind::Session(session, kind)),
+                Output::Event(kind) => self.net.tcp.record(Kind::Session(session, kind)),
                 Output::Open(c, EndpointId(server)) => self.open(session, c.0, server),
                 Output::Resolve(c, name) => self.look_up(session, c, name),
                 Output::Transmit(c, len) => {
@@ -115,10 +115,10 @@ impl Simulation {
     }
 
     fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
-        if self.tcp.connections[connection].is_stream() {
+        if self.net.tcp.connections[connection].is_stream() {
             self.send_on_stream(connection, way, &bytes[part]);
         } else {
-            self.tcp.send_bytes(connection, way, bytes, part);
+            self.net.tcp.send_bytes(connection, way, bytes, part);
         }
     }
 
@@ -127,23 +127,23 @@ impl Simulation {
         if slot.wake != Handle::NONE {
             // One that moves a little later stays where it is, and is put off when it comes: nearly all are timeouts,
             // which are cancelled before that.
-            let pending = self.tcp.queue.time(slot.wake);
-            if at >= pending && at.since(pending).0 <= pending.since(self.tcp.now).0 / 8 {
+            let pending = self.net.tcp.queue.time(slot.wake);
+            if at >= pending && at.since(pending).0 <= pending.since(self.net.tcp.now).0 / 8 {
                 return;
             }
-            self.tcp.queue.cancel(slot.wake);
+            self.net.tcp.queue.cancel(slot.wake);
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
             // What should have been earlier is due now: an answer may come later than what follows it was planned.
-            at => self.tcp.queue.push(at.max(self.tcp.now), Queued::SessionWake { session }),
+            at => self.net.tcp.queue.push(at.max(self.net.tcp.now), Queued::SessionWake { session }),
         };
     }
 
     pub(super) fn wake_server(&mut self, server: u32) {
         let slot = &mut self.servers[server as usize];
         slot.wake = Handle::NONE;
-        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             slot.pending.push(PendingInput::Wake);
             return;
         }
@@ -152,7 +152,7 @@ impl Simulation {
 
     /// Gives a server an input, and does what it asks.
     pub(super) fn server_input(&mut self, server: u32, input: Input<'_>) {
-        if self.external.is_some() && self.is_external(server) {
+        if self.net.external.is_some() && self.is_external(server) {
             return self.external_input(server, input);
         }
         self.with_server(server, |machine, cx, now, out| machine.handle(cx, now, input, out));
@@ -169,13 +169,13 @@ impl Simulation {
         let plan = &self.plans[*group];
         let endpoint = EndpointId(server);
         let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
-        act(machine, &cx, self.tcp.now, &mut out);
+        act(machine, &cx, self.net.tcp.now, &mut out);
         let mut sent = 0;
         let server::Outputs { actions, bytes } = &mut *out;
         for action in actions.iter() {
             match *action {
                 Output::Event(kind) => {
-                    self.tcp.record(Kind::Server(server, kind));
+                    self.net.tcp.record(Kind::Server(server, kind));
                     match kind {
                         server::Event::GoingAway { connection, .. } => self.drained(server, connection),
                         server::Event::Forwarded { connection, to } => self.passed(server, connection, to),
@@ -214,25 +214,25 @@ impl Simulation {
     fn drained(&mut self, server: u32, number: u32) {
         let slot = &self.servers[server as usize];
         let fault = slot.drained_by;
-        let mut entry = &self.tcp.connections[slot.accepted[number as usize]];
+        let mut entry = &self.net.tcp.connections[slot.accepted[number as usize]];
         // Through a balancer that terminates, the session is at the other end of the connection before.
         if let Peer::Server(balancer) = entry.caller.who() {
             let balancer = &self.servers[balancer as usize];
             let Some(before) = balancer.machine.accepted_for(ConnectionId(entry.client_number)) else { return };
-            entry = &self.tcp.connections[balancer.accepted[before.0 as usize]];
+            entry = &self.net.tcp.connections[balancer.accepted[before.0 as usize]];
         }
         if let (ClientEnd::Open, Peer::Session(session)) = (entry.client, entry.caller.who()) {
             let kind = match fault {
                 Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
                 None => Kind::Server(server, server::Event::SentAway { session }),
             };
-            self.tcp.record(kind);
+            self.net.tcp.record(kind);
         }
     }
 
     /// A process is there from the run's beginning on, unless a fault was earlier.
     pub(super) fn start_server(&mut self, server: u32) {
-        if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
+        if self.net.tcp.hosts[server as usize].kernel.process() != Process::Dead {
             self.ask(server, PendingInput::Start);
         }
     }
@@ -241,37 +241,37 @@ impl Simulation {
     #[cold]
     fn passed(&mut self, balancer: u32, number: u32, to: u32) {
         let connection = self.servers[balancer as usize].accepted[number as usize];
-        if self.tcp.is_strangers(connection) {
+        if self.net.tcp.is_strangers(connection) {
             // It is no session's of the scenario.
             return;
         }
-        let session = self.tcp.connections[connection].caller.code();
-        self.tcp.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
+        let session = self.net.tcp.connections[connection].caller.code();
+        self.net.tcp.record(Kind::Network(balancer, network::Event::Through { session, server: to }));
     }
 
     fn wake_server_at(&mut self, server: u32, at: Timestamp) {
         let slot = &mut self.servers[server as usize];
         if slot.wake != Handle::NONE {
-            self.tcp.queue.cancel(slot.wake);
+            self.net.tcp.queue.cancel(slot.wake);
         }
         slot.wake = match at {
             Timestamp::NEVER => Handle::NONE,
-            at => self.tcp.queue.push(at.max(self.tcp.now), Queued::ServerWake { server }),
+            at => self.net.tcp.queue.push(at.max(self.net.tcp.now), Queued::ServerWake { server }),
         };
     }
 
     /// The process accepts a connection, and is to be told: under this number, from this client.
     pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
         let c = self.number_at_server(connection);
-        self.await_hello(connection, self.tcp.connections[connection].server);
-        let identity = self.tcp.identity_of(connection);
+        self.await_hello(connection, self.net.tcp.connections[connection].server);
+        let identity = self.net.tcp.identity_of(connection);
         self.say_address(connection);
         Input::Accepted(c, identity)
     }
 
     /// A server gets a number for a connection, or a stream.
     pub(super) fn number_at_server(&mut self, connection: u32) -> ConnectionId {
-        let entry = &mut self.tcp.connections[connection];
+        let entry = &mut self.net.tcp.connections[connection];
         let slot = &mut self.servers[entry.server as usize];
         let number = slot.free.pop().unwrap_or(slot.accepted.len() as u32);
         match slot.accepted.get_mut(number as usize) {
@@ -285,9 +285,9 @@ impl Simulation {
 
     /// Tells a server where a connection, or a stream, comes from, if it needs to know.
     pub(super) fn say_address(&mut self, connection: u32) {
-        let Connection { server, server_number, .. } = self.tcp.connections[connection];
+        let Connection { server, server_number, .. } = self.net.tcp.connections[connection];
         if self.plans[self.servers[server as usize].group].asks_for_addresses() {
-            let address = self.tcp.address_of(connection);
+            let address = self.net.tcp.address_of(connection);
             self.servers[server as usize].machine.comes_from(ConnectionId(server_number), address);
         }
     }
@@ -297,18 +297,19 @@ impl Simulation {
         let mut reports = std::mem::take(&mut self.reports);
         reports.clear();
         reports.extend(
-            self.tcp
+            self.net
+                .tcp
                 .hosts
                 .iter()
                 .zip(&self.servers)
                 .map(|(host, peer)| (host.kernel.process() == Process::Running).then(|| peer.machine.connections())),
         );
-        if self.tcp.hosts[server as usize].kernel.process() == Process::Running {
+        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Running {
             self.server_input(server, Input::Peers(&reports));
         }
         self.reports = reports;
         if let Some(every) = self.plans[self.servers[server as usize].group].report_every() {
-            self.tcp.queue.push(self.tcp.now + every, Queued::Report { server });
+            self.net.tcp.queue.push(self.net.tcp.now + every, Queued::Report { server });
         }
     }
 }

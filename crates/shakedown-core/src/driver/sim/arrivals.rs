@@ -16,24 +16,24 @@ impl Simulation {
     /// free.
     #[inline]
     pub(super) fn forget_released(&mut self) {
-        if !self.tcp.released.is_empty() {
-            let mut released = std::mem::take(&mut self.tcp.released);
+        if !self.net.tcp.released.is_empty() {
+            let mut released = std::mem::take(&mut self.net.tcp.released);
             released.drain(..).for_each(|connection| self.forget_connection(connection));
-            self.tcp.released = released;
+            self.net.tcp.released = released;
             self.end_flows();
         }
     }
 
     /// Balancers have flows no more.
     fn end_flows(&mut self) {
-        for (balancer, server) in self.tcp.ended_flows.drain(..) {
+        for (balancer, server) in self.net.tcp.ended_flows.drain(..) {
             let slot = &mut self.servers[balancer as usize];
             slot.machine.flow_ended(&self.plans[slot.group], EndpointId(server));
         }
     }
 
     fn forget_connection(&mut self, connection: u32) {
-        let Connection { caller, client_number, older, .. } = self.tcp.connections[connection];
+        let Connection { caller, client_number, older, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => {
                 let slot = &mut self.sessions[session as usize];
@@ -41,10 +41,10 @@ impl Simulation {
                     slot.connection = older;
                 } else {
                     let mut newer = slot.connection;
-                    while self.tcp.connections[newer].older != connection {
-                        newer = self.tcp.connections[newer].older;
+                    while self.net.tcp.connections[newer].older != connection {
+                        newer = self.net.tcp.connections[newer].older;
                     }
-                    self.tcp.connections[newer].older = older;
+                    self.net.tcp.connections[newer].older = older;
                 }
             }
             Peer::Server(server) => {
@@ -54,223 +54,223 @@ impl Simulation {
                     opened.remove(&client_number);
                 }
             }
-            Peer::Host(host) => self.streams.forget_connection(host, client_number),
+            Peer::Host(host) => self.net.streams.forget_connection(host, client_number),
         }
-        self.tcp.connections.release(connection);
+        self.net.tcp.connections.release(connection);
     }
 
     /// A SYN arrives. A balancer that rewrites addresses chooses where it goes on to.
     pub(super) fn syn(&mut self, connection: u32) {
-        let Some(balancer) = self.tcp.syn(connection) else { return };
-        let from = [self.tcp.identity_of(connection), self.tcp.address_of(connection)];
+        let Some(balancer) = self.net.tcp.syn(connection) else { return };
+        let from = [self.net.tcp.identity_of(connection), self.net.tcp.address_of(connection)];
         let slot = &mut self.servers[balancer as usize];
         let mut chosen = None;
-        if self.tcp.hosts[balancer as usize].kernel.syn() == SynAnswer::Accepted {
+        if self.net.tcp.hosts[balancer as usize].kernel.syn() == SynAnswer::Accepted {
             let plan = &self.plans[slot.group];
             let endpoint = EndpointId(balancer);
             let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
             chosen = slot.machine.forward(&cx, from).map(|EndpointId(to)| to);
             if chosen.is_none() {
-                self.tcp.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
+                self.net.tcp.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
             }
         }
-        self.tcp.begin_flow(connection, balancer, chosen);
-        self.tcp.release(connection);
+        self.net.tcp.begin_flow(connection, balancer, chosen);
+        self.net.tcp.release(connection);
     }
 
     /// A balancer has found a server down: its flows there are cut, if they are to be. One that terminates connections
     /// does that itself.
     #[cold]
     pub(super) fn found_down(&mut self, balancer: u32, server: u32) {
-        if self.tcp.is_relay(balancer) && self.plans[self.servers[balancer as usize].group].cuts_when_down() {
-            self.tcp.cut_flows(balancer, server);
+        if self.net.tcp.is_relay(balancer) && self.plans[self.servers[balancer as usize].group].cuts_when_down() {
+            self.net.tcp.cut_flows(balancer, server);
             self.end_flows();
         }
     }
 
     pub(super) fn syn_ack(&mut self, connection: u32, caller: PeerId) {
-        if !self.tcp.syn_ack(connection, caller) {
+        if !self.net.tcp.syn_ack(connection, caller) {
             return;
         }
-        let c = ConnectionId(self.tcp.connections[connection].client_number);
+        let c = ConnectionId(self.net.tcp.connections[connection].client_number);
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Connected(c)),
             Peer::Server(_) => self.notify_server(connection, News::Connected),
             Peer::Host(host) => self.notify_host(host, client::News::Connected(c.0)),
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// The connect was refused, or the kernel gave up.
     pub(super) fn not_connected(&mut self, connection: u32, refused: bool) {
-        let failed = self.tcp.not_connected(connection, refused);
-        if self.external.is_some() && self.tcp.connections[connection].client == ClientEnd::Closed {
+        let failed = self.net.tcp.not_connected(connection, refused);
+        if self.net.external.is_some() && self.net.tcp.connections[connection].client == ClientEnd::Closed {
             self.not_connected_outside(connection);
         }
         let Some(why) = failed else { return };
-        let Connection { caller, client_number, .. } = self.tcp.connections[connection];
+        let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => {
-                self.tcp.release(connection);
+                self.net.tcp.release(connection);
                 self.session_input(session, Input::ConnectFailed(ConnectionId(client_number), why));
             }
             Peer::Server(_) => {
                 self.notify_server(connection, News::Failed(why));
-                self.tcp.release(connection);
+                self.net.tcp.release(connection);
             }
             Peer::Host(host) => {
-                self.tcp.release(connection);
+                self.net.tcp.release(connection);
                 self.notify_host(host, client::News::Failed(client_number, why));
             }
         }
     }
 
     pub(super) fn segment_at_server(&mut self, connection: u32, segment: u32) {
-        if !self.tcp.segment_at_server(connection, segment) {
+        if !self.net.tcp.segment_at_server(connection, segment) {
             return;
         }
-        let server = self.tcp.connections[connection].server;
-        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.tcp.enqueue(connection);
+        let server = self.net.tcp.connections[connection].server;
+        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+            self.net.tcp.enqueue(connection);
             self.hold(server, connection, PendingInput::Segment { connection, segment });
         } else {
             self.receive_at_server(connection, segment);
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// A process that runs reads a segment, after accepting its connection if it has not yet.
     pub(super) fn receive_at_server(&mut self, connection: u32, segment: u32) {
-        if self.external.is_some() && self.is_external(self.tcp.connections[connection].server) {
+        if self.net.external.is_some() && self.is_external(self.net.tcp.connections[connection].server) {
             return self.external_receives(connection, segment);
         }
-        let fresh = self.tcp.connections[connection].server_end != ServerEnd::Accepted;
+        let fresh = self.net.tcp.connections[connection].server_end != ServerEnd::Accepted;
         let accepted = fresh.then(|| self.accept(connection));
-        if self.tls.concerns(connection, Way::ToServer) {
+        if self.net.tls.concerns(connection, Way::ToServer) {
             if let Some(accepted) = accepted {
-                self.server_input(self.tcp.connections[connection].server, accepted);
+                self.server_input(self.net.tcp.connections[connection].server, accepted);
             }
             return self.flight_at_server(connection, segment);
         }
-        if self.streams.any() && matches!(self.tcp.connections[connection].caller.who(), Peer::Host(_)) {
+        if self.net.streams.any() && matches!(self.net.tcp.connections[connection].caller.who(), Peer::Host(_)) {
             if let Some(accepted) = accepted {
-                self.server_input(self.tcp.connections[connection].server, accepted);
+                self.server_input(self.net.tcp.connections[connection].server, accepted);
             }
             return self.frame_at_server(connection, segment);
         }
-        let entry = &self.tcp.connections[connection];
+        let entry = &self.net.tcp.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
-        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+        let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
         self.with_server(server, |machine, cx, now, out| {
             if let Some(accepted) = accepted {
                 machine.handle(cx, now, accepted, out);
             }
             machine.handle(cx, now, Input::Received(c, &bytes), out);
         });
-        self.tcp.segments[segment] = bytes;
-        self.tcp.segments.release(segment);
+        self.net.tcp.segments[segment] = bytes;
+        self.net.tcp.segments.release(segment);
     }
 
     pub(super) fn hold(&mut self, server: u32, connection: u32, pending: PendingInput) {
-        self.tcp.connections[connection].in_flight += 1;
+        self.net.tcp.connections[connection].in_flight += 1;
         self.servers[server as usize].pending.push(pending);
     }
 
     pub(super) fn segment_at_client(&mut self, connection: u32, caller: PeerId, segment: u32) {
-        if !self.tcp.segment_at_client(connection, segment) {
+        if !self.net.tcp.segment_at_client(connection, segment) {
             return;
         }
-        let c = ConnectionId(self.tcp.connections[connection].client_number);
+        let c = ConnectionId(self.net.tcp.connections[connection].client_number);
         match caller.who() {
-            Peer::Session(_) | Peer::Host(_) if self.tls.concerns(connection, Way::ToClient) => {
+            Peer::Session(_) | Peer::Host(_) if self.net.tls.concerns(connection, Way::ToClient) => {
                 self.flight_at_client(connection, segment);
             }
             Peer::Host(host) => self.frame_at_client(connection, host, segment),
             Peer::Session(session) => {
-                let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+                let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
                 self.session_input(session, Input::Received(c, &bytes));
-                self.tcp.segments[segment] = bytes;
-                self.tcp.segments.release(segment);
+                self.net.tcp.segments[segment] = bytes;
+                self.net.tcp.segments.release(segment);
             }
             Peer::Server(_) => self.notify_server(connection, News::Received { segment }),
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     pub(super) fn fin_at_server(&mut self, connection: u32) {
-        if !self.tcp.fin_at_server(connection) {
+        if !self.net.tcp.fin_at_server(connection) {
             return;
         }
-        let server = self.tcp.connections[connection].server;
+        let server = self.net.tcp.connections[connection].server;
         // A queued connection has held bytes before this FIN, and a half-open one will be read after the hang.
-        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.hold(server, connection, PendingInput::Fin { connection });
         } else {
             self.end_at_server(connection, Input::Eof);
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// The process learns that its client's end is closed. A connection that it never accepted just vanishes.
     pub(super) fn end_at_server(&mut self, connection: u32, input: fn(ConnectionId) -> Input<'static>) {
-        let Connection { server, server_number, server_end, .. } = self.tcp.connections[connection];
+        let Connection { server, server_number, server_end, .. } = self.net.tcp.connections[connection];
         if server_end != ServerEnd::Accepted {
-            return self.tcp.vanish(connection);
+            return self.net.tcp.vanish(connection);
         }
-        if self.streams.any() {
+        if self.net.streams.any() {
             self.streams_end_at_server(connection, input);
         }
         self.server_input(server, input(ConnectionId(server_number)));
     }
 
     pub(super) fn fin_at_client(&mut self, connection: u32) {
-        if !self.tcp.fin_at_client(connection) {
+        if !self.net.tcp.fin_at_client(connection) {
             return;
         }
-        let Connection { caller, client_number, .. } = self.tcp.connections[connection];
+        let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Eof(ConnectionId(client_number))),
             Peer::Server(_) => self.notify_server(connection, News::Eof),
             Peer::Host(_) => {
                 self.carrier_lost(connection, true);
-                self.tcp.close_caller(connection, CloseMode::Fin);
+                self.net.tcp.close_caller(connection, CloseMode::Fin);
             }
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     pub(super) fn rst_at_server(&mut self, connection: u32) {
-        if !self.tcp.held_up(connection, Way::ToServer, Segment::Rst) {
+        if !self.net.tcp.held_up(connection, Way::ToServer, Segment::Rst) {
             self.reset_at_server(connection);
-            self.tcp.release(connection);
+            self.net.tcp.release(connection);
         }
     }
 
     /// The server's kernel drops the connection, and tells the process. A hung one finds it when it goes on; until then
     /// its kernel has forgotten it.
     pub(super) fn reset_at_server(&mut self, connection: u32) {
-        let Connection { server, server_end, .. } = self.tcp.connections[connection];
-        let hung = self.tcp.hosts[server as usize].kernel.process() == Process::Hung;
+        let Connection { server, server_end, .. } = self.net.tcp.connections[connection];
+        let hung = self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung;
         if hung && server_end == ServerEnd::Accepted {
             self.hold(server, connection, PendingInput::Fin { connection });
-        } else if self.tcp.connections[connection].is_alive_at_server() {
+        } else if self.net.tcp.connections[connection].is_alive_at_server() {
             self.end_at_server(connection, Input::Reset);
         }
     }
 
     pub(super) fn rst_at_client(&mut self, connection: u32) {
-        if !self.tcp.held_up(connection, Way::ToClient, Segment::Rst) {
+        if !self.net.tcp.held_up(connection, Way::ToClient, Segment::Rst) {
             self.reset_at_client(connection);
         }
     }
 
     /// The client's kernel drops the connection, and tells whoever opened it.
     pub(super) fn reset_at_client(&mut self, connection: u32) {
-        let heard = self.tcp.drop_client(connection);
-        let Connection { caller, client_number, .. } = self.tcp.connections[connection];
+        let heard = self.net.tcp.drop_client(connection);
+        let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => {
-                self.tcp.release(connection);
+                self.net.tcp.release(connection);
                 if heard {
                     self.session_input(session, Input::Reset(ConnectionId(client_number)));
                 }
@@ -280,13 +280,13 @@ impl Simulation {
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             Peer::Server(_) | Peer::Host(_) => {}
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// A kernel's retries ran out: its own process hears of it.
     pub(super) fn given_up(&mut self, connection: u32, way: Way) {
-        let heard = self.tcp.given_up(connection, way);
-        let Connection { caller, client_number, .. } = self.tcp.connections[connection];
+        let heard = self.net.tcp.given_up(connection, way);
+        let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             _ if way == Way::ToClient => self.reset_at_server(connection),
             Peer::Session(session) if heard => self.session_input(session, Input::Reset(ConnectionId(client_number))),
@@ -294,44 +294,44 @@ impl Simulation {
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             _ => {}
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// What stalled leaves once more, and would arrive now.
     pub(super) fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) {
-        for kept in self.tcp.retransmitted(connection, way, point) {
+        for kept in self.net.tcp.retransmitted(connection, way, point) {
             match (way, kept) {
                 (Way::ToServer, Segment::Data(segment)) => self.segment_at_server(connection, segment),
                 (Way::ToServer, Segment::Fin) => self.fin_at_server(connection),
                 (Way::ToServer, Segment::Rst) => self.rst_at_server(connection),
                 (Way::ToClient, Segment::Data(segment)) => {
-                    let caller = self.tcp.connections[connection].caller;
+                    let caller = self.net.tcp.connections[connection].caller;
                     self.segment_at_client(connection, caller, segment);
                 }
                 (Way::ToClient, Segment::Fin) => self.fin_at_client(connection),
                 (Way::ToClient, Segment::Rst) => self.rst_at_client(connection),
             }
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 
     /// A message comes to the next place on its way, where bandwidth is limited.
     pub(super) fn hop(&mut self, transmission: u32) {
-        self.tcp.hop(transmission);
-        let mut ready = std::mem::take(&mut self.tcp.ready);
+        self.net.tcp.hop(transmission);
+        let mut ready = std::mem::take(&mut self.net.tcp.ready);
         for item in ready.drain(..) {
             self.dispatch(item);
         }
-        self.tcp.ready = ready;
+        self.net.tcp.ready = ready;
     }
 
     /// A session closes its end: FIN, unless the connection was never up or the other end is gone already.
     pub(super) fn close_client(&mut self, session: u32, c: ConnectionId, how: CloseMode) {
         match self.connection_of(session, c) {
-            None if self.streams.any() => self.give_up_stream(session, c),
+            None if self.net.streams.any() => self.give_up_stream(session, c),
             None => {}
-            Some(stream) if self.tcp.connections[stream].is_stream() => self.close_stream(stream, how),
-            Some(connection) => self.tcp.close_caller(connection, how),
+            Some(stream) if self.net.tcp.connections[stream].is_stream() => self.close_stream(stream, how),
+            Some(connection) => self.net.tcp.close_caller(connection, how),
         }
     }
 
@@ -340,12 +340,12 @@ impl Simulation {
         let slot = &mut self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         slot.free.push(c.0);
-        let entry = &mut self.tcp.connections[connection];
+        let entry = &mut self.net.tcp.connections[connection];
         entry.server_end = ServerEnd::Closed;
         if entry.is_stream() {
             self.close_stream_at_server(connection, how);
         } else {
-            self.tcp.close_server(connection, how);
+            self.net.tcp.close_server(connection, how);
         }
     }
 
@@ -353,7 +353,7 @@ impl Simulation {
     pub(super) fn connection_of(&self, session: u32, c: ConnectionId) -> Option<u32> {
         let mut connection = self.sessions[session as usize].connection;
         while connection != super::NONE {
-            let entry = &self.tcp.connections[connection];
+            let entry = &self.net.tcp.connections[connection];
             if entry.client_number == c.0 {
                 return (entry.client != ClientEnd::Closed).then_some(connection);
             }

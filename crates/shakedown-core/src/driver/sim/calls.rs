@@ -20,15 +20,15 @@ pub(super) enum News {
 impl Simulation {
     /// A session connects: its SYN leaves.
     pub(super) fn open(&mut self, session: u32, client_number: u32, server: u32) {
-        if self.streams.any()
+        if self.net.streams.any()
             && let Some(host) = self.sharing_host(session)
         {
             return self.want_stream(host, session, ConnectionId(client_number), server);
         }
         self.forget_released();
         let slot = &mut self.sessions[session as usize];
-        let route = self.tcp.links.route(slot.machine.group(), server);
-        let connection = self.tcp.connect(PeerId::session(session), client_number, server, route, slot.connection);
+        let route = self.net.tcp.links.route(slot.machine.group(), server);
+        let connection = self.net.tcp.connect(PeerId::session(session), client_number, server, route, slot.connection);
         slot.connection = connection;
         self.send_syn(connection, None);
     }
@@ -36,8 +36,8 @@ impl Simulation {
     /// A server connects to another: its SYN leaves.
     pub(super) fn call(&mut self, server: u32, c: ConnectionId, to: u32) {
         self.forget_released();
-        let route = self.tcp.links.route_between(server, to);
-        let connection = self.tcp.connect(PeerId::server(server), c.0, to, route, NONE);
+        let route = self.net.tcp.links.route_between(server, to);
+        let connection = self.net.tcp.connect(PeerId::server(server), c.0, to, route, NONE);
         let slot = &mut self.servers[server as usize];
         slot.opened.insert(c.0, connection);
         // A balancer that terminates: the connection is made for the one before.
@@ -48,32 +48,32 @@ impl Simulation {
 
     /// The first SYN of a connection leaves. One that is made for another is listened to as that is.
     pub(super) fn send_syn(&mut self, connection: u32, made_for: Option<u32>) {
-        self.tls.forget(connection);
-        if self.tcp.exceptional {
-            self.tcp.tap_connect(connection, made_for);
+        self.net.tls.forget(connection);
+        if self.net.tcp.exceptional {
+            self.net.tcp.tap_connect(connection, made_for);
         }
-        self.tcp.send_syn(connection);
+        self.net.tcp.send_syn(connection);
     }
 
     /// A connection that a server opened, unless its end is closed.
     pub(super) fn opened_by(&self, server: u32, c: ConnectionId) -> Option<u32> {
         let connection = *self.servers[server as usize].opened.get(&c.0)?;
-        (self.tcp.connections[connection].client != ClientEnd::Closed).then_some(connection)
+        (self.net.tcp.connections[connection].client != ClientEnd::Closed).then_some(connection)
     }
 
     /// A server closes a connection that it opened.
     pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
         if let Some(connection) = self.opened_by(server, c) {
-            self.tcp.close_caller(connection, how);
+            self.net.tcp.close_caller(connection, how);
         }
     }
 
     /// The server that opened a connection hears of it, at once or when it goes on.
     #[cold]
     pub(super) fn notify_server(&mut self, connection: u32, news: News) {
-        let Connection { caller, client_number, .. } = self.tcp.connections[connection];
+        let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         let Peer::Server(server) = caller.who() else { return };
-        if self.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.hold(server, connection, PendingInput::News { connection, news });
             return;
         }
@@ -83,14 +83,14 @@ impl Simulation {
             News::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why)),
             News::Eof => self.server_input(server, Input::Eof(c)),
             News::Reset => self.server_input(server, Input::Reset(c)),
-            News::Received { segment } if self.tls.concerns(connection, Way::ToClient) => {
+            News::Received { segment } if self.net.tls.concerns(connection, Way::ToClient) => {
                 self.flight_at_client(connection, segment);
             }
             News::Received { segment } => {
-                let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+                let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
                 self.server_input(server, Input::Received(c, &bytes));
-                self.tcp.segments[segment] = bytes;
-                self.tcp.segments.release(segment);
+                self.net.tcp.segments[segment] = bytes;
+                self.net.tcp.segments.release(segment);
             }
         }
     }
@@ -98,14 +98,14 @@ impl Simulation {
     /// A process that goes on hears what happened meanwhile to a connection that it opened; nothing, if it has closed
     /// it in the meantime.
     pub(super) fn notify_late(&mut self, connection: u32, news: News) {
-        let Connection { client, .. } = self.tcp.connections[connection];
+        let Connection { client, .. } = self.net.tcp.connections[connection];
         match news {
             // Told of its end, the kernel has closed it already.
             News::Failed(_) | News::Reset => self.notify_server(connection, news),
             _ if client == ClientEnd::Open => self.notify_server(connection, news),
-            News::Received { segment } => self.tcp.segments.release(segment),
+            News::Received { segment } => self.net.tcp.segments.release(segment),
             News::Connected | News::Eof => {}
         }
-        self.tcp.release(connection);
+        self.net.tcp.release(connection);
     }
 }

@@ -13,13 +13,13 @@ use crate::server::Server;
 
 impl Simulation {
     pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
-        let action = self.tcp.faults[fault as usize].windows[window as usize].action;
+        let action = self.net.tcp.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
-        for target in 0..self.tcp.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.tcp.faults[fault as usize].windows[window as usize].servers[target];
-            self.tcp.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
+        for target in 0..self.net.tcp.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.net.tcp.faults[fault as usize].windows[window as usize].servers[target];
+            self.net.tcp.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
             if kind == Kind::DnsOutage {
-                self.dns.name(server).fail(self.tcp.now);
+                self.net.dns.name(server).fail(self.net.tcp.now);
                 continue;
             }
             let slot = &mut self.servers[server as usize];
@@ -28,20 +28,20 @@ impl Simulation {
                 Action::PowerOff => self.lose_process(server, false),
                 Action::DnsOutage | Action::Partition => {}
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
-                Action::Hang | Action::Pause => self.tcp.hosts[server as usize].kernel.hang(),
+                Action::Hang | Action::Pause => self.net.tcp.hosts[server as usize].kernel.hang(),
                 Action::Slow { factor } => slot.machine.slow_down(Some(factor)),
-                Action::Backlog { to } => self.tcp.hosts[server as usize].kernel.set_backlog(to),
+                Action::Backlog { to } => self.net.tcp.hosts[server as usize].kernel.set_backlog(to),
                 Action::Drain { code, over } => {
                     slot.drained_by = Some(fault as u16);
                     self.ask(server, PendingInput::Drain { code, over });
                 }
             }
-            if self.external.is_some() {
+            if self.net.external.is_some() {
                 self.struck_outside(server, kind, true);
             }
         }
         if kind == Kind::Partition {
-            self.tcp.partitions.push(fault);
+            self.net.tcp.partitions.push(fault);
             self.parted_outside(fault, true);
             self.record_cuts(fault, Event::Parted);
         } else if kind.impairs() {
@@ -53,32 +53,34 @@ impl Simulation {
     }
 
     pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
-        let action = self.tcp.faults[fault as usize].windows[window as usize].action;
+        let action = self.net.tcp.faults[fault as usize].windows[window as usize].action;
         let kind = action.kind();
-        for target in 0..self.tcp.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.tcp.faults[fault as usize].windows[window as usize].servers[target];
+        for target in 0..self.net.tcp.faults[fault as usize].windows[window as usize].servers.len() {
+            let server = self.net.tcp.faults[fault as usize].windows[window as usize].servers[target];
             if kind == Kind::DnsOutage {
-                self.dns.name(server).heal(self.tcp.now);
-                self.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+                self.net.dns.name(server).heal(self.net.tcp.now);
+                self.net.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
                 continue;
             }
             let slot = &mut self.servers[server as usize];
             match action {
                 Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => {
-                    self.tcp.hosts[server as usize].kernel.start();
-                    slot.machine = Server::started(self.tcp.now);
+                    self.net.tcp.hosts[server as usize].kernel.start();
+                    slot.machine = Server::started(self.net.tcp.now);
                     if self.plans[slot.group].starts() {
                         slot.pending.push(PendingInput::Start);
                     }
                 }
-                Action::Hang | Action::Pause => self.tcp.hosts[server as usize].kernel.go_on(),
+                Action::Hang | Action::Pause => self.net.tcp.hosts[server as usize].kernel.go_on(),
                 Action::Slow { .. } => slot.machine.slow_down(None),
-                Action::Backlog { .. } => self.tcp.hosts[server as usize].kernel.set_backlog(self.backlogs[slot.group]),
+                Action::Backlog { .. } => {
+                    self.net.tcp.hosts[server as usize].kernel.set_backlog(self.backlogs[slot.group])
+                }
                 Action::Drain { .. } | Action::DnsOutage | Action::Partition => {}
                 Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
             }
-            self.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
-            if self.external.is_some() {
+            self.net.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
+            if self.net.external.is_some() {
                 self.struck_outside(server, kind, false);
             }
             if kind == Kind::Drain {
@@ -87,7 +89,7 @@ impl Simulation {
             self.go_on(server);
         }
         if kind == Kind::Partition {
-            self.tcp.partitions.retain(|active| *active != fault);
+            self.net.tcp.partitions.retain(|active| *active != fault);
             self.parted_outside(fault, false);
             self.record_cuts(fault, Event::Joined);
         } else if kind.impairs() {
@@ -99,57 +101,57 @@ impl Simulation {
     #[cold]
     fn reset_connections(&mut self, fault: u32, window: u32) {
         // Whoever dials anew is none of those that were up.
-        let mut struck: Vec<u32> = (0..self.tcp.connections.len() as u32)
+        let mut struck: Vec<u32> = (0..self.net.tcp.connections.len() as u32)
             .filter(|connection| self.is_up(*connection) && self.is_reset(fault, window, *connection))
             .collect();
         // In an order that hangs on nothing but who they are.
         struck.sort_by_key(|connection| {
-            let entry = &self.tcp.connections[*connection];
+            let entry = &self.net.tcp.connections[*connection];
             (entry.caller.code(), entry.client_number)
         });
         for &connection in &struck {
             // It keeps its place until all are told.
-            self.tcp.connections[connection].in_flight += 1;
+            self.net.tcp.connections[connection].in_flight += 1;
         }
         for connection in struck {
             // What became of another may have ended it.
             if !self.is_up(connection) {
-                self.tcp.release(connection);
+                self.net.tcp.release(connection);
                 continue;
             }
             for session in self.sessions_over(connection) {
-                self.tcp.record(EventKind::Fault(fault as u16, Event::Reset { session }));
+                self.net.tcp.record(EventKind::Fault(fault as u16, Event::Reset { session }));
             }
-            self.tcp.connections[connection].in_flight += 1;
+            self.net.tcp.connections[connection].in_flight += 1;
             self.reset_at_client(connection);
             self.reset_at_server(connection);
-            self.tcp.release(connection);
+            self.net.tcp.release(connection);
         }
     }
 
     fn is_up(&self, connection: u32) -> bool {
-        let entry = &self.tcp.connections[connection];
+        let entry = &self.net.tcp.connections[connection];
         let alive = matches!(entry.server_end, ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted);
         entry.client == ClientEnd::Open && alive && !entry.is_stream()
     }
 
     fn is_reset(&self, fault: u32, window: u32, connection: u32) -> bool {
-        let identity = self.tcp.identity_of(connection);
+        let identity = self.net.tcp.identity_of(connection);
         let over = |leg: Leg| {
-            let (_, side, server) = self.tcp.stretch(connection, leg);
-            self.tcp.faults[fault as usize].resets(self.seed, window, side, server, identity)
+            let (_, side, server) = self.net.tcp.stretch(connection, leg);
+            self.net.tcp.faults[fault as usize].resets(self.seed, window, side, server, identity)
         };
-        over(Leg::Before) || self.tcp.connections[connection].is_relayed() && over(Leg::Behind)
+        over(Leg::Before) || self.net.tcp.connections[connection].is_relayed() && over(Leg::Behind)
     }
 
     /// The sessions that a connection is the path of.
     fn sessions_over(&self, connection: u32) -> Vec<u32> {
-        match self.tcp.connections[connection].caller.who() {
+        match self.net.tcp.connections[connection].caller.who() {
             Peer::Session(session) => vec![session],
             Peer::Server(_) => Vec::new(),
             Peer::Host(_) => {
-                let streams = self.tcp.carriers.over(connection);
-                let session = |stream: u32| match self.tcp.connections[stream].caller.who() {
+                let streams = self.net.tcp.carriers.over(connection);
+                let session = |stream: u32| match self.net.tcp.connections[stream].caller.who() {
                     Peer::Session(session) => Some(session),
                     _ => None,
                 };
@@ -159,31 +161,31 @@ impl Simulation {
     }
 
     fn record_cuts(&mut self, fault: u32, event: impl Fn(Cut) -> Event) {
-        for number in 0..self.tcp.faults[fault as usize].cuts.len() {
-            let cut = self.tcp.faults[fault as usize].cuts[number];
-            self.tcp.record(EventKind::Fault(fault as u16, event(cut)));
+        for number in 0..self.net.tcp.faults[fault as usize].cuts.len() {
+            let cut = self.net.tcp.faults[fault as usize].cuts[number];
+            self.net.tcp.record(EventKind::Fault(fault as u16, event(cut)));
         }
     }
 
     /// The process is gone, and what it had in memory.
     pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
-        if self.external.is_some() && self.is_external(server) {
+        if self.net.external.is_some() && self.is_external(server) {
             return self.lose_external(server, kernel_lives);
         }
         if kernel_lives {
-            self.tcp.hosts[server as usize].kernel.crash();
+            self.net.tcp.hosts[server as usize].kernel.crash();
         } else {
-            self.tcp.hosts[server as usize].kernel.power_off();
+            self.net.tcp.hosts[server as usize].kernel.power_off();
         }
-        self.tcp.forget_flows(server);
+        self.net.tcp.forget_flows(server);
         let slot = &mut self.servers[server as usize];
         slot.machine = Server::default();
         slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
-        self.tls.lose_keys(server);
+        self.net.tls.lose_keys(server);
         slot.free.clear();
         slot.accepted.clear();
         if slot.wake != Handle::NONE {
-            self.tcp.queue.cancel(slot.wake);
+            self.net.tcp.queue.cancel(slot.wake);
             slot.wake = Handle::NONE;
         }
         let pending = std::mem::take(&mut slot.pending);
@@ -193,20 +195,20 @@ impl Simulation {
             | PendingInput::News { connection, news: News::Received { segment } } = *item
             {
                 unread.push(connection);
-                self.tcp.segments.release(segment);
+                self.net.tcp.segments.release(segment);
             }
         }
         unread.sort_unstable();
-        self.tcp.lose_server(server, kernel_lives, &unread);
+        self.net.tcp.lose_server(server, kernel_lives, &unread);
         for connection in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
-            self.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
+            self.net.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
         }
         for item in pending {
             match item {
                 PendingInput::Segment { connection, .. }
                 | PendingInput::Fin { connection }
                 | PendingInput::News { connection, .. } => {
-                    self.tcp.release(connection);
+                    self.net.tcp.release(connection);
                 }
                 PendingInput::Wake | PendingInput::Drain { .. } | PendingInput::Resume | PendingInput::Start => {}
             }
@@ -221,7 +223,7 @@ impl Simulation {
 
     /// A process that runs goes on with what has arrived while it was hung.
     pub(super) fn go_on(&mut self, server: u32) {
-        if self.tcp.hosts[server as usize].kernel.process() != Process::Running {
+        if self.net.tcp.hosts[server as usize].kernel.process() != Process::Running {
             return;
         }
         for item in std::mem::take(&mut self.servers[server as usize].pending) {
@@ -229,28 +231,28 @@ impl Simulation {
                 PendingInput::Wake => self.server_input(server, Input::Wake),
                 PendingInput::Start => self.server_input(server, Input::Start),
                 PendingInput::Drain { code, over } => {
-                    self.tcp.hosts[server as usize].kernel.listen(false);
+                    self.net.tcp.hosts[server as usize].kernel.listen(false);
                     self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
                 PendingInput::Resume => {
-                    self.tcp.hosts[server as usize].kernel.listen(true);
+                    self.net.tcp.hosts[server as usize].kernel.listen(true);
                     self.with_server(server, |machine, cx, _, out| machine.resume(cx, out));
                 }
                 PendingInput::News { connection, news } => self.notify_late(connection, news),
                 PendingInput::Segment { connection, segment } => {
-                    let end = self.tcp.connections[connection].server_end;
+                    let end = self.net.tcp.connections[connection].server_end;
                     if end == ServerEnd::Queued || end == ServerEnd::Accepted {
                         self.receive_at_server(connection, segment);
                     } else {
-                        self.tcp.segments.release(segment);
+                        self.net.tcp.segments.release(segment);
                     }
-                    self.tcp.release(connection);
+                    self.net.tcp.release(connection);
                 }
                 PendingInput::Fin { connection } => {
-                    if self.tcp.is_alive_at(connection, server) {
+                    if self.net.tcp.is_alive_at(connection, server) {
                         self.end_at_server(connection, Input::Eof);
                     }
-                    self.tcp.release(connection);
+                    self.net.tcp.release(connection);
                 }
             }
         }

@@ -16,15 +16,15 @@ impl Simulation {
         let slot = &mut self.servers[server as usize];
         let membership = self.memberships[slot.group];
         if let Some(at) = membership.joins_at {
-            self.tcp.hosts[server as usize].kernel.crash();
+            self.net.tcp.hosts[server as usize].kernel.crash();
             self.directory.list(EndpointId(server), false);
-            self.tcp.queue.push(at, Queued::Member { server, step: Step::Joins });
+            self.net.tcp.queue.push(at, Queued::Member { server, step: Step::Joins });
         }
         if let Some((at, over)) = membership.leaves_at {
-            let host = &mut self.tcp.hosts[server as usize];
+            let host = &mut self.net.tcp.hosts[server as usize];
             host.quiet_until = host.quiet_until.min(at);
-            self.tcp.queue.push(at, Queued::Member { server, step: Step::Leaves { over } });
-            self.tcp.queue.push(at + over, Queued::Member { server, step: Step::Ends });
+            self.net.tcp.queue.push(at, Queued::Member { server, step: Step::Leaves { over } });
+            self.net.tcp.queue.push(at + over, Queued::Member { server, step: Step::Ends });
         }
     }
 
@@ -32,22 +32,22 @@ impl Simulation {
         let slot = &mut self.servers[server as usize];
         match step {
             Step::Joins => {
-                self.tcp.hosts[server as usize].kernel.start();
-                slot.machine = Server::started(self.tcp.now);
+                self.net.tcp.hosts[server as usize].kernel.start();
+                slot.machine = Server::started(self.net.tcp.now);
                 self.directory.list(EndpointId(server), true);
-                self.tcp.record(Kind::Server(server, Event::Joined));
+                self.net.tcp.record(Kind::Server(server, Event::Joined));
             }
             Step::Leaves { over } => {
                 slot.drained_by = None;
                 self.directory.list(EndpointId(server), false);
-                self.tcp.record(Kind::Server(server, Event::Leaving));
+                self.net.tcp.record(Kind::Server(server, Event::Leaving));
                 self.ask(server, PendingInput::Drain { code: GOING_AWAY, over });
             }
             Step::Ends => {
-                if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
+                if self.net.tcp.hosts[server as usize].kernel.process() != Process::Dead {
                     self.lose_process(server, true);
                 }
-                self.tcp.record(Kind::Server(server, Event::Left));
+                self.net.tcp.record(Kind::Server(server, Event::Left));
             }
         }
     }

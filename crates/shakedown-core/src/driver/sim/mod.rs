@@ -90,13 +90,12 @@ struct ServerSlot {
     pauses: Option<Box<Pausing>>,
 }
 
-/// A run in progress.
+/// What is between the machines.
 #[derive(Debug)]
-pub struct Simulation {
-    seed: Seed,
+struct Net {
+    /// When the run ends.
     end: Timestamp,
     tcp: Tcp,
-    directory: Directory,
     dns: Dns,
     tls: Tls,
     streams: Streams,
@@ -104,6 +103,14 @@ pub struct Simulation {
     external: Option<Box<External>>,
     /// When faults begin and heal, in order of time.
     changes: Vec<Timestamp>,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Simulation {
+    seed: Seed,
+    net: Net,
+    directory: Directory,
     groups: Vec<GroupSlot>,
     /// When the next session of each client group arrives. At the same moment, an arrival comes after all else.
     arrivals: BinaryHeap<Reverse<(Timestamp, u32)>>,
@@ -160,16 +167,19 @@ impl Simulation {
         });
         let plans = cast::plans(scenario);
         let mut tcp = Tcp::new(scenario, |group| plans[group].rewrites_addresses());
-        let mut simulation = Simulation {
-            seed,
+        let net = Net {
             end: Timestamp::ZERO + scenario.duration(),
-            directory: scenario.directory(),
             dns: Dns::new(scenario),
             tls: Tls::default(),
             streams: Streams::new(&groups, &mut tcp.peers),
             tcp,
             external: None,
             changes: Vec::new(),
+        };
+        let mut simulation = Simulation {
+            seed,
+            net,
+            directory: scenario.directory(),
             groups,
             arrivals: BinaryHeap::new(),
             sessions: Vec::with_capacity(scenario.sessions() as usize),
@@ -189,26 +199,26 @@ impl Simulation {
     /// Puts what the scenario fixes beforehand into the queue. Faults come first: at the same moment, a fault strikes
     /// before anything else happens.
     fn schedule_all(&mut self) {
-        for Change { at, fault, window, begins } in cast::changes(&self.tcp.faults) {
+        for Change { at, fault, window, begins } in cast::changes(&self.net.tcp.faults) {
             let item = match begins {
                 true => Queued::FaultBegins { fault, window },
                 false => Queued::FaultHeals { fault, window },
             };
-            self.tcp.queue.push(at, item);
+            self.net.tcp.queue.push(at, item);
         }
-        let windows = self.tcp.faults.iter().flat_map(|fault| &fault.windows);
-        self.changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten().collect();
-        self.changes.sort_unstable();
-        self.tcp.quiet_until = self.changes.first().copied().unwrap_or(Timestamp::NEVER);
+        let windows = self.net.tcp.faults.iter().flat_map(|fault| &fault.windows);
+        self.net.changes = windows.flat_map(|window| [Some(window.begins), window.heals]).flatten().collect();
+        self.net.changes.sort_unstable();
+        self.net.tcp.quiet_until = self.net.changes.first().copied().unwrap_or(Timestamp::NEVER);
         for server in 0..self.servers.len() as u32 {
             self.schedule_membership(server);
         }
         for (number, server) in (0..).zip(&self.servers) {
             if self.plans[server.group].starts() {
-                self.tcp.queue.push(Timestamp::ZERO, Queued::ServerStart { server: number });
+                self.net.tcp.queue.push(Timestamp::ZERO, Queued::ServerStart { server: number });
             }
             if let Some(every) = self.plans[server.group].report_every() {
-                self.tcp.queue.push(Timestamp::ZERO + every, Queued::Report { server: number });
+                self.net.tcp.queue.push(Timestamp::ZERO + every, Queued::Report { server: number });
             }
         }
         for server in 0..self.servers.len() as u32 {
@@ -221,18 +231,18 @@ impl Simulation {
 
     /// Moves the end of the quiet on to the next change.
     fn next_quiet(&mut self) {
-        let next = self.changes.partition_point(|change| *change <= self.tcp.now);
-        self.tcp.quiet_until = self.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
+        let next = self.net.changes.partition_point(|change| *change <= self.net.tcp.now);
+        self.net.tcp.quiet_until = self.net.changes.get(next).copied().unwrap_or(Timestamp::NEVER);
     }
 
     /// The virtual time that the run has reached.
     pub fn now(&self) -> Timestamp {
-        self.tcp.now
+        self.net.tcp.now
     }
 
     /// Events recorded so far.
     pub fn events(&self) -> u64 {
-        self.tcp.seq
+        self.net.tcp.seq
     }
 
     /// Works through at most `budget` items, and gives the recorder their events. False when the run is at its end.
@@ -241,9 +251,9 @@ impl Simulation {
             let items = budget.min(BATCH);
             budget -= items;
             let goes_on = self.step(items);
-            recorder.record_all(&self.tcp.events);
-            self.tcp.events.clear();
-            self.tcp.events.shrink_to(EVENTS_KEPT);
+            recorder.record_all(&self.net.tcp.events);
+            self.net.tcp.events.clear();
+            self.net.tcp.events.shrink_to(EVENTS_KEPT);
             if !goes_on {
                 return false;
             }
@@ -253,7 +263,7 @@ impl Simulation {
 
     /// The events since they were drained last. Whoever calls [`Simulation::step`] drains them now and then.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
-        self.tcp.events.drain(..)
+        self.net.tcp.events.drain(..)
     }
 
     /// Works through at most `budget` items. Their events wait for [`Simulation::drain`]. False when the run is at its end.
@@ -261,17 +271,17 @@ impl Simulation {
         for _ in 0..budget {
             // Arrivals come in order of time anyway: they need no place in the queue.
             let arrival = self.arrivals.peek().map_or(Timestamp::NEVER, |Reverse((at, _))| *at);
-            match self.tcp.queue.pop(arrival) {
-                Some((at, item)) if at < self.end => {
-                    self.tcp.now = at;
+            match self.net.tcp.queue.pop(arrival) {
+                Some((at, item)) if at < self.net.end => {
+                    self.net.tcp.now = at;
                     self.dispatch(item);
                 }
-                None if arrival < self.end => {
-                    self.tcp.now = arrival;
+                None if arrival < self.net.end => {
+                    self.net.tcp.now = arrival;
                     self.arrive();
                 }
                 _ => {
-                    self.tcp.now = self.end;
+                    self.net.tcp.now = self.net.end;
                     return false;
                 }
             }
@@ -281,8 +291,8 @@ impl Simulation {
 
     /// Has the messages of these sessions kept, given by their client groups' numbers and their own in these.
     pub fn listen(&mut self, sessions: impl IntoIterator<Item = (u16, u32)>) {
-        self.tcp.tap = Some(Tap::new(sessions.into_iter().collect::<BTreeSet<_>>()));
-        self.tcp.exceptional = true;
+        self.net.tcp.tap = Some(Tap::new(sessions.into_iter().collect::<BTreeSet<_>>()));
+        self.net.tcp.exceptional = true;
     }
 
     /// Works through everything, as [`Simulation::advance`] does, and returns what the chosen sessions' connections
@@ -303,12 +313,12 @@ impl Simulation {
 
     /// What the chosen sessions' connections carried, in the order in which it was sent.
     pub fn heard(&mut self) -> Vec<Message> {
-        self.tcp.tap.take().map_or_else(Vec::new, |tap| tap.messages())
+        self.net.tcp.tap.take().map_or_else(Vec::new, |tap| tap.messages())
     }
 
     fn dispatch(&mut self, item: Queued) {
-        if self.tcp.exceptional {
-            self.tcp.hear(item);
+        if self.net.tcp.exceptional {
+            self.net.tcp.hear(item);
         }
         match item {
             Queued::Restart { session } => self.restart(session),
@@ -329,11 +339,11 @@ impl Simulation {
             Queued::RstToClient { connection } => self.rst_at_client(connection),
             Queued::Hop { transmission } => self.hop(transmission),
             Queued::Retransmitted { connection, way, point } => self.retransmitted(connection, way, point),
-            Queued::SynBehind { connection } => self.tcp.syn_behind(connection),
-            Queued::RelayAnswer { connection, refused } => self.tcp.relay_answer(connection, refused),
-            Queued::Relay { connection, segment, way } => self.tcp.relay(connection, way, Segment::Data(segment)),
+            Queued::SynBehind { connection } => self.net.tcp.syn_behind(connection),
+            Queued::RelayAnswer { connection, refused } => self.net.tcp.relay_answer(connection, refused),
+            Queued::Relay { connection, segment, way } => self.net.tcp.relay(connection, way, Segment::Data(segment)),
             Queued::RelayEnd { connection, way, reset } => {
-                self.tcp.relay(connection, way, if reset { Segment::Rst } else { Segment::Fin });
+                self.net.tcp.relay(connection, way, if reset { Segment::Rst } else { Segment::Fin });
             }
             Queued::ServerStart { server } => self.start_server(server),
             Queued::GivenUp { connection, way } => self.given_up(connection, way),
@@ -353,12 +363,12 @@ impl Simulation {
                 self.fault_heals(fault, window);
             }
         }
-        if !self.tcp.dialled.is_empty() {
+        if !self.net.tcp.dialled.is_empty() {
             self.dial_all();
         }
         self.forget_released();
-        if !self.tcp.deferred.is_empty() {
-            self.tcp.record_deferred();
+        if !self.net.tcp.deferred.is_empty() {
+            self.net.tcp.record_deferred();
         }
     }
 }

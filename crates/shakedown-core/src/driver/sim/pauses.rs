@@ -36,8 +36,8 @@ impl Simulation {
             let (begins, ends) = pausing.pauses.advance();
             pausing.ends = ends;
             let leaves_at = self.memberships[slot.group].leaves_at.map(|(at, _)| at);
-            self.tcp.hosts[server as usize].quiet_until = begins.min(leaves_at.unwrap_or(Timestamp::NEVER));
-            self.tcp.queue.push(begins, Queued::Pause { server });
+            self.net.tcp.hosts[server as usize].quiet_until = begins.min(leaves_at.unwrap_or(Timestamp::NEVER));
+            self.net.tcp.queue.push(begins, Queued::Pause { server });
         }
     }
 
@@ -47,19 +47,19 @@ impl Simulation {
         let Some(pausing) = &mut slot.pauses else { return };
         if !pausing.lasts {
             pausing.lasts = true;
-            self.tcp.queue.push(pausing.ends, Queued::Pause { server });
-            if self.tcp.hosts[server as usize].kernel.process() != Process::Dead {
+            self.net.tcp.queue.push(pausing.ends, Queued::Pause { server });
+            if self.net.tcp.hosts[server as usize].kernel.process() != Process::Dead {
                 pausing.stops_process = true;
-                self.tcp.hosts[server as usize].kernel.hang();
-                self.tcp.record(Kind::Server(server, Event::Paused));
+                self.net.tcp.hosts[server as usize].kernel.hang();
+                self.net.tcp.record(Kind::Server(server, Event::Paused));
             }
             return;
         }
         pausing.lasts = false;
         let stopped = std::mem::take(&mut pausing.stops_process);
         if stopped {
-            self.tcp.hosts[server as usize].kernel.go_on();
-            self.tcp.record(Kind::Server(server, Event::Resumed));
+            self.net.tcp.hosts[server as usize].kernel.go_on();
+            self.net.tcp.record(Kind::Server(server, Event::Resumed));
             self.go_on(server);
         }
         self.next_pause(server);

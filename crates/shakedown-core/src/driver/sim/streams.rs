@@ -66,8 +66,8 @@ impl Simulation {
     /// A session's host, where that has connections that its sessions share.
     pub(super) fn sharing_host(&self, session: u32) -> Option<u32> {
         let machine = &self.sessions[session as usize].machine;
-        let first = (*self.streams.first.get(usize::from(machine.group()))?)?;
-        Some(first + self.tcp.peers.groups[usize::from(machine.group())].host_number(machine.index()))
+        let first = (*self.net.streams.first.get(usize::from(machine.group()))?)?;
+        Some(first + self.net.tcp.peers.groups[usize::from(machine.group())].host_number(machine.index()))
     }
 
     /// A session wants a stream to a server.
@@ -89,22 +89,22 @@ impl Simulation {
     /// Gives a host a piece of news, and does what it asks.
     pub(super) fn notify_host(&mut self, host: u32, news: News) {
         self.forget_released();
-        let mut actions = std::mem::take(&mut self.streams.actions);
-        self.streams.pools[host as usize].handle(news, &mut actions);
+        let mut actions = std::mem::take(&mut self.net.streams.actions);
+        self.net.streams.pools[host as usize].handle(news, &mut actions);
         for action in actions.drain(..) {
             match action {
                 Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
                 Action::StartTls(number, endpoint) => {
-                    self.start_tls(self.streams.numbers.get(&(host, number)).copied(), endpoint);
+                    self.start_tls(self.net.streams.numbers.get(&(host, number)).copied(), endpoint);
                 }
                 Action::Greet(number) => {
-                    if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
+                    if let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) {
                         self.send_frame(carrier, Way::ToServer, Frame::Preface);
                     }
                 }
                 Action::Close(number) => {
-                    if let Some(&carrier) = self.streams.numbers.get(&(host, number)) {
-                        self.tcp.close_caller(carrier, CloseMode::Fin);
+                    if let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) {
+                        self.net.tcp.close_caller(carrier, CloseMode::Fin);
                     }
                 }
                 Action::Idle(number) => self.idle(host, number),
@@ -112,19 +112,19 @@ impl Simulation {
                 Action::Tell(session, input) => self.notify_later(session, input),
             }
         }
-        self.streams.actions = actions;
+        self.net.streams.actions = actions;
     }
 
     /// Sessions are told one after the other, once what goes on now has been dealt with.
     fn notify_later(&mut self, session: u32, input: Input<'static>) {
-        if self.streams.notices.is_empty() {
-            self.tcp.queue.push(self.tcp.now, Queued::Notify);
+        if self.net.streams.notices.is_empty() {
+            self.net.tcp.queue.push(self.net.tcp.now, Queued::Notify);
         }
-        self.streams.notices.push_back((session, input));
+        self.net.streams.notices.push_back((session, input));
     }
 
     pub(super) fn notify_sessions(&mut self) {
-        while let Some((session, input)) = self.streams.notices.pop_front() {
+        while let Some((session, input)) = self.net.streams.notices.pop_front() {
             self.session_input(session, input);
         }
     }
@@ -132,26 +132,26 @@ impl Simulation {
     /// A host connects: its SYN leaves.
     fn open_carrier(&mut self, host: u32, number: u32, server: u32, session: u32) {
         self.forget_released();
-        let (group, _) = self.tcp.peers.carrier_host(host);
-        let route = self.tcp.links.route(group, server);
-        let carrier = self.tcp.connect(PeerId::host(host), number, server, route, NONE);
-        self.streams.numbers.insert((host, number), carrier);
-        self.tcp.carriers.add(carrier, session);
+        let (group, _) = self.net.tcp.peers.carrier_host(host);
+        let route = self.net.tcp.links.route(group, server);
+        let carrier = self.net.tcp.connect(PeerId::host(host), number, server, route, NONE);
+        self.net.streams.numbers.insert((host, number), carrier);
+        self.net.tcp.carriers.add(carrier, session);
         self.send_syn(carrier, None);
     }
 
     fn begin_stream(&mut self, host: u32, wish: Wish, number: u32, stream: u32) {
-        let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
+        let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) else { return };
         let Wish { session, connection: c } = wish;
-        let Connection { route, one_way, server, .. } = self.tcp.connections[carrier];
+        let Connection { route, one_way, server, .. } = self.net.tcp.connections[carrier];
         self.forget_released();
         let older = self.sessions[session as usize].connection;
-        let entry = Connection::stream(self.tcp.now, route, one_way, PeerId::session(session), c.0, server, older);
-        let place = self.tcp.connections.insert(entry);
+        let entry = Connection::stream(self.net.tcp.now, route, one_way, PeerId::session(session), c.0, server, older);
+        let place = self.net.tcp.connections.insert(entry);
         self.sessions[session as usize].connection = place;
         let begun = Stream { carrier, number: stream, asked: false, answered: false, ended: false };
-        self.tcp.carriers.streams.insert(place, begun);
-        if let Some(carrier) = self.tcp.carriers.get_mut(carrier) {
+        self.net.tcp.carriers.streams.insert(place, begun);
+        if let Some(carrier) = self.net.tcp.carriers.get_mut(carrier) {
             carrier.streams.insert(stream, place);
         }
         self.notify_later(session, Input::Stream(c, Some(stream)));
@@ -159,40 +159,44 @@ impl Simulation {
 
     /// A connection has no stream any more: it is closed if that lasts.
     fn idle(&mut self, host: u32, number: u32) {
-        let Some(&carrier) = self.streams.numbers.get(&(host, number)) else { return };
-        let (group, _) = self.tcp.peers.carrier_host(host);
+        let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) else { return };
+        let (group, _) = self.net.tcp.peers.carrier_host(host);
         let timeout = self.groups[usize::from(group)].plan.multiplexes().unwrap_or_default();
-        if let Some(entry) = self.tcp.carriers.get_mut(carrier) {
-            entry.idle_since = self.tcp.now;
+        if let Some(entry) = self.net.tcp.carriers.get_mut(carrier) {
+            entry.idle_since = self.net.tcp.now;
         }
-        self.tcp.push(carrier, self.tcp.now + timeout, Queued::Idle { connection: carrier, since: self.tcp.now });
+        self.net.tcp.push(
+            carrier,
+            self.net.tcp.now + timeout,
+            Queued::Idle { connection: carrier, since: self.net.tcp.now },
+        );
     }
 
     /// A connection has been idle for long enough, unless it was used meanwhile.
     pub(super) fn idle_for_long(&mut self, carrier: u32, since: Timestamp) {
-        let entry = &self.tcp.connections[carrier];
-        let still = self.tcp.carriers.get(carrier).is_some_and(|carrier| carrier.idle_since == since);
+        let entry = &self.net.tcp.connections[carrier];
+        let still = self.net.tcp.carriers.get(carrier).is_some_and(|carrier| carrier.idle_since == since);
         if let (Peer::Host(host), true, ClientEnd::Open) = (entry.caller.who(), still, entry.client) {
             let number = entry.client_number;
-            if self.streams.pools[host as usize].retire(number) {
-                self.tcp.close_caller(carrier, CloseMode::Fin);
+            if self.net.streams.pools[host as usize].retire(number) {
+                self.net.tcp.close_caller(carrier, CloseMode::Fin);
             }
         }
-        self.tcp.release(carrier);
+        self.net.tcp.release(carrier);
     }
 
     fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
-        let segment = self.tcp.segments.reuse();
-        let buffer = &mut self.tcp.segments[segment];
+        let segment = self.net.tcp.segments.reuse();
+        let buffer = &mut self.net.tcp.segments[segment];
         buffer.clear();
         frame.write(buffer);
-        self.tcp.send_segment(carrier, way, segment, frame.wire_bytes());
+        self.net.tcp.send_segment(carrier, way, segment, frame.wire_bytes());
     }
 
     /// Sends what a machine says on a stream: first its request or its answer, then what follows.
     #[cold]
     pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
-        let Some(place) = self.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
+        let Some(place) = self.net.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
             return;
         };
         let Stream { carrier, number, .. } = *place;
@@ -217,10 +221,10 @@ impl Simulation {
     /// for all that its host has on this connection.
     #[cold]
     pub(super) fn close_stream(&mut self, stream: u32, how: CloseMode) {
-        let entry = &mut self.tcp.connections[stream];
+        let entry = &mut self.net.tcp.connections[stream];
         entry.client = ClientEnd::Closed;
         let server_done = matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
-        let Some(&Stream { carrier, number, asked, answered, .. }) = self.tcp.carriers.streams.get(&stream) else {
+        let Some(&Stream { carrier, number, asked, answered, .. }) = self.net.tcp.carriers.streams.get(&stream) else {
             return;
         };
         if !asked {
@@ -228,13 +232,13 @@ impl Simulation {
             entry.server_end = ServerEnd::Gone;
         }
         if carrier != NONE
-            && let Peer::Host(host) = self.tcp.connections[carrier].caller.who()
+            && let Peer::Host(host) = self.net.tcp.connections[carrier].caller.who()
         {
-            let line = self.tcp.connections[carrier].client_number;
+            let line = self.net.tcp.connections[carrier].client_number;
             if how == CloseMode::Reset {
                 self.carrier_lost(carrier, false);
-                if self.tcp.connections[carrier].client != ClientEnd::Closed {
-                    self.tcp.close_caller(carrier, CloseMode::Reset);
+                if self.net.tcp.connections[carrier].client != ClientEnd::Closed {
+                    self.net.tcp.close_caller(carrier, CloseMode::Reset);
                 }
             } else {
                 if asked && !server_done {
@@ -243,29 +247,29 @@ impl Simulation {
                 self.notify_host(host, News::StreamEnded(line));
             }
         }
-        self.tcp.reap(stream);
+        self.net.tcp.reap(stream);
     }
 
     /// A server closes its end of a stream.
     #[cold]
     pub(super) fn close_stream_at_server(&mut self, stream: u32, how: CloseMode) {
-        let heard = self.tcp.connections[stream].client != ClientEnd::Closed;
+        let heard = self.net.tcp.connections[stream].client != ClientEnd::Closed;
         let place =
-            self.tcp.carriers.streams.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
+            self.net.tcp.carriers.streams.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
         if let Some(&Stream { carrier, number, answered, .. }) = place {
             self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
-        self.tcp.reap(stream);
+        self.net.tcp.reap(stream);
     }
 
     /// A host's connection is no more, as far as the host knows: all sessions that have a stream on it lose that, or wait
     /// for it in vain.
     #[cold]
     pub(super) fn carrier_lost(&mut self, carrier: u32, in_order: bool) {
-        let Peer::Host(host) = self.tcp.connections[carrier].caller.who() else { return };
-        self.notify_host(host, News::Lost(self.tcp.connections[carrier].client_number, in_order));
+        let Peer::Host(host) = self.net.tcp.connections[carrier].caller.who() else { return };
+        self.notify_host(host, News::Lost(self.net.tcp.connections[carrier].client_number, in_order));
         for stream in self.streams_on(carrier) {
-            let entry = &mut self.tcp.connections[stream];
+            let entry = &mut self.net.tcp.connections[stream];
             if std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed {
                 continue;
             }
@@ -273,26 +277,26 @@ impl Simulation {
             if let Peer::Session(session) = entry.caller.who() {
                 self.notify_later(session, if in_order { Input::Eof(c) } else { Input::Reset(c) });
             }
-            self.tcp.reap(stream);
+            self.net.tcp.reap(stream);
         }
     }
 
     fn streams_on(&self, carrier: u32) -> Vec<u32> {
-        self.tcp.carriers.over(carrier).collect()
+        self.net.tcp.carriers.over(carrier).collect()
     }
 
     /// A connection has ended at its server, and with it the streams on it.
     #[cold]
     pub(super) fn streams_end_at_server(&mut self, carrier: u32, input: fn(ConnectionId) -> Input<'static>) {
         for stream in self.streams_on(carrier) {
-            let entry = &mut self.tcp.connections[stream];
+            let entry = &mut self.net.tcp.connections[stream];
             let (server, number) = (entry.server, ConnectionId(entry.server_number));
             match entry.server_end {
                 ServerEnd::Accepted => self.server_input(server, input(number)),
                 // Its request was under way.
                 ServerEnd::HalfOpen => {
                     entry.server_end = ServerEnd::Gone;
-                    self.tcp.reap(stream);
+                    self.net.tcp.reap(stream);
                 }
                 _ => {}
             }
@@ -302,11 +306,11 @@ impl Simulation {
     /// A server's process reads a frame.
     #[cold]
     pub(super) fn frame_at_server(&mut self, carrier: u32, segment: u32) {
-        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
-        let Connection { server, server_number, .. } = self.tcp.connections[carrier];
+        let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
+        let Connection { server, server_number, .. } = self.net.tcp.connections[carrier];
         let on = ConnectionId(server_number);
         let frame = Frame::read(&bytes);
-        let stream = frame.and_then(|frame| self.tcp.carriers.on(carrier, frame.stream()?));
+        let stream = frame.and_then(|frame| self.net.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Preface), _) => self.server_input(server, Input::Preface(on)),
             (Some(Frame::Headers { fields, .. }), Some(stream)) => {
@@ -316,8 +320,8 @@ impl Simulation {
                     machine.handle(cx, now, Input::Received(c, fields), out);
                 });
             }
-            (Some(frame), Some(stream)) if self.tcp.connections[stream].server_end == ServerEnd::Accepted => {
-                let c = ConnectionId(self.tcp.connections[stream].server_number);
+            (Some(frame), Some(stream)) if self.net.tcp.connections[stream].server_end == ServerEnd::Accepted => {
+                let c = ConnectionId(self.net.tcp.connections[stream].server_number);
                 match frame {
                     Frame::Data { bytes, last: false, .. } => self.server_input(server, Input::Received(c, bytes)),
                     Frame::Data { last: true, .. } => self.server_input(server, Input::Eof(c)),
@@ -326,33 +330,33 @@ impl Simulation {
             }
             _ => {}
         }
-        self.tcp.segments[segment] = bytes;
-        self.tcp.segments.release(segment);
+        self.net.tcp.segments[segment] = bytes;
+        self.net.tcp.segments.release(segment);
     }
 
     /// A client host reads a frame.
     #[cold]
     pub(super) fn frame_at_client(&mut self, carrier: u32, host: u32, segment: u32) {
-        let bytes = std::mem::take(&mut self.tcp.segments[segment]);
-        let line = self.tcp.connections[carrier].client_number;
+        let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
+        let line = self.net.tcp.connections[carrier].client_number;
         let frame = Frame::read(&bytes);
-        let stream = frame.and_then(|frame| self.tcp.carriers.on(carrier, frame.stream()?));
+        let stream = frame.and_then(|frame| self.net.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Settings { extended_connect, streams_max }), _) => {
                 self.notify_host(host, News::Settings(line, extended_connect, streams_max));
             }
             (Some(Frame::GoAway), _) => self.notify_host(host, News::GoAway(line)),
-            (Some(frame), Some(stream)) if self.tcp.connections[stream].client == ClientEnd::Open => {
+            (Some(frame), Some(stream)) if self.net.tcp.connections[stream].client == ClientEnd::Open => {
                 self.frame_at_session(stream, frame, (host, line));
             }
             _ => {}
         }
-        self.tcp.segments[segment] = bytes;
-        self.tcp.segments.release(segment);
+        self.net.tcp.segments[segment] = bytes;
+        self.net.tcp.segments.release(segment);
     }
 
     fn frame_at_session(&mut self, stream: u32, frame: Frame<'_>, (host, line): (u32, u32)) {
-        let entry = &mut self.tcp.connections[stream];
+        let entry = &mut self.net.tcp.connections[stream];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let Peer::Session(session) = caller.who() else { return };
         match frame {
@@ -362,7 +366,7 @@ impl Simulation {
             Frame::Data { last: true, .. } => self.session_input(session, Input::Eof(c)),
             Frame::Reset { .. } => {
                 entry.client = ClientEnd::Closed;
-                self.tcp.reap(stream);
+                self.net.tcp.reap(stream);
                 self.notify_host(host, News::StreamEnded(line));
                 self.session_input(session, Input::Reset(c));
             }
@@ -373,7 +377,7 @@ impl Simulation {
     /// A request has come on a stream, which the server has a number for from now on, and a client that it is drawn for.
     fn take_number(&mut self, stream: u32) -> (ConnectionId, Identity) {
         let number = self.number_at_server(stream);
-        let client = self.tcp.identity_of(stream);
+        let client = self.net.tcp.identity_of(stream);
         self.say_address(stream);
         (number, client)
     }

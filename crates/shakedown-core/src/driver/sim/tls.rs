@@ -156,18 +156,18 @@ impl Simulation {
             TlsKeys::Shared => Key { number: group as u32, of_process: false },
             TlsKeys::Process => Key { number: groups + server, of_process: true },
         };
-        self.tls.keys = (0..).zip(self.servers.iter().map(|server| server.group)).map(key).collect();
-        self.tls.next_key = groups + self.servers.len() as u32;
-        self.tls.first.resize_with(self.groups.len() + 1, Vec::new);
+        self.net.tls.keys = (0..).zip(self.servers.iter().map(|server| server.group)).map(key).collect();
+        self.net.tls.next_key = groups + self.servers.len() as u32;
+        self.net.tls.first.resize_with(self.groups.len() + 1, Vec::new);
     }
 
     /// The group of who opened a connection, and which of its processes keeps the tickets.
     fn keeper(&self, connection: u32) -> (usize, usize) {
-        let slot = match self.tcp.connections[connection].caller.who() {
+        let slot = match self.net.tcp.connections[connection].caller.who() {
             Peer::Session(session) => &self.sessions[session as usize],
             Peer::Server(server) => return (self.groups.len(), server as usize),
             Peer::Host(host) => {
-                let (group, number) = self.tcp.peers.carrier_host(host);
+                let (group, number) = self.net.tcp.peers.carrier_host(host);
                 return (usize::from(group), number as usize);
             }
         };
@@ -178,20 +178,20 @@ impl Simulation {
 
     fn send_flight(&mut self, connection: u32, way: Way, flight: Flight) {
         let segment = self.write_flight(flight);
-        self.tcp.send_segment(connection, way, segment, flight.wire_bytes().into());
+        self.net.tcp.send_segment(connection, way, segment, flight.wire_bytes().into());
     }
 
     fn write_flight(&mut self, flight: Flight) -> u32 {
-        let segment = self.tcp.segments.reuse();
-        let bytes = &mut self.tcp.segments[segment];
+        let segment = self.net.tcp.segments.reuse();
+        let bytes = &mut self.net.tcp.segments[segment];
         bytes.clear();
         flight.write(bytes);
         segment
     }
 
     fn read_flight(&mut self, segment: u32) -> Option<Flight> {
-        let flight = Flight::read(&self.tcp.segments[segment]);
-        self.tcp.segments.release(segment);
+        let flight = Flight::read(&self.net.tcp.segments[segment]);
+        self.net.tcp.segments.release(segment);
         flight
     }
 
@@ -199,10 +199,10 @@ impl Simulation {
     pub(super) fn start_tls(&mut self, connection: Option<u32>, endpoint: EndpointId) {
         let Some(connection) = connection else { return };
         let (group, client) = self.keeper(connection);
-        let kept = self.tls.find(group, client, endpoint.0).map(|at| &self.tls.tickets[at]);
-        let ticket = kept.filter(|kept| self.tcp.now <= kept.expires).map(|kept| kept.key);
+        let kept = self.net.tls.find(group, client, endpoint.0).map(|at| &self.net.tls.tickets[at]);
+        let ticket = kept.filter(|kept| self.net.tcp.now <= kept.expires).map(|kept| kept.key);
         let upgraded = self.groups.get(group).is_some_and(|group| group.plan.upgrades_to_tls());
-        let ends = self.tls.ends(connection);
+        let ends = self.net.tls.ends(connection);
         (ends.client, ends.endpoint) = (Client::Greeted { upgraded }, endpoint.0);
         self.send_flight(connection, Way::ToServer, Flight::ClientHello { ticket });
     }
@@ -210,7 +210,7 @@ impl Simulation {
     /// A connection was accepted: where its server has TLS, that comes first.
     pub(super) fn await_hello(&mut self, connection: u32, server: u32) {
         if !self.plans[self.servers[server as usize].group].tls().is_none() {
-            self.tls.ends(connection).server = Server::Waits { upgraded: false };
+            self.net.tls.ends(connection).server = Server::Waits { upgraded: false };
         }
     }
 
@@ -219,9 +219,9 @@ impl Simulation {
         let slot = &self.servers[server as usize];
         let connection = slot.accepted[c.0 as usize];
         let version = self.plans[slot.group].tls();
-        let Server::Greeted { resumed, upgraded } = self.tls.ends(connection).server else { return };
+        let Server::Greeted { resumed, upgraded } = self.net.tls.ends(connection).server else { return };
         let finished = resumed || version == Version::V1_3;
-        self.tls.ends(connection).server = match (finished, upgraded) {
+        self.net.tls.ends(connection).server = match (finished, upgraded) {
             (true, false) => Server::Done,
             (true, true) => Server::Finishing { resumed },
             (false, _) => Server::Answered { upgraded },
@@ -233,37 +233,37 @@ impl Simulation {
     /// What a server gives its clients for the next time.
     fn ticket(&self, server: u32) -> Option<Ticket> {
         let lifetime = self.plans[self.servers[server as usize].group].tickets()?;
-        Some(Ticket { key: self.tls.keys[server as usize].number, lifetime })
+        Some(Ticket { key: self.net.tls.keys[server as usize].number, lifetime })
     }
 
     /// A process reads a flight of a client that TLS is not up with yet.
     #[cold]
     pub(super) fn flight_at_server(&mut self, connection: u32, segment: u32) {
-        let entry = &self.tcp.connections[connection];
+        let entry = &self.net.tcp.connections[connection];
         let (server, c) = (entry.server, ConnectionId(entry.server_number));
-        let state = self.tls.ends(connection).server;
-        if matches!(state, Server::Waits { .. }) && Flight::read(&self.tcp.segments[segment]).is_none() {
+        let state = self.net.tls.ends(connection).server;
+        if matches!(state, Server::Waits { .. }) && Flight::read(&self.net.tcp.segments[segment]).is_none() {
             // HTTP, which may offer to go on with TLS.
-            self.tls.ends(connection).server = Server::Waits { upgraded: true };
-            let bytes = std::mem::take(&mut self.tcp.segments[segment]);
+            self.net.tls.ends(connection).server = Server::Waits { upgraded: true };
+            let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
             self.server_input(server, Input::Received(c, &bytes));
-            self.tcp.segments[segment] = bytes;
-            return self.tcp.segments.release(segment);
+            self.net.tcp.segments[segment] = bytes;
+            return self.net.tcp.segments.release(segment);
         }
         let flight = self.read_flight(segment);
         match (state, flight) {
             (Server::Waits { upgraded }, Some(Flight::ClientHello { ticket })) => {
                 let known = self.ticket(server).map(|ticket| ticket.key);
                 let resumed = ticket.is_some() && ticket == known;
-                self.tls.ends(connection).server = Server::Greeted { resumed, upgraded };
+                self.net.tls.ends(connection).server = Server::Greeted { resumed, upgraded };
                 self.server_input(server, Input::Hello(c, resumed));
             }
             (Server::Finishing { resumed }, Some(Flight::ClientFinished)) => {
-                self.tls.ends(connection).server = Server::Done;
+                self.net.tls.ends(connection).server = Server::Done;
                 self.server_input(server, Input::Secured(c, resumed));
             }
             (Server::Answered { upgraded }, Some(Flight::ClientFinished)) => {
-                self.tls.ends(connection).server = Server::Done;
+                self.net.tls.ends(connection).server = Server::Done;
                 let ticket = self.ticket(server);
                 self.send_flight(connection, Way::ToClient, Flight::ServerFinished { ticket });
                 if upgraded {
@@ -279,9 +279,9 @@ impl Simulation {
     #[cold]
     pub(super) fn flight_at_client(&mut self, connection: u32, segment: u32) {
         let flight = self.read_flight(segment);
-        let (resumed, ticket) = match (self.tls.ends(connection).client, flight) {
+        let (resumed, ticket) = match (self.net.tls.ends(connection).client, flight) {
             (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
-                self.tls.ends(connection).client = Client::Finished;
+                self.net.tls.ends(connection).client = Client::Finished;
                 return self.send_flight(connection, Way::ToServer, Flight::ClientFinished);
             }
             (Client::Greeted { upgraded }, Some(Flight::ServerHello { resumed, ticket, .. })) => {
@@ -293,14 +293,14 @@ impl Simulation {
             (Client::Finished, Some(Flight::ServerFinished { ticket })) => (false, ticket),
             _ => return debug_assert!(false, "no server sends {flight:?} then"),
         };
-        let ends = self.tls.ends(connection);
+        let ends = self.net.tls.ends(connection);
         ends.client = Client::Done;
         let endpoint = ends.endpoint;
-        let entry = &self.tcp.connections[connection];
+        let entry = &self.net.tcp.connections[connection];
         let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
         let (group, client) = self.keeper(connection);
         if let Some(ticket) = ticket.filter(|_| self.groups.get(group).is_none_or(|group| group.plan.resumes_tls())) {
-            self.tls.keep(group, client, endpoint, ticket, self.tcp.now);
+            self.net.tls.keep(group, client, endpoint, ticket, self.net.tcp.now);
         }
         let secured = Input::Secured(c, resumed);
         match caller.who() {
