@@ -28,11 +28,14 @@ pub use crate::client::{End, Failure};
 pub use crate::driver::live::turmoil::{ClientContext, ProgramReport, Reporter, Result, ServerContext};
 
 use crate::driver::live::turmoil::Programs;
-use crate::explore::live::LiveError;
+use crate::explore::LiveError;
 use crate::explore::turmoil::with_programs;
-use crate::explore::{Finished, FolderError, caught, file_name, write_folder};
+use crate::explore::{Finished, caught, file_name};
+#[cfg(feature = "cli")]
+use crate::explore::{FolderError, write_folder};
 use crate::metrics::Value;
 use crate::record::Recorder;
+#[cfg(feature = "cli")]
 use crate::report;
 use crate::scenario::{Overrides, Problem, Scenario};
 use crate::time::{Timestamp, human};
@@ -206,10 +209,11 @@ impl Outcome {
         self.finished.measured.summary.get(path)
     }
 
-    /// Writes the run's folder, with charts, as `shakedown run` does.
+    /// Writes the run's folder, with charts, as `shakedown run` does (feature `cli`).
     ///
     /// # Errors
     /// [`FolderError`], if the folder has other contents, or can't be written.
+    #[cfg(feature = "cli")]
     pub fn write(&self, folder: impl AsRef<Path>) -> std::result::Result<(), FolderError> {
         let folder = folder.as_ref();
         let run = self.finished.run(&self.scenario, None);

@@ -78,6 +78,16 @@
 //! assert!(problem.help().is_some_and(|help| help.contains("`title`")), "{problem}");
 //! ```
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | none | running scenarios, measures, checks, [`hunt`] |
+//! | `turmoil` (default) | [`lab`]: your own async code in a scenario |
+//! | `cli` (default) | the command line, with charts, reports, result folders, captures, and real sockets with TLS |
+//!
+//! A library user who wants the first only writes `default-features = false`.
+//!
 //! # Layers
 //!
 //! A module imports modules of lower layers only; `tests/integration/architecture.rs` enforces that. `ARCHITECTURE.md` has a
@@ -120,21 +130,28 @@ pub use shakedown_core::{check, event, metrics, record, time};
 
 // What follows is no interface: the command line is built of it, and its tests ask it.
 
+#[cfg(feature = "cli")]
 mod chart;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod explore;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod replay;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod report;
+#[cfg(feature = "cli")]
 mod statistics;
+#[cfg(feature = "cli")]
 mod text;
 
 #[doc(hidden)]
 pub mod driver {
     pub use shakedown_core::driver::*;
+    #[cfg(any(feature = "cli", feature = "turmoil"))]
     pub use shakedown_live as live;
 }
 #[doc(hidden)]
@@ -145,6 +162,6 @@ pub use shakedown_core::{
 pub use shakedown_scenario::profile;
 
 /// The README's example, compiled with those of the docs.
-#[cfg(all(doctest, feature = "turmoil"))]
+#[cfg(all(doctest, feature = "cli", feature = "turmoil"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

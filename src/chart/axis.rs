@@ -108,11 +108,11 @@ impl Axis {
         if hi < 2.2 {
             ticks.push((quantile(0.75, u64::MAX), "75 %".into()));
         }
-        for nines in (1..20).take_while(|nines| f64::from(*nines) <= hi) {
+        for nines in (1_u8..20).take_while(|nines| f64::from(*nines) <= hi) {
             let label = match nines {
                 1 => "90 %".into(),
                 2 => "99 %".into(),
-                _ => format!("99.{} %", "9".repeat(nines as usize - 2)),
+                _ => format!("99.{} %", "9".repeat(usize::from(nines) - 2)),
             };
             ticks.push((f64::from(nines), label));
         }

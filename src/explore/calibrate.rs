@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::live::{self, LiveError};
+use super::LiveError;
+use super::live;
 use crate::client;
 use crate::driver::live as driver;
 use crate::event::{Event, Kind};

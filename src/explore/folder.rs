@@ -192,11 +192,6 @@ pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
     may_make_way(folder, identity(header.as_bytes()).as_ref())
 }
 
-/// What the results of a scenario's file are filed under: the file's name without its ending.
-pub(crate) fn file_name(file: &Path) -> String {
-    file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
-}
-
 /// The files that say what a folder holds: a run, a sweep, a comparison, what a hunt found, or a search for capacity.
 const HEADERS: [&str; 5] = ["run.json", "sweep.json", "compare.json", "hunt.json", "capacity.json"];
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::external_clients::{ClientCounts, ExternalClients};
 use super::limits;
-pub use super::live_error::LiveError;
+use super::live_error::LiveError;
 use super::programs::{self, Outputs};
 use super::replay::EventLog;
 use super::single_run::{Finished, Progress};

@@ -1,37 +1,64 @@
 //! Runs made for a purpose: one run into a folder, live runs, runs side by side, runs that listen to a few sessions,
 //! committed runs held against new ones, and runs with known answers.
 
+#[cfg(feature = "cli")]
 pub mod calibrate;
+#[cfg(feature = "cli")]
 pub mod capacity;
+#[cfg(feature = "cli")]
 mod compare;
+#[cfg(feature = "cli")]
 mod determinism;
+#[cfg(feature = "cli")]
 mod difference;
+#[cfg(feature = "cli")]
 mod external_clients;
+#[cfg(feature = "cli")]
 mod folder;
 pub mod hunt;
+#[cfg(feature = "cli")]
 mod limits;
+#[cfg(feature = "cli")]
 pub mod live;
+#[cfg(any(feature = "cli", feature = "turmoil"))]
 mod live_error;
+#[cfg(feature = "cli")]
 pub mod models;
+#[cfg(feature = "cli")]
 pub mod programs;
+#[cfg(feature = "cli")]
 mod recorded;
+#[cfg(feature = "cli")]
 mod replay;
 mod single_run;
+#[cfg(feature = "cli")]
 pub mod sweep;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
+#[cfg(feature = "cli")]
 mod verify;
 
+#[cfg(feature = "cli")]
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
+#[cfg(feature = "cli")]
 pub use determinism::{DeterminismCheck, Difference};
+#[cfg(feature = "cli")]
 pub use external_clients::ClientCounts;
-pub(crate) use folder::file_name;
+#[cfg(feature = "cli")]
 pub use folder::{
     FolderError, PreparedFile, may_hold, may_hold_capacity, may_hold_comparison, may_hold_sweep, report_files,
     rewrite_page, write_folder, write_folder_with,
 };
+#[cfg(any(feature = "cli", feature = "turmoil"))]
+pub use live_error::LiveError;
+#[cfg(feature = "cli")]
 pub use recorded::{RecordedError, recorded};
+#[cfg(feature = "cli")]
 pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
+#[cfg(feature = "turmoil")]
 pub(crate) use single_run::caught;
+#[cfg(any(feature = "cli", feature = "turmoil"))]
+pub(crate) use single_run::file_name;
 pub use single_run::{Finished, Progress, once, once_with};
+#[cfg(feature = "cli")]
 pub use verify::{Verdict, Verified, recorded_runs, verify};

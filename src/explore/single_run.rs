@@ -1,12 +1,14 @@
 //! One run of the simulator, watched while it goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
 use crate::driver::sim::Simulation;
 use crate::event::Event;
 use crate::metrics::{Measured, Metrics};
 use crate::record::{Digest, Recorder};
+#[cfg(feature = "cli")]
 use crate::report::Run;
 use crate::scenario::{Scenario, ServerEntry};
 use crate::time::{Nanos, Timestamp};
@@ -48,6 +50,7 @@ pub struct Finished {
 
 impl Finished {
     /// The run as reports want it.
+    #[cfg(feature = "cli")]
     pub fn run<'a>(&'a self, scenario: &'a Scenario, variant: Option<&'a str>) -> Run<'a> {
         Run {
             scenario,
@@ -79,6 +82,7 @@ impl Finished {
     }
 
     /// Leaves out the metrics that were not measured, and what is expected of them. How many expectations that is.
+    #[cfg(any(feature = "cli", feature = "turmoil"))]
     pub(super) fn retain(&mut self, is_measured: impl Fn(&str) -> bool) -> usize {
         let before = self.verdicts.len();
         self.measured.summary.metrics.retain(|metric| is_measured(&metric.path));
@@ -90,6 +94,11 @@ impl Finished {
     pub fn passed(&self) -> bool {
         self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
     }
+}
+
+/// What the results of a scenario's file are filed under: the file's name without its ending.
+pub(crate) fn file_name(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// As [`once`], with a panic as an error: a bug that one seed of many meets must not lose the others.
@@ -107,6 +116,7 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// 32 hex digits over texts, in their order: mostly over the digests of many runs.
+#[cfg(feature = "cli")]
 pub(super) fn digest_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut digest = xxhash_rust::xxh3::Xxh3::new();
     texts.into_iter().for_each(|text| digest.update(text.as_bytes()));

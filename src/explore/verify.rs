@@ -112,6 +112,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
             // It ran once: what is different is what scenarios may say.
             Err(problem) => return Ok(vec![problem.to_string()]),
         };
+    #[cfg_attr(not(feature = "turmoil"), expect(unused_mut, reason = "only turmoil keeps them"))]
     let (mut chooser, mut kept) = (Chooser::default(), EventLog::default());
     let finished = match driver.as_str() {
         "sim" => once_with(&scenario, &mut chooser, |_| true),

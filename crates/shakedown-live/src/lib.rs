@@ -1,56 +1,19 @@
-//! The live drivers: the same machines as in the simulator, over a network that is really there.
-//!
-//! One thread has every machine, every timer and the recorder, so that events have one order (clients that play alone may
-//! have several: `threads.rs`). The engine has the machines; the network (`network/`) has the connections, each of them a task
-//! that reads and writes, and what connects two hosts of a scenario: latency, bandwidth, partitions, a host without power.
+//! The live drivers: the same machines as in the simulator, over a network that is really there ([`run`]), or with programs
+//! of the user's over turmoil ([`turmoil`]).
 
 #![forbid(unsafe_code)]
 
-mod engine;
+#[cfg(any(feature = "sockets", feature = "turmoil"))]
 mod events;
-mod faults;
-mod network;
-mod processes;
-mod programs;
-mod refuse;
-mod run;
-mod schedule;
-mod servers;
-mod sessions;
-mod setup;
-mod slots;
-mod threads;
+mod progress;
+#[cfg(feature = "sockets")]
+mod sockets;
+#[cfg(any(feature = "sockets", feature = "turmoil"))]
+#[cfg_attr(not(feature = "sockets"), allow(dead_code, reason = "turmoil's hosts need less of it"))]
+mod stream;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::Instant;
-
-use shakedown_core::record::Recorder;
-use shakedown_core::scenario::Scenario;
-
-pub use network::{Authority, certificates};
-pub use programs::Program;
-pub use refuse::refused;
-pub use setup::{Address, Ended, Part, Progress, Setup};
-
-use network::Share;
-
-/// Plays a scenario's part on real sockets, to its end. `ready` is told where the servers listen, by number; `watch` is
-/// shown the progress now and then, and ends the run by returning false.
-///
-/// # Errors
-/// When sockets can't be had: no port, no file descriptor, no address.
-pub fn run(
-    scenario: &Scenario,
-    setup: &Setup,
-    recorder: &mut impl Recorder,
-    ready: impl FnOnce(&[SocketAddr]),
-    watch: impl FnMut(Progress) -> bool,
-) -> io::Result<Ended> {
-    if setup.part == Part::Clients && setup.threads > 1 {
-        return threads::run(scenario, setup, recorder, watch);
-    }
-    run::alone(scenario, setup, (Instant::now(), Share::ALL), recorder, ready, watch)
-}
+pub use progress::Progress;
+#[cfg(feature = "sockets")]
+pub use sockets::{Address, Authority, Ended, Part, Program, Setup, certificates, refused, run};

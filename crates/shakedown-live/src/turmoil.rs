@@ -20,7 +20,7 @@ use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Timestamp;
 
 use super::events::Events;
-use super::setup::Progress;
+use super::progress::Progress;
 use bridge::Bridge;
 use world::TurmoilWorld;
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::record::{FILE, Found, Tally, document, parsed};
+use super::Tally;
+use super::record::{FILE, Found, document, parsed};
 use crate::explore::folder::write_folder;
 use crate::explore::sweep::{MergeError, Plan, Shard, whole};
 

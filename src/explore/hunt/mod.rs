@@ -1,23 +1,46 @@
 //! Hunting: seed after seed until something breaks, and then the smallest scenario that still breaks it.
 
+#[cfg(feature = "cli")]
 mod merge;
+#[cfg(feature = "cli")]
 mod record;
 mod shrink;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use super::folder::file_name;
-use super::single_run::{Finished, guarded};
+use super::single_run::{Finished, file_name, guarded};
 use crate::check::{Expectation, Invariant};
 use crate::scenario::{Overrides, Problem, Scenario};
 
+#[cfg(feature = "cli")]
 pub use merge::{Merged, merge};
-pub use record::{Checkpoint, FILE, Found, Tally, document};
+#[cfg(feature = "cli")]
+pub use record::{Checkpoint, FILE, Found, document};
 pub use shrink::{Shrunk, shrink};
+
+/// What a hunt has seen so far: of its seeds, taken in order, the first so many.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many seeds were run, that of the find included and those after it left out.
+    pub runs: u64,
+    /// The seeds with which the scenario is impossible.
+    pub impossible: Vec<u64>,
+    /// What must happen in at least one run, and the first seed with which it did.
+    pub sometimes: BTreeMap<String, Option<u64>>,
+}
+
+impl Tally {
+    /// What must happen and never did.
+    pub fn never(&self) -> impl Iterator<Item = &str> {
+        self.sometimes.iter().filter(|(_, first)| first.is_none()).map(|(what, _)| what.as_str())
+    }
+}
 
 /// What broke in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

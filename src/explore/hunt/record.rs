@@ -1,37 +1,19 @@
 //! `hunt.json`: what a hunt came to; while it goes on, how far it has come, so that one that was interrupted goes on
 //! from there.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Tally;
 use super::shrink::Shrunk;
 use crate::explore::sweep::{JournalError, Plan};
 use crate::text::pretty;
 
 /// The file's name.
 pub const FILE: &str = "hunt.json";
-
-/// What a hunt has seen so far: of its seeds, taken in order, the first so many.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// How many seeds were run, that of the find included and those after it left out.
-    pub runs: u64,
-    /// The seeds with which the scenario is impossible.
-    pub impossible: Vec<u64>,
-    /// What must happen in at least one run, and the first seed with which it did.
-    pub sometimes: BTreeMap<String, Option<u64>>,
-}
-
-impl Tally {
-    /// What must happen and never did.
-    pub fn never(&self) -> impl Iterator<Item = &str> {
-        self.sometimes.iter().filter(|(_, first)| first.is_none()).map(|(what, _)| what.as_str())
-    }
-}
 
 /// What was found, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

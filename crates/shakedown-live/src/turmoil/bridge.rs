@@ -20,8 +20,8 @@ use shakedown_core::time::Timestamp;
 use turmoil::net::TcpStream;
 
 use super::super::events::Events;
-use super::super::network::{ByteStream, StreamEvent, StreamHandle};
 use super::report::ProgramReport;
+use crate::stream::{ByteStream, StreamEvent, StreamHandle};
 
 impl ByteStream for TcpStream {
     // turmoil sends RST where something was left unread, and can't be asked to.

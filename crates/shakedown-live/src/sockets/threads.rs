@@ -9,9 +9,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use super::super::progress::Progress;
 use super::network::Share;
 use super::run::{LOOK, alone};
-use super::setup::{Ended, Progress, Setup};
+use super::setup::{Ended, Setup};
 use shakedown_core::event::Event;
 use shakedown_core::record::Recorder;
 use shakedown_core::scenario::Scenario;

@@ -57,15 +57,6 @@ pub struct Address {
     pub secure: bool,
 }
 
-/// How far a live run has come.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Since its beginning.
-    pub now: Timestamp,
-    /// Events so far.
-    pub events: u64,
-}
-
 /// What a live run came to, besides its events.
 #[derive(Debug, Clone, Default)]
 pub struct Ended {

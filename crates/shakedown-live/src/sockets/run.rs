@@ -13,10 +13,11 @@ use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
 use tokio::runtime::LocalOptions;
 
+use super::super::progress::Progress;
 use super::engine::Engine;
 use super::network::{Share, Sockets};
 use super::programs;
-use super::setup::{Ended, Part, Progress, Setup};
+use super::setup::{Ended, Part, Setup};
 
 /// Plays a scenario's part on this thread, with its share of the clients; time begins at that instant.
 pub(super) fn alone(

@@ -9,8 +9,8 @@ use shakedown_core::network::{Rto, SERVER, Way};
 use shakedown_core::rng::Identity;
 use shakedown_core::time::{Nanos, Timestamp};
 
-use super::stream::StreamHandle;
 use super::tls::End;
+use crate::stream::StreamHandle;
 
 /// A connection's number; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use super::bottlenecks::Queued;
 use super::connection::{ConnectionKey, Notice, PeerId, Segment, ServerEnd};
 use super::connections::Network;
 use super::effects::{Effect, Timer};
-use super::stream::StreamEvent;
+use crate::stream::StreamEvent;
 
 /// Once so many bytes are under way, no more are read.
 const UNDER_WAY_MAX: usize = 256 * 1024;

@@ -19,7 +19,7 @@ use shakedown_core::server::{self, Membership, Plan};
 use shakedown_core::time::{Nanos, Timestamp};
 use tokio::net::TcpListener;
 
-use super::events::Events;
+use super::super::events::Events;
 use super::network::{ConnectionKey, Effect, Listener, Network, Notice, Owner, PeerId, SocketInput, Sockets};
 use super::programs::{Program, Running};
 use super::schedule::{Schedule, Sleep};

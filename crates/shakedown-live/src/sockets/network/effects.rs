@@ -10,7 +10,7 @@ use shakedown_core::network::Way;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::{ConnectionKey, Notice, PeerId};
-use super::stream::StreamEvent;
+use crate::stream::StreamEvent;
 
 /// What the network asks of whoever has the machines.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::stream::ByteStream;
+use crate::stream::ByteStream;
 use shakedown_core::time::Timestamp;
 
 /// The machine's own network.

@@ -16,7 +16,7 @@ use super::connection::{Connection, ConnectionKey, Opener, Segment};
 use super::connections::Network;
 use super::effects::{Effect, SocketInput, Timer, notify_owner};
 use super::sockets::Sockets;
-use super::stream::{StreamEvent, StreamHandle};
+use crate::stream::{StreamEvent, StreamHandle};
 
 impl Network {
     /// A machine connects to a server: its SYN leaves.

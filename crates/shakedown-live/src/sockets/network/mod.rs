@@ -17,7 +17,6 @@ mod hosts;
 mod ports;
 mod secure;
 mod sockets;
-mod stream;
 mod tls;
 
 pub use authority::{Authority, certificates};
@@ -25,5 +24,3 @@ pub(crate) use connection::{ConnectionKey, Notice, Opener, PeerId};
 pub(crate) use connections::Network;
 pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
 pub(crate) use sockets::{Share, Sockets};
-#[cfg(feature = "turmoil")]
-pub(crate) use stream::{ByteStream, StreamEvent, StreamHandle};

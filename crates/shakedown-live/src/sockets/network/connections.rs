@@ -22,8 +22,8 @@ use super::connection::{Connection, ConnectionKey, Notice, PeerId, Segment, Serv
 use super::effects::{Effect, Listener, Nobody, Owner, SocketInput, Timer};
 use super::ports::Port;
 use super::sockets::Sockets;
-use super::stream::StreamHandle;
 use super::tls::Tls;
+use crate::stream::StreamHandle;
 
 /// Connections, and what lies between their ends.
 pub(crate) struct Network {
