@@ -8,6 +8,7 @@ use super::over_time;
 use super::picture::{Key, Layer, Picture, Swatch};
 use super::style::{BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION};
 use crate::metrics::{Measured, Series, ServerSeries};
+use crate::statistics;
 use crate::text::grouped;
 use crate::time::Timestamp;
 
@@ -78,10 +79,12 @@ fn many(ends: &[Timestamp], servers: &Counts<'_>) -> (Vec<Layer>, Vec<Key>) {
         counts.sort_unstable();
         counts
     };
-    let medians: Vec<u32> = (0..ends.len()).map(|n| sorted(&all, n)[all.len() / 2]).collect();
+    let middle = |n: usize| statistics::range(sorted(&all, n)).map_or(0.0, |(_, median, _)| median);
+    let medians: Vec<f64> = (0..ends.len()).map(middle).collect();
     let distance = |server: usize| {
-        let apart = medians.iter().enumerate().map(|(n, median)| u64::from(at(server, n).abs_diff(*median)));
-        apart.sum::<u64>()
+        let apart = medians.iter().enumerate().map(|(n, median)| (f64::from(at(server, n)) - median).abs());
+        // Halves are the smallest parts that medians of counts have.
+        (2.0 * apart.sum::<f64>()) as u64
     };
     let extremes = extremes(&all.iter().map(|server| distance(*server)).collect::<Vec<_>>());
 

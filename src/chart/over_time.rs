@@ -20,8 +20,8 @@ pub(super) fn end(measured: &Measured) -> Timestamp {
 }
 
 /// Counts at the intervals' ends as a line. It begins at zero: before the run nothing is open.
-pub(super) fn line(ends: &[Timestamp], counts: &[u32]) -> Vec<Point> {
-    let points = ends.iter().zip(counts).map(|(end, count)| (seconds(*end), f64::from(*count)));
+pub(super) fn line<N: Copy + Into<f64>>(ends: &[Timestamp], numbers: &[N]) -> Vec<Point> {
+    let points = ends.iter().zip(numbers).map(|(end, number)| (seconds(*end), (*number).into()));
     thinned(&std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>())
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Band {
     /// What makes the cell; empty where there is one only.
     pub label: String,
     /// Of each interval: its end, and the fewest, the median and the most over the seeds.
-    pub points: Vec<(Timestamp, u32, u32, u32)>,
+    pub points: Vec<(Timestamp, u32, f64, u32)>,
 }
 
 /// A metric in the runs of one cell.
@@ -43,12 +43,12 @@ pub(super) fn open(bands: &[Band]) -> Picture {
         if band.points.is_empty() {
             continue;
         }
-        let line = |of: fn(&(Timestamp, u32, u32, u32)) -> u32| {
-            let points = band.points.iter().map(|point| (seconds(point.0), f64::from(of(point))));
+        let line = |of: fn(&(Timestamp, u32, f64, u32)) -> f64| {
+            let points = band.points.iter().map(|point| (seconds(point.0), of(point)));
             thinned(&std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<Point>>())
         };
-        let mut outline = line(|point| point.3);
-        outline.extend(line(|point| point.1).into_iter().rev());
+        let mut outline = line(|point| f64::from(point.3));
+        outline.extend(line(|point| f64::from(point.1)).into_iter().rev());
         areas.push(Layer::Area { outline, color, opacity: 0.18 });
         lines.push(Layer::Line { points: line(|point| point.2), color, width: 1.8 });
         keys.push(key(&band.label, "median of all seeds", color));

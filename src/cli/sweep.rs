@@ -13,7 +13,7 @@ use super::{Failure, Format, ManyArgs, complain, machine, print, read, say, stem
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::statistics::Spread;
-use crate::text::{Table, grouped};
+use crate::text::{Table, grouped, percent};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -144,10 +144,19 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
         );
         table.row(line);
     }
-    format!(
-        "{}\nEach figure: the median over the seeds (and between what it lies with 95 % confidence).\n",
-        shown_table(table)
-    )
+    let shown = || summary.cells.iter().flat_map(|cell| metrics.iter().filter_map(|metric| cell.metrics.get(metric)));
+    // Where a run came to no end, its cell knows a little less than the others.
+    let coverage = shown().map(|of| of.coverage.unwrap_or(0.0)).fold(1.0, f64::min);
+    let runs = shown().map(|of| of.runs).min().unwrap_or(0);
+    let note = match runs {
+        0 | 1 => "Each figure: of one seed, which says nothing of others.".to_string(),
+        _ => format!(
+            "Each figure: the median over {} seeds (and from where to where that of all seeds is, with {} confidence).",
+            grouped(runs as u64),
+            percent(coverage)
+        ),
+    };
+    format!("{}\n{note}\n", shown_table(table))
 }
 
 fn spread(metric: &str, of: &Spread) -> String {
@@ -157,7 +166,7 @@ fn spread(metric: &str, of: &Spread) -> String {
         Some(value) if value.fract() == 0.0 && value >= 0.0 => grouped(value as u64),
         Some(value) => format!("{value:.3}"),
     };
-    if of.low == of.high {
+    if of.coverage.is_none() || of.low == of.high {
         value(of.median)
     } else {
         format!("{} ({} to {})", value(of.median), value(of.low), value(of.high))

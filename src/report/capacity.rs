@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::FORMAT_VERSION;
-use super::league::{Unit, magnitude};
+use super::figure::{Unit, magnitude};
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
 use crate::text::{Table, grouped, pretty};

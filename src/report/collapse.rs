@@ -64,7 +64,7 @@ pub struct Cell {
     pub collapsed: usize,
     /// Of how many.
     pub seeds: usize,
-    /// The share of them may be as small as this (Wilson, 95 %).
+    /// The share of them may be as small as this (95 % confidence, Clopper and Pearson).
     pub low: f64,
     /// Or as large.
     pub high: f64,

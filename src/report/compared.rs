@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::figure::{Unit, figure};
 use crate::metrics::{Latency, Value};
-use crate::statistics::lower_median;
+use crate::statistics::median;
+use crate::text::percent;
 use crate::time::Timestamp;
 
 /// What is shown of every run unless somebody says otherwise.
@@ -91,40 +93,112 @@ pub struct Run {
     pub unmeasured: Vec<String>,
 }
 
-/// What several seeds came to.
+/// What several seeds came to: numbers of one unit. NaN where nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     /// The least.
-    pub least: Value,
-    /// The one in the middle (of an even number, the lower of the two).
-    pub median: Value,
+    pub least: f64,
+    /// The median; infinite where that never came.
+    pub median: f64,
     /// The largest.
-    pub largest: Value,
+    pub largest: f64,
+    /// What they are the numbers of.
+    pub unit: Unit,
+    /// Of counts, what each is a part of.
+    pub of: Option<u64>,
 }
 
-impl Row {
-    /// A metric over the row's seeds; none where a run does not have it.
-    pub fn spread(&self, path: &str) -> Option<Spread> {
-        let of_run = |run: &Run| run.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value);
-        let mut values: Vec<Value> = self.runs.iter().filter_map(of_run).collect();
-        values.sort_by(|a, b| rank(*a).total_cmp(&rank(*b)));
-        Some(Spread { least: *values.first()?, median: lower_median(&values)?, largest: *values.last()? })
+impl Spread {
+    /// The median alone.
+    pub fn middle(&self) -> String {
+        Spread { least: self.median, largest: self.median, ..*self }.shown()
+    }
+
+    /// The median, and from the least to the largest where these differ; `–` where nothing was measured.
+    pub fn shown(&self) -> String {
+        if self.median.is_nan() {
+            return "–".into();
+        }
+        let of = self.of.filter(|of| *of > 0).map(|of| format!(" ({})", percent(self.median / of as f64)));
+        let middle = figure(Some(self.median), self.unit) + &of.unwrap_or_default();
+        match self.least == self.largest {
+            true => middle,
+            false => {
+                let [least, largest] = [self.least, self.largest].map(|end| figure(Some(end), self.unit));
+                format!("{middle} [{least} … {largest}]")
+            }
+        }
     }
 }
 
-/// Where a value stands among others: no time at all is infinite, no ratio is less than any.
-pub(super) fn rank(value: Value) -> f64 {
-    match value {
-        Value::Duration(length) => length.map_or(f64::INFINITY, |length| length.as_secs_f64()),
-        Value::Count(count) => count as f64,
-        Value::Part { count, of } => count as f64 / of.max(1) as f64,
-        Value::Ratio(ratio) => ratio.unwrap_or(-1.0),
+impl Run {
+    /// A metric's value.
+    pub fn value(&self, path: &str) -> Option<Value> {
+        self.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value)
+    }
+
+    /// The same as a number that can be compared; infinite where it never came, none where nothing was measured.
+    pub fn number(&self, path: &str, unit: Unit) -> Option<f64> {
+        match (self.value(path)?, unit) {
+            (Value::Duration(Some(length)), Unit::Ms) => Some(length.as_millis_f64()),
+            (Value::Duration(None), Unit::Ms) => {
+                (!self.unmeasured.iter().any(|own| own == path)).then_some(f64::INFINITY)
+            }
+            (Value::Count(count) | Value::Part { count, .. }, Unit::Count) => Some(count as f64),
+            (Value::Part { count, of }, Unit::Share) => (of > 0).then(|| count as f64 / of as f64),
+            (Value::Ratio(ratio), Unit::Share) => ratio,
+            _ => None,
+        }
+    }
+}
+
+impl Spread {
+    /// A metric over runs; none where no run has it. Counts that are parts of different wholes are shares: as counts they
+    /// would stand in another order.
+    pub fn of(runs: &[Run], path: &str) -> Option<Spread> {
+        let values = || runs.iter().filter_map(|run| run.value(path));
+        let whole = |value: Value| if let Value::Part { of, .. } = value { Some(of) } else { None };
+        let of = whole(values().next()?).filter(|first| values().all(|value| whole(value) == Some(*first)));
+        let unit = match values().next()? {
+            Value::Duration(_) => Unit::Ms,
+            Value::Count(_) => Unit::Count,
+            Value::Part { .. } if of.is_some() || values().any(|value| matches!(value, Value::Count(_))) => Unit::Count,
+            Value::Part { .. } | Value::Ratio(_) => Unit::Share,
+        };
+        let mut numbers: Vec<f64> = runs.iter().filter_map(|run| run.number(path, unit)).collect();
+        numbers.sort_by(f64::total_cmp);
+        let (Some(least), Some(largest)) = (numbers.first().copied(), numbers.last().copied()) else {
+            return Some(Spread { least: f64::NAN, median: f64::NAN, largest: f64::NAN, unit, of });
+        };
+        Some(Spread { least, median: median(&numbers).unwrap_or(f64::INFINITY), largest, unit, of })
+    }
+
+    /// Its numbers as a chart has them: parts as shares of the whole. None where they are infinite, or nothing was measured.
+    pub(super) fn drawn(&self) -> [Option<f64>; 3] {
+        let whole = self.of.map_or(1.0, |of| of.max(1) as f64);
+        [self.least, self.median, self.largest].map(|value| Some(value / whole).filter(|value| value.is_finite()))
     }
 }
 
 impl Comparison {
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.parts.iter().flat_map(|part| &part.rows)
+    }
+
+    /// Every row with its scenario and with what tables call it: as little of both as tells it from the others.
+    pub(super) fn named(&self) -> Vec<(String, &Part, &Row)> {
+        let name = |part: &Part, row: &Row| {
+            let last = |part: &Part| part.scenario.rsplit('/').next().map(String::from);
+            let alike = self.parts.iter().filter(|other| last(other) == last(part)).count();
+            let short = last(part).filter(|_| alike == 1).unwrap_or_else(|| part.scenario.clone());
+            match (self.parts.len(), part.rows.len()) {
+                (1, _) => row.name.clone(),
+                (_, 1) => short,
+                _ => format!("{short} {}", row.name),
+            }
+        };
+        let rows = self.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row)));
+        rows.map(|(part, row)| (name(part, row), part, row)).collect()
     }
 
     /// What the league table is sorted by.

@@ -5,24 +5,17 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::compared::{Comparison, LINES, Lines, Part, Row, Run, SIM, Spread, latency_of, rank};
+use super::compared::{Comparison, LINES, Lines, Part, Row, Run, SIM, Spread, latency_of};
+use super::figure::Unit;
 use super::league::{League, league};
-use super::shown::shown;
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::metrics::{Latency, Value};
 use crate::statistics::range;
 use crate::text::{Table, csv_cell, pretty};
 
-impl Spread {
-    fn shown(&self) -> String {
-        let middle = shown(self.median);
-        match self.least == self.largest {
-            true => middle,
-            false => format!("{middle} [{} … {}]", shown(self.least), shown(self.largest)),
-        }
-    }
-}
+/// Lines of text that a terminal shows whole.
+const WIDTH: usize = 80;
 
 impl Comparison {
     /// Every file of the comparison's folder: its name and its bytes.
@@ -42,9 +35,9 @@ impl Comparison {
     pub fn text(&self) -> String {
         let league = self.league().map(|league| {
             let verdicts: String = league.pairs.iter().map(|pair| format!("{}\n", pair.verdict)).collect();
-            format!("{}{}\n\n{verdicts}", league.table().aligned(), league.note())
+            format!("{}{}\n\n{verdicts}", league.table().aligned_within(WIDTH), league.note())
         });
-        let tables = self.tables().into_iter().map(|table| table.aligned());
+        let tables = self.tables().into_iter().map(|table| table.aligned_within(WIDTH));
         league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
@@ -84,16 +77,14 @@ impl Comparison {
             rows.iter().filter_map(|(label, row)| Some(row.lines.as_ref()?.band(label.clone()))).collect();
         let several = rows.iter().any(|(_, row)| row.runs.len() > 1);
         let curves = rows.iter().map(|(label, row)| {
-            let of = |run: &Run| match run.values.iter().find(|(path, _)| *path == order.metric)?.1 {
-                Value::Duration(length) => length.map(|length| length.as_millis_f64()),
-                _ => None,
-            };
+            let of = |run: &Run| run.number(&order.metric, Unit::Ms).filter(|ms| ms.is_finite());
             Curve { label: label.clone(), values: row.runs.iter().map(of).collect() }
         });
         let curves: Vec<Curve> = curves.collect();
-        let is_duration = rows.iter().flat_map(|(_, row)| &row.runs).any(|run| {
-            run.values.iter().any(|(path, value)| *path == order.metric && matches!(value, Value::Duration(_)))
-        });
+        let is_duration = rows
+            .iter()
+            .flat_map(|(_, row)| &row.runs)
+            .any(|run| matches!(run.value(&order.metric), Some(Value::Duration(_))));
         let title = match self.parts.as_slice() {
             [one] => one.title.clone(),
             _ => self.name.clone(),
@@ -157,20 +148,24 @@ impl Comparison {
         format!("{}.svg", own.unwrap_or(&part.scenario).replace('/', "-"))
     }
 
-    /// One of all runs, and one for each scenario that asks for metrics of its own.
+    /// One of all runs, and one for each scenario that asks for metrics of its own: a row for each metric, a column for each
+    /// choice.
     fn tables(&self) -> Vec<Table> {
-        let table = |parts: &[Part], metrics: &[String]| {
-            let mut table =
-                Table::new(2, ["scenario", "variant"].into_iter().chain(metrics.iter().map(String::as_str)));
-            for (part, row) in parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row))) {
-                let cells = metrics.iter().map(|path| row.spread(path).map_or(String::new(), |spread| spread.shown()));
-                table.row([part.scenario.clone(), row.name.clone()].into_iter().chain(cells));
+        let named = self.named();
+        let table = |metrics: &[String], is_part: &dyn Fn(&Part) -> bool| {
+            let rows = || named.iter().filter(|(_, part, _)| is_part(part));
+            let head = rows().map(|(name, ..)| name.as_str());
+            let mut table = Table::new(1, std::iter::once("").chain(head));
+            for path in metrics {
+                let cells = rows()
+                    .map(|(_, _, row)| Spread::of(&row.runs, path).map_or(String::new(), |spread| spread.shown()));
+                table.row(std::iter::once(path.clone()).chain(cells));
             }
             table
         };
         let own = self.parts.iter().filter(|part| part.metrics != self.metrics);
-        let own = own.map(|part| table(std::slice::from_ref(part), &part.metrics));
-        std::iter::once(table(&self.parts, &self.metrics)).chain(own).collect()
+        let own = own.map(|part| table(&part.metrics, &|other| other.scenario == part.scenario));
+        std::iter::once(table(&self.metrics, &|_| true)).chain(own).collect()
     }
 
     /// What was run, and every value of every run.
@@ -179,7 +174,11 @@ impl Comparison {
             let runs = row.runs.iter().map(|run| {
                 let values: Map<String, Json> =
                     run.values.iter().map(|(path, value)| (path.clone(), measured(*value))).collect();
-                json!({ "seed": run.seed, "digest": run.digest, "values": values })
+                let mut document = json!({ "seed": run.seed, "digest": run.digest, "values": values });
+                if !run.unmeasured.is_empty() {
+                    document["unmeasured"] = json!(run.unmeasured);
+                }
+                document
             });
             let mut document = json!({
                 "name": row.name,
@@ -274,9 +273,9 @@ impl Part {
         let column = |path: &String| Column {
             name: path.clone(),
             whole: self.rows.iter().any(|row| {
-                row.spread(path).is_some_and(|spread| matches!(spread.median, Value::Part { .. } | Value::Ratio(_)))
+                Spread::of(&row.runs, path).is_some_and(|spread| spread.of.is_some() || spread.unit == Unit::Share)
             }),
-            cells: self.rows.iter().map(|row| cell(row.spread(path))).collect(),
+            cells: self.rows.iter().map(|row| cell(Spread::of(&row.runs, path))).collect(),
         };
         let bars = Bars {
             title: &self.title,
@@ -290,13 +289,12 @@ impl Part {
 
 fn cell(spread: Option<Spread>) -> Cell {
     let Some(spread) = spread else { return Cell::default() };
-    let endless = matches!(spread.median, Value::Duration(None));
-    let value = |value: Value| Some(rank(value)).filter(|rank| rank.is_finite() && *rank >= 0.0);
+    let [least, median, largest] = spread.drawn();
     Cell {
-        value: value(spread.median),
-        range: value(spread.least).zip(value(spread.largest)).filter(|(least, largest)| least < largest),
-        shown: shown(spread.median),
-        endless,
+        value: median,
+        range: least.zip(largest).filter(|(least, largest)| least < largest),
+        shown: spread.middle(),
+        endless: spread.median.is_infinite(),
     }
 }
 
@@ -318,10 +316,72 @@ mod tests {
 
     #[test]
     fn several_seeds_have_a_median_and_a_range_and_never_is_the_longest() {
-        let spread = row(&[Some(30), None, Some(10), Some(20)]).spread("outage.p99").unwrap();
-        assert_eq!(spread.shown(), "20.0 ms [10.0 ms … –]");
-        assert_eq!(row(&[Some(5), Some(5)]).spread("outage.p99").unwrap().shown(), "5.00 ms");
-        assert_eq!(row(&[Some(5)]).spread("outage.p50"), None);
+        let shown = |values: &[Option<u64>]| Spread::of(&row(values).runs, "outage.p99").unwrap().shown();
+        assert_eq!(shown(&[Some(30), None, Some(10), Some(20)]), "25.0 ms [10.0 ms … never]");
+        assert_eq!(shown(&[Some(5), Some(5)]), "5.00 ms");
+        assert_eq!(shown(&[None, None]), "never");
+        assert_eq!(Spread::of(&row(&[Some(5)]).runs, "outage.p50"), None);
+        // Nothing measured is not for ever.
+        let mut runs = row(&[None, Some(7)]).runs;
+        runs[0].unmeasured.push("outage.p99".into());
+        assert_eq!(Spread::of(&runs, "outage.p99").unwrap().shown(), "7.00 ms");
+        assert_eq!(Spread::of(&runs[..1], "outage.p99").unwrap().shown(), "–");
+    }
+
+    fn runs(values: &[Value]) -> Vec<Run> {
+        let run = |(seed, value): (u64, &Value)| Run {
+            seed,
+            digest: String::new(),
+            values: vec![("x".into(), *value)],
+            unmeasured: Vec::new(),
+        };
+        (0..).zip(values).map(run).collect()
+    }
+
+    /// Ordered by share and printed as counts, the first of these had its median below its range, and the second the least
+    /// above the largest.
+    #[test]
+    fn parts_of_different_wholes_are_shares() {
+        let shown = |parts: &[(u64, u64)]| {
+            let parts: Vec<Value> = parts.iter().map(|(count, of)| Value::Part { count: *count, of: *of }).collect();
+            Spread::of(&runs(&parts), "x").unwrap().shown()
+        };
+        assert_eq!(shown(&[(28_235, 28_300), (27_981, 27_989), (28_378, 28_380)]), "99.97 % [99.77 % … 99.99 %]");
+        assert_eq!(shown(&[(11_890, 12_000), (11_879, 11_900)]), "99.45 % [99.08 % … 99.82 %]");
+        assert_eq!(shown(&[(90, 100), (100, 100), (95, 100), (96, 100)]), "95.5 (95.5 %) [90 … 100]");
+        assert_eq!(shown(&[(9, 10), (9, 10)]), "9 (90 %)");
+    }
+
+    /// Whatever is measured, least, median and largest are shown in this order.
+    #[test]
+    fn every_range_is_in_order() {
+        use crate::rng::{Identity, Purpose, Seed};
+        for seed in 0..400 {
+            let draw = |n: u64, below: u64| Seed(seed).draw(Identity(1), Purpose::Service, n).below(below);
+            let kind = draw(0, 4);
+            let value = |n: u64| match kind {
+                0 => Value::Duration(Some(Nanos(draw(n, 5_000_000_000))).filter(|_| draw(n + 1, 5) > 0)),
+                1 => Value::Count(draw(n, 3_000)),
+                2 => Value::Part { count: draw(n, 100), of: 100 + draw(n + 1, 3) * draw(2, 2) },
+                _ => Value::Ratio(Some(draw(n, 10_000) as f64 / 1e4)),
+            };
+            let values: Vec<Value> = (0..2 + draw(3, 9)).map(|n| value(10 + 2 * n)).collect();
+            let spread = Spread::of(&runs(&values), "x").unwrap();
+            assert!(spread.least <= spread.median && spread.median <= spread.largest, "{values:?}: {spread:?}");
+            let [least, median, largest] = spread.drawn().map(|value| value.unwrap_or(f64::INFINITY));
+            assert!(least <= median && median <= largest, "{values:?}");
+            // As far as a reader can tell, too: numbers of one unit and size, without their separators.
+            if kind != 0 {
+                let number =
+                    |text: &str| -> f64 { text.split([' ', '%']).next().unwrap().replace(',', "").parse().unwrap() };
+                let shown = spread.shown();
+                if let Some((middle, range)) = shown.split_once(" [") {
+                    let (least, largest) = range.split_once(" … ").unwrap();
+                    let all = [least, middle, largest.trim_end_matches(']')].map(number);
+                    assert!(all[0] <= all[1] && all[1] <= all[2], "{shown}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -341,8 +401,8 @@ mod tests {
         };
         assert_eq!(
             comparison.markdown(),
-            "| scenario | variant | outage.p99 |\n|---|---|--:|\n| hybi/x | a | 5.00 ms |\n\n\
-             | scenario | variant | outage.p99 | servers.front.forwarded |\n|---|---|--:|--:|\n| hybi/x | a | 5.00 ms |  |\n"
+            "|  | a |\n|---|--:|\n| outage.p99 | 5.00 ms |\n\n\
+             |  | a |\n|---|--:|\n| outage.p99 | 5.00 ms |\n| servers.front.forwarded |  |\n"
         );
         let names: Vec<String> = comparison.files().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["compare.json", "compare.csv", "compare.md", "x.svg"]);

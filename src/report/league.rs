@@ -2,28 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compared::{Better, Comparison, Order, Row, Run};
+use super::compared::{Better, Comparison, Order, Row};
+use super::figure::{Unit, figure, magnitude, probability, signed};
 use crate::metrics::Value;
 use crate::statistics::{Difference, Method, holm, mean, median};
-use crate::text::{Table, grouped};
-use crate::time::{Nanos, human};
+use crate::text::Table;
 
 /// A difference is shown where it would be rarer than this if there were none.
 pub const LEVEL: f64 = 0.05;
 /// Of more choices than this, each is held against the first of the table only.
 const ALL_PAIRS: usize = 6;
-
-/// What the numbers of a metric are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Milliseconds; without a value: never.
-    Ms,
-    /// How many.
-    Count,
-    /// A share, from 0 to 1.
-    Share,
-}
 
 /// A table of choices, the best first, and what can be said about each two of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,11 +28,11 @@ pub struct League {
     pub pairs: Vec<Pair>,
 }
 
-/// One choice's place.
+/// One choice's rank.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
-    /// One more than choices that are shown to be better: those that nothing tells apart share a place.
-    pub place: usize,
+    /// One more than choices that are shown to be better: those with the same rank are not significantly different.
+    pub rank: usize,
     /// The scenario, or the folder.
     pub scenario: String,
     /// The variant.
@@ -64,15 +52,20 @@ pub struct Standing {
 /// Two choices held against each other, on the same seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// The better placed.
+    /// The one that is higher in the table.
     pub first: String,
     /// The other.
     pub second: String,
     /// What can be said, in a sentence.
     pub verdict: String,
-    /// Whether the metric that the table is sorted by shows a difference.
+    /// How likely such a difference is if there is none, in the metric that the table is sorted by, after Holm's correction
+    /// for all pairs.
+    pub p_corrected: Option<f64>,
+    /// Whether that is at most [`LEVEL`].
     pub shown: bool,
-    /// How the second differs from the first, metric by metric: the one that the table is sorted by comes first.
+    /// How the second differs from the first, metric by metric. The one that the table is sorted by comes first, and is the
+    /// only one with a verdict. The others are exploratory: of nine metrics of two choices that are the same, some look
+    /// different in a third of all comparisons.
     pub metrics: Vec<MetricDifference>,
 }
 
@@ -86,10 +79,6 @@ pub struct MetricDifference {
     /// The difference.
     #[serde(flatten)]
     pub difference: Difference,
-    /// Its probability after Holm's correction for all pairs of this metric.
-    pub p_corrected: Option<f64>,
-    /// Whether that is below [`LEVEL`].
-    pub shown: bool,
 }
 
 /// One choice with what it measured.
@@ -102,30 +91,14 @@ struct Contestant<'a> {
 impl Contestant<'_> {
     /// Seeds and values of a metric; runs in which there was nothing to measure are left out.
     fn values(&self, path: &str, unit: Unit) -> Vec<(u64, f64)> {
-        self.row.runs.iter().filter_map(|run| Some((run.seed, number(run, path, unit)?))).collect()
-    }
-}
-
-fn value(run: &Run, path: &str) -> Option<Value> {
-    run.values.iter().find(|(own, _)| own == path).map(|(_, value)| *value)
-}
-
-/// A run's value as a number that can be compared; infinite where it never came, none where nothing was measured.
-fn number(run: &Run, path: &str, unit: Unit) -> Option<f64> {
-    match (value(run, path)?, unit) {
-        (Value::Duration(Some(length)), Unit::Ms) => Some(length.as_millis_f64()),
-        (Value::Duration(None), Unit::Ms) => (!run.unmeasured.iter().any(|own| own == path)).then_some(f64::INFINITY),
-        (Value::Count(count) | Value::Part { count, .. }, Unit::Count) => Some(count as f64),
-        (Value::Part { count, of }, Unit::Share) => (of > 0).then(|| count as f64 / of as f64),
-        (Value::Ratio(ratio), Unit::Share) => ratio,
-        _ => None,
+        self.row.runs.iter().filter_map(|run| Some((run.seed, run.number(path, unit)?))).collect()
     }
 }
 
 /// What a metric's numbers are, if all runs that have it agree.
 fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
     let runs = || comparison.rows().flat_map(|row| &row.runs);
-    let values = || runs().filter_map(|run| value(run, path));
+    let values = || runs().filter_map(|run| run.value(path));
     let whole = |value| matches!(value, Value::Part { .. } | Value::Ratio(_));
     match values().next()? {
         Value::Duration(_) => Some(Unit::Ms),
@@ -136,7 +109,9 @@ fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
 
 /// The table; nothing where there are not two choices, or none of them has the metric.
 pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
-    let contestants = contestants(comparison);
+    let named = comparison.named().into_iter();
+    let contestants: Vec<Contestant<'_>> =
+        named.map(|(name, part, row)| Contestant { name, scenario: &part.scenario, row }).collect();
     let unit_of_order = unit(comparison, &order.metric)?;
     if contestants.len() < 2 {
         return None;
@@ -155,7 +130,7 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
             values.sort_by(f64::total_cmp);
             let never = values.iter().filter(|value| value.is_infinite()).count();
             Standing {
-                place: 1,
+                rank: 1,
                 scenario: contestant.scenario.to_string(),
                 variant: contestant.row.name.clone(),
                 name: contestant.name.clone(),
@@ -168,7 +143,7 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
         .enumerate()
         .collect();
     // Nothing measured comes last; of those that never came, the one that most seeds lack.
-    let rank = |standing: &Standing| {
+    let key = |standing: &Standing| {
         let value = match (standing.seeds, standing.median) {
             (0, _) => return (2, 0.0, 0),
             (_, None) => f64::INFINITY,
@@ -178,7 +153,7 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
         (u8::from(standing.median.is_none()), signed, standing.never)
     };
     standings.sort_by(|(_, a), (_, b)| {
-        let (a, b) = (rank(a), rank(b));
+        let (a, b) = (key(a), key(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2))
     });
     let order_of: Vec<usize> = standings.iter().map(|(number, _)| *number).collect();
@@ -191,34 +166,31 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
             first: standings[*first].name.clone(),
             second: standings[*second].name.clone(),
             verdict: String::new(),
+            p_corrected: None,
             shown: false,
             metrics: Vec::new(),
         })
         .collect();
-    for (path, unit) in metrics {
-        let differences: Vec<Option<Difference>> = all
+    for (pair, (first, second)) in pairs.iter_mut().zip(&all) {
+        let (first, second) = (&contestants[order_of[*first]], &contestants[order_of[*second]]);
+        pair.metrics = metrics
             .iter()
-            .map(|(first, second)| {
-                difference(&contestants[order_of[*first]], &contestants[order_of[*second]], path, unit)
+            .filter_map(|(path, unit)| {
+                let difference = difference(first, second, path, *unit)?;
+                Some(MetricDifference { metric: path.to_string(), unit: *unit, difference })
             })
             .collect();
-        let tested: Vec<f64> = differences.iter().flatten().filter_map(|difference| difference.p).collect();
-        let mut corrected = holm(&tested).into_iter();
-        for (pair, difference) in pairs.iter_mut().zip(differences) {
-            let Some(difference) = difference else { continue };
-            let p_corrected = difference.p.and_then(|_| corrected.next());
-            let shown = p_corrected.is_some_and(|p| p <= LEVEL);
-            pair.metrics.push(MetricDifference { metric: path.to_string(), unit, difference, p_corrected, shown });
-        }
     }
+    let tested: Vec<f64> = pairs.iter().filter_map(|pair| asked(pair, order)?.difference.p).collect();
+    let mut corrected = holm(&tested).into_iter();
     for (pair, (first, second)) in pairs.iter_mut().zip(&all) {
-        let found = pair.metrics.iter().find(|of| of.metric == order.metric);
-        pair.shown = found.is_some_and(|of| of.shown);
-        pair.verdict = verdict(pair, order, found, all.len());
+        pair.p_corrected = asked(pair, order).and_then(|of| of.difference.p).and_then(|_| corrected.next());
+        pair.shown = pair.p_corrected.is_some_and(|p| p <= LEVEL);
+        pair.verdict = verdict(pair, order, all.len());
         // What is shown to be worse stands behind.
-        if let Some(of) = found.filter(|of| of.shown) {
+        if let Some(of) = asked(pair, order).filter(|_| pair.shown) {
             let worse = (of.difference.direction() > 0.0) == (order.better == Better::Lower);
-            standings[if worse { *second } else { *first }].place += 1;
+            standings[if worse { *second } else { *first }].rank += 1;
         }
     }
     if order_of.len() > ALL_PAIRS {
@@ -228,19 +200,9 @@ pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
     Some(League { by: order.clone(), unit: unit_of_order, seeds, standings, pairs })
 }
 
-fn contestants(comparison: &Comparison) -> Vec<Contestant<'_>> {
-    let rows = || comparison.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row)));
-    let name = |scenario: &str, row: &Row| {
-        let short = scenario.rsplit('/').next().unwrap_or(scenario);
-        if comparison.parts.len() == 1 {
-            row.name.clone()
-        } else if rows().filter(|(part, _)| part.scenario == scenario).count() == 1 {
-            short.to_string()
-        } else {
-            format!("{short} {}", row.name)
-        }
-    };
-    rows().map(|(part, row)| Contestant { name: name(&part.scenario, row), scenario: &part.scenario, row }).collect()
+/// The difference in the metric that the table is sorted by.
+fn asked<'a>(pair: &'a Pair, order: &Order) -> Option<&'a MetricDifference> {
+    pair.metrics.iter().find(|of| of.metric == order.metric)
 }
 
 /// How the second differs from the first: seed by seed where they share any.
@@ -263,9 +225,9 @@ fn difference(first: &Contestant, second: &Contestant, path: &str, unit: Unit) -
 }
 
 /// What can be said about a pair.
-fn verdict(pair: &Pair, order: &Order, found: Option<&MetricDifference>, pairs: usize) -> String {
+fn verdict(pair: &Pair, order: &Order, pairs: usize) -> String {
     let (first, second, metric) = (&pair.first, &pair.second, &order.metric);
-    let Some(of) = found else {
+    let Some(of) = asked(pair, order) else {
         return format!("{first} and {second} can't be compared in {metric}: one of them has no value.");
     };
     let difference = &of.difference;
@@ -276,7 +238,7 @@ fn verdict(pair: &Pair, order: &Order, found: Option<&MetricDifference>, pairs: 
         let by = typical.map_or(String::new(), |typical| format!(" (here {typical})"));
         return format!("no difference shown between {first} and {second} in {metric}: {seeds} can't tell{by}.");
     };
-    if !of.shown {
+    if !pair.shown {
         let mut text = format!("no difference shown between {first} and {second} in {metric}");
         if difference.larger + difference.smaller == 0 && difference.method != Method::Welch {
             return format!("{text}: the same with each of {seeds}.");
@@ -290,9 +252,8 @@ fn verdict(pair: &Pair, order: &Order, found: Option<&MetricDifference>, pairs: 
             }
         }
         if p <= LEVEL {
-            let p_corrected = of.p_corrected.unwrap_or(1.0);
-            text +=
-                &format!("; alone it would be (p = {p:.3}), but not as one of {pairs} pairs (p = {p_corrected:.2})");
+            let [p, corrected] = [p, pair.p_corrected.unwrap_or(1.0)].map(probability);
+            text += &format!("; alone it would be ({p}), but not as one of {pairs} pairs ({corrected})");
         }
         return text + ".";
     }
@@ -313,6 +274,7 @@ fn verdict(pair: &Pair, order: &Order, found: Option<&MetricDifference>, pairs: 
             let mut ends = [difference.low, difference.high].map(|end| end.map(f64::abs));
             ends.sort_by(|a, b| a.unwrap_or(f64::INFINITY).total_cmp(&b.unwrap_or(f64::INFINITY)));
             let interval = match ends.map(|end| end.map(|end| magnitude(end, of.unit))) {
+                _ if difference.low == difference.high && difference.low.is_some() => format!(" (no variation{share})"),
                 [Some(low), Some(high)] => format!(" (95 % between {low} and {high}{share})"),
                 [Some(low), None] => format!(" (95 % at least {low}{share})"),
                 _ => String::new(),
@@ -333,46 +295,18 @@ fn interval(difference: &Difference, unit: Unit) -> Option<String> {
     }
 }
 
-/// A number of a metric for readers.
-pub fn magnitude(value: f64, unit: Unit) -> String {
-    let value = value.abs();
-    match unit {
-        Unit::Ms => human(Nanos((value * 1e6 + 0.5) as u64)),
-        Unit::Count if value.fract() == 0.0 => grouped(value as u64),
-        Unit::Count if value >= 100.0 => grouped((value + 0.5) as u64),
-        Unit::Count => format!("{value:.1}"),
-        Unit::Share => format!("{:.2} points", value * 100.0),
-    }
-}
-
-/// The same with its sign.
-pub fn signed(value: f64, unit: Unit) -> String {
-    let sign = if value < 0.0 { "-" } else { "+" };
-    format!("{}{}", if value == 0.0 { "" } else { sign }, magnitude(value, unit))
-}
-
-/// A value of the table for readers.
-fn standing(value: Option<f64>, unit: Unit) -> String {
-    match (value, unit) {
-        (None, _) => "never".into(),
-        (Some(value), Unit::Share) => format!("{:.2} %", value * 100.0),
-        (Some(value), unit) => magnitude(value, unit),
-    }
-}
-
 impl League {
-    /// Place, name and values of each, then what can be said: rows of a table.
+    /// Rank, name and values of each, then how it differs from the first: rows of a table.
     pub fn table(&self) -> Table {
-        let metric = &self.by.metric;
-        let median = format!("{metric}, median");
-        let mut table = Table::new(2, ["place", "", &median, "mean", "never", "against the first"]);
+        let head = ["rank", "", "median", "mean", "never", "difference from the first"];
+        let mut table = Table::new(2, head);
         let first = self.standings.first().map_or("", |standing| &standing.name);
         for (number, of) in self.standings.iter().enumerate() {
             let pair = self.pairs.iter().find(|pair| pair.first == first && pair.second == of.name);
-            let against = pair.and_then(|pair| pair.metrics.iter().find(|of| of.metric == *metric)).map(|of| {
+            let against = pair.and_then(|pair| asked(pair, &self.by).map(|of| (pair.shown, of))).map(|(shown, of)| {
                 let typical = of.difference.typical.map_or("for ever".into(), |typical| signed(typical, of.unit));
                 let end = |end: Option<f64>| end.map_or("–".into(), |end| signed(end, of.unit));
-                let mark = if of.shown { "" } else { " (not shown)" };
+                let mark = if shown { "" } else { " n.s." };
                 match (of.difference.low, of.difference.high) {
                     (None, None) => format!("{typical}{mark}"),
                     (low, high) => format!("{typical} [{} … {}]{mark}", end(low), end(high)),
@@ -380,15 +314,15 @@ impl League {
             });
             let measured = of.seeds > 0;
             table.row([
-                of.place.to_string(),
+                of.rank.to_string(),
                 of.name.clone(),
-                if measured { standing(of.median, self.unit) } else { "–".into() },
-                of.mean.map_or("–".into(), |mean| standing(Some(mean), self.unit)),
-                format!("{}/{}", of.never, of.seeds),
+                if measured { figure(of.median, self.unit) } else { "–".into() },
+                of.mean.map_or("–".into(), |mean| figure(Some(mean), self.unit)),
+                if of.never > 0 { format!("{}/{}", of.never, of.seeds) } else { String::new() },
                 if number == 0 { String::new() } else { against.unwrap_or("–".into()) },
             ]);
         }
-        table
+        table.without_empty_columns()
     }
 
     /// How the table was made, in a line.
@@ -402,10 +336,11 @@ impl League {
         }
         let choices = self.standings.len();
         let pairs = choices * (choices - 1) / 2;
-        let corrected = if pairs > 1 { format!(", Holm's correction for {pairs} pairs") } else { String::new() };
+        let corrected = if pairs > 1 { format!(", with Holm's correction for {pairs} pairs") } else { String::new() };
         format!(
-            "Sorted by {} ({word} is better), {} seeds, the same for all; differences within seeds with their 95 % confidence \
-             interval, shown at 5 %{corrected}. Who shares a place is not told apart.",
+            "Sorted by {} ({word} is better), {} seeds, the same for all. Differences are those within seeds, each with its \
+             95 % confidence interval; they are tested at 5 %{corrected} (n.s.: not significant). Choices with the same rank \
+             are not significantly different. No other metric is tested.",
             self.by.metric, self.seeds
         )
     }
@@ -414,7 +349,8 @@ impl League {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::compared::{Part, SIM};
+    use crate::report::compared::{Part, Run, SIM};
+    use crate::time::Nanos;
 
     /// A choice whose runs have these values, in milliseconds; none: it never came.
     fn row(name: &str, values: &[Option<u64>]) -> Row {
@@ -439,12 +375,12 @@ mod tests {
         [Some(10), Some(12), Some(9), Some(11), Some(10), Some(13), Some(8), Some(10), Some(11), Some(12)];
 
     #[test]
-    fn the_best_comes_first_and_who_is_not_told_apart_shares_a_place() {
+    fn the_best_comes_first_and_those_alike_have_one_rank() {
         let slower = TEN.map(|ms| ms.map(|ms| ms * 2 + ms % 3));
         let alike = [10, 11, 10, 11, 11, 12, 9, 9, 12, 11].map(Some);
         let league = of(vec![row("slow", &slower), row("one", &TEN), row("other", &alike)]);
-        let places: Vec<(&str, usize)> = league.standings.iter().map(|of| (of.name.as_str(), of.place)).collect();
-        assert_eq!(places, [("one", 1), ("other", 1), ("slow", 3)]);
+        let ranks: Vec<(&str, usize)> = league.standings.iter().map(|of| (of.name.as_str(), of.rank)).collect();
+        assert_eq!(ranks, [("one", 1), ("other", 1), ("slow", 3)]);
         let verdicts: Vec<&str> = league.pairs.iter().map(|pair| pair.verdict.as_str()).collect();
         assert!(verdicts[0].starts_with("no difference shown between one and other in outage.p99: "), "{verdicts:?}");
         assert!(verdicts[1].starts_with("one has a lower outage.p99 than slow: by "), "{verdicts:?}");

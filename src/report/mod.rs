@@ -4,6 +4,7 @@ pub mod capacity;
 pub mod collapse;
 pub mod compared;
 mod comparison;
+pub mod figure;
 pub mod formats;
 mod hlog;
 mod json;

@@ -51,6 +51,30 @@ impl Table {
         text
     }
 
+    /// The same in lines of at most so many characters, as far as words and one more column go in there: what does not
+    /// follows below, beside the words once more.
+    pub fn aligned_within(&self, width: usize) -> String {
+        let widest = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let words: usize = (0..self.words).map(|column| widest(column) + 2).sum();
+        let mut parts: Vec<(Vec<usize>, usize)> = Vec::new();
+        for column in self.words..self.lines[0].len() {
+            match parts.last_mut() {
+                Some((columns, taken)) if *taken + widest(column) <= width => {
+                    columns.push(column);
+                    *taken += widest(column) + 2;
+                }
+                _ => parts.push((vec![column], words + widest(column) + 2)),
+            }
+        }
+        let part = |(columns, _): &(Vec<usize>, usize)| {
+            let cells = |line: &Vec<String>| {
+                (0..self.words).chain(columns.iter().copied()).map(|at| line[at].clone()).collect()
+            };
+            Table { words: self.words, lines: self.lines.iter().map(cells).collect() }.aligned()
+        };
+        if parts.len() < 2 { self.aligned() } else { parts.iter().map(part).collect::<Vec<_>>().join("\n") }
+    }
+
     /// The same in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
@@ -69,6 +93,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_wide_follows_below() {
+        let mut table = Table::new(1, ["", "one", "two", "three"]);
+        table.row(["a", "1", "2", "a wide one"]);
+        assert_eq!(table.aligned_within(80), table.aligned());
+        assert_eq!(table.aligned_within(11), "   one  two\na    1    2\n\n        three\na  a wide one\n");
+    }
 
     #[test]
     fn tables_align_and_leave_empty_columns_out() {

@@ -29,6 +29,7 @@ mod real;
 mod redirects;
 mod replay;
 mod servers;
+mod statistics;
 mod sweep;
 mod tls;
 mod transactions;

@@ -14,7 +14,7 @@ use crate::report::FORMAT_VERSION;
 use crate::report::capacity::{Kind, Objective};
 use crate::report::collapse::{Cell, Collapse, Side};
 use crate::scenario::{Overrides, Problem, Scenario};
-use crate::statistics::share_interval;
+use crate::statistics::{share_at_least, share_interval};
 
 /// A run has recovered where sessions have at least this share of the time that they want, over its last tenth.
 const RECOVERED: f64 = 0.5;
@@ -166,10 +166,10 @@ fn verdict(collapse: &Collapse) -> String {
         return text + "no run.";
     }
     if collapsed == 0 {
-        let (_, high) = share_interval(0, seeds);
+        let high = 1.0 - share_at_least(seeds, seeds);
         return text
             + &format!(
-                "recovers from every trigger of the map with each of {seeds} seeds (so each collapses at most {} of all seeds, 95 %).",
+                "recovers from every trigger of the map in {seeds} of {seeds} seeds (95 % confidence, of each: at most {} of seeds collapse).",
                 Kind::Share.shown(high)
             );
     }

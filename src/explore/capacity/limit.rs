@@ -6,7 +6,7 @@ use crate::explore::single_run::Finished;
 use crate::metrics::{Summary, Value};
 use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
-use crate::report::league::{Unit, magnitude};
+use crate::report::figure::{Unit, magnitude};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 

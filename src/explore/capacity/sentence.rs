@@ -5,8 +5,9 @@ use super::runs::Runs;
 use crate::check::Expectation;
 use crate::metrics::Value;
 use crate::report::capacity::{Capacity, Find, Kind, Objective, Outcome};
-use crate::report::league::{Unit, magnitude};
+use crate::report::figure::{Unit, magnitude};
 use crate::scenario::Scenario;
+use crate::statistics::share_at_least;
 use crate::text::percent;
 use crate::time::Nanos;
 
@@ -117,7 +118,7 @@ fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -
     let kind = capacity.question.kind;
     let seeds = capacity.question.seeds.len();
     let every = capacity.every_seed.unwrap_or(value);
-    let counted = if seeds == 1 { "one seed".to_string() } else { format!("{seeds} seeds") };
+    let counted = if seeds == 1 { "1 seed".to_string() } else { format!("{seeds} seeds") };
     if kind.is_whole() {
         let least = match (capacity.low, capacity.high) {
             (Some(low), Some(high)) if low < high => {
@@ -126,12 +127,11 @@ fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -
             _ => String::new(),
         };
         let verb = if capacity.find == Find::Smallest { "holds {} with" } else { "holds {} up to" };
-        let (low, _) = crate::statistics::share_interval(seeds, seeds);
         let verb = verb.replace("{}", slo);
         return format!(
-            "{verb} {} (with each of {counted}, so with at least {} of all seeds, 95 %{least})",
+            "{verb} {} in {seeds} of {counted} (95 % confidence: at least {:.0} % of seeds{least})",
             shown(value),
-            percent(low)
+            (share_at_least(seeds, seeds) * 100.0).floor()
         );
     }
     let interval = match (capacity.low, capacity.high) {

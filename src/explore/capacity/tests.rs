@@ -58,7 +58,7 @@ fn the_highest_count_is_exact() {
     assert!(capacity.not_monotone.is_empty());
     let limit = capacity.limit.as_ref().unwrap();
     assert_eq!((limit.of.as_str(), limit.resource.as_str()), ("gateway", "workers"));
-    let says = "holds handshake_latency.max <= 12ms up to 1,000 players (with each of 2 seeds";
+    let says = "holds handshake_latency.max <= 12ms up to 1,000 players in 2 of 2 seeds (95 % confidence: at least 22 % of seeds";
     assert!(capacity.verdict.starts_with(says), "{}", capacity.verdict);
     assert!(capacity.verdict.contains("at 1,001 players handshake_latency.max is "), "{}", capacity.verdict);
     // The curve has every value that was run with all seeds, and its own knee among them.

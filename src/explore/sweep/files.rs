@@ -90,11 +90,13 @@ impl CellSummary {
             .map(|(metric, (runs, seed))| json!({ "metric": metric, "runs": runs, "first_seed": seed }));
         let errors = self.errors.iter().map(|(seed, error)| json!({ "seed": seed, "error": error }));
         let spread = |of: &Spread| {
+            let mean = of.mean.and_then(|(_, interval)| interval);
             json!({
                 "runs": of.runs, "without_value": of.without,
-                "min": of.min, "median": of.median, "median_low": of.low, "median_high": of.high, "max": of.max,
-                "mean": of.mean.map(|(mean, _)| mean),
-                "mean_off": of.mean.map(|(_, off)| off).filter(|off| off.is_finite()),
+                "min": of.min, "median": of.median, "median_low": of.low, "median_high": of.high,
+                "median_coverage": of.coverage, "max": of.max,
+                "mean": of.mean.map(|(mean, _)| mean), "mean_low": mean.map(|(low, _)| low),
+                "mean_high": mean.map(|(_, high)| high),
             })
         };
         let merged = self.merged.iter().map(|(name, latency)| {

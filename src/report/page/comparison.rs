@@ -5,7 +5,11 @@ use serde_json::{Value as Json, json};
 use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::{PageError, Recorded};
-use crate::text::{grouped, percent};
+use crate::metrics::Value;
+use crate::report::compared::{Run, Spread};
+use crate::report::figure::probability;
+use crate::text::grouped;
+use crate::time::Nanos;
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let document = files.json("compare.json")?;
@@ -77,7 +81,7 @@ fn league(page: &mut Page, league: &Json) {
                 value => Cell::of_many(suffix, value),
             };
             vec![
-                Cell::metric("rank", &one["place"]),
+                Cell::metric("rank", &one["rank"]),
                 Cell::text(one["name"].as_str().unwrap_or_default()),
                 figure("median"),
                 figure("mean"),
@@ -102,20 +106,11 @@ fn league(page: &mut Page, league: &Json) {
                 }
                 value => Cell::of_many(suffix, value),
             };
-            let number = |key: &str| match difference[key].as_f64() {
+            let p = match pair["p_corrected"].as_f64() {
                 None => Cell::text("–"),
-                Some(value) => Cell { text: format!("{value:.3}"), value: Some(value), ..Cell::default() },
+                Some(p) => Cell { text: probability(p), value: Some(p), ..Cell::default() },
             };
-            vec![
-                text("first"),
-                text("second"),
-                figure("typical"),
-                figure("low"),
-                figure("high"),
-                number("effect"),
-                number("p_corrected"),
-                text("verdict"),
-            ]
+            vec![text("first"), text("second"), figure("typical"), figure("low"), figure("high"), p, text("verdict")]
         })
         .collect();
     let columns = [
@@ -124,8 +119,7 @@ fn league(page: &mut Page, league: &Json) {
         ("difference", false),
         ("95 % from", false),
         ("to", false),
-        ("effect", false),
-        ("p (Holm)", false),
+        ("probability (Holm)", false),
         ("verdict", true),
     ];
     page.table("Every pair of choices", &columns, &pairs);
@@ -155,31 +149,34 @@ fn shortened(seeds: &[String]) -> String {
     }
 }
 
-/// A recorded value: how it ranks, and how it reads. What never came is the largest.
-fn value(of: &Json) -> Option<(f64, String)> {
+/// A recorded value.
+fn value(of: &Json) -> Option<Value> {
     if let Some(ms) = of.get("ms") {
-        let cell = Cell::metric("_ms", ms);
-        return Some((ms.as_f64().unwrap_or(f64::INFINITY), cell.text));
+        return Some(Value::Duration(ms.as_f64().map(|ms| Nanos((ms * 1e6 + 0.5) as u64))));
     }
     if let Some(count) = of.get("count").and_then(Json::as_u64) {
-        return Some(match of.get("of").and_then(Json::as_u64).filter(|all| *all > 0) {
-            Some(all) => {
-                let share = count as f64 / all as f64;
-                (share, format!("{} ({})", grouped(count), percent(share)))
-            }
-            None => (count as f64, grouped(count)),
+        return Some(match of.get("of").and_then(Json::as_u64) {
+            Some(of) => Value::Part { count, of },
+            None => Value::Count(count),
         });
     }
-    let ratio = of.get("ratio")?;
-    Some(ratio.as_f64().map_or((-1.0, "–".into()), |ratio| (ratio, percent(ratio))))
+    Some(Value::Ratio(of.get("ratio")?.as_f64()))
 }
 
-/// A metric over a row's seeds: the least, the one in the middle, the largest.
-fn spread(row: &Json, metric: &str) -> Option<[(f64, String); 3]> {
-    let mut values: Vec<(f64, String)> = runs_of(row).filter_map(|run| value(run["values"].get(metric)?)).collect();
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (least, largest) = (values.first()?.clone(), values.last()?.clone());
-    Some([least, values[(values.len() - 1) / 2].clone(), largest])
+/// A metric over a row's seeds.
+fn spread(row: &Json, metric: &str) -> Option<Spread> {
+    let run = |run: &Json| Run {
+        seed: run["seed"].as_u64().unwrap_or(0),
+        digest: String::new(),
+        values: run["values"]
+            .get(metric)
+            .and_then(value)
+            .map(|value| (metric.to_string(), value))
+            .into_iter()
+            .collect(),
+        unmeasured: names(&run["unmeasured"]),
+    };
+    Spread::of(&runs_of(row).map(run).collect::<Vec<Run>>(), metric)
 }
 
 fn table<'a>(page: &mut Page, name: &str, rows: impl Iterator<Item = (&'a Json, &'a Json)>, metrics: &[String]) {
@@ -188,13 +185,7 @@ fn table<'a>(page: &mut Page, name: &str, rows: impl Iterator<Item = (&'a Json, 
             let text = |place: &Json, key: &str| Cell::text(place[key].as_str().unwrap_or_default());
             let cells = metrics.iter().map(|metric| match spread(row, metric) {
                 None => Cell::text(""),
-                Some([least, middle, largest]) => {
-                    let text = match least.0 == largest.0 {
-                        true => middle.1,
-                        false => format!("{} [{} … {}]", middle.1, least.1, largest.1),
-                    };
-                    Cell { text, value: Some(middle.0).filter(|value| value.is_finite()), ..Cell::default() }
-                }
+                Some(spread) => Cell { text: spread.shown(), value: spread.drawn()[1], ..Cell::default() },
             });
             [text(part, "scenario"), text(row, "name")].into_iter().chain(cells).collect()
         })
@@ -212,20 +203,19 @@ fn bars(part: &Json, metric: &str) -> Json {
         let name = &row["name"];
         let first = runs_of(row).next().map(|run| &run["values"][metric]);
         whole |= first.is_some_and(|value| value.get("ratio").is_some() || value.get("of").is_some());
-        let Some([least, middle, largest]) = spread(row, metric) else {
+        let Some(spread) = spread(row, metric) else {
             return json!({ "name": name, "value": null, "low": null, "high": null, "shown": "" });
         };
-        let finite = |value: f64| Some(value).filter(|value| value.is_finite() && *value >= 0.0);
-        let range = finite(least.0).zip(finite(largest.0)).filter(|(least, largest)| least < largest);
-        let told = format!("{} (from {} to {})", middle.1, least.1, largest.1);
+        let [least, median, largest] = spread.drawn();
+        let range = least.zip(largest).filter(|(least, largest)| least < largest);
         json!({
             "name": name,
-            "value": finite(middle.0),
+            "value": median,
             "low": range.map(|(least, _)| least),
             "high": range.map(|(_, largest)| largest),
-            "endless": middle.0.is_infinite(),
-            "shown": if middle.0.is_infinite() { "never".into() } else { middle.1 },
-            "told": told,
+            "endless": spread.median.is_infinite(),
+            "shown": spread.middle(),
+            "told": spread.shown(),
         })
     });
     let rows: Vec<Json> = rows.collect();

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::PageError;
+use crate::statistics::median;
 
 /// More rows than this are put together: no screen shows them apart.
 const ROWS: usize = 1_200;
@@ -227,7 +228,7 @@ fn many(all: &[(&str, Vec<Option<f64>>)]) -> (Vec<Json>, String) {
             all.iter().map(|(_, values)| values.get(row).copied().flatten().unwrap_or(0.0)).collect();
         values.sort_by(f64::total_cmp);
         low.push(values.first().copied());
-        middle.push(values.get(values.len() / 2).copied());
+        middle.push(median(&values));
         high.push(values.last().copied());
     }
     let away = |values: &[Option<f64>]| -> f64 {

@@ -6,7 +6,7 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::{color, line};
 use super::{PageError, Recorded};
-use crate::text::{grouped, word};
+use crate::text::{grouped, percent, word};
 
 /// Metrics with a chart of their own, at most.
 const CHARTS: usize = 6;
@@ -146,7 +146,15 @@ fn first_broken(cells: &[Json], labels: &[String]) -> String {
 
 fn table(page: &mut Page, cells: &[Json], labels: &[String], metrics: &[String]) {
     page.heading("Cells");
-    page.note("Each figure: the median over the seeds, and between what it lies with 95 % confidence.");
+    let shown = || cells.iter().flat_map(|cell| metrics.iter().map(|metric| &cell["metrics"][metric]));
+    let coverage = shown().filter_map(|of| of["median_coverage"].as_f64()).fold(f64::NAN, f64::min);
+    page.note(&match coverage.is_nan() {
+        true => "Each figure: of one seed, which says nothing of others.".into(),
+        false => format!(
+            "Each figure: the median over the seeds, and from where to where that of all seeds is, with {} confidence.",
+            percent(coverage)
+        ),
+    });
     let rows: Vec<Vec<Cell>> = cells
         .iter()
         .zip(labels)

@@ -223,11 +223,11 @@ fn a_comparison_says_what_its_seeds_can_tell() {
         "league": {
             "by": { "metric": "outage.p99", "better": "lower" }, "unit": "ms", "seeds": 2,
             "standings": [
-                { "place": 1, "name": "fast", "median": 5.0, "mean": 6.0, "seeds": 2, "never": 0 },
-                { "place": 1, "name": "slow", "median": null, "mean": null, "seeds": 2, "never": 1 },
+                { "rank": 1, "name": "fast", "median": 5.0, "mean": 6.0, "seeds": 2, "never": 0 },
+                { "rank": 1, "name": "slow", "median": null, "mean": null, "seeds": 2, "never": 1 },
             ],
-            "pairs": [{ "first": "fast", "second": "slow", "verdict": "no difference shown", "shown": false, "metrics": [
-                { "metric": "outage.p99", "typical": 44.0, "low": -3.0, "high": null, "effect": 0.5, "p_corrected": 0.25 },
+            "pairs": [{ "first": "fast", "second": "slow", "verdict": "no difference shown", "shown": false, "p_corrected": 0.25, "metrics": [
+                { "metric": "outage.p99", "typical": 44.0, "low": -3.0, "high": null },
             ] }],
         },
     });
@@ -236,13 +236,15 @@ fn a_comparison_says_what_its_seeds_can_tell() {
         "<p class=\"verdict open\">no difference shown</p>",
         "<td>never</td>",
         "data-v=\"-3\">−3.00 ms</td>",
-        "5.00 ms [5.00 ms … 7.00 ms]",
+        "6.00 ms [5.00 ms … 7.00 ms]",
+        "never [50.0 ms … never]",
+        "p = 0.250",
         "9 (90 %)",
     ] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
     let bars = &carried(&html)["charts"]["bars-0-0"]["rows"];
-    assert_eq!((&bars[0]["value"], &bars[1]["endless"]), (&serde_json::json!(5.0), &serde_json::json!(false)));
+    assert_eq!((&bars[0]["value"], &bars[1]["endless"]), (&serde_json::json!(6.0), &serde_json::json!(true)));
 }
 
 #[test]
