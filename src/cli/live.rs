@@ -91,7 +91,7 @@ fn results<'a>(
     output: &'a OutputArgs,
     invocation: &'a Invocation<'a>,
 ) -> Results<'a> {
-    Results { scenario, args, output, invocation, driver: live::driver_name(setup.part) }
+    Results { scenario, args, output, invocation, driver: live::driver_of(setup.part) }
 }
 
 /// Says where the servers listen, and whom their clients must trust.

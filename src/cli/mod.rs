@@ -284,8 +284,8 @@ struct RunArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
     /// What gives clients and servers a network and a clock
-    #[arg(long, value_enum, default_value_t = Driver::Sim)]
-    driver: Driver,
+    #[arg(long, value_enum, default_value_t = DriverArg::Sim)]
+    driver: DriverArg,
     /// Write every event to events.jsonl, too: docs/replay.md
     #[arg(long)]
     events: bool,
@@ -324,7 +324,7 @@ impl OutputArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Driver {
+enum DriverArg {
     /// The simulator: virtual time, the same run every time
     Sim,
     /// The simulator, with turmoil for async programs of your own

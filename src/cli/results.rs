@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::invocation::Invocation;
 use super::progress::{Watcher, catch_interrupts};
 use super::{Failure, OutputArgs, ScenarioArgs, machine, say, text};
+use crate::driver::Driver;
 use crate::explore::{Finished, PreparedFile, write_folder_with};
 use crate::report;
 use crate::scenario::Scenario;
@@ -19,7 +20,7 @@ pub(super) struct Results<'a> {
     pub output: &'a OutputArgs,
     pub invocation: &'a Invocation<'a>,
     /// What drives it.
-    pub driver: &'static str,
+    pub driver: Driver,
 }
 
 impl Results<'_> {

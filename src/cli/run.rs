@@ -3,7 +3,8 @@
 use super::invocation::Invocation;
 use super::progress::Watcher;
 use super::results::{EXEMPLARS, Results, partial};
-use super::{Driver, Failure, RunArgs, complain, live, machine, text};
+use super::{DriverArg, Failure, RunArgs, complain, live, machine, text};
+use crate::driver::Driver;
 use crate::explore::{DeterminismCheck, EventLog, Finished, PreparedFile, Progress, exemplars, may_hold, once_with};
 use crate::record::Recorder;
 use crate::replay::{Chooser, Exemplar, Filter, Lines};
@@ -12,7 +13,7 @@ use crate::text::grouped;
 use crate::time::{Nanos, Timestamp, human};
 
 pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
-    if args.driver == Driver::Tokio {
+    if args.driver == DriverArg::Tokio {
         if args.events || args.check_determinism {
             let message =
                 "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";
@@ -20,12 +21,12 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
         }
         return live::both(args, invocation);
     }
-    if args.check_determinism && args.driver != Driver::Sim {
+    if args.check_determinism && args.driver != DriverArg::Sim {
         let message = "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
         return Err(Failure::Input(message.into()));
     }
     let scenario = args.scenario.load()?;
-    let driver = args.driver.name();
+    let driver = Driver::from(args.driver);
     let results = Results { scenario: &scenario, args: &args.scenario, output: &args.output, invocation, driver };
     let mut folder = args.output.out.clone().unwrap_or_else(|| results.default_folder());
     // Better told now than after the work.
@@ -33,7 +34,7 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
     let mut watcher = results.begin()?;
     let mut chooser = Chooser::default();
     // What is heard is the simulator's wire; of other runs, what happened to each session is kept.
-    let mut kept = (args.driver != Driver::Sim && !args.no_exemplars).then(EventLog::default);
+    let mut kept = (args.driver != DriverArg::Sim && !args.no_exemplars).then(EventLog::default);
     let mut examples = (&mut chooser, &mut kept);
     let mut run =
         |mut extra: &mut dyn Recorder| args.driver.run(&scenario, &mut extra, |progress| watcher.watch(progress));
@@ -92,16 +93,18 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
     if finished.passed() && difference.is_none() { Ok(()) } else { Err(Failure::Broken) }
 }
 
-impl Driver {
-    fn name(self) -> &'static str {
-        match self {
-            Driver::Sim => "sim",
+impl From<DriverArg> for Driver {
+    fn from(arg: DriverArg) -> Driver {
+        match arg {
+            DriverArg::Sim => Driver::Sim,
             #[cfg(feature = "turmoil")]
-            Driver::Turmoil => "turmoil",
-            Driver::Tokio => "tokio",
+            DriverArg::Turmoil => Driver::Turmoil,
+            DriverArg::Tokio => Driver::Tokio,
         }
     }
+}
 
+impl DriverArg {
     /// A deterministic run.
     fn run(
         self,
@@ -111,7 +114,7 @@ impl Driver {
     ) -> Result<Finished, Failure> {
         match self {
             #[cfg(feature = "turmoil")]
-            Driver::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
+            DriverArg::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
             _ => Ok(once_with(scenario, extra, watch)),
         }
     }

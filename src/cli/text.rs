@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::terminal::{availability, bad, good};
 use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
+use crate::driver::Driver;
 use crate::explore::{ClientCounts, Finished};
 use crate::fault::{Fault, Target};
 use crate::load::Arrive;
@@ -23,9 +24,9 @@ const MEMBERS_SHOWN: usize = 8;
 
 /// What is about to run: seed and the options that matter most, before anything else. Of a run that plays but a part of
 /// the scenario, that part alone.
-pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: &str) -> String {
-    let (servers, clients) = (driver != "load", driver != "serve");
-    let time = if driver == "sim" { "virtual" } else { "real" };
+pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Driver) -> String {
+    let (servers, clients) = (driver.has_servers(), driver.has_clients());
+    let time = if driver.is_virtual() { "virtual" } else { "real" };
     let mut text = format!("{}: {}\n", scenario.name(), scenario.title());
     let _ = write!(text, "seed {} · driver {driver}", scenario.seed().0);
     if let Some(variant) = variant {

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use super::difference;
 use super::single_run::{Finished, once};
 use super::sweep::{Axis, Named, cells, label};
+use crate::driver::Driver;
 use crate::metrics::Value;
-use crate::report::compared::{LINES, Lines, SIM, latency_of};
+use crate::report::compared::{LINES, Lines, latency_of};
 use crate::report::{Comparison, Order, Part, Row, compared};
 use crate::scenario::{Overrides, Problem, Scenario};
 
@@ -170,7 +171,7 @@ fn layers(choice: &Choice) -> Vec<(String, Vec<String>)> {
 /// A row without its runs.
 fn row(name: String, variant: Option<String>, scenario: &Scenario) -> Row {
     let resolved = scenario.resolved().to_string();
-    Row { name, variant, resolved, driver: SIM.into(), runs: Vec::new(), lines: None }
+    Row { name, variant, resolved, driver: Driver::Sim, runs: Vec::new(), lines: None }
 }
 
 /// What a file as it is written is called, unless it says.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::driver::Driver;
 use crate::report::page::{PAGE, PageError, READ, Recorded, page};
 use crate::scenario::Scenario;
 
@@ -164,8 +165,8 @@ pub fn rewrite_page(folder: &Path) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// [`FolderError`] when something else lies there, or something that can't be read.
-pub fn may_hold(folder: &Path, scenario: &Scenario, driver: &str) -> Result<(), FolderError> {
-    may_make_way(folder, Some(&Identity(scenario.name().into(), driver.into(), scenario.seed().0.into())))
+pub fn may_hold(folder: &Path, scenario: &Scenario, driver: Driver) -> Result<(), FolderError> {
+    may_make_way(folder, Some(&Identity(scenario.name().into(), driver.name().into(), scenario.seed().0.into())))
 }
 
 /// Whether a comparison of this name could be written to `folder`.

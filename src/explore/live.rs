@@ -13,6 +13,7 @@ use super::programs::{self, Outputs};
 use super::replay::EventLog;
 use super::single_run::{Finished, Progress};
 use crate::check::Invariants;
+use crate::driver::Driver;
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
@@ -44,12 +45,12 @@ pub struct Live {
     pub died: Vec<(u32, String)>,
 }
 
-/// The name of a part, which its results are filed under.
-pub fn driver_name(part: Part) -> &'static str {
+/// The driver that plays a part.
+pub fn driver_of(part: Part) -> Driver {
     match part {
-        Part::Both => "tokio",
-        Part::Servers => "serve",
-        Part::Clients => "load",
+        Part::Both => Driver::Tokio,
+        Part::Servers => Driver::Serve,
+        Part::Clients => Driver::Load,
     }
 }
 
@@ -271,7 +272,7 @@ pub fn live(
     let firsts = invariants.firsts();
     let violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
     let finished = Finished {
-        driver: driver_name(setup.part),
+        driver: driver_of(setup.part),
         violations,
         events: ended.events,
         // Servers that are asked to end have done what they should.

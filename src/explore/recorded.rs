@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json};
 use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
 use super::sweep::label;
+use crate::driver::Driver;
 use crate::metrics::Value;
-use crate::report::compared::{LATENCIES, Lines, Part, Row, Run, SIM};
+use crate::report::compared::{LATENCIES, Lines, Part, Row, Run};
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::Overrides;
 use crate::time::{Nanos, Timestamp};
@@ -78,7 +79,7 @@ fn seedless(row: &Row) -> String {
 /// Gives rows of one name the driver, or a number, that tells them apart.
 fn name_apart(rows: &mut [Row]) {
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
-    let drivers: Vec<String> = rows.iter().map(|row| row.driver.clone()).collect();
+    let drivers: Vec<Driver> = rows.iter().map(|row| row.driver).collect();
     for (number, row) in rows.iter_mut().enumerate() {
         let alike = || (0..names.len()).filter(|other| names[*other] == names[number]);
         if alike().count() == 1 {
@@ -115,8 +116,9 @@ fn run(header: &Json, summary: &Json) -> Result<(String, String, Row), String> {
     if header["partial"] == true {
         return Err("an interrupted run: what it measured depends on where it ended".into());
     }
-    let (name, resolved, driver) =
-        (string(header, "scenario")?, string(header, "scenario_toml")?, string(header, "driver")?);
+    let (name, resolved) = (string(header, "scenario")?, string(header, "scenario_toml")?);
+    let driver = string(header, "driver")?;
+    let driver = Driver::named(&driver).ok_or_else(|| format!("no driver is called {driver:?}"))?;
     let seed = header["seed"].as_u64().ok_or("no `seed`")?;
     let variant = header["variant"].as_str().map(String::from);
     let kinds = kinds(&name, &resolved)?;
@@ -175,7 +177,7 @@ fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String
             name: row_name,
             variant: variant.clone(),
             resolved,
-            driver: SIM.into(),
+            driver: Driver::Sim,
             runs: Vec::new(),
             lines: None,
         };

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
+use crate::driver::Driver;
 use crate::driver::sim::Simulation;
 use crate::event::Event;
 use crate::metrics::{Measured, Metrics};
@@ -31,7 +32,7 @@ pub struct Progress {
 #[derive(Debug, Default)]
 pub struct Finished {
     /// Which driver ran it.
-    pub driver: &'static str,
+    pub driver: Driver,
     /// The digest of all events; empty where no other run has the same.
     pub digest: String,
     /// Everything measured.
@@ -142,7 +143,7 @@ pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl
             break;
         }
     }
-    recorder.0.finish(scenario, "sim", simulation.now(), simulation.events(), partial)
+    recorder.0.finish(scenario, Driver::Sim, simulation.now(), simulation.events(), partial)
 }
 
 /// What every deterministic run is observed by.
@@ -176,7 +177,7 @@ impl Observers {
     pub(super) fn finish(
         self,
         scenario: &Scenario,
-        driver: &'static str,
+        driver: Driver,
         now: Timestamp,
         events: u64,
         partial: bool,

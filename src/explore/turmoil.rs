@@ -2,6 +2,7 @@
 
 use super::live_error::LiveError;
 use super::single_run::{Finished, Observers, Progress};
+use crate::driver::Driver;
 use crate::driver::live;
 use crate::driver::live::turmoil::{self, Ended, ProgramReport, Programs, TICK};
 use crate::record::Recorder;
@@ -41,7 +42,7 @@ pub fn with_programs(
     let mut recorder = (Observers::new(scenario, programs.servers.is_empty() && programs.clients.is_empty()), extra);
     let (ended, told) = turmoil::run_with(scenario, programs, &mut recorder, watch)?;
     let Ended { at, events, partial } = ended;
-    let mut finished = recorder.0.finish(scenario, "turmoil", at, events, partial);
+    let mut finished = recorder.0.finish(scenario, Driver::Turmoil, at, events, partial);
     finished.deviations = deviations(programs);
     let of_program = |path: &str| {
         let group = path.strip_prefix("servers.").and_then(|rest| rest.split('.').next());

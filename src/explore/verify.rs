@@ -7,6 +7,7 @@ use super::difference::{self, first_difference};
 use super::replay::{EventLog, exemplars};
 use super::single_run::once_with;
 use super::{capacity, compare};
+use crate::driver::Driver;
 use crate::replay::Chooser;
 use crate::report;
 use crate::scenario::Overrides;
@@ -114,10 +115,10 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         };
     #[cfg_attr(not(feature = "turmoil"), expect(unused_mut, reason = "only turmoil keeps them"))]
     let (mut chooser, mut kept) = (Chooser::default(), EventLog::default());
-    let finished = match driver.as_str() {
-        "sim" => once_with(&scenario, &mut chooser, |_| true),
+    let finished = match Driver::named(&driver) {
+        Some(Driver::Sim) => once_with(&scenario, &mut chooser, |_| true),
         #[cfg(feature = "turmoil")]
-        "turmoil" => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
+        Some(Driver::Turmoil) => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
             .map_err(|error| error.to_string())?,
         _ => return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified")),
     };
@@ -137,8 +138,8 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     // Who asked for none has none.
     if folder.join("exemplars.jsonl").exists() {
         let (recorded, chosen) = (difference::text(folder, "exemplars.jsonl")?, chooser.chosen());
-        let now = match driver.as_str() {
-            "sim" => exemplars(&scenario, &chosen, |_| true),
+        let now = match finished.driver {
+            Driver::Sim => exemplars(&scenario, &chosen, |_| true),
             _ => kept.exemplars(&scenario, &chosen, Timestamp::ZERO + scenario.duration()),
         };
         let now = now.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::figure::{Unit, figure};
+use crate::driver::Driver;
 use crate::metrics::{Latency, Value};
 use crate::statistics::median;
 use crate::text::percent;
@@ -58,7 +59,7 @@ pub struct Row {
     /// The resolved scenario, with the first seed.
     pub resolved: String,
     /// Which driver ran it.
-    pub driver: String,
+    pub driver: Driver,
     /// A run for each seed.
     pub runs: Vec<Run>,
     /// What its lines in the charts of all are drawn from; none where it is a sweep that was read from its folder, or there
@@ -242,9 +243,6 @@ pub struct Order {
     /// Which value of it comes first.
     pub better: Better,
 }
-
-/// The driver whose runs can be had again.
-pub const SIM: &str = "sim";
 
 /// The latency that a metric is of: `time_to_open`, unless it names another.
 pub fn latency_of(metric: &str) -> &str {

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::compared::{Comparison, LINES, Lines, Part, Row, Run, SIM, Spread, latency_of};
+use super::compared::{Comparison, LINES, Lines, Part, Row, Run, Spread, latency_of};
 use super::figure::Unit;
 use super::league::{League, league};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
+use crate::driver::Driver;
 use crate::metrics::{Latency, Value};
 use crate::statistics::range;
 use crate::text::{Table, csv_cell, pretty};
@@ -186,8 +187,8 @@ impl Comparison {
                 "scenario_toml": row.resolved,
                 "runs": runs.collect::<Vec<_>>(),
             });
-            if row.driver != SIM {
-                document["driver"] = json!(row.driver);
+            if row.driver != Driver::Sim {
+                document["driver"] = json!(row.driver.name());
             }
             document
         };
@@ -199,11 +200,11 @@ impl Comparison {
                 "rows": part.rows.iter().map(row).collect::<Vec<_>>(),
             })
         };
-        let repeatable = self.rows().all(|row| row.driver == SIM);
+        let repeatable = self.rows().all(|row| row.driver == Driver::Sim);
         let mut document = json!({
             "format_version": FORMAT_VERSION,
             "comparison": self.name,
-            "driver": if repeatable { SIM } else { "mixed" },
+            "driver": if repeatable { Driver::Sim.name() } else { "mixed" },
             "version": env!("CARGO_PKG_VERSION"),
             "metrics": self.metrics,
             "parts": self.parts.iter().map(part).collect::<Vec<_>>(),
@@ -311,7 +312,7 @@ mod tests {
             unmeasured: Vec::new(),
         };
         let runs = (0..).zip(values).map(run).collect();
-        Row { name: "a".into(), variant: None, resolved: String::new(), driver: SIM.into(), runs, lines: None }
+        Row { name: "a".into(), variant: None, resolved: String::new(), driver: Driver::Sim, runs, lines: None }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn run(run: &Run<'_>) -> String {
         "format_version": FORMAT_VERSION,
         "scenario": run.scenario.name(),
         "title": run.scenario.title(),
-        "driver": run.driver,
+        "driver": run.driver.name(),
         "deterministic": run.digest.is_some(),
         "seed": run.scenario.seed().0,
         "variant": run.variant,
@@ -45,7 +45,7 @@ pub(super) fn summary(run: &Run<'_>) -> String {
     let mut document = Map::new();
     document.insert("format_version".into(), json!(FORMAT_VERSION));
     document.insert("scenario".into(), json!(run.scenario.name()));
-    document.insert("driver".into(), json!(run.driver));
+    document.insert("driver".into(), json!(run.driver.name()));
     document.insert("seed".into(), json!(run.scenario.seed().0));
     document.insert("variant".into(), json!(run.variant));
     document.insert("partial".into(), json!(run.partial));

@@ -349,7 +349,8 @@ impl League {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::compared::{Part, Run, SIM};
+    use crate::driver::Driver;
+    use crate::report::compared::{Part, Run};
     use crate::time::Nanos;
 
     /// A choice whose runs have these values, in milliseconds; none: it never came.
@@ -361,7 +362,7 @@ mod tests {
             unmeasured: Vec::new(),
         };
         let runs = (0..).zip(values).map(run).collect();
-        Row { name: name.into(), variant: None, resolved: String::new(), driver: SIM.into(), runs, lines: None }
+        Row { name: name.into(), variant: None, resolved: String::new(), driver: Driver::Sim, runs, lines: None }
     }
 
     fn of(rows: Vec<Row>) -> League {

@@ -15,6 +15,7 @@ mod shown;
 
 use crate::chart;
 use crate::check::{Verdict, Violation};
+use crate::driver::Driver;
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
@@ -32,7 +33,7 @@ pub struct Run<'a> {
     /// The variant that was asked for, if any.
     pub variant: Option<&'a str>,
     /// Which driver ran it.
-    pub driver: &'a str,
+    pub driver: Driver,
     /// The digest of all its events; `None` where no other run has the same.
     pub digest: Option<&'a str>,
     /// What came out.

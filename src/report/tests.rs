@@ -2,6 +2,7 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::*;
+use crate::driver::Driver;
 use crate::metrics::Metrics;
 use crate::scenario::Overrides;
 use crate::time::Timestamp;
@@ -34,7 +35,7 @@ fn with_run<T>(check: impl FnOnce(&Run<'_>) -> T) -> T {
     let run = Run {
         scenario: &scenario,
         variant: None,
-        driver: "sim",
+        driver: Driver::Sim,
         digest: Some("00"),
         measured: &measured,
         verdicts: &verdicts,

@@ -316,7 +316,7 @@ fn agree(name: &str, scenario: &Scenario) -> Vec<Event> {
     let series = |finished: &Finished| format!("{:?}", finished.measured.series);
     assert_eq!(series(&simulated), series(&carried), "{name}");
     assert_eq!(simulated.violations, carried.violations, "{name}");
-    assert!(!carried.deviations.is_empty() && carried.driver == "turmoil");
+    assert!(!carried.deviations.is_empty() && carried.driver == shakedown::driver::Driver::Turmoil);
     ours
 }
 

@@ -74,7 +74,7 @@ fn league(runs: &[Run], by: &str, paired: bool) -> League {
             name: format!("choice {number}"),
             variant: None,
             resolved: String::new(),
-            driver: "sim".into(),
+            driver: shakedown::driver::Driver::Sim,
             runs: runs.collect(),
             lines: None,
         }

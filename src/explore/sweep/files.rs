@@ -9,6 +9,7 @@ use super::plan::{Cell, Plan};
 use super::row::{Outcome, Row};
 use super::seeds::Shard;
 use crate::chart::{self, Band, Curve};
+use crate::driver::Driver;
 use crate::explore::single_run::digest_of;
 use crate::metrics::Value;
 use crate::metrics::{Latency, PERCENTILES};
@@ -215,7 +216,7 @@ fn document(plan: &Plan, summary: &SweepSummary) -> String {
     let document = json!({
         "format_version": FORMAT_VERSION,
         "scenario": plan.name,
-        "driver": "sim",
+        "driver": Driver::Sim.name(),
         "seeds": plan.seeds.to_string(),
         "variant": plan.variant,
         "runs": summary.cells.iter().map(|cell| cell.runs).sum::<usize>(),

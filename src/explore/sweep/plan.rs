@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::grid::{self, Axis};
 use super::seeds::{Seeds, Shard};
+use crate::driver::Driver;
 use crate::explore::single_run::digest_of;
 use crate::report::FORMAT_VERSION;
 use crate::scenario::{Overrides, Problem, Scenario};
@@ -162,7 +163,7 @@ impl Plan {
             "format_version": FORMAT_VERSION,
             "scenario": self.name,
             "title": self.cells.first().map(|cell| cell.scenario.title()),
-            "driver": "sim",
+            "driver": Driver::Sim.name(),
             "seeds": self.seeds.to_string(),
             "variant": self.variant,
             "shard": (self.shard != Shard::WHOLE).then(|| self.shard.to_string()),

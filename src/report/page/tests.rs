@@ -1,4 +1,5 @@
 use super::*;
+use crate::driver::Driver;
 use crate::report::{self, Run};
 
 /// A run's files, made up: what matters is what the page makes of them.
@@ -136,7 +137,7 @@ fn the_page_of_a_real_run_is_made_of_its_files_alone() {
     let run = Run {
         scenario: &scenario,
         variant: None,
-        driver: "sim",
+        driver: Driver::Sim,
         digest: Some("00"),
         measured: &measured,
         verdicts: &[],
@@ -260,7 +261,7 @@ fn the_percentiles_of_a_page_are_the_charts() {
     let run = Run {
         scenario: &scenario,
         variant: None,
-        driver: "sim",
+        driver: Driver::Sim,
         digest: Some("00"),
         measured: &measured,
         verdicts: &[],

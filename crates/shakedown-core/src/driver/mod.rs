@@ -4,8 +4,11 @@
 //! real sockets, and over turmoil's.
 
 pub mod cast;
+mod kind;
 pub mod pipes;
 pub mod sim;
+
+pub use kind::Driver;
 
 use crate::record::Recorder;
 use crate::scenario::Scenario;
