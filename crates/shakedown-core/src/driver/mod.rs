@@ -1,12 +1,12 @@
 //! Drivers give the machines a network and a clock, and turn what happens into events.
 //!
-//! [`sim`] is the event-driven simulator: virtual time, exact replay. The crate `shakedown-live` plays the same machines on
-//! real sockets, and over turmoil's.
+//! [`stage`] has the machines, whatever carries their connections. [`sim`] is the event-driven simulator: virtual time,
+//! exact replay. The crate `shakedown-live` plays the same machines on real sockets, and connects programs over turmoil.
 
-pub mod cast;
 mod kind;
 pub mod pipes;
 pub mod sim;
+pub mod stage;
 
 pub use kind::Driver;
 

@@ -1,22 +1,18 @@
 //! The socket engine: real connections, and what lies between two hosts of a scenario.
 //!
 //! One thread has every machine, every timer and the recorder, so that events have one order (clients that play alone may
-//! have several: `threads.rs`). The engine has the machines; the network (`network/`) has the connections, each of them a task
+//! have several: `threads.rs`). The stage has the machines; the network (`network/`) has the connections, each of them a task
 //! that reads and writes, and what connects two hosts of a scenario: latency, bandwidth, partitions, a host without power.
 
 mod engine;
-mod faults;
 mod network;
-mod processes;
 mod programs;
 mod refuse;
 mod run;
 mod schedule;
-mod servers;
-mod sessions;
 mod setup;
-mod slots;
 mod threads;
+mod transport;
 
 use std::io;
 use std::net::SocketAddr;

@@ -70,8 +70,8 @@ async fn play(
     ready(&addresses);
     let end = Timestamp::ZERO + scenario.duration();
     let engine = Engine::new(Rc::clone(&net), scenario, setup, listeners, directory, dialled, running)?;
-    engine.borrow_mut().begin();
-    let sleep = Rc::clone(&engine.borrow().sleep);
+    engine.borrow_mut().stage.begin();
+    let sleep = Rc::clone(&engine.borrow().stage.net.sleep);
     let mut partial = false;
     let mut watched = Timestamp::ZERO;
     loop {
@@ -79,8 +79,8 @@ async fn play(
         let next = {
             let mut engine = engine.borrow_mut();
             let next = engine.turn(now.min(end));
-            engine.events.flush(now, recorder);
-            if let Some(trouble) = engine.trouble.take() {
+            engine.stage.net.events.flush(now, recorder);
+            if let Some(trouble) = engine.stage.net.trouble.take() {
                 return Err(trouble);
             }
             next
@@ -90,7 +90,7 @@ async fn play(
         }
         if now.since(watched) >= LOOK {
             watched = now;
-            if !watch(Progress { now, events: engine.borrow().events.flushed() }) {
+            if !watch(Progress { now, events: engine.borrow().stage.net.events.flushed() }) {
                 partial = true;
                 break;
             }
@@ -102,11 +102,11 @@ async fn play(
             race(net.sleep_until(next), sleep.notify.notified()).await;
         }
     }
-    let mut engine = engine.borrow_mut();
+    let live = &mut engine.borrow_mut().stage.net;
     let at = net.now().min(end);
-    engine.events.finish(at, recorder);
-    let died = engine.end();
-    let (events, behind, over_limit) = (engine.events.flushed(), engine.behind, engine.network.over_limit);
+    live.events.finish(at, recorder);
+    let died = live.end();
+    let (events, behind, over_limit) = (live.events.flushed(), live.behind, live.network.over_limit);
     Ok(Ended { at, events, partial, behind, over_limit, died })
 }
 

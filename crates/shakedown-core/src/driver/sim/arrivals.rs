@@ -1,11 +1,11 @@
 //! What arrives, and for whom: the network's news go to sessions, servers and client hosts, or wait in front of a process
 //! that hangs.
 
-use super::Simulation;
-use super::calls::News;
-use super::pending::PendingInput;
+use super::net::Simulation;
+use super::pending::{News, Pending};
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
 use super::tcp::segment::{Segment, StallPoint};
+use crate::driver::stage::{PendingInput, Transport};
 use crate::event::Kind;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::{Process, SynAnswer, Way};
@@ -37,10 +37,10 @@ impl Simulation {
         match caller.who() {
             Peer::Session(session) => {
                 let slot = &mut self.sessions[session as usize];
-                if slot.connection == connection {
-                    slot.connection = older;
+                if slot.connections == connection {
+                    slot.connections = older;
                 } else {
-                    let mut newer = slot.connection;
+                    let mut newer = slot.connections;
                     while self.net.tcp.connections[newer].older != connection {
                         newer = self.net.tcp.connections[newer].older;
                     }
@@ -132,7 +132,7 @@ impl Simulation {
         let server = self.net.tcp.connections[connection].server;
         if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.net.tcp.enqueue(connection);
-            self.hold(server, connection, PendingInput::Segment { connection, segment });
+            self.hold(server, connection, Pending::Segment { connection, segment });
         } else {
             self.receive_at_server(connection, segment);
         }
@@ -141,7 +141,7 @@ impl Simulation {
 
     /// A process that runs reads a segment, after accepting its connection if it has not yet.
     pub(super) fn receive_at_server(&mut self, connection: u32, segment: u32) {
-        if self.net.external.is_some() && self.is_external(self.net.tcp.connections[connection].server) {
+        if self.net.is_program(self.net.tcp.connections[connection].server) {
             return self.external_receives(connection, segment);
         }
         let fresh = self.net.tcp.connections[connection].server_end != ServerEnd::Accepted;
@@ -171,9 +171,17 @@ impl Simulation {
         self.net.tcp.segments.release(segment);
     }
 
-    pub(super) fn hold(&mut self, server: u32, connection: u32, pending: PendingInput) {
+    /// The process accepts a connection, and is to be told: under this number, from this client.
+    pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
+        let server = self.net.tcp.connections[connection].server;
+        let c = self.number(server, connection);
+        self.await_hello(connection, server);
+        Input::Accepted(c, self.net.tcp.identity_of(connection))
+    }
+
+    pub(super) fn hold(&mut self, server: u32, connection: u32, pending: Pending) {
         self.net.tcp.connections[connection].in_flight += 1;
-        self.servers[server as usize].pending.push(pending);
+        self.servers[server as usize].pending.push(PendingInput::Network(pending));
     }
 
     pub(super) fn segment_at_client(&mut self, connection: u32, caller: PeerId, segment: u32) {
@@ -204,7 +212,7 @@ impl Simulation {
         let server = self.net.tcp.connections[connection].server;
         // A queued connection has held bytes before this FIN, and a half-open one will be read after the hang.
         if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.hold(server, connection, PendingInput::Fin { connection });
+            self.hold(server, connection, Pending::Fin { connection });
         } else {
             self.end_at_server(connection, Input::Eof);
         }
@@ -252,7 +260,7 @@ impl Simulation {
         let Connection { server, server_end, .. } = self.net.tcp.connections[connection];
         let hung = self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung;
         if hung && server_end == ServerEnd::Accepted {
-            self.hold(server, connection, PendingInput::Fin { connection });
+            self.hold(server, connection, Pending::Fin { connection });
         } else if self.net.tcp.connections[connection].is_alive_at_server() {
             self.end_at_server(connection, Input::Reset);
         }
@@ -323,42 +331,5 @@ impl Simulation {
             self.dispatch(item);
         }
         self.net.tcp.ready = ready;
-    }
-
-    /// A session closes its end: FIN, unless the connection was never up or the other end is gone already.
-    pub(super) fn close_client(&mut self, session: u32, c: ConnectionId, how: CloseMode) {
-        match self.connection_of(session, c) {
-            None if self.net.streams.any() => self.give_up_stream(session, c),
-            None => {}
-            Some(stream) if self.net.tcp.connections[stream].is_stream() => self.close_stream(stream, how),
-            Some(connection) => self.net.tcp.close_caller(connection, how),
-        }
-    }
-
-    /// A server closes its end of a connection that it accepted.
-    pub(super) fn close_server(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
-        let slot = &mut self.servers[server as usize];
-        let connection = slot.accepted[c.0 as usize];
-        slot.free.push(c.0);
-        let entry = &mut self.net.tcp.connections[connection];
-        entry.server_end = ServerEnd::Closed;
-        if entry.is_stream() {
-            self.close_stream_at_server(connection, how);
-        } else {
-            self.net.tcp.close_server(connection, how);
-        }
-    }
-
-    /// A session's connection in the slab, unless its end is closed.
-    pub(super) fn connection_of(&self, session: u32, c: ConnectionId) -> Option<u32> {
-        let mut connection = self.sessions[session as usize].connection;
-        while connection != super::NONE {
-            let entry = &self.net.tcp.connections[connection];
-            if entry.client_number == c.0 {
-                return (entry.client != ClientEnd::Closed).then_some(connection);
-            }
-            connection = entry.older;
-        }
-        None
     }
 }

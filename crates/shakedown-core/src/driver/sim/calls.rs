@@ -1,21 +1,12 @@
 //! Connections that servers open: a health check, a balancer's way on, a dependency. What happens to them is what
 //! happens to a client's; only who hears of it differs, and what becomes of them when the server itself is struck.
 
+use super::net::Simulation;
+use super::pending::{News, Pending};
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId};
-use super::{PendingInput, Simulation};
-use crate::machine::{CloseMode, ConnectError, ConnectionId, Input};
+use crate::machine::{ConnectionId, Input};
 use crate::network::{Process, Way};
-
-/// What happens to a connection at the end that opened it.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum News {
-    Connected,
-    Failed(ConnectError),
-    Received { segment: u32 },
-    Eof,
-    Reset,
-}
 
 impl Simulation {
     /// A session connects: its SYN leaves.
@@ -28,22 +19,18 @@ impl Simulation {
         self.forget_released();
         let slot = &mut self.sessions[session as usize];
         let route = self.net.tcp.links.route(slot.machine.group(), server);
-        let connection = self.net.tcp.connect(PeerId::session(session), client_number, server, route, slot.connection);
-        slot.connection = connection;
+        let connection = self.net.tcp.connect(PeerId::session(session), client_number, server, route, slot.connections);
+        slot.connections = connection;
         self.send_syn(connection, None);
     }
 
     /// A server connects to another: its SYN leaves.
-    pub(super) fn call(&mut self, server: u32, c: ConnectionId, to: u32) {
+    pub(super) fn call_server(&mut self, server: u32, c: ConnectionId, to: u32, made_for: Option<u32>) -> u32 {
         self.forget_released();
         let route = self.net.tcp.links.route_between(server, to);
         let connection = self.net.tcp.connect(PeerId::server(server), c.0, to, route, NONE);
-        let slot = &mut self.servers[server as usize];
-        slot.opened.insert(c.0, connection);
-        // A balancer that terminates: the connection is made for the one before.
-        let before = slot.machine.accepted_for(c);
-        let before = before.and_then(|before| slot.accepted.get(before.0 as usize).copied());
-        self.send_syn(connection, before);
+        self.send_syn(connection, made_for);
+        connection
     }
 
     /// The first SYN of a connection leaves. One that is made for another is listened to as that is.
@@ -55,26 +42,13 @@ impl Simulation {
         self.net.tcp.send_syn(connection);
     }
 
-    /// A connection that a server opened, unless its end is closed.
-    pub(super) fn opened_by(&self, server: u32, c: ConnectionId) -> Option<u32> {
-        let connection = *self.servers[server as usize].opened.get(&c.0)?;
-        (self.net.tcp.connections[connection].client != ClientEnd::Closed).then_some(connection)
-    }
-
-    /// A server closes a connection that it opened.
-    pub(super) fn hang_up(&mut self, server: u32, c: ConnectionId, how: CloseMode) {
-        if let Some(connection) = self.opened_by(server, c) {
-            self.net.tcp.close_caller(connection, how);
-        }
-    }
-
     /// The server that opened a connection hears of it, at once or when it goes on.
     #[cold]
     pub(super) fn notify_server(&mut self, connection: u32, news: News) {
         let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         let Peer::Server(server) = caller.who() else { return };
         if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.hold(server, connection, PendingInput::News { connection, news });
+            self.hold(server, connection, Pending::News { connection, news });
             return;
         }
         let c = ConnectionId(client_number);

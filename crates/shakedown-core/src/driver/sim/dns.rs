@@ -1,63 +1,14 @@
 //! Lookups, and the checks that take the records of dead servers out.
 
-use super::{Queued, Simulation};
+use super::names::Check;
+use super::net::Simulation;
+use super::tcp::queued::Queued;
 use crate::event::Kind;
 use crate::machine::{ConnectionId, EndpointId, Input};
-use crate::network::dns::{Event, Name};
+use crate::network::dns::Event;
 use crate::network::{SynAnswer, Way};
 use crate::rng::Identity;
-use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
-
-/// Every name, with what the simulator keeps for them.
-#[derive(Debug)]
-pub(super) struct Dns {
-    names: Vec<Name>,
-    /// The number of the first name in the directory.
-    first: u32,
-    /// Each name's servers that are checked.
-    checks: Vec<Check>,
-    /// An answer's addresses.
-    addresses: Vec<EndpointId>,
-}
-
-/// The checks of one server for one name.
-#[derive(Debug)]
-struct Check {
-    name: u16,
-    server: EndpointId,
-    /// Peer checks.
-    checker: Identity,
-}
-
-impl Dns {
-    /// Every name of a scenario, at its beginning.
-    pub(super) fn new(scenario: &Scenario) -> Dns {
-        let find = |list: &[String]| {
-            list.iter().flat_map(|name| scenario.members(name).unwrap_or_default()).collect::<Vec<_>>()
-        };
-        let names: Vec<Name> =
-            (0..).zip(scenario.dns().values()).map(|(number, config)| Name::new(number, config, find)).collect();
-        let mut checks = Vec::new();
-        for ((number, name), text) in (0..).zip(&names).zip(scenario.dns().keys()) {
-            let checker = Identity::group(&format!("dns/{text}"));
-            if name.health().is_some() {
-                checks.extend(name.servers().map(|server| Check { name: number, server, checker }));
-            }
-        }
-        Dns { names, first: scenario.servers().len() as u32, checks, addresses: Vec::new() }
-    }
-
-    /// Whether there is any name.
-    pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// A name by its number in the directory.
-    pub(super) fn name(&mut self, endpoint: u32) -> &mut Name {
-        &mut self.names[(endpoint - self.first) as usize]
-    }
-}
 
 impl Simulation {
     /// Puts what changes names beforehand into the queue.

@@ -1,105 +1,20 @@
-//! What faults do to servers and their connections.
+//! What faults do to connections, and what a process finds of them that goes on.
 
-use super::calls::News;
+use std::collections::BTreeMap;
+
+use super::net::{Net, Simulation};
+use super::pending::{News, Pending};
 use super::tcp::connection::{ClientEnd, Peer, ServerEnd};
-use super::tcp::queue::Handle;
 use super::tcp::segment::Leg;
-use super::{PendingInput, Simulation};
-use crate::event::Kind as EventKind;
-use crate::fault::{Action, Cut, Event, Kind};
+use crate::driver::stage::PendingInput;
+use crate::event::Kind;
+use crate::fault::Event;
 use crate::machine::Input;
-use crate::network::Process;
-use crate::server::Server;
 
 impl Simulation {
-    pub(super) fn fault_begins(&mut self, fault: u32, window: u32) {
-        let action = self.net.tcp.faults[fault as usize].windows[window as usize].action;
-        let kind = action.kind();
-        for target in 0..self.net.tcp.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.net.tcp.faults[fault as usize].windows[window as usize].servers[target];
-            self.net.tcp.record(EventKind::Fault(fault as u16, Event::Began { server, kind }));
-            if kind == Kind::DnsOutage {
-                self.net.dns.name(server).fail(self.net.tcp.now);
-                continue;
-            }
-            let slot = &mut self.servers[server as usize];
-            match action {
-                Action::Crash | Action::Restart | Action::Stop => self.lose_process(server, true),
-                Action::PowerOff => self.lose_process(server, false),
-                Action::DnsOutage | Action::Partition => {}
-                Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
-                Action::Hang | Action::Pause => self.net.tcp.hosts[server as usize].kernel.hang(),
-                Action::Slow { factor } => slot.machine.slow_down(Some(factor)),
-                Action::Backlog { to } => self.net.tcp.hosts[server as usize].kernel.set_backlog(to),
-                Action::Drain { code, over } => {
-                    slot.drained_by = Some(fault as u16);
-                    self.ask(server, PendingInput::Drain { code, over });
-                }
-            }
-            if self.net.external.is_some() {
-                self.struck_outside(server, kind, true);
-            }
-        }
-        if kind == Kind::Partition {
-            self.net.tcp.partitions.push(fault);
-            self.parted_outside(fault, true);
-            self.record_cuts(fault, Event::Parted);
-        } else if kind.impairs() {
-            self.record_cuts(fault, |cut| Event::Impaired(kind, cut));
-            if kind == Kind::Reset {
-                self.reset_connections(fault, window);
-            }
-        }
-    }
-
-    pub(super) fn fault_heals(&mut self, fault: u32, window: u32) {
-        let action = self.net.tcp.faults[fault as usize].windows[window as usize].action;
-        let kind = action.kind();
-        for target in 0..self.net.tcp.faults[fault as usize].windows[window as usize].servers.len() {
-            let server = self.net.tcp.faults[fault as usize].windows[window as usize].servers[target];
-            if kind == Kind::DnsOutage {
-                self.net.dns.name(server).heal(self.net.tcp.now);
-                self.net.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
-                continue;
-            }
-            let slot = &mut self.servers[server as usize];
-            match action {
-                Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => {
-                    self.net.tcp.hosts[server as usize].kernel.start();
-                    slot.machine = Server::started(self.net.tcp.now);
-                    if self.plans[slot.group].starts() {
-                        slot.pending.push(PendingInput::Start);
-                    }
-                }
-                Action::Hang | Action::Pause => self.net.tcp.hosts[server as usize].kernel.go_on(),
-                Action::Slow { .. } => slot.machine.slow_down(None),
-                Action::Backlog { .. } => {
-                    self.net.tcp.hosts[server as usize].kernel.set_backlog(self.backlogs[slot.group])
-                }
-                Action::Drain { .. } | Action::DnsOutage | Action::Partition => {}
-                Action::Lossy { .. } | Action::Latency { .. } | Action::Bandwidth { .. } | Action::Reset { .. } => {}
-            }
-            self.net.tcp.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));
-            if self.net.external.is_some() {
-                self.struck_outside(server, kind, false);
-            }
-            if kind == Kind::Drain {
-                self.ask(server, PendingInput::Resume);
-            }
-            self.go_on(server);
-        }
-        if kind == Kind::Partition {
-            self.net.tcp.partitions.retain(|active| *active != fault);
-            self.parted_outside(fault, false);
-            self.record_cuts(fault, Event::Joined);
-        } else if kind.impairs() {
-            self.record_cuts(fault, |cut| Event::Cleared(kind, cut));
-        }
-    }
-
     /// Something between places ends connections that are up: both ends have the RST at once, the clients first.
     #[cold]
-    fn reset_connections(&mut self, fault: u32, window: u32) {
+    pub(super) fn reset_connections(&mut self, fault: u32, window: u32) {
         // Whoever dials anew is none of those that were up.
         let mut struck: Vec<u32> = (0..self.net.tcp.connections.len() as u32)
             .filter(|connection| self.is_up(*connection) && self.is_reset(fault, window, *connection))
@@ -120,7 +35,7 @@ impl Simulation {
                 continue;
             }
             for session in self.sessions_over(connection) {
-                self.net.tcp.record(EventKind::Fault(fault as u16, Event::Reset { session }));
+                self.net.tcp.record(Kind::Fault(fault as u16, Event::Reset { session }));
             }
             self.net.tcp.connections[connection].in_flight += 1;
             self.reset_at_client(connection);
@@ -160,101 +75,63 @@ impl Simulation {
         }
     }
 
-    fn record_cuts(&mut self, fault: u32, event: impl Fn(Cut) -> Event) {
-        for number in 0..self.net.tcp.faults[fault as usize].cuts.len() {
-            let cut = self.net.tcp.faults[fault as usize].cuts[number];
-            self.net.tcp.record(EventKind::Fault(fault as u16, event(cut)));
+    /// A process that goes on finds something of a connection.
+    pub(super) fn find_pending_input(&mut self, server: u32, pending: Pending) {
+        match pending {
+            Pending::News { connection, news } => self.notify_late(connection, news),
+            Pending::Segment { connection, segment } => {
+                let end = self.net.tcp.connections[connection].server_end;
+                if end == ServerEnd::Queued || end == ServerEnd::Accepted {
+                    self.receive_at_server(connection, segment);
+                } else {
+                    self.net.tcp.segments.release(segment);
+                }
+                self.net.tcp.release(connection);
+            }
+            Pending::Fin { connection } => {
+                if self.net.tcp.is_alive_at(connection, server) {
+                    self.end_at_server(connection, Input::Eof);
+                }
+                self.net.tcp.release(connection);
+            }
         }
     }
+}
 
-    /// The process is gone, and what it had in memory.
-    pub(super) fn lose_process(&mut self, server: u32, kernel_lives: bool) {
-        if self.net.external.is_some() && self.is_external(server) {
-            return self.lose_external(server, kernel_lives);
-        }
-        if kernel_lives {
-            self.net.tcp.hosts[server as usize].kernel.crash();
-        } else {
-            self.net.tcp.hosts[server as usize].kernel.power_off();
-        }
-        self.net.tcp.forget_flows(server);
-        let slot = &mut self.servers[server as usize];
-        slot.machine = Server::default();
-        slot.pauses.iter_mut().for_each(|pauses| pauses.process_ended());
-        self.net.tls.lose_keys(server);
-        slot.free.clear();
-        slot.accepted.clear();
-        if slot.wake != Handle::NONE {
-            self.net.tcp.queue.cancel(slot.wake);
-            slot.wake = Handle::NONE;
-        }
-        let pending = std::mem::take(&mut slot.pending);
+impl Net {
+    /// The process is gone: its kernel ends its connections, if it lives.
+    pub(super) fn lose_process(
+        &mut self,
+        server: u32,
+        kernel_lives: bool,
+        opened: BTreeMap<u32, u32>,
+        pending: Vec<PendingInput<Pending>>,
+    ) {
+        self.tcp.forget_flows(server);
+        self.tls.lose_keys(server);
+        let pending = pending.into_iter().filter_map(|item| match item {
+            PendingInput::Network(pending) => Some(pending),
+            _ => None,
+        });
+        let pending: Vec<Pending> = pending.collect();
         let mut unread: Vec<u32> = Vec::new();
         for item in &pending {
-            if let PendingInput::Segment { connection, segment }
-            | PendingInput::News { connection, news: News::Received { segment } } = *item
+            if let Pending::Segment { connection, segment }
+            | Pending::News { connection, news: News::Received { segment } } = *item
             {
                 unread.push(connection);
-                self.net.tcp.segments.release(segment);
+                self.tcp.segments.release(segment);
             }
         }
         unread.sort_unstable();
-        self.net.tcp.lose_server(server, kernel_lives, &unread);
-        for connection in std::mem::take(&mut self.servers[server as usize].opened).into_values() {
-            self.net.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
+        self.tcp.lose_server(server, kernel_lives, &unread);
+        for connection in opened.into_values() {
+            self.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
         }
         for item in pending {
-            match item {
-                PendingInput::Segment { connection, .. }
-                | PendingInput::Fin { connection }
-                | PendingInput::News { connection, .. } => {
-                    self.net.tcp.release(connection);
-                }
-                PendingInput::Wake | PendingInput::Drain { .. } | PendingInput::Resume | PendingInput::Start => {}
-            }
-        }
-    }
-
-    /// Asks something of a process, which does it once it runs.
-    pub(super) fn ask(&mut self, server: u32, what: PendingInput) {
-        self.servers[server as usize].pending.push(what);
-        self.go_on(server);
-    }
-
-    /// A process that runs goes on with what has arrived while it was hung.
-    pub(super) fn go_on(&mut self, server: u32) {
-        if self.net.tcp.hosts[server as usize].kernel.process() != Process::Running {
-            return;
-        }
-        for item in std::mem::take(&mut self.servers[server as usize].pending) {
-            match item {
-                PendingInput::Wake => self.server_input(server, Input::Wake),
-                PendingInput::Start => self.server_input(server, Input::Start),
-                PendingInput::Drain { code, over } => {
-                    self.net.tcp.hosts[server as usize].kernel.listen(false);
-                    self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
-                }
-                PendingInput::Resume => {
-                    self.net.tcp.hosts[server as usize].kernel.listen(true);
-                    self.with_server(server, |machine, cx, _, out| machine.resume(cx, out));
-                }
-                PendingInput::News { connection, news } => self.notify_late(connection, news),
-                PendingInput::Segment { connection, segment } => {
-                    let end = self.net.tcp.connections[connection].server_end;
-                    if end == ServerEnd::Queued || end == ServerEnd::Accepted {
-                        self.receive_at_server(connection, segment);
-                    } else {
-                        self.net.tcp.segments.release(segment);
-                    }
-                    self.net.tcp.release(connection);
-                }
-                PendingInput::Fin { connection } => {
-                    if self.net.tcp.is_alive_at(connection, server) {
-                        self.end_at_server(connection, Input::Eof);
-                    }
-                    self.net.tcp.release(connection);
-                }
-            }
+            let (Pending::Segment { connection, .. } | Pending::Fin { connection } | Pending::News { connection, .. }) =
+                item;
+            self.tcp.release(connection);
         }
     }
 }

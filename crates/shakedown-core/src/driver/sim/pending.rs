@@ -1,11 +1,10 @@
 //! What waits in front of a process that hangs.
 
-use super::calls::News;
-use crate::time::Nanos;
+use crate::machine::ConnectError;
 
-/// Something that a hung process will find when it goes on.
+/// Something of a connection that a hung process will find when it goes on.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum PendingInput {
+pub enum Pending {
     Segment {
         connection: u32,
         segment: u32,
@@ -18,14 +17,14 @@ pub(super) enum PendingInput {
         connection: u32,
         news: News,
     },
-    Wake,
-    /// It is asked to drain.
-    Drain {
-        code: u16,
-        over: Nanos,
-    },
-    /// The drain is over.
-    Resume,
-    /// It was started, and has something to do.
-    Start,
+}
+
+/// What happens to a connection at the end that opened it.
+#[derive(Debug, Clone, Copy)]
+pub enum News {
+    Connected,
+    Failed(ConnectError),
+    Received { segment: u32 },
+    Eof,
+    Reset,
 }

@@ -1,66 +1,20 @@
 //! HTTP/2 between the machines and their TCP: the connections that client hosts have, and the streams of sessions on them.
 //!
 //! A stream has a place among the connections, so that both machines have a number for it as for any other; but what it
-//! says travels as frames over the connection that carries it, which is its host's. All of this stays empty where no
-//! clients come by HTTP/2.
+//! says travels as frames over the connection that carries it, which is its host's. Where no clients come by HTTP/2, there
+//! is none of this.
 
-use std::collections::{BTreeMap, VecDeque};
-
+use super::net::{Net, Simulation};
 use super::tcp::NONE;
 use super::tcp::carriers::Stream;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
-use super::tcp::peers::Peers;
-use super::{GroupSlot, Queued, Simulation};
-use crate::client::{Action, News, Pool, Wish};
+use super::tcp::queued::Queued;
+use crate::client::{Action, News, Wish};
 use crate::h2::{self, Frame};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::Way;
 use crate::rng::Identity;
 use crate::time::Timestamp;
-
-/// What the simulator keeps of client hosts with connections of their own.
-#[derive(Debug, Default)]
-pub(super) struct Streams {
-    /// The connections of each.
-    pools: Vec<Pool>,
-    /// The first host of each client group that comes by HTTP/2.
-    first: Vec<Option<u32>>,
-    /// Connections by host and the host's number for them.
-    numbers: BTreeMap<(u32, u32), u32>,
-    /// What sessions are to be told.
-    notices: VecDeque<(u32, Input<'static>)>,
-    actions: Vec<Action>,
-}
-
-impl Streams {
-    pub(super) fn new(groups: &[GroupSlot], peers: &mut Peers) -> Streams {
-        let mut streams = Streams::default();
-        if groups.iter().all(|group| group.plan.multiplexes().is_none()) {
-            return streams;
-        }
-        for (number, group) in (0..).zip(groups) {
-            let multiplexes = group.plan.multiplexes().is_some();
-            streams.first.push(multiplexes.then_some(streams.pools.len() as u32));
-            if multiplexes {
-                let count = if group.hosts.is_empty() { group.count } else { group.hosts.len() as u32 };
-                streams.pools.extend((0..count).map(|_| Pool::default()));
-                (0..count).for_each(|host| peers.add_carrier_host(number, host));
-            }
-        }
-        streams
-    }
-
-    /// Whether any clients come by HTTP/2.
-    #[inline]
-    pub(super) fn any(&self) -> bool {
-        !self.pools.is_empty()
-    }
-
-    /// A host's connection is over.
-    pub(super) fn forget_connection(&mut self, host: u32, number: u32) {
-        self.numbers.remove(&(host, number));
-    }
-}
 
 impl Simulation {
     /// A session's host, where that has connections that its sessions share.
@@ -95,11 +49,13 @@ impl Simulation {
             match action {
                 Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
                 Action::StartTls(number, endpoint) => {
-                    self.start_tls(self.net.streams.numbers.get(&(host, number)).copied(), endpoint);
+                    if let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) {
+                        self.start_tls(carrier, endpoint);
+                    }
                 }
                 Action::Greet(number) => {
                     if let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) {
-                        self.send_frame(carrier, Way::ToServer, Frame::Preface);
+                        self.net.send_frame(carrier, Way::ToServer, Frame::Preface);
                     }
                 }
                 Action::Close(number) => {
@@ -145,10 +101,10 @@ impl Simulation {
         let Wish { session, connection: c } = wish;
         let Connection { route, one_way, server, .. } = self.net.tcp.connections[carrier];
         self.forget_released();
-        let older = self.sessions[session as usize].connection;
+        let older = self.sessions[session as usize].connections;
         let entry = Connection::stream(self.net.tcp.now, route, one_way, PeerId::session(session), c.0, server, older);
         let place = self.net.tcp.connections.insert(entry);
-        self.sessions[session as usize].connection = place;
+        self.sessions[session as usize].connections = place;
         let begun = Stream { carrier, number: stream, asked: false, answered: false, ended: false };
         self.net.tcp.carriers.streams.insert(place, begun);
         if let Some(carrier) = self.net.tcp.carriers.get_mut(carrier) {
@@ -185,38 +141,6 @@ impl Simulation {
         self.net.tcp.release(carrier);
     }
 
-    fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
-        let segment = self.net.tcp.segments.reuse();
-        let buffer = &mut self.net.tcp.segments[segment];
-        buffer.clear();
-        frame.write(buffer);
-        self.net.tcp.send_segment(carrier, way, segment, frame.wire_bytes());
-    }
-
-    /// Sends what a machine says on a stream: first its request or its answer, then what follows.
-    #[cold]
-    pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
-        let Some(place) = self.net.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
-            return;
-        };
-        let Stream { carrier, number, .. } = *place;
-        let begun = match way {
-            Way::ToServer => std::mem::replace(&mut place.asked, true),
-            Way::ToClient => std::mem::replace(&mut place.answered, true),
-        };
-        let fields;
-        let frame = match (begun, way) {
-            (true, _) => Frame::Data { stream: number, bytes, last: false },
-            (false, Way::ToServer) => Frame::Headers { stream: number, fields: bytes, last: false },
-            (false, Way::ToClient) => {
-                fields = h2::answer_fields(bytes);
-                place.ended = !fields.starts_with(b":status: 2");
-                Frame::Headers { stream: number, fields: &fields, last: place.ended }
-            }
-        };
-        self.send_frame(carrier, way, frame);
-    }
-
     /// A session closes its end of a stream. With RST: it has found out that there is nobody at the other end, which holds
     /// for all that its host has on this connection.
     #[cold]
@@ -242,7 +166,7 @@ impl Simulation {
                 }
             } else {
                 if asked && !server_done {
-                    self.send_frame(carrier, Way::ToServer, end_of(number, answered));
+                    self.net.send_frame(carrier, Way::ToServer, end_of(number, answered));
                 }
                 self.notify_host(host, News::StreamEnded(line));
             }
@@ -257,7 +181,7 @@ impl Simulation {
         let place =
             self.net.tcp.carriers.streams.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
         if let Some(&Stream { carrier, number, answered, .. }) = place {
-            self.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
+            self.net.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
         self.net.tcp.reap(stream);
     }
@@ -376,10 +300,43 @@ impl Simulation {
 
     /// A request has come on a stream, which the server has a number for from now on, and a client that it is drawn for.
     fn take_number(&mut self, stream: u32) -> (ConnectionId, Identity) {
-        let number = self.number_at_server(stream);
-        let client = self.net.tcp.identity_of(stream);
-        self.say_address(stream);
-        (number, client)
+        let number = self.number(self.net.tcp.connections[stream].server, stream);
+        (number, self.net.tcp.identity_of(stream))
+    }
+}
+
+impl Net {
+    /// Sends a frame over the connection that carries its stream.
+    fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
+        let segment = self.tcp.segments.reuse();
+        let buffer = &mut self.tcp.segments[segment];
+        buffer.clear();
+        frame.write(buffer);
+        self.tcp.send_segment(carrier, way, segment, frame.wire_bytes());
+    }
+
+    /// Sends what a machine says on a stream: first its request or its answer, then what follows.
+    #[cold]
+    pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
+        let Some(place) = self.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
+            return;
+        };
+        let Stream { carrier, number, .. } = *place;
+        let begun = match way {
+            Way::ToServer => std::mem::replace(&mut place.asked, true),
+            Way::ToClient => std::mem::replace(&mut place.answered, true),
+        };
+        let fields;
+        let frame = match (begun, way) {
+            (true, _) => Frame::Data { stream: number, bytes, last: false },
+            (false, Way::ToServer) => Frame::Headers { stream: number, fields: bytes, last: false },
+            (false, Way::ToClient) => {
+                fields = h2::answer_fields(bytes);
+                place.ended = !fields.starts_with(b":status: 2");
+                Frame::Headers { stream: number, fields: &fields, last: place.ended }
+            }
+        };
+        self.send_frame(carrier, way, frame);
     }
 }
 

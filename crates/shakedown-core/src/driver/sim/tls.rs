@@ -1,149 +1,15 @@
-//! TLS between the machines and their TCP: both ends' handshakes, servers' ticket keys, clients' tickets.
+//! TLS between the machines and their TCP: both ends' handshakes.
 //!
-//! A flight is a message like any other: what can be lost, held up or read late is. All of this stays empty where no
-//! server has TLS.
+//! A flight is a message like any other: what can be lost, held up or read late is.
 
+use super::net::Simulation;
 use super::tcp::connection::Peer;
-use super::{GroupSlot, Simulation};
+use super::tickets::{Client, Key, Server};
 use crate::client::News;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::Way;
 use crate::server::TlsKeys;
-use crate::time::Timestamp;
 use crate::tls::{Flight, Ticket, Version};
-
-/// What the simulator keeps.
-#[derive(Debug, Default)]
-pub(super) struct Tls {
-    /// Handshakes by connection, as far as any had one.
-    ends: Vec<Ends>,
-    /// The number of each server's ticket key, where there is TLS.
-    keys: Vec<Key>,
-    next_key: u32,
-    /// The first ticket of each client process (or session), by client group; last, of each server that is a client.
-    first: Vec<Vec<u32>>,
-    tickets: Vec<KeptTicket>,
-}
-
-/// The key that a server makes its tickets with.
-#[derive(Debug, Clone, Copy)]
-struct Key {
-    number: u32,
-    /// It is lost with the process.
-    of_process: bool,
-}
-
-/// A ticket that a client keeps.
-#[derive(Debug)]
-struct KeptTicket {
-    /// Whom it is for.
-    endpoint: u32,
-    key: u32,
-    expires: Timestamp,
-    /// The same client's ticket for another endpoint.
-    next: u32,
-}
-
-/// How far the two ends of a connection are.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ends {
-    client: Client,
-    server: Server,
-    /// Whom the client means to reach.
-    endpoint: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Client {
-    /// TLS is up, or there is none.
-    #[default]
-    Done,
-    /// Waits for the server's first flight. After an upgrade within HTTP no request follows, which `Finished` could travel
-    /// with.
-    Greeted { upgraded: bool },
-    /// Waits for the server's second.
-    Finished,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Server {
-    /// TLS is up, or there is none.
-    #[default]
-    Done,
-    /// Waits for the `ClientHello`; after what came in plain, if anything did.
-    Waits { upgraded: bool },
-    /// Has it: the process will answer.
-    Greeted { resumed: bool, upgraded: bool },
-    /// Waits for the client's second flight.
-    Answered { upgraded: bool },
-    /// After an upgrade within HTTP: waits for the client's `Finished`.
-    Finishing { resumed: bool },
-}
-
-const NONE: u32 = u32::MAX;
-
-impl Tls {
-    /// Whether what arrives there is part of a handshake.
-    #[inline]
-    pub(super) fn concerns(&self, connection: u32, way: Way) -> bool {
-        self.ends.get(connection as usize).is_some_and(|ends| match way {
-            Way::ToServer => ends.server != Server::Done,
-            Way::ToClient => ends.client != Client::Done,
-        })
-    }
-
-    /// The connection's place is a new one's.
-    pub(super) fn forget(&mut self, connection: u32) {
-        if let Some(ends) = self.ends.get_mut(connection as usize) {
-            *ends = Ends::default();
-        }
-    }
-
-    fn ends(&mut self, connection: u32) -> &mut Ends {
-        let at = connection as usize;
-        if at >= self.ends.len() {
-            self.ends.resize_with(at + 1, Ends::default);
-        }
-        &mut self.ends[at]
-    }
-
-    /// The process of a server is gone; the next one draws keys of its own.
-    pub(super) fn lose_keys(&mut self, server: u32) {
-        if let Some(key) = self.keys.get_mut(server as usize).filter(|key| key.of_process) {
-            key.number = self.next_key;
-            self.next_key += 1;
-        }
-    }
-
-    /// The place of a client's ticket for an endpoint.
-    fn find(&self, group: usize, client: usize, endpoint: u32) -> Option<usize> {
-        let mut at = *self.first.get(group)?.get(client)?;
-        while at != NONE {
-            let kept = &self.tickets[at as usize];
-            if kept.endpoint == endpoint {
-                return Some(at as usize);
-            }
-            at = kept.next;
-        }
-        None
-    }
-
-    /// A client keeps its latest ticket for each endpoint.
-    fn keep(&mut self, group: usize, client: usize, endpoint: u32, ticket: Ticket, now: Timestamp) {
-        let expires = now + ticket.lifetime;
-        if let Some(at) = self.find(group, client, endpoint) {
-            let kept = &mut self.tickets[at];
-            (kept.key, kept.expires) = (ticket.key, expires);
-            return;
-        }
-        let of_group = &mut self.first[group];
-        if client >= of_group.len() {
-            of_group.resize(client + 1, NONE);
-        }
-        let next = std::mem::replace(&mut of_group[client], self.tickets.len() as u32);
-        self.tickets.push(KeptTicket { endpoint, key: ticket.key, expires, next });
-    }
-}
 
 impl Simulation {
     /// Gives every server its first key.
@@ -163,17 +29,16 @@ impl Simulation {
 
     /// The group of who opened a connection, and which of its processes keeps the tickets.
     fn keeper(&self, connection: u32) -> (usize, usize) {
-        let slot = match self.net.tcp.connections[connection].caller.who() {
-            Peer::Session(session) => &self.sessions[session as usize],
-            Peer::Server(server) => return (self.groups.len(), server as usize),
-            Peer::Host(host) => {
-                let (group, number) = self.net.tcp.peers.carrier_host(host);
-                return (usize::from(group), number as usize);
+        let peers = &self.net.tcp.peers;
+        let (group, process) = match self.net.tcp.connections[connection].caller.who() {
+            Peer::Session(session) => {
+                let (group, index) = peers.session(session);
+                (group, peers.groups[usize::from(group)].host_number(index))
             }
+            Peer::Server(server) => return (self.groups.len(), server as usize),
+            Peer::Host(host) => peers.carrier_host(host),
         };
-        let GroupSlot { hosts, .. } = &self.groups[usize::from(slot.machine.group())];
-        let index = slot.machine.index() as usize;
-        (usize::from(slot.machine.group()), if hosts.is_empty() { index } else { index % hosts.len() })
+        (usize::from(group), process as usize)
     }
 
     fn send_flight(&mut self, connection: u32, way: Way, flight: Flight) {
@@ -196,8 +61,7 @@ impl Simulation {
     }
 
     /// Whoever opened a connection begins TLS, with the ticket that it has for this endpoint.
-    pub(super) fn start_tls(&mut self, connection: Option<u32>, endpoint: EndpointId) {
-        let Some(connection) = connection else { return };
+    pub(super) fn start_tls(&mut self, connection: u32, endpoint: EndpointId) {
         let (group, client) = self.keeper(connection);
         let kept = self.net.tls.find(group, client, endpoint.0).map(|at| &self.net.tls.tickets[at]);
         let ticket = kept.filter(|kept| self.net.tcp.now <= kept.expires).map(|kept| kept.key);
@@ -215,10 +79,9 @@ impl Simulation {
     }
 
     /// A server's process sends its first flight.
-    pub(super) fn answer_hello(&mut self, server: u32, c: ConnectionId) {
-        let slot = &self.servers[server as usize];
-        let connection = slot.accepted[c.0 as usize];
-        let version = self.plans[slot.group].tls();
+    pub(super) fn answer_hello(&mut self, connection: u32) {
+        let server = self.net.tcp.connections[connection].server;
+        let version = self.plans[self.servers[server as usize].group].tls();
         let Server::Greeted { resumed, upgraded } = self.net.tls.ends(connection).server else { return };
         let finished = resumed || version == Version::V1_3;
         self.net.tls.ends(connection).server = match (finished, upgraded) {

@@ -51,7 +51,7 @@ impl Network {
             // The session gave up before it came.
             return;
         }
-        let powered = self.part != Part::Both || self.ports[server as usize].powered;
+        let powered = self.part != Part::Both || self.kernel(server).powered();
         if powered && !self.is_cut(key, Way::ToServer) {
             if connection.is_up() {
                 // A full queue dropped the answer to an earlier one.

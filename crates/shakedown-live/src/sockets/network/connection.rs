@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use shakedown_core::driver::pipes;
+use shakedown_core::driver::stage::Peer;
 use shakedown_core::machine::{CloseMode, ConnectError, ConnectionId, Input};
 use shakedown_core::network::{Rto, SERVER, Way};
 use shakedown_core::rng::Identity;
@@ -15,13 +16,6 @@ use crate::stream::StreamHandle;
 /// A connection's number; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionKey(pub u64);
-
-/// Who opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PeerId {
-    Session(u32),
-    Server(u32),
-}
 
 /// Something on its way.
 #[derive(Debug)]
@@ -117,7 +111,7 @@ pub(super) enum ServerEnd {
 /// Who opens a connection, and from where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opener {
-    pub peer: PeerId,
+    pub peer: Peer,
     /// Its number for the connection.
     pub number: ConnectionId,
     /// Its host's place in the network.
@@ -198,8 +192,8 @@ impl Connection {
     /// Who opened it, as network events write it.
     pub(super) fn code(&self) -> u32 {
         match self.opener.map(|opener| opener.peer) {
-            Some(PeerId::Session(session)) => session,
-            Some(PeerId::Server(server)) => server | SERVER,
+            Some(Peer::Session(session)) => session,
+            Some(Peer::Server(server)) => server | SERVER,
             None => 0,
         }
     }

@@ -5,20 +5,21 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
+use shakedown_core::driver::pipes;
+use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::fault::{self, Fault};
 use shakedown_core::machine::{CloseMode, ConnectionId};
 use shakedown_core::network::{Event, Links, SynSchedule, Way};
 use shakedown_core::rng::{Identity, Seed};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::Plan;
 use shakedown_core::time::Timestamp;
 use tokio::net::TcpListener;
 
 use super::super::schedule::{Schedule, Sleep};
 use super::super::setup::{Part, Setup};
 use super::bottlenecks::Bottlenecks;
-use super::connection::{Connection, ConnectionKey, Notice, PeerId, Segment, ServerEnd};
+use super::connection::{Connection, ConnectionKey, Notice, Segment, ServerEnd};
 use super::effects::{Effect, Listener, Nobody, Owner, SocketInput, Timer};
 use super::ports::Port;
 use super::sockets::Sockets;
@@ -67,15 +68,14 @@ impl Network {
         sockets: Rc<Sockets>,
         scenario: &Scenario,
         setup: &Setup,
-        plans: &[Plan],
         listeners: Vec<Option<TcpListener>>,
         addresses: BTreeMap<u32, SocketAddr>,
         sleep: &Rc<Sleep>,
     ) -> io::Result<Network> {
         let seed = scenario.seed();
         let ports = (0..).zip(listeners).zip(scenario.servers()).map(|((server, listener), entry)| {
-            let backlog = scenario.groups()[entry.group].backlog;
-            Port::new(listener, backlog, Identity::group(&entry.name), setup.programs.contains_key(&server))
+            let group = &scenario.groups()[entry.group];
+            Port::new(listener, group, Identity::group(&entry.name), setup.programs.contains_key(&server))
         });
         Ok(Network {
             now: Timestamp::ZERO,
@@ -100,7 +100,7 @@ impl Network {
             sources: setup.sources.clone(),
             next_source: 0,
             connections_max: setup.connections_max,
-            tls: Tls::new(scenario, setup, plans)?,
+            tls: Tls::new(scenario, setup)?,
             strangers: 0,
             over_limit: 0,
             silent: Vec::new(),
@@ -168,7 +168,7 @@ impl Network {
     }
 
     /// Who opened a connection and has not closed it, and its number for it.
-    pub(crate) fn opener(&self, key: ConnectionKey) -> Option<(PeerId, ConnectionId)> {
+    pub(crate) fn opener(&self, key: ConnectionKey) -> Option<(Peer, ConnectionId)> {
         let connection = self.connections.get(&key).filter(|connection| !connection.client_closed)?;
         connection.opener.map(|opener| (opener.peer, opener.number))
     }
@@ -250,10 +250,19 @@ impl Network {
         }
     }
 
-    /// A connection's server, what is drawn for it, and where it comes from.
-    pub(crate) fn origin(&self, key: ConnectionKey) -> Option<(u32, Identity, Identity)> {
-        let connection = self.connections.get(&key)?;
-        Some((connection.server, connection.identity, connection.host))
+    /// A connection's server, and what is drawn for it.
+    pub(crate) fn accepted_by(&self, key: ConnectionKey) -> Option<(u32, Identity)> {
+        self.connections.get(&key).map(|connection| (connection.server, connection.identity))
+    }
+
+    /// Where a connection comes from, as servers see it.
+    pub(crate) fn address(&self, key: ConnectionKey) -> Identity {
+        self.connections.get(&key).map_or(Identity(0), |connection| connection.host)
+    }
+
+    /// The place in the network that a connection was opened from.
+    pub(crate) fn place(&self, key: ConnectionKey) -> Option<pipes::Caller> {
+        Some(self.connections.get(&key)?.opener?.place)
     }
 
     /// A way through a server is up: what comes in at either end is read no faster than it goes out at the other.
@@ -302,7 +311,7 @@ impl Network {
                 stream.close(CloseMode::Reset);
                 connection.to_server.forget();
             }
-            if let PeerId::Session(session) = peer {
+            if let Peer::Session(session) = peer {
                 let kind = Kind::Fault(fault as u16, fault::Event::Reset { session });
                 self.effects.push_back(Effect::Record(kind));
             }
@@ -325,5 +334,5 @@ impl Network {
 
 /// Whether a server opened it.
 fn is_call(connection: &Connection) -> bool {
-    connection.opener.is_some_and(|opener| matches!(opener.peer, PeerId::Server(_)))
+    connection.opener.is_some_and(|opener| matches!(opener.peer, Peer::Server(_)))
 }

@@ -2,14 +2,15 @@
 //! bytes go straight from the socket to the machine. What meets a partition waits until its sender's kernel would send it
 //! again after the end of that.
 
+use shakedown_core::driver::stage::Peer;
 use shakedown_core::fault::Fault;
 use shakedown_core::machine::CloseMode;
-use shakedown_core::network::{Event, Way};
+use shakedown_core::network::{Event, Process, Way};
 use shakedown_core::time::{Nanos, Timestamp};
 
 use super::super::setup::Part;
 use super::bottlenecks::Queued;
-use super::connection::{ConnectionKey, Notice, PeerId, Segment, ServerEnd};
+use super::connection::{ConnectionKey, Notice, Segment, ServerEnd};
 use super::connections::Network;
 use super::effects::{Effect, Timer};
 use crate::stream::StreamEvent;
@@ -167,10 +168,11 @@ impl Network {
         let process = match (way, connection.opener.map(|opener| opener.peer)) {
             // A program's own kernel takes in what comes meanwhile.
             (Way::ToServer, _) => (!connection.of_program).then_some(connection.server),
-            (Way::ToClient, Some(PeerId::Server(server))) => Some(server),
+            (Way::ToClient, Some(Peer::Server(server))) => Some(server),
             (Way::ToClient, _) => None,
         };
-        let hangs = |server: u32| self.ports.get(server as usize).is_some_and(|port| port.hung);
+        let hangs =
+            |server: u32| self.ports.get(server as usize).is_some_and(|port| port.kernel.process() == Process::Hung);
         self.is_cut(key, way) || process.is_some_and(hangs)
     }
 

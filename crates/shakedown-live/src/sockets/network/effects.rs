@@ -4,12 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
+use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::machine::ConnectionId;
 use shakedown_core::network::Way;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connection::{ConnectionKey, Notice, PeerId};
+use super::connection::{ConnectionKey, Notice};
 use crate::stream::StreamEvent;
 
 /// What the network asks of whoever has the machines.
@@ -30,7 +31,7 @@ pub(crate) enum Effect {
 /// Whom a notice is for: a machine, and its number for the connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Listener {
-    Opener(PeerId, ConnectionId),
+    Opener(Peer, ConnectionId),
     Server(u32, ConnectionId),
 }
 

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use shakedown_core::driver::stage::Peer;
 use shakedown_core::machine::CloseMode;
-use shakedown_core::network::Way;
+use shakedown_core::network::{Host, Way};
+use shakedown_core::rng::Identity;
 use shakedown_core::server::Plan;
 use tokio::net::TcpListener;
 
-use super::connection::{Connection, ConnectionKey, PeerId, ServerEnd};
+use super::connection::{Connection, ConnectionKey, ServerEnd};
 use super::connections::Network;
 use super::effects::{Effect, SocketInput, notify_owner};
 use super::sockets::Sockets;
@@ -20,6 +22,21 @@ const PAUSE: Duration = Duration::from_millis(10);
 const TRIES: u32 = 200;
 
 impl Network {
+    /// The kernel of a server's host, as far as the scenario tells it what to do.
+    pub(crate) fn kernel(&self, server: u32) -> &Host {
+        &self.ports[server as usize].kernel
+    }
+
+    /// See [`Network::kernel`].
+    pub(crate) fn kernel_mut(&mut self, server: u32) -> &mut Host {
+        &mut self.ports[server as usize].kernel
+    }
+
+    /// What a server's draws are keyed by.
+    pub(crate) fn identity(&self, server: u32) -> Identity {
+        self.ports[server as usize].identity
+    }
+
     /// A server's port is closed.
     pub(crate) fn stop_listening(&mut self, server: u32) {
         self.ports[server as usize].close();
@@ -53,9 +70,7 @@ impl Network {
 
     /// A server's process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
     pub(crate) fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
-        let port = &mut self.ports[server as usize];
-        (port.powered, port.hung) = (port.powered && kernel_lives, false);
-        port.close();
+        self.stop_listening(server);
         if let Err(error) = self.tls.lose_keys(server, plan) {
             self.effects.push_back(Effect::Fail(error));
         }
@@ -97,7 +112,6 @@ impl Network {
 
     /// A server's process is started, be it that its host boots first.
     pub(crate) fn process_started(&mut self, server: u32) {
-        self.ports[server as usize].powered = true;
         self.silent.retain(|(of, stream)| {
             if *of == server {
                 stream.forget();
@@ -108,15 +122,12 @@ impl Network {
 
     /// A server's process is stopped: nothing is read, nothing accepted.
     pub(crate) fn process_hung(&mut self, server: u32) {
-        let port = &mut self.ports[server as usize];
-        port.hung = true;
-        port.stop_accepting();
+        self.ports[server as usize].stop_accepting();
         self.hold(server, true);
     }
 
     /// It goes on. What has come meanwhile is taken in.
     pub(crate) fn process_goes_on(&mut self, server: u32) {
-        self.ports[server as usize].hung = false;
         self.hold(server, false);
         for key in self.keys(|connection| connection.server == server) {
             self.arrived(key, Way::ToServer);
@@ -142,7 +153,7 @@ impl Network {
 /// Whether a server opened a connection, and has not closed it.
 fn is_opened_by(connection: &Connection, server: u32) -> bool {
     let opener = connection.opener.filter(|_| !connection.client_closed);
-    opener.is_some_and(|opener| opener.peer == PeerId::Server(server))
+    opener.is_some_and(|opener| opener.peer == Peer::Server(server))
 }
 
 /// Opens a port that was closed a moment ago.

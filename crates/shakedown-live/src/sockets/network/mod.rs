@@ -20,7 +20,7 @@ mod sockets;
 mod tls;
 
 pub use authority::{Authority, certificates};
-pub(crate) use connection::{ConnectionKey, Notice, Opener, PeerId};
+pub(crate) use connection::{ConnectionKey, Notice, Opener};
 pub(crate) use connections::Network;
 pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
 pub(crate) use sockets::{Share, Sockets};

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use shakedown_core::network::Host;
 use shakedown_core::rng::Identity;
+use shakedown_core::server::Group;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -11,18 +13,17 @@ use tokio::task::AbortHandle;
 pub(super) struct Port {
     pub identity: Identity,
     pub of_program: bool,
-    pub powered: bool,
-    /// The process is stopped.
-    pub hung: bool,
+    pub kernel: Host,
     pub backlog: u32,
     pub listener: Option<Rc<TcpListener>>,
     pub accepting: Option<AbortHandle>,
 }
 
 impl Port {
-    pub(super) fn new(listener: Option<TcpListener>, backlog: u32, identity: Identity, of_program: bool) -> Port {
+    pub(super) fn new(listener: Option<TcpListener>, group: &Group, identity: Identity, of_program: bool) -> Port {
+        let kernel = Host::new(group.backlog, group.backlog_overflow);
         let listener = listener.map(Rc::new);
-        Port { identity, of_program, powered: true, hung: false, backlog, listener, accepting: None }
+        Port { identity, of_program, kernel, backlog: group.backlog, listener, accepting: None }
     }
 
     pub(super) fn is_open(&mut self, listener: Rc<TcpListener>) {

@@ -42,7 +42,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Certificates for a run's own servers, and trust in them, or in those of others.
-    pub(super) fn new(scenario: &Scenario, setup: &Setup, plans: &[Plan]) -> io::Result<Tls> {
+    pub(super) fn new(scenario: &Scenario, setup: &Setup) -> io::Result<Tls> {
         let mut tls = Tls::default();
         if setup.part == Part::Clients {
             if setup.targets.values().any(|address| address.secure) {
@@ -54,10 +54,11 @@ impl Tls {
         if setup.part == Part::Both {
             tls.trust(&[authority.certificate()], false)?;
         }
-        for (number, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.tls().is_none()) {
+        let plans = scenario.groups().values().map(Plan::new).enumerate();
+        for (number, plan) in plans.filter(|(_, plan)| !plan.tls().is_none()) {
             let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
             for (server, entry) in members() {
-                tls.equip(server, &entry.name, setup.bind, plan, authority)?;
+                tls.equip(server, &entry.name, setup.bind, &plan, authority)?;
             }
             if plan.tls_keys() == TlsKeys::Shared {
                 tls.share_keys(members().map(|(server, _)| server));
@@ -354,7 +355,6 @@ impl ServerCertVerifier for Anyone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shakedown_core::driver::cast;
     use shakedown_core::tls::Flight;
     use shakedown_scenario::Overrides;
 
@@ -363,7 +363,7 @@ mod tests {
         let text = "format = 1\ntitle = 't'\nduration = '1s'\n[servers.gateway]\ntls = '1.3'\n[servers.older]\ntls = '1.2'\n\
                     [clients.c]\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n";
         let scenario = shakedown_scenario::load("t", "t", text, &Overrides::default()).unwrap();
-        let plans = cast::plans(&scenario);
+        let plans: Vec<Plan> = scenario.groups().values().map(Plan::new).collect();
         let authority = Authority::new().unwrap();
         let mut tls = Tls::default();
         tls.trust(&[authority.certificate()], false).unwrap();

@@ -11,6 +11,7 @@ pub(super) mod connection;
 mod cuts;
 pub(super) mod peers;
 pub(super) mod queue;
+pub(super) mod queued;
 mod relay;
 pub(super) mod segment;
 mod slab;
@@ -21,7 +22,6 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use super::queued::Queued;
 use crate::event::{Event, Kind};
 use crate::fault::{self, Fault};
 use crate::network::{Host, Links, SynSchedule};
@@ -34,6 +34,7 @@ use connection::Connection;
 pub(super) use connection::NONE;
 use peers::{Peers, ServerHost, Strangers};
 use queue::Queue;
+use queued::Queued;
 use relay::Flow;
 use slab::Slab;
 use stall::Stalls;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Tcp;
 use super::connection::{Peer, PeerId};
+use crate::driver::stage::ClientHosts;
 use crate::fault::Side;
 use crate::machine::ConnectionId;
 use crate::network::Host;
@@ -34,45 +35,6 @@ pub(crate) struct Strangers {
     pub addresses: BTreeMap<u32, Identity>,
 }
 
-/// A client group's hosts.
-#[derive(Debug)]
-pub(crate) struct ClientHosts {
-    /// What its sessions' draws are keyed by.
-    sessions: Identity,
-    /// Hosts that sessions share, and what theirs are; without any, each session has its own.
-    count: u32,
-    hosts: Identity,
-    /// The first public address that the hosts share, and how many there are; `None`: one each.
-    nat: Option<(Identity, u64)>,
-}
-
-impl ClientHosts {
-    /// What a session's draws are keyed by.
-    pub(crate) fn identity(&self, index: u32) -> Identity {
-        self.sessions.nth(u64::from(index))
-    }
-
-    /// The host that a session runs on.
-    pub(crate) fn host_of(&self, index: u32) -> Identity {
-        match self.count {
-            0 => self.identity(index),
-            count => self.hosts.nth(u64::from(index % count)),
-        }
-    }
-
-    /// The address that servers see a session come from. Hosts are spread over shared ones in turn, as sessions are over
-    /// hosts.
-    pub(crate) fn address_of(&self, index: u32) -> Identity {
-        let Some((first, addresses)) = self.nat else { return self.host_of(index) };
-        first.nth(u64::from(self.host_number(index)) % addresses)
-    }
-
-    /// The place of a session's host among those of the group.
-    pub(crate) fn host_number(&self, index: u32) -> u32 {
-        if self.count == 0 { index } else { index % self.count }
-    }
-}
-
 /// Everyone on the clients' side.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -85,13 +47,7 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn new(scenario: &Scenario) -> Peers {
-        let hosts = |(name, config): (&String, &crate::client::Config)| ClientHosts {
-            sessions: Identity::group(name),
-            count: config.hosts.unwrap_or(0),
-            hosts: Identity::group(&format!("{name}/host")),
-            nat: config.nat.map(|addresses| (Identity::group(&format!("{name}/nat")), u64::from(addresses))),
-        };
-        Peers { groups: scenario.clients().iter().map(hosts).collect(), sessions: Vec::new(), carriers: Vec::new() }
+        Peers { groups: ClientHosts::of(scenario), sessions: Vec::new(), carriers: Vec::new() }
     }
 
     /// The next session is this one.

@@ -17,7 +17,7 @@ const NONE: u32 = u32::MAX;
 
 /// A pending item, for [`Queue::cancel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handle(u32);
+pub struct Handle(u32);
 
 impl Handle {
     /// Of no item.

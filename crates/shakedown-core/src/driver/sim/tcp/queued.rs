@@ -1,36 +1,22 @@
 //! What is pending in the queue.
 
-use super::tcp::connection::PeerId;
-use super::tcp::segment::StallPoint;
+use super::connection::PeerId;
+use super::segment::StallPoint;
+use crate::driver::stage::Due;
 use crate::network::Way;
-use crate::time::{Nanos, Timestamp};
+use crate::time::Timestamp;
 
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
 /// too: so that both can be fetched from memory at once.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Queued {
-    /// A closed-loop user starts its next session.
-    Restart {
-        session: u32,
-    },
+pub(crate) enum Queued {
+    /// The stage has something to do.
+    Stage(Due),
     SessionWake {
         session: u32,
     },
     ServerWake {
         server: u32,
-    },
-    /// A redirector hears of its targets' connections.
-    Report {
-        server: u32,
-    },
-    /// A server's pause begins, or ends.
-    Pause {
-        server: u32,
-    },
-    /// A server joins or leaves.
-    Member {
-        server: u32,
-        step: Step,
     },
     Syn {
         connection: u32,
@@ -85,10 +71,6 @@ pub(super) enum Queued {
         way: Way,
         reset: bool,
     },
-    /// A process that has something to do from its start on is started.
-    ServerStart {
-        server: u32,
-    },
     /// What stalled leaves once more, and would arrive now.
     Retransmitted {
         connection: u32,
@@ -132,23 +114,7 @@ pub(super) enum Queued {
         connection: u32,
         since: Timestamp,
     },
-    FaultBegins {
-        fault: u32,
-        window: u32,
-    },
-    FaultHeals {
-        fault: u32,
-        window: u32,
-    },
 }
 
-/// What becomes of a server's membership.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
-    /// Its process starts, and the registry names it.
-    Joins,
-    /// The registry names it no longer, and it is drained over a time.
-    Leaves { over: Nanos },
-    /// Its process ends.
-    Ends,
-}
+/// The fewer bytes, the more of the queue is at hand.
+const _: () = assert!(size_of::<Queued>() == 16);

@@ -1,13 +1,12 @@
-//! What every driver makes of a scenario: its client groups, its server groups, and when its faults begin and end.
+//! What becomes of a scenario: its client groups, and when its faults begin and end.
 
 use crate::client::Group;
 use crate::fault::Fault;
 use crate::scenario::Scenario;
-use crate::server::Plan;
 use crate::time::Timestamp;
 
 /// Every client group, with its endpoints looked up.
-pub fn groups(scenario: &Scenario) -> Vec<Group> {
+pub(super) fn groups(scenario: &Scenario) -> Vec<Group> {
     let group = |(number, (name, config)): (u16, (&String, &crate::client::Config))| {
         let endpoints = config.endpoints.iter().flat_map(|name| scenario.endpoints(name).unwrap_or_default());
         let proxies = config.proxy.as_deref().and_then(|proxy| scenario.members(proxy));
@@ -16,14 +15,9 @@ pub fn groups(scenario: &Scenario) -> Vec<Group> {
     (0..).zip(scenario.clients()).map(group).collect()
 }
 
-/// Every server group, ready to run.
-pub fn plans(scenario: &Scenario) -> Vec<Plan> {
-    scenario.groups().values().map(Plan::new).collect()
-}
-
 /// The beginning or the end of a fault's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub(super) struct Change {
     /// When.
     pub at: Timestamp,
     /// The fault, and the window among its windows.
@@ -37,7 +31,7 @@ pub struct Change {
 /// Every beginning and end, in the order in which they happen where several are at the same moment. One fault heals before
 /// another begins, so that it can take over from the first, whichever is written first. A restart that takes no time ends as
 /// soon as it has begun.
-pub fn changes(faults: &[Fault]) -> Vec<Change> {
+pub(super) fn changes(faults: &[Fault]) -> Vec<Change> {
     let (mut ends, mut begins) = (Vec::new(), Vec::new());
     for (fault, windows) in (0..).zip(faults).map(|(number, fault)| (number, &fault.windows)) {
         for (window, of_fault) in (0..).zip(windows) {
