@@ -119,7 +119,7 @@ pub mod scenario {
     pub use shakedown_core::scenario::*;
     #[cfg(feature = "schema")]
     pub use shakedown_scenario::schema;
-    pub use shakedown_scenario::{Overrides, Problem, Tree, again, load, nearest};
+    pub use shakedown_scenario::{Overrides, Problem, Tree, again, load, metric, nearest};
 }
 
 #[cfg(feature = "turmoil")]

@@ -13,34 +13,48 @@ use crate::client::Outcome;
 use crate::metrics::{Measured, Series};
 
 const OUTCOMES: usize = Outcome::ALL.len();
-/// More bars than this are put together: they would be narrower than three pixels.
+/// More bars than this share one, which shows the highest of them: they would be narrower than three pixels.
 const BARS: usize = 300;
 
-/// An interval's attempts.
+/// An interval's attempts, over the width of several intervals if they share a bar.
 #[derive(Debug, Clone)]
 struct Bar {
     from: f64,
     until: f64,
+    /// The length of the interval.
+    length: f64,
     counts: [u64; OUTCOMES],
 }
 
 impl Bar {
+    /// Makes it as wide as both, and as high as the higher: peaks stay.
+    fn share(&mut self, later: Bar) {
+        let (from, until) = (self.from, later.until);
+        if later.rate(OUTCOMES) > self.rate(OUTCOMES) {
+            *self = later;
+        }
+        (self.from, self.until) = (from, until);
+    }
+
+    /// Adds the attempts of the rest of an interval.
     fn absorb(&mut self, later: &Bar) {
         self.until = later.until;
+        self.length += later.length;
         self.counts.iter_mut().zip(later.counts).for_each(|(mine, more)| *mine += more);
     }
 
     /// Attempts per second of the first `outcomes` outcomes.
     fn rate(&self, outcomes: usize) -> f64 {
         let count: u64 = self.counts[..outcomes].iter().sum();
-        if self.until > self.from { count as f64 / (self.until - self.from) } else { 0.0 }
+        if self.length > 0.0 { count as f64 / self.length } else { 0.0 }
     }
 }
 
 /// The chart.
 pub(super) fn picture(measured: &Measured) -> Picture {
     let bars = bars(&measured.series);
-    let total = |outcome: Outcome| bars.iter().map(|bar| bar.counts[outcome as usize]).sum::<u64>();
+    let column = |outcome: Outcome| measured.series.outcomes[outcome as usize].iter();
+    let total = |outcome: Outcome| column(outcome).map(|count| u64::from(*count)).sum::<u64>();
     let highest = bars.iter().map(|bar| bar.rate(OUTCOMES)).fold(0.0, f64::max);
     let (mut layers, mut keys) = (Vec::new(), Vec::new());
     // Each area reaches down to zero and the next covers its lower part: no seam shows between them.
@@ -69,12 +83,14 @@ fn bars(series: &Series) -> Vec<Bar> {
     let nominal = series.interval.as_secs_f64();
     for (n, end) in series.ends.iter().enumerate() {
         let count = |outcome: usize| series.outcomes[outcome].get(n).copied().map_or(0, u64::from);
-        let bar = Bar { from, until: seconds(*end), counts: std::array::from_fn(count) };
-        from = bar.until;
+        let until = seconds(*end);
+        let bar = Bar { from, until, length: until - from, counts: std::array::from_fn(count) };
+        from = until;
         // The rest of an interval at the run's end would make a peak of a single attempt.
         let is_rest = n + 1 == series.ends.len() && bar.until - bar.from < nominal / 2.0;
         match bars.last_mut() {
-            Some(last) if is_rest || n % in_one != 0 => last.absorb(&bar),
+            Some(last) if is_rest => last.absorb(&bar),
+            Some(last) if n % in_one != 0 => last.share(bar),
             _ => bars.push(bar),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 
-use crate::metrics::Measured;
+use crate::metrics::{Measured, Value};
 use crate::text::percent;
 use crate::time::{Nanos, Timestamp, human};
 
@@ -60,7 +60,8 @@ fn painted(code: &str, text: &str) -> String {
 
 /// The columns of a chart.
 const WIDTH: usize = 60;
-const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// From nothing at all to all of the time.
+const BLOCKS: [char; 9] = ['_', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Faults below the chart, at most.
 const FAULTS: usize = 4;
 
@@ -72,21 +73,32 @@ pub(super) fn availability(measured: &Measured) -> String {
     let width = WIDTH.min(series.ends.len());
     let mut columns: Vec<Option<f64>> = vec![None; width];
     let mut lowest: Option<(f64, Timestamp)> = None;
+    // Until sessions are as available as they are on average, they come for the first time: that is no failure.
+    let mean = match measured.summary.get("availability.mean") {
+        Some(Value::Ratio(Some(mean))) => mean,
+        _ => 0.0,
+    };
+    let mut is_ramp_up = true;
     for (row, (at, value)) in series.ends.iter().zip(&series.availability).enumerate() {
         let Some(value) = *value else { continue };
         let column = &mut columns[row * width / series.ends.len()];
         *column = Some(column.map_or(value, |known| known.min(value)));
-        if lowest.is_none_or(|(known, _)| value < known) {
+        is_ramp_up &= value < mean;
+        if !is_ramp_up && lowest.is_none_or(|(known, _)| value < known) {
             lowest = Some((value, *at));
         }
     }
     let Some((least, at)) = lowest else { return String::new() };
     // Full means all of the time: what is less is seen to be less.
-    let block = |share: f64| if share >= 1.0 { BLOCKS[8] } else { BLOCKS[1 + (share.max(0.0) * 7.0) as usize] };
+    let block = |share: f64| match share {
+        all if all >= 1.0 => BLOCKS[8],
+        none if none <= 0.0 => BLOCKS[0],
+        some => BLOCKS[1 + (some * 7.0) as usize],
+    };
     let line: String = columns.iter().map(|column| column.map_or(' ', block)).collect();
     let each = human(Nanos(end.0 / width as u64));
     let title = format!(
-        "           lowest availability per {each} column; overall minimum {} at {}",
+        "           lowest availability per {each} column; minimum after the ramp-up {} at {}",
         percent(least),
         human(at.since(Timestamp::ZERO))
     );
@@ -107,7 +119,7 @@ pub(super) fn availability(measured: &Measured) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{FaultWindow, Series};
+    use crate::metrics::{FaultWindow, Series, Summary};
 
     #[test]
     fn a_dip_is_seen_however_many_intervals_share_its_column() {
@@ -123,7 +135,7 @@ mod tests {
         let measured = Measured { series, faults, ..Measured::default() };
         let full = |count: usize| "█".repeat(count);
         let expected = format!(
-            "           lowest availability per 2.00 s column; overall minimum 0 % at 41.0 s\n           ▕ {}▁▇{}▄{}▏\n            {}▔{} dies\n",
+            "           lowest availability per 2.00 s column; minimum after the ramp-up 0 % at 41.0 s\n           ▕ {}_▇{}▄{}▏\n            {}▔{} dies\n",
             full(19),
             full(8),
             full(29),
@@ -131,6 +143,23 @@ mod tests {
             " ".repeat(39),
         );
         assert_eq!(availability(&measured), expected);
+    }
+
+    #[test]
+    fn the_ramp_up_is_not_the_minimum() {
+        let second = |n: u64| Timestamp(n * 1_000_000_000);
+        let mut series = Series { ends: (1..=10).map(second).collect(), ..Series::default() };
+        series.availability = vec![Some(1.0); 10];
+        series.availability[0] = Some(0.1);
+        series.availability[1] = Some(0.7);
+        series.availability[6] = Some(0.8);
+        let mut measured = Measured { series, ..Measured::default() };
+        let minimum = |measured: &Measured| {
+            availability(measured).lines().next().unwrap().rsplit_once("ramp-up ").unwrap().1.to_string()
+        };
+        assert_eq!(minimum(&measured), "10 % at 1.00 s");
+        measured.summary = Summary::of([("availability.mean", Value::Ratio(Some(0.85)))]);
+        assert_eq!(minimum(&measured), "80 % at 7.00 s");
     }
 
     #[test]

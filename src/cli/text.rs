@@ -9,18 +9,20 @@ use crate::check::{Verdict, Violation};
 use crate::client::{Hold, Outcome, Policy};
 use crate::driver::Driver;
 use crate::explore::{ClientCounts, Finished};
-use crate::fault::{Fault, Target};
+use crate::fault::{self, Action, Course, Fault, Repeat, Target, Turns};
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
-use crate::report::shown;
+use crate::report::{sentence, shown};
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
-use crate::server::{Machine, TlsConfig, Workers};
-use crate::text::{Table, grouped};
+use crate::server::{Behavior, Machine, TlsConfig, When, Workers};
+use crate::text::{Table, grouped, percent};
 use crate::time::{Nanos, Timestamp, human};
 
 /// Members of a server group that are shown one by one, at most.
 const MEMBERS_SHOWN: usize = 8;
+/// Resources that were full, at most.
+const FULL_SHOWN: usize = 5;
 
 /// What is about to run: seed and the options that matter most, before anything else. Of a run that plays but a part of
 /// the scenario, that part alone.
@@ -56,7 +58,7 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
                 writeln!(text, "proxies  {name}: {} per CONNECT{asks}", by_workers(&proxy.workers))
             }
             Machine::Web(web) => {
-                let kinds: Vec<&str> = web.behaviors.iter().map(|behavior| behavior.kind().name()).collect();
+                let kinds: Vec<String> = web.behaviors.iter().map(behavior).collect();
                 let tls = |tls: &TlsConfig| format!(", {} for {}", tls.version, distribution(&tls.cost));
                 let tls = web.tls.as_ref().map(tls).unwrap_or_default();
                 let (workers, kinds) = (by_workers(&web.workers), kinds.join(", then "));
@@ -101,10 +103,59 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
             }
             Target::Some(some) => format!("some of {}", some.group),
         };
-        let length = fault.duration.map_or("for good".into(), |length| format!("for {}", human(length)));
-        let _ = writeln!(text, "fault    {name}: {} of {target} at {} {length}", fault.kind.name(), human(fault.at));
+        let course = course(fault);
+        let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), human(fault.at));
     }
     text.push('\n');
+    text
+}
+
+/// What a server does, and with which requests.
+fn behavior(behavior: &Behavior) -> String {
+    let When { share, after, until, path } = &behavior.when;
+    let conditions = [
+        share.map(|share| format!("{share} of requests")),
+        path.as_ref().map(|path| format!("to {path}")),
+        after.map(|after| format!("from {}", human(after))),
+        until.map(|until| format!("until {}", human(until))),
+    ];
+    let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+    match conditions.join(" ") {
+        all if all.is_empty() => behavior.kind().name().to_string(),
+        some => format!("{} ({some})", behavior.kind().name()),
+    }
+}
+
+/// How long a fault lasts, and what belongs to its course: how its processes are drained, the turns, how often it comes.
+fn course(fault: &fault::Config) -> String {
+    let mut text = String::new();
+    if let Course::End { drain, turns, .. } = fault.course {
+        if drain > Nanos::ZERO {
+            let _ = write!(text, ", after a drain of {}", human(drain));
+        }
+        if let Some(Turns { at_a_time, gap }) = turns {
+            let _ = write!(text, ", {} at a time, {} apart", grouped(at_a_time.into()), human(gap));
+        }
+    }
+    match (fault.action(), fault.duration) {
+        (Action::Reset { share }, _) => {
+            let _ = write!(text, ", {} of connections", percent(share));
+        }
+        (Action::Restart, None) => text.push_str(", started again at once"),
+        (Action::Restart | Action::Stop, Some(down)) => {
+            let _ = write!(text, ", down for {}", human(down));
+        }
+        (_, Some(length)) => {
+            let _ = write!(text, " for {}", human(length));
+        }
+        (_, None) => text.push_str(" for good"),
+    }
+    if let Some(Repeat { every, times }) = fault.repeat {
+        let _ = match times {
+            Some(times) => write!(text, ", {} times, every {}", grouped(times.into()), human(every)),
+            None => write!(text, ", every {}", human(every)),
+        };
+    }
     text
 }
 
@@ -131,21 +182,26 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     let summary = &measured.summary;
     let count = |path: &str| grouped(number(summary, path));
     let mut text = format!(
-        "sessions   {} scheduled · {} opened · {} never opened · {} gave up · {} ended · {} open at end\n",
+        "sessions   {} scheduled · {} opened · {} never opened · {} failed · {} ended · {}{} open at end\n",
         count("sessions.scheduled"),
         count("sessions.opened"),
         count("sessions.never_opened"),
         count("sessions.failed"),
         count("sessions.ended"),
         count("sessions.open_at_end"),
+        match number(summary, "sessions.wanted_at_end") {
+            all if all == number(summary, "sessions.scheduled") => String::new(),
+            wanted => format!(" of {}", grouped(wanted)),
+        },
     );
     let _ = write!(text, "attempts   {}", count("attempts.total"));
-    for outcome in Outcome::ALL {
-        let path = format!("attempts.{}", outcome.name());
+    for outcome in Outcome::ALL.map(Outcome::name).into_iter().chain(["pending"]) {
+        let path = format!("attempts.{outcome}");
         if number(summary, &path) > 0 {
-            let _ = write!(text, " · {} {}", count(&path), outcome.name().replace('_', " "));
+            let _ = write!(text, " · {} {}", count(&path), outcome.replace('_', " "));
         }
     }
+    let _ = write!(text, " · {} in the worst second", count("attempts.peak"));
     let _ = writeln!(
         text,
         "\navailable  {} of the time that sessions wanted to be open",
@@ -169,27 +225,63 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     if !scenario.dns().is_empty() {
         text.push_str(&shown_table(names));
     }
-    let mut faults = Table::new(1, ["fault", "affected", "open again", "recovery time"]);
+    let columns = [
+        "fault",
+        "affected",
+        "open again",
+        "first loss",
+        "last loss",
+        "recovery time",
+        "down max",
+        "lost time",
+        "peak arrivals",
+        "rebalanced after",
+    ];
+    let mut faults = Table::new(1, columns);
     let is_measured = |name: &str| summary.get(&format!("faults.{name}.affected")).is_some();
     for fault in scenario.faults().iter().filter(|fault| is_measured(&fault.name)) {
-        let of = |metric: &str| value(summary, &format!("faults.{}.{metric}", fault.name));
-        faults.row([fault.name.clone(), of("affected"), of("open_again"), of("recovery_time")]);
+        let of = |metric: &str| {
+            let path = format!("faults.{}.{metric}", fault.name);
+            match (metric, summary.get(&path)) {
+                // What is lost at once, and all together, needs no figures.
+                ("first_loss" | "last_loss", Some(Value::Duration(Some(Nanos::ZERO)))) => String::new(),
+                ("down_max", Some(Value::Part { count, of })) if count == of => String::new(),
+                (_, value) => value.map_or_else(String::new, shown),
+            }
+        };
+        let metrics = [
+            "affected",
+            "open_again",
+            "first_loss",
+            "last_loss",
+            "recovery_time",
+            "down_max",
+            "lost_time",
+            "peak_arrivals.max",
+            "rebalanced_after",
+        ];
+        faults.row(std::iter::once(fault.name.clone()).chain(metrics.map(of)));
     }
     text.push_str(&shown_table(faults));
     let columns = [
         "server",
         "arrivals",
+        "peak/s",
         "opened",
         "wasted",
+        "errors",
+        "turned away",
         "open max",
+        "at end",
         "transactions max",
         "queue max",
         "queue wait p99",
         "utilisation",
-        "fairness",
+        "worst second",
+        "balance",
     ];
     let mut servers = Table::new(1, columns);
-    let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals")).is_some();
+    let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals.total")).is_some();
     for (number, (group, config)) in scenario.groups().iter().enumerate().filter(|(_, (name, _))| is_measured(name)) {
         servers.row(server_row(summary, group, &format!("{group} × {}", config.count)));
         let members: Vec<_> = scenario.servers().iter().filter(|server| server.group == number).collect();
@@ -201,6 +293,23 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
     }
     text.push_str(&shown_table(servers));
     text.push('\n');
+    text.push_str(&bottleneck(measured));
+    text
+}
+
+/// The resources that were full; the one that was full first is the bottleneck.
+fn bottleneck(measured: &Measured) -> String {
+    let mut text = String::new();
+    for (number, full) in measured.full.iter().take(FULL_SHOWN).enumerate() {
+        let begin = if number == 0 { "bottleneck" } else { "          " };
+        let _ = writeln!(text, "{begin}  {}", sentence(full));
+    }
+    if measured.full.len() > FULL_SHOWN {
+        let _ = writeln!(text, "            and {} more in summary.json", measured.full.len() - FULL_SHOWN);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
@@ -221,17 +330,28 @@ pub(super) fn visits(scenario: &Scenario, visits: &[ClientCounts]) -> String {
 
 fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
     let metrics = [
-        "arrivals",
+        "arrivals.total",
+        "arrivals.peak",
         "opened",
         "wasted",
+        "error_responses",
+        "turned_away",
         "open_connections_max",
+        "open_at_end",
         "transactions_in_use_max",
         "queue_depth_max",
         "queue_wait.p99",
-        "utilisation",
-        "fairness",
+        "utilisation.mean",
+        "utilisation.peak",
+        "balance.at_end",
     ];
-    let cells = metrics.iter().map(|metric| value(summary, &format!("servers.{name}.{metric}")));
+    // Nothing of these is what is expected.
+    let is_quiet = |metric: &&str| ["wasted", "error_responses", "turned_away"].contains(metric);
+    let is_shown = |metric: &&str, path: &str| !is_quiet(metric) || number(summary, path) > 0;
+    let cells = metrics.iter().map(|metric| {
+        let path = format!("servers.{name}.{metric}");
+        if is_shown(metric, &path) { value(summary, &path) } else { String::new() }
+    });
     std::iter::once(label.to_string()).chain(cells).collect()
 }
 
@@ -262,7 +382,7 @@ pub(super) fn verdicts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Strin
     let mut text = String::new();
     for verdict in verdicts {
         let word = if verdict.held { good("passed") } else { bad("FAILED") };
-        let measured = shown(verdict.measured);
+        let measured = if verdict.nothing_measured { "nothing".into() } else { shown(verdict.measured) };
         let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
     }
     if !text.is_empty() {
@@ -285,10 +405,7 @@ pub(super) fn footer(folder: &Path, took: Duration, finished: &Finished, session
 }
 
 fn number(summary: &Summary, path: &str) -> u64 {
-    match summary.get(path) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        _ => 0,
-    }
+    summary.count(path)
 }
 
 fn value(summary: &Summary, path: &str) -> String {

@@ -10,7 +10,7 @@ use super::difference;
 use super::single_run::{Finished, once};
 use super::sweep::{Axis, Named, cells, label};
 use crate::driver::Driver;
-use crate::metrics::Value;
+use crate::metrics::{Summary, Value};
 use crate::report::compared::{LINES, Lines, latency_of};
 use crate::report::{Comparison, Order, Part, Row, compared};
 use crate::scenario::{Overrides, Problem, Scenario};
@@ -110,16 +110,14 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         let help = format!("the file as it is written is `{AS_WRITTEN}`, or what [compare] calls it");
         return Err(Problem::new(message).with_help(help));
     }
-    let of_scenarios = |path: &String| scenarios.iter().any(|scenario| scenario.has_metric(path));
+    let summaries: Vec<Summary> = scenarios.iter().map(Scenario::metrics).collect();
     let of_runs = |path: &String| {
         let runs = recorded.iter().flat_map(|part| &part.rows).flat_map(|row| &row.runs);
         runs.flat_map(|run| &run.values).any(|(own, _)| own == path)
     };
     let by = choice.by.iter().map(|order| &order.metric);
-    let is_known = |path: &&String| of_scenarios(path) || of_runs(path);
-    if let Some(missing) = choice.metrics.iter().chain(by).find(|path| !is_known(path)) {
-        let problem = Problem::new(format!("no metric is named `{missing}`"));
-        return Err(problem.with_help("`shakedown run` prints every metric's name with --format json"));
+    for asked in choice.metrics.iter().chain(by).filter(|path| !of_runs(path)) {
+        crate::scenario::metric(asked, &summaries)?;
     }
     let mut metrics = match choice.metrics.as_slice() {
         [] => compared::METRICS.map(String::from).to_vec(),

@@ -17,7 +17,7 @@ use crate::driver::Driver;
 use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
-use crate::metrics::Metrics;
+use crate::metrics::{MetricName, Metrics, Phase, Subject};
 use crate::replay::Chooser;
 use crate::scenario::{Overrides, Scenario, again};
 use crate::time::{Nanos, Timestamp};
@@ -281,21 +281,27 @@ pub fn live(
     };
     let mut finished = finished.with(scenario, metrics.finish(ended.at), &firsts, ended.at);
     // What the scenario's own clients and servers would have done is not measured where they do not play.
-    let is_played = |path: &str| match setup.part {
+    let is_played = |name: &MetricName| match setup.part {
         Part::Both => true,
-        Part::Servers => path.starts_with("servers.") && !path.ends_with(".opened") && !path.ends_with(".fairness"),
-        Part::Clients => !["servers.", "faults.", "dns."].iter().any(|group| path.starts_with(group)),
+        Part::Servers => {
+            let of_clients = ["opened", "fairness"].contains(&name.entry().name);
+            name.subject().0 == Subject::Server && name.phase() == Phase::Whole && !of_clients
+        }
+        Part::Clients => {
+            let of_fault = name.as_str().starts_with("faults.");
+            matches!(name.subject().0, Subject::Run | Subject::Clients) && !of_fault
+        }
     };
     // Programs say nothing of what they do.
-    let programs: Vec<String> = setup
+    let programs: Vec<&str> = setup
         .programs
         .keys()
         .map(|server| &scenario.servers()[*server as usize])
         .flat_map(|entry| [Some(entry.name.as_str()), group_name(scenario, entry.group)])
         .flatten()
-        .map(|name| format!("servers.{name}."))
         .collect();
-    let is_played = |path: &str| is_played(path) && !programs.iter().any(|program| path.starts_with(program));
+    let is_program = |name: &MetricName| matches!(name.subject(), (Subject::Server, of) if programs.contains(&of));
+    let is_played = |name: &MetricName| is_played(name) && !is_program(name);
     let mut not_judged = finished.retain(is_played);
     if setup.part == Part::Servers {
         not_judged += std::mem::take(&mut finished.verdicts).len();

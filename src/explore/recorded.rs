@@ -9,7 +9,7 @@ use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
 use super::sweep::label;
 use crate::driver::Driver;
-use crate::metrics::Value;
+use crate::metrics::{MetricName, Unit, Value};
 use crate::report::compared::{LATENCIES, Lines, Part, Row, Run};
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::Overrides;
@@ -195,11 +195,11 @@ fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String
     Ok(cells.into_iter().map(|(_, _, row)| (name.clone(), title.clone(), row)).collect())
 }
 
-/// Every metric of a scenario, which says what a number is the number of.
-fn kinds(name: &str, resolved: &str) -> Result<Vec<(String, Value)>, String> {
+/// The names of a scenario's metrics, which say what a number is the number of.
+fn kinds(name: &str, resolved: &str) -> Result<Vec<MetricName>, String> {
     let scenario = crate::scenario::load("scenario_toml", name, resolved, &Overrides::default())
         .map_err(|problem| problem.to_string())?;
-    Ok(scenario.metrics().metrics.into_iter().map(|metric| (metric.path, metric.value)).collect())
+    Ok(scenario.metrics().metrics.into_iter().map(|metric| metric.name).collect())
 }
 
 /// Every leaf of a summary under its path.
@@ -215,38 +215,26 @@ fn flatten(path: &str, value: &Json, all: &mut Map<String, Json>) {
 }
 
 /// A run's values: every metric that it has.
-fn values(seed: u64, digest: String, kinds: &[(String, Value)], numbers: &Map<String, Json>) -> Run {
+fn values(seed: u64, digest: String, names: &[MetricName], numbers: &Map<String, Json>) -> Run {
     // A sweep writes all its numbers as fractions.
     let count = |path: &str| numbers.get(path).and_then(Json::as_f64).map(|count| count as u64);
-    let value = |(path, kind): &(String, Value)| {
-        let value = match kind {
-            Value::Duration(_) => {
-                let ms = numbers.get(&format!("{path}_ms"))?;
+    let value = |name: &MetricName| {
+        let path = name.as_str();
+        let value = match name.unit() {
+            Unit::Duration | Unit::Latency => {
+                let ms = numbers.get(&name.with_unit())?;
                 Value::Duration(ms.as_f64().map(|ms| Nanos((ms * 1e6 + 0.5) as u64)))
             }
-            Value::Count(_) => Value::Count(count(path)?),
-            Value::Part { .. } => match whole(path).and_then(|whole| count(&whole)) {
+            Unit::Count => Value::Count(count(path)?),
+            Unit::Part(_) => match name.whole().and_then(|whole| count(whole.as_str())) {
                 Some(of) => Value::Part { count: count(path)?, of },
                 None => Value::Count(count(path)?),
             },
-            Value::Ratio(_) => Value::Ratio(numbers.get(path)?.as_f64()),
+            Unit::Ratio => Value::Ratio(numbers.get(path)?.as_f64()),
         };
-        Some((path.clone(), value))
+        Some((path.to_string(), value))
     };
-    let values: Vec<(String, Value)> = kinds.iter().filter_map(value).collect();
+    let values: Vec<(String, Value)> = names.iter().filter_map(value).collect();
     let unmeasured = unmeasured(&values, |path| count(path).map(Value::Count));
     Run { seed, digest, values, unmeasured }
-}
-
-/// The metric that a count is a part of.
-fn whole(path: &str) -> Option<String> {
-    let (group, name) = path.rsplit_once('.')?;
-    let of = match (group.rsplit('.').next()?, name) {
-        ("sessions", _) => "scheduled",
-        ("attempts" | "lost", _) => "total",
-        (_, "open_again") => "affected",
-        (_, "affected") => return Some("sessions.scheduled".into()),
-        _ => return None,
-    };
-    Some(format!("{group}.{of}"))
 }

@@ -7,7 +7,7 @@ use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
 use crate::driver::Driver;
 use crate::driver::sim::Simulation;
 use crate::event::Event;
-use crate::metrics::{Measured, Metrics};
+use crate::metrics::{Measured, MetricName, Metrics};
 use crate::record::{Digest, Recorder};
 #[cfg(feature = "cli")]
 use crate::report::Run;
@@ -84,10 +84,11 @@ impl Finished {
 
     /// Leaves out the metrics that were not measured, and what is expected of them. How many expectations that is.
     #[cfg(any(feature = "cli", feature = "turmoil"))]
-    pub(super) fn retain(&mut self, is_measured: impl Fn(&str) -> bool) -> usize {
+    pub(super) fn retain(&mut self, is_measured: impl Fn(&MetricName) -> bool) -> usize {
         let before = self.verdicts.len();
-        self.measured.summary.metrics.retain(|metric| is_measured(&metric.path));
-        self.verdicts.retain(|verdict| is_measured(&verdict.path));
+        self.measured.summary.metrics.retain(|metric| is_measured(&metric.name));
+        let is_known = |path: &str| MetricName::parse(path).is_some_and(|name| is_measured(&name));
+        self.verdicts.retain(|verdict| is_known(&verdict.path));
         before - self.verdicts.len()
     }
 

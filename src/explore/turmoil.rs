@@ -5,6 +5,7 @@ use super::single_run::{Finished, Observers, Progress};
 use crate::driver::Driver;
 use crate::driver::live;
 use crate::driver::live::turmoil::{self, Ended, ProgramReport, Programs, TICK};
+use crate::metrics::{MetricName, Subject};
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Timestamp, human};
@@ -44,11 +45,11 @@ pub fn with_programs(
     let Ended { at, events, partial } = ended;
     let mut finished = recorder.0.finish(scenario, Driver::Turmoil, at, events, partial);
     finished.deviations = deviations(programs);
-    let of_program = |path: &str| {
-        let group = path.strip_prefix("servers.").and_then(|rest| rest.split('.').next());
-        group.is_some_and(|group| programs.servers.contains_key(group))
+    let of_program = |name: &MetricName| {
+        let (subject, group) = name.subject();
+        subject == Subject::Server && programs.servers.contains_key(group)
     };
-    finished.retain(|path| !of_program(path));
+    finished.retain(|name| !of_program(name));
     Ok((finished, told))
 }
 

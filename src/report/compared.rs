@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure::{Unit, figure};
 use crate::driver::Driver;
+pub use crate::metrics::Better;
 use crate::metrics::{Latency, Value};
 use crate::statistics::median;
 use crate::text::percent;
@@ -208,30 +209,6 @@ impl Comparison {
         let metric = if self.metrics.contains(&usual) { usual } else { self.metrics.first().cloned().unwrap_or(usual) };
         let better = Better::of(&metric);
         self.by.clone().unwrap_or(Order { metric, better })
-    }
-}
-
-/// Which value of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Better {
-    /// The lower one.
-    Lower,
-    /// The higher one.
-    Higher,
-}
-
-impl Better {
-    /// What a metric's name says: more sessions open and more availability are better, and less of anything else.
-    pub fn of(path: &str) -> Better {
-        const HIGHER: [&str; 7] =
-            ["opened", "open_at_end", "open_again", "answered", "fairness", "forwarded", "tunnels"];
-        let last = path.rsplit('.').next().unwrap_or(path);
-        if HIGHER.contains(&last) || path.split('.').any(|step| step == "availability") {
-            Better::Higher
-        } else {
-            Better::Lower
-        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Run;
+use super::{Run, bottleneck};
 use crate::metrics::Value;
 use crate::text::pretty;
 use crate::time::Timestamp;
 
 /// The version of both documents' form.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What ran, so that it can run again.
 pub(super) fn run(run: &Run<'_>) -> String {
@@ -54,12 +54,16 @@ pub(super) fn summary(run: &Run<'_>) -> String {
         .verdicts
         .iter()
         .map(|verdict| {
-            json!({
+            let mut one = json!({
                 "metric": verdict.path,
                 "expected": verdict.expected.to_string(),
                 "measured": number(verdict.measured),
                 "held": verdict.held,
-            })
+            });
+            if verdict.nothing_measured {
+                one["nothing_measured"] = json!(true);
+            }
+            one
         })
         .collect();
     document.insert("expectations".into(), Json::Array(expectations));
@@ -75,15 +79,18 @@ pub(super) fn summary(run: &Run<'_>) -> String {
         });
         document.insert("invariants_broken".into(), Json::Array(broken.collect()));
     }
+    // In the order in which they filled up: the first is the bottleneck.
+    let full: Vec<Json> = run.measured.full.iter().map(bottleneck::json).collect();
+    document.insert("full_resources".into(), Json::Array(full));
     for metric in &run.measured.summary.metrics {
-        let (parents, name) = metric.path.rsplit_once('.').unwrap_or(("", &metric.path));
-        let unit = if matches!(metric.value, Value::Duration(_)) { "_ms" } else { "" };
+        let path = metric.name.with_unit();
+        let (parents, name) = path.rsplit_once('.').unwrap_or(("", &path));
         let mut place = &mut document;
         for parent in parents.split('.') {
             let entry = place.entry(parent).or_insert_with(|| Json::Object(Map::new()));
             place = entry.as_object_mut().expect("a metric's name is no group's name");
         }
-        place.insert(format!("{name}{unit}"), number(metric.value));
+        place.insert(name.to_string(), number(metric.value));
     }
     pretty(&Json::Object(document))
 }

@@ -1,5 +1,6 @@
 //! What a run leaves behind: the bytes of every file in its folder. Pure: who calls writes them.
 
+mod bottleneck;
 pub mod capacity;
 pub mod collapse;
 pub mod compared;
@@ -19,6 +20,7 @@ use crate::driver::Driver;
 use crate::metrics::Measured;
 use crate::scenario::Scenario;
 
+pub use bottleneck::sentence;
 pub use compared::{Better, Comparison, Order, Part, Row};
 pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
 pub use json::{FORMAT_VERSION, number};

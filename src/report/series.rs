@@ -29,6 +29,9 @@ pub(super) fn csv(series: &Series) -> String {
             let _ = write!(text, ",servers.{}.open_streams", server.name);
         }
     }
+    for (group, _) in &series.balance {
+        let _ = write!(text, ",servers.{group}.balance");
+    }
     text.push('\n');
     for (row, end) in series.ends.iter().enumerate() {
         let _ = write!(text, "{}", Nanos(end.0).as_millis_f64());
@@ -53,6 +56,9 @@ pub(super) fn csv(series: &Series) -> String {
             if let Some(streams) = server.open_streams.get(row) {
                 let _ = write!(text, ",{streams}");
             }
+        }
+        for (_, balance) in &series.balance {
+            optional(&mut text, balance[row].map(rounded));
         }
         text.push('\n');
     }

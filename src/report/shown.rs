@@ -1,7 +1,7 @@
 //! Values for readers.
 
 use crate::metrics::Value;
-use crate::text::{grouped, percent};
+use crate::text::{grouped, percent, percent_of};
 use crate::time::human;
 
 /// A value for readers; `–` where there is none.
@@ -10,7 +10,7 @@ pub fn shown(value: Value) -> String {
         Value::Duration(Some(length)) => human(length),
         Value::Count(count) => grouped(count),
         Value::Part { count, of } if of > 0 => {
-            format!("{} ({})", grouped(count), percent(count as f64 / of as f64))
+            format!("{} ({})", grouped(count), percent_of(count, of))
         }
         Value::Ratio(Some(ratio)) => percent(ratio),
         Value::Duration(None) | Value::Ratio(None) | Value::Part { .. } => "–".into(),

@@ -87,7 +87,7 @@ fn the_log_holds_every_value_that_the_summary_counts() {
 fn the_summary_is_nested_by_path_with_units() {
     with_run(|run| {
         let document: serde_json::Value = serde_json::from_str(&summary(run)).unwrap();
-        assert_eq!(document["format_version"], 1);
+        assert_eq!(document["format_version"], 2);
         assert_eq!(document["sessions"]["opened"], 300);
         assert_eq!(document["clients"]["b"]["sessions"]["scheduled"], 100);
         assert!(document["handshake_latency"]["p99_99_ms"].as_f64().unwrap() > 1.0);

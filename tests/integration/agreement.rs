@@ -705,7 +705,7 @@ fn a_program_of_the_users_is_struck_by_faults_as_our_servers_are() {
         assert!(late <= Nanos::from_millis(8) && opened(&theirs[session]) >= opened(life), "{late:?}");
     }
     // What is measured at the servers' own end is not known.
-    assert_eq!(outcome.metric("servers.off.arrivals"), None);
+    assert_eq!(outcome.metric("servers.off.arrivals.total"), None);
     let place = tempfile::tempdir().unwrap();
     outcome.write(place.path().join("struck")).unwrap();
     let run = std::fs::read_to_string(place.path().join("struck/run.json")).unwrap();

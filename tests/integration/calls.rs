@@ -65,7 +65,7 @@ fn a_handshake_waits_for_the_answer() {
     let summary = summary(&text(CALLS, "", "count = 1", ""));
     assert_eq!((count(&summary, "servers.gateway.calls"), count(&summary, "servers.gateway.calls_failed")), (1, 0));
     assert_eq!(time(&summary, "servers.gateway.call_latency.max"), 7 * MS);
-    assert_eq!((count(&summary, "servers.auth.arrivals"), count(&summary, "servers.auth.opened")), (1, 0));
+    assert_eq!((count(&summary, "servers.auth.arrivals.total"), count(&summary, "servers.auth.opened")), (1, 0));
     assert_eq!(time(&summary, "handshake_latency.max"), 52 * MS);
     // One after the other.
     let twice = "calls = [{ to = 'auth', timeout = '1s' }, { to = 'auth', timeout = '1s' }]";
@@ -79,7 +79,7 @@ fn calls_wait_in_the_queue_of_whom_they_ask() {
     assert_eq!(opened(&events), [92, 95, 98, 101].map(|ms| ms * MS));
     let summary = summary(&text(CALLS, "workers = 1", "count = 4", ""));
     assert_eq!(time(&summary, "servers.auth.queue_wait.max"), 9 * MS);
-    assert!((ratio(&summary, "servers.auth.utilisation") - 0.012 / 60.0).abs() < 1e-12);
+    assert!((ratio(&summary, "servers.auth.utilisation.mean") - 0.012 / 60.0).abs() < 1e-12);
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn a_worker_is_held_only_where_it_says_so() {
     let held = free.replace(CALLS, &format!("{CALLS}\ncalls_hold_worker = true"));
     assert_eq!(opened(&history_as_resolved(&held)), [92, 104, 116].map(|ms| ms * MS));
     let (free, held) = (summary(&free), summary(&held));
-    assert!((ratio(&free, "servers.gateway.utilisation") - 0.015 / 60.0).abs() < 1e-12);
-    assert!((ratio(&held, "servers.gateway.utilisation") - 0.036 / 60.0).abs() < 1e-12);
+    assert!((ratio(&free, "servers.gateway.utilisation.mean") - 0.015 / 60.0).abs() < 1e-12);
+    assert!((ratio(&held, "servers.gateway.utilisation.mean") - 0.036 / 60.0).abs() < 1e-12);
     assert_eq!(time(&free, "servers.gateway.queue_wait.max"), 10 * MS);
     assert_eq!(time(&held, "servers.gateway.queue_wait.max"), 24 * MS);
 }
@@ -171,10 +171,10 @@ fn a_cache_that_was_restarted_asks_once_for_each_client() {
         "calls = [{ to = 'store', timeout = '1s', cached = true }]\n[servers.store]\nbehavior = { kind = 'serve' }";
     let clients = "count = 10\nhold = '1s'\narrive = { closed_loop = { think = '1s', over = '1s' } }";
     let scenario = |rest: &str| text(CALLS, cache, clients, rest).replace("arrive = 'at_once'\n", "");
-    assert_eq!(count(&summary(&scenario("")), "servers.store.arrivals"), 0);
+    assert_eq!(count(&summary(&scenario("")), "servers.store.arrivals.total"), 0);
     let restart = "[faults.it]\nkind = 'restart'\ntarget = 'auth'\nat = '20s'\n";
     let summary = summary(&scenario(restart));
-    assert_eq!(count(&summary, "servers.store.arrivals"), 10);
+    assert_eq!(count(&summary, "servers.store.arrivals.total"), 10);
     assert_eq!(count(&summary, "servers.auth.calls"), 10);
     assert!(count(&summary, "servers.gateway.calls") > 200);
 }

@@ -148,7 +148,7 @@ fn a_run_is_a_document_for_other_programs() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"shakedown\" tests=\"2\" failures=\"1\"",
         ),
         ("openmetrics", "# TYPE shakedown_sessions_open gauge\n"),
-        ("json", "{\n  \"format_version\": 1"),
+        ("json", "{\n  \"format_version\": 2"),
     ] {
         let printed = run(place.path(), &small("run", file, &[&broken[..], &[format]].concat()));
         assert_eq!(printed.status.code(), Some(1), "{}", text(&printed.stderr));

@@ -370,7 +370,7 @@ fn requests_of_streams_wait_for_calls() {
     let auth = "[servers.auth]\nservice_time = '0s'\nbehavior = { kind = 'serve' }";
     let (events, summary) = run(&scenario("calls = [{ to = 'auth', timeout = '1s' }]", "count = 2", auth));
     assert_eq!((opened(&events, 0), opened(&events, 1)), (vec![200 * MS], vec![200 * MS]));
-    assert_eq!(count(&summary, "servers.auth.arrivals"), 2);
+    assert_eq!(count(&summary, "servers.auth.arrivals.total"), 2);
     assert_eq!(summary.get("servers.auth.open_streams_max"), Some(Value::Count(0)));
 }
 

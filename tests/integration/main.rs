@@ -20,6 +20,7 @@ mod guide;
 mod hunt;
 mod hybi;
 mod language;
+mod measures;
 mod models;
 mod network;
 mod outages;

@@ -35,7 +35,7 @@ fn a_tunnel_costs_its_round_trips_and_its_work() {
         let (events, summary) = run(&text(proxy, server, ONCE, ""));
         assert_eq!(opened(&events, 0), [open * MS], "{proxy} {server}");
         assert_eq!((count(&summary, "attempts.total"), count(&summary, "attempts.opened")), (1, 1));
-        for metric in ["tunnels", "opened", "arrivals"] {
+        for metric in ["tunnels", "opened", "arrivals.total"] {
             assert_eq!(count(&summary, &format!("servers.corporate.{metric}")), 1, "{metric}");
         }
         assert_eq!(count(&summary, "servers.gateway.opened"), 1);
@@ -63,7 +63,7 @@ fn a_407_costs_a_round_trip_or_two_and_counts_as_an_attempt() {
         assert_eq!(opened(&events, 0), [open * MS], "{proxy}");
         let counts = ["total", "proxy_challenged", "proxy_unauthorized", "proxy_rejected", "opened"];
         assert_eq!(counts.map(|what| count(&summary, &format!("attempts.{what}"))), [2, 1, 0, 0, 1], "{proxy}");
-        let counts = ["challenged", "tunnels", "unreachable", "arrivals"];
+        let counts = ["challenged", "tunnels", "unreachable", "arrivals.total"];
         assert_eq!(counts.map(|what| count(&summary, &format!("servers.corporate.{what}"))), [1, 1, 0, 2], "{proxy}");
     }
 }
@@ -80,7 +80,7 @@ fn who_cannot_answer_a_407_fails_once() {
             assert_eq!(count(&summary, "attempts.proxy_challenged"), challenged);
             assert_eq!(count(&summary, "attempts.proxy_unauthorized"), 1);
             assert_eq!(count(&summary, "attempts.total"), 1 + challenged);
-            assert_eq!(count(&summary, "servers.gateway.arrivals"), 0);
+            assert_eq!(count(&summary, "servers.gateway.arrivals.total"), 0);
         }
     }
     // It is retried as any failure is, unless its status is none to retry after.

@@ -728,7 +728,7 @@ endpoints = ["accept"]
     assert!(accepting.connections > 2 && accepting.silent + 2 >= accepting.connections - 1, "{accepting:?}");
     assert_eq!((accepting.requests, live.visits[6].requests, live.visits[9].connections), (2, 1, 1));
     assert_eq!([7, 8].map(answers), [[(101, 1)], [(200, 1)]], "one asked the other");
-    assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals"), Some(Value::Count(1)));
+    assert_eq!(live.finished.measured.summary.get("servers.reject.arrivals.total"), Some(Value::Count(1)));
     assert!(!live.finished.partial && live.finished.digest.is_empty());
 }
 
@@ -890,7 +890,7 @@ endpoints = ["gateway"]
 hold = "500ms"
 [expect]
 "sessions.opened" = "== 100%"
-"servers.gateway.arrivals" = "> 0"
+"servers.gateway.arrivals.total" = "> 0"
 "#;
 
 fn run_load(slower: u32, target: &str, insecure: bool) -> Live {
@@ -910,7 +910,11 @@ fn clients_open_against_a_server_that_is_none_of_ours() {
         let live = run_load(slower, &format!("gateway=ws://{}/chat?x=1", plain_server()), false);
         let of = |path: &str| count(&live, path);
         assert_eq!([of("sessions.opened"), of("sessions.ended"), of("attempts.total")], [50; 3]);
-        assert_eq!(live.finished.measured.summary.get("servers.gateway.arrivals"), None, "nothing is known of it");
+        assert_eq!(
+            live.finished.measured.summary.get("servers.gateway.arrivals.total"),
+            None,
+            "nothing is known of it"
+        );
         assert_eq!((live.not_judged, live.finished.verdicts.len(), live.finished.passed()), (1, 1, true));
     });
 }

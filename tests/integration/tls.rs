@@ -104,9 +104,12 @@ fn handshakes_wait_for_a_worker_like_requests() {
     assert_eq!(open, [124, 127, 130]);
     assert_eq!(duration(&summary, "servers.gateway.queue_wait.max"), 6 * MS);
     assert_eq!(count(&summary, "servers.gateway.queue_wait.count"), 6);
-    assert_eq!((count(&summary, "servers.gateway.arrivals"), count(&summary, "servers.gateway.tls_full")), (3, 3));
+    assert_eq!(
+        (count(&summary, "servers.gateway.arrivals.total"), count(&summary, "servers.gateway.tls_full")),
+        (3, 3)
+    );
     // Busy for 3 x (3 + 1) ms of 200 s.
-    assert_eq!(summary.get("servers.gateway.utilisation"), Some(Value::Ratio(Some(12e6 / 200e9))));
+    assert_eq!(summary.get("servers.gateway.utilisation.mean"), Some(Value::Ratio(Some(12e6 / 200e9))));
 }
 
 #[test]

@@ -28,6 +28,7 @@ use shakedown_core::time::Nanos;
 use crate::draft::Draft;
 use crate::file::File;
 use crate::machines::ServersToml;
+use crate::metric::metric;
 
 /// The version of the language.
 pub(super) const FORMAT: i128 = 1;
@@ -39,6 +40,8 @@ const MAX_SESSIONS: u64 = 100_000_000;
 const MAX_CLIENT_GROUPS: usize = 1_000;
 /// The most faults: each session remembers which took it down, a bit each.
 const MAX_FAULTS: usize = 64;
+/// The most phases: results have every metric for each.
+const MAX_PHASES: usize = 100;
 /// The most intervals of a series.
 const MAX_INTERVALS: u64 = 100_000;
 /// The most times in a list of SYN repetitions: kernels make ten.
@@ -152,7 +155,8 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
             }
         }
     }
-    measure(file, tree)
+    measure(file, tree)?;
+    phases(file, tree)
 }
 
 fn server(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(), Problem> {
@@ -206,6 +210,25 @@ fn total<'a>(
         }
         _ => Ok(()),
     }
+}
+
+fn phases(file: &File, tree: &Tree) -> Result<(), Problem> {
+    for (name, phase) in &file.phases {
+        let path = format!("phases.{}", segment(name));
+        name_at(name, &path, tree)?;
+        let until = phase.until.unwrap_or(file.duration);
+        let wrong = |key: &str, message: String| Err(tree.problem(&format!("{path}.{key}"), message));
+        if until > file.duration {
+            return wrong("until", format!("the phase ends at {until}, but the run ends at {}", file.duration));
+        }
+        if phase.from >= until {
+            return wrong("from", format!("the phase begins at {}, but ends at {until}", phase.from));
+        }
+    }
+    if file.phases.len() > MAX_PHASES {
+        return Err(tree.problem("phases", format!("more than {MAX_PHASES} phases")));
+    }
+    Ok(())
 }
 
 fn measure(file: &File, tree: &Tree) -> Result<(), Problem> {
@@ -416,14 +439,7 @@ pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) 
         if compare.metrics[..number].contains(path) {
             return Err(tree.problem(&place, format!("{} is there already", ticked(path))));
         }
-        if !all.iter().any(|summary| summary.get(path).is_some()) {
-            let known = all.iter().flat_map(|summary| &summary.metrics).map(|metric| metric.path.as_str());
-            let problem = tree.problem(&place, format!("no metric is named {}", ticked(path)));
-            return Err(match nearest(path, known) {
-                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
-                None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
-            });
-        }
+        metric(path, &all).map_err(|problem| problem.placed(|message| tree.problem(&place, message)))?;
     }
     Ok(())
 }
@@ -438,22 +454,10 @@ pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Probl
     let all = tables.iter().flat_map(|(name, table)| table.iter().map(move |(path, list)| (name, path, list)));
     for (table, path, list) in all {
         let place = format!("{table}.{}", segment(path));
-        let Some(value) = summary.get(path) else {
-            let known = summary.metrics.iter().map(|metric| metric.path.as_str());
-            let problem = tree.problem_at_key(&place, format!("no metric is named {}", ticked(path)));
-            // As `summary.json` has it.
-            if let Some(bare) = path.strip_suffix("_ms").filter(|bare| summary.get(bare).is_some()) {
-                return Err(
-                    problem.with_help(format!("leave the unit out: `{bare}`; what it is compared with has one"))
-                );
-            }
-            return Err(match nearest(path, known) {
-                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
-                None => problem.with_help("`shakedown run` prints every metric's name with --format json"),
-            });
-        };
+        let name = metric(path, [&summary])
+            .map_err(|problem| problem.placed(|message| tree.problem_at_key(&place, message)))?;
         for (number, expectation) in list.0.iter().enumerate() {
-            if let Some(mismatch) = expectation.mismatch(value) {
+            if let Some(mismatch) = expectation.mismatch(&name) {
                 let one = format!("{place}.{number}");
                 let place = if tree.has(&one) { &one } else { &place };
                 return Err(tree.problem(place, format!("`{path}` {mismatch}")));

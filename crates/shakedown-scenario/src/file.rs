@@ -57,6 +57,9 @@ pub(crate) struct File {
     /// What the summary measures.
     #[serde(default)]
     pub measure: MeasureToml,
+    /// Parts of the run that metrics are also of, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub phases: IndexMap<String, scenario::PhaseTimes>,
     /// What `shakedown compare` shows. It has no effect on a run, and is not in the resolved scenario.
     #[serde(default, skip_serializing)]
     pub compare: CompareToml,

@@ -13,6 +13,7 @@ mod fault_windows;
 mod faults;
 mod file;
 mod machines;
+mod metric;
 mod node;
 mod path;
 mod places;
@@ -25,6 +26,7 @@ mod schema;
 mod server;
 mod tree;
 
+pub use metric::metric;
 pub use problem::{Problem, nearest};
 #[cfg(feature = "schema")]
 pub use schema::schema;
@@ -149,6 +151,7 @@ fn resolve(name: &str, mut tree: Tree, written_in: &Tree, overrides: &Overrides)
         duration: file.duration,
         seed: file.seed,
         measure,
+        phases: std::mem::take(&mut file.phases),
         network: file.network,
         routes,
         groups,

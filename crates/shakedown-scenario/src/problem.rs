@@ -35,6 +35,11 @@ impl Problem {
         Problem { origin: Some(origin.clone()), ..Problem::new(message) }
     }
 
+    /// The same problem at a position, which `problem` knows.
+    pub(super) fn placed(self, problem: impl FnOnce(String) -> Problem) -> Problem {
+        Problem { note: self.note, help: self.help, ..problem(self.message) }
+    }
+
     /// The one-line statement of what is wrong, without its position.
     pub fn message(&self) -> &str {
         &self.message

@@ -1,9 +1,7 @@
 //! Which resource of a fleet fills up first, from what was recorded of its servers and of the network in front of them.
 
-use std::collections::BTreeMap;
-
 use crate::explore::single_run::Finished;
-use crate::metrics::{Summary, Value};
+use crate::metrics::{BUSY, Resource, Value};
 use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
 use crate::report::figure::{Unit, magnitude};
@@ -25,43 +23,22 @@ pub struct Fill {
     pub grows: bool,
 }
 
-/// What never came to a process, by the number of its server.
-#[derive(Debug, Default)]
-pub(super) struct Refused {
-    /// SYNs that found the accept queue full.
-    pub by_backlog: BTreeMap<u32, u64>,
-    /// Messages that found the queue in front of a link full, on their way there or from there.
-    pub by_link: BTreeMap<u32, u64>,
-}
-
-/// Workers that are this busy have no time left: what comes in addition waits ever longer.
-const BUSY: f64 = 0.95;
-
 /// Connects that take so many times as long wait in front of a link.
 const SLOWER: f64 = 1.5;
 
 /// What is less full than this is no limit.
 const SLACK: f64 = 0.5;
 
-fn count(summary: &Summary, path: &str) -> u64 {
-    match summary.get(path) {
-        Some(Value::Count(count) | Value::Part { count, .. }) => count,
-        _ => 0,
-    }
-}
-
 /// Every resource that has a limit. `first` and `last` are the first and the last arrival.
-pub(super) fn fills(
-    scenario: &Scenario,
-    finished: &Finished,
-    refused: &Refused,
-    first: Timestamp,
-    last: Timestamp,
-) -> Vec<Fill> {
+pub(super) fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, last: Timestamp) -> Vec<Fill> {
     let summary = &finished.measured.summary;
     let mut fills = Vec::new();
     for (number, (group, config)) in scenario.groups().iter().enumerate() {
-        let of = |metric: &str| count(summary, &format!("servers.{group}.{metric}"));
+        let of = |metric: &str| summary.count(&format!("servers.{group}.{metric}"));
+        let turned_away = |resource: Resource| {
+            let all = finished.measured.full.iter();
+            all.filter(|full| full.group == *group && full.resource == resource).map(|full| full.turned_away).sum()
+        };
         let members: Vec<&str> = scenario
             .servers()
             .iter()
@@ -77,31 +54,30 @@ pub(super) fn fills(
         }
         let full = |most: u64, limit: u32| if limit == 0 { 1.0 } else { most as f64 / f64::from(limit) };
         if let Some(limit) = config.connections_max() {
-            add("connections_max", full(of("open_connections_max"), limit), of("connections_full"));
+            add("connections_max", full(of("open_connections_max"), limit), turned_away(Resource::Connections));
         }
         if let Some((limit, _)) = config.web().and_then(|web| web.transactions) {
-            let turned_away = of("transactions_full") + of("transactions_awaited");
+            let turned_away = turned_away(Resource::Transactions);
             add("transactions_max", full(of("transactions_in_use_max"), limit), turned_away);
         }
         if config.web().is_some_and(|web| web.rates.all.is_some() || web.rates.address.is_some()) {
-            let over = of("over_rate") + of("held_back");
+            let over = turned_away(Resource::AcceptRate);
             add("accept_rate", if over > 0 { 1.0 } else { 0.0 }, over);
         }
         if let Some((limit, _)) = config.workers().and_then(|workers| workers.queue) {
-            add("queue_max", full(of("queue_depth_max"), limit), of("queue_full"));
+            add("queue_max", full(of("queue_depth_max"), limit), turned_away(Resource::Queue));
         }
-        let of_members = |refused: &BTreeMap<u32, u64>| -> u64 {
-            let of_group =
-                |server: &u32| scenario.servers().get(*server as usize).is_some_and(|own| own.group == number);
-            refused.iter().filter(|(server, _)| of_group(server)).map(|(_, count)| count).sum()
-        };
         let or_none = |count: u64| if count > 0 { 1.0 } else { 0.0 };
-        let count = of_members(&refused.by_backlog);
+        let count = turned_away(Resource::Backlog);
         add("backlog", or_none(count), count);
+        if config.balancer().is_some() {
+            let count = turned_away(Resource::Ports);
+            add("ports", or_none(count), count);
+        }
         let grows = grows(finished, &members, first, last);
         fills.iter_mut().filter(|fill| fill.group == *group).for_each(|fill| fill.grows = grows);
         if let Some(link) = links(scenario, Some(group), true).into_iter().next() {
-            let turned_away = of_members(&refused.by_link);
+            let turned_away = turned_away(Resource::Link);
             let fill = or_none(turned_away);
             fills.push(Fill { group: link, resource: "link", fill, turned_away, grows: false });
         }
@@ -121,7 +97,7 @@ fn busy(finished: &Finished, member: &str, first: Timestamp, last: Timestamp) ->
         .filter(|(end, _)| **end > middle && **end <= last)
         .map(|(_, busy)| *busy)
         .collect();
-    match (within.len(), measured.summary.get(&format!("servers.{member}.utilisation"))) {
+    match (within.len(), measured.summary.get(&format!("servers.{member}.utilisation.mean"))) {
         (0, Some(Value::Ratio(Some(busy)))) => busy,
         (0, _) => 0.0,
         (count, _) => within.iter().sum::<f64>() / count as f64,
@@ -177,7 +153,8 @@ pub(super) fn limit(
     let first_full = |number: usize| on_the_way.iter().position(|fills| fills.get(number).is_some_and(full));
     let full_ones = (0..fails.len()).filter_map(|number| Some((first_full(number)?, number)));
     // A queue is full because nobody works it off: what keeps them from it says more.
-    let symptom = |number: usize| u8::from(["queue_max", "backlog"].contains(&fails[number].resource));
+    let is_symptom = |name: &str| Resource::ALL.iter().any(|one| one.name() == name && one.is_symptom());
+    let symptom = |number: usize| u8::from(is_symptom(fails[number].resource));
     let earliest = full_ones.min_by_key(|(at, number)| (*at, symptom(*number), *number)).map(|(_, number)| number);
     let earliest = earliest.map(|number| match fails[number].resource {
         "queue_max" => (0..fails.len())
@@ -263,6 +240,9 @@ pub(super) fn advice(limit: &Limit) -> String {
                 "To change: a longer servers.{of}.queue_max, if its clients wait that long; or more workers behind it."
             )
         }
+        "ports" => format!(
+            "To change: more members (servers.{of}.count), more servers behind them, or a higher servers.{of}.ports."
+        ),
         "backlog" => format!("To change: a larger servers.{of}.backlog, or clients that come less at once."),
         _ => format!("To change: {of}."),
     }

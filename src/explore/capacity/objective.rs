@@ -28,13 +28,10 @@ pub fn checked(scenario: &Scenario, slo: &[Objective]) -> Result<Vec<(String, Ex
     let metrics = scenario.metrics();
     let one = |objective: &Objective| {
         let Objective { metric, expected } = objective;
-        let Some(value) = metrics.get(metric) else {
-            let problem = Problem::new(format!("no metric of this scenario is named `{metric}`"));
-            return Err(problem.with_help("`shakedown run` prints every metric's name with --format json"));
-        };
+        let name = crate::scenario::metric(metric, [&metrics])?;
         let expected: Expectation =
             expected.parse().map_err(|hint| Problem::new(format!("`{metric}` needs {hint}")))?;
-        match expected.mismatch(value) {
+        match expected.mismatch(&name) {
             Some(why) => Err(Problem::new(format!("`{metric}` {why}"))),
             None => Ok((metric.clone(), expected)),
         }

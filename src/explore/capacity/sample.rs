@@ -1,13 +1,12 @@
 //! One run of a search, as far as the search asks.
 
-use super::limit::{Fill, Refused, fills};
+use super::limit::{Fill, fills};
 use super::objective::holds;
 use crate::check::Expectation;
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::explore::single_run::{Finished, once_with};
 use crate::metrics::Value;
-use crate::network;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -50,7 +49,6 @@ struct Load {
     opened: u64,
     /// Of those, until the last arrival.
     opened_in_time: u64,
-    refused: Refused,
     /// When each session's latest SYN left first.
     started: Vec<Timestamp>,
     /// What connects took, and how many there were.
@@ -82,13 +80,6 @@ impl Recorder for Load {
                     self.connects.1 += 1;
                 }
             }
-            Kind::Network(server, network::Event::SynDropped { backlog_full: true, .. })
-            | Kind::Network(server, network::Event::SynRefused { backlog_full: true, .. }) => {
-                *self.refused.by_backlog.entry(server).or_default() += 1;
-            }
-            Kind::Network(server, network::Event::QueueFull { .. }) => {
-                *self.refused.by_link.entry(server).or_default() += 1;
-            }
             _ => {}
         }
     }
@@ -110,7 +101,6 @@ pub(super) fn sample(
         scheduled: 0,
         opened: 0,
         opened_in_time: 0,
-        refused: Refused::default(),
         started: Vec::new(),
         connects: (0, 0),
     };
@@ -148,7 +138,7 @@ pub(super) fn sample(
         p99: ms(&format!("{latency}.p99")),
         measured: slo.iter().map(|(path, expected)| number(get(path)?, expected)).collect(),
         connect: (load.connects.1 > 0).then(|| load.connects.0 as f64 / load.connects.1 as f64 / 1e6),
-        fills: fills(scenario, &finished, &load.refused, load.first.unwrap_or(load.from), load.last),
+        fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
     })
 }
 

@@ -156,7 +156,7 @@ fn markov(c: u32, rho: f64, arrivals: f64) -> Experiment {
             vec![
                 wait / SERVICE_S,
                 queue.waited as f64 / queue.requests as f64,
-                metric(&measured, "servers.one.utilisation"),
+                metric(&measured, "servers.one.utilisation.mean"),
                 queue.area / (until - from) / (rate * wait),
             ]
         }),

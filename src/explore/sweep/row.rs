@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::explore::Finished;
-use crate::metrics::{Totals, Value};
+use crate::metrics::Totals;
 use crate::report::number;
 
 /// One run of a sweep.
@@ -50,10 +50,8 @@ impl Row {
     /// The row of a finished run.
     pub fn new(cell: usize, seed: u64, finished: &Finished) -> Row {
         let measured = &finished.measured;
-        let metrics = measured.summary.metrics.iter().map(|metric| {
-            let unit = if matches!(metric.value, Value::Duration(_)) { "_ms" } else { "" };
-            (format!("{}{unit}", metric.path), number(metric.value).as_f64())
-        });
+        let all = &measured.summary.metrics;
+        let metrics = all.iter().map(|metric| (metric.name.with_unit(), number(metric.value).as_f64()));
         let mut broken: Vec<String> =
             finished.verdicts.iter().filter(|verdict| !verdict.held).map(|verdict| verdict.path.clone()).collect();
         broken.dedup();

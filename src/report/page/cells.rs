@@ -2,8 +2,12 @@
 
 use serde_json::Value as Json;
 
+use crate::metrics::{MetricName, Unit};
 use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
+
+/// Rows of a table of servers, and of all metrics, at most.
+pub(super) const ROWS: usize = 1_000;
 
 /// A table's cell.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +42,7 @@ impl Cell {
     /// The same of many runs: a mean or a median of counts need not be whole.
     pub(crate) fn of_many(name: &str, value: Option<f64>) -> Cell {
         let Some(number) = value else { return Cell::text("–") };
-        let is_share = ["availability", "utilisation", "fairness"].iter().any(|share| name.contains(share));
+        let is_share = MetricName::parse(name).is_some_and(|name| name.unit() == Unit::Ratio);
         let text = match number {
             _ if name.ends_with("_ms") => human(Nanos(nanos(number))),
             _ if is_share => percent(number),

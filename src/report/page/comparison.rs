@@ -70,7 +70,7 @@ fn league(page: &mut Page, league: &Json) {
     let suffix = if unit == "ms" {
         "_ms"
     } else if unit == "share" {
-        "availability"
+        "availability.mean"
     } else {
         ""
     };

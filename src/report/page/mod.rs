@@ -7,6 +7,7 @@
 mod capacity;
 mod cells;
 mod comparison;
+mod faults;
 mod html;
 mod run;
 mod series;

@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, at, covered, metric};
+use super::cells::{Cell, ROWS, at, covered, metric};
 use super::html::{Mood, Page};
 use super::series::{Series, color, line, number};
-use super::{PageError, Recorded};
+use super::{PageError, Recorded, faults};
 use crate::chart::percentile_points;
 use crate::metrics::Latency;
 use crate::report::{of_all_groups, read_histogram_log};
-use crate::text::{grouped, percent};
+use crate::text::grouped;
 use crate::time::{Nanos, human};
-
-/// Rows of a table of servers, and of all metrics, at most.
-const ROWS: usize = 1_000;
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let (run, summary) = (files.json("run.json")?, files.json("summary.json")?);
@@ -51,7 +48,9 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
                     of a dashed one a few percentiles are known.";
         page.chart("percentiles", "Latency by percentile", note, chart);
     }
-    faults(&mut page, &windows, &summary);
+    faults::faults(&mut page, &windows, &summary);
+    faults::phases(&mut page, &summary);
+    faults::full_resources(&mut page, &summary);
     latencies(&mut page, &summary);
     groups(&mut page, &summary);
     servers(&mut page, &summary);
@@ -121,16 +120,20 @@ fn measured(expectation: &Json, summary: &Json) -> String {
     let value = &expectation["measured"];
     let unit = if metric(summary, path).is_some() && at(summary, path).is_null() { "_ms" } else { "" };
     let cell = Cell::metric(&format!("{path}{unit}"), value);
-    // Counts of sessions are parts of those that were scheduled.
-    let whole = path.rsplit_once("sessions.").map(|(before, _)| format!("{before}sessions.scheduled"));
-    let whole = whole.filter(|whole| whole != path).and_then(|whole| at(summary, &whole).as_u64());
-    match (value.as_u64(), whole) {
-        (Some(count), Some(of)) if of > 0 => format!("{} ({})", cell.text, percent(count as f64 / of as f64)),
-        _ => cell.text,
+    if expectation["nothing_measured"] == true {
+        return "nothing was measured".into();
+    }
+    match faults::share(path, value, summary) {
+        Some(share) => format!("{} ({share})", cell.text),
+        None => cell.text,
     }
 }
 
 fn tiles(summary: &Json) -> Vec<(String, String)> {
+    let names: Vec<&String> = summary["faults"].as_object().into_iter().flat_map(|all| all.keys()).collect();
+    if !names.is_empty() {
+        return faults::tiles(summary, &names);
+    }
     let wanted = [
         ("sessions", "sessions.scheduled"),
         ("opened", "sessions.opened"),
@@ -246,45 +249,6 @@ fn some_percentiles(of: &Json, count: u64) -> Vec<(f64, f64)> {
     known.filter_map(|(statistic, share)| Some((share, of[format!("{statistic}_ms")].as_f64()?))).collect()
 }
 
-fn faults(page: &mut Page, windows: &[Json], summary: &Json) {
-    if windows.is_empty() {
-        return;
-    }
-    page.heading("Faults");
-    let rows: Vec<Vec<Cell>> = windows
-        .iter()
-        .map(|window| {
-            let name = window["name"].as_str().unwrap_or_default();
-            let of = |key: &str| {
-                let cells = &summary["faults"][name];
-                cells.get(key).map_or(Cell::text(""), |value| Cell::metric(key, value))
-            };
-            let until = if window["until_ms"].is_null() {
-                Cell::text("the end")
-            } else {
-                Cell::metric("until_ms", &window["until_ms"])
-            };
-            vec![
-                Cell::text(name),
-                Cell::metric("from_ms", &window["from_ms"]),
-                until,
-                of("affected"),
-                of("open_again"),
-                of("recovery_time_ms"),
-            ]
-        })
-        .collect();
-    let columns = [
-        ("fault", true),
-        ("from", false),
-        ("until", false),
-        ("affected", false),
-        ("open again", false),
-        ("recovery time", false),
-    ];
-    page.table("Faults", &columns, &rows);
-}
-
 const STATISTICS: [(&str, &str); 9] = [
     ("count", "count"),
     ("min", "min_ms"),
@@ -342,7 +306,7 @@ fn groups(page: &mut Page, summary: &Json) {
         ("sessions", "sessions.scheduled"),
         ("opened", "sessions.opened"),
         ("never opened", "sessions.never_opened"),
-        ("gave up", "sessions.failed"),
+        ("failed", "sessions.failed"),
         ("ended", "sessions.ended"),
         ("open at end", "sessions.open_at_end"),
         ("time to open p50", "time_to_open.p50_ms"),
@@ -357,17 +321,22 @@ fn groups(page: &mut Page, summary: &Json) {
 
 fn servers(page: &mut Page, summary: &Json) {
     let columns = [
-        ("arrivals", "arrivals"),
+        ("arrivals", "arrivals.total"),
+        ("arrivals peak", "arrivals.peak"),
         ("opened", "opened"),
         ("wasted", "wasted"),
+        ("errors", "error_responses"),
+        ("turned away", "turned_away"),
         ("open max", "open_connections_max"),
+        ("open at end", "open_at_end"),
         ("transactions max", "transactions_in_use_max"),
         ("queue max", "queue_depth_max"),
         ("queue wait p50", "queue_wait.p50_ms"),
         ("queue wait p99", "queue_wait.p99_ms"),
         ("queue wait max", "queue_wait.max_ms"),
-        ("utilisation", "utilisation"),
-        ("fairness", "fairness"),
+        ("utilisation", "utilisation.mean"),
+        ("utilisation peak", "utilisation.peak"),
+        ("balance at end", "balance.at_end"),
     ];
     things(page, "Servers, by group and one by one", &summary["servers"], &columns);
     let names = [("lookups", "lookups"), ("answers", "answers"), ("records taken out", "withdrawn")];
@@ -422,7 +391,7 @@ fn again(page: &mut Page, run: &Json) {
 /// Every metric that has no table of its own.
 fn all_metrics(page: &mut Page, summary: &Json) {
     let mut rows = Vec::new();
-    let own = ["expectations", "invariants_broken", "servers", "clients", "format_version", "seed"];
+    let own = ["expectations", "invariants_broken", "servers", "clients", "phases", "format_version", "seed"];
     for (key, value) in summary.as_object().into_iter().flatten().filter(|(key, _)| !own.contains(&key.as_str())) {
         if value.is_object() {
             leaves(key, value, &mut rows);
@@ -434,7 +403,11 @@ fn all_metrics(page: &mut Page, summary: &Json) {
 
 fn leaves(path: &str, value: &Json, rows: &mut Vec<Vec<Cell>>) {
     match value.as_object() {
-        Some(object) => object.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, rows)),
+        // The parts of the run before, during and after a fault have a table of their own.
+        Some(object) => object
+            .iter()
+            .filter(|(key, _)| !(path.starts_with("faults.") && ["before", "during", "after"].contains(&key.as_str())))
+            .for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, rows)),
         None => rows.push(vec![Cell::text(path.trim_end_matches("_ms")), Cell::metric(path, value)]),
     }
 }

@@ -134,6 +134,7 @@ impl Series {
         charts.push(self.latency("time_to_open", "Time to open", "From the scheduled start to open, per interval."));
         let servers = [
             ("open_connections", "Open connections per server", "count", "connections"),
+            ("balance", "Balance of open connections per group", "share", "Jain's index: 1 is even"),
             ("arrivals", "Requests per second and server", "rate", "requests per second"),
             ("queue_depth", "Longest queue per server", "count", "requests waiting"),
             ("utilisation", "Busy workers per server", "share", "share of the workers' time"),

@@ -6,6 +6,7 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::series::{color, line};
 use super::{PageError, Recorded};
+use crate::metrics::{MetricName, Unit};
 use crate::text::{grouped, percent, word};
 
 /// Metrics with a chart of their own, at most.
@@ -227,9 +228,9 @@ fn command(plan: &Json, cell: &Json, seed: &Json) -> String {
 }
 
 fn kind(metric: &str) -> &'static str {
-    match metric {
-        _ if metric.ends_with("_ms") => "ms",
-        _ if ["availability", "utilisation", "fairness"].iter().any(|share| metric.contains(share)) => "share",
+    match MetricName::parse(metric.trim_end_matches("_ms")).map(|name| name.unit()) {
+        Some(Unit::Duration) => "ms",
+        Some(Unit::Ratio) => "share",
         _ => "count",
     }
 }

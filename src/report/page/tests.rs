@@ -19,7 +19,7 @@ fn recorded(title: &str, extra: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
         "sessions": { "scheduled": 10, "opened": 9, "open_at_end": 9 },
         "availability": { "mean": 0.875 },
         "time_to_open": { "count": 10, "min_ms": 1.0, "p50_ms": 2.0, "p99_ms": 2000.0, "max_ms": null },
-        "servers": { "gateway": { "arrivals": 12, "utilisation": 0.5 } },
+        "servers": { "gateway": { "arrivals": { "total": 12 }, "utilisation": { "mean": 0.5 } } },
         "clients": { "a": { "sessions": { "scheduled": 10 } } },
     });
     let series = "t_ms,sessions.open,sessions.open_lowest,sessions.wanted,availability,attempts.opened,servers.gateway.arrivals\n\

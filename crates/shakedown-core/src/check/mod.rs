@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::metrics::{Summary, Value};
+use crate::metrics::{MetricName, Summary, Unit, Value};
 use crate::quantity::Share;
 use crate::shape::shaped;
 use crate::time::Nanos;
@@ -58,8 +58,11 @@ pub struct Verdict {
     pub expected: Expectation,
     /// What was measured.
     pub measured: Value,
-    /// Whether it passed. A metric without a value fails.
+    /// Whether it passed. An infinite value passes no upper bound; a metric of which nothing was measured passes every
+    /// upper bound, and no other.
     pub held: bool,
+    /// Whether nothing was measured: there were no samples.
+    pub nothing_measured: bool,
 }
 
 impl Expectation {
@@ -85,16 +88,21 @@ impl Expectation {
         })
     }
 
-    /// Why this expectation can't be compared with such a metric, if it can't.
-    pub fn mismatch(&self, value: Value) -> Option<&'static str> {
-        match (value, self.bound) {
-            (Value::Duration(_), Bound::Duration(_))
-            | (Value::Count(_), Bound::Number(_))
-            | (Value::Part { .. } | Value::Ratio(_), Bound::Number(_) | Bound::Share(_)) => None,
-            (Value::Duration(_), _) => Some("is a duration: compare it with one, such as \"< 250ms\""),
-            (Value::Count(_), _) => Some("is a count: compare it with a number, such as \"< 100\""),
-            (Value::Part { .. }, _) => Some("is a count: compare it with a number or a share, such as \"== 100%\""),
-            (Value::Ratio(_), _) => Some("is a ratio: compare it with a share, such as \">= 99%\""),
+    /// Whether it says that a value is not large.
+    pub fn is_upper_bound(&self) -> bool {
+        matches!(self.comparison, Comparison::Less | Comparison::AtMost)
+    }
+
+    /// Why this expectation can't be compared with a metric, if it can't.
+    pub fn mismatch(&self, metric: &MetricName) -> Option<&'static str> {
+        match (metric.unit(), self.bound) {
+            (Unit::Duration | Unit::Latency, Bound::Duration(_))
+            | (Unit::Count, Bound::Number(_))
+            | (Unit::Part(_) | Unit::Ratio, Bound::Number(_) | Bound::Share(_)) => None,
+            (Unit::Duration | Unit::Latency, _) => Some("is a duration: compare it with one, such as \"< 250ms\""),
+            (Unit::Count, _) => Some("is a count: compare it with a number, such as \"< 100\""),
+            (Unit::Part(_), _) => Some("is a count: compare it with a number or a share, such as \"== 100%\""),
+            (Unit::Ratio, _) => Some("is a ratio: compare it with a share, such as \">= 99%\""),
         }
     }
 }
@@ -105,7 +113,9 @@ pub fn judge<'a>(expectations: impl IntoIterator<Item = (&'a str, Expectation)>,
         .into_iter()
         .map(|(path, expected)| {
             let measured = summary.get(path).unwrap_or(Value::Ratio(None));
-            Verdict { path: path.to_string(), expected, measured, held: expected.holds(measured) }
+            let nothing_measured = summary.name(path).is_some_and(|name| summary.has_no_samples(name));
+            let held = expected.holds(measured) || (nothing_measured && expected.is_upper_bound());
+            Verdict { path: path.to_string(), expected, measured, held, nothing_measured }
         })
         .collect()
 }
@@ -191,7 +201,6 @@ mod tests {
     fn holds(text: &str, value: Value) -> bool {
         let expectation: Expectation = text.parse().unwrap();
         assert_eq!(expectation.to_string(), text);
-        assert_eq!(expectation.mismatch(value), None);
         expectation.holds(value)
     }
 
@@ -221,11 +230,43 @@ mod tests {
     }
 
     #[test]
+    fn no_samples_pass_an_upper_bound_and_are_not_infinite() {
+        let judged = |metrics: &[(&'static str, Value)], text: &str| {
+            let summary = Summary::of(metrics.iter().copied());
+            let verdict = judge([(metrics[0].0, text.parse().unwrap())], &summary).remove(0);
+            (verdict.held, verdict.nothing_measured)
+        };
+        let outage = |count: u64| [("outage.max", Value::Duration(None)), ("outage.count", Value::Count(count))];
+        assert_eq!(judged(&outage(0), "< 29s"), (true, true));
+        assert_eq!(judged(&outage(0), "> 29s"), (false, true));
+        assert_eq!(judged(&outage(1), "< 29s"), (false, false));
+        let recovery = |affected: u64| {
+            let affected = ("faults.a.affected", Value::Part { count: affected, of: 7 });
+            [("faults.a.recovery_time", Value::Duration(None)), affected]
+        };
+        assert_eq!(judged(&recovery(0), "<= 1s"), (true, true));
+        assert_eq!(judged(&recovery(3), "<= 1s"), (false, false));
+        let share = |of: u64| [("sessions.failed", Value::Part { count: 0, of })];
+        assert_eq!(judged(&share(0), "< 1%"), (true, true));
+        assert_eq!(judged(&share(9), "< 1%"), (true, false));
+        assert_eq!(judged(&share(0), ">= 0%"), (false, true));
+        assert_eq!(judged(&[("availability.mean", Value::Ratio(None))], "< 50%"), (true, true));
+    }
+
+    #[test]
     fn units_must_fit() {
-        let mismatch = |text: &str, value| text.parse::<Expectation>().unwrap().mismatch(value).is_some();
-        assert!(mismatch("< 10", Value::Duration(None)));
-        assert!(mismatch("< 10ms", Value::Count(1)));
-        assert!(mismatch("< 10%", Value::Count(1)));
+        let mismatch = |text: &str, metric: &str| {
+            let metric = MetricName::parse(metric).unwrap();
+            text.parse::<Expectation>().unwrap().mismatch(&metric).is_some()
+        };
+        assert!(mismatch("< 10", "outage.p99"));
+        assert!(mismatch("< 10ms", "outage.count"));
+        assert!(mismatch("< 10%", "attempts.total"));
+        assert!(mismatch("< 10ms", "sessions.opened"));
+        assert!(mismatch("< 10ms", "availability.mean"));
+        for (text, metric) in [("< 10ms", "outage.p99"), ("< 10", "outage.count"), ("< 10%", "attempts.failed")] {
+            assert!(!mismatch(text, metric), "{metric}");
+        }
         for text in ["", "10ms", "~ 5", "< ", "< soon", "=> 5", "< nan"] {
             assert!(text.parse::<Expectation>().is_err(), "{text}");
         }

@@ -1,21 +1,25 @@
 //! The recorder that turns events into [`Measured`].
 
 mod paths;
+mod summary;
+mod wanting;
 
 use std::collections::BTreeMap;
 
 use paths::{NOTHING_BETWEEN, bits};
+use wanting::Wanting;
 
-use super::Measured;
+use super::counts::Counts;
+use super::dns::NameAccount;
 use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
-use super::layout::{Layout, Window};
+use super::layout::Layout;
 use super::lives::{Life, Outages, Path};
-use super::names::NameAccount;
+use super::resources::{self, Resources};
+use super::segments::Segments;
 use super::series::{Series, ServerSeries};
-use super::servers::{ServerAccount, summarize_group};
-use super::summary::{Summary, Value, push_sessions};
-use crate::client::{self, End, Finding, Outcome};
+use super::servers::{ServerAccount, jain};
+use crate::client::{self, Outcome};
 use crate::event::{Event, Kind};
 use crate::fault::Side;
 use crate::network::{self, dns};
@@ -29,27 +33,18 @@ const TLS: usize = 3;
 /// The latencies that each client group has; the last one where there is TLS.
 const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
 
-/// Findings: the server's, and then those of [`Finding`].
-const FINDINGS: usize = 1 + Finding::ALL.len();
-
-#[derive(Debug, Default)]
-struct Group {
-    latencies: [Latency; 4],
-    scheduled: u64,
-    opened: u64,
-    failed: u64,
-    ended: u64,
-    open: u64,
-}
-
 /// Turns a run's events into numbers.
 #[derive(Debug)]
 pub struct Metrics {
     layout: Layout,
-    window: Window,
+    segments: Segments,
+    /// By segment.
+    counts: Vec<Counts>,
     lives: Vec<Life>,
     outages: Outages,
-    groups: Vec<Group>,
+    /// Of each client group.
+    latencies: Vec<[Latency; 4]>,
+    wanting: Wanting,
     servers: Vec<ServerAccount>,
     faults: Vec<FaultAccount>,
     /// The partitions between callers and servers.
@@ -61,22 +56,15 @@ pub struct Metrics {
     /// any: few at any moment.
     sent_away: BTreeMap<u32, Option<u16>>,
     names: Vec<NameAccount>,
-    outcomes: [u64; Outcome::ALL.len()],
-    hops_max: u8,
-    /// Completed TLS handshakes: full and resumed ones.
-    secured: [u64; 2],
-    /// Open connections lost, by kind of end.
-    ends: [u64; End::NAMES.len()],
-    /// Accepted without credentials, and then by [`Finding`]: within the window, and in the whole run.
-    found: [[u64; FINDINGS]; 2],
-    /// Heartbeats answered.
-    heartbeats: u64,
+    /// Faults, a bit each: those that have begun, those for which arrivals count, and those whose groups' balance is awaited.
+    begun: u64,
+    arriving: u64,
+    balancing: u64,
     detection_time: Latency,
     outage: Latency,
-    /// Outages that have begun within the window and not ended.
-    down: u64,
-    /// Paths that failed within the window and whose clients have not noticed.
-    unnoticed: u64,
+    /// Of each client group: the sessions of the measured window that want to be open at the end of the run, and those
+    /// that are.
+    at_end: Vec<(u64, u64)>,
     usable: u32,
     /// Of the interval.
     usable_lowest: u32,
@@ -85,12 +73,13 @@ pub struct Metrics {
     added: Timestamp,
     interval_start: Timestamp,
     interval_end: Timestamp,
+    /// The next moment at which an interval or a segment ends, or a session that gave up stops wanting to be open.
+    next: Timestamp,
     interval_usable: u128,
     interval_wanted: u128,
-    window_usable: u128,
-    window_wanted: u128,
     interval_outcomes: [u32; Outcome::ALL.len()],
     series: Series,
+    resources: Resources,
 }
 
 impl Metrics {
@@ -99,6 +88,8 @@ impl Metrics {
     pub fn new(layout: Layout) -> Metrics {
         let rows = layout.duration.0.div_ceil(layout.interval.0.max(1)) as usize;
         let sessions = layout.groups.iter().map(|group| group.count as usize).sum();
+        let segments = Segments::new(&layout);
+        let cut = || Latency::default().cut_into(segments.count());
         let mut series = Series {
             interval: layout.interval,
             ends: Vec::with_capacity(rows),
@@ -109,6 +100,7 @@ impl Metrics {
             names: !layout.names.is_empty(),
             auth: layout.auth,
             proxies: layout.proxies,
+            balance: groups_of_several(&layout).map(|(_, name)| (name, Vec::with_capacity(rows))).collect(),
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),
             ..Series::default()
@@ -127,81 +119,41 @@ impl Metrics {
                 transactions: server.transactions_max.map(|most| (most, Vec::with_capacity(rows))),
             })
             .collect();
+        let counts = Counts::new(layout.groups.len(), layout.server_groups.len());
+        let interval_end = Timestamp::ZERO + layout.interval;
         Metrics {
-            window: Window { from: layout.from, until: layout.until },
+            counts: vec![counts; segments.count()],
             lives: Vec::with_capacity(sessions),
             outages: Outages::default(),
-            groups: layout.groups.iter().map(|_| Group::default()).collect(),
-            servers: layout.servers.iter().map(ServerAccount::new).collect(),
-            faults: layout.faults.iter().map(|_| FaultAccount::default()).collect(),
+            latencies: layout.groups.iter().map(|_| [(); 4].map(|()| cut())).collect(),
+            wanting: Wanting::new(&layout),
+            servers: layout.servers.iter().map(|server| ServerAccount::new(server, segments.count())).collect(),
+            faults: layout.faults.iter().map(|fault| FaultAccount::new(fault, &layout)).collect(),
             parted: Vec::new(),
             names: layout.names.iter().map(|_| NameAccount::default()).collect(),
             through: Vec::new(),
             sent_away: BTreeMap::new(),
-            outcomes: [0; Outcome::ALL.len()],
-            hops_max: 0,
-            secured: [0; 2],
-            ends: [0; End::NAMES.len()],
-            found: [[0; FINDINGS]; 2],
-            heartbeats: 0,
-            detection_time: Latency::default(),
-            outage: Latency::default(),
-            down: 0,
-            unnoticed: 0,
+            begun: 0,
+            arriving: 0,
+            balancing: 0,
+            detection_time: cut(),
+            outage: cut(),
+            at_end: vec![(0, 0); layout.groups.len()],
             usable: 0,
             usable_lowest: 0,
             wanted: 0,
             added: Timestamp::ZERO,
             interval_start: Timestamp::ZERO,
-            interval_end: Timestamp::ZERO + layout.interval,
+            interval_end,
+            next: interval_end.min(segments.next),
             interval_usable: 0,
             interval_wanted: 0,
-            window_usable: 0,
-            window_wanted: 0,
             interval_outcomes: [0; Outcome::ALL.len()],
             series,
+            segments,
+            resources: Resources::new(layout.server_groups.len()),
             layout,
         }
-    }
-
-    /// The results, at `end` of the run (earlier than planned when it was interrupted).
-    pub fn finish(mut self, end: Timestamp) -> Measured {
-        // An event at this very moment has ended an interval here and begun the next: that one is at least a nanosecond.
-        let end = end.max(self.interval_start + Nanos(1));
-        self.roll(end);
-        self.add_up(end);
-        if end > self.interval_start {
-            self.end_interval(end);
-        }
-        for (name, unfinished) in [(&mut self.detection_time, self.unnoticed), (&mut self.outage, self.down)] {
-            name.add_unfinished(unfinished);
-            name.end_interval(self.interval_start, Nanos::ZERO);
-        }
-        for group in &mut self.groups {
-            group.latencies[TIME_TO_OPEN].add_unfinished(group.scheduled - group.opened);
-        }
-        self.servers.iter_mut().for_each(|server| server.finish(end, &self.window));
-        for life in &self.lives {
-            let group = &mut self.groups[life.group as usize];
-            group.open += u64::from(life.path == Path::Usable && self.window.contains(life.scheduled));
-            group.latencies[ATTEMPT].add_unfinished(u64::from(self.window.contains(life.attempt)));
-        }
-        let latencies = self.latencies().map(|which| {
-            let mut all = Latency::default();
-            self.groups.iter().for_each(|group| all.merge(&group.latencies[which]));
-            (LATENCIES[which], all)
-        });
-        let latencies: Vec<_> = latencies.collect();
-        let summary = self.summarize(&latencies);
-        let findings = self.findings(1).collect();
-        let names = self.layout.groups.iter().map(|group| group.name.clone());
-        let count = latencies.len();
-        let of_groups =
-            self.groups.into_iter().map(|group| LATENCIES.into_iter().zip(group.latencies).take(count).collect());
-        let mut faults: Vec<_> =
-            self.faults.iter().zip(&self.layout.faults).filter_map(|(f, name)| f.window(name)).collect();
-        faults.sort_by_key(|window| window.from);
-        Measured { summary, findings, series: self.series, faults, latencies, groups: names.zip(of_groups).collect() }
     }
 
     /// Sessions that want to be open and are not, or whose path is dead: and since when, in order of their numbers.
@@ -213,102 +165,63 @@ impl Metrics {
         })
     }
 
-    /// Which latencies there are.
-    fn latencies(&self) -> std::ops::Range<usize> {
-        0..if self.layout.tls { TLS + 1 } else { TLS }
+    /// What is counted now.
+    #[inline]
+    fn now(&mut self) -> &mut Counts {
+        &mut self.counts[self.segments.current()]
     }
 
-    fn summarize(&self, latencies: &[(&'static str, Latency)]) -> Summary {
-        let mut summary = Summary::default();
-        let sum = |of: fn(&Group) -> u64| self.groups.iter().map(of).sum::<u64>();
-        let counts = [
-            sum(|group| group.scheduled),
-            sum(|group| group.opened),
-            sum(|group| group.failed),
-            sum(|group| group.ended),
-            sum(|group| group.open),
-        ];
-        push_sessions("", counts, &mut summary);
-        let availability = (self.window_wanted > 0).then(|| self.window_usable as f64 / self.window_wanted as f64);
-        summary.push("availability.mean", Value::Ratio(availability));
-        for (name, latency) in latencies {
-            summary.push_latency(name, latency);
-        }
-        let attempts: u64 = self.outcomes.iter().sum();
-        summary.push("attempts.total", Value::Count(attempts));
-        for outcome in Outcome::ALL.into_iter().filter(|outcome| self.series.shows(*outcome)) {
-            let part = Value::Part { count: self.outcomes[outcome as usize], of: attempts };
-            summary.push(format!("attempts.{}", outcome.name()), part);
-        }
-        let came_to_nothing = |outcome: Outcome| {
-            !matches!(outcome, Outcome::Opened | Outcome::Redirected | Outcome::Challenged | Outcome::ProxyChallenged)
-        };
-        let failed = Outcome::ALL.into_iter().filter(|outcome| came_to_nothing(*outcome));
-        let failed = failed.map(|outcome| self.outcomes[outcome as usize]).sum();
-        summary.push("attempts.failed", Value::Part { count: failed, of: attempts });
-        summary.push("hops.total", Value::Count(self.outcomes[Outcome::Redirected as usize]));
-        summary.push("hops.max", Value::Count(u64::from(self.hops_max)));
-        if self.layout.tls {
-            let secured = self.secured.iter().sum();
-            summary.push("tls.handshakes", Value::Count(secured));
-            summary.push("tls.resumed", Value::Part { count: self.secured[1], of: secured });
-        }
-        if self.layout.findings {
-            for (name, count) in self.findings(0) {
-                summary.push(format!("findings.{name}"), Value::Count(count));
-            }
-        }
-        let lost = self.ends.iter().sum();
-        summary.push("lost.total", Value::Count(lost));
-        for (name, count) in End::NAMES.iter().zip(self.ends) {
-            summary.push(format!("lost.{name}"), Value::Part { count, of: lost });
-        }
-        summary.push("heartbeats.answered", Value::Count(self.heartbeats));
-        for (fault, name) in self.faults.iter().zip(&self.layout.faults) {
-            fault.summarize(name, counts[0], &mut summary);
-        }
-        for (name, account) in self.layout.names.iter().zip(&self.names) {
-            account.summarize(name, &mut summary);
-        }
-        summary.push_latency("detection_time", &self.detection_time);
-        summary.push_latency("outage", &self.outage);
-        let measured = self.window.overlap(Timestamp::ZERO, self.added);
-        for (number, name) in self.layout.server_groups.iter().enumerate() {
-            let of_group = self.layout.servers.iter().zip(&self.servers);
-            let of_group = of_group.filter(|(layout, _)| layout.group == number);
-            let members: Vec<_> = of_group.clone().map(|(_, server)| server).collect();
-            summarize_group(name, &members, measured, &mut summary);
-            for (layout, server) in of_group {
-                server.summarize(&layout.name, measured, &mut summary);
-            }
-        }
-        for (group, layout) in self.groups.iter().zip(&self.layout.groups) {
-            let path = format!("clients.{}.", layout.name);
-            let counts = [group.scheduled, group.opened, group.failed, group.ended, group.open];
-            push_sessions(&path, counts, &mut summary);
-            for which in self.latencies() {
-                summary.push_latency(&format!("{path}{}", LATENCIES[which]), &group.latencies[which]);
-            }
-        }
-        summary
+    fn found(&mut self, number: usize) {
+        self.now().found[number] += 1;
     }
 
-    /// Findings by name: within the window (0), or in the whole run (1).
-    fn findings(&self, which: usize) -> impl Iterator<Item = (&'static str, u64)> {
-        let names = ["accepted_without_credentials"].into_iter().chain(Finding::ALL.map(Finding::name));
-        names.zip(self.found[which])
-    }
-
-    fn found(&mut self, now: Timestamp, number: usize) {
-        self.found[0][number] += u64::from(self.window.contains(now));
-        self.found[1][number] += 1;
-    }
-
-    /// Closes the intervals that have ended.
+    /// Closes the intervals and segments that have ended.
     #[inline]
     fn roll(&mut self, now: Timestamp) {
-        while now >= self.interval_end && self.interval_end.0 <= self.layout.duration.0 {
-            self.end_interval(self.interval_end);
+        if now >= self.next {
+            self.turn(now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn turn(&mut self, now: Timestamp) {
+        loop {
+            let interval =
+                if self.interval_end.0 <= self.layout.duration.0 { self.interval_end } else { Timestamp::NEVER };
+            let wanting = self.wanting.next().unwrap_or(Timestamp::NEVER);
+            self.next = interval.min(self.segments.next).min(wanting);
+            if self.next > now {
+                return;
+            }
+            if wanting == self.next {
+                self.want_no_more(wanting);
+            } else if interval == self.next {
+                self.end_interval(interval);
+            } else {
+                self.cut(self.next);
+            }
+        }
+    }
+
+    /// The next segment begins.
+    fn cut(&mut self, now: Timestamp) {
+        self.add_up(now);
+        self.count_open();
+        self.servers.iter_mut().for_each(|server| server.cut(now, &self.segments));
+        self.latencies.iter_mut().flatten().for_each(Latency::cut);
+        self.detection_time.cut();
+        self.outage.cut();
+        self.segments.advance();
+    }
+
+    /// Counts the sessions that are open at the end of the current segment, and those that want to be.
+    fn count_open(&mut self) {
+        let counts = &mut self.counts[self.segments.current()];
+        for life in &self.lives {
+            let sessions = &mut counts.groups[life.group as usize];
+            sessions.wanted_at_end += u64::from(life.wants);
+            sessions.open_at_end += u64::from(life.path == Path::Usable);
         }
     }
 
@@ -329,14 +242,28 @@ impl Metrics {
             column.push(std::mem::take(count));
         }
         let length = end.since(start);
-        series.time_to_open.push(end_latency(&mut self.groups, TIME_TO_OPEN, start, length));
-        series.handshake_latency.push(end_latency(&mut self.groups, HANDSHAKE, start, length));
-        end_latency(&mut self.groups, ATTEMPT, start, length);
+        series.time_to_open.push(end_latency(&mut self.latencies, TIME_TO_OPEN, start, length));
+        series.handshake_latency.push(end_latency(&mut self.latencies, HANDSHAKE, start, length));
+        end_latency(&mut self.latencies, ATTEMPT, start, length);
         if self.layout.tls {
-            end_latency(&mut self.groups, TLS, start, length);
+            end_latency(&mut self.latencies, TLS, start, length);
         }
+        self.detection_time.end_interval(start, length);
+        self.outage.end_interval(start, length);
         for (server, series) in self.servers.iter_mut().zip(&mut series.servers) {
-            server.end_interval(start, end, &self.window, series);
+            server.end_interval(start, end, &self.segments, series);
+        }
+        let (layout, servers) = (&self.layout, &self.servers);
+        let counts = &mut self.counts[self.segments.current()];
+        for ((number, _), (_, column)) in groups_of_several(layout).zip(&mut series.balance) {
+            let of_group = layout.servers.iter().zip(servers).filter(|(server, _)| server.group == number);
+            let now = jain(of_group.map(|(_, server)| server.connections.into()));
+            column.push(now);
+            if let Some(now) = now {
+                let (sum, count) = &mut counts.balance[number];
+                *sum += now;
+                *count += 1;
+            }
         }
     }
 
@@ -347,11 +274,13 @@ impl Metrics {
             return;
         }
         let passed = u128::from(now.since(self.added).0);
-        self.interval_usable += u128::from(self.usable) * passed;
-        self.interval_wanted += u128::from(self.wanted) * passed;
-        let passed = u128::from(self.window.overlap(self.added, now).0);
-        self.window_usable += u128::from(self.usable) * passed;
-        self.window_wanted += u128::from(self.wanted) * passed;
+        let usable = u128::from(self.usable) * passed;
+        let wanted = u128::from(self.wanted) * passed;
+        self.interval_usable += usable;
+        self.interval_wanted += wanted;
+        let counts = &mut self.counts[self.segments.current()];
+        counts.usable += usable;
+        counts.wanted += wanted;
         self.added = now;
     }
 
@@ -364,8 +293,12 @@ impl Metrics {
             client::Event::Scheduled { group, .. } => {
                 let wanted = u32::from(!life.wants);
                 *life = Life { scheduled: now, group, wants: true, ..Life::default() };
+                if self.begun != 0 {
+                    self.begins_anew(now, session);
+                }
+                self.wanting.forget(session);
                 self.outages.forget(session);
-                self.groups[group as usize].scheduled += u64::from(self.window.contains(now));
+                self.now().groups[group as usize].scheduled += 1;
                 self.add_up(now);
                 self.wanted += wanted;
             }
@@ -379,29 +312,32 @@ impl Metrics {
                 }
                 // An attempt with a lookup has begun before.
                 if life.attempt == Timestamp::NEVER {
-                    life.attempt = now;
+                    self.attempt_begins(now, session);
                 }
             }
             client::Event::Resolving { name, .. } => {
-                life.attempt = now;
-                self.name(name).lookups += u64::from(self.window.contains(now));
+                self.attempt_begins(now, session);
+                let measured = self.segments.measures(now);
+                self.name(name).lookups += u64::from(measured);
             }
             client::Event::Resolved { name, .. } => {
-                self.name(name).answers += u64::from(self.window.contains(now));
+                let measured = self.segments.measures(now);
+                self.name(name).answers += u64::from(measured);
             }
             client::Event::Connected { .. } => life.connected = now,
             client::Event::Secured { resumed, .. } => {
-                if self.window.contains(life.attempt) {
-                    self.secured[usize::from(resumed)] += 1;
-                    self.groups[life.group as usize].latencies[TLS].record(now.since(life.connected));
+                let segment = self.segments.of(life.attempt);
+                self.counts[segment].secured[usize::from(resumed)] += 1;
+                if self.segments.measures(life.attempt) {
+                    let latencies = &mut self.latencies[life.group as usize];
+                    latencies[TLS].record_of(now.since(life.connected), segment);
                 }
             }
             client::Event::Opened { endpoint, .. } => self.opened(now, session, endpoint),
             client::Event::Redirected { .. } => {
                 life.hops += 1;
-                if self.window.contains(life.attempt) {
-                    self.hops_max = self.hops_max.max(life.hops);
-                }
+                let counts = &mut self.counts[self.segments.of(life.attempt)];
+                counts.hops_max = counts.hops_max.max(life.hops);
                 self.attempted(now, session, Outcome::Redirected);
             }
             client::Event::Tunnelled { .. } => {}
@@ -410,26 +346,40 @@ impl Metrics {
                 let outcome = if by_proxy { Outcome::ProxyChallenged } else { Outcome::Challenged };
                 self.attempted(now, session, outcome);
                 // The next one begins at once, perhaps on the same connection.
-                self.lives[session as usize].attempt = now;
+                self.attempt_begins(now, session);
             }
             // Another request, without another connection.
-            client::Event::AskedAgain { .. } => life.attempt = now,
-            client::Event::Found { finding, .. } => self.found(now, 1 + finding as usize),
+            client::Event::AskedAgain { .. } if life.attempt != Timestamp::NEVER => life.attempt = now,
+            client::Event::AskedAgain { .. } => self.attempt_begins(now, session),
+            client::Event::Found { finding, .. } => self.found(1 + finding as usize),
             client::Event::AttemptFailed { failure, .. } => {
                 life.hops = 0;
                 self.attempted(now, session, failure.outcome());
             }
             client::Event::Lost { end, .. } => {
-                self.ends[end.kind()] += u64::from(self.window.contains(now));
+                self.now().ends[end.kind()] += 1;
                 self.lost(now, session);
             }
-            client::Event::HeartbeatAnswered { .. } => self.heartbeats += u64::from(self.window.contains(now)),
+            client::Event::HeartbeatAnswered { .. } => self.now().heartbeats += 1,
             client::Event::Ended => self.ended(now, session),
             client::Event::GaveUp => {
-                let measured = self.window.contains(life.scheduled);
-                self.groups[life.group as usize].failed += u64::from(measured);
+                let (segment, group) = (self.segments.of(life.scheduled), life.group as usize);
+                self.counts[segment].groups[group].failed += 1;
+                self.gave_up(now, session);
             }
             client::Event::Retrying { .. } | client::Event::Hopping { .. } | client::Event::StreamBegan { .. } => {}
+        }
+    }
+
+    /// What a kernel or a link turned away.
+    #[cold]
+    fn network(&mut self, now: Timestamp, server: u32, event: network::Event) {
+        // What programs connect to may be none of the scenario's.
+        let group = self.layout.servers.get(server as usize).map(|server| server.group);
+        if let Some((resource, group)) = resources::of_network(event).zip(group)
+            && self.segments.measures(now)
+        {
+            self.resources.full(now, group, resource);
         }
     }
 
@@ -438,13 +388,19 @@ impl Metrics {
         &mut self.names[number as usize - self.layout.servers.len()]
     }
 
+    fn attempt_begins(&mut self, now: Timestamp, session: u32) {
+        self.lives[session as usize].attempt = now;
+        self.now().attempts.add(now, 1);
+    }
+
     fn attempted(&mut self, now: Timestamp, session: u32, outcome: Outcome) {
         let life = &mut self.lives[session as usize];
         let began = std::mem::replace(&mut life.attempt, Timestamp::NEVER);
         self.interval_outcomes[outcome as usize] += 1;
-        if self.window.contains(began) {
-            self.outcomes[outcome as usize] += 1;
-            self.groups[life.group as usize].latencies[ATTEMPT].record(now.since(began));
+        let segment = self.segments.of(began);
+        self.counts[segment].outcomes[outcome as usize] += 1;
+        if self.segments.measures(began) {
+            self.latencies[life.group as usize][ATTEMPT].record_of(now.since(began), segment);
         }
     }
 
@@ -455,14 +411,14 @@ impl Metrics {
         self.lives[session as usize].server = server as u16;
         let between = self.between(session);
         let life = &mut self.lives[session as usize];
-        let group = &mut self.groups[life.group as usize];
-        if self.window.contains(began) {
-            group.latencies[HANDSHAKE].record(now.since(life.connected));
-            self.servers[server as usize].opened += 1;
-            // A balancer's or a proxy's clients open through it.
-            if let Some(between) = between {
-                self.servers[between as usize].opened += 1;
-            }
+        let segment = self.segments.of(began);
+        if self.segments.measures(began) {
+            self.latencies[life.group as usize][HANDSHAKE].record_of(now.since(life.connected), segment);
+        }
+        self.servers[server as usize].counts[segment].opened += 1;
+        // A balancer's or a proxy's clients open through it.
+        if let Some(between) = between {
+            self.servers[between as usize].counts[segment].opened += 1;
         }
         life.hops = 0;
         let sent_away = if self.sent_away.is_empty() { None } else { self.sent_away.remove(&session) };
@@ -476,20 +432,29 @@ impl Metrics {
 
     fn lost(&mut self, now: Timestamp, session: u32) {
         let life = &self.lives[session as usize];
-        if let Path::Dead { .. } = life.path
-            && self.window.contains(life.connected)
-        {
-            self.detection_time.record(now.since(life.connected));
-            self.unnoticed -= 1;
+        if let Path::Dead { .. } = life.path {
+            let died = life.connected;
+            self.noticed(died);
+            if self.segments.measures(died) {
+                self.detection_time.record_of(now.since(died), self.segments.of(died));
+            }
         }
         self.unusable(now, session);
+    }
+
+    /// A client no longer believes in a path that died: it noticed, or the path works again, or it ended.
+    fn noticed(&mut self, died: Timestamp) {
+        let segment = self.segments.of(died);
+        self.counts[segment].unnoticed -= 1;
     }
 
     fn ended(&mut self, now: Timestamp, session: u32) {
         self.add_up(now);
         let life = &mut self.lives[session as usize];
         self.wanted -= u32::from(std::mem::take(&mut life.wants));
-        self.groups[life.group as usize].ended += u64::from(self.window.contains(life.scheduled));
+        let segment = self.segments.of(life.scheduled);
+        self.counts[segment].groups[life.group as usize].ended += 1;
+        let died = life.connected;
         match std::mem::take(&mut life.path) {
             // It stays counted as open again with the faults it came back from.
             Path::Usable => {
@@ -497,11 +462,17 @@ impl Metrics {
                 self.usable_lowest = self.usable_lowest.min(self.usable);
             }
             path => {
-                self.unnoticed -= u64::from(path != Path::None && self.window.contains(life.connected));
+                if path != Path::None {
+                    self.noticed(died);
+                }
                 let outage = self.outages.get(session);
-                self.down -= u64::from(self.window.contains(outage.since));
+                if outage.since != Timestamp::NEVER {
+                    let segment = self.segments.of(outage.since);
+                    self.counts[segment].down -= 1;
+                }
                 for fault in bits(outage.faults) {
-                    self.faults[fault].ended_while_down(now);
+                    self.faults[fault].ended_while_down(now, session);
+                    self.watch(fault);
                 }
             }
         }
@@ -520,16 +491,16 @@ impl Recorder for Metrics {
         match event.kind {
             Kind::Session(session, kind) => self.session(event.at, session, kind),
             Kind::Server(server, kind) => {
-                self.servers[server as usize].record(event.at, kind, &self.window);
+                self.servers[server as usize].record(event.at, kind, &self.segments);
                 self.server(event.at, server, kind);
             }
             Kind::Network(balancer, network::Event::Through { session, server }) => {
                 self.passed_on(session, balancer, server);
             }
-            Kind::Network(..) => {}
+            Kind::Network(server, kind) => self.network(event.at, server, kind),
             Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),
             Kind::Dns(name, kind) => {
-                let measured = self.window.contains(event.at);
+                let measured = self.segments.measures(event.at);
                 let counted = matches!(kind, dns::Event::Withdrawn { .. }) && measured;
                 self.names[usize::from(name)].withdrawn += u64::from(counted);
             }
@@ -537,15 +508,22 @@ impl Recorder for Metrics {
     }
 }
 
+/// The server groups that have several members, by name.
+fn groups_of_several(layout: &Layout) -> impl Iterator<Item = (usize, String)> + '_ {
+    let members = |group: usize| layout.servers.iter().filter(|server| server.group == group).count();
+    let names = layout.server_groups.iter().cloned().enumerate();
+    names.filter(move |(number, _)| members(*number) > 1)
+}
+
 /// Closes an interval of one latency in all groups; the percentiles are those of all of them together.
-fn end_latency(groups: &mut [Group], which: usize, start: Timestamp, length: Nanos) -> Option<Percentiles> {
+fn end_latency(groups: &mut [[Latency; 4]], which: usize, start: Timestamp, length: Nanos) -> Option<Percentiles> {
     if let [group] = groups {
-        return group.latencies[which].end_interval(start, length);
+        return group[which].end_interval(start, length);
     }
     let mut together = Latency::default();
     for group in groups {
-        group.latencies[which].pending().iter().for_each(|value| together.record(Nanos(*value)));
-        group.latencies[which].end_interval(start, length);
+        group[which].pending().for_each(|value| together.record(Nanos(value)));
+        group[which].end_interval(start, length);
     }
     together.end_interval(start, length)
 }

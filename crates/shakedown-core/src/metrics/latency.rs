@@ -28,6 +28,37 @@ pub struct Latency {
     max: u64,
     intervals: Vec<Interval>,
     counts: Vec<(u64, u64)>,
+    /// The values by segment of the run in which their measurements began. Empty if there is one segment.
+    parts: Vec<Part>,
+    /// The current segment.
+    segment: usize,
+    /// Values since the last interval ended whose measurements began in earlier segments.
+    strays: Vec<(usize, u64)>,
+    /// How many of `pending` were counted by an earlier segment.
+    counted: usize,
+}
+
+/// The values of one segment.
+#[derive(Debug, Clone)]
+struct Part {
+    /// From where to where they are in [`Latency::counts`].
+    ranges: Vec<(usize, usize)>,
+    /// (value, count) of those that share an interval with another segment's.
+    apart: Vec<(u64, u64)>,
+    unfinished: u64,
+    sum: u128,
+    min: u64,
+    max: u64,
+}
+
+impl Part {
+    const NONE: Part = Part { ranges: Vec::new(), apart: Vec::new(), unfinished: 0, sum: 0, min: u64::MAX, max: 0 };
+
+    fn add(&mut self, value: u64, count: u64) {
+        self.sum += u128::from(value) * u128::from(count);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
 }
 
 /// Where an interval's (value, count) pairs lie in `counts`.
@@ -75,6 +106,10 @@ impl Default for Latency {
             max: 0,
             intervals: Vec::new(),
             counts: Vec::new(),
+            parts: Vec::new(),
+            segment: 0,
+            strays: Vec::new(),
+            counted: 0,
         }
     }
 }
@@ -84,6 +119,75 @@ impl Latency {
     #[inline]
     pub fn record(&mut self, value: Nanos) {
         self.pending.push(value.0);
+    }
+
+    /// Prepares for a run that is cut into so many segments.
+    pub(super) fn cut_into(mut self, segments: usize) -> Latency {
+        if segments > 1 {
+            self.parts = vec![Part::NONE; segments];
+        }
+        self
+    }
+
+    /// Records a value whose measurement began in a segment.
+    #[inline]
+    pub(super) fn record_of(&mut self, value: Nanos, segment: usize) {
+        if segment == self.segment {
+            self.pending.push(value.0);
+        } else {
+            self.strays.push((segment, value.0));
+        }
+    }
+
+    /// The next segment begins.
+    pub(super) fn cut(&mut self) {
+        let mut own = self.pending[self.counted..].to_vec();
+        self.counted = self.pending.len();
+        self.count_apart(self.segment, &mut own);
+        self.segment += 1;
+    }
+
+    /// Counts values as a segment's, beside the intervals.
+    fn count_apart(&mut self, segment: usize, values: &mut [u64]) {
+        values.sort_unstable();
+        for run in values.chunk_by(|a, b| a == b) {
+            let (value, count) = (self.histogram_value(run[0]), run.len() as u64);
+            let part = &mut self.parts[segment];
+            part.add(run[0], count);
+            match part.apart.last_mut() {
+                Some((last, known)) if *last == value => *known += count,
+                _ => part.apart.push((value, count)),
+            }
+        }
+    }
+
+    /// A value at the histogram's resolution.
+    fn histogram_value(&self, value: u64) -> u64 {
+        self.histogram.lowest_equivalent(value)
+    }
+
+    /// Counts unfinished measurements that began in a segment.
+    pub(super) fn add_unfinished_of(&mut self, count: u64, segment: usize) {
+        self.unfinished += count;
+        if let Some(part) = self.parts.get_mut(segment) {
+            part.unfinished += count;
+        }
+    }
+
+    /// The values of some segments together.
+    pub(super) fn of_segments(&self, segments: &[usize]) -> Latency {
+        let mut all = Latency::default();
+        for part in segments.iter().filter_map(|number| self.parts.get(*number)) {
+            let counts = part.ranges.iter().flat_map(|(from, until)| &self.counts[*from..*until]);
+            for (value, count) in counts.chain(&part.apart) {
+                all.histogram.record_n(*value, *count).expect("the range grows");
+            }
+            all.unfinished += part.unfinished;
+            all.sum += part.sum;
+            all.min = all.min.min(part.min);
+            all.max = all.max.max(part.max);
+        }
+        all
     }
 
     /// Records `count` equal values at once, outside of any interval.
@@ -97,8 +201,8 @@ impl Latency {
     }
 
     /// What was recorded since the last interval ended, in nanoseconds.
-    pub fn pending(&self) -> &[u64] {
-        &self.pending
+    pub(super) fn pending(&self) -> impl Iterator<Item = u64> + '_ {
+        self.pending.iter().copied().chain(self.strays.iter().map(|(_, value)| *value))
     }
 
     /// Counts unfinished measurements.
@@ -109,6 +213,17 @@ impl Latency {
     /// Closes an interval: counts its values and returns their percentiles, `None` when there are none.
     pub fn end_interval(&mut self, start: Timestamp, length: Nanos) -> Option<Percentiles> {
         let mut values = std::mem::take(&mut self.pending);
+        // Values of one segment are those of the interval. Otherwise they are counted apart.
+        let whole = self.counted == 0 && self.strays.is_empty();
+        if !whole && !self.parts.is_empty() {
+            let mut own = values[self.counted..].to_vec();
+            self.count_apart(self.segment, &mut own);
+        }
+        self.counted = 0;
+        for (segment, value) in std::mem::take(&mut self.strays) {
+            self.count_apart(segment, &mut [value]);
+            values.push(value);
+        }
         values.sort_unstable();
         let at = |percent: usize| {
             let rank = (values.len() * percent).div_ceil(100).max(1);
@@ -124,13 +239,25 @@ impl Latency {
         for run in values.chunk_by(|a, b| a == b) {
             self.record_n(Nanos(run[0]), run.len() as u64);
             // Kept at the histogram's resolution, so that varied values cost no more room than its buckets.
-            let value = self.histogram.lowest_equivalent(run[0]);
+            let value = self.histogram_value(run[0]);
+            if whole && let Some(part) = self.parts.get_mut(self.segment) {
+                part.add(run[0], run.len() as u64);
+            }
             match self.counts[first..].last_mut() {
                 Some((last, count)) if *last == value => *count += run.len() as u64,
                 _ => self.counts.push((value, run.len() as u64)),
             }
         }
         let len = self.counts.len() - first;
+        if whole
+            && len > 0
+            && let Some(part) = self.parts.get_mut(self.segment)
+        {
+            match part.ranges.last_mut() {
+                Some((_, until)) if *until == first => *until = first + len,
+                _ => part.ranges.push((first, first + len)),
+            }
+        }
         if len > 0 {
             self.intervals.push(Interval { start, length, first, len });
         }

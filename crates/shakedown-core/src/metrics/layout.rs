@@ -1,5 +1,7 @@
 //! What a recorder must know of a scenario: names, indices and times.
 
+use crate::client::Hold;
+use crate::rng::Seed;
 use crate::time::{Nanos, Timestamp};
 
 /// Names, indices and times of a scenario.
@@ -21,8 +23,12 @@ pub struct Layout {
     pub servers: Vec<ServerLayout>,
     /// DNS names, by number.
     pub names: Vec<String>,
-    /// Names of faults, by number; at most 64.
-    pub faults: Vec<String>,
+    /// Faults, by number; at most 64.
+    pub faults: Vec<FaultLayout>,
+    /// The phases that metrics are also of.
+    pub phases: Vec<PhaseLayout>,
+    /// The run's seed.
+    pub seed: Seed,
     /// Whether any server has TLS.
     pub tls: bool,
     /// Whether any server demands credentials.
@@ -33,6 +39,28 @@ pub struct Layout {
     pub findings: bool,
 }
 
+/// A phase of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseLayout {
+    /// What its metrics' paths begin with: [`Phase::prefix`](super::Phase::prefix).
+    pub prefix: String,
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// A fault.
+#[derive(Debug, Clone, Default)]
+pub struct FaultLayout {
+    /// Its name.
+    pub name: String,
+    /// Whether it was drawn at random. Such a fault has no phases and is not shown beside others.
+    pub drawn: bool,
+    /// The servers that it strikes, in rising order; of a fault of links, those at its ends.
+    pub servers: Vec<u32>,
+}
+
 /// A client group.
 #[derive(Debug, Clone)]
 pub struct GroupLayout {
@@ -40,6 +68,8 @@ pub struct GroupLayout {
     pub name: String,
     /// Its sessions.
     pub count: u32,
+    /// How long a session wants to stay open.
+    pub hold: Hold,
 }
 
 /// A server.
@@ -67,29 +97,8 @@ pub struct ServerLayout {
     pub streams: bool,
     /// Whether it is a balancer.
     pub balancer: bool,
+    /// The servers behind a balancer.
+    pub behind: u32,
     /// Whether it is a forward proxy.
     pub proxy: bool,
-}
-
-/// The part of the run that the summary measures.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) from: Timestamp,
-    pub(super) until: Timestamp,
-}
-
-impl Window {
-    pub(super) fn contains(&self, at: Timestamp) -> bool {
-        self.from <= at && at < self.until
-    }
-
-    /// Whether the warm-up is over.
-    pub(super) fn has_begun(&self, at: Timestamp) -> bool {
-        self.from <= at
-    }
-
-    /// The part of a time interval that is within.
-    pub(super) fn overlap(&self, from: Timestamp, until: Timestamp) -> Nanos {
-        until.min(self.until).since(from.max(self.from))
-    }
 }

@@ -3,22 +3,32 @@
 //! Reads events and nothing else. The definitions do not make results look better than they are: a session that never
 //! opens counts as infinitely slow, time counts from the schedule, open means usable end to end.
 
+mod balance;
 mod collector;
+mod counts;
+mod dns;
 mod faults;
 mod latency;
 mod layout;
 mod lives;
-mod names;
+mod name;
+mod peak;
+mod resources;
+mod segments;
 mod series;
 mod servers;
 mod summary;
+mod table;
 mod transactions;
 
 pub use collector::Metrics;
 pub use latency::{Latency, Percentiles, Totals};
-pub use layout::{GroupLayout, Layout, ServerLayout};
+pub use layout::{FaultLayout, GroupLayout, Layout, PhaseLayout, ServerLayout};
+pub use name::{MetricName, Phase};
+pub use resources::{BUSY, FullResource, Resource};
 pub use series::{FaultWindow, Series, ServerSeries};
-pub use summary::{Metric, PERCENTILES, Summary, Value};
+pub use summary::{Metric, PERCENTILES, Summary, Value, shown};
+pub use table::{Better, Entry, STATISTICS, Subject, TABLE, Unit};
 
 /// All results of a run's events.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +41,8 @@ pub struct Measured {
     pub series: Series,
     /// The times of the faults, in order of their beginning.
     pub faults: Vec<FaultWindow>,
+    /// The resources that were full, in the order in which they filled up: the first is the bottleneck.
+    pub full: Vec<FullResource>,
     /// `time_to_open`, `handshake_latency`, `attempt_latency`, of all client groups together.
     pub latencies: Vec<(&'static str, Latency)>,
     /// The same of each client group, with its intervals.

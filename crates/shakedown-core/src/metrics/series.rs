@@ -31,6 +31,9 @@ pub struct Series {
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.
     pub time_to_open: Vec<Option<Percentiles>>,
+    /// Of each server group of several members: its name, and Jain's index of the members' open connections at the
+    /// interval's end; none where nothing is open.
+    pub balance: Vec<(String, Vec<Option<f64>>)>,
     /// One per server, in the scenario's order.
     pub servers: Vec<ServerSeries>,
 }

@@ -1,11 +1,18 @@
 //! Measures of each server: arrivals, connections, its queue and its workers.
 
+mod counts;
+mod summary;
+
 use std::collections::BTreeSet;
+
+pub(super) use counts::Counts;
+pub(super) use summary::{Part, jain, summarize, summarize_group};
 
 use super::latency::Latency;
 use super::layout::ServerLayout;
+use super::resources::{self, Resource};
+use super::segments::Segments;
 use super::series::ServerSeries;
-use super::summary::{Summary, Value};
 use super::transactions::Pool;
 use crate::server::{CallOutcome, Event, Reason};
 use crate::time::{Nanos, Timestamp};
@@ -16,12 +23,10 @@ pub(super) struct ServerAccount {
     workers: u32,
     /// The fault that affects it, and whether its connections survive.
     pub down: Option<(u16, bool)>,
+    /// Its counts, by segment of the run.
+    pub counts: Vec<Counts>,
     /// Whether it calls others, and so has these metrics.
     caller: bool,
-    /// Attempts of calls that began within the window: all, unfinished ones, and failed ones.
-    calls: u64,
-    calls_pending: u64,
-    calls_failed: u64,
     call_latency: Latency,
     /// It has left.
     left: bool,
@@ -29,120 +34,65 @@ pub(super) struct ServerAccount {
     paused: Option<Timestamp>,
     /// Whether it may pause, and so has these metrics.
     pauses: bool,
-    paused_count: u64,
-    paused_time: Nanos,
-    connections: u32,
-    connections_max: u32,
+    /// Open connections.
+    pub connections: u32,
     /// Maximum of its connections.
     connections_limit: u32,
     /// Connections that it accepted above the limit to reject them; they do not count towards it.
     excess: BTreeSet<u32>,
     queue: u32,
-    /// Queued requests that arrived within the window.
-    queue_measured: u32,
-    queue_max: u32,
-    /// The warm-up is over: peaks count.
-    measuring: bool,
     queue_max_interval: u32,
     busy: u32,
     busy_since: Timestamp,
     busy_interval: u128,
-    busy_window: u128,
-    arrivals: u64,
     arrivals_interval: u32,
-    /// Handshakes that its clients completed.
-    pub opened: u64,
-    wasted: u64,
     waits: Latency,
-    no_waits: u64,
     /// Whether limits are set, and so have metrics.
     limited: bool,
-    queue_full: u64,
-    connections_full: u64,
-    expired: u64,
-    over_rate: u64,
-    draining: u64,
-    held_back: u64,
-    timed_out: u64,
     /// Its HTTP transactions, where their number is limited.
     pool: Option<Pool>,
-    /// Full and resumed TLS handshakes, if it has TLS.
-    tls: Option<[u64; 2]>,
+    /// Whether it has TLS, and so has these metrics.
+    tls: bool,
     /// Whether clients may use HTTP/2, and so streams have metrics.
     shares: bool,
     streams: u32,
-    streams_max: u32,
-    streams_opened: u64,
     /// Whether it is a balancer, and so has these metrics.
     balancer: bool,
-    forwarded: u64,
-    not_forwarded: u64,
-    checks_failed: u64,
-    marked_down: u64,
+    /// The servers behind a balancer that it has not marked as down.
+    behind: u32,
     /// Whether it is a forward proxy, and so has these metrics.
     proxy: bool,
-    tunnels: u64,
-    challenged: u64,
-    unreachable: u64,
 }
 
 impl ServerAccount {
-    pub(super) fn new(layout: &ServerLayout) -> ServerAccount {
+    pub(super) fn new(layout: &ServerLayout, segments: usize) -> ServerAccount {
         ServerAccount {
             workers: layout.workers,
             down: None,
+            counts: vec![Counts::default(); segments],
             caller: layout.calls,
-            calls: 0,
-            calls_pending: 0,
-            calls_failed: 0,
-            call_latency: Latency::default(),
+            call_latency: Latency::default().cut_into(segments),
             left: false,
             paused: None,
             pauses: layout.pauses,
-            paused_count: 0,
-            paused_time: Nanos::ZERO,
             connections: 0,
-            connections_max: 0,
             connections_limit: layout.connections_max.unwrap_or(u32::MAX),
             excess: BTreeSet::new(),
             queue: 0,
-            queue_measured: 0,
-            queue_max: 0,
-            measuring: false,
             queue_max_interval: 0,
             busy: 0,
             busy_since: Timestamp::ZERO,
             busy_interval: 0,
-            busy_window: 0,
-            arrivals: 0,
             arrivals_interval: 0,
-            opened: 0,
-            wasted: 0,
-            waits: Latency::default(),
-            no_waits: 0,
+            waits: Latency::default().cut_into(segments),
             limited: layout.limited,
-            queue_full: 0,
-            connections_full: 0,
-            expired: 0,
-            over_rate: 0,
-            draining: 0,
-            held_back: 0,
-            timed_out: 0,
             pool: layout.transactions_max.map(Pool::new),
-            tls: layout.tls.then_some([0; 2]),
+            tls: layout.tls,
             shares: layout.streams,
             streams: 0,
-            streams_max: 0,
-            streams_opened: 0,
             balancer: layout.balancer,
-            forwarded: 0,
-            not_forwarded: 0,
-            checks_failed: 0,
-            marked_down: 0,
+            behind: layout.behind,
             proxy: layout.proxy,
-            tunnels: 0,
-            challenged: 0,
-            unreachable: 0,
         }
     }
 
@@ -152,107 +102,106 @@ impl ServerAccount {
         by_fault.or(self.left.then_some((None, false))).or(self.paused.map(|_| (None, true)))
     }
 
-    /// Counts an event; `within` is the measured window.
-    pub(super) fn record(&mut self, now: Timestamp, event: Event, within: &super::layout::Window) {
-        let measured = within.contains(now);
-        if !self.measuring {
-            self.begin(now, within);
-        }
+    /// The resource that was full, by an event that was recorded just now.
+    #[cold]
+    pub(super) fn full(&self, event: Event) -> Option<Resource> {
+        let is_excess = matches!(event, Event::NotForwarded { connection } if self.excess.contains(&connection));
+        resources::of_server(event, is_excess, self.behind > 0)
+    }
+
+    /// Counts an event.
+    pub(super) fn record(&mut self, now: Timestamp, event: Event, within: &Segments) {
+        let counts = &mut self.counts[within.current()];
         match event {
             Event::Accepted { connection } if self.connections >= self.connections_limit => {
                 self.excess.insert(connection);
             }
             Event::Accepted { .. } | Event::FlowBegan { .. } => {
                 self.connections += 1;
-                if measured {
-                    self.connections_max = self.connections_max.max(self.connections);
-                }
+                counts.connections_max = counts.connections_max.max(self.connections);
             }
             Event::Closed { connection } if !self.excess.is_empty() && self.excess.remove(&connection) => {}
             Event::Closed { .. } | Event::FlowEnded { .. } => self.connections -= 1,
             Event::StreamOpened { .. } => {
                 self.streams += 1;
-                self.streams_opened += u64::from(measured);
-                if measured {
-                    self.streams_max = self.streams_max.max(self.streams);
-                }
+                counts.streams_opened += 1;
+                counts.streams_max = counts.streams_max.max(self.streams);
             }
             Event::StreamClosed { .. } => self.streams -= 1,
-            Event::Forwarded { .. } => self.forwarded += u64::from(measured),
-            Event::NotForwarded { .. } => self.not_forwarded += u64::from(measured),
-            Event::CheckFailed { .. } => self.checks_failed += u64::from(measured),
-            Event::MarkedDown { .. } => self.marked_down += u64::from(measured),
-            Event::MarkedUp { .. } => {}
+            Event::Forwarded { .. } => counts.forwarded += 1,
+            Event::NotForwarded { .. } => counts.not_forwarded += 1,
+            Event::CheckFailed { .. } => counts.checks_failed += 1,
+            Event::MarkedDown { .. } => {
+                counts.marked_down += 1;
+                self.behind = self.behind.saturating_sub(1);
+            }
+            Event::MarkedUp { .. } => self.behind += 1,
             Event::Requested { queued, .. } => {
                 self.arrivals_interval += 1;
-                self.arrivals += u64::from(measured);
-                self.asked(queued, measured);
+                counts.arrivals += 1;
+                counts.arrivals_peak.add(now, 1);
+                self.asked(queued, within);
             }
             Event::Hello { resumed, queued, .. } => {
-                if let Some(counts) = &mut self.tls {
-                    counts[usize::from(resumed)] += u64::from(measured);
-                }
-                self.asked(queued, measured);
+                counts.tls[usize::from(resumed)] += 1;
+                self.asked(queued, within);
             }
             Event::ServiceStarted { waited, queued, .. } => {
                 self.work(now, within);
                 self.busy += 1;
                 if queued {
                     self.queue -= 1;
-                    if within.contains(now - waited) {
-                        self.queue_measured -= 1;
-                        self.waits.record(waited);
+                    let arrived = now - waited;
+                    let segment = within.of(arrived);
+                    self.counts[segment].waiting -= 1;
+                    if within.measures(arrived) {
+                        self.waits.record_of(waited, segment);
                     }
                 }
             }
             Event::Answered { served, status, .. } => {
-                self.served(now, served, within);
+                counts.error_responses += u64::from(status >= 400);
                 if self.proxy {
-                    self.connect_answered(status, measured);
+                    connect_answered(status, counts);
                 }
+                self.served(now, served, within);
             }
             Event::HelloAnswered { served, .. } => self.served(now, served, within),
             Event::Wasted { served, .. } => {
-                self.wasted += u64::from(measured);
+                counts.wasted += 1;
                 self.served(now, served, within);
             }
             Event::TurnedAway { reason, queued, .. } => {
                 let count = match reason {
-                    Reason::QueueFull => Some(&mut self.queue_full),
-                    Reason::ConnectionsMax => Some(&mut self.connections_full),
-                    Reason::AcceptRate | Reason::AddressRate => Some(&mut self.over_rate),
-                    Reason::Draining => Some(&mut self.draining),
-                    Reason::TransactionsMax => self.pool.as_mut().map(|pool| &mut pool.full),
+                    Reason::QueueFull => &mut counts.queue_full,
+                    Reason::ConnectionsMax => &mut counts.connections_full,
+                    Reason::AcceptRate | Reason::AddressRate => &mut counts.over_rate,
+                    Reason::Draining => &mut counts.draining,
+                    Reason::TransactionsMax => &mut counts.transactions_full,
                 };
-                if let Some(count) = count {
-                    *count += u64::from(measured);
-                }
+                *count += 1;
                 if queued {
                     // It stays measured, as a wait that came to nothing.
                     self.queue -= 1;
                 } else {
                     // It did not wait, but that is no short wait.
-                    self.no_waits -= u64::from(measured);
+                    counts.no_waits = counts.no_waits.saturating_sub(1);
                 }
             }
             Event::Expired { .. } => {
                 // It stays measured, as a wait that came to nothing.
                 self.queue -= 1;
-                self.expired += u64::from(measured);
+                counts.expired += 1;
             }
             // The fault's own event reports the loss of its session.
             Event::GoingAway { .. } => {}
-            Event::HeldBack { .. } => self.held_back += u64::from(measured),
+            Event::HeldBack { .. } => counts.held_back += 1,
             Event::TransactionBegan { .. } => self.transactions(now, 1, within),
             Event::TransactionEnded { .. } => self.transactions(now, -1, within),
-            Event::TransactionAwaited { .. } => {
-                if let Some(pool) = &mut self.pool {
-                    pool.awaited += u64::from(measured);
-                }
-            }
-            Event::TimedOut { .. } => self.timed_out += u64::from(measured),
+            Event::TransactionAwaited { .. } => counts.transactions_awaited += 1,
+            Event::TimedOut { .. } => counts.timed_out += 1,
             Event::Paused => {
-                self.paused_count += u64::from(measured);
+                counts.paused_count += 1;
                 self.paused = Some(now);
             }
             Event::Resumed => self.goes_on(now, within),
@@ -261,14 +210,16 @@ impl ServerAccount {
             // The worker is free; the answer will cost no more.
             Event::Worked { served, .. } => self.served(now, served, within),
             Event::Called { .. } => {
-                self.calls_pending += u64::from(measured);
-                self.calls += u64::from(measured);
+                counts.calls_pending += 1;
+                counts.calls += 1;
             }
             Event::CallEnded { outcome, took, .. } => {
-                if within.contains(now - took) {
-                    self.calls_pending -= 1;
-                    self.calls_failed += u64::from(outcome != CallOutcome::Answered);
-                    self.call_latency.record(took);
+                let segment = within.of(now - took);
+                let counts = &mut self.counts[segment];
+                counts.calls_pending -= 1;
+                counts.calls_failed += u64::from(outcome != CallOutcome::Answered);
+                if within.measures(now - took) {
+                    self.call_latency.record_of(took, segment);
                 }
             }
             // A finding of all servers together.
@@ -277,50 +228,26 @@ impl ServerAccount {
         }
     }
 
-    fn transactions(&mut self, now: Timestamp, change: i32, within: &super::layout::Window) {
+    fn transactions(&mut self, now: Timestamp, change: i32, within: &Segments) {
         if let Some(pool) = &mut self.pool {
-            pool.turn(now, change, within);
+            pool.turn(now, change, &mut self.counts[within.current()]);
         }
-    }
-
-    /// A proxy has answered a `CONNECT`.
-    #[cold]
-    fn connect_answered(&mut self, status: u16, measured: bool) {
-        let count = match status {
-            200 => &mut self.tunnels,
-            407 => &mut self.challenged,
-            502 | 504 => &mut self.unreachable,
-            _ => return,
-        };
-        *count += u64::from(measured);
     }
 
     /// Work for a worker has arrived.
-    fn asked(&mut self, queued: bool, measured: bool) {
+    fn asked(&mut self, queued: bool, within: &Segments) {
+        let counts = &mut self.counts[within.current()];
         if queued {
             self.queue += 1;
-            if measured {
-                self.queue_measured += 1;
-                self.queue_max = self.queue_max.max(self.queue);
-            }
+            counts.waiting += 1;
+            counts.queue_max = counts.queue_max.max(self.queue);
             self.queue_max_interval = self.queue_max_interval.max(self.queue);
         } else {
-            self.no_waits += u64::from(measured);
+            counts.no_waits += 1;
         }
     }
 
-    /// Begins the window's peaks with the current values.
-    fn begin(&mut self, now: Timestamp, within: &super::layout::Window) {
-        if within.has_begun(now) {
-            self.measuring = true;
-            self.connections_max = self.connections;
-            self.streams_max = self.streams;
-            self.queue_max = self.queue;
-            self.pool.iter_mut().for_each(Pool::begin);
-        }
-    }
-
-    fn served(&mut self, now: Timestamp, served: Nanos, within: &super::layout::Window) {
+    fn served(&mut self, now: Timestamp, served: Nanos, within: &Segments) {
         if served > Nanos::ZERO {
             self.work(now, within);
             self.busy -= 1;
@@ -328,36 +255,72 @@ impl ServerAccount {
     }
 
     /// Adds up the busy time until now.
-    fn work(&mut self, now: Timestamp, within: &super::layout::Window) {
+    fn work(&mut self, now: Timestamp, within: &Segments) {
         if self.busy > 0 {
-            self.busy_interval += u128::from(self.busy) * u128::from(now.since(self.busy_since).0);
-            self.busy_window += u128::from(self.busy) * u128::from(within.overlap(self.busy_since, now).0);
+            let counts = &mut self.counts[within.current()];
+            let busy = u128::from(self.busy) * u128::from(now.since(self.busy_since).0);
+            self.busy_interval += busy;
+            counts.busy += busy;
+            counts.busy_peak.add_over(self.busy_since, now, self.busy.into());
         }
         self.busy_since = now;
     }
 
     /// A pause is over.
-    fn goes_on(&mut self, now: Timestamp, within: &super::layout::Window) {
+    fn goes_on(&mut self, now: Timestamp, within: &Segments) {
         if let Some(since) = self.paused.take() {
-            self.paused_time += within.overlap(since, now);
+            self.counts[within.current()].paused_time += now.since(since);
         }
     }
 
     /// The process has ended, with its connections, its queue and its work.
-    pub(super) fn wiped(&mut self, now: Timestamp, within: &super::layout::Window) {
+    pub(super) fn wiped(&mut self, now: Timestamp, within: &Segments) {
         self.work(now, within);
-        if !self.measuring {
-            self.begin(now, within);
-        }
         self.goes_on(now, within);
         self.connections = 0;
         self.streams = 0;
         self.excess.clear();
-        self.pool.iter_mut().for_each(|pool| pool.wiped(now, within));
+        let counts = &mut self.counts[within.current()];
+        self.pool.iter_mut().for_each(|pool| pool.wiped(now, counts));
         self.busy = 0;
-        self.waits.add_unfinished(u64::from(std::mem::take(&mut self.queue_measured)));
         self.queue = 0;
-        self.call_latency.add_unfinished(std::mem::take(&mut self.calls_pending));
+        self.add_unfinished(within);
+    }
+
+    /// What waits, and what is being called, comes to no end.
+    fn add_unfinished(&mut self, within: &Segments) {
+        for segment in 0..self.counts.len() {
+            let counts = &mut self.counts[segment];
+            let (waiting, calls) = (std::mem::take(&mut counts.waiting), std::mem::take(&mut counts.calls_pending));
+            if within.is_measured(segment) {
+                self.waits.add_unfinished_of(waiting.into(), segment);
+                self.call_latency.add_unfinished_of(calls, segment);
+            }
+        }
+    }
+
+    /// The next segment of the run begins.
+    pub(super) fn cut(&mut self, now: Timestamp, within: &Segments) {
+        self.end_segment(now, within);
+        let next = &mut self.counts[within.current() + 1];
+        next.connections_max = self.connections;
+        next.streams_max = self.streams;
+        next.queue_max = self.queue;
+        next.transactions_max = self.pool.as_ref().map_or(0, Pool::in_use);
+        self.waits.cut();
+        self.call_latency.cut();
+    }
+
+    /// Adds up until the end of the current segment.
+    fn end_segment(&mut self, now: Timestamp, within: &Segments) {
+        self.work(now, within);
+        let counts = &mut self.counts[within.current()];
+        counts.open_at_end = self.connections;
+        if let Some(since) = &mut self.paused {
+            counts.paused_time += now.since(*since);
+            *since = now;
+        }
+        self.pool.iter_mut().for_each(|pool| pool.add_up(now, counts));
     }
 
     /// Closes an interval of the series.
@@ -365,7 +328,7 @@ impl ServerAccount {
         &mut self,
         start: Timestamp,
         end: Timestamp,
-        within: &super::layout::Window,
+        within: &Segments,
         series: &mut ServerSeries,
     ) {
         self.work(end, within);
@@ -387,116 +350,27 @@ impl ServerAccount {
     }
 
     /// The end of the run.
-    pub(super) fn finish(&mut self, end: Timestamp, within: &super::layout::Window) {
-        if !self.measuring {
-            self.begin(end, within);
-        }
-        self.goes_on(end, within);
-        self.pool.iter_mut().for_each(|pool| pool.add_up(end, within));
+    pub(super) fn finish(&mut self, end: Timestamp, within: &Segments) {
+        self.end_segment(end, within);
         // A request that still waits counts as infinite.
-        self.waits.add_unfinished(u64::from(self.queue_measured));
-        self.call_latency.add_unfinished(self.calls_pending);
-        self.waits.record_n(Nanos::ZERO, std::mem::take(&mut self.no_waits));
+        self.add_unfinished(within);
     }
 
-    pub(super) fn summarize(&self, name: &str, measured: Nanos, summary: &mut Summary) {
-        summarize(name, &[self], measured, summary);
+    /// Its counts in some segments of the run together.
+    fn counts_of(&self, segments: &[usize]) -> Counts {
+        let mut all = Counts::default();
+        segments.iter().for_each(|segment| all.join(&self.counts[*segment]));
+        all
     }
 }
 
-/// Adds the metrics of a server, or of a group's members together.
-fn summarize(name: &str, servers: &[&ServerAccount], measured: Nanos, summary: &mut Summary) {
-    let sum = |of: fn(&ServerAccount) -> u64| servers.iter().map(|server| of(server)).sum::<u64>();
-    let most = |of: fn(&ServerAccount) -> u32| servers.iter().map(|server| of(server)).max();
-    let mut count = |metric: &str, count: u64| {
-        summary.push(format!("servers.{name}.{metric}"), Value::Count(count));
-    };
-    count("arrivals", sum(|server| server.arrivals));
-    count("opened", sum(|server| server.opened));
-    count("wasted", sum(|server| server.wasted));
-    count("open_connections_max", u64::from(most(|server| server.connections_max).unwrap_or(0)));
-    count("queue_depth_max", u64::from(most(|server| server.queue_max).unwrap_or(0)));
-    if servers.iter().any(|server| server.shares) {
-        count("streams_opened", sum(|server| server.streams_opened));
-        count("open_streams_max", u64::from(most(|server| server.streams_max).unwrap_or(0)));
+/// A proxy has answered a `CONNECT`.
+#[cold]
+fn connect_answered(status: u16, counts: &mut Counts) {
+    match status {
+        200 => counts.tunnels += 1,
+        407 => counts.challenged += 1,
+        502 | 504 => counts.unreachable += 1,
+        _ => {}
     }
-    if servers.iter().any(|server| server.balancer) {
-        count("forwarded", sum(|server| server.forwarded));
-        count("not_forwarded", sum(|server| server.not_forwarded));
-        count("checks_failed", sum(|server| server.checks_failed));
-        count("marked_down", sum(|server| server.marked_down));
-    }
-    if servers.iter().any(|server| server.proxy) {
-        count("tunnels", sum(|server| server.tunnels));
-        count("challenged", sum(|server| server.challenged));
-        count("unreachable", sum(|server| server.unreachable));
-    }
-    if servers.iter().any(|server| server.limited) {
-        let turned_away = |server: &ServerAccount| {
-            server.queue_full
-                + server.connections_full
-                + server.over_rate
-                + server.draining
-                + server.expired
-                + server.timed_out
-                + server.pool.as_ref().map_or(0, |pool| pool.full)
-        };
-        count("turned_away", sum(turned_away));
-        count("queue_full", sum(|server| server.queue_full));
-        count("connections_full", sum(|server| server.connections_full));
-        count("expired", sum(|server| server.expired));
-        count("over_rate", sum(|server| server.over_rate));
-        count("draining", sum(|server| server.draining));
-        count("held_back", sum(|server| server.held_back));
-        count("timed_out", sum(|server| server.timed_out));
-    }
-    let pools = || servers.iter().filter_map(|server| server.pool.as_ref());
-    if pools().next().is_some() {
-        count("transactions_in_use_max", u64::from(pools().map(|pool| pool.in_use_max).max().unwrap_or(0)));
-        count("transactions_awaited", pools().map(|pool| pool.awaited).sum());
-        count("transactions_full", pools().map(|pool| pool.full).sum());
-        let capacity = u128::from(pools().map(|pool| u64::from(pool.most)).sum::<u64>()) * u128::from(measured.0);
-        let area: u128 = pools().map(|pool| pool.area).sum();
-        let share = (capacity > 0).then(|| area as f64 / capacity as f64);
-        summary.push(format!("servers.{name}.transactions_utilisation"), Value::Ratio(share));
-    }
-    let mut count = |metric: &str, count: u64| {
-        summary.push(format!("servers.{name}.{metric}"), Value::Count(count));
-    };
-    if servers.iter().any(|server| server.tls.is_some()) {
-        count("tls_full", sum(|server| server.tls.unwrap_or_default()[0]));
-        count("tls_resumed", sum(|server| server.tls.unwrap_or_default()[1]));
-    }
-    if servers.iter().any(|server| server.caller) {
-        count("calls", sum(|server| server.calls));
-        count("calls_failed", sum(|server| server.calls_failed));
-    }
-    if servers.iter().any(|server| server.pauses) {
-        count("pauses", sum(|server| server.paused_count));
-        let paused = sum(|server| server.paused_time.0) as f64;
-        let share = (measured > Nanos::ZERO).then(|| paused / (measured.0 as f64 * servers.len() as f64));
-        summary.push(format!("servers.{name}.paused"), Value::Ratio(share));
-    }
-    let busy: u128 = servers.iter().map(|server| server.busy_window).sum();
-    let capacity = u128::from(sum(|server| u64::from(server.workers))) * u128::from(measured.0);
-    let utilisation = (capacity > 0).then(|| busy as f64 / capacity as f64);
-    summary.push(format!("servers.{name}.utilisation"), Value::Ratio(utilisation));
-    let mut waits = Latency::default();
-    servers.iter().for_each(|server| waits.merge(&server.waits));
-    summary.push_latency(&format!("servers.{name}.queue_wait"), &waits);
-    if servers.iter().any(|server| server.caller) {
-        let mut latency = Latency::default();
-        servers.iter().for_each(|server| latency.merge(&server.call_latency));
-        summary.push_latency(&format!("servers.{name}.call_latency"), &latency);
-    }
-}
-
-/// Adds the metrics of a group: its members together, and the fairness among them.
-pub(super) fn summarize_group(name: &str, members: &[&ServerAccount], measured: Nanos, summary: &mut Summary) {
-    summarize(name, members, measured, summary);
-    // Jain, Chiu, Hawe: "A quantitative measure of fairness", DEC TR-301, 1984: 1 is even, 1/n all on one.
-    let sum: f64 = members.iter().map(|server| server.opened as f64).sum();
-    let squares: f64 = members.iter().map(|server| (server.opened as f64) * (server.opened as f64)).sum();
-    let fairness = (squares > 0.0).then(|| sum * sum / (members.len() as f64 * squares));
-    summary.push(format!("servers.{name}.fairness"), Value::Ratio(fairness));
 }

@@ -12,6 +12,7 @@ use crate::client::{self, End, Failure};
 use crate::event::{Event, Kind};
 use crate::fault::{self, Kind as FaultKind};
 use crate::record::Recorder;
+use crate::rng::{Distribution, Seed};
 use crate::server;
 use crate::time::{Nanos, Timestamp};
 
@@ -36,6 +37,7 @@ fn layout(sessions: u32) -> Layout {
         tls: false,
         streams: false,
         balancer: false,
+        behind: 0,
         proxy: false,
         connections_max: None,
     };
@@ -44,11 +46,13 @@ fn layout(sessions: u32) -> Layout {
         interval: ms(1_000),
         from: Timestamp::ZERO,
         until: at(10_000),
-        groups: vec![GroupLayout { name: "players".into(), count: sessions }],
+        groups: vec![GroupLayout { name: "players".into(), count: sessions, hold: client::Hold::End }],
         server_groups: vec!["gateway".into()],
         servers: vec![server(0), server(1)],
         names: Vec::new(),
-        faults: vec!["a".into(), "b".into()],
+        faults: ["a", "b"].map(|name| FaultLayout { name: name.into(), drawn: false, servers: vec![0] }).into(),
+        phases: Vec::new(),
+        seed: Seed(1),
         tls: false,
         auth: false,
         proxies: false,
@@ -64,19 +68,22 @@ fn window(sessions: u32, from: u64, until: u64) -> Layout {
 /// Feeds events to [`Metrics`] in order.
 struct Feed {
     metrics: Metrics,
+    events: Vec<Event>,
     seq: u64,
     now: u64,
 }
 
 impl Feed {
     fn new(layout: Layout) -> Feed {
-        Feed { metrics: Metrics::new(layout), seq: 0, now: 0 }
+        Feed { metrics: Metrics::new(layout), events: Vec::new(), seq: 0, now: 0 }
     }
 
     fn event(&mut self, ms: u64, kind: Kind) {
         assert!(ms >= self.now, "an event at {ms} ms comes after one at {} ms", self.now);
         self.now = ms;
-        self.metrics.record(&Event { at: at(ms), seq: self.seq, kind });
+        let event = Event { at: at(ms), seq: self.seq, kind };
+        self.metrics.record(&event);
+        self.events.push(event);
         self.seq += 1;
     }
 

@@ -6,6 +6,9 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::check::{Expectation, Expectations};
 use crate::client;
@@ -13,7 +16,9 @@ use crate::fault::Fault;
 use crate::handshake::Mode;
 use crate::http::Directory;
 use crate::machine::EndpointId;
-use crate::metrics::{GroupLayout, Layout, Metrics, ServerLayout, Summary};
+use crate::metrics::{
+    FaultLayout, GroupLayout, Layout, MetricName, Metrics, Phase, PhaseLayout, ServerLayout, Summary, shown,
+};
 use crate::names::Names;
 use crate::network::{self, Routes, dns};
 use crate::rng::Seed;
@@ -38,6 +43,8 @@ pub struct Parts {
     pub seed: Seed,
     /// What the summary measures.
     pub measure: Measure,
+    /// Parts of the run that metrics are also of, by name.
+    pub phases: IndexMap<String, PhaseTimes>,
     /// Defaults of every link.
     pub network: network::Config,
     /// The link between a client group, or a server that calls others, and a server.
@@ -83,6 +90,20 @@ pub struct Measure {
     pub until: Nanos,
     /// The interval of the series.
     pub interval: Nanos,
+}
+
+/// A part of the run that the scenario names: metrics are also of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", schemars(rename = "Phase"))]
+pub struct PhaseTimes {
+    /// Its beginning; absent: that of the run.
+    #[serde(default)]
+    pub from: Nanos,
+    /// Its end; absent: that of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
 }
 
 /// What `shakedown compare` shows of a scenario.
@@ -343,6 +364,7 @@ impl Scenario {
                     (_, workers) => workers.map_or(Workers::default().count, |workers| workers.count),
                 },
                 balancer: group.balancer().is_some(),
+                behind: group.balancer().map_or(0, |balancer| balancer.to.len() as u32),
                 proxy: group.is_proxy(),
                 connections_max: group.connections_max(),
                 transactions_max: group.web().and_then(|web| web.transactions).map(|(most, _)| most),
@@ -353,8 +375,21 @@ impl Scenario {
                 tls: !group.tls().is_none(),
             }
         };
-        let group =
-            |(name, config): (&String, &client::Config)| GroupLayout { name: name.clone(), count: config.count };
+        let group = |(name, config): (&String, &client::Config)| GroupLayout {
+            name: name.clone(),
+            count: config.count,
+            hold: config.hold.clone(),
+        };
+        let drawn_from = self.0.faults.len() - self.0.drawn.len();
+        let fault = |fault: &Fault, drawn: bool| {
+            let count = self.servers().len() as u32;
+            let struck = fault.windows.iter().flat_map(|window| window.servers.iter().copied());
+            let mut servers: Vec<u32> = struck.chain(fault.cuts.iter().map(|cut| cut.server)).collect();
+            servers.retain(|server| *server < count);
+            servers.sort_unstable();
+            servers.dedup();
+            FaultLayout { name: fault.name.clone(), drawn, servers }
+        };
         Layout {
             duration: self.0.duration,
             interval: self.0.measure.interval,
@@ -364,12 +399,36 @@ impl Scenario {
             server_groups: groups.keys().cloned().collect(),
             servers: self.servers().iter().map(server).collect(),
             names: self.0.dns.keys().cloned().collect(),
-            faults: self.0.faults.iter().map(|fault| fault.name.clone()).collect(),
+            faults: self.0.faults.iter().enumerate().map(|(number, of)| fault(of, number >= drawn_from)).collect(),
+            phases: self.phases(),
+            seed: self.0.seed,
             tls: self.has_tls(),
             auth: self.demands_credentials(),
             proxies: groups.values().any(Group::is_proxy),
             findings: self.may_find(),
         }
+    }
+
+    /// The phases of the run: before, during and after each fault of the file, and those that the file names.
+    fn phases(&self) -> Vec<PhaseLayout> {
+        let end = Timestamp::ZERO + self.0.duration;
+        let of_fault = |fault: &Fault| {
+            let begins = fault.windows.iter().map(|window| window.begins).min().unwrap_or(end).min(end);
+            let heals = fault.windows.iter().map(|window| window.heals.unwrap_or(end).min(end)).max().unwrap_or(end);
+            let name = fault.name.as_str();
+            [
+                (Phase::Before(name).prefix(), Timestamp::ZERO, begins),
+                (Phase::During(name).prefix(), begins, heals),
+                (Phase::After(name).prefix(), heals, end),
+            ]
+        };
+        let of_faults = self.faults_by_origin().0.iter().flat_map(of_fault);
+        let named = self.0.phases.iter().map(|(name, phase)| {
+            let until = phase.until.map_or(end, |until| (Timestamp::ZERO + until).min(end));
+            (Phase::Named(name).prefix(), Timestamp::ZERO + phase.from, until)
+        });
+        let all = of_faults.chain(named).filter(|(_, from, until)| from < until);
+        all.map(|(prefix, from, until)| PhaseLayout { prefix, from, until }).collect()
     }
 
     /// Whether any server demands credentials.
@@ -405,9 +464,9 @@ impl Scenario {
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
     }
 
-    /// Whether a run of it has a metric of this name.
-    pub fn has_metric(&self, path: &str) -> bool {
-        self.metrics().get(path).is_some()
+    /// The metrics that are shown of it beside other runs unless somebody says otherwise; it is ranked by the first.
+    pub fn shown_metrics(&self) -> Vec<MetricName> {
+        shown(&self.layout())
     }
 
     /// Every metric of its runs, taken from a run without events.

@@ -17,20 +17,26 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         life.path = Path::Usable;
         self.usable += 1;
-        if !life.opened && self.window.contains(life.scheduled) {
-            let group = &mut self.groups[life.group as usize];
-            group.opened += 1;
-            group.latencies[TIME_TO_OPEN].record(now.since(life.scheduled));
+        if !life.opened {
+            let (segment, group) = (self.segments.of(life.scheduled), life.group as usize);
+            self.counts[segment].groups[group].opened += 1;
+            if self.segments.measures(life.scheduled) {
+                self.latencies[group][TIME_TO_OPEN].record_of(now.since(life.scheduled), segment);
+            }
         }
         life.opened = true;
         let outage = self.outages.get(session);
-        if self.window.contains(outage.since) {
-            self.outage.record(now.since(outage.since));
-            self.down -= 1;
+        if outage.since != Timestamp::NEVER {
+            let segment = self.segments.of(outage.since);
+            self.counts[segment].down -= 1;
+            if self.segments.measures(outage.since) {
+                self.outage.record_of(now.since(outage.since), segment);
+            }
         }
         self.outages.end(session);
         for fault in bits(outage.faults) {
-            self.faults[fault].open_again(now);
+            self.faults[fault].open_again(now, session);
+            self.watch(fault);
         }
     }
 
@@ -40,7 +46,7 @@ impl Metrics {
         let life = &mut self.lives[session as usize];
         life.path = Path::Dead { revivable };
         life.connected = now;
-        self.unnoticed += u64::from(self.window.contains(now));
+        self.now().unnoticed += 1;
         self.blame(now, session, fault);
     }
 
@@ -50,7 +56,54 @@ impl Metrics {
         let outage = self.outages.of(session, self.lives.len());
         let first = outage.faults & (1 << fault) == 0;
         outage.faults |= 1 << fault;
-        self.faults[fault as usize].took_down(now, first);
+        self.faults[fault as usize].took_down(now, session, first);
+        self.watch(fault.into());
+    }
+
+    /// Whether arrivals and balance count for a fault from now on.
+    pub(super) fn watch(&mut self, fault: usize) {
+        let bit = 1 << fault;
+        let set = |mask: u64, on: bool| if on { mask | bit } else { mask & !bit };
+        let account = &self.faults[fault];
+        self.arriving = set(self.arriving, account.is_on());
+        self.balancing = set(self.balancing, account.awaits_balance());
+    }
+
+    /// A fault strikes: the sessions that are open now are those of which some are affected.
+    #[cold]
+    fn strikes(&mut self, now: Timestamp, fault: u16) {
+        let account = &mut self.faults[fault as usize];
+        if account.strikes(now) {
+            let open = (0..).zip(&self.lives).filter(|(_, life)| life.path == Path::Usable);
+            open.for_each(|(session, _)| account.strikes_open(session));
+        }
+        account.began(now, self.servers.len());
+        self.begun |= 1 << fault;
+        self.watch(fault.into());
+    }
+
+    /// A fault of a server or a link is over.
+    #[cold]
+    fn heals(&mut self, now: Timestamp, fault: u16) {
+        self.faults[fault as usize].healed(now);
+        self.watch(fault.into());
+    }
+
+    /// The open connections of a server have changed by one; without a server, those of several, or the servers that are
+    /// up.
+    #[cold]
+    fn rebalance(&mut self, now: Timestamp, server: Option<u32>) {
+        let (layout, servers) = (&self.layout.servers, &self.servers);
+        let group = server.map(|server| layout[server as usize].group);
+        for number in bits(self.balancing) {
+            let fault = &mut self.faults[number];
+            let is_final = fault.is_recovered();
+            fault.balance.changed(now, group, is_final, |group| {
+                let members = layout.iter().zip(servers).filter(move |(server, _)| server.group == group);
+                members.filter(|(_, server)| server.why_down().is_none()).map(|(_, server)| server.connections)
+            });
+        }
+        bits(self.balancing).for_each(|number| self.watch(number));
     }
 
     /// A session is not usable from now on; its outage begins unless it has begun.
@@ -62,13 +115,13 @@ impl Metrics {
             self.usable -= 1;
             self.usable_lowest = self.usable_lowest.min(self.usable);
             for fault in bits(outage.faults) {
-                self.faults[fault].lost_again();
+                self.faults[fault].lost_again(now, session);
             }
         }
         life.path = Path::None;
         if outage.since == Timestamp::NEVER {
             outage.since = now;
-            self.down += u64::from(self.window.contains(now));
+            self.counts[self.segments.current()].down += 1;
         }
     }
 
@@ -137,23 +190,55 @@ impl Metrics {
 
     /// A dead path works again before its client has noticed.
     fn revived(&mut self, now: Timestamp, session: u32) {
-        let died = self.lives[session as usize].connected;
-        self.unnoticed -= u64::from(self.window.contains(died));
+        self.noticed(self.lives[session as usize].connected);
         self.usable_again(now, session);
     }
 
     /// Events of a process itself.
     #[inline]
     pub(super) fn server(&mut self, now: Timestamp, server: u32, event: server::Event) {
+        use server::Event::{Accepted, Closed, FlowBegan, FlowEnded, Requested};
         match event {
+            Requested { queued, .. } => {
+                self.waits(now, server, queued);
+                for fault in bits(self.arriving) {
+                    self.faults[fault].arrived(now, server);
+                }
+            }
+            Accepted { .. } | Closed { .. } | FlowBegan { .. } | FlowEnded { .. } if self.balancing != 0 => {
+                self.rebalance(now, Some(server));
+            }
+            server::Event::Hello { queued, .. } => self.waits(now, server, queued),
+            server::Event::TurnedAway { .. }
+            | server::Event::HeldBack { .. }
+            | server::Event::TransactionAwaited { .. }
+            | server::Event::NotForwarded { .. } => self.turned_away(now, server, event),
             server::Event::Paused => {
                 self.goes_down(now, server, None, true);
             }
             server::Event::Resumed => self.comes_back(now, server),
-            server::Event::AcceptedWithoutCredentials { .. } => self.found(now, 0),
+            server::Event::AcceptedWithoutCredentials { .. } => self.found(0),
             server::Event::Left => self.goes_down(now, server, None, false),
             server::Event::SentAway { session } => self.sent_away(now, session, None),
             _ => {}
+        }
+    }
+
+    /// A request has arrived that may have to wait for a worker.
+    #[inline]
+    fn waits(&mut self, now: Timestamp, server: u32, queued: bool) {
+        if queued && self.segments.measures(now) {
+            self.resources.waits(self.layout.servers[server as usize].group);
+        }
+    }
+
+    /// A server turned something away, or kept it waiting.
+    #[cold]
+    fn turned_away(&mut self, now: Timestamp, server: u32, event: server::Event) {
+        if let Some(resource) = self.servers[server as usize].full(event)
+            && self.segments.measures(now)
+        {
+            self.resources.full(now, self.layout.servers[server as usize].group, resource);
         }
     }
 
@@ -177,7 +262,7 @@ impl Metrics {
             account.down = Some((fault, revives));
         }
         if !revives {
-            account.wiped(now, &self.window);
+            account.wiped(now, &self.segments);
         }
         for session in 0..self.lives.len() as u32 {
             if !self.goes_through(session, server) {
@@ -197,6 +282,7 @@ impl Metrics {
                 _ => {}
             }
         }
+        self.rebalance(now, None);
     }
 
     /// A server continues. Sessions whose client has not noticed continue, unless there is another cause.
@@ -215,7 +301,7 @@ impl Metrics {
     pub(super) fn fault(&mut self, now: Timestamp, fault: u16, event: fault::Event) {
         match event {
             fault::Event::Began { server, kind } => {
-                self.faults[fault as usize].began(now);
+                self.strikes(now, fault);
                 if !kind.takes_down() {
                     return;
                 }
@@ -231,19 +317,19 @@ impl Metrics {
                 Path::None | Path::Dead { revivable: false } => {}
             },
             fault::Event::Healed { server, kind } => {
-                self.faults[fault as usize].healed(now);
-                if !kind.takes_down() {
-                    return;
+                if kind.takes_down() {
+                    self.servers[server as usize].down = None;
                 }
-                self.servers[server as usize].down = None;
+                self.heals(now, fault);
                 if kind.revives() {
                     self.comes_back(now, server);
                 }
+                self.rebalance(now, None);
             }
-            fault::Event::Impaired(..) => self.faults[fault as usize].began(now),
-            fault::Event::Cleared(..) => self.faults[fault as usize].healed(now),
+            fault::Event::Impaired(..) => self.strikes(now, fault),
+            fault::Event::Cleared(..) => self.heals(now, fault),
             fault::Event::Parted(cut) => {
-                self.faults[fault as usize].began(now);
+                self.strikes(now, fault);
                 self.parted.push((cut.side, cut.server, fault));
                 for session in 0..self.lives.len() as u32 {
                     let usable = self.lives[session as usize].path == Path::Usable;
@@ -253,7 +339,7 @@ impl Metrics {
                 }
             }
             fault::Event::Joined(cut) => {
-                self.faults[fault as usize].healed(now);
+                self.heals(now, fault);
                 self.parted.retain(|parted| *parted != (cut.side, cut.server, fault));
                 for session in 0..self.lives.len() as u32 {
                     if self.goes_over(session, cut.side, cut.server) {

@@ -15,9 +15,14 @@ fn a_crash_takes_sessions_down_before_their_clients_notice() {
     feed.open_at_once(3_000, 1, 1);
     feed.healed(5_000, 0, 0, FaultKind::Crash);
     let measured = feed.finish();
-    assert_eq!(count(&measured, "faults.a.affected"), 2);
+    // Of the three that were open.
+    assert_eq!(part(&measured, "faults.a.affected"), (2, 3));
     assert_eq!(part(&measured, "faults.a.open_again"), (2, 2));
     assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_000.0));
+    assert_eq!(part(&measured, "faults.a.down_max"), (2, 2));
+    // One for half a second, one for a whole one.
+    assert_eq!(time(&measured, "faults.a.lost_time"), Some(1_500.0));
+    assert_eq!(["first_loss", "last_loss"].map(|of| time(&measured, &format!("faults.a.{of}"))), [Some(0.0); 2]);
     assert_eq!(time(&measured, "detection_time.min"), Some(20.0));
     assert_eq!(time(&measured, "detection_time.max"), Some(60.0));
     assert_eq!(time(&measured, "outage.min"), Some(500.0));
@@ -80,8 +85,10 @@ fn opened_on_a_dead_server_is_not_usable_and_counts_as_affected() {
     feed.lost(1_010, 0);
     feed.open_at_once(2_000, 0, 1);
     let measured = feed.finish();
-    assert_eq!(count(&measured, "faults.a.affected"), 1);
-    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_010.0));
+    assert_eq!(part(&measured, "faults.a.affected"), (1, 1));
+    // From the first loss on: the answer arrived 10 ms after the crash.
+    assert_eq!(time(&measured, "faults.a.first_loss"), Some(10.0));
+    assert_eq!(time(&measured, "faults.a.recovery_time"), Some(1_000.0));
     assert_eq!(time(&measured, "detection_time.max"), Some(10.0));
     assert_eq!(time(&measured, "outage.max"), Some(1_000.0));
     assert_eq!(ratio(&measured, "availability.mean"), Some(0.8));
@@ -344,4 +351,132 @@ fn a_fault_lasts_until_its_last_target_is_well() {
     let measured = feed.finish();
     let windows: Vec<_> = measured.faults.iter().map(|fault| (fault.name.as_str(), fault.from, fault.until)).collect();
     assert_eq!(windows, [("b", at(1_000), Some(at(3_500))), ("a", at(2_000), None)]);
+}
+
+#[test]
+fn a_drain_is_recovered_from_the_first_loss_on() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.began(1_000, 0, 0, FaultKind::Drain);
+    // The close frames come late, one after the other; each is down for 100 ms.
+    for (at, session) in [(4_000, 0), (6_000, 1)] {
+        feed.event(at, Kind::Fault(0, fault::Event::Drained { session }));
+        feed.lost(at + 50, session);
+        feed.open_at_once(at + 100, session, 1);
+    }
+    let measured = feed.finish();
+    let time = |metric: &str| time(&measured, &format!("faults.a.{metric}"));
+    assert_eq!((time("first_loss"), time("last_loss")), (Some(3_000.0), Some(5_000.0)));
+    // Until both are open again after the last loss; neither was down for longer than 100 ms.
+    assert_eq!(time("recovery_time"), Some(2_100.0));
+    assert_eq!(part(&measured, "faults.a.down_max"), (1, 2));
+    assert_eq!(time("lost_time"), Some(200.0));
+}
+
+#[test]
+fn what_another_fault_does_after_the_recovery_is_no_lost_time_of_the_first() {
+    let mut feed = Feed::new(layout(1));
+    feed.all_open(1, 0);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.open_at_once(1_500, 0, 1);
+    feed.healed(2_000, 0, 0, FaultKind::Crash);
+    feed.began(3_000, 1, 1, FaultKind::Crash);
+    feed.open_at_once(5_000, 0, 0);
+    let measured = feed.finish();
+    assert_eq!(time(&measured, "faults.a.lost_time"), Some(500.0));
+    assert_eq!(time(&measured, "faults.b.lost_time"), Some(2_000.0));
+}
+
+#[test]
+fn who_gave_up_wants_to_be_open_until_its_hold_is_over() {
+    let mut layout = layout(2);
+    layout.groups[0].hold = client::Hold::For(Distribution::Constant(ms(3_000)));
+    let mut feed = Feed::new(layout);
+    feed.all_open(1, 0);
+    feed.scheduled(0, 1);
+    feed.attempt(0, 1);
+    feed.failed(100, 1, Failure::Refused);
+    feed.gave_up(100, 1);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.lost(1_000, 0);
+    feed.gave_up(1_500, 0);
+    let measured = feed.finish();
+    // The one wanted 3 s, and the other 1 s and then 3 s more; of these 7 s it had one.
+    assert_eq!(ratio(&measured, "availability.mean"), Some(1.0 / 7.0));
+    assert_eq!(part(&measured, "sessions.open_at_end"), (0, 0));
+    assert_eq!(time(&measured, "faults.a.lost_time"), Some(3_000.0));
+    assert_eq!(measured.series.sessions_wanted[2..5], [1, 0, 0]);
+}
+
+#[test]
+fn the_survivors_bear_the_arrivals_until_recovery() {
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.requested(900, 1, false);
+    feed.began(1_000, 0, 0, FaultKind::Crash);
+    feed.requested(1_050, 0, false);
+    for at in [1_100, 1_200, 1_900, 2_100] {
+        feed.requested(at, 1, false);
+    }
+    feed.open_at_once(2_500, 0, 1);
+    feed.open_at_once(2_500, 1, 1);
+    for at in [2_600, 2_601, 2_602, 2_603] {
+        feed.requested(at, 1, false);
+    }
+    let measured = feed.finish();
+    let arrivals =
+        ["max", "gateway-0", "gateway-1"].map(|of| count(&measured, &format!("faults.a.peak_arrivals.{of}")));
+    assert_eq!(arrivals, [3, 1, 3]);
+    assert_eq!(count(&measured, "servers.gateway-1.arrivals.peak"), 5);
+    assert_eq!(count(&measured, "servers.gateway.arrivals.peak"), 5);
+}
+
+#[test]
+fn a_fleet_is_balanced_again_when_each_server_has_its_share() {
+    let run = |moves_back: bool| {
+        let mut feed = Feed::new(layout(4));
+        for session in 0..4 {
+            feed.scheduled(0, session);
+            feed.accepted(0, session % 2);
+            feed.open_at_once(0, session, session % 2);
+        }
+        feed.began(1_000, 0, 0, FaultKind::Crash);
+        for (at, session) in [(2_000, 0), (3_000, 2)] {
+            feed.accepted(at, 1);
+            feed.open_at_once(at, session, 1);
+        }
+        feed.healed(4_000, 0, 0, FaultKind::Crash);
+        if moves_back {
+            for at in [6_000, 7_000] {
+                feed.server(at, 1, server::Event::Closed { connection: 0 });
+                feed.accepted(at + 500, 0);
+            }
+        }
+        feed.finish()
+    };
+    let (stays, moves) = (run(false), run(true));
+    assert_eq!(time(&stays, "faults.a.rebalanced_after"), None);
+    assert_eq!(ratio(&stays, "servers.gateway.balance.at_end"), Some(0.5));
+    assert_eq!(count(&stays, "servers.gateway-1.open_at_end"), 4);
+    // Three connections on two servers can't be more even than 2 and 1.
+    assert_eq!(time(&moves, "faults.a.rebalanced_after"), Some(6_000.0));
+    assert_eq!(ratio(&moves, "servers.gateway.balance.at_end"), Some(1.0));
+    // At the ends of the first and the last three intervals as at the ends of the run; 2 and 0, then 3 and 0, between.
+    assert_eq!(moves.series.balance[0].1[..3], [Some(1.0), Some(0.5), Some(0.5)]);
+}
+
+#[test]
+fn utilisation_has_its_worst_second() {
+    let mut feed = Feed::new(layout(1));
+    // One of two workers from 0.5 s to 2.25 s, both in the last quarter of that.
+    feed.requested(500, 0, false);
+    feed.started(500, 0, None);
+    feed.requested(2_000, 0, false);
+    feed.started(2_000, 0, None);
+    feed.answered(2_250, 0, 101, 1_750);
+    feed.answered(2_250, 0, 101, 250);
+    let measured = feed.finish();
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.peak"), Some(0.5));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(0.1));
+    assert_eq!(ratio(&measured, "servers.gateway-1.utilisation.peak"), Some(0.0));
 }

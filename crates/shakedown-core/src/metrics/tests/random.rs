@@ -239,6 +239,39 @@ fn rising(measured: &Measured, path: &str) -> [Nanos; 7] {
     })
 }
 
+/// In what a phase of the whole run differs from a measured window of the same time. Other phases around it cut the run
+/// into segments.
+fn differences(window: &Layout, events: &[Event], end: u64, of_window: &Measured) -> Vec<String> {
+    let phase = |prefix: &str, from: Timestamp, until: Timestamp| PhaseLayout { prefix: prefix.into(), from, until };
+    let middle = Timestamp(window.from.0.midpoint(window.until.0));
+    let phases = vec![
+        phase("phases.same.", window.from, window.until),
+        phase("phases.first.", window.from, middle),
+        phase("phases.around.", Timestamp(window.from.0 / 2), Timestamp(middle.0 + 777)),
+    ];
+    let layout = Layout { from: at(0), until: at(60_000), phases, ..window.clone() };
+    let mut metrics = Metrics::new(layout);
+    events.iter().for_each(|event| metrics.record(event));
+    let of_run = metrics.finish(at(end)).summary;
+    let is_comparable = |path: &str| {
+        // A phase counts who is open when it ends, a window who of its own is open when the run ends.
+        !path.starts_with("faults.")
+            && !path.contains("sessions.open_at_end")
+            && !path.contains("sessions.wanted_at_end")
+    };
+    let compared = of_window.summary.metrics.iter().filter(|metric| is_comparable(metric.name.as_str()));
+    let differs = compared.filter_map(|metric| {
+        let path = format!("phases.same.{}", metric.name);
+        let value = of_run.get(&path);
+        let alike = match (value, metric.value) {
+            (Some(Value::Ratio(Some(a))), Value::Ratio(Some(b))) => (a - b).abs() < 1e-12,
+            (value, other) => value == Some(other),
+        };
+        (!alike).then(|| format!("{path}: {value:?}, as a window {:?}", metric.value))
+    });
+    differs.collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -249,24 +282,29 @@ proptest! {
         rest in 0u64..3_000,
         interval in 300u64..2_000,
     ) {
-        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, calls: false, tls: false, streams: false, balancer: false, proxy: false, connections_max: None };
+
+        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, calls: false, tls: false, streams: false, balancer: false, behind: 0, proxy: false, connections_max: None };
         let layout = Layout {
             duration: ms(60_000),
             interval: ms(interval),
             from: at(from),
             until: at(from + length),
             servers: (0..SERVERS).map(server).collect(),
-            faults: (0..FAULTS).map(|number| format!("f{number}")).collect(),
+            faults: (0..FAULTS)
+                .map(|number| FaultLayout { name: format!("f{number}"), drawn: false, servers: vec![(number % SERVERS) as u32] })
+                .collect(),
             ..layout(SESSIONS)
         };
         let whole = length == 60_000;
-        let mut world = World::new(layout);
+        let mut world = World::new(layout.clone());
         for (passed, what, who) in steps {
             world.step(passed, what, who);
         }
         let end = world.now + rest;
         let feed = std::mem::replace(&mut world.feed, Feed::new(super::layout(0)));
+        let events = feed.events.clone();
         let measured = feed.finish_at(end);
+        prop_assert_eq!(differences(&layout, &events, end, &measured), Vec::<String>::new());
         let series = &measured.series;
 
         let (opened, scheduled) = part(&measured, "sessions.opened");
@@ -298,14 +336,16 @@ proptest! {
         let possible = Outcome::ALL.into_iter().filter(|outcome| measured.series.shows(*outcome));
         let count_of = |outcome: Outcome| part(&measured, &format!("attempts.{}", outcome.name())).0;
         let by_outcome: Vec<u64> = possible.map(count_of).collect();
-        prop_assert_eq!(by_outcome.iter().sum::<u64>(), total);
+        let pending = part(&measured, "attempts.pending").0;
+        prop_assert_eq!(by_outcome.iter().sum::<u64>() + pending, total);
+        prop_assert_eq!(count(&measured, "attempt_latency.count"), total);
         prop_assert_eq!(count(&measured, "handshake_latency.count"), by_outcome[Outcome::Opened as usize]);
         prop_assert_eq!(count(&measured, "servers.gateway.opened"), by_outcome[Outcome::Opened as usize]);
         if whole {
-            prop_assert_eq!(total, u64::from(world.outcomes));
+            prop_assert_eq!(total - pending, u64::from(world.outcomes));
             prop_assert_eq!(by_outcome[Outcome::Opened as usize], u64::from(world.opened));
             let arrivals: u32 = world.servers.iter().map(|process| process.arrivals).sum();
-            prop_assert_eq!(count(&measured, "servers.gateway.arrivals"), u64::from(arrivals));
+            prop_assert_eq!(count(&measured, "servers.gateway.arrivals.total"), u64::from(arrivals));
             prop_assert_eq!(count(&measured, "servers.gateway.queue_wait.count"), u64::from(arrivals));
             let of_intervals: u32 = series.servers.iter().flat_map(|server| &server.arrivals).sum();
             prop_assert_eq!(of_intervals, arrivals);

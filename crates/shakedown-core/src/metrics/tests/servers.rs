@@ -16,15 +16,15 @@ fn waits_count_from_the_request_and_who_need_not_wait_counts_as_zero() {
     feed.answered(500, 0, 101, 500);
     feed.started(500, 0, Some(300));
     let measured = feed.finish();
-    assert_eq!(count(&measured, "servers.gateway-0.arrivals"), 4);
+    assert_eq!(count(&measured, "servers.gateway-0.arrivals.total"), 4);
     assert_eq!(count(&measured, "servers.gateway-0.queue_depth_max"), 2);
     assert_eq!(count(&measured, "servers.gateway-0.queue_wait.count"), 4);
     assert_eq!(time(&measured, "servers.gateway-0.queue_wait.p50"), Some(0.0));
     assert_eq!(time(&measured, "servers.gateway-0.queue_wait.mean"), Some(175.0));
     assert_eq!(time(&measured, "servers.gateway-0.queue_wait.max"), Some(400.0));
-    assert_eq!(count(&measured, "servers.gateway-1.arrivals"), 0);
+    assert_eq!(count(&measured, "servers.gateway-1.arrivals.total"), 0);
     assert_eq!(time(&measured, "servers.gateway-1.queue_wait.p50"), None);
-    assert_eq!(count(&measured, "servers.gateway.arrivals"), 4);
+    assert_eq!(count(&measured, "servers.gateway.arrivals.total"), 4);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_crash_empties_the_server_and_its_queue_waits_for_ever() {
     assert_eq!(series.queue_depth[..4], [2, 2, 0, 0]);
     // One worker of two, until the crash and after it.
     assert_eq!(series.utilisation[..5], [0.5, 0.25, 0.0, 0.25, 0.0]);
-    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(2.0 / 20.0));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(2.0 / 20.0));
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn utilisation_is_exact_over_intervals_and_over_the_window() {
     let measured = feed.finish();
     assert_eq!(measured.series.servers[0].utilisation[..5], [0.25, 0.75, 0.625, 0.25, 0.0]);
     // Of two workers' 2 s each: 1.25 s and 1.5 s.
-    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(2.75 / 4.0));
-    assert_eq!(ratio(&measured, "servers.gateway.utilisation"), Some(2.75 / 8.0));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(2.75 / 4.0));
+    assert_eq!(ratio(&measured, "servers.gateway.utilisation.mean"), Some(2.75 / 8.0));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn work_for_nobody_is_work_and_wasted() {
     let measured = feed.finish();
     assert_eq!(count(&measured, "servers.gateway-0.wasted"), 1);
     assert_eq!(count(&measured, "servers.gateway-0.opened"), 0);
-    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(0.05));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(0.05));
     assert_eq!(measured.series.servers[0].open_connections[..2], [1, 0]);
 }
 
@@ -118,7 +118,7 @@ fn service_in_no_time_keeps_no_worker() {
     feed.requested(1_000, 0, false);
     feed.answered(1_000, 0, 101, 0);
     let measured = feed.finish();
-    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(0.0));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(0.0));
     assert_eq!(count(&measured, "servers.gateway-0.queue_wait.count"), 1);
 }
 
@@ -171,7 +171,7 @@ fn waits_that_begin_outside_the_window_do_not_count() {
         feed.started(3_000, 0, Some(3_000 - asked));
     }
     let measured = feed.finish();
-    assert_eq!(count(&measured, "servers.gateway-0.arrivals"), 2);
+    assert_eq!(count(&measured, "servers.gateway-0.arrivals.total"), 2);
     assert_eq!(count(&measured, "servers.gateway-0.queue_wait.count"), 2);
     assert_eq!(time(&measured, "servers.gateway-0.queue_wait.max"), Some(2_000.0));
     assert_eq!(time(&measured, "servers.gateway-0.queue_wait.min"), Some(1_001.0));
@@ -257,6 +257,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             tls: false,
             streams: false,
             balancer: false,
+            behind: 0,
             proxy: false,
             connections_max: None,
         }],
@@ -268,7 +269,7 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
         feed.started(0, 0, None);
     }
     let measured = feed.metrics.finish(Timestamp(year.0));
-    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation"), Some(1.0));
+    assert_eq!(ratio(&measured, "servers.gateway-0.utilisation.mean"), Some(1.0));
     assert_eq!(measured.series.servers[0].utilisation, [1.0]);
 }
 
