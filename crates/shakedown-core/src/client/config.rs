@@ -72,6 +72,9 @@ pub struct Config {
     /// The forms of `Location` that it follows (all unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Vec<Form>>,
+    /// The statuses that it follows (301, 302, 303, 307 and 308 unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_statuses: Option<Vec<u16>>,
     /// Which redirects it remembers for later attempts (`none` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembers_redirects: Option<Remembers>,

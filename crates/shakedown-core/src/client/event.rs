@@ -72,7 +72,7 @@ pub enum Event {
     Redirected {
         /// The connection that brought the answer.
         connection: u32,
-        /// 301, 302, 303, 307 or 308.
+        /// Its status.
         status: u16,
         /// The server or the name it points to.
         endpoint: u32,
@@ -336,6 +336,16 @@ impl Outcome {
 }
 
 impl Failure {
+    /// The status that failed the attempt.
+    pub(super) fn status(self) -> Option<u16> {
+        match self {
+            Failure::Rejected { status, .. } | Failure::ProxyRejected { status, .. } => Some(status),
+            Failure::Unauthorized => Some(401),
+            Failure::ProxyUnauthorized => Some(407),
+            _ => None,
+        }
+    }
+
     /// The outcome that the attempt is counted as.
     pub fn outcome(self) -> Outcome {
         match self {

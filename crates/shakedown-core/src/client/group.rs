@@ -45,6 +45,8 @@ pub struct Group {
     /// How it parses responses, if not strictly.
     pub(super) reading: Option<Box<Reading>>,
     pub(super) follows: Vec<Form>,
+    /// The statuses of redirects that it follows.
+    redirect_statuses: Vec<u16>,
     pub(super) remembers: Remembers,
     pub(super) upgrades_redirected: bool,
     pub(super) keep_alive: bool,
@@ -53,6 +55,9 @@ pub struct Group {
     pub(super) repeats_connect_timeout: bool,
     pub(super) proxy: Option<Box<Proxied>>,
 }
+
+/// The redirects of RFC 9110 section 15.4 that say where to go on at once.
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
 /// The forward proxies of a group.
 #[derive(Debug)]
@@ -119,6 +124,7 @@ impl Group {
             repeats_unauthorized: auth == Auth::After401,
             reading: config.reads.clone().filter(|reading| *reading != Reading::default()).map(Box::new),
             follows: config.follows.clone().unwrap_or_else(|| Form::ALL.to_vec()),
+            redirect_statuses: config.redirect_statuses.clone().unwrap_or_else(|| REDIRECTS.to_vec()),
             remembers: config.remembers_redirects.unwrap_or_default(),
             upgrades_redirected: config.upgrades_redirected.unwrap_or(true),
             keep_alive: config.keep_alive.unwrap_or(true),
@@ -132,6 +138,11 @@ impl Group {
     pub fn with_proxies(self, config: &Config, members: Vec<EndpointId>) -> Group {
         let login = config.proxy_credentials.clone();
         Group { proxy: (!members.is_empty()).then(|| Box::new(Proxied { members, login })), ..self }
+    }
+
+    /// Whether its sessions treat a response with this status as a redirect.
+    pub(super) fn follows_status(&self, status: u16) -> bool {
+        self.redirect_statuses.contains(&status)
     }
 
     /// How long its hosts keep HTTP/2 connections that no stream uses; `None` where they have none.

@@ -22,7 +22,7 @@ pub use host::Host;
 pub use names::{Bounds, DnsCache, Names};
 pub use policies::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
 pub use pool::{Action, News, Pool, Wish};
-pub use retry::{Budget, Draw, Policy, Retry};
+pub use retry::{Budget, Draw, FailureKind, Policy, Retry};
 pub use session::{Outputs, Session};
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::Failure;
+use crate::handshake::Error;
 use crate::quantity::{Rate, Share};
 use crate::rng::{Bits, Distribution};
 use crate::time::Nanos;
@@ -88,6 +90,9 @@ pub struct Retry {
     /// Statuses that are retried; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statuses: Option<Vec<u16>>,
+    /// Kinds of failures without a status that are retried; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<FailureKind>>,
     /// The delay after a lost connection, which then does not count as a retry; absent: the first delay of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_loss: Option<Distribution>,
@@ -96,6 +101,44 @@ pub struct Retry {
     /// Retry budget that the sessions of a host share; needs `hosts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+}
+
+/// Why an attempt failed that got no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// No connection: a lookup or a connect failed, also after a redirect.
+    Connect,
+    /// The handshake took too long.
+    Timeout,
+    /// FIN or RST before the response, or a line of it that has no proper end.
+    Closed,
+    /// A response that must fail the handshake.
+    Invalid,
+    /// A redirect that can't be followed, or one more than the limit.
+    Redirect,
+    /// TLS failed.
+    Tls,
+}
+
+impl FailureKind {
+    fn of(failure: Failure) -> Option<FailureKind> {
+        Some(match failure {
+            Failure::LookupTimeout | Failure::Refused | Failure::ConnectTimeout | Failure::Unresolved => {
+                FailureKind::Connect
+            }
+            Failure::HandshakeTimeout => FailureKind::Timeout,
+            Failure::Closed | Failure::Reset | Failure::Invalid(Error::LineEnd) => FailureKind::Closed,
+            Failure::Invalid(_) => FailureKind::Invalid,
+            Failure::RedirectLimit | Failure::BadLocation => FailureKind::Redirect,
+            Failure::Insecure => FailureKind::Tls,
+            Failure::Rejected { .. }
+            | Failure::Unauthorized
+            | Failure::ProxyUnauthorized
+            | Failure::ProxyRejected { .. } => return None,
+        })
+    }
 }
 
 /// A token bucket: a retry takes a token, and waits for one if there is none.
@@ -125,6 +168,7 @@ impl Default for Retry {
             failed_handshakes: true,
             honour_retry_after: false,
             statuses: None,
+            failures: None,
             after_loss: None,
             reset_after: Nanos::ZERO,
             budget: None,
@@ -144,9 +188,14 @@ pub enum Draw {
 }
 
 impl Retry {
-    /// Whether an answer with this status is retried.
-    pub(super) fn retries(&self, status: u16) -> bool {
-        self.statuses.as_ref().is_none_or(|list| list.contains(&status))
+    /// Whether an attempt that failed like this is retried.
+    pub(super) fn retries(&self, failure: Failure) -> bool {
+        let listed = match (failure.status(), FailureKind::of(failure)) {
+            (Some(status), _) => self.statuses.as_ref().is_none_or(|list| list.contains(&status)),
+            (None, Some(kind)) => self.failures.as_ref().is_none_or(|list| list.contains(&kind)),
+            (None, None) => true,
+        };
+        self.failed_handshakes && listed
     }
 
     /// The delay before retry `n` (from 1). `previous` is the session's last delay, zero before the first.

@@ -403,6 +403,9 @@ impl Session {
                 let beat = cx.group.heartbeat.map_or(Timestamp::NEVER, |heartbeat| now + heartbeat.every);
                 self.wake_at(until, beat, out);
             }
+            Answer::Redirect { status, retry_after, .. } if !cx.group.follows_status(status) => {
+                self.drop_and_fail(cx, now, Failure::Rejected { status, retry_after }, out);
+            }
             Answer::Redirect { status, location, keep, retry_after } => {
                 self.redirected(cx, now, (status, location, keep), retry_after, asked, out);
             }
@@ -432,14 +435,8 @@ impl Session {
             }
             _ => Nanos::ZERO,
         };
-        let retry = &cx.group.retry;
-        let status = match failure {
-            Failure::Rejected { status, .. } | Failure::ProxyRejected { status, .. } => retry.retries(status),
-            Failure::Unauthorized => retry.retries(401),
-            Failure::ProxyUnauthorized => retry.retries(407),
-            _ => true,
-        };
-        self.retry(cx, now, retry.failed_handshakes && status, asked, out);
+        let retries = cx.group.retry.retries(failure);
+        self.retry(cx, now, retries, asked, out);
     }
 
     fn lose(&mut self, cx: &mut Context<'_>, now: Timestamp, end: End, out: &mut Outputs) {

@@ -9,9 +9,9 @@ pub enum Answer<'b> {
     Unverified,
     /// A 1xx other than 101: the final response is still to come (RFC 9110 section 15.2).
     Interim,
-    /// A 3xx that may be followed, with its `Location` (unless that is missing or no text).
+    /// A 3xx, with its `Location` (unless that is missing or no text).
     Redirect {
-        /// 301, 302, 303, 307 or 308.
+        /// 300 to 399: a client says which of them it follows.
         status: u16,
         /// The value of `Location`.
         location: Option<&'b str>,

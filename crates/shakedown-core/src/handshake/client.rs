@@ -86,7 +86,7 @@ pub(super) fn final_answer<'b>(
 ) -> Option<(Answer<'b>, usize)> {
     let status = response.code.unwrap_or_default();
     let answer = match status {
-        301 | 302 | 303 | 307 | 308 if mode != Mode::UpgradeStrict => {
+        300..=399 if mode != Mode::UpgradeStrict => {
             // One with a body is not worth waiting for.
             let keep = fields.length == Some(0) && !fields.close && response.version == Some(1) && bytes.len() == len;
             Answer::Redirect { status, location: fields.location, retry_after: fields.retry_after, keep }
@@ -136,7 +136,14 @@ pub(super) fn demand<'b>(
 #[derive(Default)]
 pub(super) struct Fields<'b> {
     pub upgrade: bool,
+    pub upgrades: u32,
+    /// Whether an `Upgrade` has another protocol beside `websocket`.
+    pub upgrade_list: bool,
     pub connection: bool,
+    pub connections: u32,
+    /// Whether a `Connection` has more than one token.
+    pub connection_list: bool,
+    pub chunked: bool,
     accept: &'b [u8],
     accepts: u32,
     pub extension: bool,
@@ -161,11 +168,16 @@ impl<'b> Fields<'b> {
             // By length first: one comparison decides for nearly every field.
             match field.name.len() {
                 7 if http::same(name, b"upgrade") => {
-                    fields.upgrade |= http::same(field.value, b"websocket");
+                    let alone = http::same(field.value, b"websocket");
+                    fields.upgrade |= alone;
+                    fields.upgrade_list |= !alone && http::tokens_contain(field.value, b"websocket");
+                    fields.upgrades += 1;
                 }
                 8 if http::same(name, b"location") => fields.location = std::str::from_utf8(field.value).ok(),
                 10 if http::same(name, b"connection") => {
                     fields.connection |= http::tokens_contain(field.value, b"upgrade");
+                    fields.connections += 1;
+                    fields.connection_list |= field.value.contains(&b',');
                     fields.close |= http::tokens_contain(field.value, b"close");
                 }
                 11 if http::same(name, b"retry-after") => {
@@ -180,6 +192,7 @@ impl<'b> Fields<'b> {
                 17 if http::same(name, b"transfer-encoding") => {
                     fields.framed = true;
                     fields.close = true;
+                    fields.chunked = true;
                 }
                 18 if http::same(name, b"proxy-authenticate") => fields.challenged_by_proxy = true,
                 20 if http::same(name, b"sec-websocket-accept") => {
@@ -201,9 +214,10 @@ impl<'b> Fields<'b> {
         mode.is_transaction() && self.accepts > 0 && !self.framed
     }
 
+    /// Whether the accept value is right, and whether there is more than one.
     #[inline]
-    pub(super) fn has_accept(&self, expected: &Accept) -> bool {
-        self.accepts == 1 && self.accept == expected.0
+    pub(super) fn has_accept(&self, expected: &Accept) -> (bool, bool) {
+        (self.accept == expected.0, self.accepts > 1)
     }
 
     /// Whether `came` holds the whole body of an answer with these (RFC 9112 section 6.3). One without a length never is.
@@ -218,7 +232,7 @@ impl<'b> Fields<'b> {
 
     #[inline]
     fn verify(&self, expected: Accept) -> Result<(), Error> {
-        if !self.has_accept(&expected) {
+        if self.has_accept(&expected) != (true, false) {
             Err(Error::Accept)
         } else if self.extension {
             Err(Error::Extension)

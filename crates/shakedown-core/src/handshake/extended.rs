@@ -67,9 +67,7 @@ pub fn read_answer(fields: &[u8]) -> Result<Answer<'_>, Error> {
         // RFC 9110 section 9.3.6: any 2xx to a CONNECT.
         200..=299 => Answer::Open,
         100..=199 => Answer::Interim,
-        301 | 302 | 303 | 307 | 308 => {
-            Answer::Redirect { status, location: value("location"), retry_after, keep: false }
-        }
+        300..=399 => Answer::Redirect { status, location: value("location"), retry_after, keep: false },
         401 if value("www-authenticate").is_some() => {
             let offers = lines(fields).filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value);
             // The stream ends with the answer, and its connection takes the next.

@@ -8,6 +8,7 @@ mod answer;
 pub mod call;
 pub mod client;
 pub mod extended;
+mod head_flaws;
 mod key;
 mod reading;
 pub mod server;
@@ -103,6 +104,9 @@ pub enum Error {
     /// A 1xx before the final response, to a client that does not support it.
     #[error("an interim response, which this client does not read")]
     Interim,
+    /// A head whose lines end with LF alone, to a client that reads none.
+    #[error("a line of the response that ends with LF alone")]
+    LineEnd,
     /// A response in so many small pieces that the client treats it as an attack.
     #[error("a response in too many pieces")]
     Pieces,
@@ -125,6 +129,7 @@ impl Error {
             Error::NoExtendedConnect => 30,
             Error::Interim => 10,
             Error::Pieces => 11,
+            Error::LineEnd => 12,
         }
     }
 }

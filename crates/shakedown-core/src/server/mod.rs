@@ -36,7 +36,7 @@ pub use machine::{Context, Outputs, Server};
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
 pub use response_flaws::{
-    AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, ResponseFlaws, Then,
+    AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, LineEnd, ResponseFlaws, Then,
 };
 pub use targets::{HashBy, Pick, PickMember, REPORT_EVERY};
 pub use tls::{TlsConfig, TlsKeys};

@@ -33,6 +33,27 @@ pub enum HttpVersion {
     /// HTTP/1.0, in which there is no upgrade (RFC 9110 section 7.8).
     #[serde(rename = "1.0")]
     Http10,
+    /// HTTP/2.0, which no status line has (RFC 9113).
+    #[serde(rename = "2.0")]
+    Http20,
+}
+
+impl HttpVersion {
+    fn name(self) -> &'static str {
+        match self {
+            HttpVersion::Http10 => "HTTP/1.0",
+            HttpVersion::Http20 => "HTTP/2.0",
+        }
+    }
+}
+
+/// The ends of the lines of a head that are not CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LineEnd {
+    /// LF alone, which a reader may accept (RFC 9112 section 2.2).
+    Lf,
 }
 
 /// `body = { bytes = 1000, framing = "chunked" }`.
@@ -90,6 +111,15 @@ pub struct AnswerConfig {
     /// The version in its status line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpVersion>,
+    /// The reason phrase in its status line; absent: the registered one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How its lines end; absent: with CRLF.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_end: Option<LineEnd>,
+    /// Additional header fields, written as they are: `"Name: value"`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
     /// Size of additional header fields without meaning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub padding: Option<u32>,
@@ -184,8 +214,12 @@ impl AnswerConfig {
         if let Some(status) = self.status {
             lines[0] = format!("HTTP/1.1 {status} {}", http::reason(status));
         }
-        if self.http == Some(HttpVersion::Http10) {
-            lines[0] = lines[0].replacen("HTTP/1.1", "HTTP/1.0", 1);
+        if let Some(reason) = &self.reason {
+            let status = lines[0].splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+            lines[0] = format!("{status} {reason}");
+        }
+        if let Some(version) = self.http {
+            lines[0] = lines[0].replacen("HTTP/1.1", version.name(), 1);
         }
         let unasked = [("Sec-WebSocket-Protocol", &self.subprotocol), ("Sec-WebSocket-Extensions", &self.extension)];
         for (name, value) in unasked {
@@ -197,6 +231,7 @@ impl AnswerConfig {
             let versions: Vec<String> = self.versions.iter().map(u8::to_string).collect();
             lines[at] = format!("Sec-WebSocket-Version: {}", versions.join(", "));
         }
+        lines.extend(self.fields.iter().cloned());
         if let Some(len) = self.padding {
             let fields = self.padding_fields.unwrap_or(1).max(1);
             lines.extend((0..fields).map(|_| format!("X-Padding: {}", "x".repeat((len / fields) as usize))));
@@ -223,8 +258,11 @@ impl AnswerConfig {
             http::status_line(message, *status);
             message.extend_from_slice(b"\r\n");
         }
-        message.extend_from_slice(lines.join("\r\n").as_bytes());
-        message.extend_from_slice(b"\r\n\r\n");
+        let end = if self.line_end == Some(LineEnd::Lf) { "\n" } else { "\r\n" };
+        for line in lines.iter().map(String::as_str).chain([""]) {
+            message.extend_from_slice(line.as_bytes());
+            message.extend_from_slice(end.as_bytes());
+        }
         message.extend_from_slice(body.as_bytes());
         if opens && self.first_frame == Some(true) {
             frame::write_ping(message, None);

@@ -92,12 +92,21 @@ const MAX_HEAD: u64 = 16 << 20;
 
 /// What it makes of answers.
 fn answers(client: &Config, at: &impl Fn(&str) -> String, tree: &Tree) -> Result<(), Problem> {
+    let statuses = client.redirect_statuses.as_deref().unwrap_or_default();
+    if let Some(number) = statuses.iter().position(|status| !(300..=399).contains(status)) {
+        let message = format!("status {}: a redirect is 300 to 399", statuses[number]);
+        return Err(tree.problem(&at(&format!("redirect_statuses.{number}")), message));
+    }
     if let Some(reads) = &client.reads {
         if !(1..=MAX_FIELDS).contains(&reads.fields) {
             return Err(tree.problem(&at("reads.fields"), format!("{} fields: 1 to {MAX_FIELDS}", reads.fields)));
         }
         if !(1..=MAX_HEAD).contains(&reads.head.0) {
             return Err(tree.problem(&at("reads.head"), format!("{}: a head has 1 byte to 16 MiB", reads.head)));
+        }
+        if let Some(line) = reads.line.filter(|line| !(1..=reads.head.0).contains(&line.0)) {
+            let message = format!("{line}: a line has 1 byte to the size of a head, {}", reads.head);
+            return Err(tree.problem(&at("reads.line"), message));
         }
         if reads.pieces == Some(0) {
             let problem = tree.problem(&at("reads.pieces"), "no pieces: every answer would be taken for an attack");

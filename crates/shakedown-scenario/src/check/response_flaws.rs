@@ -82,6 +82,13 @@ fn says(answer: &AnswerConfig, behavior: &BehaviorToml, path: &str, tree: &Tree)
             return wrong(key, "a header field's value of printable ASCII without spaces".into());
         }
     }
+    let on_one_line = |text: &str| !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n'));
+    if answer.reason.as_ref().is_some_and(|reason| !on_one_line(reason)) {
+        return wrong("reason", "a reason phrase has no line breaks".into());
+    }
+    if let Some(field) = answer.fields.iter().find(|field| field.is_empty() || !on_one_line(field)) {
+        return wrong("fields", format!("{field:?}: a header field is one line"));
+    }
     if let Some(status) = answer.status.filter(|status| !(200..=599).contains(status)) {
         return wrong("status", format!("status {status}: it must be 200 to 599; without it, the answer opens"));
     }

@@ -81,8 +81,8 @@ impl Session {
                     return self.drop_and_fail(cx, now, Failure::ProxyRejected { status, retry_after }, out);
                 }
                 // No CONNECT is redirected.
-                Ok(Some((Answer::Redirect { status, .. }, _))) => {
-                    return self.drop_and_fail(cx, now, Failure::ProxyRejected { status, retry_after: None }, out);
+                Ok(Some((Answer::Redirect { status, retry_after, .. }, _))) => {
+                    return self.drop_and_fail(cx, now, Failure::ProxyRejected { status, retry_after }, out);
                 }
                 Ok(None) => break,
                 Err(error) => return self.drop_and_fail(cx, now, Failure::Invalid(error), out),
