@@ -6,14 +6,14 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::{Failure, Format, print};
-use crate::profile::{Profile, profiles};
+use crate::profile::{Explained, Measurement, Profile, profiles};
 use crate::report::FORMAT_VERSION;
 use crate::scenario::nearest;
 use crate::text::{Table, pretty};
 
 #[derive(Debug, Args)]
 pub(super) struct ProfilesArgs {
-    /// Print what stands behind this one
+    /// Print what stands behind this one: each behavior with its value, whether it was measured, and the cases that show it
     #[arg(long, value_name = "PROFILE")]
     explain: Option<String>,
     /// What to print on standard output
@@ -27,7 +27,11 @@ pub(super) fn run(args: &ProfilesArgs) -> Result<(), Failure> {
         let Some(profile) = all.remove(name) else { return Err(Failure::Input(unknown(name, &all))) };
         return match args.format {
             Format::Text => print(&explained(name, &profile)),
-            Format::Json => print(&pretty(&json!({ "format_version": FORMAT_VERSION, name: document(&profile) }))),
+            Format::Json => {
+                let mut explained = document(&profile);
+                explained["behaviors"] = behaviors(name, &profile);
+                print(&pretty(&json!({ "format_version": FORMAT_VERSION, name: explained })))
+            }
         };
     }
     match args.format {
@@ -53,15 +57,72 @@ fn document(profile: &Profile) -> Json {
     json!({ "version": profile.version, "facts": profile.facts, "keys": profile.keys })
 }
 
-/// One profile: what was measured, what stands behind its keys, and these.
+/// What is known of each behavior, and from which cases.
+fn behaviors(name: &str, profile: &Profile) -> Json {
+    let case = |row: &Measurement| {
+        json!({
+            "client": row.client,
+            "version": row.version,
+            "case": row.case,
+            "outcome": row.outcome,
+            "requests": row.requests,
+            "connections": row.connections,
+            "seconds": row.seconds,
+            "unlike": row.unlike,
+        })
+    };
+    let behavior = |explained: &Explained| {
+        json!({
+            "key": explained.behavior.key,
+            "value": explained.value,
+            "default": !explained.given,
+            "known": explained.known.name(),
+            "cases": explained.cases.iter().map(case).collect::<Vec<Json>>(),
+        })
+    };
+    profile.explain(name).iter().map(behavior).collect()
+}
+
+/// One profile: what was measured, what stands behind its keys, and each behavior with its cases.
 fn explained(name: &str, profile: &Profile) -> String {
     let mut text = format!("{name}: {}\n\n", profile.version);
     for fact in &profile.facts {
         let _ = writeln!(text, "- {fact}");
     }
-    let _ = write!(text, "\nprofile = \"{name}\" stands for these keys of [clients.NAME]:\n\n{}", profile.keys);
+    let _ = write!(text, "\nprofile = \"{name}\" stands for these keys of [clients.NAME], and for their defaults:\n\n");
+    for explained in profile.explain(name) {
+        let default = if explained.given { "" } else { " (default)" };
+        let _ =
+            write!(text, "{} = {}{default}\n    {}", explained.behavior.key, explained.value, explained.known.name());
+        text += &shown_by(&explained.cases);
+        text.push('\n');
+    }
+    if let Some(findings) = profile.keys.get("known_findings") {
+        let _ = writeln!(text, "known_findings = {findings}\n    what of this breaks no invariant");
+    }
     text
 }
+
+/// The cases by how they came out, with what differs from one request on one connection.
+fn shown_by(cases: &[Measurement]) -> String {
+    let mut versions: Vec<&str> = cases.iter().map(|row| row.version).collect();
+    versions.dedup();
+    let mut text = if versions.is_empty() { String::new() } else { format!(" with {}", versions.join(" and ")) };
+    for outcome in ["open", "error", "pending"] {
+        let case = |row: &Measurement| match (row.requests, row.connections) {
+            ("1", "1") => row.case.to_string(),
+            (requests, connections) => format!("{} ({requests} on {connections})", row.case),
+        };
+        let of: Vec<String> = cases.iter().filter(|row| row.outcome == outcome).map(case).collect();
+        if !of.is_empty() {
+            let _ = write!(text, "\n        {outcome}: {}", of.join(", "));
+        }
+    }
+    text
+}
+
+/// Keys of `reads` for what RFC 6455 section 4.1 says must fail.
+const MUST_FAIL: [&str; 5] = ["accept_key", "upgrade", "connection", "extension", "subprotocol"];
 
 /// All of them, a line each.
 fn table(all: &std::collections::BTreeMap<String, Profile>) -> String {
@@ -94,7 +155,7 @@ fn row(name: &str, profile: &Profile) -> [String; 7] {
     let lax: Vec<&str> = reads
         .into_iter()
         .flatten()
-        .filter(|(_, value)| matches!(value.as_str(), Some("opens" | "hangs")))
+        .filter(|(key, value)| MUST_FAIL.contains(&key.as_str()) && matches!(value.as_str(), Some("opens" | "hangs")))
         .map(|(key, _)| key.as_str())
         .collect();
     let or_none = |text: String| if text.is_empty() { "-".into() } else { text };

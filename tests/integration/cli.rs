@@ -498,9 +498,37 @@ fn profiles_are_printed_and_explained() {
     assert!(table.lines().count() > 15 && table.lines().all(|line| line.chars().count() <= 165), "{table}");
     assert!(table.contains("websocket-client     3: ws"), "{table}");
     let explained = text(&run(here, &["profiles", "--explain", "fastwebsockets"]).stdout);
-    for part in ["fastwebsockets 0.10.0", "- opens whatever", "known_findings = [\"accept-unverified\"]"] {
+    for part in [
+        "fastwebsockets 0.10.0",
+        "- opens whatever",
+        "known_findings = [\"accept-unverified\"]",
+        "reads.accept_key = \"opens\"\n    measured with 0.10.0\n        open: 101-bad-accept, 101-no-accept\n",
+        "redirects = 0\n    measured",
+        "keep_alive = true (default)\n    assumed\n",
+    ] {
         assert!(explained.contains(part), "{part}: {explained}");
     }
+    let chromium = text(&run(here, &["profiles", "--explain", "chromium", "--format", "json"]).stdout);
+    let chromium: serde_json::Value = serde_json::from_str(&chromium).unwrap();
+    let of = |key: &str| {
+        let all = chromium["chromium"]["behaviors"].as_array().unwrap();
+        all.iter().find(|behavior| behavior["key"] == key).unwrap()
+    };
+    assert_eq!(
+        (&of("connect_gate")["known"], &of("connect_gate")["cases"]),
+        (&"observed".into(), &serde_json::json!([]))
+    );
+    let head = of("reads.head");
+    assert!(
+        head["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["case"] == "101-line-380000" && row["outcome"] == "error")
+    );
+    assert_eq!(of("reads.too_many_fields")["known"], "assumed");
+    let ideal = text(&run(here, &["profiles", "--explain", "ideal"]).stdout);
+    assert!(ideal.contains("redirects = 20\n    specified\n"), "{ideal}");
     let json: serde_json::Value = serde_json::from_slice(&run(here, &["profiles", "--format", "json"]).stdout).unwrap();
     assert_eq!(json["profiles"]["aiohttp"]["keys"]["redirects"], 9);
     let unknown = run(here, &["profiles", "--explain", "chrome"]);

@@ -1,142 +1,42 @@
 //! What real clients make of answers: every profile against every answer, held against what was measured.
 //!
-//! `data/clients.csv` has a row for each profile and case: how it came out (`open`, `error`, `pending`), the requests and the
-//! connections that were made, and the credentials in each request (a scheme, or `-`). `seconds` is when an error came where
-//! that took more than two, and how long was waited for what was `pending`. Where `unlike` says something, the simulation
-//! does otherwise, for that reason. Measured on loopback, Linux 6.18, November 2026; the versions are those of the profiles.
+//! `measured.csv` (crates/shakedown-scenario/src/profile) has a row for each client and case: how it came out (`open`, `error`,
+//! `pending`), the requests and the connections that were made, and the credentials in each request (a scheme, or `-`).
+//! `seconds` is when it came out where that took more than nine (the client's own time, not the machine's), and how long was waited
+//! for what was `pending`. A client that tries again by itself (`-iterator`, `-app`) takes as many requests as the time allows:
+//! `many`, unless it never asked the first server again. Where `unlike` says something, the simulation does otherwise, for that
+//! reason. Measured by tests/peers/run on loopback, Linux 6.18, November 2026.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use shakedown::client;
 use shakedown::event::Kind;
 use shakedown::explore;
-use shakedown::profile::profiles;
+use shakedown::profile::{Known, Measurement, measurements, profiles};
 use shakedown::record::{Flag, Party};
 use shakedown::scenario::Scenario;
 
+use crate::client_cases::{self, Case, case};
 use crate::common::{CREDENTIALS, load, loaded};
 
-/// What a case is: the servers' behaviors, the keys of the client that belong to it, and a fault.
-struct Case {
-    gateway: String,
-    client: &'static str,
-    fault: &'static str,
+/// The profile that stands for a client of the table, and the keys beside it: the library's own way to reconnect, or none.
+fn simulated(client: &str) -> (&str, String) {
+    let own = client.strip_suffix("-iterator").or_else(|| client.strip_suffix("-app"));
+    match own {
+        Some(library) => (library, format!("preset = '{library}'")),
+        None => (client, "retry = { policy = 'none' }".into()),
+    }
 }
 
-fn case(name: &str) -> Case {
-    let answer = |rest: &str| format!("{{ kind = 'accept', answer = {{ {rest} }} }}");
-    let delivery = |rest: &str| format!("{{ kind = 'accept', delivery = {{ {rest} }} }}");
-    let reject = |rest: &str| format!("{{ kind = 'reject', {rest} }}");
-    // To another server, by a status and a form.
-    let redirect = |rest: &str| format!("{{ kind = 'redirect', to = 'alt', {rest} }}");
-    // Within the server, so many times, by relative Locations on a connection that is kept, or by ws: ones.
-    let chain = |hops: u32, absolute: bool| {
-        let form = if absolute { "to = 'gateway', location = 'ws'" } else { "keep_alive = true" };
-        let path = |hop: u32| if hop == 0 { "/".into() } else { format!("/{hop}") };
-        let hop = |hop: u32| {
-            let (from, to) = (path(hop), path(hop + 1));
-            format!("{{ kind = 'redirect', {form}, path = '{to}', when = {{ path = '{from}' }} }}, ")
-        };
-        let hops: String = (0..hops).map(hop).collect();
-        format!("[{hops}{{ kind = 'accept' }}]")
-    };
-    let challenge = |scheme: &str| format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}' }}");
-    let accept = || "{ kind = 'accept' }".to_string();
-    let (mut client, mut fault) = ("", "");
-    let gateway = match name {
-        "101-ok" => accept(),
-        "101-after-103" => answer("interim = [103]"),
-        "101-bad-accept" => answer("accept_key = 'wrong'"),
-        "101-no-accept" => answer("accept_key = 'missing'"),
-        "101-no-upgrade" => answer("upgrade = 'missing'"),
-        "101-no-connection" => answer("connection = 'missing'"),
-        "101-http10" => answer("http = '1.0'"),
-        "101-hdr-70k-one" => answer("padding = 70000"),
-        "101-hdr-70k-many" => answer("padding = 70000, padding_fields = 700"),
-        "101-unasked-extension" => answer("extension = 'x-unasked'"),
-        "101-unasked-subprotocol" => answer("subprotocol = 'chat'"),
-        // Without a pause between them, loopback would join them.
-        "101-split-1-byte" => delivery("bytes = 1, every = '1ms'"),
-        "drip-header" => {
-            "{ kind = 'accept', answer = { padding = 1000 }, delivery = { bytes = 1, every = '1s' } }".into()
-        }
-        "fin-on-accept" => delivery("cut = 0"),
-        "rst-after-request" => delivery("cut = 0, then = 'reset'"),
-        "garbage" => "{ kind = 'garbage' }".into(),
-        "silent" => "{ kind = 'stall' }".into(),
-        "200-body" => reject("status = 200, answer = { body = { bytes = 100 } }"),
-        "200-upgrade-hdrs" => answer("status = 200"),
-        "200-open-ended-body" => reject(
-            "status = 200, answer = { body = { bytes = 9000, framing = 'close' } }, \
-             delivery = { cut = 500, then = 'silence' }",
-        ),
-        "301-ws-alt" => redirect("status = 301"),
-        "302-ws-alt" => redirect("status = 302"),
-        "302-http-alt" => redirect("status = 302, location = 'http'"),
-        "303-http-alt" => redirect("status = 303, location = 'http'"),
-        "307-http-alt" => redirect("location = 'http'"),
-        "308-http-alt" => redirect("status = 308, location = 'http'"),
-        "307-ws-alt" => redirect("location = 'ws'"),
-        "307-ws-retry-after-3" => redirect("retry_after = '3s'"),
-        "307-relative" => chain(1, false),
-        "307-chain-3" => chain(3, false),
-        "307-chain-10" => chain(10, false),
-        "307-chain-25" => chain(25, false),
-        "307-wsabs-chain-2" => chain(2, true),
-        "307-wsabs-chain-3" => chain(3, true),
-        "307-wsabs-chain-10" => chain(10, true),
-        "307-loop" => "{ kind = 'redirect', path = '/', keep_alive = true }".into(),
-        "307-no-location" => "{ kind = 'redirect', location = 'missing' }".into(),
-        "307-to-closed-port" => {
-            fault = "alt";
-            redirect("location = 'ws'")
-        }
-        "307-althost-with-headers" | "307-altport-with-headers" => {
-            client = "auth = 'header'";
-            redirect("location = 'ws'")
-        }
-        "307-rel-with-headers" => {
-            client = "auth = 'header'";
-            chain(1, false)
-        }
-        "401-basic-no-creds" => challenge("basic"),
-        "401-basic-userinfo" => {
-            client = " ";
-            challenge("basic")
-        }
-        "401-digest-userinfo" => {
-            client = " ";
-            challenge("digest")
-        }
-        "403" | "404" => reject(&format!("status = {name}")),
-        "407" => {
-            client = " ";
-            reject("status = 407")
-        }
-        "426-version" => reject("status = 426, answer = { versions = [99] }"),
-        "429-ra2" => reject("status = 429, retry_after = '2s'"),
-        "503-ra2" => reject("status = 503, retry_after = '2s'"),
-        "refused" => {
-            fault = "gateway";
-            accept()
-        }
-        "blackhole" => {
-            fault = "gateway off";
-            accept()
-        }
-        other => panic!("no such case: {other}"),
-    };
-    Case { gateway, client, fault }
-}
-
-fn scenario(profile: &str, name: &str) -> Scenario {
-    let Case { gateway, client, fault } = case(name);
+/// One client and one case, with further keys of the client.
+fn scenario(of: &str, name: &str, keys: &str) -> Result<Scenario, String> {
+    let Case { gateway, alt, client, fault } = case(name);
+    let alt = if alt.is_empty() { String::new() } else { format!("behavior = {alt}\n") };
+    let (profile, reconnects) = simulated(of);
     let mut text = format!(
         "format = 1\ntitle = 'x'\nduration = '600s'\n[network]\none_way = '1ms'\n[servers.gateway]\n\
-         service_time = '0s'\nbehavior = {gateway}\n[servers.alt]\nservice_time = '0s'\n[clients.one]\n\
-         profile = '{profile}'\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\nretry = {{ policy = 'none' }}\n\
-         {client}\n"
+         service_time = '0s'\nbehavior = {gateway}\n[servers.alt]\nservice_time = '0s'\n{alt}[clients.one]\n\
+         profile = '{profile}'\ncount = 1\narrive = 'at_once'\nendpoints = ['gateway']\n{reconnects}\n{client}\n{keys}\n"
     );
     if !client.is_empty() {
         text.push_str(CREDENTIALS);
@@ -146,21 +46,20 @@ fn scenario(profile: &str, name: &str) -> Scenario {
         let kind = if fault.ends_with("off") { "power-off" } else { "crash" };
         text.push_str(&format!("[faults.dead]\nkind = '{kind}'\ntarget = '{target}'\nat = '0s'\n"));
     }
-    load(&text).unwrap_or_else(|problem| panic!("{profile} {name}: {problem}"))
+    load(&text)
 }
 
 /// What `tests/peers` serve to real clients: a server for each case that loopback can play, and where it redirects to.
 fn peers() -> String {
     let mut text = String::from(
-        "# One server for each answer to the opening handshake in tests/data/clients.csv, for real clients (tests/peers/run): how\n\
-         # do they take it, and is that what their profiles say? A silent host is not among them, as loopback always answers.\n\
+        "# One server for each answer to the opening handshake that was measured, for real clients (tests/peers/run): how do they\n\
+         # take it, and is that what their profiles say? A silent host is not among them, as loopback always answers.\n\
          # Written by tests/integration/clients.rs (UPDATE_GOLDEN=1).\n\
          format = 1\ntitle = \"Answers to the opening handshake\"\nduration = \"10m\"\n",
     );
     let mut faults = String::new();
-    let names: std::collections::BTreeSet<_> = rows().into_iter().map(|row| row["case"]).collect();
-    for name in names {
-        let Case { gateway, fault, .. } = case(name);
+    for name in client_cases::names() {
+        let Case { gateway, alt, fault, .. } = case(&name);
         if fault.ends_with("off") {
             continue;
         }
@@ -171,7 +70,8 @@ fn peers() -> String {
         };
         server(format!("case-{name}"), &format!("behavior = {behavior}\n").replace('\'', "\""));
         if behavior != gateway && gateway.contains("'alt'") {
-            server(format!("alt-{name}"), "");
+            let alt = if alt.is_empty() { String::new() } else { format!("behavior = {alt}\n") };
+            server(format!("alt-{name}"), &alt.replace('\'', "\""));
         }
         if !fault.is_empty() {
             let target = if fault == "alt" { "alt" } else { "case" };
@@ -193,20 +93,49 @@ fn real_clients_are_asked_the_same() {
 }
 
 /// How a session came out, and when, in seconds; its requests, by what they say of credentials; its connections.
+#[derive(Debug)]
 struct Life {
     outcome: &'static str,
     seconds: f64,
     requests: Vec<String>,
     connections: usize,
+    /// Requests and connections to the first server alone.
+    first: (usize, usize),
 }
 
-fn live(profile: &str, name: &str) -> Life {
-    let trace = explore::trace(&scenario(profile, name), &[(0, 0)]).remove(0);
-    let mut life = Life { outcome: "pending", seconds: f64::INFINITY, requests: Vec::new(), connections: 0 };
+impl Life {
+    /// What the table says of such a life: outcome, requests, connections and credentials. `waited`: how long was waited for it.
+    fn row(&self, client: &str, waited: f64) -> [String; 4] {
+        let outcome = if self.seconds > waited { "pending" } else { self.outcome };
+        if outcome == "pending" && simulated(client).0 != client {
+            let many = |n: usize| if n < 2 { n.to_string() } else { "many".into() };
+            let (requests, connections) = self.first;
+            let schemes = if requests < 2 { vec!["-"; requests].join(" ") } else { String::new() };
+            return [outcome.into(), many(requests), many(connections), schemes];
+        }
+        let (requests, connections) = (self.requests.len().to_string(), self.connections.to_string());
+        [outcome.into(), requests, connections, self.requests.join(" ")]
+    }
+}
+
+/// One client and one case; an error where the keys mean nothing with the case.
+fn live(client: &str, name: &str, keys: &str) -> Result<Life, String> {
+    let trace = explore::trace(&scenario(client, name, keys)?, &[(0, 0)]).remove(0);
+    let mut life =
+        Life { outcome: "pending", seconds: f64::INFINITY, requests: Vec::new(), connections: 0, first: (0, 0) };
+    let mut server = 0;
     for event in &trace.events {
         let Kind::Session(_, kind) = event.kind else { continue };
-        life.connections += usize::from(matches!(kind, client::Event::Connected { .. }));
         let outcome = match kind {
+            client::Event::AttemptStarted { endpoint, .. } => {
+                server = endpoint;
+                continue;
+            }
+            client::Event::Connected { .. } => {
+                life.connections += 1;
+                life.first.1 += usize::from(server == 0);
+                continue;
+            }
             client::Event::Opened { .. } => "open",
             client::Event::GaveUp => "error",
             _ => continue,
@@ -222,47 +151,41 @@ fn live(profile: &str, name: &str) -> Life {
         if text.starts_with("GET ") {
             let scheme = text.split("\r\nAuthorization: ").nth(1).and_then(|value| value.split(' ').next());
             life.requests.push(scheme.unwrap_or("-").to_string());
+            life.first.0 += usize::from(text.contains("\r\nHost: gateway-0\r\n"));
         }
     }
-    life
+    Ok(life)
 }
 
-/// The table's rows, by their columns' names.
-fn rows() -> Vec<BTreeMap<&'static str, &'static str>> {
-    let table = include_str!("../data/clients.csv");
-    let mut lines = table.lines();
-    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-    // The last column may hold commas, and then stands in quotes.
-    lines.map(|line| names.iter().copied().zip(line.splitn(names.len(), ',')).collect()).collect()
+fn measured_row(row: &Measurement) -> [String; 4] {
+    [row.outcome, row.requests, row.connections, row.authorization].map(String::from)
 }
 
 #[test]
-fn each_profile_takes_each_answer_as_it_was_measured() {
+fn each_client_takes_each_answer_as_it_was_measured() {
     let mut wrong = String::new();
-    for row in rows() {
-        let (profile, name) = (row["profile"], row["case"]);
-        if !row["unlike"].is_empty() {
-            continue;
-        }
-        let life = live(profile, name);
-        let seconds: f64 = row["seconds"].parse().unwrap();
+    for row in measurements().filter(|row| row.unlike.is_empty()) {
+        let life =
+            live(row.client, row.case, "").unwrap_or_else(|problem| panic!("{} {}: {problem}", row.client, row.case));
+        let seconds: f64 = row.seconds.parse().unwrap();
         // What is not out when the waiting ends is pending.
-        let outcome = if row["outcome"] == "pending" && life.seconds > seconds { "pending" } else { life.outcome };
-        let in_time = match row["outcome"] {
+        let waited = if row.outcome == "pending" { seconds } else { f64::INFINITY };
+        let in_time = match row.outcome {
             "pending" => true,
             // Kernels and timers have some of their own: 4 %, and a second.
             _ if seconds > 0.0 => (life.seconds - seconds).abs() <= 1.0 + seconds * 0.04,
             _ => life.seconds <= 2.0,
         };
-        let expected = (row["outcome"], row["requests"], row["connections"], row["authorization"]);
-        let (requests, connections) = (life.requests.len().to_string(), life.connections.to_string());
-        let authorization = life.requests.join(" ");
-        let came = (outcome, requests.as_str(), connections.as_str(), authorization.as_str());
+        let (mut came, expected) = (life.row(row.client, waited), measured_row(&row));
+        // The credentials were not recorded.
+        if row.authorization.is_empty() {
+            came[3].clear();
+        }
         if came != expected || !in_time {
             let _ = writeln!(
                 wrong,
-                "{profile} {name}: {came:?} after {} s, not {expected:?} after {seconds} s",
-                life.seconds
+                "{} {}: {came:?} after {} s, not {expected:?} after {seconds} s",
+                row.client, row.case, life.seconds
             );
         }
     }
@@ -270,16 +193,74 @@ fn each_profile_takes_each_answer_as_it_was_measured() {
 }
 
 #[test]
-fn every_profile_has_a_row_for_every_case() {
-    let rows = rows();
-    let cases: std::collections::BTreeSet<_> = rows.iter().map(|row| row["case"]).collect();
+fn every_client_has_a_row_for_every_case() {
+    let cases = client_cases::names();
     for (name, _) in profiles().into_iter().filter(|(name, _)| !["rfc6455", "ideal"].contains(&name.as_str())) {
-        let mut of: Vec<_> = rows.iter().filter(|row| row["profile"] == name).map(|row| row["case"]).collect();
-        of.sort_unstable();
-        assert!(of.iter().eq(cases.iter()), "{name}");
+        let of: Vec<_> = measurements().filter(|row| row.client == name).map(|row| row.case).collect();
+        assert_eq!(of, cases, "{name}");
     }
-    let unlike = rows.iter().filter(|row| !row["unlike"].is_empty()).count();
+    for client in ["websockets-iterator", "websocket-client-app"] {
+        let of: Vec<_> = measurements().filter(|row| row.client == client).map(|row| row.case).collect();
+        assert!(of.iter().eq(cases.iter().filter(|case| *case != "blackhole")), "{client}");
+    }
+    let unlike = measurements().filter(|row| !row.unlike.is_empty()).count();
     assert!(unlike <= 10, "{unlike} rows that the simulation does otherwise");
+}
+
+/// Other values of a key than this one.
+fn alternatives(key: &str, value: &toml::Value) -> Vec<String> {
+    let words = |words: &[&str]| {
+        words.iter().filter(|word| value.as_str() != Some(word)).map(|word| format!("'{word}'")).collect::<Vec<_>>()
+    };
+    let lists = |lists: &[&str]| lists.iter().map(|list| list.to_string()).collect::<Vec<_>>();
+    match (key, value) {
+        (_, toml::Value::Boolean(is)) => vec![(!is).to_string()],
+        // The first redirect needs both.
+        ("redirects", toml::Value::Integer(0)) => lists(&["1\nfollows = ['ws']"]),
+        ("follows", toml::Value::Array(forms)) if forms.is_empty() => lists(&["['ws']\nredirects = 1"]),
+        ("redirects", toml::Value::Integer(most)) => [most - 1, most + 1].map(|most| most.max(0).to_string()).into(),
+        ("reads.fields", toml::Value::Integer(most)) => [most / 2, most * 2].map(|most| most.to_string()).into(),
+        ("reads.pieces", _) => lists(&["1", "100000"]),
+        ("reads.head" | "reads.line", _) => words(&["7000B", "12KiB"]),
+        ("follows", _) => lists(&["['ws']", "['http']", "['relative']", "['ws', 'http', 'relative']"]),
+        ("redirect_statuses", _) => lists(&["[301]", "[300, 301, 302, 303, 304, 305, 306, 307, 308]"]),
+        ("repeats_after", _) => lists(&["[]", "['closed', 'connect-timeout']"]),
+        ("auth_schemes", _) => lists(&["['basic']", "['digest']"]),
+        ("auth", _) => words(&["none", "first", "after-challenge", "after-401"]),
+        ("remembers_redirects", _) => words(&["none", "permanent", "all"]),
+        ("connect_timeout" | "handshake_timeout" | "open_timeout", _) => words(&["5s"]),
+        (lapse, _) if lapse.starts_with("reads.") => words(&["fails", "opens", "hangs"]),
+        _ => panic!("no other value of {key} is known here"),
+    }
+}
+
+/// What is said to be measured is: with another value some case comes out otherwise. And what a profile does not give has the value
+/// that is printed.
+#[test]
+fn the_cases_of_a_behavior_decide_its_value() {
+    let mut wrong = String::new();
+    for (name, profile) in profiles() {
+        for explained in profile.explain(&name).into_iter().filter(|explained| explained.known == Known::Measured) {
+            let key = explained.behavior.key;
+            // Also by when it came out: another value may take longer to fail.
+            let came = |row: &Measurement, keys: &str| {
+                let waited = if row.outcome == "pending" { row.seconds.parse().unwrap() } else { f64::INFINITY };
+                let life = live(row.client, row.case, keys).ok()?;
+                Some((life.row(row.client, waited), life.seconds.round()))
+            };
+            let before: Vec<_> = explained.cases.iter().map(|row| came(row, "")).collect();
+            let differs = |value: &str| {
+                explained.cases.iter().zip(&before).any(|(row, before)| {
+                    let now = came(row, &format!("{key} = {value}"));
+                    now.is_some() && now != *before
+                })
+            };
+            if !alternatives(key, &explained.value).iter().any(|value| differs(value)) {
+                let _ = writeln!(wrong, "{name} {key} = {}", explained.value);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 /// One client of `/` and these servers, 1 ms away: every key it sent, with the connection that it sent it on, and when it
@@ -445,6 +426,9 @@ fn what_contradicts_is_refused() {
         ("reads = { fields = 0 }", "1 to 10000"),
         ("reads = { head = '0B' }", "16 MiB"),
         ("reads = { pieces = 0 }", "taken for an attack"),
+        ("reads = { line = '17KiB' }", "1 byte to the size of a head"),
+        ("redirect_statuses = [301, 200]", "a redirect is 300 to 399"),
+        ("retry = { failures = ['bad-luck'] }", "redirect"),
         ("connect_timeout = 'never'", "or \"none\""),
         ("repeats_after = ['always']", "connect-timeout"),
         ("remembers_redirects = 'some'", "permanent"),
@@ -464,6 +448,8 @@ fn what_contradicts_is_refused() {
         ("{ kind = 'redirect', path = '/x', keep_alive = true, delivery = { bytes = 1 } }", "as it should be"),
         ("{ kind = 'accept', answer = { status = 101 } }", "200 to 599"),
         ("{ kind = 'reject', answer = { status = 200 } }", "`status` belongs to kind = \"accept\" only"),
+        ("{ kind = 'accept', answer = { reason = \"a\\nb\" } }", "no line breaks"),
+        ("{ kind = 'accept', answer = { fields = [''] } }", "is one line"),
         ("{ kind = 'accept', answer = { padding_fields = 2 } }", "means nothing without `padding`"),
         ("{ kind = 'accept', answer = { padding = 2, padding_fields = 3 } }", "1 to 2 fields"),
     ] {

@@ -11,6 +11,7 @@ mod calls;
 mod captures;
 mod circles;
 mod cli;
+mod client_cases;
 mod clients;
 mod common;
 mod determinism;

@@ -1,5 +1,5 @@
 // `node clients.mjs ws|ws-follow-redirects|undici|node20|chromium CASES SECONDS`: asks every case of a file at once and
-// prints `CASE OUTCOME` lines.
+// prints its version, and `CASE OUTCOME SECONDS` lines.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -20,10 +20,16 @@ function ask(open, { credentials }) {
   });
 }
 
+const version = (text) => console.log("version", text);
+
 // So many at a time.
 async function print(client, atOnce = cases.length) {
   const late = () => new Promise((resolve) => setTimeout(resolve, seconds * 1000, "pending"));
-  const one = async (of) => console.log(of.case, await Promise.race([client(of).catch(() => "error"), late()]));
+  const one = async (of) => {
+    const start = performance.now();
+    const outcome = await Promise.race([client(of).catch(() => "error"), late()]);
+    console.log(of.case, outcome, ((performance.now() - start) / 1000).toFixed(1));
+  };
   const queue = cases.values();
   const worker = async () => {
     for (const of of queue) await one(of);
@@ -38,6 +44,7 @@ process.on("unhandledRejection", () => {});
 if (which === "chromium") {
   const { chromium } = require("playwright-core");
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+  version(browser.version());
   const page = await browser.newPage();
   // A page of an origin that may send credentials: one without an origin of its own has them left out.
   const pages = createServer((_, response) => response.end("<title>Peers</title>"));
@@ -59,11 +66,14 @@ if (which === "chromium") {
   );
   await browser.close();
 } else if (which === "undici") {
+  version(require("undici/package.json").version);
   const { WebSocket } = require("undici");
   await print((of) => ask((headers) => new WebSocket(of.url, { headers }), of));
 } else if (which === "node20") {
+  version(process.versions.node);
   await print((of) => ask(() => new WebSocket(of.url), of));
 } else {
+  version(require("ws/package.json").version);
   const { WebSocket } = require("ws");
   const followRedirects = which === "ws-follow-redirects";
   await print((of) => ask((headers) => new WebSocket(of.url, { headers, followRedirects }), of));

@@ -3,7 +3,11 @@
 //! A preset is a set of keys of a client group that say how it reconnects, a profile one that says what it makes of
 //! answers: what a library does with its default options, as it was measured.
 
+mod evidence;
+
 use std::collections::BTreeMap;
+
+pub use evidence::{Behavior, Explained, Known, Measurement, measurements};
 
 /// The presets, as TOML: a table each, whose keys are those of `[clients.NAME]`, and `version`.
 const PRESETS: &str = include_str!("presets.toml");
