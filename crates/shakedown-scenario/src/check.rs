@@ -65,6 +65,11 @@ pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Checks the names of variants: results are filed under them.
+pub(super) fn variants(tree: &Tree) -> Result<(), Problem> {
+    tree.variants().iter().try_for_each(|name| valid_name(name, "variants", tree))
+}
+
 /// Checks the paths of variants and `--set`: one that leads through a group that is not in the file, but is named almost
 /// like one that is, was meant for that one. Left alone it would make a group that nobody asked for.
 pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
@@ -89,6 +94,10 @@ pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
 /// Checks what can be said without looking names up.
 pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     let wrong = |path: &str, message: String| Err(tree.problem(path, message));
+    if let Some(control) = file.title.chars().find(|c| is_control(*c)) {
+        let message = format!("the title holds the control character {}: terminals obey it", control.escape_unicode());
+        return Err(tree.problem("title", message).with_help("leave it out: a title is one line of plain text"));
+    }
     if file.duration == Nanos::ZERO {
         return wrong("duration", "a run must take some time".into());
     }
@@ -494,6 +503,12 @@ fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
         return Err(tree.problem(path, format!("{} must be at least 1, found 0", ticked(path))));
     }
     Ok(())
+}
+
+/// Whether a terminal or a browser would do something else with it than show it: control characters, and those that turn
+/// the direction of writing (Unicode TR 36, section 2.10).
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Names stand in metric paths, authorities and file names.

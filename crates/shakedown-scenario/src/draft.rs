@@ -81,8 +81,9 @@ impl Draft {
     pub(crate) fn is_secure(&self, server: EndpointId) -> bool {
         let group = self.group_of(server.0);
         match group.balancer().and_then(|balancer| balancer.to.first()) {
-            Some(behind) if *behind != server => self.is_secure(*behind),
-            _ => !group.tls().is_none(),
+            // One more balancer there is refused elsewhere.
+            Some(behind) => !self.group_of(behind.0).tls().is_none(),
+            None => !group.tls().is_none(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod chaos;
 mod check;
+mod cycle;
 mod de;
 mod draft;
 mod fault_windows;
@@ -79,6 +80,7 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
         tree = tree.of_scenario();
     }
     let written = tree.clone();
+    check::variants(&tree)?;
     if let Some(variant) = &overrides.variant {
         tree.apply_variant(variant)?;
     }

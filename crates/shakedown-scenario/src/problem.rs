@@ -66,7 +66,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = Renderer::plain();
-        let mut group = Group::with_title(Level::ERROR.primary_title(&self.message));
+        let mut group = Group::with_title(Level::ERROR.primary_title(normalize_untrusted_str(&self.message)));
         if let Some(Origin { source, span }) = &self.origin {
             let line = span.as_ref().map(|span| Line::around(&source.text, span));
             match line {

@@ -6,6 +6,7 @@ use shakedown_core::rng::Distribution;
 use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, WhenFull};
 use shakedown_core::time::Nanos;
 
+use crate::cycle::cycle;
 use crate::draft::Draft;
 use crate::machines::{ServerKind, ServersToml};
 
@@ -222,21 +223,10 @@ pub(super) fn called(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
             }
         }
     }
-    for start in 0..file.servers.len() {
-        let mut reached = vec![false; file.servers.len()];
-        let mut next = vec![start];
-        while let Some(group) = next.pop() {
-            for called in file.servers[group].calls.iter().flat_map(groups) {
-                if called == start {
-                    let (name, _) = file.servers.get_index(start).expect("it is one of them");
-                    let message = format!("a request to `{name}` would wait for a request to `{name}`, and so on");
-                    return Err(tree.problem(&format!("servers.{name}.calls"), message));
-                }
-                if !std::mem::replace(&mut reached[called], true) {
-                    next.push(called);
-                }
-            }
-        }
-    }
-    Ok(())
+    let called = |group: usize| file.servers[group].calls.iter().flat_map(groups).collect();
+    let Some(cycle) = cycle(file.servers.len(), called) else { return Ok(()) };
+    let names: Vec<&str> = cycle.iter().map(|group| file.servers.get_index(*group).expect("a group").0.as_str()).collect();
+    let message = format!("a request to `{0}` would wait for a request to `{0}`, and so on", names[0]);
+    let problem = tree.problem(&format!("servers.{}.calls", names[0]), message);
+    Err(problem.with_note(format!("the cycle: {}", names.join(" -> "))))
 }

@@ -3,9 +3,11 @@
 use super::super::{Problem, Tree};
 use super::{known_server, positive, ticked};
 use shakedown_core::fault;
+use shakedown_core::machine::EndpointId;
 use shakedown_core::server::{Balance, Forwarding};
 use shakedown_core::time::Nanos;
 
+use crate::cycle::cycle;
 use crate::draft::Draft;
 use crate::machines::{KEYS, OF_TERMINATING, ServerKind, ServersToml};
 
@@ -69,6 +71,18 @@ pub(super) fn check(name: &str, server: &ServersToml, tree: &Tree) -> Result<boo
     Ok(true)
 }
 
+/// Balancers that pass on to each other in a circle, by name.
+fn cycle_of(scenario: &Draft) -> Option<Vec<&str>> {
+    let servers = &scenario.file.servers;
+    let group_of = |member: &EndpointId| scenario.servers()[member.0 as usize].group;
+    let behind = |group: usize| {
+        let to = servers[group].to.as_deref().and_then(|to| scenario.members(to));
+        to.iter().flatten().map(group_of).filter(|group| *group < servers.len()).collect()
+    };
+    let cycle = cycle(servers.len(), behind)?;
+    Some(cycle.iter().map(|group| servers.get_index(*group).expect("a group").0.as_str()).collect())
+}
+
 /// Checks what balancers pass connections on to, and what strikes them.
 pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     for (name, server) in &scenario.file.servers {
@@ -77,8 +91,12 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
         known_server(scenario, to, &path, tree)?;
         let members = scenario.members(to).unwrap_or_default();
         if members.iter().any(|member| scenario.group_of(member.0).balancer().is_some()) {
-            return Err(tree
-                .problem(&path, format!("{} is a balancer itself: one behind another is not simulated", ticked(to))));
+            let message = format!("{} is a balancer itself: one behind another is not simulated", ticked(to));
+            let problem = tree.problem(&path, message);
+            return Err(match cycle_of(scenario) {
+                Some(names) => problem.with_note(format!("a cycle: {}", names.join(" -> "))),
+                None => problem,
+            });
         }
     }
     // A message would have to join lines on both legs.

@@ -2182,3 +2182,30 @@ fn what_is_compared_must_be_there_in_the_file_or_a_variant() {
         assert!(told.contains(says), "{compare}: {told}");
     }
 }
+
+#[test]
+fn servers_that_lead_back_to_themselves_are_refused_with_the_cycle() {
+    let balancers = "\n[servers.l]\nkind = \"l4\"\nbalance = \"nat\"\nto = \"m\"\n[servers.m]\nkind = \"l4\"\nbalance = \"nat\"\nto = \"l\"\n";
+    let message = refused_with(balancers);
+    assert!(message.contains("`m` is a balancer itself") && message.contains("l -> m -> l"), "{message}");
+    let call = |name: &str, to: &str| {
+        format!("\n[servers.{name}]\ncalls = [{{ to = \"{to}\", timeout = \"1s\" }}]\nbehavior = {{ kind = \"serve\" }}\n")
+    };
+    let message = refused_with(&[call("a", "b"), call("b", "c"), call("c", "b")].concat());
+    assert!(message.contains("b -> c -> b"), "{message}");
+}
+
+#[test]
+fn a_variant_whose_name_is_a_path_is_refused() {
+    let message = refused_with("\n[variants.\"x/../../OUTSIDE\"]\nduration = \"5s\"\n");
+    assert!(message.contains("small letters, digits"), "{message}");
+}
+
+#[test]
+fn what_a_terminal_would_obey_reaches_none() {
+    let escape = refused("A fleet", "A \\u001b[2Jfleet");
+    assert!(escape.contains("the control character \\u{1b}"), "{escape}");
+    assert!(refused("A fleet", "A \\u202efleet").contains("\\u{202e}"));
+    let named = refused("[servers.front]", "[servers.\"f\u{202e}ront\"]");
+    assert!(!named.contains('\u{202e}'), "{named:?}");
+}
