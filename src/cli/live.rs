@@ -76,6 +76,9 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
 pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_with_programs()?;
     let setup = live::servers(&mut scenario, args.bind)?;
+    if let Some(file) = &args.ports {
+        may_replace_ports(file, setup.authority.is_some())?;
+    }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     let mut told = Ok(());
     let played = play(&results, &setup, &Outputs::default(), false, |addresses| {
@@ -111,10 +114,34 @@ fn tell(scenario: &Scenario, args: &ServeArgs, setup: &Setup, addresses: &[Socke
         (Some(file), None) => write_whole(file, &pretty(&document)),
         (Some(file), Some(authority)) => {
             let pem = file.with_extension("pem");
-            write_whole(&pem, &authority.pem())?;
+            write_whole(&pem, &format!("{PEM_MARK}\n{}", authority.pem()))?;
             say(args.output.text(), &format!("clients must trust {}\n", pem.display()))?;
             write_whole(file, &pretty(&document))
         }
+    }
+}
+
+/// The first line of a file of certificates that `serve` wrote. Readers skip what comes before the first certificate
+/// (RFC 7468 section 2).
+const PEM_MARK: &str = "# shakedown: who vouches for the servers of one run";
+
+/// Whether `--ports FILE`, and the certificates beside it, would replace nothing but what an earlier `serve` wrote.
+fn may_replace_ports(file: &Path, with_pem: bool) -> Result<(), Failure> {
+    let refuse = |file: &Path| {
+        let message = format!("error: {} is there, and no file that `serve --ports` wrote", file.display());
+        Err(Failure::Input(format!("{message}\nhelp: move it away, or give another name")))
+    };
+    let is_address = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok());
+    if let Ok(bytes) = std::fs::read(file) {
+        let document: Option<Map<String, serde_json::Value>> = serde_json::from_slice(&bytes).ok();
+        if !document.is_some_and(|document| document.values().all(is_address)) {
+            return refuse(file);
+        }
+    }
+    let pem = file.with_extension("pem");
+    match std::fs::read(&pem) {
+        Ok(bytes) if with_pem && !bytes.starts_with(PEM_MARK.as_bytes()) => refuse(&pem),
+        _ => Ok(()),
     }
 }
 
@@ -238,4 +265,24 @@ fn visits_json(scenario: &Scenario, visits: &[crate::explore::ClientCounts]) -> 
     let servers = scenario.servers().iter().zip(visits);
     let document: Map<String, Json> = servers.map(|(server, of)| (server.name.clone(), visit(of))).collect();
     pretty(&document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_replace_those_of_an_earlier_run_only() {
+        let place = tempfile::tempdir().unwrap();
+        let (ports, pem) = (place.path().join("ports.json"), place.path().join("ports.pem"));
+        assert!(may_replace_ports(&ports, true).is_ok(), "nothing is there");
+        write_whole(&ports, r#"{"gateway-0": "127.0.0.1:4000"}"#).unwrap();
+        write_whole(&pem, PEM_MARK).unwrap();
+        assert!(may_replace_ports(&ports, true).is_ok(), "both are ours");
+        write_whole(&pem, "-----BEGIN CERTIFICATE-----").unwrap();
+        assert!(may_replace_ports(&ports, true).is_err(), "somebody's certificate");
+        assert!(may_replace_ports(&ports, false).is_ok(), "it would not be written");
+        write_whole(&ports, "format = 1").unwrap();
+        assert!(may_replace_ports(&ports, false).is_err(), "a scenario");
+    }
 }

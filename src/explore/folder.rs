@@ -30,7 +30,8 @@ pub enum FolderError {
 }
 
 /// Writes `files` into `folder`. They are written beside it first and moved in one step, so that nobody ever sees half
-/// of them; a folder that is there is replaced only if it holds a run of the same scenario, driver and seed, or a comparison of the same name.
+/// of them. A folder that is there is replaced only if it holds a run of the same scenario, driver and seed, or a
+/// comparison of the same name; files in it that no command of ours writes are the user's, and stay in it.
 ///
 /// # Errors
 /// [`FolderError`]; the folder is then as it was before.
@@ -55,7 +56,7 @@ impl PreparedFile {
         let parent = parent(folder);
         let failed = |source| FolderError::Io { path: parent.to_path_buf(), source };
         fs::create_dir_all(parent).map_err(failed)?;
-        let file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(parent).map_err(failed)?;
+        let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(parent).map_err(failed)?;
         Ok(PreparedFile { name, file })
     }
 
@@ -89,10 +90,14 @@ pub fn write_folder_with(
         let path = path.to_path_buf();
         move |source| FolderError::Io { path, source }
     };
+    // What a link leads to is replaced, not the link.
+    let target = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let folder = target.as_path();
     may_replace(folder, files)?;
     let parent = parent(folder);
     fs::create_dir_all(parent).map_err(failed(parent))?;
-    let fresh = tempfile::Builder::new().prefix(".shakedown-").tempdir_in(parent).map_err(failed(parent))?;
+    remove_leftovers(parent);
+    let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(failed(parent))?;
     // tempfile makes private folders; results are for everyone who may read the parent.
     let contents = fresh.path().join("new");
     fs::create_dir(&contents).map_err(failed(&contents))?;
@@ -114,15 +119,81 @@ pub fn write_folder_with(
         }
         file.persist(&path).map_err(|error| FolderError::Io { path, source: error.error })?;
     }
+    let old = fresh.path().join("old");
     if folder.exists() {
-        fs::rename(folder, fresh.path().join("old")).map_err(failed(folder))?;
+        fs::rename(folder, &old).map_err(failed(folder))?;
     }
     if let Err(source) = fs::rename(&contents, folder) {
         // Put back what was there; if even that fails, the first error is the one to tell.
-        let _ = fs::rename(fresh.path().join("old"), folder);
+        let _ = fs::rename(&old, folder);
         return Err(FolderError::Io { path: folder.to_path_buf(), source });
     }
+    for name in of_the_user(&old) {
+        let kept = folder.join(&name);
+        if let Err(source) = if kept.exists() { Ok(()) } else { fs::rename(old.join(&name), &kept) } {
+            // It stays where it is found, rather than go with the folder.
+            let _ = fresh.keep();
+            return Err(FolderError::Io { path: kept, source });
+        }
+    }
+    remove_partial(folder, files);
     Ok(())
+}
+
+/// Whether a command of ours writes files of that name into result folders.
+fn is_ours(name: &str) -> bool {
+    const OURS: [&str; 12] = [
+        "capacity.csv",
+        "collapse.csv",
+        "compare.csv",
+        "events.jsonl",
+        "exemplars.jsonl",
+        "latency.hlog",
+        "rows.csv",
+        "runs.jsonl",
+        "series.csv",
+        "summary.json",
+        "sweep.csv",
+        "trace.pcapng",
+    ];
+    let path = Path::new(name);
+    let ends_in = |ending: &str| path.extension().is_some_and(|extension| extension == ending);
+    OURS.contains(&name)
+        || HEADERS.contains(&name)
+        || name == PAGE
+        || READ.contains(&name)
+        || ends_in("svg")
+        || (name.starts_with("repro-") && ends_in("toml"))
+}
+
+/// What a folder holds that no command of ours wrote.
+fn of_the_user(folder: &Path) -> Vec<std::ffi::OsString> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    entries.filter(|name| !name.to_str().is_some_and(is_ours)).collect()
+}
+
+/// What an interrupted run of the same left behind has been done now.
+fn remove_partial(folder: &Path, files: &[(String, Vec<u8>)]) {
+    let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { return };
+    let partial = folder.with_file_name(format!("{name}-partial"));
+    if !name.ends_with("-partial") && may_replace(&partial, files).is_ok() && of_the_user(&partial).is_empty() {
+        let _ = fs::remove_dir_all(partial);
+    }
+}
+
+/// Removes what runs that were killed left in a folder of results. A day old: no run of today loses what it is writing.
+fn remove_leftovers(parent: &Path) {
+    let is_old = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_OVER_AFTER))
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_temporary = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
+        if is_temporary && is_old(&entry) {
+            let path = entry.path();
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
 }
 
 /// The files of a result folder that reports are made from.
@@ -151,7 +222,7 @@ pub fn rewrite_page(folder: &Path) -> Result<PathBuf, String> {
     let page = page(Recorded(&files)).map_err(|error: PageError| format!("{}: {error}", folder.display()))?;
     let path = folder.join(PAGE);
     let failed = |error: io::Error| format!("can't write {}: {error}", path.display());
-    let fresh = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(failed)?;
+    let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     fs::write(fresh.path(), page).map_err(failed)?;
     // It was private, as temporary files are: the others' permissions are for it too.
     if let Some(like) = files.first().and_then(|(name, _)| fs::metadata(folder.join(name)).ok()) {
@@ -193,6 +264,10 @@ pub fn may_hold_sweep(folder: &Path, header: &str) -> Result<(), FolderError> {
     may_make_way(folder, identity(header.as_bytes()).as_ref())
 }
 
+/// How names of what is being written begin, and when such a thing is taken for what a killed run left.
+const TEMPORARY: &str = ".shakedown-";
+const LEFT_OVER_AFTER: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 /// The files that say what a folder holds: a run, a sweep, a comparison, what a hunt found, or a search for capacity.
 const HEADERS: [&str; 5] = ["run.json", "sweep.json", "compare.json", "hunt.json", "capacity.json"];
 
@@ -219,8 +294,17 @@ fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderE
     may_make_way(folder, ours.as_ref())
 }
 
-/// Whether what lies at `folder` may make way.
+/// Tries whether `folder` could be written: whoever is told after a long run has lost it. Nothing of it stays.
+fn try_write(folder: &Path) -> Result<(), FolderError> {
+    let there = parent(folder).ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
+    let there = there.unwrap_or(Path::new("."));
+    let tried = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(there);
+    tried.map(drop).map_err(|source| FolderError::Io { path: folder.to_path_buf(), source })
+}
+
+/// Whether what lies at `folder` may make way, and something else could be written there.
 fn may_make_way(folder: &Path, ours: Option<&Identity>) -> Result<(), FolderError> {
+    try_write(folder)?;
     let taken = |found: &str| Err(FolderError::Taken { folder: folder.to_path_buf(), found: found.to_string() });
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -249,7 +333,7 @@ mod tests {
 
     fn run(seed: u64) -> Vec<(String, Vec<u8>)> {
         let run = format!(r#"{{"scenario":"a","driver":"sim","seed":{seed}}}"#);
-        vec![("run.json".into(), run.into_bytes()), (format!("{seed}.txt"), b"x".to_vec())]
+        vec![("run.json".into(), run.into_bytes()), (format!("{seed}.svg"), b"x".to_vec())]
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -264,13 +348,57 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("deep/a");
         write_folder(&folder, &run(1)).unwrap();
-        fs::write(folder.join("stale.txt"), "old").unwrap();
+        fs::write(folder.join("stale.svg"), "old").unwrap();
         write_folder(&folder, &run(1)).unwrap();
-        assert_eq!(names(&folder), ["1.txt", "run.json"]);
+        assert_eq!(names(&folder), ["1.svg", "run.json"]);
         let error = write_folder(&folder, &run(2)).unwrap_err();
         assert!(error.to_string().contains("seed 1"), "{error}");
-        assert_eq!(names(&folder), ["1.txt", "run.json"]);
+        assert_eq!(names(&folder), ["1.svg", "run.json"]);
         assert_eq!(names(folder.parent().unwrap()), ["a"], "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_the_user_put_beside_results_stays_in_them() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a");
+        write_folder(&folder, &run(1)).unwrap();
+        fs::write(folder.join("notes.md"), "mine").unwrap();
+        write_folder(&folder, &run(1)).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("notes.md")).unwrap(), "mine");
+        assert_eq!(names(place.path()), ["a"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_stays_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, link) = (place.path().join("a"), place.path().join("link"));
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        write_folder(&link, &run(1)).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(names(&folder), ["1.svg", "run.json"]);
+    }
+
+    #[test]
+    fn what_was_interrupted_goes_when_it_is_done() {
+        let place = tempfile::tempdir().unwrap();
+        write_folder(&place.path().join("a-partial"), &run(1)).unwrap();
+        write_folder(&place.path().join("b-partial"), &run(2)).unwrap();
+        fs::write(place.path().join("b-partial/notes.md"), "mine").unwrap();
+        write_folder(&place.path().join("a"), &run(1)).unwrap();
+        write_folder(&place.path().join("b"), &run(2)).unwrap();
+        assert_eq!(names(place.path()), ["a", "b", "b-partial"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_refused_before_the_run() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("file"), "x").unwrap();
+        let error = may_make_way(&place.path().join("file/below/a"), None).unwrap_err();
+        assert!(matches!(error, FolderError::Io { .. }), "{error}");
+        assert!(may_make_way(&place.path().join("deep/below/a"), None).is_ok());
+        assert_eq!(names(place.path()), ["file"], "trying leaves nothing");
     }
 
     #[test]

@@ -98,9 +98,11 @@ impl Finished {
     }
 }
 
-/// What the results of a scenario's file are filed under: the file's name without its ending.
+/// What the results of a scenario's file are filed under: the file's name without its ending. It names a folder, and is
+/// printed: what leads elsewhere or is a control character is none of it.
 pub(crate) fn file_name(file: &Path) -> String {
-    file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned())
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().replace(char::is_control, "-"));
+    stem.filter(|stem| !stem.trim_matches('.').is_empty()).unwrap_or_else(|| "scenario".into())
 }
 
 /// As [`once`], with a panic as an error: a bug that one seed of many meets must not lose the others.
@@ -195,5 +197,19 @@ impl Observers {
         let digest = digest.to_string();
         let finished = Finished { driver, digest, violations, events, partial, ..Finished::default() };
         finished.with(scenario, metrics.finish(now), &firsts, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_leads_nowhere_else() {
+        for (file, name) in
+            [("a/failover.toml", "failover"), ("...toml", "scenario"), ("..", "scenario"), ("a\u{1b}b.toml", "a-b")]
+        {
+            assert_eq!(file_name(Path::new(file)), name, "{file:?}");
+        }
     }
 }

@@ -225,7 +225,8 @@ pub(super) fn called(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     }
     let called = |group: usize| file.servers[group].calls.iter().flat_map(groups).collect();
     let Some(cycle) = cycle(file.servers.len(), called) else { return Ok(()) };
-    let names: Vec<&str> = cycle.iter().map(|group| file.servers.get_index(*group).expect("a group").0.as_str()).collect();
+    let names: Vec<&str> =
+        cycle.iter().map(|group| file.servers.get_index(*group).expect("a group").0.as_str()).collect();
     let message = format!("a request to `{0}` would wait for a request to `{0}`, and so on", names[0]);
     let problem = tree.problem(&format!("servers.{}.calls", names[0]), message);
     Err(problem.with_note(format!("the cycle: {}", names.join(" -> "))))

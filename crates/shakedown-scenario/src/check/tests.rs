@@ -2189,7 +2189,9 @@ fn servers_that_lead_back_to_themselves_are_refused_with_the_cycle() {
     let message = refused_with(balancers);
     assert!(message.contains("`m` is a balancer itself") && message.contains("l -> m -> l"), "{message}");
     let call = |name: &str, to: &str| {
-        format!("\n[servers.{name}]\ncalls = [{{ to = \"{to}\", timeout = \"1s\" }}]\nbehavior = {{ kind = \"serve\" }}\n")
+        format!(
+            "\n[servers.{name}]\ncalls = [{{ to = \"{to}\", timeout = \"1s\" }}]\nbehavior = {{ kind = \"serve\" }}\n"
+        )
     };
     let message = refused_with(&[call("a", "b"), call("b", "c"), call("c", "b")].concat());
     assert!(message.contains("b -> c -> b"), "{message}");
