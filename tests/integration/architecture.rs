@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// From the bottom: a module may import modules of lower layers only.
 const LAYERS: &[&[&str]] = &[
     &["shape"],
-    &["time", "names", "statistics", "text"],
+    &["time", "names", "text"],
     &["quantity"],
     &["rng"],
-    &["machine"],
+    &["machine", "statistics"],
     &["http", "h2", "frame", "network", "load", "fault", "tls"],
     &["handshake"],
     &["client", "server"],
