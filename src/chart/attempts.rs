@@ -154,12 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn many_intervals_become_fewer_bars_and_no_attempt_is_lost() {
+    fn many_intervals_become_fewer_bars_and_no_peak_is_lost() {
         let mut series = Series { interval: Nanos::from_secs(1), ..Series::default() };
         series.ends = (1..=1_001).map(|second| Timestamp(second * 1_000_000_000)).collect();
         series.outcomes[Outcome::Refused as usize] = vec![2; 1_001];
+        series.outcomes[Outcome::Refused as usize][501] = 34_027;
         let bars = bars(&series);
         assert!(bars.len() <= BARS);
-        assert_eq!(bars.iter().map(|bar| bar.counts[Outcome::Refused as usize]).sum::<u64>(), 2_002);
+        assert_eq!(bars.iter().filter(|bar| bar.rate(OUTCOMES) == 34_027.0).count(), 1);
+        assert_eq!(bars.iter().filter(|bar| bar.rate(OUTCOMES) == 2.0).count(), bars.len() - 1);
+        assert_eq!((bars[0].from, bars[bars.len() - 1].until), (0.0, 1_001.0));
+        // No attempt is lost from the legend.
+        let keys = picture(&Measured { series, ..Measured::default() }).keys;
+        assert_eq!(keys[0].label, format!("refused ({})", short(36_027)));
     }
 }

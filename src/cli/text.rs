@@ -416,3 +416,66 @@ fn value(summary: &Summary, path: &str) -> String {
 pub(super) fn shown_table(table: Table) -> String {
     if table.is_empty() { String::new() } else { format!("\n{}", table.without_empty_columns().aligned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Overrides;
+
+    #[test]
+    fn the_headline_has_conditions_and_the_whole_course_of_faults() {
+        let text = r#"
+            format = 1
+            title = "A fleet"
+            duration = "600s"
+            [servers.g]
+            count = 4
+            behavior = [{ kind = "reject", when = { share = "50%", path = "/a", until = "5s" } }, { kind = "accept" }]
+            [clients.c]
+            count = 1
+            endpoints = ["g"]
+            [faults.a]
+            kind = "restart"
+            target = "g-0"
+            at = "20s"
+            drain = "60s"
+            [faults.b]
+            kind = "rolling-restart"
+            target = "g"
+            at = "100s"
+            for = "5s"
+            drain = "1s"
+            gap = "2s"
+            at_a_time = 2
+            [faults.c]
+            kind = "crash"
+            target = "g-1"
+            at = "200s"
+            for = "5s"
+            repeat = { every = "20s", times = 3 }
+            [faults.d]
+            kind = "reset"
+            target = "g-2"
+            at = "300s"
+            share = "25%"
+            [faults.e]
+            kind = "stop"
+            target = "g-3"
+            at = "400s"
+        "#;
+        let scenario = crate::scenario::load("a", "a", text, &Overrides::default()).unwrap();
+        let text = headline(&scenario, None, Driver::Sim);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("fault ")).collect();
+        assert!(text.contains(", reject (50% of requests to /a until 5.00 s), then accept\n"), "{text}");
+        assert_eq!(
+            lines,
+            [
+                "fault    a: restart of g-0 at 20.0 s, after a drain of 60.0 s, started again at once",
+                "fault    b: rolling-restart of g at 100 s, after a drain of 1.00 s, 2 at a time, 2.00 s apart, down for 5.00 s",
+                "fault    c: crash of g-1 at 200 s for 5.00 s, 3 times, every 20.0 s",
+                "fault    d: reset of g-2 at 300 s, 25 % of connections",
+                "fault    e: stop of g-3 at 400 s for good",
+            ]
+        );
+    }
+}

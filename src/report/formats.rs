@@ -113,9 +113,15 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
         "time_to_open.p99",
         "outage.p99",
     ];
-    for path in usual {
-        if let Some((name, value)) = run.value(path) {
-            table.row([path.to_string(), Cell::metric(&name, value).text]);
+    let faults = run.summary["faults"].as_object().into_iter().flat_map(|all| all.keys());
+    let of_faults = faults.flat_map(|fault| {
+        let metrics = ["affected", "recovery_time", "lost_time", "peak_arrivals.max"];
+        metrics.map(|metric| format!("faults.{fault}.{metric}"))
+    });
+    for path in usual.into_iter().map(String::from).chain(of_faults) {
+        if let Some((name, value)) = run.value(&path) {
+            let text = Cell::metric(&name, value).text;
+            table.row([path, text]);
         }
     }
     Ok(text + &table.markdown())

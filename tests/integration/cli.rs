@@ -957,7 +957,7 @@ fn capacity_finds_a_knee_writes_a_folder_and_is_verified() {
     for (more, says) in [
         (vec!["--vary", "clients.players.endpoints"], "no single number"),
         (vec!["--vary", "clients.players.count", "--from", "9", "--to", "3"], "--from must be below --to"),
-        (vec!["--vary", "clients.players.count", "--slo", "sessions.open < 5"], "no metric of this scenario"),
+        (vec!["--vary", "clients.players.count", "--slo", "sessions.open < 5"], "no metric is named `sessions.open`"),
     ] {
         let args = [&["capacity", "even.toml", "--slo", "time_to_open.p50 < 1s"][..], &more].concat();
         let output = run(place.path(), &args);

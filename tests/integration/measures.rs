@@ -461,8 +461,10 @@ fn every_limit_can_be_the_bottleneck() {
     assert_eq!(of("workers = 1\nservice_time = '10ms'", ""), [Resource::Workers]);
     assert_eq!(of("workers = 1\nservice_time = '10ms'\nqueue_max = 20", ""), [Resource::Workers, Resource::Queue]);
     assert_eq!(of("connections_max = 100", ""), [Resource::Connections]);
-    assert_eq!(of("accept_rate = '100/s'", ""), [Resource::AcceptRate]);
+    assert_eq!(of("accept_rate = { rate = '100/s', burst = 1 }", ""), [Resource::AcceptRate]);
     assert_eq!(of("transactions_max = 50", ""), [Resource::Transactions]);
+    let stuck = "backlog = 5\n[faults.stuck]\nkind = 'hang'\ntarget = 'g'\nat = '1s'\nfor = '5s'";
+    assert_eq!(of(stuck, ""), [Resource::Backlog]);
     let link = of("access_link = { down = '200 kbit/s', up = '200 kbit/s', queue = '3 KB' }", "");
     assert_eq!(link.first(), Some(&Resource::Link));
 }
@@ -487,7 +489,7 @@ fn what_a_run_measured_is_said_in_every_form() {
     assert!(read("ports/report.html").contains("ports of chp was full from "));
 
     let text = output(&["run", "crash.toml", "--out", "crash"]);
-    for column in ["affected", "first loss", "recovery time", "down max", "lost time", "peak arrivals", "balance"] {
+    for column in ["affected", "recovery time", "lost time", "peak arrivals", "peak/s", "balance"] {
         assert!(text.contains(column), "{column}: {text}");
     }
     let document: serde_json::Value = serde_json::from_str(&read("crash/summary.json")).unwrap();

@@ -376,6 +376,9 @@ impl Metrics {
     fn network(&mut self, now: Timestamp, server: u32, event: network::Event) {
         // What programs connect to may be none of the scenario's.
         let group = self.layout.servers.get(server as usize).map(|server| server.group);
+        if let Some(server) = self.servers.get_mut(server as usize) {
+            server.record_network(event, &self.segments);
+        }
         if let Some((resource, group)) = resources::of_network(event).zip(group)
             && self.segments.measures(now)
         {

@@ -239,6 +239,8 @@ impl FaultAccount {
                 push(&format!("peak_arrivals.{name}"), Value::Count(highest(number)));
             }
         }
-        push("rebalanced_after", since(self.first_loss, self.balance.restored));
+        if !self.balance.groups.is_empty() {
+            push("rebalanced_after", since(self.first_loss, self.balance.restored));
+        }
     }
 }

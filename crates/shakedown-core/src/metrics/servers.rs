@@ -6,7 +6,7 @@ mod summary;
 use std::collections::BTreeSet;
 
 pub(super) use counts::Counts;
-pub(super) use summary::{Part, jain, summarize, summarize_group};
+pub(super) use summary::{Part, jain, summarize, summarize_group, summarize_network};
 
 use super::latency::Latency;
 use super::layout::ServerLayout;
@@ -14,6 +14,7 @@ use super::resources::{self, Resource};
 use super::segments::Segments;
 use super::series::ServerSeries;
 use super::transactions::Pool;
+use crate::network;
 use crate::server::{CallOutcome, Event, Reason};
 use crate::time::{Nanos, Timestamp};
 
@@ -107,6 +108,17 @@ impl ServerAccount {
     pub(super) fn full(&self, event: Event) -> Option<Resource> {
         let is_excess = matches!(event, Event::NotForwarded { connection } if self.excess.contains(&connection));
         resources::of_server(event, is_excess, self.behind > 0)
+    }
+
+    /// Counts what its kernel turned away.
+    #[cold]
+    pub(super) fn record_network(&mut self, event: network::Event, within: &Segments) {
+        let counts = &mut self.counts[within.current()];
+        match event {
+            network::Event::SynDropped { backlog_full: true, .. }
+            | network::Event::SynRefused { backlog_full: true, .. } => counts.syns_dropped += 1,
+            _ => {}
+        }
     }
 
     /// Counts an event.

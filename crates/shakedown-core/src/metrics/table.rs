@@ -136,6 +136,7 @@ const PROXY: &str = "a forward proxy";
 const CALLS: &str = "`calls`";
 const FINDINGS: &str = "credentials, redirects, or clients that open unverified";
 const GROUP: &str = "a server group";
+const SEVERAL: &str = "a server group of several members";
 
 /// Every metric.
 pub static TABLE: &[Entry] = &[
@@ -249,6 +250,7 @@ pub static TABLE: &[Entry] = &[
         FINDINGS,
     ),
     run("findings.*", Count, Lower, "What was found of this kind.", FINDINGS),
+    run("network.syns_dropped", Count, Lower, "SYNs that found an accept queue full.", ""),
     run("lost.total", Count, Lower, "Open connections that were lost.", ""),
     run("lost.*", Part("total"), Lower, "Open connections that were lost in this way.", ""),
     run("heartbeats.answered", Count, Higher, "Heartbeats that were answered.", ""),
@@ -294,11 +296,13 @@ pub static TABLE: &[Entry] = &[
         "Requests in the worst second of the busiest surviving server, from the beginning of the fault until recovery.",
     ),
     fault("peak_arrivals.*", Count, Lower, "The same of one server."),
-    fault(
+    row(
+        Subject::Fault,
         "rebalanced_after",
         Duration,
         Lower,
         "From the first loss until the open connections of each server that is up are within 10 % of even, in every group that the fault struck. Each loss and each heal begins it anew.",
+        "a fault of a server group of several members",
     ),
     server("arrivals.total", Count, Lower, "Requests that arrived.", ""),
     server(
@@ -317,6 +321,7 @@ pub static TABLE: &[Entry] = &[
         "Responses with a status of 400 or above, to requests that it rejected for any reason.",
         "",
     ),
+    server("syns_dropped", Count, Lower, "SYNs that found its accept queue full (`backlog`).", ""),
     server("open_at_end", Count, Higher, "Open connections at the end.", ""),
     server(
         "open_connections_max",
@@ -374,14 +379,14 @@ pub static TABLE: &[Entry] = &[
         Ratio,
         Higher,
         "Jain's index of the members' open connections at the end: 1 is even, 1/n is all on one.",
-        GROUP,
+        SEVERAL,
     ),
     server(
         "balance.mean",
         Ratio,
         Higher,
         "The mean of Jain's index of the members' open connections at the ends of the intervals in which any are open.",
-        GROUP,
+        SEVERAL,
     ),
     server("fairness", Ratio, Higher, "Jain's index of the handshakes that the members completed.", GROUP),
     clients("sessions.scheduled", Count, Higher, "Sessions that were to start.", ""),

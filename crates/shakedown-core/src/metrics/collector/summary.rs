@@ -3,7 +3,7 @@
 use super::super::counts::{Counts, Sessions};
 use super::super::layout::PhaseLayout;
 use super::super::lives::Path;
-use super::super::servers::{Part, summarize, summarize_group};
+use super::super::servers::{Part, summarize, summarize_group, summarize_network};
 use super::super::summary::{Summary, Value, push_sessions};
 use super::super::{Latency, Measured};
 use super::{ATTEMPT, LATENCIES, Metrics, TIME_TO_OPEN, TLS};
@@ -133,6 +133,7 @@ impl Metrics {
                 summary.push(path(&format!("findings.{name}")), Value::Count(count));
             }
         }
+        summarize_network(&self.servers, part, summary);
         let lost = counts.ends.iter().sum();
         summary.push(path("lost.total"), Value::Count(lost));
         for (name, count) in End::NAMES.iter().zip(counts.ends) {

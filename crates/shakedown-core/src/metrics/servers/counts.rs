@@ -12,6 +12,8 @@ pub(in super::super) struct Counts {
     pub opened: u64,
     pub wasted: u64,
     pub error_responses: u64,
+    /// SYNs that found the accept queue full.
+    pub syns_dropped: u64,
     pub connections_max: u32,
     /// Open connections at the segment's end.
     pub open_at_end: u32,
@@ -61,6 +63,7 @@ impl Counts {
         self.opened += later.opened;
         self.wasted += later.wasted;
         self.error_responses += later.error_responses;
+        self.syns_dropped += later.syns_dropped;
         self.connections_max = self.connections_max.max(later.connections_max);
         self.open_at_end = later.open_at_end;
         self.queue_max = self.queue_max.max(later.queue_max);

@@ -43,6 +43,7 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
     count("opened", sum(|counts| counts.opened));
     count("wasted", sum(|counts| counts.wasted));
     count("error_responses", sum(|counts| counts.error_responses));
+    count("syns_dropped", sum(|counts| counts.syns_dropped));
     count("open_at_end", sum(|counts| counts.open_at_end.into()));
     count("open_connections_max", most(|counts| counts.connections_max));
     count("queue_depth_max", most(|counts| counts.queue_max));
@@ -123,6 +124,12 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
     }
 }
 
+/// Adds what the kernels of all servers turned away.
+pub(in super::super) fn summarize_network(servers: &[ServerAccount], part: Part<'_>, summary: &mut Summary) {
+    let dropped = servers.iter().map(|server| server.counts_of(part.segments).syns_dropped).sum();
+    summary.push(format!("{}network.syns_dropped", part.prefix), Value::Count(dropped));
+}
+
 /// Adds the metrics of a group: its members together, and how even they are.
 pub(in super::super) fn summarize_group(
     name: &str,
@@ -134,10 +141,12 @@ pub(in super::super) fn summarize_group(
     summarize(name, members, part, summary);
     let all: Vec<Counts> = members.iter().map(|server| server.counts_of(part.segments)).collect();
     let path = format!("{}servers.{name}.", part.prefix);
-    let at_end = jain(all.iter().map(|counts| counts.open_at_end.into()));
-    let (total, count) = samples;
-    summary.push(format!("{path}balance.at_end"), Value::Ratio(at_end));
-    summary.push(format!("{path}balance.mean"), Value::Ratio((count > 0).then(|| total / count as f64)));
+    if members.len() > 1 {
+        let at_end = jain(all.iter().map(|counts| counts.open_at_end.into()));
+        let (total, count) = samples;
+        summary.push(format!("{path}balance.at_end"), Value::Ratio(at_end));
+        summary.push(format!("{path}balance.mean"), Value::Ratio((count > 0).then(|| total / count as f64)));
+    }
     summary.push(format!("{path}fairness"), Value::Ratio(jain(all.iter().map(|counts| counts.opened))));
 }
 
