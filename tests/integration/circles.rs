@@ -14,7 +14,6 @@ use crate::common::repository;
 const KNOWN: &[&str] = &[
     "crates/shakedown-core/src/driver/sim/tcp/",
     "crates/shakedown-core/src/metrics/",
-    "crates/shakedown-core/src/server/",
     "crates/shakedown-scenario/src/",
     "src/cli/",
     "src/explore/",

@@ -5,12 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::challenge::Demand;
-use super::config::{BehaviorKind, When};
 use super::response_flaws::ResponseFlaws;
 use super::targets::Pick;
 use crate::quantity::Share;
 use crate::rng::{Identity, Purpose, Seed};
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
 /// The form of a redirect's `Location`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -152,4 +151,60 @@ impl Behavior {
             && when.until.is_none_or(|until| now.0 < until.0)
             && when.path.as_ref().is_none_or(|path| path == asked())
     }
+}
+
+/// The kinds of behaviors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", schemars(rename = "BehaviorKind"))]
+pub enum BehaviorKind {
+    /// Completes the handshake.
+    Accept,
+    /// Redirects the client.
+    Redirect,
+    /// Answers with an error.
+    Reject,
+    /// Reads the request and never answers.
+    Stall,
+    /// Answers other servers' calls with 200; nothing opens.
+    Serve,
+    /// Demands credentials with 401; requests with valid credentials go to the next behavior of the list.
+    Challenge,
+    /// Answers with bytes that are not HTTP.
+    Garbage,
+}
+
+impl BehaviorKind {
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            BehaviorKind::Accept => "accept",
+            BehaviorKind::Redirect => "redirect",
+            BehaviorKind::Reject => "reject",
+            BehaviorKind::Stall => "stall",
+            BehaviorKind::Serve => "serve",
+            BehaviorKind::Challenge => "challenge",
+            BehaviorKind::Garbage => "garbage",
+        }
+    }
+}
+
+/// Conditions for the requests that a behavior applies to; all given ones must be true.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct When {
+    /// Share of requests, drawn for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+    /// Beginning, as a time of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Nanos>,
+    /// End, as a time of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
+    /// Path of the request (the query is ignored).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }

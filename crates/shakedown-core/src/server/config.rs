@@ -8,14 +8,14 @@ use super::balancer::{Balancing, Forwarding};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
 use super::challenge::Demand;
-use super::limits::{OverRate, QueueFull, QueueOrder, TokenBucket, WhenFull};
+use super::limits::{OverRate, TokenBucket, WhenFull};
 use super::pauses::PauseConfig;
+use super::queue::{QueueFull, QueueOrder};
 use super::targets::Pick;
 use super::tls::TlsConfig;
 use super::transactions::TransactionsFull;
 use crate::machine::EndpointId;
 use crate::network::{AccessLink, Overflow};
-use crate::quantity::Share;
 use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
@@ -324,60 +324,4 @@ pub struct WarmUp {
     pub duration: Nanos,
     /// Factor of the time that its work takes.
     pub factor: f64,
-}
-
-/// The kinds of behaviors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "schema", schemars(rename = "BehaviorKind"))]
-pub enum BehaviorKind {
-    /// Completes the handshake.
-    Accept,
-    /// Redirects the client.
-    Redirect,
-    /// Answers with an error.
-    Reject,
-    /// Reads the request and never answers.
-    Stall,
-    /// Answers other servers' calls with 200; nothing opens.
-    Serve,
-    /// Demands credentials with 401; requests with valid credentials go to the next behavior of the list.
-    Challenge,
-    /// Answers with bytes that are not HTTP.
-    Garbage,
-}
-
-impl BehaviorKind {
-    /// The name in scenarios.
-    pub fn name(self) -> &'static str {
-        match self {
-            BehaviorKind::Accept => "accept",
-            BehaviorKind::Redirect => "redirect",
-            BehaviorKind::Reject => "reject",
-            BehaviorKind::Stall => "stall",
-            BehaviorKind::Serve => "serve",
-            BehaviorKind::Challenge => "challenge",
-            BehaviorKind::Garbage => "garbage",
-        }
-    }
-}
-
-/// Conditions for the requests that a behavior applies to; all given ones must be true.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct When {
-    /// Share of requests, drawn for each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share: Option<Share>,
-    /// Beginning, as a time of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Nanos>,
-    /// End, as a time of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Nanos>,
-    /// Path of the request (the query is ignored).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
 }

@@ -2,65 +2,23 @@
 
 use std::collections::VecDeque;
 
-use super::Event;
-use super::machine::{Context, Outputs, Server, State};
-use crate::frame;
-use crate::machine::ConnectionId;
 use crate::time::{Nanos, Timestamp};
 
 /// A drain in progress.
 #[derive(Debug)]
 pub(super) struct Drain {
-    code: u16,
+    pub code: u16,
     /// When the next close frame is due.
-    next: Timestamp,
+    pub next: Timestamp,
     /// Time from one close frame to the next.
-    every: Nanos,
+    pub every: Nanos,
     /// The connections that were open when it began.
-    open: VecDeque<u32>,
+    pub open: VecDeque<u32>,
 }
 
 impl Drain {
     /// When the next action is due.
     pub(super) fn due(&self) -> Option<Timestamp> {
         (!self.open.is_empty()).then_some(self.next)
-    }
-}
-
-impl Server {
-    /// From now on requests are answered 503, and the connections that are open get close frames with this code, evenly
-    /// spread `over` a time, the first at once.
-    pub fn drain(&mut self, cx: &Context<'_>, now: Timestamp, code: u16, over: Nanos, out: &mut Outputs) {
-        let numbers = 0..self.connections.len() as u32;
-        let open: VecDeque<u32> = numbers.filter(|c| self.state(ConnectionId(*c)) == State::Open).collect();
-        let every = Nanos(over.0 / open.len().max(1) as u64);
-        self.drain = Some(Box::new(Drain { code, next: now, every, open }));
-        self.go_away(out);
-        self.send_away(now, out);
-        self.schedule(cx, out);
-    }
-
-    /// The drain is over: requests are answered normally.
-    pub fn resume(&mut self, cx: &Context<'_>, out: &mut Outputs) {
-        self.drain = None;
-        self.schedule(cx, out);
-    }
-
-    /// Sends the close frames that are due.
-    pub(super) fn send_away(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some(drain) = &mut self.drain
-            && drain.next <= now
-            && let Some(connection) = drain.open.pop_front()
-        {
-            drain.next = drain.next + drain.every;
-            let code = drain.code;
-            let c = ConnectionId(connection);
-            // A connection that has ended by itself leaves its turn unused.
-            if self.state(c) == State::Open {
-                out.event(Event::GoingAway { connection, code });
-                out.transmit(c, |bytes| frame::write_close(bytes, code, None));
-                self.connections.turn(c, State::Closing);
-            }
-        }
     }
 }

@@ -1,76 +1,40 @@
 //! The server machine: reads requests, queues them for workers, answers, keeps connections open.
 
+mod answer;
+mod balancer;
+mod calls;
+mod challenge;
+mod delivery;
+mod drain;
+mod limits;
+mod proxy;
+mod streams;
+mod tls;
+mod transactions;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::balancer::Balancer;
 use super::behavior::{Choice, LocationForm};
 use super::calls::{Caller, Calls};
-use super::connections::Connections;
+use super::connections::{Connections, State};
+use super::context::Context;
 use super::drain::Drain;
-use super::limits::{Limits, QueueFull, QueueOrder, WhenFull, note};
-use super::plan::Plan;
-use super::queue::{self, Asked, Job, Work, Working};
+use super::event::{Event, Outputs, Reason, Turn};
+use super::limits::{Limits, WhenFull, note};
+use super::queue::{self, Asked, Job, QueueFull, QueueOrder, Work, Working};
 use super::relay::Relay;
 use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
 use super::transactions::{Transactions, TransactionsFull};
-use super::{Event, Reason, Turn};
 use crate::frame::{self, Opcode};
 use crate::handshake::call::read_call;
 use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
 use crate::handshake::tunnel::read_connect;
-use crate::http::Directory;
-use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
-use crate::rng::{Identity, Seed};
+use crate::machine::{CloseMode, ConnectionId, Input, Output};
+use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
-
-/// What a server is given with each input.
-pub struct Context<'a> {
-    /// The run's seed.
-    pub seed: Seed,
-    /// The server's group.
-    pub plan: &'a Plan,
-    /// Names for `Location`.
-    pub directory: &'a Directory,
-    /// The server's own entry there.
-    pub endpoint: EndpointId,
-}
-
-/// Where an [`Event`] and the actions around it go.
-pub type Outputs = crate::machine::Outputs<Event>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// No connection with this number.
-    Gone,
-    /// TLS is required, and no `ClientHello` has arrived.
-    Greeting,
-    /// Its offer of TLS was answered 101, and the `ClientHello` is awaited; the request itself is kept.
-    Switched,
-    /// The work of its TLS handshake is queued or with a worker.
-    Securing,
-    /// The request is incomplete.
-    Reading,
-    /// HTTP/2: its streams have numbers of their own.
-    Shared,
-    /// A stream whose request has not arrived.
-    Asking,
-    /// Above the limit, and never answered.
-    Ignored,
-    /// Its request is queued or with a worker.
-    Pending,
-    /// Queued or with a worker, but the client has disconnected.
-    Abandoned,
-    /// Read and never answered.
-    Stalled,
-    /// A WebSocket.
-    Open,
-    /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
-    Closing,
-    /// A forward proxy's: data is forwarded to the target, once that is connected.
-    Tunnel,
-}
 
 /// One server process.
 #[derive(Debug, Default)]
@@ -112,7 +76,7 @@ impl Server {
         self.slow = factor;
     }
 
-    /// Sets the address of a connection, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
+    /// Sets the address of a connection, before it is accepted. Only [`super::Plan::asks_for_addresses`] needs it.
     pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
         note(&mut self.limits.addresses, c.0, address);
     }
@@ -294,7 +258,7 @@ impl Server {
             Turn::Redirect => {
                 let client = self.connections.client(c);
                 let wanted = Wanted { client, address: client, path: request.path };
-                let target = self.targets.choose(cx, u32::MAX, &cx.plan.overflow, wanted);
+                let target = self.targets.choose((cx.seed, cx.directory), u32::MAX, &cx.plan.overflow, wanted);
                 let authority = cx.directory.authority(target);
                 let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
                 out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path], None));

@@ -4,9 +4,8 @@ use super::balancer::{Balancing, Forwarding, OnDown, PickBackend};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
 use super::config::{Group, Machine, WarmUp, WebServer, Workers};
-use super::limits::{Bucket, OverRate, QueueFull, QueueOrder, WhenFull};
-use super::proxy::Tunnels;
-use super::queue::{Job, Work};
+use super::limits::{Bucket, OverRate, WhenFull};
+use super::queue::{Job, QueueFull, QueueOrder, Work};
 use super::targets::{Pick, PickMember};
 use super::tls::{TlsConfig, TlsKeys};
 use super::transactions::TransactionsFull;
@@ -222,4 +221,10 @@ impl Prices {
         }
         work
     }
+}
+
+/// The proxy settings of a server.
+#[derive(Debug)]
+pub(super) struct Tunnels {
+    pub connect_timeout: Nanos,
 }

@@ -2,11 +2,42 @@
 
 use std::collections::VecDeque;
 
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::challenge::Verdict;
-use super::limits::QueueOrder;
 use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
+
+/// Action on a request when the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueFull {
+    /// 503 at once, without a worker.
+    #[default]
+    Reject,
+    /// Never answered: the client's own timeout ends it.
+    Drop,
+    /// RST.
+    Reset,
+}
+
+/// Which waiting request a worker takes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueOrder {
+    /// The one that has waited longest.
+    #[default]
+    Fifo,
+    /// The newest: under overload some are served in time, instead of all too late.
+    Lifo,
+    /// The one that has waited longest; requests that have waited longer than this are answered 503.
+    Deadline(Nanos),
+}
 
 /// Work in the queue or with a worker.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Outputs;
+use super::event::Outputs;
 use crate::machine::ConnectionId;
 use crate::time::Timestamp;
 

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Event;
-use super::machine::{Outputs, Server, State};
 use crate::frame;
 use crate::http;
 use crate::machine::{CloseMode, ConnectionId};
@@ -194,7 +192,7 @@ pub struct ResponseFlaws {
 
 impl AnswerConfig {
     /// Applies the flaws to a response's head.
-    fn apply(&self, message: &mut Vec<u8>, opens: bool) {
+    pub(super) fn apply(&self, message: &mut Vec<u8>, opens: bool) {
         let head = String::from_utf8_lossy(message).into_owned();
         let mut lines: Vec<String> = head.trim_end_matches("\r\n").split("\r\n").map(String::from).collect();
         // The accept value of the key in RFC 6455's example, which is never drawn.
@@ -276,7 +274,7 @@ fn is_field(line: &str, name: &str) -> bool {
 
 /// What happens to a connection after its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Open(Option<CloseConfig>),
     Close(CloseMode),
     Silence,
@@ -284,7 +282,7 @@ enum End {
 
 /// A pending action on a connection, and its time.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     /// More of a response is sent.
     Write { bytes: Vec<u8>, sent: usize, piece: usize, every: Nanos, end: End },
     /// A close frame is sent.
@@ -309,7 +307,7 @@ impl Later {
         self.due.first_key_value().map(|((at, _), ())| *at)
     }
 
-    fn add(&mut self, c: ConnectionId, at: Timestamp, step: Step) {
+    pub(super) fn add(&mut self, c: ConnectionId, at: Timestamp, step: Step) {
         self.steps.insert(c.0, (at, step));
         self.due.insert((at, c.0), ());
     }
@@ -321,7 +319,7 @@ impl Later {
         }
     }
 
-    fn take(&mut self, now: Timestamp) -> Option<(ConnectionId, Step)> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<(ConnectionId, Step)> {
         let ((at, c), ()) = self.due.first_key_value()?;
         if *at > now {
             return None;
@@ -329,84 +327,5 @@ impl Later {
         let c = *c;
         self.due.pop_first();
         self.steps.remove(&c).map(|(_, step)| (ConnectionId(c), step))
-    }
-}
-
-impl Server {
-    /// Sends an answer with its flaws, at its pace.
-    #[cold]
-    pub(super) fn deliver(
-        &mut self,
-        now: Timestamp,
-        c: ConnectionId,
-        flaws: &ResponseFlaws,
-        (mut bytes, is_head, opens): (Vec<u8>, bool, bool),
-        out: &mut Outputs,
-    ) {
-        if is_head {
-            flaws.answer.apply(&mut bytes, opens);
-        }
-        let delivery = &flaws.delivery;
-        let mut end = if opens { End::Open(flaws.close) } else { End::Close(CloseMode::Fin) };
-        if let Some(cut) = delivery.cut {
-            bytes.truncate(cut as usize);
-            end = match delivery.then.unwrap_or_default() {
-                Then::Fin => End::Close(CloseMode::Fin),
-                Then::Reset => End::Close(CloseMode::Reset),
-                Then::Silence => End::Silence,
-            };
-        }
-        let piece = delivery.bytes.map_or(bytes.len(), |piece| piece as usize).max(1);
-        self.connections.turn(c, State::Stalled);
-        self.write_on(now, c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
-    }
-
-    fn write_on(
-        &mut self,
-        now: Timestamp,
-        c: ConnectionId,
-        (bytes, mut sent): (Vec<u8>, usize),
-        (piece, every): (usize, Nanos),
-        end: End,
-        out: &mut Outputs,
-    ) {
-        while sent < bytes.len() {
-            let next = (sent + piece).min(bytes.len());
-            out.transmit(c, |wire| wire.extend_from_slice(&bytes[sent..next]));
-            sent = next;
-            if every > Nanos::ZERO && sent < bytes.len() {
-                return self.later.add(c, now + every, Step::Write { bytes, sent, piece, every, end });
-            }
-        }
-        match end {
-            End::Open(close) => {
-                self.connections.turn(c, State::Open);
-                self.opened(c, out);
-                if let Some(CloseConfig { after, code }) = close {
-                    self.later.add(c, now + after, Step::Close { code });
-                }
-            }
-            End::Close(how) => self.close(c, how, out),
-            End::Silence => {}
-        }
-    }
-
-    /// Does what is due for single connections.
-    #[cold]
-    pub(super) fn go_on(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some((c, step)) = self.later.take(now) {
-            match step {
-                Step::Write { bytes, sent, piece, every, end } => {
-                    self.write_on(now, c, (bytes, sent), (piece, every), end, out);
-                }
-                // A drain may have been earlier.
-                Step::Close { code } if self.state(c) == State::Open => {
-                    out.event(Event::GoingAway { connection: c.0, code });
-                    out.transmit(c, |bytes| frame::write_close(bytes, code, None));
-                    self.connections.turn(c, State::Closing);
-                }
-                Step::Close { .. } => {}
-            }
-        }
     }
 }

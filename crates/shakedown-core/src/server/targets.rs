@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Context;
+use crate::http::Directory;
 use crate::machine::EndpointId;
-use crate::rng::{Identity, Purpose};
+use crate::rng::{Identity, Purpose, Seed};
 use crate::time::Nanos;
 
 /// How a redirector chooses a member of a group.
@@ -109,8 +109,13 @@ impl Targets {
 
     /// Chooses one of a redirect's targets, of which there is at least one: one that the directory lists, unless it lists
     /// none of them. `behavior` tells redirects apart.
-    pub(super) fn choose(&mut self, cx: &Context<'_>, behavior: u32, pick: &Pick, wanted: Wanted<'_>) -> EndpointId {
-        let directory = cx.directory;
+    pub(super) fn choose(
+        &mut self,
+        (seed, directory): (Seed, &Directory),
+        behavior: u32,
+        pick: &Pick,
+        wanted: Wanted<'_>,
+    ) -> EndpointId {
         let everybody = directory.lists_all() || !pick.to.iter().any(|endpoint| directory.lists(*endpoint));
         let listed = (0..pick.to.len()).filter(|at| everybody || directory.lists(pick.to[*at]));
         let mut to = listed.clone().map(|at| pick.to[at]);
@@ -121,7 +126,7 @@ impl Targets {
                 to.nth(turn)
             }
             PickMember::Random => {
-                let draw = cx.seed.draw(wanted.client, Purpose::Redirect, 0);
+                let draw = seed.draw(wanted.client, Purpose::Redirect, 0);
                 let count = to.clone().count() as u64;
                 to.nth(draw.below(count) as usize)
             }
@@ -135,7 +140,7 @@ impl Targets {
                     HashBy::Client => wanted.address,
                     HashBy::Path => Identity::group(wanted.path.split('?').next().unwrap_or_default()),
                 };
-                to.max_by_key(|endpoint| cx.seed.draw(key, Purpose::RedirectHash, u64::from(endpoint.0)).0)
+                to.max_by_key(|endpoint| seed.draw(key, Purpose::RedirectHash, u64::from(endpoint.0)).0)
             }
         };
         chosen.expect("not empty")

@@ -10,11 +10,7 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Context, Outputs, Server};
-use super::queue::{self, Job, Work};
-use super::{Event, Reason, Turn};
-use crate::machine::ConnectionId;
-use crate::time::Timestamp;
+use super::queue::Job;
 
 /// Action on a request when all transactions are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,7 +27,7 @@ pub enum TransactionsFull {
 
 /// Whether a connection has a transaction, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Hold {
+pub(super) enum Hold {
     #[default]
     None,
     /// Its request asks for an upgrade.
@@ -43,9 +39,9 @@ enum Hold {
 /// The state of one server's transactions. Empty where their number is not limited.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    in_use: u32,
+    pub in_use: u32,
     /// By the server's numbers for its connections.
-    holds: Vec<Hold>,
+    pub holds: Vec<Hold>,
     /// Requests that wait for one.
     pub waiting: VecDeque<Job>,
 }
@@ -54,77 +50,5 @@ impl Transactions {
     #[inline]
     pub(super) fn none_in_use(&self) -> bool {
         self.in_use == 0
-    }
-}
-
-impl Server {
-    /// Whether a request has to wait for a transaction, or is rejected without one.
-    #[inline]
-    pub(super) fn lacks_transaction(&self, cx: &Context<'_>, work: &Work) -> bool {
-        cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use >= most)
-            && matches!(work, Work::Request(_))
-    }
-
-    /// A request is accepted: its transaction begins.
-    pub(super) fn begin_transaction(&mut self, cx: &Context<'_>, c: ConnectionId, upgrade: bool, out: &mut Outputs) {
-        if cx.plan.transactions_max.is_none() {
-            return;
-        }
-        let at = c.0 as usize;
-        if at >= self.transactions.holds.len() {
-            self.transactions.holds.resize(at + 1, Hold::None);
-        }
-        self.transactions.holds[at] = if upgrade { Hold::ForLife } else { Hold::ForResponse };
-        self.transactions.in_use += 1;
-        out.event(Event::TransactionBegan { connection: c.0 });
-    }
-
-    /// A request that is never answered has been read. It does not wait for a transaction.
-    pub(super) fn stall(&mut self, cx: &Context<'_>, c: ConnectionId, upgrade: bool, out: &mut Outputs) {
-        match cx.plan.transactions_max {
-            Some(most) if self.transactions.in_use >= most => {
-                if cx.plan.transactions_full == TransactionsFull::Reject {
-                    self.out_of_transactions(c, false, out);
-                }
-            }
-            _ => self.begin_transaction(cx, c, upgrade, out),
-        }
-    }
-
-    /// The last byte of the response that opens a connection was sent.
-    pub(super) fn opened(&mut self, c: ConnectionId, out: &mut Outputs) {
-        if self.transactions.holds.get(c.0 as usize) == Some(&Hold::ForResponse) {
-            self.end_transaction(c, out);
-        }
-    }
-
-    /// The connection's transaction, if it has one, is over.
-    pub(super) fn end_transaction(&mut self, c: ConnectionId, out: &mut Outputs) {
-        let Some(hold) = self.transactions.holds.get_mut(c.0 as usize) else { return };
-        if std::mem::take(hold) != Hold::None {
-            self.transactions.in_use -= 1;
-            out.event(Event::TransactionEnded { connection: c.0 });
-        }
-    }
-
-    /// Rejects a request because all transactions are in use.
-    #[cold]
-    pub(super) fn out_of_transactions(&mut self, c: ConnectionId, queued: bool, out: &mut Outputs) {
-        let (reason, turn) = (Reason::TransactionsMax, Turn::Reject);
-        out.event(Event::TurnedAway { connection: c.0, reason, turn, queued });
-        self.turn_away(c, turn, 503, None, out);
-    }
-
-    /// Gives released transactions to waiting requests.
-    #[cold]
-    pub(super) fn take_transactions(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use < most)
-            && let Some(job) = queue::take(&mut self.transactions.waiting, cx.plan.order)
-        {
-            let waited = now.since(job.since);
-            if !self.expires(cx, ConnectionId(job.connection), waited, out) {
-                self.enter(cx, now, job, true, out);
-            }
-        }
     }
 }

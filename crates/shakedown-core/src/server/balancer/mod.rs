@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 
+use super::context::Context;
+use super::event::{Event, Outputs};
 use super::relay::{Parted, Relay};
-use super::{Context, Event, Outputs, Plan, Server};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
@@ -293,50 +294,6 @@ impl Balancer {
         if next != self.due {
             self.due = next;
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
-        }
-    }
-}
-
-impl Server {
-    /// A balancer takes an input.
-    #[cold]
-    pub(super) fn balance(
-        &mut self,
-        cx: &Context<'_>,
-        plan: &Balancing,
-        now: Timestamp,
-        input: Input<'_>,
-        out: &mut Outputs,
-    ) {
-        let address = match input {
-            Input::Accepted(c, _) => self.limits.addresses.get(c.0 as usize).copied(),
-            _ => None,
-        };
-        let balancer = self.balancer.get_or_insert_with(|| Box::new(Balancer::new(plan)));
-        balancer.handle(cx, plan, address, now, input, out);
-    }
-
-    /// NAT: which server a new connection goes to, by what identifies it and the address it comes from. `None` when none
-    /// is up.
-    pub fn forward(&mut self, cx: &Context<'_>, from: [Identity; 2]) -> Option<EndpointId> {
-        let plan = cx.plan.balancing.as_deref()?;
-        let balancer = self.balancer.get_or_insert_with(|| Box::new(Balancer::new(plan)));
-        balancer.forward(cx, plan, from)
-    }
-
-    /// NAT: a connection to this server is over.
-    pub fn flow_ended(&mut self, plan: &Plan, server: EndpointId) {
-        if let (Some(balancer), Some(plan)) = (&mut self.balancer, &plan.balancing) {
-            balancer.ended(plan, server);
-        }
-    }
-
-    /// The accepted connection for which a balancer or a proxy opened this second connection.
-    pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
-        let own = own.as_own()?;
-        match &self.relay {
-            Some(tunnels) => tunnels.accepted_for(own),
-            None => self.balancer.as_ref()?.accepted_for(own),
         }
     }
 }

@@ -1,20 +1,17 @@
 //! The forward proxy: a server whose requests are `CONNECT`s, and whose successful responses make a tunnel to the target
 //! instead of a WebSocket (RFC 9110 section 9.3.6). Credentials, queue, workers and limits are as for any server.
 
-use super::Event;
-use super::calls::Caller;
-use super::machine::{Context, Outputs, Server, State};
-use super::relay::Parted;
+use super::Server;
 use crate::handshake::server::write_rejection;
 use crate::handshake::tunnel::{authority, write_connected};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input, Output};
+use crate::server::calls::Caller;
+use crate::server::connections::State;
+use crate::server::context::Context;
+use crate::server::event::{Event, Outputs};
+use crate::server::plan::Tunnels;
+use crate::server::relay::Parted;
 use crate::time::{Nanos, Timestamp};
-
-/// The proxy settings of a server.
-#[derive(Debug)]
-pub(super) struct Tunnels {
-    pub connect_timeout: Nanos,
-}
 
 impl Server {
     /// A worker is done with an accepted `CONNECT`: connects to the target.

@@ -1,16 +1,18 @@
 //! The response to a request when its worker is done.
 
-use super::Event;
-use super::behavior::{Choice, LocationForm};
-use super::calls::Caller;
-use super::challenge::Verdict;
-use super::machine::{Context, Outputs, Server, State};
-use super::targets::Wanted;
+use super::Server;
 use crate::handshake::call::write_served;
 use crate::handshake::extended;
 use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
 use crate::machine::{CloseMode, ConnectionId};
 use crate::rng::{Purpose, Seed};
+use crate::server::behavior::{Choice, LocationForm};
+use crate::server::calls::Caller;
+use crate::server::challenge::Verdict;
+use crate::server::connections::State;
+use crate::server::context::Context;
+use crate::server::event::{Event, Outputs};
+use crate::server::targets::Wanted;
 use crate::time::{Nanos, Timestamp};
 
 /// A response that was written.
@@ -103,7 +105,7 @@ impl Server {
                     _ => {
                         let path = asked.path.as_deref().unwrap_or("/");
                         let wanted = Wanted { client: done.client, address: asked.asker, path };
-                        self.targets.choose(cx, asked.behavior, pick, wanted)
+                        self.targets.choose((cx.seed, cx.directory), asked.behavior, pick, wanted)
                     }
                 };
                 let path = path.as_deref().or(asked.path.as_deref()).unwrap_or("/");

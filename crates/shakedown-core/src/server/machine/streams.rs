@@ -1,11 +1,13 @@
 //! HTTP/2 connections (RFC 9113) and the streams on them, each of which is answered like a connection of its own.
 
-use super::Event;
-use super::machine::{Context, Outputs, Server, State};
+use super::Server;
 use crate::h2::Frame;
 use crate::handshake::extended::read_request;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
+use crate::server::connections::State;
+use crate::server::context::Context;
+use crate::server::event::{Event, Outputs};
 use crate::time::Timestamp;
 
 impl Server {

@@ -1,0 +1,263 @@
+//! What servers say that they do.
+
+use crate::time::Nanos;
+
+/// Events of a server. Connections are numbered within a server; a number is reused after its connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A connection came out of the accept queue.
+    Accepted {
+        /// Its number.
+        connection: u32,
+    },
+    /// A request was read, or enough of one to refuse it.
+    Requested {
+        /// Its connection.
+        connection: u32,
+        /// True when it waits for a worker; false when one takes it at once, or none is needed.
+        queued: bool,
+    },
+    /// A worker took a request or a TLS handshake. Absent where service takes no time.
+    ServiceStarted {
+        /// Its connection.
+        connection: u32,
+        /// How long it had waited.
+        waited: Nanos,
+        /// Whether it comes from the queue.
+        queued: bool,
+    },
+    /// The answer was sent.
+    Answered {
+        /// Its connection.
+        connection: u32,
+        /// Its status.
+        status: u16,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// A worker finished a response, or its part of a TLS handshake, for a client that had disconnected: wasted work.
+    Wasted {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// A connection is gone.
+    Closed {
+        /// Its number.
+        connection: u32,
+    },
+    /// A request, or a TLS handshake, was rejected. Comes after its [`Event::Requested`] or [`Event::Hello`].
+    TurnedAway {
+        /// Its connection.
+        connection: u32,
+        /// The limit that was reached.
+        reason: Reason,
+        /// How it was rejected.
+        turn: Turn,
+        /// Whether it had waited: [`Event::Requested`] said so.
+        queued: bool,
+    },
+    /// The turn of a request came after the queue's deadline: it is answered 503, unless its client has disconnected.
+    Expired {
+        /// Its connection.
+        connection: u32,
+        /// How long it had waited.
+        waited: Nanos,
+    },
+    /// A request is above a rate and is delayed. Follows its [`Event::Requested`], which counts it as queued.
+    HeldBack {
+        /// Its connection.
+        connection: u32,
+        /// For how long.
+        delay: Nanos,
+    },
+    /// A request was accepted, and took one of the server's HTTP transactions. Only where their number is limited.
+    TransactionBegan {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A transaction was released: with the final response, or with the connection.
+    TransactionEnded {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A request waits until a transaction is released. Follows its [`Event::Requested`], which counts it as queued.
+    TransactionAwaited {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A connection took too long to send a whole request. It is closed: with 408 if it had sent something.
+    TimedOut {
+        /// Its number.
+        connection: u32,
+    },
+    /// The server is drained: it has sent a close frame on an open connection.
+    GoingAway {
+        /// Its number.
+        connection: u32,
+        /// The status code in the frame.
+        code: u16,
+    },
+    /// A worker is done with a request whose answer waits for calls.
+    Worked {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// An attempt of a call began, for a request.
+    Called {
+        /// The request's connection.
+        connection: u32,
+        /// The index of the called server.
+        endpoint: u32,
+    },
+    /// An attempt of a call has ended.
+    CallEnded {
+        /// The request's connection.
+        connection: u32,
+        /// How.
+        outcome: CallOutcome,
+        /// Since its first SYN.
+        took: Nanos,
+    },
+    /// The process pauses, as set by its group's `pauses`. Its kernel continues.
+    Paused,
+    /// The pause is over. The process continues, unless a fault stops it. Absent if the process ended meanwhile.
+    Resumed,
+    /// The `ClientHello` of a TLS handshake was read.
+    Hello {
+        /// Its connection.
+        connection: u32,
+        /// Whether it resumes an earlier session.
+        resumed: bool,
+        /// True when it waits for a worker.
+        queued: bool,
+    },
+    /// The server's flight of a TLS handshake was sent.
+    HelloAnswered {
+        /// Its connection.
+        connection: u32,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// The server joined.
+    Joined,
+    /// The server leaves: it is drained, and redirectors stop sending clients to it.
+    Leaving,
+    /// The process of a server that leaves has ended.
+    Left,
+    /// A server that leaves has sent a close frame: this session's path is dead from here on.
+    SentAway {
+        /// The session's number.
+        session: u32,
+    },
+    /// A handshake is about to be accepted without the credentials that the server's behaviors demand for such requests:
+    /// they were not demanded, or not verified.
+    AcceptedWithoutCredentials {
+        /// Its connection.
+        connection: u32,
+    },
+    /// A client opened a stream on an HTTP/2 connection. Streams have numbers like connections: none has that of another
+    /// that is there.
+    StreamOpened {
+        /// Its number.
+        connection: u32,
+        /// The connection that it is on.
+        on: u32,
+    },
+    /// A stream is gone.
+    StreamClosed {
+        /// Its number.
+        connection: u32,
+    },
+    /// A balancer chose a server for a connection, or a forward proxy connects to its target.
+    Forwarded {
+        /// Its number: of an accepted connection, or of a flow ([`Event::FlowBegan`]).
+        connection: u32,
+        /// The server's number in the scenario.
+        to: u32,
+    },
+    /// A balancer had no server for a connection, or reached a limit.
+    NotForwarded {
+        /// Its number.
+        connection: u32,
+    },
+    /// NAT: a connection goes through a balancer from now on.
+    FlowBegan {
+        /// Its number.
+        connection: u32,
+    },
+    /// NAT: a connection that goes through a balancer is over.
+    FlowEnded {
+        /// Its number.
+        connection: u32,
+    },
+    /// A health check of this server failed.
+    CheckFailed {
+        /// The server's number in the scenario.
+        server: u32,
+    },
+    /// The server was marked down after failed health checks.
+    MarkedDown {
+        /// The server's number in the scenario.
+        server: u32,
+    },
+    /// The server was marked up after successful health checks.
+    MarkedUp {
+        /// The server's number in the scenario.
+        server: u32,
+    },
+}
+
+/// Where an [`Event`] and the actions around it go.
+pub type Outputs = crate::machine::Outputs<Event>;
+
+/// The limit for which a server rejected a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// `queue_max` requests wait.
+    QueueFull = 1,
+    /// `connections_max` connections are kept.
+    ConnectionsMax = 2,
+    /// More requests than `accept_rate` allows.
+    AcceptRate = 3,
+    /// More requests from one address than `address_rate` allows.
+    AddressRate = 4,
+    /// The server is drained.
+    Draining = 5,
+    /// `transactions_max` transactions are in use.
+    TransactionsMax = 6,
+}
+
+/// The outcome of an attempt of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CallOutcome {
+    /// With a status from 200 to 299.
+    Answered = 1,
+    /// With any other status.
+    Rejected = 2,
+    /// RST answered the SYN.
+    Refused = 3,
+    /// Not in time.
+    TimedOut = 4,
+    /// The connection ended before the response, or the response was malformed.
+    Broken = 5,
+}
+
+/// How a request is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Turn {
+    /// An HTTP error; FIN where TLS is not up.
+    Reject = 1,
+    /// A redirect to `overflow_to`.
+    Redirect = 2,
+    /// Never answered.
+    Drop = 3,
+    /// RST.
+    Reset = 4,
+}
