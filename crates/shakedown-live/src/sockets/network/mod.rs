@@ -24,3 +24,6 @@ pub(crate) use connection::{ConnectionKey, Notice, Opener};
 pub(crate) use connections::Network;
 pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
 pub(crate) use sockets::{Share, Sockets};
+
+#[cfg(test)]
+mod tests;
