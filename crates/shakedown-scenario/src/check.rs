@@ -10,28 +10,30 @@ mod response_flaws;
 mod retry;
 mod streams;
 mod tls;
+mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(super) use values::{is_always_zero, name_at};
+
+use std::collections::BTreeSet;
 
 use super::Tree;
 use super::path::segment;
-use super::problem::{Problem, listed, nearest, shortened, ticked};
+use super::problem::{Problem, nearest, ticked};
 use shakedown_core::fault::{self, Target};
-use shakedown_core::machine::EndpointId;
 use shakedown_core::metrics::Summary;
-use shakedown_core::names::Names;
 use shakedown_core::network::SynRetries;
-use shakedown_core::rng::{Distribution, Varying};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Nanos;
 
 use crate::draft::Draft;
-use crate::file::File;
+use crate::file::{FORMAT, File};
 use crate::machines::ServersToml;
 use crate::metric::metric;
+use values::{
+    distribution, each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server, positive,
+    targets, valid_name, valid_path,
+};
 
-/// The version of the language.
-pub(super) const FORMAT: i128 = 1;
 /// The most servers: results have columns for each.
 const MAX_SERVERS: u64 = 10_000;
 /// The most sessions: some 190 bytes each make 19 GB.
@@ -154,7 +156,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
             let help = "write target = { from = \"eu\", to = \"gateway\" }, with a kind such as \"partition\"";
             return Err(tree.problem(&at("one_way"), "one way of what? it needs two sides").with_help(help));
         }
-        super::faults::read(name, fault, tree)?;
+        crate::fault_config::read(name, fault, tree)?;
         if let Target::Some(some) = &fault.target {
             match (some.share, some.count) {
                 (Some(_), Some(_)) => return wrong(&at("target"), "`share` and `count` exclude each other".into()),
@@ -337,99 +339,6 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     streams::reached(scenario, tree)
 }
 
-fn known_endpoint(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    if scenario.file.dns.contains_key(name) {
-        return Ok(());
-    }
-    known_server(scenario, name, path, tree).map_err(|problem| {
-        match nearest(name, scenario.file.dns.keys().map(String::as_str)) {
-            Some(near) => problem.with_help(format!("the nearest DNS name is `{near}`")),
-            None => problem,
-        }
-    })
-}
-
-/// Checks `"gateway"` or a list of such names.
-fn known_endpoints(scenario: &Draft, names: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
-    targets(scenario, names, path, tree, known_endpoint)
-}
-
-type Known = fn(&Draft, &str, &str, &Tree) -> Result<(), Problem>;
-
-/// Checks a list of targets, of which each must be known by `known`.
-fn targets(scenario: &Draft, names: &Names, path: &str, tree: &Tree, known: Known) -> Result<(), Problem> {
-    if names.0.is_empty() {
-        return Err(tree.problem(path, "names no server: write at least one"));
-    }
-    each_once(scenario, &names.0, "a target", path, tree, known)
-}
-
-/// Checks a list of names: each must be known, and no server named twice.
-fn each_once(
-    scenario: &Draft,
-    names: &[String],
-    what: &str,
-    path: &str,
-    tree: &Tree,
-    known: Known,
-) -> Result<(), Problem> {
-    let directory = scenario.directory();
-    let mut named = BTreeMap::new();
-    for (number, name) in names.iter().enumerate() {
-        let listed = format!("{path}.{number}");
-        let path = if tree.has(&listed) { &listed } else { path };
-        known(scenario, name, path, tree)?;
-        for member in scenario.endpoints(name).unwrap_or_default() {
-            if let Some(before) = named.insert(member, name) {
-                let server = directory.authority(member);
-                let before = if before == name { String::new() } else { format!(", by {}", ticked(before)) };
-                return Err(tree.problem(path, format!("names `{server}`, which is {what} already{before}")));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Callers ask no resolver.
-fn known_callee(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    match scenario.file.dns.get(name) {
-        Some(dns) => {
-            let message = format!("{} is a DNS name: servers call servers and groups", ticked(name));
-            let to: Vec<String> = dns.to.iter().map(|name| format!("\"{name}\"")).collect();
-            Err(tree.problem(path, message).with_help(format!("write to = [{}]", to.join(", "))))
-        }
-        None => known_server(scenario, name, path, tree),
-    }
-}
-
-/// Checks the name of servers that connections are meant for.
-fn known_server(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let of_proxy = |member: EndpointId| scenario.group_of(member.0).is_proxy();
-    if scenario.members(name).is_some_and(|members| members.into_iter().any(of_proxy)) {
-        let message = format!("{} is a forward proxy, which connections go through, not to", ticked(name));
-        let help = format!("name servers here, and write proxy = \"{name}\" in the client group");
-        return Err(tree.problem(path, message).with_help(help));
-    }
-    known_host(scenario, name, path, tree)
-}
-
-/// Checks the name of servers, be they proxies or not.
-fn known_host(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    if scenario.members(name).is_some() {
-        return Ok(());
-    }
-    let groups = scenario.groups.keys().map(String::as_str);
-    let known: Vec<&str> = groups.chain(scenario.servers().iter().map(|server| server.name.as_str())).collect();
-    let problem = tree.problem(path, format!("no server or server group is named {}", ticked(name)));
-    Err(match nearest(name, known.iter().copied()) {
-        Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
-        None => {
-            let groups = scenario.groups.keys().map(String::as_str);
-            problem.with_help(format!("known groups: {}", listed(groups)))
-        }
-    })
-}
-
 /// Checks what is shown beside others: names, and metrics that the scenario or one of its variants has.
 pub(super) fn compared(scenario: &Scenario, variants: &[Scenario], tree: &Tree) -> Result<(), Problem> {
     let compare = scenario.compare();
@@ -474,71 +383,6 @@ pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Probl
         }
     }
     Ok(())
-}
-
-fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<(), Problem> {
-    match distribution.problem() {
-        Some(problem) => Err(tree.problem(path, problem)),
-        None => Ok(()),
-    }
-}
-
-/// Whether each of its draws is zero.
-pub(super) fn is_always_zero(distribution: &Distribution) -> bool {
-    let longest = match distribution {
-        Distribution::Constant(value) => *value,
-        Distribution::Varying(varying) => match varying {
-            Varying::Uniform { max, .. } => *max,
-            Varying::Exponential { mean } => *mean,
-            Varying::Normal { mean, deviation } => (*mean).max(*deviation),
-            Varying::Lognormal { p99, .. } => *p99,
-            Varying::Quantiles(points) => points.values().copied().max().unwrap_or_default(),
-        },
-    };
-    longest == Nanos::ZERO
-}
-
-fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
-    if value == 0 {
-        return Err(tree.problem(path, format!("{} must be at least 1, found 0", ticked(path))));
-    }
-    Ok(())
-}
-
-/// Whether a terminal or a browser would do something else with it than show it: control characters, and those that turn
-/// the direction of writing (Unicode TR 36, section 2.10).
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Names stand in metric paths, authorities and file names.
-fn valid_name(name: &str, table: &str, tree: &Tree) -> Result<(), Problem> {
-    name_at(name, &format!("{table}.{}", segment(name)), tree)
-}
-
-/// The same for a name that is a value.
-pub(super) fn name_at(name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
-        return Ok(());
-    }
-    let message = format!("the name {} must be 1 to 60 small letters, digits, `-` and `_`", ticked(name));
-    Err(tree.problem(path, message))
-}
-
-/// Paths stand in request lines, and in a `Location` that must lead to the same place.
-fn valid_path(value: &str, path: &str, tree: &Tree) -> Result<(), Problem> {
-    let problem = match value {
-        _ if !value.starts_with('/') => "it must begin with `/`",
-        _ if value.starts_with("//") => "what follows `//` is read as the name of a host",
-        _ if value.contains('#') => "what follows `#` is never sent",
-        _ if value.len() > 2_000 => "it is longer than 2,000 bytes",
-        _ if fluent_uri::UriRef::parse(value).is_err() => {
-            "it is no path of a URI, in which a space, for one, is written as %20"
-        }
-        _ => return Ok(()),
-    };
-    Err(tree.problem(path, format!("the path \"{}\": {problem}", shortened(value, 60))))
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use crate::chaos::Chaos;
 use crate::faults::FaultToml;
 use crate::machines::{ProxiesToml, ServerKind, ServersToml, Written};
 
+/// The version of the language.
+pub(crate) const FORMAT: i128 = 1;
+
 /// A scenario file, format 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]

@@ -10,6 +10,7 @@ mod check;
 mod cycle;
 mod de;
 mod draft;
+mod fault_config;
 mod fault_windows;
 mod faults;
 mod file;
@@ -194,7 +195,7 @@ fn drawn(chaos: &Chaos, draft: &Draft) -> Vec<(String, FaultToml)> {
 
 /// A fault with resolved targets.
 fn found(draft: &Draft, name: &str, fault: &FaultToml, tree: &Tree) -> Result<Fault, Problem> {
-    let config = faults::read(name, fault, tree)?;
+    let config = fault_config::read(name, fault, tree)?;
     let members = match &config.target {
         Target::Name(name) => draft.members(name).or_else(|| draft.servers_in(name)),
         Target::Some(some) => draft.members(&some.group),

@@ -13,7 +13,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-use crate::file::File;
+use crate::file::{FORMAT, File};
 #[cfg(debug_assertions)]
 use crate::path::{Segment, scan};
 use crate::profile::{presets, profiles};
@@ -28,7 +28,7 @@ pub fn schema() -> String {
         place.unwrap_or_else(|| panic!("the schema has no {path}")).insert(key.to_string(), value);
     };
     put("", "title", json!("A scenario of Shakedown"));
-    put("/properties/format", "const", json!(super::check::FORMAT));
+    put("/properties/format", "const", json!(FORMAT));
     put("/properties", "variants", variants().to_value());
     let names = |names: Vec<String>| json!(names);
     put("/definitions/Clients/properties/preset", "enum", names(presets().into_keys().collect()));

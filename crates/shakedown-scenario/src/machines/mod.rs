@@ -3,6 +3,7 @@
 
 mod balancers;
 mod behaviors;
+mod groups;
 mod proxies;
 mod servers;
 
