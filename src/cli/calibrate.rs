@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, complain, load, machine, print};
+use super::options::load;
+use super::output::{Failure, complain, machine, print};
 use crate::explore::calibrate::{calibrate, variant};
 use crate::scenario::Overrides;
 

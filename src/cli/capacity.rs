@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
+use super::options::{ManyArgs, load};
+use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::{default_folder, partial};
-use super::{Failure, ManyArgs, complain, load, machine, print};
 use crate::explore::capacity::{Key, checked, collapse, objective, search};
 use crate::explore::sweep::Seeds;
 use crate::explore::{may_hold_capacity, write_folder};

@@ -1,6 +1,18 @@
 //! `shakedown check`.
 
-use super::{CheckArgs, Failure, print};
+use clap::Args;
+
+use super::options::ScenarioArgs;
+use super::output::{Failure, print};
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Print the whole scenario with every default, as TOML that runs to the same digest
+    #[arg(long)]
+    resolved: bool,
+}
 
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let scenario = args.scenario.load_with_programs()?;

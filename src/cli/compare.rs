@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
+use super::options::{read, stem};
+use super::output::{Failure, complain, machine, print};
 use super::progress::Counter;
-use super::{Failure, complain, machine, print, read, stem};
 use crate::explore::sweep::{Axis, Named};
 use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
 use crate::report::{Better, Order};

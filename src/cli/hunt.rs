@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::invocation::Invocation;
+use super::options::ManyArgs;
+use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
 use super::sweep::plan;
-use super::{Failure, ManyArgs, complain, machine, print};
 use crate::explore::hunt::{
     Broken, Checkpoint, FILE, Found, Hunted, Merged, Shrunk, Tally, document, hunt as search, shrink,
 };

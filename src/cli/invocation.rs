@@ -2,9 +2,8 @@
 //! that none can be forgotten.
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory};
+use clap::{Arg, ArgMatches, Command};
 
-use super::Cli;
 use crate::text::word;
 
 /// Options that say where results go, how fast, or what else is printed and kept, and change nothing of the runs.
@@ -31,9 +30,9 @@ pub(super) struct Invocation<'a> {
 
 impl<'a> Invocation<'a> {
     /// Of a program's whole arguments.
-    pub(super) fn new(matches: &'a ArgMatches) -> Invocation<'a> {
+    pub(super) fn new(all: &Command, matches: &'a ArgMatches) -> Invocation<'a> {
         let (name, matches) = matches.subcommand().expect("clap asks for a command");
-        let command = Cli::command().find_subcommand(name).expect("clap found it").clone();
+        let command = all.find_subcommand(name).expect("clap found it").clone();
         Invocation { command, name, matches }
     }
 
@@ -72,11 +71,15 @@ impl<'a> Invocation<'a> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn again(line: &[&str]) -> String {
-        let matches = Cli::command().get_matches_from([&["shakedown"], line].concat());
-        Invocation::new(&matches).command()
+        let all = Cli::command();
+        let matches = all.clone().get_matches_from([&["shakedown"], line].concat());
+        Invocation::new(&all, &matches).command()
     }
 
     #[test]

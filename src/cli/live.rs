@@ -7,8 +7,10 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::invocation::Invocation;
+use super::options::{OutputArgs, RunArgs, ScenarioArgs};
+use super::output::{Failure, complain, machine, say};
 use super::results::{EXEMPLARS, Results, partial};
-use super::{Failure, OutputArgs, RunArgs, ScenarioArgs, complain, machine, say, text};
+use super::text;
 use crate::driver::live::{Part, Setup};
 use crate::explore::LiveError;
 use crate::explore::live::{self, Live};

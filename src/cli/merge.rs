@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Format, hunt, machine, sweep};
+use super::output::{Failure, Format, machine};
+use super::{hunt, sweep};
 use crate::explore;
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ mod hunt;
 mod invocation;
 mod live;
 mod merge;
+mod options;
+mod output;
 mod profiles;
 mod progress;
 mod replay;
@@ -22,37 +24,12 @@ mod terminal;
 mod text;
 mod verify;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::explore::file_name;
-use crate::scenario::{Overrides, Problem, Scenario};
-
-/// Why a command failed, and so its exit code.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Exit code 1: an expectation or an invariant failed, or a recorded run came out differently. Already reported.
-    #[error("")]
-    Broken,
-    /// Exit code 2: bad usage or a bad scenario.
-    #[error("{0}")]
-    Input(String),
-    /// Exit code 3: the run could not start or write.
-    #[error("error: {0}")]
-    Machine(String),
-    /// Exit code 130: interrupted. Already reported.
-    #[error("")]
-    Interrupted,
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Failure {
-        Failure::Input(problem.to_string())
-    }
-}
+use options::RunArgs;
+use output::{Failure, complain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,7 +73,7 @@ enum Command {
     Run(RunArgs),
     /// Check a scenario without running it
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(CheckArgs),
+    Check(check::CheckArgs),
     /// Run scenarios and their variants side by side: one table, and a chart for each scenario
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::CompareArgs),
@@ -132,7 +109,7 @@ enum Command {
     Report(report::ReportArgs),
     /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
-    Verify(VerifyArgs),
+    Verify(verify::VerifyArgs),
     /// Write a commented scenario to begin with
     #[command(after_help = start::INIT_EXAMPLES)]
     Init(start::InitArgs),
@@ -236,215 +213,13 @@ Examples:
   shakedown verify --models
   shakedown verify results/ --models";
 
-/// What every command that reads a scenario takes.
-#[derive(Debug, Args)]
-struct ScenarioArgs {
-    /// The scenario file
-    scenario: PathBuf,
-    /// Take this seed instead of the scenario's
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = seed)]
-    seed: Option<u64>,
-    /// Run this variant: the overrides under [variants.NAME]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
-}
-
-/// What every command that makes many runs of a scenario takes.
-#[derive(Debug, Args)]
-struct ManyArgs {
-    /// Run this variant: the overrides under [variants.NAME]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
-    /// How many threads; all cores unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
-}
-
-impl ManyArgs {
-    fn overrides(&self, seed: Option<u64>) -> Overrides {
-        Overrides { seed, variant: self.variant.clone(), sets: self.sets.clone(), ..Overrides::default() }
-    }
-
-    /// Does work on so many threads as were asked for.
-    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
-        let jobs = self.jobs.map_or(0, usize::from);
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
-        Ok(threads.install(work))
-    }
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    scenario: ScenarioArgs,
-    /// What gives clients and servers a network and a clock
-    #[arg(long, value_enum, default_value_t = DriverArg::Sim)]
-    driver: DriverArg,
-    /// Write every event to events.jsonl, too: docs/replay.md
-    #[arg(long)]
-    events: bool,
-    /// Make the run twice, and name the first event that differs
-    #[arg(long)]
-    check_determinism: bool,
-    /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
-    #[arg(long)]
-    no_exemplars: bool,
-    /// Start the programs that the scenario's servers are (--driver tokio)
-    #[arg(long)]
-    allow_commands: bool,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// What every command that runs a scenario takes.
-#[derive(Debug, Args)]
-struct OutputArgs {
-    /// Write the results into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// What to print on standard output; with another than text, everything else goes to standard error
-    #[arg(long, value_enum, default_value_t = report::Document::Text)]
-    format: report::Document,
-    /// Print failed expectations and the digest only
-    #[arg(long)]
-    quiet: bool,
-}
-
-impl OutputArgs {
-    /// Where text for people goes.
-    fn text(&self) -> Format {
-        if self.format == report::Document::Text { Format::Text } else { Format::Json }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DriverArg {
-    /// The simulator: virtual time, the same run every time
-    Sim,
-    /// The simulator, with turmoil for async programs of your own
-    #[cfg(feature = "turmoil")]
-    Turmoil,
-    /// Real sockets on loopback, and the real clock
-    Tokio,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table to read
-    Text,
-    /// A JSON document
-    Json,
-}
-
-#[derive(Debug, Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    scenario: ScenarioArgs,
-    /// Print the whole scenario with every default, as TOML that runs to the same digest
-    #[arg(long)]
-    resolved: bool,
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    /// Folders to search for recorded runs
-    folders: Vec<PathBuf>,
-    /// Simulate scenarios with known answers (queueing theory, kernels, papers) and compare: docs/models.md
-    #[arg(long)]
-    models: bool,
-    /// What to print on standard output; with json, one document of all that was verified
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
-}
-
-impl ScenarioArgs {
-    /// Reads and checks the scenario, for a simulation.
-    fn load(&self) -> Result<Scenario, Failure> {
-        self.load_for(false)
-    }
-
-    /// Reads and checks the scenario, in which servers may be programs.
-    fn load_with_programs(&self) -> Result<Scenario, Failure> {
-        self.load_for(true)
-    }
-
-    fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
-        let (variant, sets) = (self.variant.clone(), self.sets.clone());
-        let overrides = Overrides { seed: self.seed, variant, sets, programs, ..Overrides::default() };
-        load(&self.scenario, &overrides)
-    }
-}
-
-/// Reads and checks a scenario file.
-fn load(file: &Path, overrides: &Overrides) -> Result<Scenario, Failure> {
-    let (shown, text) = read(file)?;
-    Ok(crate::scenario::load(&shown, &stem(file), &text, overrides)?)
-}
-
-/// A scenario file: what messages call it, and its text.
-fn read(file: &Path) -> Result<(String, String), Failure> {
-    let shown = file.display().to_string();
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok((shown, text)),
-        Err(error) => Err(Failure::Input(format!("error: can't read {shown}: {error}"))),
-    }
-}
-
-/// Writes to standard output. Who closes the pipe (`… | head`) has read enough: that is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    written(std::io::stdout().write_all(text.as_bytes()))
-}
-
-/// Writes to standard error; the same holds for it.
-fn complain(text: &str) -> Result<(), Failure> {
-    written(std::io::stderr().write_all(text.as_bytes()))
-}
-
-/// Text for people: on standard output, or on standard error when JSON has that for itself.
-fn say(format: Format, text: &str) -> Result<(), Failure> {
-    match format {
-        Format::Text => print(text),
-        Format::Json => complain(text),
-    }
-}
-
-fn machine(error: impl ToString) -> Failure {
-    Failure::Machine(error.to_string())
-}
-
-fn written(result: std::io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Machine(error.to_string())),
-        _ => Ok(()),
-    }
-}
-
-/// What results are filed under: the file's name without its ending, and before it the folders that lie between it and
-/// one named `scenarios`.
-fn stem(path: &Path) -> String {
-    let name = file_name(path);
-    let folders: Vec<_> = path.parent().into_iter().flat_map(Path::components).collect();
-    let Some(at) = folders.iter().rposition(|folder| folder.as_os_str() == "scenarios") else { return name };
-    let between = folders[at + 1..].iter().map(|folder| folder.as_os_str().to_string_lossy().into_owned());
-    between.chain([name]).collect::<Vec<_>>().join("/")
-}
-
 /// Parses the arguments, does what they say, and returns the exit code.
 pub fn run() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let all = Cli::command();
+    let matches = all.clone().get_matches();
     let Cli { color, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     color.decide();
-    let invocation = &invocation::Invocation::new(&matches);
+    let invocation = &invocation::Invocation::new(&all, &matches);
     let done = match command {
         Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::check(&args),
@@ -463,8 +238,8 @@ pub fn run() -> ExitCode {
         Command::Init(args) => start::init(&args),
         Command::List(args) => start::list(&args),
         Command::Schema => shell::schema(),
-        Command::Completions(args) => shell::completions(&args),
-        Command::Man(args) => shell::man(&args),
+        Command::Completions(args) => shell::completions(&args, all),
+        Command::Man(args) => shell::man(&args, all),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     let message = failure.to_string();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, Format, print};
+use super::output::{Failure, Format, print};
 use crate::profile::{Explained, Measurement, Profile, profiles};
 use crate::report::FORMAT_VERSION;
 use crate::scenario::nearest;

@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, ScenarioArgs, print};
+use super::options::ScenarioArgs;
+use super::output::{Failure, complain, print, written};
 use crate::explore;
 use crate::handshake::Mode;
 use crate::replay::{Filter, KINDS, SequenceDiagram, Which, pcapng, svg, text};
@@ -81,7 +82,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(Failure::Input("error: a picture is of one session: leave out --count, or --format svg".into()));
     }
     let none = |what: String| {
-        super::complain(&format!("{what}\n"))?;
+        complain(&format!("{what}\n"))?;
         Err(Failure::Broken)
     };
     let filter = filter(&scenario, args)?;
@@ -136,7 +137,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
             ));
         }
         let capture = pcapng(&scenario, args.scenario.variant.as_deref(), &traces);
-        return super::written(std::io::stdout().write_all(&capture));
+        return written(std::io::stdout().write_all(&capture));
     }
     for (number, trace) in traces.iter().enumerate() {
         let diagram = SequenceDiagram::new(&scenario, args.scenario.variant.as_deref(), trace);
@@ -151,12 +152,12 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
 
 fn print_events(scenario: &Scenario, filter: Filter) -> Result<(), Failure> {
     let out = std::io::BufWriter::new(std::io::stdout().lock());
-    super::written(explore::events(scenario, filter, out))
+    written(explore::events(scenario, filter, out))
 }
 
 fn print_perfetto(scenario: &Scenario, sessions: &[(u16, u32)]) -> Result<(), Failure> {
     let out = std::io::BufWriter::new(std::io::stdout().lock());
-    super::written(explore::perfetto(scenario, sessions, out))
+    written(explore::perfetto(scenario, sessions, out))
 }
 
 /// What is asked for, with servers and kinds looked up.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, machine, print};
+use super::output::{Failure, machine, print};
 use crate::explore::{report_files, rewrite_page};
 use crate::report::formats;
 use crate::report::page::{PageError, Recorded};

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::invocation::Invocation;
+use super::options::{OutputArgs, ScenarioArgs};
+use super::output::{Failure, machine, say};
 use super::progress::{Watcher, catch_interrupts};
-use super::{Failure, OutputArgs, ScenarioArgs, machine, say, text};
+use super::text;
 use crate::driver::Driver;
 use crate::explore::{Finished, PreparedFile, write_folder_with};
 use crate::report;

@@ -1,9 +1,11 @@
 //! `shakedown run`.
 
 use super::invocation::Invocation;
+use super::options::{DriverArg, RunArgs};
+use super::output::{Failure, complain, machine};
 use super::progress::Watcher;
 use super::results::{EXEMPLARS, Results, partial};
-use super::{DriverArg, Failure, RunArgs, complain, live, machine, text};
+use super::{live, text};
 use crate::driver::Driver;
 use crate::explore::{DeterminismCheck, EventLog, Finished, PreparedFile, Progress, exemplars, may_hold, once_with};
 use crate::record::Recorder;

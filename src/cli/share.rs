@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::output::Failure;
 use crate::explore::sweep::Shard;
 
 #[derive(Debug, Args)]

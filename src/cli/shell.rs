@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, Failure, print};
+use super::output::{Failure, print};
 
 /// As the types that read scenarios make it: a test compares (`--features schema`).
 const SCHEMA: &str = include_str!("../../scenarios/schema.json");
@@ -44,16 +44,16 @@ pub(super) fn schema() -> Result<(), Failure> {
     print(SCHEMA)
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+pub(super) fn completions(args: &CompletionsArgs, mut all: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "shakedown", &mut script);
+    clap_complete::generate(args.shell, &mut all, "shakedown", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
-pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
+pub(super) fn man(args: &ManArgs, all: Command) -> Result<(), Failure> {
     let shown = args.out.display();
     let failed = |error| Failure::Machine(format!("can't write man pages into {shown}: {error}"));
     std::fs::create_dir_all(&args.out).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), &args.out).map_err(failed)?;
+    clap_mangen::generate_to(all, &args.out).map_err(failed)?;
     print(&format!("man pages in {shown}\n"))
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, print, stem};
+use super::options::{read, stem};
+use super::output::{Failure, print};
 use crate::scenario::Overrides;
 
 /// A scenario that explains itself.
@@ -88,7 +89,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// A scenario's file, title, question and variants.
 fn entry(file: &Path) -> Result<String, Failure> {
-    let (shown, text) = super::read(file)?;
+    let (shown, text) = read(file)?;
     let mut entry = format!("{shown}\n");
     match crate::scenario::load(&shown, &stem(file), &text, &Overrides { programs: true, ..Overrides::default() }) {
         Ok(scenario) => {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::invocation::Invocation;
+use super::options::{ManyArgs, read, stem};
+use super::output::{Failure, Format, complain, machine, print, say};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
 use super::text::shown_table;
-use super::{Failure, Format, ManyArgs, complain, machine, print, read, say, stem};
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::statistics::Spread;

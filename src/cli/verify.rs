@@ -2,10 +2,26 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::output::{Failure, Format, print};
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::progress::Counter;
-use super::{Failure, Format, VerifyArgs, print};
 use crate::explore::{self, Verdict};
 use crate::text::pretty;
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Folders to search for recorded runs
+    folders: Vec<PathBuf>,
+    /// Simulate scenarios with known answers (queueing theory, kernels, papers) and compare: docs/models.md
+    #[arg(long)]
+    models: bool,
+    /// What to print on standard output; with json, one document of all that was verified
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if args.folders.is_empty() && !args.models {

@@ -14,11 +14,8 @@ use crate::common::repository;
 const KNOWN: &[&str] = &[
     "crates/shakedown-core/src/driver/sim/tcp/",
     "crates/shakedown-core/src/metrics/",
-    "crates/shakedown-scenario/src/",
-    "src/cli/",
-    "src/explore/",
+    "src/explore/models/",
     "src/report/",
-    "src/statistics/",
 ];
 
 type Module = Vec<String>;

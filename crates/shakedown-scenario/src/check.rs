@@ -30,8 +30,8 @@ use crate::file::{FORMAT, File};
 use crate::machines::ServersToml;
 use crate::metric::metric;
 use values::{
-    distribution, each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server, positive,
-    targets, valid_name, valid_path,
+    distribution, each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server,
+    positive, targets, valid_name, valid_path,
 };
 
 /// The most servers: results have columns for each.

@@ -1,0 +1,155 @@
+//! Options that several commands take.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::output::{Failure, Format, machine};
+use super::report;
+use crate::explore::file_name;
+use crate::scenario::{Overrides, Scenario};
+
+/// What every command that reads a scenario takes.
+#[derive(Debug, Args)]
+pub(super) struct ScenarioArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+    /// Take this seed instead of the scenario's
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = seed)]
+    pub seed: Option<u64>,
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// What every command that makes many runs of a scenario takes.
+#[derive(Debug, Args)]
+pub(super) struct ManyArgs {
+    /// Run this variant: the overrides under [variants.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+    /// How many threads; all cores unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+impl ManyArgs {
+    pub(super) fn overrides(&self, seed: Option<u64>) -> Overrides {
+        Overrides { seed, variant: self.variant.clone(), sets: self.sets.clone(), ..Overrides::default() }
+    }
+
+    /// Does work on so many threads as were asked for.
+    pub(super) fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+        let jobs = self.jobs.map_or(0, usize::from);
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
+        Ok(threads.install(work))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// What gives clients and servers a network and a clock
+    #[arg(long, value_enum, default_value_t = DriverArg::Sim)]
+    pub driver: DriverArg,
+    /// Write every event to events.jsonl, too: docs/replay.md
+    #[arg(long)]
+    pub events: bool,
+    /// Make the run twice, and name the first event that differs
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
+    #[arg(long)]
+    pub no_exemplars: bool,
+    /// Start the programs that the scenario's servers are (--driver tokio)
+    #[arg(long)]
+    pub allow_commands: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What every command that runs a scenario takes.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Write the results into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What to print on standard output; with another than text, everything else goes to standard error
+    #[arg(long, value_enum, default_value_t = report::Document::Text)]
+    pub format: report::Document,
+    /// Print failed expectations and the digest only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+impl OutputArgs {
+    /// Where text for people goes.
+    pub(super) fn text(&self) -> Format {
+        if self.format == report::Document::Text { Format::Text } else { Format::Json }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DriverArg {
+    /// The simulator: virtual time, the same run every time
+    Sim,
+    /// The simulator, with turmoil for async programs of your own
+    #[cfg(feature = "turmoil")]
+    Turmoil,
+    /// Real sockets on loopback, and the real clock
+    Tokio,
+}
+
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+impl ScenarioArgs {
+    /// Reads and checks the scenario, for a simulation.
+    pub(super) fn load(&self) -> Result<Scenario, Failure> {
+        self.load_for(false)
+    }
+
+    /// Reads and checks the scenario, in which servers may be programs.
+    pub(super) fn load_with_programs(&self) -> Result<Scenario, Failure> {
+        self.load_for(true)
+    }
+
+    fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
+        let (variant, sets) = (self.variant.clone(), self.sets.clone());
+        let overrides = Overrides { seed: self.seed, variant, sets, programs, ..Overrides::default() };
+        load(&self.scenario, &overrides)
+    }
+}
+
+/// Reads and checks a scenario file.
+pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Scenario, Failure> {
+    let (shown, text) = read(file)?;
+    Ok(crate::scenario::load(&shown, &stem(file), &text, overrides)?)
+}
+
+/// A scenario file: what messages call it, and its text.
+pub(super) fn read(file: &Path) -> Result<(String, String), Failure> {
+    let shown = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((shown, text)),
+        Err(error) => Err(Failure::Input(format!("error: can't read {shown}: {error}"))),
+    }
+}
+
+/// What results are filed under: the file's name without its ending, and before it the folders that lie between it and
+/// one named `scenarios`.
+pub(super) fn stem(path: &Path) -> String {
+    let name = file_name(path);
+    let folders: Vec<_> = path.parent().into_iter().flat_map(Path::components).collect();
+    let Some(at) = folders.iter().rposition(|folder| folder.as_os_str() == "scenarios") else { return name };
+    let between = folders[at + 1..].iter().map(|folder| folder.as_os_str().to_string_lossy().into_owned());
+    between.chain([name]).collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,67 @@
+//! What commands print, and how they fail.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+
+use crate::scenario::Problem;
+
+/// Why a command failed, and so its exit code.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// Exit code 1: an expectation or an invariant failed, or a recorded run came out differently. Already reported.
+    #[error("")]
+    Broken,
+    /// Exit code 2: bad usage or a bad scenario.
+    #[error("{0}")]
+    Input(String),
+    /// Exit code 3: the run could not start or write.
+    #[error("error: {0}")]
+    Machine(String),
+    /// Exit code 130: interrupted. Already reported.
+    #[error("")]
+    Interrupted,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure::Input(problem.to_string())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table to read
+    Text,
+    /// A JSON document
+    Json,
+}
+
+/// Writes to standard output. Who closes the pipe (`… | head`) has read enough: that is no failure.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    written(std::io::stdout().write_all(text.as_bytes()))
+}
+
+/// Writes to standard error; the same holds for it.
+pub(super) fn complain(text: &str) -> Result<(), Failure> {
+    written(std::io::stderr().write_all(text.as_bytes()))
+}
+
+/// Text for people: on standard output, or on standard error when JSON has that for itself.
+pub(super) fn say(format: Format, text: &str) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(text),
+        Format::Json => complain(text),
+    }
+}
+
+pub(super) fn machine(error: impl ToString) -> Failure {
+    Failure::Machine(error.to_string())
+}
+
+pub(super) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Machine(error.to_string())),
+        _ => Ok(()),
+    }
+}
