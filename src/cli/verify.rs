@@ -1,12 +1,11 @@
 //! `shakedown verify`.
 
-use serde_json::{Map, Value as Json, json};
-
-use super::output::{Failure, Format, print};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::{Map, Value as Json, json};
 
+use super::output::{Failure, Format, print};
 use super::progress::Counter;
 use crate::explore::{self, Verdict};
 use crate::text::pretty;
