@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
-use super::options::{ManyArgs, load};
+use super::options::{ManyArgs, read, stem};
 use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::{default_folder, partial};
-use crate::explore::capacity::{Key, checked, collapse, objective, search};
+use crate::explore::capacity::{Key, Watch, Work, checked, collapse, objective, search, with_goodput};
 use crate::explore::sweep::Seeds;
-use crate::explore::{may_hold_capacity, write_folder};
+use crate::explore::{may_hold_capacity, possible, write_folder};
 use crate::report::capacity::{Capacity, Find, Objective, Outcome, Question};
 use crate::scenario::{Problem, Scenario};
 
@@ -34,7 +34,8 @@ pub(super) struct CapacityArgs {
     /// The key whose value is looked for: clients.players.arrive.rate, servers.gateway.count
     #[arg(long, value_name = "KEY", required_unless_present = "collapse")]
     vary: Option<String>,
-    /// What must hold (can be repeated; all must): 'handshake_latency.p99 < 250ms'
+    /// What must hold (can be repeated; all must): 'handshake_latency.p99 < 250ms'. Goodput is part of it: sessions.opened >= 99%
+    /// and, without faults, attempts.failed <= 1%, unless an objective of sessions or attempts is given
     #[arg(long, value_name = "METRIC < BOUND", value_parser = objective, required_unless_present = "collapse")]
     slo: Vec<Objective>,
     /// The seeds: how many, or a range such as 0..10
@@ -106,7 +107,10 @@ fn seeds(text: &str) -> Result<Seeds, String> {
 }
 
 pub(super) fn capacity(args: &CapacityArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
-    let scenario = load(&args.scenario, &args.many.overrides(Some(args.seeds.0.start)))?;
+    let (shown, text) = read(&args.scenario)?;
+    let name = stem(&args.scenario);
+    let load = |seed| crate::scenario::load(&shown, &name, &text, &args.many.overrides(Some(seed)));
+    let scenario = possible(args.seeds.0.clone(), load)?;
     checked(&scenario, &args.slo)?;
     match (args.collapse, &args.vary) {
         (true, _) => map(args, &scenario, invocation),
@@ -137,7 +141,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, invocation: &Invoc
         variant: args.many.variant.clone(),
         vary: key.path.clone(),
         kind: key.kind,
-        slo: args.slo.clone(),
+        slo: with_goodput(scenario, args.slo.clone()),
         seeds: args.seeds.0.clone().collect(),
         from,
         to,
@@ -157,6 +161,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, invocation: &Invoc
     };
     tell(&folder, &document, &found.files(), found.partial)?;
     match found.outcome {
+        _ if !found.errors.is_empty() => Err(Failure::Machine("some runs came to no end".into())),
         Outcome::HoldsNowhere => Err(Failure::Broken),
         _ => Ok(()),
     }
@@ -180,7 +185,11 @@ fn map(args: &CapacityArgs, scenario: &Scenario, invocation: &Invocation<'_>) ->
         Printed::Json => found.json(),
         Printed::Markdown => found.markdown(),
     };
-    tell(&folder, &document, &found.files(), found.partial)
+    tell(&folder, &document, &found.files(), found.partial)?;
+    match found.errors.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Machine("some runs came to no end".into())),
+    }
 }
 
 fn folder(args: &CapacityArgs, scenario: &Scenario, name: &str) -> PathBuf {
@@ -191,13 +200,13 @@ fn folder(args: &CapacityArgs, scenario: &Scenario, name: &str) -> PathBuf {
 /// Does the work on so many threads as were asked for, and shows how it goes on.
 fn watched<T: Send>(
     args: &CapacityArgs,
-    work: impl FnOnce(&(dyn Fn(Option<(usize, usize)>) -> bool + Sync)) -> Result<T, Problem> + Send,
+    work: impl FnOnce(Watch<'_>) -> Result<T, Problem> + Send,
 ) -> Result<T, Failure> {
     catch_interrupts();
     let counter = Counter::new(0, args.quiet);
-    let watch = |done: Option<(usize, usize)>| {
-        if let Some((done, of)) = done {
-            counter.watch(done, of);
+    let watch = |work: Option<Work>| {
+        if let Some(Work { done, of, spent, left }) = work {
+            counter.watch_work(done, of, left / spent.max(1.0));
         }
         !interrupted()
     };

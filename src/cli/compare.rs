@@ -174,7 +174,11 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
     })?;
     // The numbers are told even when they could not be kept.
     written.map_err(machine)?;
-    complain(&format!("results in {}\n", out.display()))
+    complain(&format!("results in {}\n", out.display()))?;
+    match comparison.parts.iter().flat_map(|part| &part.rows).all(|row| row.errors.is_empty()) {
+        true => Ok(()),
+        false => Err(Failure::Machine("some runs came to no end".into())),
+    }
 }
 
 /// The folder that all of them are in, or of a single one its own.

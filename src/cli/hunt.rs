@@ -14,13 +14,13 @@ use super::results::partial;
 use super::share::ShareArgs;
 use super::sweep::plan;
 use crate::explore::hunt::{
-    Broken, Checkpoint, FILE, Found, Hunted, Merged, Shrunk, Tally, document, hunt as search, shrink,
+    Broken, Checkpoint, FILE, Found, Hunted, Merged, Shrunk, Tally, document, hunt as search, session, shrink,
 };
 use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
-use crate::replay::{SequenceDiagram, Which, text};
+use crate::replay::{SequenceDiagram, text};
 use crate::scenario::{Problem, Scenario};
-use crate::text::grouped;
+use crate::text::{grouped, visible};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -96,7 +96,7 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
     let mut files = vec![(FILE.to_string(), document(&plan, &tally, Some(&found)).into_bytes())];
     if let (Some(shrunk), Some(repro)) = (&shrunk, found.repro()) {
         files.push((format!("{repro}.toml"), shrunk.toml.clone().into_bytes()));
-        files.push((format!("{repro}.txt"), diagram(shrunk).into_bytes()));
+        files.push((format!("{repro}.txt"), diagram(shrunk, &broken).into_bytes()));
     }
     write_folder(&folder, &files).map_err(machine)?;
     checkpoint.remove();
@@ -134,7 +134,7 @@ fn searched(
     let left: Vec<u64> = left.collect();
     let hunted = args.many.on_threads(|| search(load, left, tally, &Broken::of, &watch));
     counter.finish();
-    hunted
+    Ok(hunted??)
 }
 
 /// What shares of a hunt came to together.
@@ -164,7 +164,7 @@ fn headline(plan: &Plan, before: u64) -> String {
     if before > 0 {
         parts.push(format!("{} of them done before", grouped(before)));
     }
-    format!("{}: {title}\n{}\n", plan.name, parts.join(" · "))
+    format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · "))
 }
 
 /// No seed broke anything.
@@ -217,13 +217,9 @@ fn told(shrunk: &Shrunk) -> String {
     text
 }
 
-/// The life of the session concerned; where it is none in particular, that of the one that took longest to open.
-fn diagram(shrunk: &Shrunk) -> String {
-    let concerned = shrunk.finished.violations.iter().find_map(|violation| violation.session);
-    let sessions = match concerned {
-        Some(session) => vec![session],
-        None => explore::find(&shrunk.scenario, Which::Slowest, 1),
-    };
+/// The life of the session concerned.
+fn diagram(shrunk: &Shrunk, broken: &Broken) -> String {
+    let sessions: Vec<(u16, u32)> = session(broken, &shrunk.scenario, &shrunk.finished).into_iter().collect();
     let traces = explore::trace(&shrunk.scenario, &sessions);
     let diagram = |trace| text(&SequenceDiagram::new(&shrunk.scenario, None, trace));
     traces.first().map_or_else(|| "no session started\n".into(), diagram)

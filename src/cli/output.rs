@@ -25,7 +25,10 @@ pub(super) enum Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
-        Failure::Input(problem.to_string())
+        match problem.is_of_machine() {
+            true => Failure::Machine(problem.message().to_string()),
+            false => Failure::Input(problem.to_string()),
+        }
     }
 }
 

@@ -98,22 +98,30 @@ impl Counter {
         Counter { started: now, before, quiet, shown: Mutex::new((None, now)) }
     }
 
-    /// `done` runs are done, of `of`.
+    /// `done` runs are done, of `of`: the others take as long as these.
     pub(super) fn watch(&self, done: usize, of: usize) {
+        let here = done.saturating_sub(self.before).max(1);
+        self.watch_work(done, of, (of - done) as f64 / here as f64);
+    }
+
+    /// `done` runs are done, of `of`, and what is left takes so many times as long as what was done here.
+    pub(super) fn watch_work(&self, done: usize, of: usize, left: f64) {
         if self.quiet || self.started.elapsed() < PATIENCE {
             return;
         }
-        let rate = done.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let rate = done.saturating_sub(self.before) as f64 / elapsed;
+        let left = elapsed * left;
         // A panic elsewhere ends the process anyway; the count may as well be shown.
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, said) = &mut *shown;
         if std::io::stderr().is_terminal() {
-            let bar = known.get_or_insert_with(|| bar(of as u64));
+            let bar = known.get_or_insert_with(|| bar_with(of as u64, "{bar:40} {percent:>3} %  {msg}"));
+            bar.set_length(of as u64);
             bar.set_position(done as u64);
-            bar.set_message(format!("{done} of {of} runs · {rate:.1} runs/s"));
+            bar.set_message(format!("{done} of {of} runs · {rate:.1} runs/s · {left:.0} s left"));
         } else if said.elapsed() >= PAUSE {
             *said = Instant::now();
-            let left = (of - done) as f64 / rate.max(1e-3);
             eprintln!("{done} of {of} runs · {rate:.1} runs/s · {left:.0} s left");
         }
     }
@@ -127,6 +135,10 @@ impl Counter {
 }
 
 fn bar(end: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg} · {eta} left");
+    bar_with(end, "{bar:40} {percent:>3} %  {msg} · {eta} left")
+}
+
+fn bar_with(end: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     ProgressBar::new(end).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

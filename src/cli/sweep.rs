@@ -14,7 +14,7 @@ use super::text::shown_table;
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::statistics::Spread;
-use crate::text::{Table, grouped, percent};
+use crate::text::{Table, grouped, percent, visible};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -103,7 +103,7 @@ fn headline(plan: &Plan, done: usize) -> String {
     if done > 0 {
         parts.push(format!("{} of them done before", grouped(done as u64)));
     }
-    format!("{}: {title}\n{}\n\n", plan.name, parts.join(" · "))
+    format!("{}: {}\n{}\n\n", plan.name, visible(title), parts.join(" · "))
 }
 
 pub(super) fn report(

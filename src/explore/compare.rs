@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::difference;
-use super::single_run::{Finished, once};
+use super::possible::possible;
+use super::single_run::{Finished, guarded};
 use super::sweep::{Axis, Named, cells, label};
 use crate::driver::Driver;
 use crate::metrics::{Summary, Value};
@@ -35,7 +36,8 @@ pub struct Choice {
     pub seeds: Vec<u64>,
     /// `--set`, in order.
     pub sets: Vec<String>,
-    /// The metrics of the one table; none given: [`compared::METRICS`], and for each scenario its own.
+    /// The metrics of the one table; none given: the usual ones of the scenarios, and for
+    /// each scenario its own.
     pub metrics: Vec<String>,
     /// Keys that are varied: a row for each combination of values, instead of the variants unless those are asked for.
     pub axes: Vec<Axis>,
@@ -58,14 +60,15 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
     let mut known: Vec<String> = Vec::new();
     for source in sources {
         let load = |variant: Option<&String>, more: &[String]| {
-            let sets = choice.sets.iter().chain(more).cloned().collect();
-            let overrides = Overrides {
-                seed: choice.seeds.first().copied(),
-                variant: variant.cloned(),
-                sets,
-                ..Overrides::default()
+            let one = |seed: Option<u64>| {
+                let sets = choice.sets.iter().chain(more).cloned().collect();
+                let overrides = Overrides { seed, variant: variant.cloned(), sets, ..Overrides::default() };
+                crate::scenario::load(&source.shown, &source.name, &source.text, &overrides)
             };
-            crate::scenario::load(&source.shown, &source.name, &source.text, &overrides)
+            match choice.seeds.as_slice() {
+                [] => one(None),
+                seeds => possible(seeds.iter().copied(), |seed| one(Some(seed))),
+            }
         };
         let written = load(None, &[])?;
         let base = written.compare().base.clone();
@@ -81,7 +84,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
             scenario: source.name.clone(),
             title: written.title().to_string(),
             metrics: match (choice.metrics.as_slice(), written.compare().metrics.as_slice()) {
-                ([], []) => compared::METRICS.map(String::from).into(),
+                ([], []) => usual(&written),
                 ([], own) => own.to_vec(),
                 (asked, _) => asked.to_vec(),
             },
@@ -120,7 +123,7 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         crate::scenario::metric(asked, &summaries)?;
     }
     let mut metrics = match choice.metrics.as_slice() {
-        [] => compared::METRICS.map(String::from).to_vec(),
+        [] => usual_of_all(&scenarios, &recorded),
         asked => asked.to_vec(),
     };
     // What decides is shown.
@@ -169,7 +172,7 @@ fn layers(choice: &Choice) -> Vec<(String, Vec<String>)> {
 /// A row without its runs.
 fn row(name: String, variant: Option<String>, scenario: &Scenario) -> Row {
     let resolved = scenario.resolved().to_string();
-    Row { name, variant, resolved, driver: Driver::Sim, runs: Vec::new(), lines: None }
+    Row { name, variant, resolved, driver: Driver::Sim, runs: Vec::new(), errors: Vec::new(), lines: None }
 }
 
 /// What a file as it is written is called, unless it says.
@@ -186,10 +189,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes the runs, several at the same time; `watch` hears how many of how many are done.
+    /// Makes the runs, several at the same time; `watch` hears how many of how many are done. A seed with which a scenario is
+    /// impossible has no run.
     ///
     /// # Errors
-    /// What is wrong with a resolved scenario, which would be a bug.
+    /// What the machine could not do, or why no run at all is possible.
     pub fn run(self, watch: &(dyn Fn(usize, usize) + Sync)) -> Result<Comparison, Problem> {
         let Prepared { mut comparison, seeds, drawn } = self;
         let rows: Vec<(&Part, &Row)> =
@@ -204,23 +208,41 @@ impl Prepared {
         let run = |(number, seed): &(usize, u64)| {
             let (part, row) = rows[*number];
             let overrides = Overrides { seed: Some(*seed), ..Overrides::default() };
-            let scenario = crate::scenario::load("the resolved scenario", &part.scenario, &row.resolved, &overrides)?;
-            let finished = once(&scenario, |_| true);
+            let name = "the resolved scenario";
+            let scenario = match crate::scenario::load(name, &part.scenario, &row.resolved, &overrides) {
+                Ok(scenario) => scenario,
+                Err(problem) if problem.is_of_machine() => return Err(problem),
+                Err(problem) => return Ok(Err(problem.to_string())),
+            };
+            let finished = match guarded(&scenario, |_| true) {
+                Ok(finished) => finished,
+                Err(panic) => return Ok(Err(format!("a bug in Shakedown: {panic}"))),
+            };
             let own = part.metrics.iter().filter(|path| !comparison.metrics.contains(path));
             let run = measured(&finished, *seed, comparison.metrics.iter().chain(own));
             let lines = drawn.then(|| lines(finished, latency));
             watch(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
-            Ok((run, lines))
+            Ok(Ok((run, lines)))
         };
         let runs = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
         let mut rows: Vec<&mut Row> = comparison.parts.iter_mut().flat_map(|part| &mut part.rows).collect();
-        for ((row, _), (run, lines)) in all.iter().zip(runs) {
+        for ((row, seed), ran) in all.iter().zip(runs) {
+            let (run, lines) = match ran {
+                Ok(ran) => ran,
+                Err(error) => {
+                    rows[*row].errors.push((*seed, error));
+                    continue;
+                }
+            };
             rows[*row].runs.push(run);
             if let Some(lines) = lines {
                 rows[*row].lines.get_or_insert_default().absorb(lines);
             }
         }
-        Ok(comparison)
+        match rows.iter().find_map(|row| row.errors.first()) {
+            Some((_, error)) if rows.iter().all(|row| row.runs.is_empty()) => Err(Problem::new(error.trim_end())),
+            _ => Ok(comparison),
+        }
     }
 }
 
@@ -228,18 +250,32 @@ impl Prepared {
 fn measured<'a>(finished: &Finished, seed: u64, metrics: impl Iterator<Item = &'a String>) -> compared::Run {
     let summary = &finished.measured.summary;
     let values: Vec<(String, Value)> = metrics.filter_map(|path| Some((path.clone(), summary.get(path)?))).collect();
-    let unmeasured = unmeasured(&values, |path| summary.get(path));
+    let unmeasured = unmeasured(&values, summary);
     compared::Run { seed, digest: finished.digest.clone(), values, unmeasured }
 }
 
 /// Which durations have no value because there was nothing to measure.
-pub(super) fn unmeasured(values: &[(String, Value)], get: impl Fn(&str) -> Option<Value>) -> Vec<String> {
-    let nothing = |path: &&String| {
-        let count = path.rsplit_once('.').and_then(|(of, _)| get(&format!("{of}.count")));
-        matches!(count, Some(Value::Count(0)))
-    };
+pub(super) fn unmeasured(values: &[(String, Value)], summary: &Summary) -> Vec<String> {
     let none = values.iter().filter(|(_, value)| *value == Value::Duration(None)).map(|(path, _)| path);
+    let nothing = |path: &&String| summary.name(path).is_some_and(|name| summary.has_no_samples(name));
     none.filter(nothing).cloned().collect()
+}
+
+/// What is shown of a scenario's runs unless somebody says otherwise, the metric to rank by first.
+fn usual(scenario: &Scenario) -> Vec<String> {
+    crate::metrics::shown(&scenario.layout()).iter().map(|name| name.as_str().to_string()).collect()
+}
+
+/// What is usual of all: of several scenarios, what they have in common.
+fn usual_of_all(scenarios: &[Scenario], recorded: &[Part]) -> Vec<String> {
+    let rows = recorded.iter().filter_map(|part| Some((part, part.rows.first()?)));
+    let read = rows.filter_map(|(part, row)| {
+        crate::scenario::load("scenario_toml", &part.scenario, &row.resolved, &Overrides::default()).ok()
+    });
+    let mut all = scenarios.iter().map(usual).chain(read.map(|scenario| usual(&scenario)));
+    let mut common = all.next().unwrap_or_default();
+    all.for_each(|other| common.retain(|path| other.contains(path)));
+    common
 }
 
 /// What a run's lines are drawn from.
@@ -313,7 +349,8 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
             let scenario = scenario.map_err(|problem| Unreadable::Scenario(Box::new(problem)))?;
             let of_runs =
                 list(&row, "runs")?.into_iter().map(|run| run["seed"].as_u64().ok_or(Unreadable::Form("seed")));
-            let of_runs = of_runs.collect::<Result<Vec<u64>, Unreadable>>()?;
+            let mut of_runs = of_runs.collect::<Result<Vec<u64>, Unreadable>>()?;
+            of_runs.extend(row["errors"].as_array().into_iter().flatten().filter_map(|error| error["seed"].as_u64()));
             seeds.push(of_runs);
             let variant = row["variant"].as_str().map(String::from);
             rows.push(self::row(text(&row, "name")?, variant, &scenario));

@@ -25,6 +25,8 @@ mod live_error;
 #[cfg(feature = "cli")]
 pub mod models;
 #[cfg(feature = "cli")]
+mod possible;
+#[cfg(feature = "cli")]
 pub mod programs;
 #[cfg(feature = "cli")]
 mod recorded;
@@ -51,6 +53,8 @@ pub use folder::{
 };
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 pub use live_error::LiveError;
+#[cfg(feature = "cli")]
+pub use possible::possible;
 #[cfg(feature = "cli")]
 pub use recorded::{RecordedError, recorded};
 #[cfg(feature = "cli")]

@@ -9,7 +9,7 @@ use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
 use super::sweep::label;
 use crate::driver::Driver;
-use crate::metrics::{MetricName, Unit, Value};
+use crate::metrics::{Metric, MetricName, Summary, Unit, Value};
 use crate::report::compared::{LATENCIES, Lines, Part, Row, Run};
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::Overrides;
@@ -131,6 +131,7 @@ fn run(header: &Json, summary: &Json) -> Result<(String, String, Row), String> {
         resolved,
         driver,
         runs: vec![values(seed, digest, &kinds, &flat)],
+        errors: Vec::new(),
         lines: None,
     };
     Ok((name, string(header, "title")?, row))
@@ -179,6 +180,7 @@ fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String
             resolved,
             driver: Driver::Sim,
             runs: Vec::new(),
+            errors: Vec::new(),
             lines: None,
         };
         cells.push((set, kinds, row));
@@ -232,9 +234,11 @@ fn values(seed: u64, digest: String, names: &[MetricName], numbers: &Map<String,
             },
             Unit::Ratio => Value::Ratio(numbers.get(path)?.as_f64()),
         };
-        Some((path.to_string(), value))
+        Some(Metric { name: name.clone(), value })
     };
-    let values: Vec<(String, Value)> = names.iter().filter_map(value).collect();
-    let unmeasured = unmeasured(&values, |path| count(path).map(Value::Count));
+    let summary = Summary { metrics: names.iter().filter_map(value).collect() };
+    let values: Vec<(String, Value)> =
+        summary.metrics.iter().map(|metric| (metric.name.as_str().to_string(), metric.value)).collect();
+    let unmeasured = unmeasured(&values, &summary);
     Run { seed, digest, values, unmeasured }
 }

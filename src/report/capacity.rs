@@ -8,7 +8,7 @@ use super::FORMAT_VERSION;
 use super::figure::{Unit, magnitude};
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
-use crate::text::{Table, grouped, pretty};
+use crate::text::{Table, grouped, pretty, visible};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Objective {
     pub metric: String,
     /// The comparison, as `[expect]` writes it.
     pub expected: String,
+    /// Whether it is part of every question unless that says otherwise: goodput.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implied: bool,
 }
 
 /// What kind of quantity a key has.
@@ -118,6 +121,10 @@ pub struct Capacity {
     pub closed_form: Option<ClosedForm>,
     /// Which resource fills up first.
     pub limit: Option<Limit>,
+    /// What an objective's metric comes down to and no further, where no value meets it for that reason.
+    pub floor: Option<Floor>,
+    /// The seeds with which the scenario is impossible: they have no part in the answer.
+    pub errors: Vec<SeedError>,
     /// Every value that was run with all seeds, in order.
     pub points: Vec<Point>,
     /// How many runs there were.
@@ -188,6 +195,28 @@ pub struct Limit {
     pub grows: bool,
 }
 
+/// What a metric comes down to and no further, whatever the value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// The objective's metric.
+    pub metric: String,
+    /// From this value on.
+    pub value: f64,
+    /// What it comes down to, in milliseconds, or what its unit is.
+    pub measured: f64,
+    /// A connect there, one round trip of the network, in milliseconds; none: there was none.
+    pub round_trip: Option<f64>,
+}
+
+/// A seed without a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedError {
+    /// The seed.
+    pub seed: u64,
+    /// Why.
+    pub error: String,
+}
+
 /// One value, over all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -213,6 +242,14 @@ pub struct Point {
     pub measured: Vec<Option<f64>>,
     /// How full the resources are, by group and name.
     pub fills: Vec<(String, String, f64)>,
+}
+
+impl Objective {
+    /// Its bound in milliseconds, where it is a duration's.
+    pub fn bound_ms(&self) -> Option<f64> {
+        let quantity = self.expected.trim_start_matches(['<', '=', '>', ' ']);
+        quantity.parse::<crate::time::Nanos>().ok().map(|bound| bound.as_millis_f64())
+    }
 }
 
 impl Kind {
@@ -280,6 +317,8 @@ impl Capacity {
             not_monotone: Vec::new(),
             closed_form: None,
             limit: None,
+            floor: None,
+            errors: Vec::new(),
             points: Vec::new(),
             runs: 0,
             digest: String::new(),
@@ -316,7 +355,7 @@ impl Capacity {
         let mut table = Table::new(
             0,
             [
-                self.question.vary.clone(),
+                visible(&self.question.vary).into_owned(),
                 "held".into(),
                 "offered".into(),
                 "goodput".into(),
@@ -349,6 +388,10 @@ impl Capacity {
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}", self.advice);
         }
+        let _ = writeln!(text, "{} runs with {} seeds.", grouped(self.runs as u64), self.question.seeds.len());
+        for SeedError { seed, error } in &self.errors {
+            let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
+        }
         text
     }
 
@@ -357,7 +400,7 @@ impl Capacity {
         let question = &self.question;
         let slo: Vec<String> =
             question.slo.iter().map(|objective| format!("`{} {}`", objective.metric, objective.expected)).collect();
-        let mut text = format!("# {}: capacity\n\n{}\n\n", question.scenario, question.title);
+        let mut text = format!("# {}: capacity\n\n{}\n\n", question.scenario, visible(&question.title));
         let word = if self.find == Find::Highest { "highest" } else { "smallest" };
         let seeds = question.seeds.len();
         let _ = writeln!(
@@ -420,10 +463,7 @@ impl Capacity {
             label: format!("holds {}", self.question.kind.shown(value)),
         });
         let bound = self.question.slo.iter().find(|objective| objective.metric.starts_with(self.latency()));
-        let bound = bound.and_then(|objective| {
-            let quantity = objective.expected.trim_start_matches(['<', '=', '>', ' ']);
-            quantity.parse::<crate::time::Nanos>().ok().map(|bound| bound.as_millis_f64())
-        });
+        let bound = bound.and_then(Objective::bound_ms);
         let closed = self.closed_form.as_ref();
         chart::draw_capacity(&LoadCurve {
             title: &format!("{}: {}", self.question.scenario, self.question.title),

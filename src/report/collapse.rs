@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::capacity::{Kind, Objective};
+use super::capacity::{Kind, Objective, SeedError};
 use crate::chart::{self, Heatmap};
 use crate::text::{Table, grouped, pretty};
 
@@ -50,6 +50,9 @@ pub struct Collapse {
     pub cells: Vec<Vec<Cell>>,
     /// 32 hex digits over the digests of all runs.
     pub digest: String,
+    /// The seeds with which an overload is impossible.
+    #[serde(default)]
+    pub errors: Vec<SeedError>,
     /// The resolved scenario as it is written.
     pub scenario_toml: String,
     /// The command line that asked, where there was one.
@@ -102,6 +105,9 @@ impl Collapse {
     pub fn text(&self) -> String {
         let mut text = self.table().aligned();
         let _ = writeln!(text, "\n{}", self.verdict);
+        for SeedError { seed, error } in &self.errors {
+            let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
+        }
         text
     }
 

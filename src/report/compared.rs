@@ -9,18 +9,8 @@ use crate::driver::Driver;
 pub use crate::metrics::Better;
 use crate::metrics::{Latency, Value};
 use crate::statistics::median;
-use crate::text::percent;
+use crate::text::{percent, visible};
 use crate::time::Timestamp;
-
-/// What is shown of every run unless somebody says otherwise.
-pub const METRICS: [&str; 6] = [
-    "sessions.opened",
-    "sessions.open_at_end",
-    "attempts.total",
-    "attempts.failed",
-    "time_to_open.p50",
-    "time_to_open.p99",
-];
 
 /// Runs of some scenarios and their variants, with the same seeds.
 #[derive(Debug, Clone)]
@@ -63,6 +53,8 @@ pub struct Row {
     pub driver: Driver,
     /// A run for each seed.
     pub runs: Vec<Run>,
+    /// The seeds that have none, and why: the scenario is impossible with them, or there is a bug in Shakedown.
+    pub errors: Vec<(u64, String)>,
     /// What its lines in the charts of all are drawn from; none where it is a sweep that was read from its folder, or there
     /// are too many rows.
     pub lines: Option<Lines>,
@@ -200,13 +192,12 @@ impl Comparison {
             }
         };
         let rows = self.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row)));
-        rows.map(|(part, row)| (name(part, row), part, row)).collect()
+        rows.map(|(part, row)| (visible(&name(part, row)).into_owned(), part, row)).collect()
     }
 
-    /// What the league table is sorted by.
+    /// What the league table is sorted by: the first metric, unless somebody says otherwise.
     pub fn order(&self) -> Order {
-        let usual = "time_to_open.p99".to_string();
-        let metric = if self.metrics.contains(&usual) { usual } else { self.metrics.first().cloned().unwrap_or(usual) };
+        let metric = self.metrics.first().cloned().unwrap_or_else(|| "time_to_open.p99".into());
         let better = Better::of(&metric);
         self.by.clone().unwrap_or(Order { metric, better })
     }

@@ -13,7 +13,7 @@ use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::driver::Driver;
 use crate::metrics::{Latency, Value};
 use crate::statistics::range;
-use crate::text::{Table, csv_cell, pretty};
+use crate::text::{Table, csv_cell, pretty, visible};
 
 /// Lines of text that a terminal shows whole.
 const WIDTH: usize = 80;
@@ -39,7 +39,13 @@ impl Comparison {
             format!("{}{}\n\n{verdicts}", league.table().aligned_within(WIDTH), league.note())
         });
         let tables = self.tables().into_iter().map(|table| table.aligned_within(WIDTH));
-        league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
+        let mut text = league.into_iter().chain(tables).collect::<Vec<_>>().join("\n");
+        for (name, _, row) in self.named() {
+            for (seed, error) in &row.errors {
+                let _ = writeln!(text, "ERROR   seed {seed} of {name}: {}", error.trim_end());
+            }
+        }
+        text
     }
 
     /// The tables, in Markdown; before them what they come to.
@@ -127,7 +133,7 @@ impl Comparison {
             text += &all.markdown();
         }
         for part in &self.parts {
-            let _ = write!(text, "\n## {}: {}\n\n", part.scenario, part.title);
+            let _ = write!(text, "\n## {}: {}\n\n", part.scenario, visible(&part.title));
             if part.metrics != self.metrics
                 && let Some(table) = tables.next()
             {
@@ -187,6 +193,10 @@ impl Comparison {
                 "scenario_toml": row.resolved,
                 "runs": runs.collect::<Vec<_>>(),
             });
+            if !row.errors.is_empty() {
+                let errors = row.errors.iter().map(|(seed, error)| json!({ "seed": seed, "error": error }));
+                document["errors"] = errors.collect();
+            }
             if row.driver != Driver::Sim {
                 document["driver"] = json!(row.driver.name());
             }
@@ -240,6 +250,12 @@ impl Comparison {
                     };
                     let _ = writeln!(text, "{scenario},{name},{},{path}{unit},{value},{of}", run.seed);
                 }
+            }
+        }
+        for (_, part, row) in self.named() {
+            for (seed, error) in &row.errors {
+                let (scenario, name) = (csv_cell(&part.scenario), csv_cell(&row.name));
+                let _ = writeln!(text, "{scenario},{name},{seed},error,{},", csv_cell(error.trim_end()));
             }
         }
         text
@@ -312,7 +328,15 @@ mod tests {
             unmeasured: Vec::new(),
         };
         let runs = (0..).zip(values).map(run).collect();
-        Row { name: "a".into(), variant: None, resolved: String::new(), driver: Driver::Sim, runs, lines: None }
+        Row {
+            name: "a".into(),
+            variant: None,
+            resolved: String::new(),
+            driver: Driver::Sim,
+            runs,
+            errors: Vec::new(),
+            lines: None,
+        }
     }
 
     #[test]

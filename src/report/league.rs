@@ -362,7 +362,15 @@ mod tests {
             unmeasured: Vec::new(),
         };
         let runs = (0..).zip(values).map(run).collect();
-        Row { name: name.into(), variant: None, resolved: String::new(), driver: Driver::Sim, runs, lines: None }
+        Row {
+            name: name.into(),
+            variant: None,
+            resolved: String::new(),
+            driver: Driver::Sim,
+            runs,
+            errors: Vec::new(),
+            lines: None,
+        }
     }
 
     fn of(rows: Vec<Row>) -> League {

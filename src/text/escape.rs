@@ -35,6 +35,21 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_xml(c) { c } else { ' ' }).collect()
 }
 
+/// A text of one line as a terminal may show it: what would move the cursor, change colours or turn the direction of reading
+/// is shown, and not done.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return text.into();
+    }
+    text.chars()
+        .map(|c| if acts(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect::<String>()
+        .into()
+}
+
 /// A cell of a CSV file (RFC 4180).
 pub(crate) fn csv_cell(text: &str) -> Cow<'_, str> {
     match text.contains([',', '"', '\n', '\r']) {
@@ -62,5 +77,7 @@ mod tests {
         assert_eq!(escaped("a <b> & \"c\"\n\u{1}"), "a &lt;b&gt; &amp; \"c\"\n\u{FFFD}");
         assert_eq!(quoted("\"it's\""), "&quot;it&#39;s&quot;");
         assert_eq!(clean("a\u{1}b\nc"), "a b c");
+        assert_eq!(visible("a \u{1b}[31mred\u{202e}\n"), "a \\u{1b}[31mred\\u{202e}\\u{a}");
+        assert_eq!(visible("ümlaut × 3"), "ümlaut × 3");
     }
 }

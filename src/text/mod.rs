@@ -6,7 +6,7 @@ mod table;
 
 use serde::Serialize;
 
-pub(crate) use escape::{clean, csv_cell, escaped, quoted, word};
+pub(crate) use escape::{clean, csv_cell, escaped, quoted, visible, word};
 pub(crate) use number::{grouped, percent, percent_of};
 pub(crate) use table::Table;
 

@@ -1,5 +1,7 @@
 //! Tables, for a terminal and for Markdown.
 
+use super::escape::visible;
+
 /// A table of text: the first columns are words and stand to the left, the others are numbers and stand to the right.
 #[derive(Debug)]
 pub struct Table {
@@ -11,12 +13,12 @@ pub struct Table {
 impl Table {
     /// A table with so many columns of words.
     pub fn new<T: ToString>(words: usize, head: impl IntoIterator<Item = T>) -> Table {
-        Table { words, lines: vec![head.into_iter().map(|cell| cell.to_string()).collect()] }
+        Table { words, lines: vec![head.into_iter().map(|cell| visible(&cell.to_string()).into_owned()).collect()] }
     }
 
     /// Adds a row, which has as many cells as the head.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.lines.push(cells.into_iter().map(Into::into).collect());
+        self.lines.push(cells.into_iter().map(|cell| visible(&cell.into()).into_owned()).collect());
     }
 
     /// Whether there are no rows.

@@ -5,9 +5,11 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use shakedown::explore::hunt::{Broken, Tally, hunt, shrink};
+use shakedown::explore::hunt::{Broken, Missed, Tally, hunt, shrink};
 use shakedown::explore::once;
+use shakedown::metrics::Value;
 use shakedown::scenario::{Overrides, Problem, Scenario};
+use shakedown::time::Nanos;
 
 use crate::common::{count, files, repository, said, scenario_file, shakedown as program};
 
@@ -24,7 +26,7 @@ fn found(name: &str, breaks: &str, sessions: u64, faults: usize) {
     let text = fs::read_to_string(gallery(name)).unwrap();
     let scenario = |seed| load(name, &text, seed);
     let (seed, broken) =
-        hunt(&scenario, 0..100, Tally::default(), &Broken::of, &|_| true).found.expect("the bug is planted");
+        hunt(&scenario, 0..100, Tally::default(), &Broken::of, &|_| true).unwrap().found.expect("the bug is planted");
     let what = broken.to_string();
     assert!(what.contains(breaks), "seed {seed} breaks {what}");
     let shrunk = shrink(&scenario(seed).unwrap(), &broken, &mut |_| true).expect("written out, it breaks again");
@@ -336,4 +338,105 @@ fn a_test_of_ones_own_panics_with_the_line_that_replays_it() {
         let said = panic.downcast_ref::<String>().unwrap();
         assert!(said.contains("nothing was lost\nreplay it: shakedown run") && said.contains("--seed"), "{said}");
     }
+}
+
+/// An outage that is too long is one bug, and one that never ends because the run is over before it is another. A count that
+/// is too small is no smaller bug with fewer sessions.
+#[test]
+fn a_reduction_must_break_the_same_in_the_same_way() {
+    let expecting = |what: &str| {
+        let text = fleet("gateway", "", &format!("[expect]\n{what}"));
+        load("fleet", &format!("{text}kind = \"crash\"\ntarget = \"gateway-0\"\n"), 1).unwrap()
+    };
+    let scenario = expecting("\"outage.max\" = \"< 20ms\"");
+    let finished = once(&scenario, |_| true);
+    let broken = Broken::of(&finished).unwrap();
+    assert!(broken.again(&finished));
+    let Broken::Expectation(path, _, missed) = &broken else { panic!("{broken:?}") };
+    assert_eq!((path.as_str(), *missed), ("outage.max", Missed::NotBelow));
+    for other in [Missed::Never, Missed::Unmeasured, Missed::Below] {
+        let other = Broken::Expectation(path.clone(), "< 20ms".parse().unwrap(), other);
+        assert!(!other.again(&finished), "{other}");
+    }
+    let shrunk = shrink(&scenario, &broken, &mut |_| true).unwrap();
+    let left = shrunk.finished.verdicts.iter().map(|verdict| (verdict.path.as_str(), verdict.measured));
+    let left: Vec<_> = left.collect();
+    assert!(matches!(left[..], [("outage.max", Value::Duration(Some(length)))] if length >= Nanos::from_millis(20)));
+    let scenario = expecting("\"attempts.total\" = \"> 100\"");
+    let few = Broken::Expectation("attempts.total".into(), "> 100".parse().unwrap(), Missed::Below);
+    let shrunk = shrink(&scenario, &few, &mut |_| true).unwrap();
+    assert_eq!(shrunk.scenario.sessions(), scenario.sessions());
+}
+
+/// Of six that open at once, one gives up much later: that one is to be looked at, and not who took longest to open.
+#[test]
+fn the_diagram_is_that_of_who_broke_it() {
+    let place = tempfile::tempdir().unwrap();
+    let clients = "[expect]\n\"sessions.failed\" = \"== 0\"";
+    let text = fleet("gateway", "", clients).replace("base = \"200ms\", cap", "attempts = 3, base = \"200ms\", cap");
+    let text = text.replace("[invariants]\n        open_within = \"15s\"\n", "");
+    let file = place.path().join("gives-up.toml");
+    fs::write(&file, format!("{text}kind = \"crash\"\ntarget = {{ group = \"gateway\", share = \"100%\" }}\n"))
+        .unwrap();
+    let (code, told) = said(program(place.path(), &["hunt", "gives-up.toml", "--seeds", "0..4", "--out", "a"]));
+    assert!(code == Some(1) && told.contains("breaks the expectation of sessions.failed == 0"), "{told}");
+    let files = files(&place.path().join("a"));
+    let diagram = files.iter().find(|(name, _)| name.ends_with(".txt")).unwrap();
+    let diagram = String::from_utf8(diagram.1.clone()).unwrap();
+    assert!(diagram.contains("gives up"), "{diagram}");
+}
+
+/// What goes on must be what was there.
+#[test]
+fn an_unfinished_hunt_that_was_changed_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let file = gallery("half-open-never-found");
+    let args = ["hunt", file.to_str().unwrap(), "--seeds", "0..100", "--for", "1ns", "--jobs", "1", "--out", "a"];
+    let (code, told) = said(program(place.path(), &args));
+    assert!(code == Some(0) && told.contains("go on with --resume"), "{told}");
+    let kept = place.path().join("a-partial/hunt.json");
+    let text = fs::read_to_string(&kept).unwrap();
+    assert!(text.contains("\"runs\": 4"), "{text}");
+    fs::write(&kept, text.replace("\"runs\": 4", "\"runs\": 5")).unwrap();
+    let resumed = [&args[..], &["--resume"]].concat();
+    let (code, told) = said(program(place.path(), &resumed));
+    assert!(code == Some(3) && told.contains("hunt.json was changed since it was written"), "{told}");
+    fs::write(&kept, text).unwrap();
+    let (_, told) = said(program(place.path(), &resumed));
+    assert!(told.contains("4 of them done before"), "{told}");
+}
+
+/// A balancer with health checks in front of gateways without: rare, and under random faults.
+const RARE: &str = r#"
+format = 1
+title = "A gateway without health checks behind a balancer keeps ghosts"
+duration = "90s"
+[servers.lb]
+kind = "l4"
+to = "gateway"
+balance = "terminate"
+health = { every = "2s", timeout = "1s" }
+[servers.gateway]
+count = 3
+[clients.phones]
+count = 100
+endpoints = ["lb"]
+heartbeat = { every = "10s", timeout = "5s" }
+retry = { policy = "full-jitter", base = "500ms", cap = "5s", attempts = 14 }
+[chaos]
+targets = ["gateway"]
+kinds = ["power-off", "crash", "pause", "hang", "slow", "partition"]
+faults = 2
+lasting = { uniform = { min = "1s", max = "12s" } }
+[expect]
+"sessions.failed" = "== 0"
+"outage.max" = "< 29s"
+"#;
+
+/// Where nobody was without a connection, no outage was too long.
+#[test]
+fn a_run_without_an_outage_breaks_no_bound_on_outages() {
+    let finished = once(&load("rare", RARE, 10).unwrap(), |_| true);
+    assert_eq!(finished.measured.summary.get("outage.count"), Some(Value::Count(0)));
+    assert_eq!(Broken::of(&finished), None);
 }

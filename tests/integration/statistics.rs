@@ -76,6 +76,7 @@ fn league(runs: &[Run], by: &str, paired: bool) -> League {
             resolved: String::new(),
             driver: shakedown::driver::Driver::Sim,
             runs: runs.collect(),
+            errors: Vec::new(),
             lines: None,
         }
     });

@@ -162,3 +162,60 @@ fn a_run_that_is_impossible_does_not_lose_the_others() {
     let errors = rows.lines().filter(|row| row.contains("\"error\"")).count();
     assert!(rows.lines().count() == 12 && (1..12).contains(&errors), "{errors} errors in {rows}");
 }
+
+#[test]
+fn a_row_that_was_changed_is_refused_by_its_name() {
+    let place = tempfile::tempdir().unwrap();
+    done(sweep(place.path(), &["--seeds", "5..8", "--shard", "0/1", "--out", "whole"]));
+    done(sweep(place.path(), &["--seeds", "5..8", "--shard", "0/2", "--out", "a-shard-0-of-2"]));
+    let (partial, shard) = (place.path().join("a-shard-0-of-2-partial"), place.path().join("a-shard-0-of-2"));
+    fs::rename(&shard, &partial).unwrap();
+    let rows = partial.join("rows.jsonl");
+    let text = fs::read_to_string(&rows).unwrap();
+    assert_eq!(text.lines().count(), 2, "seeds 5 and 7: {text}");
+    // A digit of a figure in the second row.
+    let (first, second) = text.split_once('\n').unwrap();
+    let digit = second.rfind("\"open\":[").unwrap() + 8;
+    let other = if &second[digit..=digit] == "7" { "8" } else { "7" };
+    fs::write(&rows, format!("{first}\n{}{other}{}", &second[..digit], &second[digit + 1..])).unwrap();
+    let again = ["--seeds", "5..8", "--shard", "0/2", "--out", "a-shard-0-of-2", "--resume"];
+    let refused = sweep(place.path(), &again).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    let told = crate::common::text(&refused.stderr);
+    assert!(told.contains("rows.jsonl:2: the row of seed 7 in cell 0 was changed"), "{told}");
+    fs::write(&rows, &text).unwrap();
+    done(sweep(place.path(), &again));
+    assert_eq!(fs::read_to_string(shard.join("rows.jsonl")).unwrap(), text);
+}
+
+/// What the machine can't do says nothing of a seed: no row is made of it, and it stays to be run.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thread_that_can_t_start_makes_no_row() {
+    let place = tempfile::tempdir().unwrap();
+    let scenario = scenario_file("failover");
+    let limited = |memory: &str| {
+        let program = shakedown(place.path(), &[]);
+        let mut shell = Command::new("sh");
+        shell.current_dir(place.path()).arg("-c").arg(format!("ulimit -v {memory}; exec \"$0\" \"$@\""));
+        shell.arg(program.get_program()).args(["sweep", scenario.to_str().unwrap()]);
+        shell.args(["--set", "clients.players.count=150", "--seeds", "0..40", "--jobs", "8", "--out", "a", "--resume"]);
+        shell.output().unwrap()
+    };
+    // Room for the program and its threads, and not for eight scenarios that are read at once.
+    let mut refused = None;
+    for memory in ["400000", "350000", "300000", "260000", "220000"] {
+        let output = limited(memory);
+        if text(&output.stderr).contains("can't start a thread to read the scenario") {
+            refused = Some(output);
+            break;
+        }
+    }
+    let Some(refused) = refused else { return };
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
+    let rows = fs::read_to_string(place.path().join("a-partial/rows.jsonl")).unwrap_or_default();
+    assert!(!rows.contains("\"error\"") && rows.lines().count() < 40, "{rows}");
+    done(sweep(place.path(), &["--seeds", "0..40", "--out", "a", "--resume"]));
+    let rows = text(&fs::read(place.path().join("a/runs.jsonl")).unwrap());
+    assert!(rows.lines().count() == 40 && !rows.contains("\"error\""), "{rows}");
+}

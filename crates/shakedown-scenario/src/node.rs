@@ -105,7 +105,7 @@ pub(super) fn read_document(source: &Arc<Source>) -> Result<Node, Problem> {
             Err(Problem::at(&origin, message))
         }
     };
-    on_a_deep_stack(read).unwrap_or_else(|| Err(gave_up(source)))
+    on_a_deep_stack(read)?.unwrap_or_else(|| Err(gave_up(source)))
 }
 
 /// Reads the part `range` of the source as one TOML value, or gives `None` when it is none.
@@ -115,7 +115,10 @@ pub(super) fn read_value(source: &Arc<Source>, range: Range<usize>) -> Option<Re
         let value = DeValue::parse(&source.text()[range]).ok()?;
         Some(Reader { source, base }.node(value.get_ref(), value.span(), MAX_DEPTH))
     };
-    on_a_deep_stack(read).unwrap_or_else(|| Some(Err(gave_up(source))))
+    match on_a_deep_stack(read) {
+        Ok(read) => read.unwrap_or_else(|| Some(Err(gave_up(source)))),
+        Err(problem) => Some(Err(problem)),
+    }
 }
 
 fn gave_up(source: &Arc<Source>) -> Problem {
@@ -123,12 +126,15 @@ fn gave_up(source: &Arc<Source>) -> Problem {
     Problem::at(&origin, "the TOML parser gave up on this text")
 }
 
-/// Runs `read` where the TOML parser cannot exhaust the stack. `None` when it could not run or
-/// panicked, which no text is known to cause.
-fn on_a_deep_stack<T: Send>(read: impl FnOnce() -> T + Send) -> Option<T> {
+/// Runs `read` where the TOML parser cannot exhaust the stack. `None` when it panicked, which no
+/// text is known to cause; a problem when the machine has no thread left for it.
+fn on_a_deep_stack<T: Send>(read: impl FnOnce() -> T + Send) -> Result<Option<T>, Problem> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(PARSER_STACK);
-        builder.spawn_scoped(scope, read).ok()?.join().ok()
+        match builder.spawn_scoped(scope, read) {
+            Ok(thread) => Ok(thread.join().ok()),
+            Err(error) => Err(Problem::of_machine(format!("can't start a thread to read the scenario: {error}"))),
+        }
     })
 }
 

@@ -22,12 +22,24 @@ pub struct Problem {
     note: Option<String>,
     help: Option<String>,
     origin: Option<Origin>,
+    /// Whether the machine is at fault, and not the text.
+    of_machine: bool,
 }
 
 impl Problem {
     /// A problem that has no place in any text, such as a file that cannot be read.
     pub fn new(message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), note: None, help: None, origin: None }
+        Problem { message: message.into(), note: None, help: None, origin: None, of_machine: false }
+    }
+
+    /// What the machine could not do, whatever the text says.
+    pub(super) fn of_machine(message: impl Into<String>) -> Problem {
+        Problem { of_machine: true, ..Problem::new(message) }
+    }
+
+    /// Whether the machine is at fault, and not the text: it may be read well another time.
+    pub fn is_of_machine(&self) -> bool {
+        self.of_machine
     }
 
     /// A problem with the text that `origin` points at.

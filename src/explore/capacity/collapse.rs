@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::key::Key;
 use super::objective::{checked, holds};
-use super::runs::Watch;
+use super::runs::{Watch, Work};
 use crate::check::Expectation;
 use crate::explore::single_run::{digest_of, once};
 use crate::metrics::Measured;
 use crate::report::FORMAT_VERSION;
-use crate::report::capacity::{Kind, Objective};
+use crate::report::capacity::{Kind, Objective, SeedError};
 use crate::report::collapse::{Cell, Collapse, Side};
 use crate::scenario::{Overrides, Problem, Scenario};
 use crate::statistics::{share_at_least, share_interval};
@@ -65,6 +65,7 @@ pub fn question(
         verdict: String::new(),
         cells: Vec::new(),
         digest: String::new(),
+        errors: Vec::new(),
         scenario_toml: scenario.resolved().to_string(),
         command: None,
     }
@@ -76,6 +77,7 @@ pub fn question(
 /// A trigger with which the scenario is impossible.
 pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem> {
     collapse.version = env!("CARGO_PKG_VERSION").into();
+    collapse.errors.clear();
     let base = crate::scenario::load(
         "the resolved scenario",
         &collapse.scenario,
@@ -92,40 +94,71 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         }
     }
     let done = AtomicUsize::new(0);
-    let run = |(row, column, seed): &(usize, usize, u64)| -> Result<Option<(bool, String)>, Problem> {
+    let run = |(row, column, seed): &(usize, usize, u64)| -> Result<Ran, Problem> {
         if !watch(None) {
-            return Ok(None);
+            return Ok(Ran::Interrupted);
         }
         let mut sets = width.sets(collapse.width.values[*column]);
         sets.extend(depth.sets(collapse.depth.values[*row]));
         let overrides = Overrides { seed: Some(*seed), variant: None, sets, ..Overrides::default() };
         let name = "the resolved scenario";
-        let scenario = crate::scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides)?;
+        let scenario = match crate::scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides) {
+            Ok(scenario) => scenario,
+            Err(problem) if problem.is_of_machine() => return Err(problem),
+            Err(problem) => return Ok(Ran::Impossible(problem)),
+        };
         let finished = once(&scenario, |_| watch(None));
         if finished.partial {
-            return Ok(None);
+            return Ok(Ran::Interrupted);
         }
-        watch(Some((done.fetch_add(1, Ordering::Relaxed) + 1, all.len())));
-        Ok(Some((is_collapsed(&finished.measured, &slo), finished.digest)))
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        watch(Some(Work { done, of: all.len(), spent: done as f64, left: (all.len() - done) as f64 }));
+        Ok(Ran::Done(is_collapsed(&finished.measured, &slo), finished.digest))
     };
     let outcomes = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
     let mut cells = vec![vec![(0, 0); collapse.width.values.len()]; collapse.depth.values.len()];
-    for ((row, column, _), outcome) in all.iter().zip(&outcomes) {
-        let Some((collapsed, _)) = outcome else {
-            collapse.partial = true;
-            continue;
+    let mut impossible = None;
+    for ((row, column, seed), outcome) in all.iter().zip(&outcomes) {
+        let collapsed = match outcome {
+            Ran::Done(collapsed, _) => collapsed,
+            Ran::Impossible(problem) => {
+                if collapse.errors.iter().all(|error| error.seed != *seed) {
+                    collapse.errors.push(SeedError { seed: *seed, error: problem.to_string() });
+                }
+                impossible = Some(problem);
+                continue;
+            }
+            Ran::Interrupted => {
+                collapse.partial = true;
+                continue;
+            }
         };
         let cell = &mut cells[*row][*column];
         *cell = (cell.0 + usize::from(*collapsed), cell.1 + 1);
+    }
+    if let Some(problem) = impossible.filter(|_| outcomes.iter().all(|ran| matches!(ran, Ran::Impossible(_)))) {
+        return Err(problem.clone());
     }
     let cell = |(collapsed, seeds): &(usize, usize)| {
         let (low, high) = share_interval(*collapsed, *seeds);
         Cell { collapsed: *collapsed, seeds: *seeds, low, high }
     };
     collapse.cells = cells.iter().map(|row| row.iter().map(cell).collect()).collect();
-    collapse.digest = digest_of(outcomes.iter().flatten().map(|(_, digest)| digest.as_str()));
+    let digests = outcomes.iter().filter_map(|ran| match ran {
+        Ran::Done(_, digest) => Some(digest.as_str()),
+        _ => None,
+    });
+    collapse.digest = digest_of(digests);
     collapse.verdict = verdict(&collapse);
     Ok(collapse)
+}
+
+/// How a run came out.
+enum Ran {
+    /// Whether it had not recovered at its end, and its digest.
+    Done(bool, String),
+    Impossible(Problem),
+    Interrupted,
 }
 
 /// Whether a run ended without having recovered.

@@ -73,6 +73,12 @@ impl Key {
         Ok(Key { path, kind, value, arrivals })
     }
 
+    /// Whether more of it is more work: a rate of arrivals, or a number of clients.
+    pub fn is_load(&self) -> bool {
+        let steps: Vec<&str> = self.path.split('.').collect();
+        steps.first() == Some(&"clients") && matches!(steps.last(), Some(&("rate" | "count")))
+    }
+
     /// What `--set` is given for a value.
     pub fn sets(&self, value: f64) -> Vec<String> {
         let own = format!("{}={}", self.path, self.kind.written(value));

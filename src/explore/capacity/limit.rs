@@ -5,8 +5,9 @@ use crate::metrics::{BUSY, Resource, Value};
 use crate::network::AccessLink;
 use crate::report::capacity::{Kind, Limit};
 use crate::report::figure::{Unit, magnitude};
+use crate::rng::{Distribution, Identity, Purpose, Seed};
 use crate::scenario::Scenario;
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp, human};
 
 /// How full one resource of a group is in a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,14 +221,54 @@ fn links(scenario: &Scenario, group: Option<&str>, queued: bool) -> Vec<String> 
         .collect()
 }
 
+/// What a worker's time is spent on in a group: the key of each price, and what it is in the mean, the largest first.
+fn prices(scenario: &Scenario, group: &str) -> Vec<(String, Nanos)> {
+    let Some(config) = scenario.groups().get(group) else { return Vec::new() };
+    let mut prices: Vec<(&str, &Distribution)> = Vec::new();
+    if let Some(workers) = config.workers() {
+        prices.push(("service_time", &workers.service_time));
+        prices.extend(workers.accept_time.as_ref().map(|time| ("accept_time", time)));
+        prices.extend(workers.auth_time.as_ref().map(|time| ("auth_time", time)));
+    }
+    if let Some(tls) = config.web().and_then(|web| web.tls.as_ref()) {
+        prices.push(("tls_cost", &tls.cost));
+        prices.push(("tls_resumed_cost", &tls.resumed_cost));
+    }
+    let mean = |of: &Distribution| {
+        const DRAWS: u64 = 256;
+        let sampler = of.sampler();
+        let draw = |n| sampler.sample(|| Seed(0).draw(Identity(0), Purpose::Service, n)).0;
+        Nanos((0..DRAWS).map(draw).sum::<u64>() / DRAWS)
+    };
+    let kind = if config.is_proxy() { "proxies" } else { "servers" };
+    let mut prices: Vec<(String, Nanos)> =
+        prices.into_iter().map(|(key, of)| (format!("{kind}.{group}.{key}"), mean(of))).collect();
+    prices.retain(|(_, mean)| *mean > Nanos::ZERO);
+    prices.sort_by_key(|(_, mean)| std::cmp::Reverse(*mean));
+    if config.web().is_some_and(|web| web.calls_hold_worker && !web.calls.is_empty()) {
+        prices.push((format!("{kind}.{group}.calls_hold_worker"), Nanos::ZERO));
+    }
+    prices
+}
+
 /// What to change where this is the limit.
-pub(super) fn advice(limit: &Limit) -> String {
+pub(super) fn advice(limit: &Limit, scenario: &Scenario) -> String {
     let of = &limit.of;
     match limit.resource.as_str() {
-        "workers" => format!(
-            "To change: more members (servers.{of}.count), more workers each (servers.{of}.workers) or less work per handshake \
-             (servers.{of}.service_time)."
-        ),
+        "workers" => {
+            let kind =
+                if scenario.groups().get(of).is_some_and(|group| group.is_proxy()) { "proxies" } else { "servers" };
+            let shown = |(key, mean): (String, Nanos)| match mean {
+                Nanos::ZERO => key,
+                mean => format!("{key}, {}", human(mean)),
+            };
+            let prices: Vec<String> = prices(scenario, of).into_iter().map(shown).collect();
+            format!(
+                "To change: more members ({kind}.{of}.count), more workers each ({kind}.{of}.workers) or less work per \
+                 handshake ({}).",
+                prices.join("; ")
+            )
+        }
         "connections_max" => format!(
             "To change: a higher servers.{of}.connections_max, more members (servers.{of}.count), or shorter sessions (hold)."
         ),

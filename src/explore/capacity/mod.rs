@@ -1,8 +1,9 @@
 //! How much a fleet can take: the highest load that holds an objective, or the least of what carries it that does.
 //!
 //! Every seed has its own knee, the last value at which the objective holds with that seed's luck. The search runs the
-//! same values with all seeds until it has one that holds with each and one that holds with none, then some between them
-//! for the curve, and then halves each seed's own gap. What comes out depends on neither threads nor their order.
+//! same values with all seeds until it has one that holds with each and one that holds with none, halves what is between
+//! with all seeds as long as they agree, and then each seed's own gap. What comes out depends on neither threads nor their
+//! order.
 
 mod closed;
 pub mod collapse;
@@ -13,23 +14,18 @@ mod runs;
 mod sample;
 mod sentence;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
-
-use rayon::prelude::*;
-
 pub use closed::Model;
 pub use key::Key;
-pub use objective::{checked, objective};
-pub use runs::Watch;
+pub use objective::{checked, objective, with_goodput};
+pub use runs::{Watch, Work};
 pub use sample::Sample;
 
-use runs::{BETWEEN, Runs, Stop};
+use runs::{Runs, Stop};
 
 use super::difference;
 use super::single_run::digest_of;
 use crate::metrics::Value;
-use crate::report::capacity::{Capacity, ClosedForm, Find, Outcome, Question};
+use crate::report::capacity::{Capacity, ClosedForm, Find, Outcome, Question, SeedError, SeedKnee};
 use crate::scenario::{Overrides, Problem};
 use crate::statistics::mean_interval;
 
@@ -40,7 +36,7 @@ const CURVE: usize = 120;
 fn usual(key: &Key) -> Option<Find> {
     let steps: Vec<&str> = key.path.split('.').collect();
     match (steps.first(), steps.last()) {
-        (Some(&"clients"), Some(&("rate" | "count"))) => Some(Find::Highest),
+        _ if key.is_load() => Some(Find::Highest),
         (
             Some(&"servers"),
             Some(&("count" | "workers" | "connections_max" | "transactions_max" | "queue_max" | "backlog")),
@@ -64,16 +60,8 @@ pub fn search(question: Question, watch: Watch<'_>) -> Result<Capacity, Problem>
     )?;
     let slo = checked(&base, &question.slo)?;
     let mut capacity = Capacity::new(question.clone());
-    let mut runs = Runs {
-        question: &question,
-        key: &key,
-        slo: &slo,
-        latency: capacity.latency().to_string(),
-        watch,
-        done: BTreeMap::new(),
-        count: AtomicUsize::new(0),
-        planned: AtomicUsize::new(0),
-    };
+    let latency = capacity.latency().to_string();
+    let mut runs = Runs::new(&question, &key, &slo, latency, watch);
     let find = question.find.or(usual(&key));
     let found = answer(&mut runs, &mut capacity, find);
     match found {
@@ -87,52 +75,30 @@ pub fn search(question: Question, watch: Watch<'_>) -> Result<Capacity, Problem>
     capacity.points = runs.shared().into_iter().filter_map(|value| runs.point(value)).collect();
     capacity.runs = runs.done.len();
     capacity.digest = digest_of(runs.done.values().map(|sample| sample.digest.as_str()));
+    let error =
+        |(seed, problem): (&usize, &Problem)| SeedError { seed: question.seeds[*seed], error: problem.to_string() };
+    capacity.errors = runs.out.iter().map(error).collect();
     capacity.closed_form = closed_form(&runs, &capacity);
     sentence::conclude(&base, &runs, &mut capacity);
     Ok(capacity)
 }
 
 fn answer(runs: &mut Runs<'_>, capacity: &mut Capacity, find: Option<Find>) -> Result<(), Stop> {
-    let seeds = runs.question.seeds.len();
     let whole = runs.key.kind.is_whole();
     let Some((find, holds, fails)) = runs.search(find)? else {
         let shared = runs.shared();
+        let seeds = runs.seeds().count();
         let held = |value: &f64| runs.held(*value) == Some(seeds);
         capacity.find = find.unwrap_or(Find::Highest);
         capacity.outcome = if shared.iter().any(held) { Outcome::HoldsThroughout } else { Outcome::HoldsNowhere };
+        capacity.floor = find.and_then(|find| runs.floor(find)).filter(|_| capacity.outcome == Outcome::HoldsNowhere);
         let mut held = shared.into_iter().filter(held);
         capacity.every_seed = if capacity.find == Find::Highest { held.next_back() } else { held.next() };
         return Ok(());
     };
     capacity.find = find;
-    let mut values: Vec<f64> = (1..=BETWEEN).map(|n| runs.between(holds, fails, n)).collect();
-    if find == Find::Highest && !whole {
-        // The curve begins before it bends.
-        values.extend([0.5, 0.75].map(|share| runs.key.nearest(holds * share)));
-        let from = runs.question.from.unwrap_or(0.0);
-        values.retain(|value| *value >= from);
-    }
-    values.sort_by(f64::total_cmp);
-    values.dedup();
-    runs.all(&values)?;
-    let this = &*runs;
-    let halved: Vec<_> = (0..seeds).into_par_iter().with_max_len(1).map(|seed| this.knee(find, seed)).collect();
-    let mut knees = Vec::new();
-    let mut stopped = None;
-    for (seed, halved) in halved.into_iter().enumerate() {
-        match halved {
-            Ok((knee, fresh)) => {
-                knees.push(knee);
-                for (value, sample) in fresh {
-                    runs.done.insert((value.to_bits(), seed), sample);
-                }
-            }
-            Err(stop) => stopped = Some(stop),
-        }
-    }
-    if let Some(stop) = stopped {
-        return Err(stop);
-    }
+    runs.together(holds, fails)?;
+    let knees = runs.knees(find)?;
     let last = knees.iter().map(|knee| knee.holds);
     let every_seed = match find {
         Find::Highest => last.clone().fold(f64::INFINITY, f64::min),
@@ -142,8 +108,7 @@ fn answer(runs: &mut Runs<'_>, capacity: &mut Capacity, find: Option<Find>) -> R
     if whole {
         (capacity.value, capacity.low, capacity.high) = (Some(every_seed), Some(least), Some(most));
     } else {
-        let middles: Vec<f64> = knees.iter().map(|knee| (knee.holds + knee.fails) / 2.0).collect();
-        if let Some((mean, interval)) = mean_interval(&middles) {
+        if let Some((mean, interval)) = mean_of(&knees) {
             capacity.value = Some(runs.key.nearest(mean));
             capacity.low = interval.map(|(low, _)| low);
             capacity.high = interval.map(|(_, high)| high);
@@ -158,16 +123,21 @@ fn answer(runs: &mut Runs<'_>, capacity: &mut Capacity, find: Option<Find>) -> R
     capacity.every_seed = Some(every_seed);
     capacity.not_monotone = runs.irregular(find, &knees);
     capacity.knees = knees;
-    runs.all(&[every_seed, none])?;
+    runs.all(&[every_seed, none], 0)?;
     capacity.outcome = Outcome::Found;
     Ok(())
+}
+
+/// The mean of the seeds' own answers, and its interval.
+fn mean_of(knees: &[SeedKnee]) -> Option<(f64, Option<(f64, f64)>)> {
+    mean_interval(&knees.iter().map(|knee| (knee.holds + knee.fails) / 2.0).collect::<Vec<f64>>())
 }
 
 /// What a formula says, where there is one for every value in between.
 fn closed_form(runs: &Runs<'_>, capacity: &Capacity) -> Option<ClosedForm> {
     let (first, last) = (capacity.points.first()?.value, capacity.points.last()?.value);
     let at = |value: f64| {
-        let scenario = runs.scenario(value, runs.question.seeds[0]).ok()?;
+        let scenario = runs.any(value).ok()?;
         Some((Model::of(&scenario)?, scenario))
     };
     let (model, _) = at(first)?;
@@ -189,7 +159,9 @@ fn closed_form(runs: &Runs<'_>, capacity: &Capacity) -> Option<ClosedForm> {
     let holds = |value: f64| -> Option<bool> {
         let (model, _) = at(value)?;
         let mut all = true;
-        for (metric, expected) in runs.slo {
+        // In its steady state nobody is refused.
+        let asked = runs.slo.iter().zip(&runs.question.slo).filter(|(_, objective)| !objective.implied);
+        for ((metric, expected), _) in asked {
             let seconds = model.latency(metric)?;
             let value = Value::Duration(seconds.is_finite().then(|| sample::nanos(seconds)));
             all &= expected.holds(value);

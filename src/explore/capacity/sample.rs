@@ -16,6 +16,8 @@ use crate::time::{Nanos, Timestamp};
 pub struct Sample {
     /// Whether every objective held.
     pub holds: bool,
+    /// Which of them.
+    pub objectives: Vec<bool>,
     /// The digest of all its events.
     pub digest: String,
     /// Sessions per second that were scheduled, from the first to the last.
@@ -36,6 +38,8 @@ pub struct Sample {
     pub connect: Option<f64>,
     /// How full which resource is.
     pub fills: Vec<Fill>,
+    /// How many events there were: what the run took.
+    pub events: u64,
 }
 
 /// Counts what is scheduled and what opens while sessions still arrive.
@@ -129,6 +133,7 @@ pub(super) fn sample(
     };
     Some(Sample {
         holds: holds(&measured.summary, slo),
+        objectives: slo.iter().map(|one| holds(&measured.summary, std::slice::from_ref(one))).collect(),
         digest: digest.clone(),
         offered: per_second(load.scheduled.saturating_sub(1)),
         goodput: per_second(load.opened_in_time),
@@ -138,6 +143,7 @@ pub(super) fn sample(
         p99: ms(&format!("{latency}.p99")),
         measured: slo.iter().map(|(path, expected)| number(get(path)?, expected)).collect(),
         connect: (load.connects.1 > 0).then(|| load.connects.0 as f64 / load.connects.1 as f64 / 1e6),
+        events: finished.events,
         fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
     })
 }

@@ -4,8 +4,8 @@ use super::limit;
 use super::runs::Runs;
 use crate::check::Expectation;
 use crate::metrics::Value;
-use crate::report::capacity::{Capacity, Find, Kind, Objective, Outcome};
-use crate::report::figure::{Unit, magnitude};
+use crate::report::capacity::{Capacity, Find, Floor, Kind, Objective, Outcome};
+use crate::report::figure::{Unit, figure, magnitude};
 use crate::scenario::Scenario;
 use crate::statistics::share_at_least;
 use crate::text::percent;
@@ -26,13 +26,15 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         SESSIONS => kind.shown(value).replace("/s", " sessions/s"),
         name => format!("{}{name}", kind.shown(value)),
     };
-    let seeds = question.seeds.len();
-    let slo: Vec<String> =
-        question.slo.iter().map(|objective| format!("{} {}", objective.metric, objective.expected)).collect();
-    let slo = slo.join(" and ");
+    let seeds = runs.seeds().count();
+    let listed = |is_implied: bool| {
+        let own = question.slo.iter().filter(|objective| objective.implied == is_implied);
+        own.map(|objective| format!("{} {}", objective.metric, objective.expected)).collect::<Vec<_>>().join(" and ")
+    };
+    let slo = listed(false);
     let ends = || (capacity.points.first(), capacity.points.last());
     let text = match (capacity.outcome, capacity.value) {
-        (Outcome::Found, Some(value)) => found(runs, capacity, value, &shown, &slo),
+        (Outcome::Found, Some(value)) => found(capacity, value, &shown, &slo),
         (Outcome::HoldsThroughout, _) if capacity.find == Find::Smallest => {
             let least = ends().0.map_or(0.0, |point| point.value);
             format!("holds {slo} even with {}: the least that was tried.", shown(least))
@@ -43,7 +45,14 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         }
         (Outcome::HoldsNowhere, _) => {
             let (low, high) = (ends().0.map_or(0.0, |p| p.value), ends().1.map_or(0.0, |p| p.value));
-            format!("does not hold {slo} anywhere from {} to {} with each of {seeds} seeds.", shown(low), shown(high))
+            let floor = capacity.floor.as_ref().map(|floor| at_floor(capacity, floor, &shown(floor.value)));
+            let best = if capacity.find == Find::Highest { low } else { high };
+            let why = floor.unwrap_or_else(|| format!("; at {} {}", shown(best), missed(capacity, best)));
+            format!(
+                "does not hold {slo} anywhere from {} to {} with each of {seeds} seeds{why}.",
+                shown(low),
+                shown(high)
+            )
         }
         _ => format!("interrupted: {} runs are there, no answer yet.", runs.done.len()),
     };
@@ -58,7 +67,7 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
         let fills: Vec<Vec<limit::Fill>> = way[..end].iter().map(|value| runs.fills(*value)).collect();
         let fills: Vec<&[limit::Fill]> = fills.iter().map(Vec::as_slice).collect();
         let connects = way.first().and_then(|least| runs.connect(*least)).zip(runs.connect(fails));
-        let scenario = runs.scenario(fails, question.seeds[0]).unwrap_or_else(|_| base.clone());
+        let scenario = runs.any(fails).unwrap_or_else(|_| base.clone());
         capacity.limit = limit::limit(&scenario, &runs.fills(holds), &runs.fills(fails), &fills, connects);
     }
     let mut text = text;
@@ -71,7 +80,7 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
             if of.grows { format!("the queue of {} grows without bound", of.of) } else { missed(capacity, fails) };
         let at = if capacity.find == Find::Highest { "at" } else { "with" };
         text += &format!("; {at} {} {what}; the limit is {resource} ({}).", shown(fails), of.evidence);
-        capacity.advice = limit::advice(of);
+        capacity.advice = limit::advice(of, base);
     } else if let Some(fails) = fails {
         let at = if capacity.find == Find::Highest { "at" } else { "with" };
         let missed = missed(capacity, fails);
@@ -86,6 +95,20 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
             " Mind: the objective holds there though {} of the sessions never open; --slo 'sessions.opened >= 99%' would ask for them.",
             percent(point.never_opened)
         );
+    }
+    let of_attempts = |objective: &Objective| objective.metric.split('.').any(|step| step == "attempts");
+    if let Some(point) = capacity.every_seed.and_then(|at| capacity.points.iter().find(|point| point.value == at))
+        && point.refused > LEFT_OUT
+        && !question.slo.iter().any(of_attempts)
+    {
+        text += &format!(
+            " Mind: {} of the attempts fail there; where faults strike, --slo 'attempts.failed <= 1%' would ask for them.",
+            percent(point.refused)
+        );
+    }
+    let goodput = listed(true);
+    if !goodput.is_empty() && capacity.outcome != Outcome::Interrupted {
+        text += &format!(" Goodput is part of it: {goodput}.");
     }
     if !capacity.not_monotone.is_empty() {
         let of = &capacity.not_monotone[0];
@@ -114,9 +137,9 @@ fn failing(runs: &Runs<'_>, capacity: &Capacity) -> Option<f64> {
     runs.held(worst).map(|_| worst)
 }
 
-fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -> String, slo: &str) -> String {
+fn found(capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -> String, slo: &str) -> String {
     let kind = capacity.question.kind;
-    let seeds = capacity.question.seeds.len();
+    let seeds = capacity.knees.len();
     let every = capacity.every_seed.unwrap_or(value);
     let counted = if seeds == 1 { "1 seed".to_string() } else { format!("{seeds} seeds") };
     if kind.is_whole() {
@@ -139,10 +162,28 @@ fn found(runs: &Runs<'_>, capacity: &Capacity, value: f64, shown: &dyn Fn(f64) -
         _ => String::new(),
     };
     let least = if capacity.find == Find::Smallest { "from" } else { "up to" };
-    let _ = runs;
     let alone = if seeds == 1 { String::new() } else { format!("; {least} {} with each of them", kind.shown(every)) };
     let verb = if capacity.find == Find::Smallest { "needs" } else { "holds" };
     format!("{verb} {} for {slo} ({interval}{counted}{alone})", shown(value))
+}
+
+/// That no value helps.
+fn at_floor(capacity: &Capacity, floor: &Floor, at: &str) -> String {
+    let objective = capacity.question.slo.iter().find(|objective| objective.metric == floor.metric);
+    let unit = match objective.is_some_and(|objective| objective.bound_ms().is_some()) {
+        true => Unit::Ms,
+        false if objective.is_some_and(|objective| objective.expected.ends_with('%')) => Unit::Share,
+        false => Unit::Count,
+    };
+    let from = if capacity.find == Find::Highest { "down" } else { "up" };
+    let trip = floor.round_trip.map_or(String::new(), |ms| {
+        format!(" (one round trip of the network, a TCP connect, takes {})", magnitude(ms, Unit::Ms))
+    });
+    format!(
+        ": from {at} {from} {} stays at {}, though no resource is half full: that is its floor{trip}",
+        floor.metric,
+        figure(Some(floor.measured), unit)
+    )
 }
 
 /// What the objectives' metrics are where they do not hold.
@@ -151,7 +192,7 @@ fn missed(capacity: &Capacity, fails: f64) -> String {
         return "it does not hold".into();
     };
     let all = capacity.question.slo.iter().zip(&point.measured).filter_map(|(objective, value)| {
-        let Objective { metric, expected } = objective;
+        let Objective { metric, expected, .. } = objective;
         let (is_duration, is_share) = (expected.ends_with('s'), expected.ends_with('%'));
         let (measured, shown) = match (value, is_duration) {
             (None, _) => (Value::Duration(None), "never".into()),

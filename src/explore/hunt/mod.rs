@@ -1,13 +1,15 @@
 //! Hunting: seed after seed until something breaks, and then the smallest scenario that still breaks it.
 
+mod broken;
 #[cfg(feature = "cli")]
 mod merge;
 #[cfg(feature = "cli")]
 mod record;
+#[cfg(feature = "cli")]
+mod session;
 mod shrink;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
@@ -15,13 +17,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::single_run::{Finished, file_name, guarded};
-use crate::check::{Expectation, Invariant};
+use crate::check::Expectation;
 use crate::scenario::{Overrides, Problem, Scenario};
 
+pub use broken::{Broken, Missed};
 #[cfg(feature = "cli")]
 pub use merge::{Merged, merge};
 #[cfg(feature = "cli")]
 pub use record::{Checkpoint, FILE, Found, document};
+#[cfg(feature = "cli")]
+pub use session::session;
 pub use shrink::{Shrunk, shrink};
 
 /// What a hunt has seen so far: of its seeds, taken in order, the first so many.
@@ -42,50 +47,6 @@ impl Tally {
     }
 }
 
-/// What broke in a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Broken {
-    /// What must always hold.
-    Invariant(Invariant),
-    /// What the scenario expects of a metric.
-    Expectation(String),
-    /// What the caller asserts, with what it said.
-    Assertion(String),
-    /// A bug in Shakedown: the run came to no end.
-    Panic(String),
-}
-
-impl Broken {
-    /// The first thing that broke: invariants come before expectations.
-    pub fn of(finished: &Finished) -> Option<Broken> {
-        let invariant = finished.violations.first().map(|violation| Broken::Invariant(violation.invariant));
-        let verdict = finished.verdicts.iter().find(|verdict| !verdict.held);
-        invariant.or_else(|| verdict.map(|verdict| Broken::Expectation(verdict.path.clone())))
-    }
-
-    /// Whether it broke in this run too.
-    pub fn again(&self, finished: &Finished) -> bool {
-        match self {
-            Broken::Invariant(invariant) => {
-                finished.violations.iter().any(|violation| violation.invariant == *invariant)
-            }
-            Broken::Expectation(path) => finished.verdicts.iter().any(|verdict| !verdict.held && verdict.path == *path),
-            Broken::Assertion(_) | Broken::Panic(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Broken::Invariant(invariant) => write!(f, "{}: {}", invariant.name(), invariant.sentence()),
-            Broken::Expectation(path) => write!(f, "the expectation of {path}"),
-            Broken::Assertion(what) => f.write_str(what),
-            Broken::Panic(what) => write!(f, "a bug in Shakedown: {what}"),
-        }
-    }
-}
-
 /// What a hunt came to.
 #[derive(Debug)]
 pub struct Hunted {
@@ -103,38 +64,46 @@ const TOGETHER: usize = 4;
 
 /// Runs seed after seed, which must go upward, until `check` says that something broke. `tally` is what was seen of the
 /// seeds before. `watch` is told what was seen so far, also within a run, and ends the hunt by returning false.
+///
+/// # Errors
+/// What the machine could not do. A scenario that is impossible with a seed is none: it is counted.
 pub fn hunt(
     scenario: &(dyn Fn(u64) -> Result<Scenario, Problem> + Sync),
     seeds: impl IntoIterator<Item = u64>,
     tally: Tally,
     check: &(dyn Fn(&Finished) -> Option<Broken> + Sync),
     watch: &(dyn Fn(&Tally) -> bool + Sync),
-) -> Hunted {
+) -> Result<Hunted, Problem> {
     let mut hunted = Hunted { found: None, tally, ended: false };
     let block = rayon::current_num_threads() * TOGETHER;
     let mut seeds = seeds.into_iter().peekable();
     while hunted.found.is_none() && seeds.peek().is_some() {
         let together: Vec<u64> = seeds.by_ref().take(block).collect();
         let tally = &hunted.tally;
-        let one = |seed: u64| -> Option<Ran> {
-            let Ok(scenario) = scenario(seed) else { return Some(Ran::Impossible) };
+        let one = |seed: u64| -> Result<Option<Ran>, Problem> {
+            let scenario = match scenario(seed) {
+                Ok(scenario) => scenario,
+                Err(problem) if problem.is_of_machine() => return Err(problem),
+                Err(_) => return Ok(Some(Ran::Impossible)),
+            };
             let sometimes = |finished: &Finished| {
                 let summary = &finished.measured.summary;
                 let holds = |path: &str, what: Expectation| summary.get(path).is_some_and(|value| what.holds(value));
                 scenario.sometimes().map(|(path, what)| (format!("{path} {what}"), holds(path, what))).collect()
             };
-            match guarded(&scenario, |_| watch(tally)) {
+            Ok(match guarded(&scenario, |_| watch(tally)) {
                 Ok(finished) if finished.partial => None,
                 Ok(finished) => Some(Ran::Done(check(&finished), sometimes(&finished))),
                 Err(panic) => Some(Ran::Done(Some(Broken::Panic(panic)), Vec::new())),
-            }
+            })
         };
-        let runs: Vec<Option<Ran>> = together.par_iter().with_max_len(1).map(|seed| one(*seed)).collect();
+        let runs: Vec<Result<Option<Ran>, Problem>> =
+            together.par_iter().with_max_len(1).map(|seed| one(*seed)).collect();
         for (seed, ran) in together.into_iter().zip(runs) {
-            match ran {
+            match ran? {
                 None => {
                     hunted.ended = true;
-                    return hunted;
+                    return Ok(hunted);
                 }
                 Some(Ran::Impossible) => hunted.tally.impossible.push(seed),
                 Some(Ran::Done(broken, sometimes)) => {
@@ -155,7 +124,7 @@ pub fn hunt(
             break;
         }
     }
-    hunted
+    Ok(hunted)
 }
 
 /// How one seed's run came out: what broke, and what of `[sometimes]` happened.
@@ -190,7 +159,8 @@ pub fn assert_all(
             .map(|violation| Broken::Assertion(format!("{}: {}", violation.invariant.name(), violation.what)));
         invariant.or_else(|| assertion(finished).err().map(Broken::Assertion))
     };
-    if let Some((seed, broken)) = hunt(&scenario, seeds, Tally::default(), &check, &|_| true).found {
+    let hunted = hunt(&scenario, seeds, Tally::default(), &check, &|_| true);
+    if let Some((seed, broken)) = hunted.unwrap_or_else(|problem| panic!("{problem}")).found {
         panic!("seed {seed}: {broken}\nreplay it: shakedown run {shown} --seed {seed}");
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use super::shrink::Shrunk;
-use crate::explore::sweep::{JournalError, Plan};
+use crate::explore::sweep::{JournalError, Plan, checksum};
 use crate::text::pretty;
 
 /// The file's name.
@@ -61,6 +61,23 @@ struct Outcome {
 
 /// The file's text.
 pub fn document(plan: &Plan, tally: &Tally, found: Option<&Found>) -> String {
+    pretty(&with_outcome(plan, tally, found))
+}
+
+/// Under this key an unfinished hunt has a checksum of all else.
+const SUM: &str = "checksum";
+
+/// Whether an unfinished hunt is as it was written.
+fn unchanged(text: &str) -> Result<(), String> {
+    let mut document: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let sum = document.as_object_mut().and_then(|document| document.remove(SUM));
+    match sum.as_ref().and_then(|sum| sum.as_str()) == Some(&*checksum(&document.to_string())) {
+        true => Ok(()),
+        false => Err(format!("{FILE} was changed since it was written: its checksum is another")),
+    }
+}
+
+fn with_outcome(plan: &Plan, tally: &Tally, found: Option<&Found>) -> serde_json::Value {
     let outcome = Outcome { tally: tally.clone(), found: found.cloned() };
     let mut document = plan.header_json();
     if let (Some(document), Ok(serde_json::Value::Object(outcome))) =
@@ -68,7 +85,7 @@ pub fn document(plan: &Plan, tally: &Tally, found: Option<&Found>) -> String {
     {
         document.extend(outcome);
     }
-    pretty(&document)
+    document
 }
 
 /// What such a text says.
@@ -106,7 +123,7 @@ impl<'a> Checkpoint<'a> {
             text => text.map_err(failed(&file))?,
         };
         let other = |what| JournalError::Other { folder: folder.to_path_buf(), what };
-        let (theirs, tally, _) = parsed(&text).map_err(other)?;
+        let (theirs, tally, _) = unchanged(&text).and_then(|()| parsed(&text)).map_err(other)?;
         if !resume {
             return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: tally.runs as usize });
         }
@@ -123,7 +140,9 @@ impl<'a> Checkpoint<'a> {
     pub fn write(&self, tally: &Tally) -> Result<(), JournalError> {
         fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
         let (file, fresh) = (self.folder.join(FILE), self.folder.join(format!("{FILE}.new")));
-        fs::write(&fresh, document(self.plan, tally, None)).map_err(failed(&fresh))?;
+        let mut document = with_outcome(self.plan, tally, None);
+        document[SUM] = checksum(&document.to_string()).into();
+        fs::write(&fresh, pretty(&document)).map_err(failed(&fresh))?;
         fs::rename(&fresh, &file).map_err(failed(&file))
     }
 

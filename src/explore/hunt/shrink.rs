@@ -6,8 +6,8 @@
 
 use toml::{Table, Value};
 
-use super::Broken;
-use crate::explore::{Finished, once};
+use super::broken::Broken;
+use crate::explore::single_run::{Finished, once};
 use crate::scenario::{Overrides, Scenario};
 use crate::time::Nanos;
 
@@ -38,9 +38,10 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     let mut table: Table = toml::from_str(scenario.written_out()).ok()?;
     table.remove("sometimes");
     match broken {
-        Broken::Expectation(path) => {
+        Broken::Expectation(path, expected, _) => {
             let expect = table.get_mut("expect")?.as_table_mut()?;
             expect.retain(|metric, _| metric == path);
+            expect.insert(path.clone(), Value::String(expected.to_string()));
         }
         _ => drop(table.remove("expect")),
     }
@@ -58,8 +59,14 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     let mut smallest = try_run(&table)?;
     prune(&mut table, &smallest.0, &load);
     let (mut steps, mut done) = (Vec::new(), true);
+    // A count that is too small is so all the more with fewer sessions, or in less time: that would be no reduction.
+    let scaled: [Reduction; 3] = [fewer_sessions, fewer_groups, shorter_times];
+    let is_too_few = broken.is_too_few(&smallest.1);
+    let is_tried =
+        |reduction: &Reduction| !(is_too_few && scaled.iter().any(|of| std::ptr::fn_addr_eq(*of, *reduction)));
+    let reductions: Vec<Reduction> = REDUCTIONS.into_iter().filter(is_tried).collect();
     let mut next = 0;
-    'all: while let Some(reduction) = REDUCTIONS.get(next) {
+    'all: while let Some(reduction) = reductions.get(next) {
         let before = steps.len();
         // A reduction that was kept is tried again at once: there may be more to take.
         let mut at = 0;
@@ -104,9 +111,10 @@ fn prune(table: &mut Table, scenario: &Scenario, load: &dyn Fn(&Table) -> Option
 }
 
 type Reduced = Vec<(String, Table)>;
+type Reduction = fn(&Table) -> Reduced;
 
 /// Everything that is tried, in this order: what makes runs short comes first.
-const REDUCTIONS: [fn(&Table) -> Reduced; 8] = [
+const REDUCTIONS: [Reduction; 8] = [
     fewer_sessions,
     fewer_faults,
     fewer_groups,

@@ -1,6 +1,7 @@
 //! What can be worked out on paper: round trips, jitter, arrivals, distributions.
 
-use super::{Answer, Experiment, Must, measure, metric, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
 

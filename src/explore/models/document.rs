@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Experiment, Must, table::expected};
+use super::answer::{Experiment, Must};
+use super::table::expected;
 use crate::text::Table;
 
 const HEAD: &str = "\

@@ -1,6 +1,7 @@
 //! Herds: how fast one can be served at all, and what back-off makes of one.
 
-use super::{Answer, Experiment, Must, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::simulate;
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::record::Recorder;

@@ -1,6 +1,7 @@
 //! What kernels do when nobody answers.
 
-use super::{Answer, Experiment, Must, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::simulate;
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::network;

@@ -1,6 +1,6 @@
 //! Capacities that a formula gives: the search finds them.
 
-use super::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Must};
 use crate::explore::capacity::{Key, Model, objective, search};
 use crate::report::capacity::Question;
 use crate::scenario::Overrides;

@@ -1,6 +1,7 @@
 //! What links do: timers that repair losses, lines in front of a bandwidth.
 
-use super::{Answer, Experiment, Must, measure, metric, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
 

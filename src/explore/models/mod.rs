@@ -3,6 +3,7 @@
 //! An [`Experiment`] is a scenario that is run once per seed and gives one number per [`Answer`]. What holds is decided
 //! by [`Outcome::passed`]: from the spread over the seeds, never by eye. `docs/models.md` is written from the same table.
 
+mod answer;
 mod closed;
 mod document;
 mod herds;
@@ -11,122 +12,18 @@ mod knees;
 mod links;
 mod names;
 mod queueing;
+mod simulate;
 mod storms;
 mod table;
 mod tls;
 
 use rayon::prelude::*;
 
-use crate::driver::sim::Simulation;
-use crate::metrics::{Measured, Metrics, Value};
-use crate::record::Recorder;
-use crate::scenario::{Overrides, Scenario};
 use crate::statistics::Estimate;
 
+pub use answer::{Answer, Experiment, Must, Outcome};
 pub use document::document;
 pub use table::{json, table};
-
-/// A scenario with a known outcome.
-pub struct Experiment {
-    /// Its name in the table.
-    pub name: String,
-    /// Who says so: a theorem, a paper, a kernel.
-    pub follows: &'static str,
-    /// What is simulated and why the answers are what they are, for the document.
-    pub about: &'static str,
-    /// How many seeds it is run with, from 1.
-    pub seeds: u64,
-    /// Whether it is small enough for a debug build.
-    pub quick: bool,
-    /// What is known, in the order in which `measure` gives it.
-    pub answers: Vec<Answer>,
-    /// Runs the scenario with a seed: one number for each answer.
-    pub measure: Box<dyn Fn(u64) -> Vec<f64> + Send + Sync>,
-}
-
-/// One number that is known in advance.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// What it is the number of.
-    pub what: String,
-    /// Its unit; empty for a plain number.
-    pub unit: &'static str,
-    /// The number.
-    pub expected: f64,
-    /// How the simulated number must stand to it.
-    pub must: Must,
-}
-
-/// How a simulated number must stand to the known one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Must {
-    /// The same in every seed: nothing is drawn, or nothing that is drawn matters.
-    Equal,
-    /// The same but for the resolution of the histogram that it is read from, a share of the number.
-    Resolved(f64),
-    /// The mean over the seeds is as near as their spread lets it be told, plus a resolution (a share of the number). A
-    /// tolerance of more than `blunt`, a share of the number too, could not tell right from wrong, and fails.
-    Mean {
-        /// What the measure itself can't tell apart.
-        resolution: f64,
-        /// The largest tolerance that still says something.
-        blunt: f64,
-    },
-    /// In every seed at least this.
-    AtLeast,
-    /// In every seed at most this.
-    AtMost,
-    /// The mean over the seeds is above it, and not by luck.
-    Above,
-}
-
-/// What an answer came to.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The experiment's name.
-    pub experiment: String,
-    /// Who says so.
-    pub follows: &'static str,
-    /// What was known.
-    pub answer: Answer,
-    /// What was simulated, over the seeds.
-    pub estimate: Estimate,
-}
-
-impl Outcome {
-    /// How far from the known number the simulated one may be; `None` where there is only one side.
-    pub fn tolerance(&self) -> Option<f64> {
-        let expected = self.answer.expected.abs();
-        match self.answer.must {
-            // A nanosecond of a second is 1e-9; what is left is the rounding of f64.
-            Must::Equal => Some(1e-9 * expected.max(1.0)),
-            Must::Resolved(resolution) => Some(resolution * expected),
-            Must::Mean { resolution, .. } => Some(self.estimate.margin_999() + resolution * expected),
-            Must::AtLeast | Must::AtMost | Must::Above => None,
-        }
-    }
-
-    /// Whether the simulated number is what it should be.
-    pub fn passed(&self) -> bool {
-        let (expected, estimate) = (self.answer.expected, &self.estimate);
-        let within = |value: f64| self.tolerance().is_some_and(|most| (value - expected).abs() <= most);
-        match self.answer.must {
-            Must::Equal | Must::Resolved(_) => within(estimate.min) && within(estimate.max),
-            Must::Mean { blunt, .. } => {
-                within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt * expected.abs())
-            }
-            Must::AtLeast => estimate.min >= expected,
-            Must::AtMost => estimate.max <= expected,
-            Must::Above => estimate.mean - estimate.margin_999() > expected,
-        }
-    }
-}
-
-impl Answer {
-    fn new(what: impl Into<String>, unit: &'static str, expected: f64, must: Must) -> Answer {
-        Answer { what: what.into(), unit, expected, must }
-    }
-}
 
 /// Every experiment there is.
 pub fn experiments() -> Vec<Experiment> {
@@ -179,80 +76,4 @@ pub fn run(experiments: &[Experiment], watch: &(dyn Fn(usize, usize) + Sync)) ->
         }
     }
     outcomes
-}
-
-/// Runs a scenario that is written in this room.
-fn simulate(text: &str, seed: u64, recorder: &mut impl Recorder) -> Scenario {
-    let scenario = load(text, seed);
-    let mut simulation = Simulation::new(&scenario);
-    while simulation.advance(recorder, u64::MAX) {}
-    scenario
-}
-
-/// The same, with the metrics that every run has.
-fn measure(text: &str, seed: u64, recorder: &mut impl Recorder) -> Measured {
-    let scenario = load(text, seed);
-    let mut both = (Metrics::new(scenario.layout()), recorder);
-    let mut simulation = Simulation::new(&scenario);
-    while simulation.advance(&mut both, u64::MAX) {}
-    both.0.finish(simulation.now())
-}
-
-fn load(text: &str, seed: u64) -> Scenario {
-    let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-    match crate::scenario::load("a model", "model", text, &overrides) {
-        Ok(scenario) => scenario,
-        Err(problem) => panic!("a model's scenario is wrong: {problem}\n{text}"),
-    }
-}
-
-/// A metric as a plain number: seconds, a count, a share. NaN where it has no value.
-fn metric(measured: &Measured, path: &str) -> f64 {
-    match measured.summary.get(path) {
-        Some(Value::Duration(Some(length))) => length.as_secs_f64(),
-        Some(Value::Count(count)) => count as f64,
-        Some(Value::Part { count, of }) => count as f64 / of as f64,
-        Some(Value::Ratio(Some(ratio))) => ratio,
-        _ => f64::NAN,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(expected: f64, must: Must, values: &[f64]) -> Outcome {
-        Outcome {
-            experiment: "x".into(),
-            follows: "nobody",
-            answer: Answer::new("x", "", expected, must),
-            estimate: Estimate::of(values),
-        }
-    }
-
-    #[test]
-    fn every_kind_of_answer_can_hold_and_can_fail() {
-        let mean = |blunt| Must::Mean { resolution: 0.0, blunt };
-        let near = [0.99, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99];
-        for (expected, must, holds) in [
-            (1.0, mean(0.05), true),
-            (1.1, mean(0.05), false),
-            (1.0, mean(0.001), false),
-            (0.9, Must::AtLeast, true),
-            (0.99, Must::AtLeast, false),
-            (1.02, Must::AtMost, true),
-            (1.0, Must::AtMost, false),
-            (0.9, Must::Above, true),
-            (0.999, Must::Above, false),
-            (1.0, Must::Resolved(0.03), true),
-            (1.0, Must::Resolved(0.01), false),
-            (1.0, Must::Equal, false),
-        ] {
-            assert_eq!(outcome(expected, must, &near).passed(), holds, "{expected} {must:?}");
-        }
-        assert!(outcome(2.0, Must::Equal, &[2.0]).passed());
-        for must in [Must::Equal, mean(0.5), Must::AtLeast, Must::AtMost, Must::Above, Must::Resolved(0.5)] {
-            assert!(!outcome(1.0, must, &[1.0, f64::NAN]).passed(), "{must:?} without a value");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Fail-over by DNS: what a time to live costs.
 
-use super::{Answer, Experiment, Must, measure, metric};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric};
 
 /// Every time to live.
 pub(super) fn all() -> Vec<Experiment> {

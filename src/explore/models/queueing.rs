@@ -1,6 +1,7 @@
 //! Erlang's queues.
 
-use super::{Answer, Experiment, Must, measure, metric};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric};
 use crate::event::{Event, Kind};
 use crate::record::Recorder;
 use crate::server;

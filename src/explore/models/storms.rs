@@ -1,6 +1,7 @@
 //! Storms that feed themselves, and clocks that do not see a stall.
 
-use super::{Answer, Experiment, Must, measure, metric, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::record::Recorder;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
-use super::{Must, Outcome};
+use super::answer::{Must, Outcome};
 use crate::text::Table;
 
 /// A number with the digits that it deserves.

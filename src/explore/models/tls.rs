@@ -1,6 +1,7 @@
 //! TLS handshakes: their round trips, and the queue that their price makes.
 
-use super::{Answer, Experiment, Must, measure, metric, simulate};
+use super::answer::{Answer, Experiment, Must};
+use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
 use crate::statistics::mean_wait;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::grid;
-use super::journal::{HEADER, ROWS};
+use super::journal::{HEADER, ROWS, line};
 use super::plan::{Cell, Plan};
 use super::row::{Outcome, Row};
 use super::seeds::Shard;
@@ -157,12 +157,8 @@ pub(super) fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String,
     };
     let mut files = vec![(HEADER.to_string(), plan.header().into_bytes())];
     if plan.shard != Shard::WHOLE {
-        let mut lines = Vec::new();
-        for row in &rows {
-            lines.extend(serde_json::to_vec(row).expect("a row of numbers and strings can be written"));
-            lines.push(b'\n');
-        }
-        files.push((ROWS.to_string(), lines));
+        let lines: String = rows.iter().map(line).collect();
+        files.push((ROWS.to_string(), lines.into_bytes()));
         return (summary, files);
     }
     files.push(("summary.json".into(), document(plan, &summary).into_bytes()));

@@ -42,6 +42,16 @@ pub enum JournalError {
         /// What is wrong.
         what: String,
     },
+    /// A row that is not as it was written.
+    #[error("{}:{line}: {what} was changed since it was written: its checksum is another", file.display())]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// Which row.
+        what: String,
+    },
     /// The machine refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -106,10 +116,9 @@ impl Journal {
     /// # Errors
     /// When the machine refuses.
     pub fn add(&self, row: &Row) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(row).expect("a row of numbers and strings can be written");
-        line.push(b'\n');
+        let line = line(row);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line).map_err(failed(&self.folder.join(ROWS)))
+        file.write_all(line.as_bytes()).map_err(failed(&self.folder.join(ROWS)))
     }
 
     /// Every row that is there.
@@ -135,6 +144,26 @@ impl Journal {
     }
 }
 
+/// What stands before the checksum at a line's end.
+const SUM: &str = ",\"checksum\":\"";
+
+/// A row as a line of JSON, with a checksum of what stands before that.
+pub(super) fn line(row: &Row) -> String {
+    let text = serde_json::to_string(row).expect("a row of numbers and strings can be written");
+    format!("{}{SUM}{}\"}}\n", text.strip_suffix('}').unwrap_or(&text), checksum(&text))
+}
+
+/// A line's row and its checksum.
+fn parted(line: &str) -> Option<(String, &str)> {
+    let (text, sum) = line.strip_suffix("\"}\n")?.rsplit_once(SUM)?;
+    Some((format!("{text}}}"), sum))
+}
+
+/// 16 hex digits over a text.
+pub(in crate::explore) fn checksum(text: &str) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}
+
 /// The rows of a file that were written whole, and how many bytes those are.
 pub(super) fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
     let bytes = match fs::read(path) {
@@ -144,11 +173,15 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let mut rows = Vec::new();
     for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let row = serde_json::from_slice(line).map_err(|error| JournalError::Damaged {
-            file: path.to_path_buf(),
-            line: number + 1,
-            what: error.to_string(),
-        })?;
+        let (file, number) = (path.to_path_buf(), number + 1);
+        let damaged = |what: String| JournalError::Damaged { file: file.clone(), line: number, what };
+        let line = std::str::from_utf8(line).map_err(|error| damaged(error.to_string()))?;
+        let (text, sum) = parted(line).ok_or_else(|| damaged("it has no checksum at its end".into()))?;
+        let row: Row = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if checksum(&text) != sum {
+            let what = format!("the row of seed {} in cell {}", row.seed, row.cell);
+            return Err(JournalError::Changed { file, line: number, what });
+        }
         rows.push(row);
     }
     Ok((rows, whole as u64))

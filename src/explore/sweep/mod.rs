@@ -19,8 +19,8 @@ use rayon::prelude::*;
 
 pub use files::{CellSummary, SweepSummary, headline_metrics};
 pub use grid::{Axis, Named, cells, label};
-pub(in crate::explore) use journal::difference;
 pub use journal::{Journal, JournalError};
+pub(in crate::explore) use journal::{checksum, difference};
 pub(in crate::explore) use merge::whole;
 pub use merge::{MergeError, merge};
 pub use plan::{Given, Plan, Point};
@@ -29,6 +29,7 @@ pub use seeds::{Seeds, Shard};
 
 use super::folder::{FolderError, write_folder};
 use super::single_run::guarded;
+use crate::scenario::Problem;
 
 /// Why a sweep came to no end.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum SweepError {
     /// No threads.
     #[error("can't start {0} threads")]
     Threads(usize),
+    /// A run can't be made here and now.
+    #[error("{}", .0.message())]
+    Machine(Box<Problem>),
 }
 
 /// How far a sweep has come.
@@ -75,7 +79,7 @@ pub fn run(
         if !watch(None) {
             return Ok(false);
         }
-        let Some(row) = one(plan, *point, &|| watch(None)) else { return Ok(false) };
+        let Some(row) = one(plan, *point, &|| watch(None))? else { return Ok(false) };
         journal.add(&row)?;
         let runs = done.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(watch(Some(Done { runs, of: all })))
@@ -85,17 +89,19 @@ pub fn run(
 }
 
 /// One run's row; `None` when it was ended.
-fn one(plan: &Plan, point: Point, go_on: &dyn Fn() -> bool) -> Option<Row> {
+fn one(plan: &Plan, point: Point, go_on: &dyn Fn() -> bool) -> Result<Option<Row>, SweepError> {
     let error = |text: String| Row { cell: point.cell, seed: point.seed, outcome: Outcome::Error(text) };
     let scenario = match plan.scenario(point) {
         Ok(scenario) => scenario,
-        Err(problem) => return Some(error(problem.to_string())),
+        // It says nothing of the seed, which stays to be run.
+        Err(problem) if problem.is_of_machine() => return Err(SweepError::Machine(Box::new(problem))),
+        Err(problem) => return Ok(Some(error(problem.to_string()))),
     };
-    match guarded(&scenario, |_| go_on()) {
+    Ok(match guarded(&scenario, |_| go_on()) {
         Ok(finished) if finished.partial => None,
         Ok(finished) => Some(Row::new(point.cell, point.seed, &finished)),
         Err(panic) => Some(error(format!("a bug in Shakedown: {panic}"))),
-    }
+    })
 }
 
 /// Writes the folder of a sweep whose rows are all there, and takes its journal away.

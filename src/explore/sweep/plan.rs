@@ -7,6 +7,7 @@ use serde_json::json;
 use super::grid::{self, Axis};
 use super::seeds::{Seeds, Shard};
 use crate::driver::Driver;
+use crate::explore::possible::possible;
 use crate::explore::single_run::digest_of;
 use crate::report::FORMAT_VERSION;
 use crate::scenario::{Overrides, Problem, Scenario};
@@ -22,9 +23,6 @@ pub struct Cell {
     /// The whole of it, from which each seed's is read.
     toml: String,
 }
-
-/// With how many seeds a cell is tried before it counts as impossible.
-const FIRST_SEEDS: usize = 8;
 
 /// A sweep: cells times seeds.
 #[derive(Debug, Clone)]
@@ -85,23 +83,14 @@ impl Plan {
     ) -> Result<Plan, Problem> {
         let cell = |set: Vec<(String, String)>| {
             let more = set.iter().map(|(path, value)| format!("{path}={value}"));
-            let sets = overrides.sets.iter().cloned().chain(more).collect();
-            let mut overrides = Overrides {
-                seed: Some(seeds.0.start),
-                variant: overrides.variant.clone(),
-                sets,
-                ..Overrides::default()
+            let sets: Vec<String> = overrides.sets.iter().cloned().chain(more).collect();
+            let load = |seed: u64| {
+                let (variant, sets) = (overrides.variant.clone(), Vec::clone(&sets));
+                let overrides = Overrides { seed: Some(seed), variant, sets, ..Overrides::default() };
+                crate::scenario::load(source_name, name, text, &overrides)
             };
-            let mut scenario = crate::scenario::load(source_name, name, text, &overrides);
             // Where faults draw the same target, a seed may be impossible: that is no reason to refuse the others.
-            for seed in seeds.0.clone().skip(1).take(FIRST_SEEDS) {
-                if scenario.is_ok() {
-                    break;
-                }
-                overrides.seed = Some(seed);
-                scenario = crate::scenario::load(source_name, name, text, &overrides).or(scenario);
-            }
-            let scenario = scenario?;
+            let scenario = possible(seeds.0.clone(), load)?;
             Ok(Cell { set, toml: scenario.resolved().to_string(), scenario })
         };
         let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;

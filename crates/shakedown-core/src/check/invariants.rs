@@ -96,6 +96,8 @@ pub struct Violation {
     pub session: Option<(u16, u32)>,
     /// What was seen.
     pub what: String,
+    /// In which way it was violated, where there are several: without sizes, times and numbers of members.
+    pub way: String,
 }
 
 /// The first occurrence of a finding.
@@ -123,7 +125,8 @@ pub fn findings(
     end: Timestamp,
 ) -> Vec<Violation> {
     let violation = |(name, count): &(&'static str, u64)| {
-        let (invariant, what) = match *name {
+        let name = *name;
+        let (invariant, what) = match name {
             _ if *count == 0 => return None,
             "accepted_without_credentials" => (Invariant::Authentication, format!("{name}: {count}")),
             name if known(name) => return None,
@@ -135,10 +138,10 @@ pub fn findings(
                 )
             }
         };
-        let first = firsts.iter().find(|first| first.name == *name);
+        let first = firsts.iter().find(|first| first.name == name);
         let (at, event, session) =
             first.map_or((end, None, None), |first| (first.at, Some(first.event), first.session));
-        Some(Violation { invariant, at, event, session, what })
+        Some(Violation { invariant, at, event, session, what, way: name.to_string() })
     };
     found.iter().filter_map(violation).collect()
 }
@@ -234,11 +237,18 @@ impl Invariants {
             let missing = self.conservation.take().map_or_else(Vec::new, |accounts| accounts.finish(end));
             for Missing { server, count, surplus } in missing {
                 let name = name(server);
+                let group = name.rsplit_once('-').map_or(&*name, |(group, _)| group);
+                let way = format!("{} of {group}", if surplus { "surplus" } else { "deficit" });
                 let what = match surplus {
                     true => format!("{name} holds {count} connections that nobody else knows of"),
                     false => format!("{count} sessions think they are open on {name}, which does not know them"),
                 };
                 self.breaks(Invariant::Conservation, end, None, None, what);
+                if let Some(violation) = &mut self.broken[Invariant::Conservation as usize]
+                    && violation.way.is_empty()
+                {
+                    violation.way = way;
+                }
             }
         }
         self.broken.into_iter().flatten().collect()
@@ -248,7 +258,14 @@ impl Invariants {
     #[inline(never)]
     fn breaks(&mut self, invariant: Invariant, at: Timestamp, event: Option<u64>, session: Option<u32>, what: String) {
         let session = session.and_then(|session| self.whose(session));
-        self.broken[invariant as usize].get_or_insert(Violation { invariant, at, event, session, what });
+        self.broken[invariant as usize].get_or_insert_with(|| Violation {
+            invariant,
+            at,
+            event,
+            session,
+            what,
+            way: String::new(),
+        });
     }
 
     fn whose(&self, session: u32) -> Option<(u16, u32)> {

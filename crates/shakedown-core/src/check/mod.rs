@@ -5,6 +5,7 @@ pub mod invariants;
 
 pub use invariants::{First, Invariant, Invariants, Violation, findings};
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,9 +67,9 @@ pub struct Verdict {
 }
 
 impl Expectation {
-    /// Compares the expectation with a measured value.
-    pub fn holds(&self, value: Value) -> bool {
-        let ordering = match (self.bound, value) {
+    /// Where a measured value stands to the bound; nothing where there is no value.
+    pub fn against(&self, value: Value) -> Option<Ordering> {
+        match (self.bound, value) {
             (Bound::Duration(bound), Value::Duration(Some(value))) => value.partial_cmp(&bound),
             (Bound::Number(bound), Value::Count(count) | Value::Part { count, .. }) => {
                 (count as f64).partial_cmp(&bound)
@@ -78,8 +79,12 @@ impl Expectation {
             }
             (Bound::Share(Share(bound)) | Bound::Number(bound), Value::Ratio(Some(value))) => value.partial_cmp(&bound),
             _ => None,
-        };
-        ordering.is_some_and(|ordering| match self.comparison {
+        }
+    }
+
+    /// Compares the expectation with a measured value.
+    pub fn holds(&self, value: Value) -> bool {
+        self.against(value).is_some_and(|ordering| match self.comparison {
             Comparison::Less => ordering.is_lt(),
             Comparison::AtMost => ordering.is_le(),
             Comparison::Equal => ordering.is_eq(),
