@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::output::{Failure, Format, machine};
+use super::output::{Failure, Format, complain, machine};
 use super::report;
 use crate::explore::file_name;
 use crate::scenario::{Overrides, Scenario};
@@ -125,7 +125,9 @@ impl ScenarioArgs {
     fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
         let (variant, sets) = (self.variant.clone(), self.sets.clone());
         let overrides = Overrides { seed: self.seed, variant, sets, programs, ..Overrides::default() };
-        load(&self.scenario, &overrides)
+        let scenario = load(&self.scenario, &overrides)?;
+        scenario.notes().iter().try_for_each(|note| complain(&format!("note: {note}\n")))?;
+        Ok(scenario)
     }
 }
 

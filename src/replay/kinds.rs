@@ -299,6 +299,8 @@ fn network(event: network::Event) -> Words {
         Event::Stalled { session, to_server } => {
             ("stalled", vec![whose(session), ("to_server", Value::Flag(to_server))])
         }
+        Event::NoPort { session } => ("no_port", vec![whose(session)]),
+        Event::AcceptOverflow { session } => ("accept_overflow", vec![whose(session)]),
         Event::Through { session, server } => ("through", vec![whose(session), ("to", Value::Endpoint(server))]),
         Event::GivenUp { session, to_server } => {
             ("given_up", vec![whose(session), ("by_client", Value::Flag(to_server))])

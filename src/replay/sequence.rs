@@ -296,6 +296,7 @@ impl Builder<'_> {
         match failure {
             Failure::LookupTimeout => format!("lookup timeout after {}", length(at.since(self.looking))),
             Failure::Refused => "refused".into(),
+            Failure::NoPort => "no port left".into(),
             Failure::ConnectTimeout => format!("connect timeout after {}", length(at.since(self.began))),
             Failure::HandshakeTimeout => format!("handshake timeout after {}", length(at.since(self.connected))),
             Failure::Reset => "failed: reset".into(),

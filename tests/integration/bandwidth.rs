@@ -115,13 +115,13 @@ fn what_a_full_queue_drops_is_repeated_by_its_timer() {
     // Two SYNs of 40 bytes fit, a third does not. Two pass; two are repeated after a second.
     assert_eq!([0, 1].map(|session| connected(&events, session)), [40 * MS + 320 * US, 40 * MS + 640 * US]);
     assert_eq!([2, 3].map(|session| connected(&events, session)), [1_040 * MS + 320 * US, 1_040 * MS + 640 * US]);
-    // The first request takes the link for 1.504 ms; the second comes 0.32 ms later, and again 200 ms after it left. The
-    // fourth's SYN was repeated, so that there is no round trip to go by: its timer is 1 s.
+    // The first request takes the link for 1.504 ms; the second comes 0.32 ms later, and again a round trip, as its SYN
+    // took it, and 200 ms after it left. So does the fourth.
     let (to_server, syn) = (network::Message::ToServer, network::Message::Syn);
     let expected = [(20 * MS, syn), (20 * MS, syn), (60_640 * US, to_server), (1_060_640 * US, to_server)];
     assert_eq!(dropped(&events), expected);
     let passes = REQUEST * BYTE + 20 * MS;
-    let requests = [60_320 * US, 260_640 * US, 1_060_320 * US, 2_060_640 * US];
+    let requests = [60_320 * US, 301_280 * US, 1_060_320 * US, 1_301_280 * US];
     for (session, arrives) in (0..).zip(requests) {
         assert_eq!(opened(&events, session), arrives + passes, "{session}");
     }
@@ -135,15 +135,15 @@ fn what_is_dropped_for_ever_ends_as_any_loss_does() {
     let network = "[network]\ndata_retries = 2\n";
     let text = quiet("", "count = 2\nretry = { policy = \"none\" }\nhandshake_timeout = \"10m\"", squeeze);
     let events = history(&text.replace("[network]\n", network));
-    // The first request is under way for 94 s. The second is dropped at 40 ms and, repeated, after 0.2 and 0.6 s.
+    // The first request is under way for 94 s. The second is dropped at 40 ms and, repeated, after 0.24 and 0.72 s.
     let reset = first(&events, 1, |event| {
         matches!(event, client::Event::AttemptFailed { failure: client::Failure::Reset, .. })
     });
     assert_eq!(
         dropped(&events).iter().map(|(at, _)| *at).take(3).collect::<Vec<_>>(),
-        [40, 240, 640].map(|ms| ms * MS)
+        [40, 280, 760].map(|ms| ms * MS)
     );
-    assert_eq!(reset, Some(40 * MS + 1_400 * MS));
+    assert_eq!(reset, Some(40 * MS + 1_680 * MS));
     assert_eq!(opened(&events, 0), 60 * MS + REQUEST * SECOND / 2 + 20 * MS + ANSWER * SECOND / 2);
 }
 

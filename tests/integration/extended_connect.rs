@@ -290,8 +290,8 @@ fn one_segment_that_is_lost_holds_up_every_stream() {
     let clients = "count = 2\narrive = { evenly_over = '8.3s' }\nheartbeat = { every = '4s', timeout = '3s' }";
     let cut = "[faults.cut]\nkind = 'partition'\ntarget = 'gateway'\nat = '4.13s'\nfor = '100ms'";
     let (events, _) = run(&scenario("", clients, cut));
-    // The ping leaves at 4.12 s and is repeated after 200 ms: it arrives at 4.34 s. The request left at 4.15 s.
-    assert_eq!(opened(&events, 1), [(4_340 + 20) * MS]);
+    // The ping leaves at 4.12 s and is repeated after 240 ms: it arrives at 4.38 s. The request left at 4.15 s.
+    assert_eq!(opened(&events, 1), [(4_380 + 20) * MS]);
 }
 
 #[test]

@@ -84,10 +84,9 @@ fn fleet(endpoint: &str, clients: &str, more: &str) -> String {
         r#"
         format = 1
         title = "A fleet"
-        duration = "60s"
+        duration = "150s"
         [network]
         one_way = "10ms"
-        data_retries = 3
         [servers.gateway]
         count = 2
         [clients.players]
@@ -104,7 +103,7 @@ fn fleet(endpoint: &str, clients: &str, more: &str) -> String {
         open_within = "15s"
         [faults.windows]
         at = "10s"
-        for = "8s"
+        for = "70s"
         "#
     )
 }

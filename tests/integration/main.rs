@@ -20,6 +20,8 @@ mod extended_connect;
 mod guide;
 mod hunt;
 mod hybi;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod language;
 mod measures;
 mod models;
@@ -33,5 +35,6 @@ mod replay;
 mod servers;
 mod statistics;
 mod sweep;
+mod tcp;
 mod tls;
 mod transactions;

@@ -49,19 +49,20 @@ fn a_full_accept_queue_costs_the_second_client_one_second() {
     // The queue is taken once the first client's request has arrived, at 60 ms; the second connects after that.
     let second = "[clients.late]\ncount = 1\nendpoints = [\"gateway\"]\nstart = \"100ms\"\narrive = \"at_once\"\n";
     let full = format!("{HUNG}for = \"500ms\"\n{second}");
-    let text = quiet("", "count = 1", &full).replace("service_time", "backlog = 1\nservice_time");
+    // There is room for one more than the backlog.
+    let text = quiet("", "count = 2", &full).replace("service_time", "backlog = 1\nservice_time");
     let events = history(&text);
-    let connected = first(&events, 1, |event| matches!(event, client::Event::Connected { .. }));
+    let connected = first(&events, 2, |event| matches!(event, client::Event::Connected { .. }));
     assert_eq!(connected, Some(100 * MS + SECOND + 40 * MS));
     let dropped = events.iter().find_map(|event| match event.kind {
-        Kind::Network(0, network::Event::SynDropped { session: 1, backlog_full: true }) => Some(event.at.0),
+        Kind::Network(0, network::Event::SynDropped { session: 2, backlog_full: true }) => Some(event.at.0),
         _ => None,
     });
     assert_eq!(dropped, Some(120 * MS));
     // With `reset` it hears at once.
     let events = history(&text.replace("backlog = 1", "backlog = 1\nbacklog_overflow = \"reset\""));
-    assert_eq!(failed(&events, 1), Some((140 * MS, Failure::Refused)));
-    let refused = Kind::Network(0, network::Event::SynRefused { session: 1, backlog_full: true });
+    assert_eq!(failed(&events, 2), Some((140 * MS, Failure::Refused)));
+    let refused = Kind::Network(0, network::Event::SynRefused { session: 2, backlog_full: true });
     assert!(events.iter().any(|event| event.kind == refused));
 }
 
@@ -124,10 +125,9 @@ fn every_loss_costs_exactly_its_timers() {
         });
         let (syns, data): (Vec<_>, Vec<_>) =
             of_session.partition(|(message, _)| matches!(message, network::Message::Syn | network::Message::SynAck));
-        // After the first, a SYN leaves at 1, 2, 3, 4, 5, 7, 11, 19, 35 s; a repeated one leaves no round trip to go by.
+        // After the first, a SYN leaves at 1, 2, 3, 4, 5, 7, 11, 19, 35 s. Data's timer is a round trip and 200 ms.
         let schedule = [0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
-        let rto = if syns.is_empty() { 200 * MS } else { SECOND };
-        let delay: u64 = data.iter().map(|(_, times)| rto * ((1 << times) - 1)).sum();
+        let delay: u64 = data.iter().map(|(_, times)| 240 * MS * ((1 << times) - 1)).sum();
         assert_eq!(opened(&events, session), Some(80 * MS + schedule[syns.len()] * SECOND + delay), "{session}");
         repaired += usize::from(delay > 0);
         repeated += usize::from(!syns.is_empty());
@@ -154,16 +154,16 @@ fn loss_has_a_direction() {
 fn a_write_finds_out_what_a_reboot_forgot() {
     let pings = "count = 1\nheartbeat = { every = \"930s\", timeout = \"930s\" }\nreconnect = false";
     let off = "[faults.off]\nkind = \"power-off\"\ntarget = \"gateway\"\nat = \"929s\"\n";
-    // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s: the host is back at 934 s.
+    // The ping leaves at 930.08 s and again after 0.24, 0.72, 1.68, 3.6 and 7.44 s: the host is back at 934 s.
     let events = history(&quiet("", pings, &format!("{off}for = \"5s\"\n")));
-    assert_eq!(lost(&events, 0), Some(930_080 * MS + 6_200 * MS + 40 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 7_440 * MS + 40 * MS));
     let stalled = Kind::Network(0, network::Event::Stalled { session: 0, to_server: true });
     assert_eq!(events.iter().filter(|event| event.kind == stalled).map(|event| event.at.0).next(), Some(930_100 * MS));
-    // It never is: the kernel gives up after 924.6 s, or as often as it is told to repeat.
-    let events = history(&quiet("", pings, off));
-    assert_eq!(lost(&events, 0), Some(930_080 * MS + 924_600 * MS));
+    // It never is: the kernel gives up at the first timer past 804.6 s, or past what it is told.
+    let events = history(&quiet("data_retries = 14", pings, off));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 842_640 * MS));
     let events = history(&quiet("data_retries = 2", pings, off));
-    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_680 * MS));
     // Who says nothing finds out nothing.
     let events = history(&quiet("", "count = 1", &format!("{off}for = \"5s\"\n")));
     assert_eq!(lost(&events, 0), None);
@@ -178,9 +178,8 @@ fn data_that_is_lost_for_ever_ends_the_connection_at_its_sender() {
     for session in 0..200 {
         let Some((at, Failure::Reset)) = failed(&events, session) else { continue };
         let connected = first(&events, session, |event| matches!(event, client::Event::Connected { .. })).unwrap();
-        // Two timers of 0.2 s and 0.4 s, or of 1 s and 2 s where the SYN was repeated.
-        let rto = if connected == 40 * MS { 200 * MS } else { SECOND };
-        assert_eq!(at, connected + 3 * rto, "{session}");
+        // Two timers of 0.24 s and 0.48 s: past the 0.6 s that one retry stands for.
+        assert_eq!(at, connected + 720 * MS, "{session}");
         given_up += 1;
     }
     // 60 % of 60 %.
@@ -199,16 +198,16 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
     let fault = |target: &str| {
         format!("[faults.parted]\nkind = \"partition\"\ntarget = {target}\nat = \"929s\"\nfor = \"5s\"\n")
     };
-    // The ping leaves at 930.08 s and again after 0.2, 0.6, 1.4, 3.0 and 6.2 s.
+    // The ping leaves at 930.08 s and again after 0.24, 0.72, 1.68, 3.6 and 7.44 s.
     for target in ["\"gateway\"", "\"gateway-0\"", "\"players\"", "\"eu\"", "{ from = \"gateway\", to = \"eu\" }"] {
         let events = history(&quiet("", pings, &fault(target)));
-        assert_eq!(answered(&events)[0], 930_080 * MS + 6_200 * MS + 40 * MS, "{target}");
+        assert_eq!(answered(&events)[0], 930_080 * MS + 7_440 * MS + 40 * MS, "{target}");
         assert_eq!(lost(&events, 0), None, "{target}");
     }
     // One way: the ping gets through, and it is the pong that is repeated from 930.1 s on.
     let back = format!("{}one_way = true\n", fault("{ from = \"gateway\", to = \"eu\" }"));
     let events = history(&quiet("", pings, &back));
-    assert_eq!(answered(&events)[0], 930_100 * MS + 6_200 * MS + 20 * MS);
+    assert_eq!(answered(&events)[0], 930_100 * MS + 7_440 * MS + 20 * MS);
     let stalled = events.iter().filter_map(|event| match event.kind {
         Kind::Network(0, network::Event::Stalled { to_server, .. }) => Some((event.at.0, to_server)),
         _ => None,
@@ -216,7 +215,7 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it_heals() {
     assert_eq!(stalled.collect::<Vec<_>>(), [(930_120 * MS, false)]);
     // Too long for the retries: the client's kernel gives up.
     let events = history(&quiet("data_retries = 2", &format!("{pings}\nreconnect = false"), &fault("\"eu\"")));
-    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_400 * MS));
+    assert_eq!(lost(&events, 0), Some(930_080 * MS + 1_680 * MS));
 }
 
 #[test]
@@ -280,18 +279,18 @@ fn fault(kind: &str, target: &str, at: &str, length: &str, keys: &str) -> String
 #[test]
 fn what_is_sent_while_everything_is_lost_arrives_by_the_first_timer_after() {
     // SYN 0, SYN-ACK 20, request 40, answer 60 to 80 ms. A fault that covers one of them costs its timer: 1 s for a SYN or
-    // its answer, 200 ms, 400 ms, 800 ms for data after a round trip of 40 ms.
+    // its answer, 240 ms, 480 ms, 960 ms for data after a round trip of 40 ms.
     for (at, length, opened_ms) in [
         ("0s", "1ms", 1_080),
         // The SYNs of 1 s and 2 s are lost too.
         ("0s", "2001ms", 3_080),
         ("20ms", "1ms", 1_080),
         ("1ms", "19ms", 80),
-        ("40ms", "1ms", 280),
-        ("40ms", "200ms", 280),
-        ("40ms", "201ms", 680),
-        ("40ms", "601ms", 1_480),
-        ("60ms", "1ms", 280),
+        ("40ms", "1ms", 320),
+        ("40ms", "240ms", 320),
+        ("40ms", "241ms", 800),
+        ("40ms", "721ms", 1_760),
+        ("60ms", "1ms", 320),
         ("61ms", "10s", 80),
     ] {
         for target in ["\"gateway\"", "\"players\"", "{ from = \"gateway-0\", to = \"players\" }"] {
@@ -309,17 +308,17 @@ fn a_lossy_fault_may_have_a_direction() {
     };
     // The request leaves at 40 ms, toward the server, its answer at 60 ms.
     let (there, back) = ("loss = { forward = \"100%\" }", "loss = { back = \"100%\" }");
-    assert_eq!(of("\"gateway\"", there), Some(280 * MS));
-    assert_eq!(of("\"gateway\"", back), Some(280 * MS));
+    assert_eq!(of("\"gateway\"", there), Some(320 * MS));
+    assert_eq!(of("\"gateway\"", back), Some(320 * MS));
     let (along, against) = ("{ from = \"players\", to = \"gateway\" }", "{ from = \"gateway\", to = \"players\" }");
     // Until 50 ms only the request can be lost: forward of the one target is back of the other.
     let early = |target: &str, keys: &str| {
         opened(&history(&quiet("", "count = 1", &fault("lossy", target, "30ms", "20ms", keys))), 0)
     };
-    assert_eq!((early(along, there), early(along, back)), (Some(280 * MS), Some(80 * MS)));
-    assert_eq!((early(against, there), early(against, back)), (Some(80 * MS), Some(280 * MS)));
+    assert_eq!((early(along, there), early(along, back)), (Some(320 * MS), Some(80 * MS)));
+    assert_eq!((early(against, there), early(against, back)), (Some(80 * MS), Some(320 * MS)));
     let one_way = "loss = \"100%\"\none_way = true";
-    assert_eq!((early(along, one_way), early(against, one_way)), (Some(280 * MS), Some(80 * MS)));
+    assert_eq!((early(along, one_way), early(against, one_way)), (Some(320 * MS), Some(80 * MS)));
 }
 
 #[test]

@@ -192,7 +192,7 @@ const LOSSY: &str = r#"
     target = { from = "players", to = "gateway" }
     loss = "100%"
     at = "30ms"
-    for = "250ms"
+    for = "300ms"
     "#;
 
 #[test]
@@ -210,9 +210,9 @@ fn a_lost_request_is_sent_again_by_the_timers_of_rfc_6298() {
     let messages = messages(LOSSY);
     let request = messages.iter().find(|message| message.flag == Flag::Data).unwrap();
     let sent: Vec<(u64, Fate)> = request.transmissions.iter().map(|sent| (sent.left.0, sent.fate)).collect();
-    // The round trip of 40 ms makes a timer of 200 ms, which doubles.
-    let arrived = Fate::Arrived(shakedown::time::Timestamp(660 * MS));
-    assert_eq!(sent, [(40 * MS, Fate::Lost), (240 * MS, Fate::Lost), (640 * MS, arrived)]);
+    // The round trip of 40 ms makes a timer of 240 ms, which doubles.
+    let arrived = Fate::Arrived(shakedown::time::Timestamp(780 * MS));
+    assert_eq!(sent, [(40 * MS, Fate::Lost), (280 * MS, Fate::Lost), (760 * MS, arrived)]);
     assert_eq!(request.payload, request.bytes.len());
 }
 

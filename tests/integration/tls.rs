@@ -180,9 +180,9 @@ fn faults_meet_handshakes_on_the_way() {
     // Without power there is silence: the client's own timeout ends it.
     let events = with("kind = 'power-off'\nat = '500ms'");
     assert_eq!(failed(&events, 0), [(10_040 * MS, Failure::HandshakeTimeout)]);
-    // A partition swallows the first flight, which is repeated after 200 ms, 600 ms, 1400 ms: it arrives then.
+    // A partition swallows the first flight, which is repeated after 240 ms, 720 ms, 1680 ms: it arrives then.
     let events = with("kind = 'partition'\nat = '50ms'\nfor = '1s'");
-    assert_eq!(secured(&events, 0)[0].0, (40 + 1_400 + 20 + 1_000 + 20 + 40) * MS);
+    assert_eq!(secured(&events, 0)[0].0, (40 + 1_680 + 20 + 1_000 + 20 + 40) * MS);
 }
 
 #[test]

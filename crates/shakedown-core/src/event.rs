@@ -126,6 +126,7 @@ fn session_event(event: client::Event) -> Fields {
                 Failure::RedirectLimit => (1, None),
                 Failure::BadLocation => (2, None),
                 Failure::Unresolved => (3, None),
+                Failure::NoPort => (4, None),
                 // Beside the codes of what is invalid.
                 Failure::Insecure => (1 << 8, None),
                 Failure::LookupTimeout
@@ -222,6 +223,8 @@ fn network_event(event: network::Event) -> Fields {
             Fields::new(5, session).code(message_code(message)).detail(u32::from(times))
         }
         network::Event::QueueFull { session, message } => Fields::new(40, session).code(message_code(message)),
+        network::Event::NoPort { session } => Fields::new(9, session),
+        network::Event::AcceptOverflow { session } => Fields::new(8, session),
         network::Event::Through { session, server } => Fields::new(50, session).detail(server),
         network::Event::Stalled { session, to_server } => Fields::new(6, session).code(u16::from(to_server)),
         network::Event::GivenUp { session, to_server } => Fields::new(7, session).code(u16::from(to_server)),

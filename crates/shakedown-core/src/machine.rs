@@ -36,6 +36,8 @@ pub enum ConnectError {
     Refused,
     /// The kernel gave up after its last SYN.
     TimedOut,
+    /// The kernel has no port left towards the server (Linux: `EADDRNOTAVAIL`).
+    NoPort,
 }
 
 /// How a connection is closed.

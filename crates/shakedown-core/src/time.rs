@@ -139,6 +139,28 @@ pub mod timeout {
 
     shaped!(Shape, "Timeout", |generator| shape::any([shape::words(&["none"]), generator.subschema_for::<Nanos>()]));
 
+    /// A time that may not be there at all: `"none"` stands for zero.
+    pub mod or_zero {
+        use super::{NONE, Nanos};
+        use serde::{Deserializer, Serializer};
+
+        /// `"none"`, or a duration.
+        ///
+        /// # Errors
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(time: &Nanos, serializer: S) -> Result<S::Ok, S::Error> {
+            super::serialize(if *time == Nanos::ZERO { &NONE } else { time }, serializer)
+        }
+
+        /// The same, read.
+        ///
+        /// # Errors
+        /// What is neither.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nanos, D::Error> {
+            super::deserialize(deserializer).map(|time| if time == NONE { Nanos::ZERO } else { time })
+        }
+    }
+
     /// The same where there need not be one.
     pub mod optional {
         use super::Nanos;

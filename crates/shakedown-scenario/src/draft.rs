@@ -27,7 +27,8 @@ impl Draft {
         let servers = file.servers.iter().map(|(name, group)| (name, group.count));
         let proxies = file.proxies.iter().map(|(name, group)| (name, group.count));
         let roster = Roster::new(servers.chain(proxies), file.dns.keys());
-        let servers = file.servers.iter().map(|(name, group)| (name.clone(), group.group(&roster)));
+        let servers =
+            file.servers.iter().map(|(name, group)| (name.clone(), group.group(&roster, file.network.time_wait())));
         let proxies = file.proxies.iter().map(|(name, group)| (name.clone(), group.group(patience)));
         let groups = servers.chain(proxies).collect();
         let proxies = file.proxies.values().map(|group| group.zone.clone());

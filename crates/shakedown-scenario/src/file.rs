@@ -156,6 +156,7 @@ impl File {
         for client in self.clients.values_mut() {
             client.fill_in_auth();
             client.fill_in_streams();
+            client.fill_in_ports();
             client.on_retry.get_or_insert(client.pick.on_retry());
             client.tls_resumption = tls.then_some(client.tls_resumption.unwrap_or(true));
             if !self.dns.is_empty() {

@@ -14,7 +14,7 @@ use crate::handshake::{Lapse, Mode, Reading};
 use crate::http::auth::Login;
 use crate::load::Arrive;
 use crate::names::one_or_more;
-use crate::network::AccessLink;
+use crate::network::{AccessLink, EPHEMERAL_PORTS, NAT_PORTS};
 use crate::rng::Distribution;
 use crate::shape::shaped;
 use crate::time::{Nanos, timeout};
@@ -143,6 +143,10 @@ pub struct Config {
     /// Number of public addresses that the hosts share behind a carrier's NAT (RFC 6888); absent: one per host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<u32>,
+    /// Ports of each address towards one server: connections at the same time, those in TIME_WAIT included. Needs `hosts`
+    /// or `nat`; absent: 28232, with `nat` 64512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<u32>,
     /// Bandwidth of each host's connection to the network; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
@@ -204,6 +208,15 @@ impl Config {
     pub fn fill_in_streams(&mut self) {
         if self.mode == Mode::ExtendedConnect {
             self.idle_timeout.get_or_insert(IDLE_TIMEOUT);
+        }
+    }
+
+    /// Makes the default visible that means something only where sessions share addresses.
+    pub fn fill_in_ports(&mut self) {
+        if self.nat.is_some() {
+            self.ports.get_or_insert(NAT_PORTS);
+        } else if self.hosts.is_some() {
+            self.ports.get_or_insert(EPHEMERAL_PORTS);
         }
     }
 

@@ -215,6 +215,8 @@ pub enum Failure {
     LookupTimeout,
     /// RST answered the SYN.
     Refused,
+    /// The host has no port left towards the server.
+    NoPort,
     /// No SYN-ACK within the client's connect timeout, or the kernel's limit.
     ConnectTimeout,
     /// No complete answer within the handshake timeout.
@@ -263,7 +265,7 @@ pub enum Outcome {
     Redirected,
     /// [`Failure::Rejected`].
     Rejected,
-    /// [`Failure::Refused`].
+    /// [`Failure::Refused`] and [`Failure::NoPort`].
     Refused,
     /// [`Failure::ConnectTimeout`].
     ConnectTimeout,
@@ -350,7 +352,7 @@ impl Failure {
     pub fn outcome(self) -> Outcome {
         match self {
             Failure::LookupTimeout => Outcome::Unresolved,
-            Failure::Refused => Outcome::Refused,
+            Failure::Refused | Failure::NoPort => Outcome::Refused,
             Failure::ConnectTimeout => Outcome::ConnectTimeout,
             Failure::HandshakeTimeout => Outcome::HandshakeTimeout,
             Failure::Reset => Outcome::Reset,

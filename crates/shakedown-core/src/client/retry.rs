@@ -125,9 +125,11 @@ pub enum FailureKind {
 impl FailureKind {
     fn of(failure: Failure) -> Option<FailureKind> {
         Some(match failure {
-            Failure::LookupTimeout | Failure::Refused | Failure::ConnectTimeout | Failure::Unresolved => {
-                FailureKind::Connect
-            }
+            Failure::LookupTimeout
+            | Failure::Refused
+            | Failure::NoPort
+            | Failure::ConnectTimeout
+            | Failure::Unresolved => FailureKind::Connect,
             Failure::HandshakeTimeout => FailureKind::Timeout,
             Failure::Closed | Failure::Reset | Failure::Invalid(Error::LineEnd) => FailureKind::Closed,
             Failure::Invalid(_) => FailureKind::Invalid,

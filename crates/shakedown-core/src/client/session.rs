@@ -213,6 +213,7 @@ impl Session {
             (State::Connecting, Input::ConnectFailed(c, why)) if current(c) => {
                 let failure = match why {
                     ConnectError::Refused => Failure::Refused,
+                    ConnectError::NoPort => Failure::NoPort,
                     ConnectError::TimedOut => Failure::ConnectTimeout,
                 };
                 if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {

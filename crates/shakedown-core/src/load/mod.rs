@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::Rate;
 use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
-use crate::time::{Nanos, Timestamp};
+use crate::time::{Nanos, Timestamp, human};
 
 /// How a group of clients arrives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,43 @@ impl Arrive {
             Arrive::Ramp { to, .. } if to.0 <= 0.0 => Some("a ramp must end at a rate above zero".into()),
             Arrive::Ramp { over, .. } if over.0 == 0 => Some("a ramp needs a time to ramp over".into()),
             Arrive::ClosedLoop { think, .. } => think.problem(),
+            _ => None,
+        }
+    }
+
+    /// What becomes of `count` sessions that its rate does not fit, within the time that the run leaves them: sessions that
+    /// arrive after a ramp or never, or a rate that is never reached.
+    pub fn note(&self, count: u32, left: Nanos) -> Option<String> {
+        let (wanted, seconds) = (f64::from(count), left.as_secs_f64());
+        match self {
+            // Four deviations of what comes within the time.
+            Arrive::Poisson { rate } if wanted > rate.0 * seconds + 4.0 * (rate.0 * seconds).sqrt() => Some(format!(
+                "at {rate} about {} of {count} sessions arrive before the run ends",
+                (rate.0 * seconds).round()
+            )),
+            Arrive::Ramp { from, to, over } => {
+                let area = (from.0 + to.0) / 2.0 * over.as_secs_f64();
+                let last = ramp(wanted - 1.0, from.0, to.0, over.as_secs_f64());
+                let rate = (from.0 + (to.0 - from.0) * (last.as_secs_f64() / over.as_secs_f64()).min(1.0)).round();
+                if last >= left {
+                    let by_then = (0..count)
+                        .take_while(|number| ramp(f64::from(*number), from.0, to.0, over.as_secs_f64()) < left);
+                    Some(format!("{} of {count} sessions arrive before the run ends", by_then.count()))
+                } else if wanted >= area + 1.0 {
+                    let during = area.ceil() as u64;
+                    Some(format!(
+                        "the ramp brings {during} of {count} sessions; the rest arrives at {to} after it, until {}",
+                        human(last)
+                    ))
+                } else if wanted <= area - 1.0 {
+                    Some(format!(
+                        "all {count} sessions have arrived after {}, when the rate is {rate}/s: it never comes to {to}",
+                        human(last)
+                    ))
+                } else {
+                    None
+                }
+            }
             _ => None,
         }
     }
@@ -176,6 +213,27 @@ mod tests {
         assert!((random[5_000] as f64 / 0.5e9 - 1.0).abs() < 0.03, "{}", random[5_000]);
         let poisson = times(Arrive::Poisson { rate: Rate(1000.0) }, 10_000);
         assert!((poisson[9_999] as f64 / 10e9 - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn counts_that_do_not_fit_a_rate_are_noted() {
+        let left = Nanos::from_secs(60);
+        let ramp = |from, to, seconds| Arrive::Ramp { from: Rate(from), to: Rate(to), over: Nanos::from_secs(seconds) };
+        let note = |arrive: Arrive, count| arrive.note(count, left).unwrap_or_default();
+        // 0 to 100 per second over 10 s: 500 sessions.
+        assert_eq!(note(ramp(0.0, 100.0, 10), 500), "");
+        let after = "the ramp brings 500 of 700 sessions; the rest arrives at 100/s after it, until 12.0 s";
+        assert_eq!(note(ramp(0.0, 100.0, 10), 700), after);
+        let before = "all 125 sessions have arrived after 4.98 s, when the rate is 50/s: it never comes to 100/s";
+        assert_eq!(note(ramp(0.0, 100.0, 10), 125), before);
+        // The last comes 60 s after the start, and the run is over.
+        assert_eq!(note(ramp(0.0, 100.0, 10), 5_502), "5500 of 5502 sessions arrive before the run ends");
+        assert_eq!(note(ramp(0.0, 100.0, 120), 6_000), "1500 of 6000 sessions arrive before the run ends");
+        // 6,000 are expected, give or take 77.
+        assert_eq!(note(Arrive::Poisson { rate: Rate(100.0) }, 6_300), "");
+        let poisson = "at 100/s about 6000 of 7000 sessions arrive before the run ends";
+        assert_eq!(note(Arrive::Poisson { rate: Rate(100.0) }, 7_000), poisson);
+        assert_eq!(note(Arrive::AtOnce, 7_000), "");
     }
 
     #[test]

@@ -203,7 +203,9 @@ pub(super) fn of_server(event: server::Event, is_excess: bool, has_servers: bool
 pub(super) fn of_network(event: network::Event) -> Option<Resource> {
     match event {
         network::Event::SynDropped { backlog_full: true, .. }
-        | network::Event::SynRefused { backlog_full: true, .. } => Some(Resource::Backlog),
+        | network::Event::SynRefused { backlog_full: true, .. }
+        | network::Event::AcceptOverflow { .. } => Some(Resource::Backlog),
+        network::Event::NoPort { .. } => Some(Resource::Ports),
         network::Event::QueueFull { .. } => Some(Resource::Link),
         _ => None,
     }

@@ -117,6 +117,8 @@ impl ServerAccount {
         match event {
             network::Event::SynDropped { backlog_full: true, .. }
             | network::Event::SynRefused { backlog_full: true, .. } => counts.syns_dropped += 1,
+            network::Event::AcceptOverflow { .. } => counts.accept_overflows += 1,
+            network::Event::NoPort { .. } => counts.no_port += 1,
             _ => {}
         }
     }

@@ -251,6 +251,15 @@ pub static TABLE: &[Entry] = &[
     ),
     run("findings.*", Count, Lower, "What was found of this kind.", FINDINGS),
     run("network.syns_dropped", Count, Lower, "SYNs that found an accept queue full.", ""),
+    run(
+        "network.accept_overflows",
+        Count,
+        Lower,
+        "Third segments of connects, and data that repeats them, that found an accept queue full: their clients believe that \
+         they are connected.",
+        "",
+    ),
+    run("network.no_port", Count, Lower, "Connects whose address had no port left towards the server.", ""),
     run("lost.total", Count, Lower, "Open connections that were lost.", ""),
     run("lost.*", Part("total"), Lower, "Open connections that were lost in this way.", ""),
     run("heartbeats.answered", Count, Higher, "Heartbeats that were answered.", ""),
@@ -321,7 +330,15 @@ pub static TABLE: &[Entry] = &[
         "Responses with a status of 400 or above, to requests that it rejected for any reason.",
         "",
     ),
-    server("syns_dropped", Count, Lower, "SYNs that found its accept queue full (`backlog`).", ""),
+    server("syns_dropped", Count, Lower, "SYNs that found its accept queue full.", ""),
+    server(
+        "accept_overflows",
+        Count,
+        Lower,
+        "Third segments of connects, and data that repeats them, that found its accept queue full.",
+        "",
+    ),
+    server("no_port", Count, Lower, "Connects to it whose address had no port left.", ""),
     server("open_at_end", Count, Higher, "Open connections at the end.", ""),
     server(
         "open_connections_max",

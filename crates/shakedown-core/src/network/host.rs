@@ -81,12 +81,23 @@ impl Host {
             (false, _) => SynAnswer::Unanswered,
             (true, Process::Dead) => SynAnswer::Refused,
             (true, _) if !self.listens => SynAnswer::Refused,
-            (true, _) if self.unaccepted >= self.backlog => match self.overflow {
+            (true, _) if self.is_full() => match self.overflow {
                 Overflow::Drop => SynAnswer::BacklogFull,
                 Overflow::Reset => SynAnswer::Overflowed,
             },
             (true, _) => SynAnswer::Accepted,
         }
+    }
+
+    /// Whether the accept queue has no room: it holds one more than the backlog (Linux: `sk_acceptq_is_full`). The
+    /// segment that would complete a connect is dropped then, or answered with RST.
+    pub fn is_full(&self) -> bool {
+        self.unaccepted > self.backlog
+    }
+
+    /// What becomes of a connect that finds it full.
+    pub fn overflow(&self) -> Overflow {
+        self.overflow
     }
 
     /// A connection was established that the hung process can't accept yet.
@@ -104,7 +115,7 @@ impl Host {
         self.listens = listens;
     }
 
-    /// Connections that it completes from now on for a process that does not accept.
+    /// Connections that it completes from now on for a process that does not accept, but for one.
     pub fn set_backlog(&mut self, backlog: u32) {
         self.backlog = backlog;
     }
@@ -151,13 +162,15 @@ mod tests {
 
     #[test]
     fn a_syn_gets_the_kernels_answer() {
+        // Linux 6.18, measured: `listen(fd, 4)` has room for five, `listen(fd, 0)` for one.
         let mut host = Host::new(2, Overflow::Drop);
         assert_eq!(host.syn(), SynAnswer::Accepted);
         host.hang();
-        host.enqueue();
-        assert_eq!(host.syn(), SynAnswer::Accepted);
-        host.enqueue();
-        assert_eq!(host.syn(), SynAnswer::BacklogFull);
+        for _ in 0..3 {
+            assert_eq!((host.syn(), host.is_full()), (SynAnswer::Accepted, false));
+            host.enqueue();
+        }
+        assert_eq!((host.syn(), host.is_full()), (SynAnswer::BacklogFull, true));
         host.hang();
         host.go_on();
         assert_eq!((host.syn(), host.process()), (SynAnswer::BacklogFull, Process::Hung));
@@ -167,6 +180,8 @@ mod tests {
         assert_eq!(host.syn(), SynAnswer::Refused);
         host.listen(true);
         host.set_backlog(0);
+        assert_eq!(host.syn(), SynAnswer::Accepted);
+        host.enqueue();
         assert_eq!(host.syn(), SynAnswer::BacklogFull);
         host.crash();
         assert_eq!(host.syn(), SynAnswer::Refused);
@@ -179,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_full_accept_queue_may_say_so() {
-        let mut host = Host::new(1, Overflow::Reset);
+        let mut host = Host::new(0, Overflow::Reset);
         host.hang();
         host.enqueue();
         assert_eq!(host.syn(), SynAnswer::Overflowed);

@@ -7,6 +7,7 @@ mod health;
 mod host;
 mod link;
 mod pipe;
+mod ports;
 mod rto;
 mod syn;
 
@@ -17,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::Loss;
 use crate::rng::Distribution;
-use crate::time::Nanos;
+use crate::time::{Nanos, timeout};
 
 pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
 pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
 pub use pipe::{AccessLink, Pipe, wire_bytes};
-pub use rto::Rto;
+pub use ports::{EPHEMERAL_PORTS, Ending, NAT_PORTS, Ports, TimeWait};
+pub use rto::{Repetitions, Rto, time_of_retries};
 pub use syn::{SynRetries, SynSchedule};
 
 /// `[network]`: defaults of every link.
@@ -40,9 +42,16 @@ pub struct Config {
     pub syn_retries: SynRetries,
     /// The share of messages that are lost; `forward` is from clients to servers.
     pub loss: Loss,
-    /// How often a kernel retransmits unacknowledged data before it gives up the connection (Linux:
-    /// `tcp_retries2`).
+    /// How long a kernel repeats unacknowledged data before it gives up the connection: the time that so many repetitions
+    /// by a timer of 200 ms would take (Linux: `tcp_retries2`).
     pub data_retries: u8,
+    /// How long the ports of a connection that was closed can't be used again (Linux: 60 s); `"none"`: at once.
+    #[serde(with = "timeout::or_zero")]
+    #[cfg_attr(feature = "schema", schemars(with = "timeout::Shape"))]
+    pub time_wait: Nanos,
+    /// Whether they can where the server closed first: its kernel takes a SYN for a connection in TIME_WAIT (Linux: if its
+    /// timestamp or its sequence number is later than the last).
+    pub time_wait_reopens: bool,
     /// Overrides between two places, by name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub links: IndexMap<String, LinkConfig>,
@@ -56,8 +65,17 @@ impl Default for Config {
             syn_retries: SynRetries::default(),
             loss: Loss::default(),
             data_retries: 15,
+            time_wait: Nanos::from_secs(60),
+            time_wait_reopens: false,
             links: IndexMap::new(),
         }
+    }
+}
+
+impl Config {
+    /// How long ports stay taken.
+    pub fn time_wait(&self) -> TimeWait {
+        TimeWait { length: self.time_wait, reopens: self.time_wait_reopens }
     }
 }
 
@@ -119,6 +137,18 @@ pub enum Event {
         session: u32,
         /// Whose data: true for the client's.
         to_server: bool,
+    },
+    /// The accept queue was full when a connect's third segment, or the data that repeats it, arrived. Its client believes
+    /// that it is connected.
+    AcceptOverflow {
+        /// The session whose connection it is.
+        session: u32,
+    },
+    /// The address that a connect comes from has no port left towards this server: the client's kernel fails it
+    /// (`EADDRNOTAVAIL`), a NAT drops its SYN.
+    NoPort {
+        /// The session whose connection it was to be.
+        session: u32,
     },
     /// A balancer forwards a session's connection to another server.
     Through {

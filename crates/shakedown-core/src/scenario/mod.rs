@@ -269,6 +269,15 @@ impl Scenario {
         &self.0.clients
     }
 
+    /// What is no mistake, and may not be meant: client groups whose counts do not fit their rates.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |(name, group): (&String, &client::Config)| {
+            let left = Nanos(self.duration().0.saturating_sub(group.start.0));
+            Some(format!("clients.{name}.arrive: {}", group.arrive.note(group.count, left)?))
+        };
+        self.clients().iter().filter_map(note).collect()
+    }
+
     /// Every server under its own name, and after them the DNS names.
     pub fn directory(&self) -> Directory {
         self.0.directory.clone()

@@ -129,6 +129,8 @@ pub struct Proxy {
     pub connections_max: Option<u32>,
     /// Time limit of its own connect to the target; then it answers 504.
     pub connect_timeout: Nanos,
+    /// Its ports towards one server.
+    pub ports: u32,
     /// The credentials that it demands; without them it answers 407. Absent: none.
     pub demand: Option<Demand>,
     /// Status that answers every `CONNECT` that would otherwise be forwarded. Absent: it is forwarded.

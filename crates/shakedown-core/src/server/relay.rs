@@ -33,6 +33,8 @@ pub(super) struct Parted {
     pub accepted: ConnectionId,
     /// The mark given to [`Relay::begin`].
     pub to: usize,
+    /// Whether the second was established.
+    pub up: bool,
 }
 
 /// The relays of one process. Empty unless it forwards connections.
@@ -111,9 +113,9 @@ impl Relay {
     /// Ends the relay of a connection, the first or the second.
     pub(super) fn part(&mut self, c: ConnectionId) -> Option<Parted> {
         let own = c.as_own().or_else(|| self.clients.get(c.0 as usize)?.way)?;
-        let Way { accepted, to, .. } = self.ways.remove(&own)?;
+        let Way { accepted, to, up } = self.ways.remove(&own)?;
         self.clients[accepted as usize] = Client::default();
-        Some(Parted { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to })
+        Some(Parted { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to, up })
     }
 
     /// The second connections of the relays with a mark.

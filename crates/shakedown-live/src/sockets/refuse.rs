@@ -2,9 +2,9 @@
 
 use super::setup::Part;
 use shakedown_core::fault::Kind;
-use shakedown_core::network::{self, Overflow};
+use shakedown_core::network::{self, EPHEMERAL_PORTS, Overflow};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::Forwarding;
+use shakedown_core::server::{Forwarding, Machine};
 
 /// Every key of a scenario that this part of it can't be played with, and why.
 pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
@@ -23,6 +23,16 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         refuse(loss(&scenario.network().loss), "network.loss".into(), "loopback loses nothing");
         let retries = scenario.network().data_retries != network::Config::default().data_retries;
         refuse(retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
+        let time_wait = scenario.network().time_wait() != network::Config::default().time_wait();
+        refuse(time_wait, "network.time_wait".into(), "how long a port is kept is for the kernel to say");
+        for (name, client) in scenario.clients() {
+            let ports = client.ports.is_some_and(|ports| client.nat.is_none() && ports != EPHEMERAL_PORTS);
+            refuse(ports, format!("clients.{name}.ports"), "a host's ports are the kernel's");
+        }
+        for (name, group) in scenario.groups() {
+            let ports = matches!(&group.machine, Machine::Proxy(proxy) if proxy.ports != EPHEMERAL_PORTS);
+            refuse(ports, format!("proxies.{name}.ports"), "a host's ports are the kernel's");
+        }
         for (name, link) in &scenario.network().links {
             let at = |key: &str| format!("network.links.{name}.{key}");
             refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");

@@ -13,6 +13,13 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
     let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
     valid_name(name, "clients", tree)?;
     positive(&at("count"), client.count, tree)?;
+    if let Some(ports) = client.ports {
+        positive(&at("ports"), ports, tree)?;
+        if client.hosts.is_none() && client.nat.is_none() {
+            let problem = tree.problem_at_key(&at("ports"), "`ports` means nothing without `hosts` or `nat`");
+            return Err(problem.with_help("without them each session has an address of its own, and all of its ports"));
+        }
+    }
     if client.start >= file.duration {
         return wrong("start", format!("starts at {}, but the run ends at {}", client.start, file.duration));
     }

@@ -23,6 +23,7 @@ pub(super) fn check(name: &str, proxy: &ProxiesToml, file: &File, tree: &Tree) -
         ("workers", Some(proxy.workers)),
         ("backlog", Some(proxy.backlog)),
         ("connections_max", proxy.connections_max),
+        ("ports", Some(proxy.ports)),
     ];
     for (key, value) in counts {
         value.map_or(Ok(()), |value| positive(&at(key), value, tree))?;

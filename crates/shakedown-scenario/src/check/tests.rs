@@ -179,7 +179,7 @@ fn an_unknown_key_is_underlined_and_its_nearest_neighbour_named() {
     6 | latency = { lognormal = { median = "20ms", p99 = "60ms" } }
       | ^^^^^^^
       |
-      = help: known keys here: `one_way`, `jitter`, `syn_retries`, `loss`, `data_retries`, `links`
+      = help: known keys here: `one_way`, `jitter`, `syn_retries`, `loss`, `data_retries`, `time_wait`, `time_wait_reopens`, `links`
     "#);
     assert_snapshot!(refused("retry_after", "retry-after"), @r#"
     error: unknown key `retry-after` in [servers.gateway.behavior]

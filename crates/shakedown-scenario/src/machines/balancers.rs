@@ -1,7 +1,7 @@
 //! A group of balancers as written: its keys of `[servers.NAME]`.
 
 use serde::Serialize;
-use shakedown_core::network::{AccessLink, Health, Overflow};
+use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Health, Overflow, TimeWait};
 use shakedown_core::server::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 use shakedown_core::time::Nanos;
 
@@ -10,15 +10,13 @@ use shakedown_core::scenario::Roster;
 
 /// How long a terminating balancer waits for its connect unless the scenario says otherwise.
 const CONNECT_TIMEOUT: Nanos = Nanos::from_secs(5);
-/// Linux: `ip_local_port_range` is 32768 to 60999.
-const PORTS: u32 = 28_232;
 
 /// Makes the defaults of a balancer group visible.
 pub(super) fn fill_in(config: &mut ServersToml) {
     config.pick.get_or_insert_default();
     if config.balance == Some(Balance::Terminate) {
         config.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
-        config.ports.get_or_insert(PORTS);
+        config.ports.get_or_insert(EPHEMERAL_PORTS);
     }
     if config.health.is_some() {
         config.check.get_or_insert_default();
@@ -27,7 +25,7 @@ pub(super) fn fill_in(config: &mut ServersToml) {
 }
 
 /// The balancers with what they have, and their names looked up.
-pub(super) fn read(config: &ServersToml, roster: &Roster) -> Balancing {
+pub(super) fn read(config: &ServersToml, roster: &Roster, time_wait: TimeWait) -> Balancing {
     let to_name = config.to.clone().unwrap_or_default();
     Balancing {
         to: roster.members(&to_name).unwrap_or_default(),
@@ -37,7 +35,8 @@ pub(super) fn read(config: &ServersToml, roster: &Roster) -> Balancing {
             Some(Balance::Terminate) | None => Forwarding::Terminate {
                 connections_max: config.connections_max,
                 connect_timeout: config.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-                ports: config.ports.unwrap_or(PORTS),
+                ports: config.ports.unwrap_or(EPHEMERAL_PORTS),
+                time_wait,
             },
         },
         pick: config.pick.unwrap_or_default(),

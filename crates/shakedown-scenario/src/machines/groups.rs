@@ -1,5 +1,6 @@
 //! A group of servers as written gets its defaults, and becomes a group of machines of one kind.
 
+use shakedown_core::network::TimeWait;
 use shakedown_core::scenario::Roster;
 use shakedown_core::server::{
     CallPlan, ConnectionLimit, Group, Machine, Membership, Rates, STREAMS_MAX, TlsConfig, WebServer, Workers,
@@ -60,7 +61,7 @@ impl ServersToml {
     }
 
     /// The group with what its kind has.
-    pub(crate) fn group(&self, roster: &Roster) -> Group {
+    pub(crate) fn group(&self, roster: &Roster, time_wait: TimeWait) -> Group {
         let at = |time: Nanos| Timestamp::ZERO + time;
         let leaves_over = self.leaves_over.unwrap_or_default();
         Group {
@@ -73,7 +74,7 @@ impl ServersToml {
                 leaves_at: self.leaves_at.map(|time| (at(time), leaves_over)),
             },
             machine: match (self.kind, &self.command) {
-                (ServerKind::L4, _) => Machine::Balancer(balancers::read(self, roster)),
+                (ServerKind::L4, _) => Machine::Balancer(balancers::read(self, roster, time_wait)),
                 (ServerKind::Websocket, Some(command)) => Machine::Program(command.clone()),
                 (ServerKind::Websocket, None) => Machine::Web(Box::new(self.web(roster))),
             },

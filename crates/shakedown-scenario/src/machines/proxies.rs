@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use shakedown_core::http::auth::{Algorithm, Login};
-use shakedown_core::network::{AccessLink, Overflow};
+use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Overflow};
 use shakedown_core::rng::Distribution;
 use shakedown_core::server::{BehaviorKind, Group, Machine, Membership, Proxy, QueueFull, QueueOrder, Scheme, Workers};
 use shakedown_core::time::Nanos;
@@ -44,6 +44,8 @@ pub(crate) struct ProxiesToml {
     pub queue_max: Option<u32>,
     /// Time limit of its own connect to the target; then it answers 504.
     pub connect_timeout: Nanos,
+    /// Its ports towards one server: connections at the same time, those in TIME_WAIT included.
+    pub ports: u32,
     /// The user and the password that it accepts; all others are answered 407. Absent: it demands none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Login>,
@@ -87,6 +89,7 @@ impl Default for ProxiesToml {
             connections_max: None,
             queue_max: None,
             connect_timeout: Nanos::from_secs(5),
+            ports: EPHEMERAL_PORTS,
             credentials: None,
             scheme: None,
             algorithm: None,
@@ -147,6 +150,7 @@ impl ProxiesToml {
                 },
                 connections_max: self.connections_max,
                 connect_timeout: self.connect_timeout,
+                ports: self.ports,
                 demand: self.demand().and_then(|demand| demand.demand()),
                 reject: self.reject,
                 handshake_timeout: patience,

@@ -7,7 +7,7 @@ use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
 use super::tcp::segment::{Segment, StallPoint};
 use crate::driver::stage::{PendingInput, Transport};
 use crate::event::Kind;
-use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
+use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input};
 use crate::network::{Process, SynAnswer, Way};
 use crate::{client, server};
 
@@ -101,9 +101,9 @@ impl Simulation {
         self.net.tcp.release(connection);
     }
 
-    /// The connect was refused, or the kernel gave up.
-    pub(super) fn not_connected(&mut self, connection: u32, refused: bool) {
-        let failed = self.net.tcp.not_connected(connection, refused);
+    /// The connect was refused, had no port, or the kernel gave up.
+    pub(super) fn not_connected(&mut self, connection: u32, why: ConnectError) {
+        let failed = self.net.tcp.not_connected(connection, why);
         if self.net.external.is_some() && self.net.tcp.connections[connection].client == ClientEnd::Closed {
             self.not_connected_outside(connection);
         }

@@ -105,7 +105,7 @@ impl Simulation {
         let (caller, number) = (external.caller, ConnectionId::own(external.opened).0);
         self.forget_released();
         let mut entry = Connection::new(self.net.tcp.now, 0, Nanos::ZERO, PeerId::server(caller), number, server, NONE);
-        entry.came_up(self.net.tcp.now);
+        entry.came_up(self.net.tcp.now, self.net.tcp.now);
         entry.server_end = ServerEnd::HalfOpen;
         let connection = self.net.tcp.connections.insert(entry);
         self.net.tls.forget(connection);

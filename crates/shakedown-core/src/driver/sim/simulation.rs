@@ -12,6 +12,7 @@ use super::tcp::tap::Tap;
 use super::tickets::Tls;
 use crate::driver::stage::{Due, Stage};
 use crate::event::Event;
+use crate::machine::ConnectError;
 use crate::record::{Message, Recorder};
 use crate::scenario::Scenario;
 use crate::server::Forwarding;
@@ -153,8 +154,9 @@ impl Simulation {
             Queued::ServerWake { server } => self.wake_server(server),
             Queued::Syn { connection } => self.syn(connection),
             Queued::SynAck { connection, caller } => self.syn_ack(connection, caller),
-            Queued::SynRefused { connection } => self.not_connected(connection, true),
-            Queued::SynGivenUp { connection } => self.not_connected(connection, false),
+            Queued::SynRefused { connection } => self.not_connected(connection, ConnectError::Refused),
+            Queued::SynGivenUp { connection } => self.not_connected(connection, ConnectError::TimedOut),
+            Queued::NoPort { connection } => self.not_connected(connection, ConnectError::NoPort),
             Queued::ToServer { connection, segment } => self.segment_at_server(connection, segment),
             Queued::ToClient { connection, caller, segment } => self.segment_at_client(connection, caller, segment),
             Queued::FinToServer { connection } => self.fin_at_server(connection),

@@ -12,8 +12,10 @@ pub(in super::super) struct Counts {
     pub opened: u64,
     pub wasted: u64,
     pub error_responses: u64,
-    /// SYNs that found the accept queue full.
+    /// SYNs that found the accept queue full, third segments of connects that did, and connects without a port.
     pub syns_dropped: u64,
+    pub accept_overflows: u64,
+    pub no_port: u64,
     pub connections_max: u32,
     /// Open connections at the segment's end.
     pub open_at_end: u32,
@@ -64,6 +66,8 @@ impl Counts {
         self.wasted += later.wasted;
         self.error_responses += later.error_responses;
         self.syns_dropped += later.syns_dropped;
+        self.accept_overflows += later.accept_overflows;
+        self.no_port += later.no_port;
         self.connections_max = self.connections_max.max(later.connections_max);
         self.open_at_end = later.open_at_end;
         self.queue_max = self.queue_max.max(later.queue_max);

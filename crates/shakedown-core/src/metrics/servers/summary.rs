@@ -44,6 +44,8 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
     count("wasted", sum(|counts| counts.wasted));
     count("error_responses", sum(|counts| counts.error_responses));
     count("syns_dropped", sum(|counts| counts.syns_dropped));
+    count("accept_overflows", sum(|counts| counts.accept_overflows));
+    count("no_port", sum(|counts| counts.no_port));
     count("open_at_end", sum(|counts| counts.open_at_end.into()));
     count("open_connections_max", most(|counts| counts.connections_max));
     count("queue_depth_max", most(|counts| counts.queue_max));
@@ -126,8 +128,13 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
 
 /// Adds what the kernels of all servers turned away.
 pub(in super::super) fn summarize_network(servers: &[ServerAccount], part: Part<'_>, summary: &mut Summary) {
-    let dropped = servers.iter().map(|server| server.counts_of(part.segments).syns_dropped).sum();
-    summary.push(format!("{}network.syns_dropped", part.prefix), Value::Count(dropped));
+    let mut all = Counts::default();
+    servers.iter().for_each(|server| all.join(&server.counts_of(part.segments)));
+    let found =
+        [("syns_dropped", all.syns_dropped), ("accept_overflows", all.accept_overflows), ("no_port", all.no_port)];
+    for (name, count) in found {
+        summary.push(format!("{}network.{name}", part.prefix), Value::Count(count));
+    }
 }
 
 /// Adds the metrics of a group: its members together, and how even they are.

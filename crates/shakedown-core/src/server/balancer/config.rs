@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::EndpointId;
-use crate::network::Health;
+use crate::network::{Health, TimeWait};
 use crate::time::Nanos;
 
 /// How a balancer forwards connections.
@@ -111,6 +111,8 @@ pub enum Forwarding {
         connect_timeout: Nanos,
         /// Maximum of connections to one server, as each uses a port.
         ports: u32,
+        /// How long a port stays taken after a connection.
+        time_wait: TimeWait,
     },
 }
 

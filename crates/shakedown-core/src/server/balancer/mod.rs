@@ -16,16 +16,18 @@ use super::relay::{Parted, Relay};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
-use crate::network::Verdict;
+use crate::network::{Ending, Ports, TimeWait, Verdict};
 use crate::rng::{Identity, Purpose};
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
 /// One server behind a balancer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Backend {
     verdict: Verdict,
     /// Connections that this balancer has forwarded to it.
     connections: u32,
+    /// This balancer's ports towards it.
+    ports: Ports,
     /// The check that waits for its answer, by its number.
     checking: Option<u32>,
 }
@@ -47,8 +49,18 @@ pub(super) struct Balancer {
 
 impl Balancer {
     pub(super) fn new(plan: &Balancing) -> Balancer {
-        let backends = plan.to.iter().map(|_| Backend::default()).collect();
-        Balancer { backends, ..Balancer::default() }
+        let ports = match plan.forwarding {
+            // Packets keep the client's.
+            Forwarding::Nat => Ports::new(u32::MAX, TimeWait { length: Nanos::ZERO, reopens: true }),
+            Forwarding::Terminate { ports, time_wait, .. } => Ports::new(ports, time_wait),
+        };
+        let backend = |_: &EndpointId| Backend {
+            verdict: Verdict::default(),
+            connections: 0,
+            ports: ports.clone(),
+            checking: None,
+        };
+        Balancer { backends: plan.to.iter().map(backend).collect(), ..Balancer::default() }
     }
 
     /// Connections that go through it now.
@@ -58,7 +70,7 @@ impl Balancer {
 
     /// NAT: which server a new connection goes to. `None` when none is up.
     pub(super) fn forward(&mut self, cx: &Context<'_>, plan: &Balancing, from: [Identity; 2]) -> Option<EndpointId> {
-        let backend = self.choose(cx, plan, from, u32::MAX)?;
+        let backend = self.choose(cx, plan, from, Timestamp::ZERO)?;
         self.backends[backend].connections += 1;
         Some(plan.to[backend])
     }
@@ -75,16 +87,17 @@ impl Balancer {
         self.relay.accepted_for(own)
     }
 
-    /// Chooses one of the servers that are up, for a connection of this identity, from this address.
+    /// Chooses one of the servers that are up, and that it has a port for, for a connection of this identity, from this
+    /// address.
     fn choose(
         &mut self,
         cx: &Context<'_>,
         plan: &Balancing,
         [client, address]: [Identity; 2],
-        most: u32,
+        now: Timestamp,
     ) -> Option<usize> {
         let count = self.backends.len();
-        let fits = |at: &usize| self.backends[*at].verdict.is_up() && self.backends[*at].connections < most;
+        let fits = |at: &usize| self.backends[*at].verdict.is_up() && self.backends[*at].ports.has_free(now);
         let turn = self.turn;
         let mut in_turn = (0..count).map(|step| (turn + step) % count).filter(fits);
         let chosen = match plan.pick {
@@ -126,15 +139,15 @@ impl Balancer {
                 self.check_all(cx, plan, now, out);
             }
             Input::Received(c, bytes) => match self.check_of(c) {
-                Some((own, backend)) => self.check_answered(plan, cx, own, backend, bytes, out),
+                Some((own, backend)) => self.check_answered(plan, cx, now, (own, backend), bytes, out),
                 None if self.relay.pass(c, bytes, out) => {}
-                None => self.part(c, CloseMode::Reset, out),
+                None => self.part(now, c, CloseMode::Reset, out),
             },
-            Input::Eof(c) => self.ended_at(plan, c, CloseMode::Fin, out),
-            Input::Reset(c) => self.ended_at(plan, c, CloseMode::Reset, out),
-            Input::Connected(c) => self.connected(cx, plan, c, out),
+            Input::Eof(c) => self.ended_at(plan, now, c, CloseMode::Fin, out),
+            Input::Reset(c) => self.ended_at(plan, now, c, CloseMode::Reset, out),
+            Input::Connected(c) => self.connected(cx, plan, now, c, out),
             Input::Secured(c, _) => self.ask(cx, plan, c, out),
-            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, c, CloseMode::Reset, out),
+            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, now, c, CloseMode::Reset, out),
             // TLS is between the client and the server behind.
             Input::Preface(_) | Input::StreamOpened(..) | Input::Stream(..) => {}
             Input::Wake | Input::Admitted | Input::Peers(_) | Input::Hello(..) | Input::Resolved(..) => {}
@@ -153,9 +166,9 @@ impl Balancer {
     ) {
         out.event(Event::Accepted { connection: c.0 });
         // Of one that rewrites addresses, no process accepts anything.
-        let Forwarding::Terminate { connections_max, connect_timeout, ports } = plan.forwarding else { return };
+        let Forwarding::Terminate { connections_max, connect_timeout, .. } = plan.forwarding else { return };
         let room = connections_max.is_none_or(|most| self.relay.len() < most);
-        let chosen = if room { self.choose(cx, plan, from, ports) } else { None };
+        let chosen = if room { self.choose(cx, plan, from, now) } else { None };
         let Some(backend) = chosen else {
             // The client's data was not read: RST (`tcp_close` with bytes in the receive queue).
             out.event(Event::NotForwarded { connection: c.0 });
@@ -165,6 +178,7 @@ impl Balancer {
         };
         let to = plan.to[backend];
         self.backends[backend].connections += 1;
+        self.backends[backend].ports.take(now);
         let own = self.relay.begin(c, backend, now + connect_timeout);
         out.push(Output::Open(own, to));
         out.event(Event::Forwarded { connection: c.0, to: to.0 });
@@ -176,12 +190,12 @@ impl Balancer {
         self.checks.get(&own).map(|backend| (own, *backend))
     }
 
-    fn connected(&mut self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
+    fn connected(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         let Some(own) = c.as_own() else { return };
         match self.check_of(c) {
             None => drop(self.relay.up(own, out)),
             Some((_, backend)) => match plan.health.map(|health| health.check).unwrap_or_default() {
-                Check::Connect => self.checked(plan, backend, true, CloseMode::Reset, out),
+                Check::Connect => self.checked(plan, now, backend, true, CloseMode::Reset, out),
                 Check::Handshake if cx.directory.secure(plan.to[backend]) => {
                     out.push(Output::StartTls(c, plan.to[backend]));
                 }
@@ -202,37 +216,54 @@ impl Balancer {
         &mut self,
         plan: &Balancing,
         cx: &Context<'_>,
-        own: u32,
-        backend: usize,
+        now: Timestamp,
+        (own, backend): (u32, usize),
         bytes: &[u8],
         out: &mut Outputs,
     ) {
         // The servers here send a head in one piece.
         let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
         let open = matches!(answer, Ok(Some((Answer::Open, _))));
-        self.checked(plan, backend, open, CloseMode::Fin, out);
+        self.checked(plan, now, backend, open, CloseMode::Fin, out);
     }
 
     /// One end of a connection has ended: ends the other in the same way.
-    fn ended_at(&mut self, plan: &Balancing, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
+    fn ended_at(&mut self, plan: &Balancing, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         match self.check_of(c) {
-            Some((_, backend)) => self.checked(plan, backend, false, CloseMode::Fin, out),
-            None => self.part(c, how, out),
+            Some((_, backend)) => self.checked(plan, now, backend, false, CloseMode::Fin, out),
+            None => self.part(now, c, how, out),
         }
     }
 
     /// Closes both connections of a relay.
-    fn part(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
-        let Some(Parted { own, accepted, to }) = self.relay.part(c) else { return };
+    fn part(&mut self, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
+        let Some(Parted { own, accepted, to, up }) = self.relay.part(c) else { return };
         self.backends[to].connections -= 1;
+        let ending = match (up && how == CloseMode::Fin, c == accepted) {
+            (false, _) => Ending::Cut,
+            (true, true) => Ending::ClosedFirst,
+            (true, false) => Ending::ClosedSecond,
+        };
+        self.backends[to].ports.give_back(now, ending);
         out.push(Output::Close(own, how));
         out.push(Output::Close(accepted, how));
         out.event(Event::Closed { connection: accepted.0 });
     }
 
     /// The outcome of a check.
-    fn checked(&mut self, plan: &Balancing, backend: usize, went_well: bool, how: CloseMode, out: &mut Outputs) {
+    fn checked(
+        &mut self,
+        plan: &Balancing,
+        now: Timestamp,
+        backend: usize,
+        went_well: bool,
+        how: CloseMode,
+        out: &mut Outputs,
+    ) {
         let Some(own) = self.backends[backend].checking.take() else { return };
+        // What fails a check has no port to wait for: it was not connected, as a rule.
+        let ending = if went_well && how == CloseMode::Fin { Ending::ClosedFirst } else { Ending::Cut };
+        self.backends[backend].ports.give_back(now, ending);
         self.checks.remove(&own);
         out.push(Output::Close(ConnectionId::own(own), how));
         let Some(HealthChecks { health, on_down, .. }) = &plan.health else { return };
@@ -249,7 +280,7 @@ impl Balancer {
         }
         out.event(Event::MarkedDown { server });
         if *on_down == OnDown::Reset {
-            self.relay.ways_to(backend).into_iter().for_each(|own| self.part(own, CloseMode::Reset, out));
+            self.relay.ways_to(backend).into_iter().for_each(|own| self.part(now, own, CloseMode::Reset, out));
         }
     }
 
@@ -268,6 +299,7 @@ impl Balancer {
             let own = self.relay.number();
             self.checks.insert(own, backend);
             out.push(Output::Open(ConnectionId::own(own), to));
+            self.backends[backend].ports.take(now);
             self.backends[backend].checking = Some(own);
         }
     }
@@ -277,7 +309,7 @@ impl Balancer {
         if self.checks_end.is_some_and(|end| end <= now) {
             self.checks_end = None;
             for backend in 0..self.backends.len() {
-                self.checked(plan, backend, false, CloseMode::Reset, out);
+                self.checked(plan, now, backend, false, CloseMode::Reset, out);
             }
         }
     }
@@ -285,7 +317,7 @@ impl Balancer {
     /// Ends connects at their time limit.
     fn give_up_connects(&mut self, now: Timestamp, out: &mut Outputs) {
         while let Some(own) = self.relay.overdue(now) {
-            self.part(own, CloseMode::Reset, out);
+            self.part(now, own, CloseMode::Reset, out);
         }
     }
 

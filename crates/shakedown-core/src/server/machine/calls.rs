@@ -120,7 +120,7 @@ impl Server {
                     Err(_) => CallOutcome::Broken,
                 }
             }
-            Input::ConnectFailed(_, ConnectError::Refused) => CallOutcome::Refused,
+            Input::ConnectFailed(_, ConnectError::Refused | ConnectError::NoPort) => CallOutcome::Refused,
             Input::ConnectFailed(_, ConnectError::TimedOut) => CallOutcome::TimedOut,
             _ => CallOutcome::Broken,
         };

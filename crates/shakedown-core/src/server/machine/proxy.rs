@@ -66,7 +66,7 @@ impl Server {
                 }
             }
             Input::ConnectFailed(_, why) => {
-                let status = if why == ConnectError::Refused { 502 } else { 504 };
+                let status = if why == ConnectError::TimedOut { 504 } else { 502 };
                 self.give_up(c, status, out);
             }
             Input::Eof(_) => self.end_tunnel(c, CloseMode::Fin, out),

@@ -228,7 +228,7 @@ impl Connection {
     /// The timer of what it sends.
     pub(super) fn rto(&self) -> Rto {
         let ways = Nanos(self.to_server.one_way.0 + self.to_client.one_way.0);
-        Rto::new((self.syns == 0).then_some(self.round_trip.unwrap_or(ways)))
+        Rto::new(self.round_trip.unwrap_or(ways))
     }
 
     /// The client's socket is connected.

@@ -13,7 +13,7 @@ use super::slab::Slab;
 use super::{Queued, Tcp};
 use crate::driver::pipes::{self, Ends, Gap, Pipes, Stage};
 use crate::event::Kind as EventKind;
-use crate::network::{Event, Message, Pipe, Rto, Way, wire_bytes};
+use crate::network::{Event, Message, Pipe, Repetitions, Way, wire_bytes};
 use crate::rng::Purpose;
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
@@ -34,10 +34,10 @@ struct Transmission {
     order: u64,
     /// When it was sent last.
     left: Timestamp,
-    /// The timer that started then.
-    rto: Rto,
-    /// Transmissions before that one.
-    times: u8,
+    /// Transmissions after the first, and the timer that started then.
+    repetitions: Repetitions,
+    /// Its sender's process had closed the connection when it was sent.
+    orphan: bool,
 }
 
 /// Every limit of bandwidth, and what is on its way between them.
@@ -102,15 +102,16 @@ impl Tcp {
         ordinal: u64,
         left: Timestamp,
     ) -> u32 {
+        let orphan = self.is_closed_by_sender(connection, way);
         let entry = &mut self.connections[connection];
         entry.in_flight += 1;
-        let rto = entry.rto();
+        let repetitions = Repetitions::new(entry.rto());
         let bytes = wire_bytes(payload);
         let bottlenecks = self.bottlenecks();
         bottlenecks.sent += 1;
         let order = bottlenecks.sent;
         let stage = Stage::Up;
-        let entry = Transmission { item, connection, way, stage, bytes, ordinal, order, left, rto, times: 0 };
+        let entry = Transmission { item, connection, way, stage, bytes, ordinal, order, left, repetitions, orphan };
         bottlenecks.transmissions.insert(entry)
     }
 
@@ -223,17 +224,17 @@ impl Tcp {
     /// Data, a FIN or an RST came to nothing: its sender's kernel repeats it when its timer runs out, and gives the
     /// connection up when it has done so too often.
     fn repeat(&mut self, transmission: u32) {
-        let retries = self.data_retries;
-        let now = self.now;
+        let (now, retries) = (self.now, self.data_retries);
+        let Transmission { connection, way, .. } = self.bottlenecks().transmissions[transmission];
+        let closed = self.is_closed_by_sender(connection, way);
         let entry = &mut self.bottlenecks().transmissions[transmission];
-        let Transmission { connection, way, order, left, rto, times, .. } = *entry;
-        let at = (left + rto.length()).max(now);
+        let Transmission { item, order, left, orphan, mut repetitions, .. } = *entry;
+        let at = (left + repetitions.timer()).max(now);
+        // What was sent before its process closed the connection is not repeated for longer than it would have been.
+        let gives_up = closed && !repetitions.clone().again(retries, true) || !repetitions.again(retries, orphan);
+        entry.repetitions = repetitions;
         entry.left = at;
-        entry.rto = rto.doubled();
-        entry.times += 1;
         entry.stage = Stage::Up;
-        let item = entry.item;
-        let gives_up = times >= retries;
         self.tap_dropped(item, (!gives_up).then_some(at));
         let gap = self.bottlenecks().gaps.entry((connection, way)).or_default();
         gap.lose(order);
@@ -261,7 +262,7 @@ impl Tcp {
 
     /// A message has come through every line; unless its link lost it, it is there.
     fn arrived(&mut self, transmission: u32) {
-        let Transmission { item, connection, way, ordinal, order, left, times, .. } =
+        let Transmission { item, connection, way, ordinal, order, left, repetitions, .. } =
             self.bottlenecks().transmissions[transmission];
         if matches!(item, Queued::Syn { .. } | Queued::SynAck { .. } | Queued::SynRefused { .. }) {
             self.bottlenecks().transmissions.release(transmission);
@@ -270,7 +271,8 @@ impl Tcp {
         if self.is_dead(connection, way, order) {
             return self.discard(transmission);
         }
-        if self.lossy && self.lost(connection, way, Leg::Before, Purpose::Loss, ordinal << 5 | u64::from(times), left) {
+        let key = ordinal << 5 | u64::from(repetitions.count());
+        if self.lossy && self.lost(connection, way, Leg::Before, Purpose::Loss, key, left) {
             let entry = &self.connections[connection];
             let (server, session) = (entry.server, entry.caller.code());
             let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
@@ -289,6 +291,14 @@ impl Tcp {
             let item = self.bottlenecks().transmissions[transmission].item;
             self.bottlenecks().transmissions.release(transmission);
             self.ready.push(item);
+        }
+    }
+
+    /// A sender's kernel has given up: what it says from now on is no part of that stream.
+    pub(crate) fn give_up_gap(&mut self, connection: u32, way: Way) {
+        self.stop_repeating(connection, way);
+        if let Some(bottlenecks) = &mut self.bottlenecks {
+            bottlenecks.gaps.remove(&(connection, way));
         }
     }
 

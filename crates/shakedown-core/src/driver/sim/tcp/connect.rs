@@ -19,6 +19,9 @@ impl Tcp {
 
     /// The first SYN of a connection leaves.
     pub(crate) fn send_syn(&mut self, connection: u32) {
+        if self.ports.is_some() && self.lacks_port(connection) {
+            return;
+        }
         if self.exceptional {
             self.tap_syn(connection, Leg::Before, self.now);
             if self.bottlenecks.is_some() {
@@ -28,7 +31,9 @@ impl Tcp {
         let ordinal = self.next_ordinal(connection);
         let at = self.travel(connection, Way::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
-        if self.answer_is_known(self.connections[connection].server, at) {
+        if self.answer_is_known(self.connections[connection].server, at)
+            && (self.ports.is_none() || !self.is_portless(connection))
+        {
             self.answer_ahead(connection, at);
         } else {
             self.push(connection, at, Queued::Syn { connection });
@@ -64,6 +69,16 @@ impl Tcp {
     pub(crate) fn syn(&mut self, connection: u32) -> Option<u32> {
         let Connection { caller, server, client, server_end, .. } = self.connections[connection];
         let session = caller.code();
+        if self.ports.is_some()
+            && client != ClientEnd::Closed
+            && self.is_portless(connection)
+            && self.stays_portless(connection)
+        {
+            self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
+            self.repeat_syn(connection);
+            self.release(connection);
+            return None;
+        }
         if self.relays && (self.connections[connection].is_relayed() || self.is_relay(server)) {
             return self.syn_at_balancer(connection);
         }
@@ -152,7 +167,11 @@ impl Tcp {
         if cut && entry.client != ClientEnd::Closed {
             self.repeat_syn(connection);
         } else if entry.client != ClientEnd::Closed {
-            entry.came_up(self.now);
+            let mut left = entry.opened();
+            if entry.syns > 1 {
+                left = left + self.syn_schedule.repetition(usize::from(entry.syns) - 1).unwrap_or_default();
+            }
+            entry.came_up(self.now, left);
             return true;
         } else if self.peer_powered(caller) {
             self.reset_to_server(connection);
@@ -164,14 +183,17 @@ impl Tcp {
         false
     }
 
-    /// The connect was refused, or the kernel gave up. Why, if its caller is to hear of it, before or after
+    /// The connect was refused, had no port, or the kernel gave up. Why, if its caller is to hear of it, before or after
     /// [`Tcp::release`].
-    pub(crate) fn not_connected(&mut self, connection: u32, refused: bool) -> Option<ConnectError> {
+    pub(crate) fn not_connected(&mut self, connection: u32, why: ConnectError) -> Option<ConnectError> {
         let waits = self.connections[connection].client != ClientEnd::Closed;
-        if refused && waits && self.is_cut(connection, Way::ToClient) {
+        if why == ConnectError::Refused && waits && self.is_cut(connection, Way::ToClient) {
             self.repeat_syn(connection);
             self.release(connection);
             return None;
+        }
+        if self.ports.is_some() {
+            self.free_port(connection, false);
         }
         let entry = &mut self.connections[connection];
         entry.client = ClientEnd::Closed;
@@ -183,6 +205,6 @@ impl Tcp {
             self.release(connection);
             return None;
         }
-        Some(if refused { ConnectError::Refused } else { ConnectError::TimedOut })
+        Some(why)
     }
 }

@@ -77,17 +77,16 @@ pub(crate) enum ServerEnd {
 
 /// In [`Connection::flags`]: it goes through a balancer's host.
 const RELAYED: u8 = 1 << 7;
+/// There too, a bit for each way: its kernel no longer repeats what was sent that way.
+const GIVEN_UP: u8 = 1 << 4;
 /// There too: it is a stream of an HTTP/2 connection ([`super::carriers`]).
 const STREAM: u8 = 1 << 6;
-
-/// In [`Connection::clock`].
-const MEASURED: u64 = 1 << 63;
 
 /// One connection: one line of a processor's cache.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Connection {
-    /// Nanoseconds: when its first SYN left; with [`MEASURED`] set, the round trip of its connect.
+    /// Nanoseconds: when its first SYN left; once it is up, the round trip of its connect.
     clock: u64,
     /// Toward the server.
     pub one_way: Nanos,
@@ -109,7 +108,7 @@ pub(crate) struct Connection {
     /// Which link it goes over.
     pub route: u16,
     pub syns: u8,
-    /// Where data waits for a retransmission, a bit each ([`StallPoint::bit`]), [`RELAYED`] and [`STREAM`].
+    /// Where data waits for a retransmission, a bit each ([`StallPoint::bit`]), [`GIVEN_UP`], [`RELAYED`] and [`STREAM`].
     flags: u8,
     pub client: ClientEnd,
     pub server_end: ServerEnd,
@@ -166,20 +165,19 @@ impl Connection {
 
     /// When its first SYN left, until it is up.
     pub(crate) fn opened(&self) -> Timestamp {
-        Timestamp(self.clock & !MEASURED)
+        Timestamp(self.clock)
     }
 
-    /// It is up. The round trip counts only if the SYN was not repeated (RFC 6298 section 3, Karn's algorithm).
-    pub(crate) fn came_up(&mut self, now: Timestamp) {
+    /// It is up: the SYN that left at this moment was answered. Where it was not the first, its timestamp tells (RFC 7323
+    /// section 4; Linux has it on by default).
+    pub(crate) fn came_up(&mut self, now: Timestamp, left: Timestamp) {
         self.client = ClientEnd::Open;
-        if self.syns == 1 {
-            self.clock = MEASURED | now.since(self.opened()).0;
-        }
+        self.clock = now.since(left).0;
     }
 
-    /// The timer of data that either end sends.
+    /// The timer of data that either end sends, once it is up.
     pub(crate) fn rto(&self) -> Rto {
-        Rto::new((self.clock & MEASURED != 0).then_some(Nanos(self.clock & !MEASURED)))
+        Rto::new(Nanos(self.clock))
     }
 
     /// The latest arrival scheduled in a direction.
@@ -204,6 +202,21 @@ impl Connection {
     #[inline]
     pub(crate) fn is_stalled(&self, way: Way, point: StallPoint) -> bool {
         self.flags & point.bit(way) != 0
+    }
+
+    /// Whether what arrives at its end waits there, or comes too late.
+    #[inline]
+    pub(crate) fn is_held(&self, way: Way) -> bool {
+        self.flags & (StallPoint::End.bit(way) | GIVEN_UP << way as u8) != 0
+    }
+
+    /// Whether what was sent this way, and is still under way, left no more.
+    pub(crate) fn is_given_up(&self, way: Way) -> bool {
+        self.flags & GIVEN_UP << way as u8 != 0
+    }
+
+    pub(crate) fn give_up(&mut self, way: Way) {
+        self.flags |= GIVEN_UP << way as u8;
     }
 
     pub(crate) fn set_stalled(&mut self, way: Way, point: StallPoint, stalled: bool) {

@@ -10,6 +10,7 @@ mod connect;
 pub(super) mod connection;
 mod cuts;
 pub(super) mod peers;
+mod ports;
 pub(super) mod queue;
 pub(super) mod queued;
 mod relay;
@@ -33,11 +34,12 @@ use carriers::Carriers;
 use connection::Connection;
 pub(super) use connection::NONE;
 use peers::{Peers, ServerHost, Strangers};
+use ports::PortTable;
 use queue::Queue;
 use queued::Queued;
 use relay::Flow;
 use slab::Slab;
-use stall::Stalls;
+use stall::{SlowRepairs, Stalls};
 use tap::Tap;
 
 const _: () = assert!(size_of::<Connection>() == 64);
@@ -90,6 +92,10 @@ pub(super) struct Tcp {
     pub released: Vec<u32>,
     /// Data that waits for a retransmission.
     stalls: Stalls,
+    /// The ports of addresses that connections share; absent where they share none.
+    ports: Option<Box<PortTable>>,
+    /// Ways on which a loss takes so long to repair that a kernel would not, for a closed connection.
+    slow_repairs: SlowRepairs,
     /// Connections that carry streams.
     pub carriers: Carriers,
     /// Whether any balancer rewrites addresses, and the connections through those that do.
@@ -153,6 +159,8 @@ impl Tcp {
             segments: Slab::default(),
             released: Vec::new(),
             stalls: Stalls::default(),
+            ports: PortTable::new(scenario),
+            slow_repairs: SlowRepairs::default(),
             carriers: Carriers::default(),
             relays,
             flows: BTreeMap::new(),

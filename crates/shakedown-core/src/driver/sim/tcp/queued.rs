@@ -31,6 +31,10 @@ pub(crate) enum Queued {
     SynGivenUp {
         connection: u32,
     },
+    /// A connect fails at once: its address has no port left.
+    NoPort {
+        connection: u32,
+    },
     ToServer {
         connection: u32,
         segment: u32,

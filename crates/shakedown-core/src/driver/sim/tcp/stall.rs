@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::connection::{ClientEnd, ServerEnd};
+use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Fault;
-use crate::network::{Event, Message, Rto, Way};
+use crate::network::{Event, Message, Repetitions, Way};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
@@ -19,14 +19,17 @@ use crate::time::{Nanos, Timestamp};
 #[derive(Debug)]
 pub(super) struct Stall {
     kept: Vec<Segment>,
-    /// The timer that runs now.
-    rto: Rto,
-    /// Transmissions after the first that came to nothing.
-    retries: u8,
+    /// Those that came to nothing, and the timer that runs now.
+    repetitions: Repetitions,
+    /// When its sender's process closed the connection, if it has.
+    orphaned: Timestamp,
 }
 
 /// Every direction in which something waits, and where.
 pub(super) type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
+
+/// When a message left first, and when the transmission leaves that is not lost, by connection and way.
+pub(super) type SlowRepairs = BTreeMap<(u32, Way), (Timestamp, Timestamp)>;
 
 impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.
@@ -82,45 +85,109 @@ impl Tcp {
     }
 
     /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
-    /// (RFC 6298 section 5); `NEVER` when the retries run out.
+    /// (RFC 6298 section 5); `NEVER` when its kernel gives up.
     #[cold]
     pub(crate) fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
+        let orphan = self.is_closed_by_sender(connection, way);
         let entry = &mut self.connections[connection];
         if *entry.last_mut(way) == Timestamp::NEVER {
             return Timestamp::NEVER;
         }
-        let (server, session, mut rto) = (entry.server, entry.caller.code(), entry.rto());
+        let (server, session) = (entry.server, entry.caller.code());
+        let mut repetitions = Repetitions::new(entry.rto());
         let mut leaves = self.now;
         let mut times = 0;
-        while self.lost(connection, way, leg, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
-            leaves = leaves + rto.length();
-            rto = rto.doubled();
+        let mut gives_up = false;
+        while !gives_up && self.lost(connection, way, leg, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
+            leaves = leaves + repetitions.timer();
+            gives_up = !repetitions.again(self.data_retries, orphan);
             times += 1;
-            self.tap_repaired(connection, way, leg, (times <= self.data_retries).then_some(leaves));
-            if times > self.data_retries {
-                break;
-            }
+            self.tap_repaired(connection, way, leg, (!gives_up).then_some(leaves));
         }
         if times == 0 {
             return leaves;
         }
         let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
         self.deferred.push(Kind::Network(server, Event::Lost { session, message, times }));
-        if times > self.data_retries {
+        if gives_up {
             self.push(connection, leaves, Queued::GivenUp { connection, way });
             return Timestamp::NEVER;
         }
+        if !orphan && leaves.since(self.now) >= Repetitions::of_orphans() {
+            let repair = self.slow_repairs.entry((connection, way)).or_insert((self.now, leaves));
+            if repair.1 <= self.now {
+                *repair = (self.now, leaves);
+            }
+        }
         leaves
+    }
+
+    /// Whether the process that sends this way has closed the connection.
+    pub(crate) fn is_closed_by_sender(&self, connection: u32, way: Way) -> bool {
+        let entry = &self.connections[connection];
+        match way {
+            Way::ToServer => entry.client == ClientEnd::Closed,
+            Way::ToClient => matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone),
+        }
+    }
+
+    /// A process has closed its end: its kernel alone repeats what waits.
+    #[inline]
+    pub(crate) fn orphan(&mut self, connection: u32, way: Way) {
+        let now = self.now;
+        for point in [StallPoint::End, StallPoint::Balancer] {
+            if self.connections[connection].is_stalled(way, point)
+                && let Some(stall) = self.stalls.get_mut(&(connection, way, point))
+            {
+                stall.orphaned = now.min(stall.orphaned);
+            }
+        }
+        if !self.slow_repairs.is_empty() {
+            self.orphan_repair(connection, way);
+        }
+    }
+
+    /// The same where a loss is yet to be repaired: its timers were drawn as those of a connection that is open.
+    #[cold]
+    fn orphan_repair(&mut self, connection: u32, way: Way) {
+        let Some((left, leaves)) = self.slow_repairs.remove(&(connection, way)) else { return };
+        let mut repetitions = Repetitions::new(self.connections[connection].rto());
+        let mut timer = left + repetitions.timer();
+        while timer <= leaves && repetitions.again(self.data_retries, timer > self.now) {
+            timer = timer + repetitions.timer();
+        }
+        if timer <= leaves {
+            let entry = &mut self.connections[connection];
+            entry.give_up(way);
+            *entry.last_mut(way) = Timestamp::NEVER;
+            self.push(connection, timer, Queued::GivenUp { connection, way });
+        }
     }
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
     pub(crate) fn held_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
-        if !self.connections[connection].is_stalled(way, StallPoint::End) && !self.is_cut(connection, way) {
+        if !self.connections[connection].is_held(way) && !self.is_cut(connection, way) {
             return false;
         }
-        self.stall(connection, way, StallPoint::End, kept);
-        true
+        self.hold_up(connection, way, kept)
+    }
+
+    #[cold]
+    fn hold_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
+        let entry = &self.connections[connection];
+        if entry.is_given_up(way) && kept != Segment::Rst {
+            if let Segment::Data(segment) = kept {
+                self.segments.release(segment);
+            }
+            self.release(connection);
+            return true;
+        }
+        let waits = entry.is_stalled(way, StallPoint::End) || self.is_cut(connection, way);
+        if waits {
+            self.stall(connection, way, StallPoint::End, kept);
+        }
+        waits
     }
 
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
@@ -131,22 +198,26 @@ impl Tcp {
             stall.kept.push(kept);
             return;
         }
+        let orphaned = if self.is_closed_by_sender(connection, way) { self.now } else { Timestamp::NEVER };
         let entry = &mut self.connections[connection];
         entry.set_stalled(way, point, true);
-        let (session, server, rto) = (entry.caller.code(), entry.server, entry.rto());
-        self.stalls.insert((connection, way, point), Stall { kept: vec![kept], rto, retries: 0 });
+        let (session, server) = (entry.caller.code(), entry.server);
+        let repetitions = Repetitions::new(entry.rto());
+        self.stalls.insert((connection, way, point), Stall { kept: vec![kept], repetitions, orphaned });
         let to_server = way == Way::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }));
-        self.next_transmission(connection, way, point, rto, 0);
+        self.next_transmission(connection, way, point);
     }
 
-    /// The timer that started when the last transmission left runs out.
-    fn next_transmission(&mut self, connection: u32, way: Way, point: StallPoint, rto: Rto, retries: u8) {
-        if retries < self.data_retries {
-            self.push(connection, self.now + rto.length(), Queued::Retransmitted { connection, way, point });
+    /// A transmission came to nothing: what happens when the timer runs out that started when it left.
+    fn next_transmission(&mut self, connection: u32, way: Way, point: StallPoint) {
+        let Some(Stall { repetitions, orphaned, .. }) = self.stalls.get(&(connection, way, point)) else { return };
+        let (timer, orphan) = (repetitions.timer(), *orphaned <= self.now);
+        if repetitions.clone().again(self.data_retries, orphan) {
+            self.push(connection, self.now + timer, Queued::Retransmitted { connection, way, point });
         } else {
             // It left one-way latency ago, and no other follows it.
-            let left = Nanos(rto.length().0.saturating_sub(self.latency_to(connection, way, point).0));
+            let left = Nanos(timer.0.saturating_sub(self.latency_to(connection, way, point).0));
             self.push(connection, self.now + left, Queued::GivenUp { connection, way });
         }
     }
@@ -181,13 +252,21 @@ impl Tcp {
         let nothing_left = self.stalls.get(&(connection, way, point)).is_none_or(|stall| stall.kept.is_empty());
         if data_for_nobody || nothing_left {
             self.forget_stalled(connection, way);
+            return Vec::new();
+        }
+        let left = self.now - self.latency_to(connection, way, point);
+        let retries = self.data_retries;
+        let stall =
+            self.stalls.get_mut(&(connection, way, point)).expect("what stalled is repeated until it is forgotten");
+        if !stall.repetitions.again(retries, stall.orphaned <= left) {
+            // It has been closed since the last transmission, and did not leave again.
+            self.push(connection, self.now, Queued::GivenUp { connection, way });
         } else if self.is_silent(connection, way, point) {
-            let stall =
-                self.stalls.get_mut(&(connection, way, point)).expect("what stalled is repeated until it is forgotten");
-            stall.rto = stall.rto.doubled();
-            stall.retries += 1;
-            let (rto, retries) = (stall.rto, stall.retries);
-            self.next_transmission(connection, way, point, rto, retries);
+            self.next_transmission(connection, way, point);
+        } else if way == Way::ToServer && point == StallPoint::End && self.overflows(connection) {
+            let Connection { caller, server, .. } = self.connections[connection];
+            self.record(Kind::Network(server, Event::AcceptOverflow { session: caller.code() }));
+            self.next_transmission(connection, way, point);
         } else if let Some(stall) = self.stalls.remove(&(connection, way, point)) {
             self.connections[connection].set_stalled(way, point, false);
             let forgotten = point == StallPoint::End && self.is_forgotten(connection);
@@ -230,12 +309,15 @@ impl Tcp {
     /// end that opened the connection is to hear of it.
     pub(crate) fn given_up(&mut self, connection: u32, way: Way) -> bool {
         self.forget_stalled(connection, way);
-        self.stop_repeating(connection, way);
+        self.give_up_gap(connection, way);
         let to_server = way == Way::ToServer;
         let heard = to_server && self.drop_client(connection);
         let entry = &mut self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
-        *entry.last_mut(way) = Timestamp::NEVER;
+        // Nothing that was sent arrives any more, nor does it say goodbye. Whatever still comes from the other end is answered
+        // with RST.
+        entry.give_up(way);
+        *entry.last_mut(way) = self.now;
         self.record(Kind::Network(server, Event::GivenUp { session, to_server }));
         heard
     }

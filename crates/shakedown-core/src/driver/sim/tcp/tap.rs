@@ -348,7 +348,10 @@ impl Tcp {
                     Way::ToServer => self.hosts[entry.server as usize].kernel.powered(),
                     Way::ToClient => self.peer_powered(entry.caller),
                 };
-                !powered || entry.is_stalled(key.way, point) || self.is_cut(connection, key.way)
+                let overflows = matches!(key.what, What::Segment(Segment::Data(_)))
+                    && key.way == Way::ToServer
+                    && self.overflows(connection);
+                !powered || entry.is_stalled(key.way, point) || self.is_cut(connection, key.way) || overflows
             }
         };
         if silent { Fate::Unanswered } else { Fate::Arrived(self.now) }
@@ -365,7 +368,8 @@ impl Tcp {
         let Some(kept) = self.stalled(connection, way, point).filter(|kept| !kept.is_empty() && !for_nobody) else {
             return;
         };
-        let silent = self.is_silent(connection, way, point);
+        let overflows = way == Way::ToServer && point == StallPoint::End && self.overflows(connection);
+        let silent = self.is_silent(connection, way, point) || overflows;
         // While nobody answers, only the first of what waits is repeated.
         let kept: Vec<Segment> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
         let fate = if silent { Fate::Unanswered } else { Fate::Arrived(self.now) };

@@ -1,11 +1,11 @@
 //! Known answers of the network alone: a client and a server without machines, 20 ms apart. Linux's timers: a SYN is
-//! repeated after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, data after max(3 round trips, 200 ms), doubling.
+//! repeated after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, data after a round trip and 200 ms, doubling.
 
 use super::connection::{ClientEnd, PeerId, ServerEnd};
 use super::segment::Segment;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
-use crate::machine::CloseMode;
+use crate::machine::{CloseMode, ConnectError};
 use crate::network::{Event as Network, Leg, Message, Overflow, Route, Routes, Way};
 use crate::quantity::{Loss, Share};
 use crate::rng::{Distribution, Seed};
@@ -169,7 +169,8 @@ impl Net {
             }
             Queued::SynRefused { connection } | Queued::SynGivenUp { connection } => {
                 let refused = matches!(item, Queued::SynRefused { .. });
-                if self.tcp.not_connected(connection, refused).is_some() {
+                let why = if refused { ConnectError::Refused } else { ConnectError::TimedOut };
+                if self.tcp.not_connected(connection, why).is_some() {
                     self.hear(if refused { Refused } else { TimedOut });
                     self.tcp.release(connection);
                 }
@@ -249,6 +250,8 @@ fn a_host_without_power_is_silent_until_the_client_gives_up() {
 fn a_full_accept_queue_drops_syns_until_it_has_room() {
     let mut net = Net::new();
     net.tcp.hosts[0].kernel.hang();
+    // A backlog of 1 has room for two.
+    net.tcp.hosts[0].kernel.enqueue();
     net.tcp.hosts[0].kernel.enqueue();
     net.dial();
     net.run_until(2_500);
@@ -299,7 +302,7 @@ fn a_reset_overtakes_nothing_and_ends_both_ends() {
 
 #[test]
 fn a_lost_segment_is_repeated_by_its_timer_and_delays_what_follows() {
-    // Transmissions leave at 1000, 1200, 1600 and 2400 ms; the link loses what leaves before 1500.
+    // Transmissions leave at 1000, 1240, 1720 and 2680 ms; the link loses what leaves before 1500.
     let lossy = fault(Action::Lossy { loss: Loss::both(Share(1.0)) }, 1_000, 1_500);
     let mut net = Net::with("", vec![lossy]);
     net.dial();
@@ -309,7 +312,7 @@ fn a_lost_segment_is_repeated_by_its_timer_and_delays_what_follows() {
     net.say(Way::ToServer, "two");
     net.run_until(10_000);
     let bytes = |text: &str| Bytes("server", text.as_bytes().to_vec());
-    assert_eq!(net.heard, [(40, Connected), (1_620, bytes("one")), (1_620, bytes("two"))]);
+    assert_eq!(net.heard, [(40, Connected), (1_740, bytes("one")), (1_740, bytes("two"))]);
     assert_eq!(net.network(), [(1_000, Network::Lost { session: 0, message: Message::ToServer, times: 2 })]);
 }
 
@@ -323,8 +326,8 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it() {
     net.run_until(2_000);
     net.tcp.partitions.clear();
     net.run_until(10_000);
-    // It stalls at 1020; retransmissions would arrive at 1220, 1620 and 2420.
-    assert_eq!(net.heard, [(40, Connected), (2_420, Bytes("server", b"one".to_vec()))]);
+    // It stalls at 1020; retransmissions would arrive at 1260, 1740 and 2700.
+    assert_eq!(net.heard, [(40, Connected), (2_700, Bytes("server", b"one".to_vec()))]);
     assert_eq!(net.network(), [(1_020, Network::Stalled { session: 0, to_server: true })]);
 }
 
@@ -336,8 +339,118 @@ fn a_partition_that_lasts_ends_the_connection_at_its_sender() {
     net.tcp.partitions.push(0);
     net.say(Way::ToServer, "one");
     net.run_until(5_000_000);
-    // 15 repetitions after 200, 400, ... ms, each 120 s at most, and the last timer (Linux: 924.6 s in all).
-    assert_eq!(net.heard, [(40, Connected), (925_600, GivenUp)]);
+    // Timers of 240, 480, ... ms, each 120 s at most: the first that runs out after 924.6 s.
+    assert_eq!(net.heard, [(40, Connected), (1_000 + 962_640, GivenUp)]);
+    assert_eq!(net.network().last(), Some(&(963_640, Network::GivenUp { session: 0, to_server: true })));
+}
+
+/// A partition begins, and the client says something and closes.
+fn orphaned(heals: u64) -> Net {
+    let mut net = Net::with("", vec![fault(Action::Partition, 1_000, heals)]);
+    net.dial();
+    net.run_until(500);
+    net.say(Way::ToServer, "hello");
+    net.run_until(1_000);
+    net.tcp.partitions.push(0);
+    net.heard.clear();
+    net.say(Way::ToServer, "ping");
+    net.run_until(6_000);
+    net.tcp.close_caller(net.connection, CloseMode::Fin);
+    net.run_until(heals);
+    net.tcp.partitions.clear();
+    net
+}
+
+#[test]
+fn a_kernel_repeats_for_a_closed_connection_for_a_minute() {
+    // The ping left at 1 s, and leaves again after 0.24, 0.72, 1.68, 3.6, 7.44, 15.12, 30.48 and 61.2 s.
+    let mut net = orphaned(60_000);
+    net.run_until(200_000);
+    assert_eq!(net.heard, [(62_220, Bytes("server", b"ping".to_vec())), (62_220, Fin("server"))]);
+    // After the eighth nothing leaves any more, and nobody tells the server.
+    let mut net = orphaned(63_000);
+    net.run_until(3_000_000);
+    assert_eq!(net.heard, []);
+    assert_eq!(net.network().last(), Some(&(1_000 + 122_640, Network::GivenUp { session: 0, to_server: true })));
+    assert_eq!(net.tcp.connections[net.connection].server_end, ServerEnd::Accepted);
+    assert!(net.tcp.released.is_empty());
+    // It finds out by itself: what it says is answered with RST.
+    net.say(Way::ToClient, "are you there?");
+    net.run_until(3_001_000);
+    assert_eq!(net.heard, [(3_000_040, Rst("server"))]);
+}
+
+#[test]
+fn losses_end_a_closed_connection_as_silence_does() {
+    let lossy = |heals| fault(Action::Lossy { loss: Loss::both(Share(1.0)) }, 1_000, heals);
+    let heard = |heals: u64| {
+        let mut net = Net::with("", vec![lossy(heals)]);
+        net.dial();
+        net.run_until(500);
+        net.say(Way::ToServer, "hello");
+        net.run_until(1_000);
+        net.heard.clear();
+        net.say(Way::ToServer, "ping");
+        net.run_until(6_000);
+        net.tcp.close_caller(net.connection, CloseMode::Fin);
+        net.tcp.record_deferred();
+        net.run_until(3_000_000);
+        let given_up = net.network().into_iter().filter(|(_, event)| matches!(event, Network::GivenUp { .. }));
+        let given_up: Vec<u64> = given_up.map(|(at, _)| at).collect();
+        (net.heard, given_up)
+    };
+    let all = vec![(62_220, Bytes("server", b"ping".to_vec())), (66_220 + 1_000, Fin("server"))];
+    // The FIN has a timer of its own here.
+    assert_eq!(heard(60_000), (all, Vec::new()));
+    assert_eq!(heard(200_000), (Vec::new(), vec![123_640]));
+}
+
+#[test]
+fn a_connect_that_was_answered_before_the_queue_filled_waits_for_its_timer() {
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel.hang();
+    net.dial();
+    net.run_until(40);
+    assert_eq!(net.heard, [(40, Connected)]);
+    // Two others were faster.
+    net.tcp.hosts[0].kernel.enqueue();
+    net.tcp.hosts[0].kernel.enqueue();
+    net.say(Way::ToServer, "hello");
+    net.run_until(1_000);
+    let overflow = Network::AcceptOverflow { session: 0 };
+    let stalled = Network::Stalled { session: 0, to_server: true };
+    assert_eq!(net.network(), [(60, overflow), (60, stalled), (300, overflow), (780, overflow)]);
+    // There is room again. The data left at 40 ms, and again after 240, 720, 1,680 ms.
+    net.tcp.hosts[0].kernel.go_on();
+    net.run_until(5_000);
+    assert_eq!(net.heard[1..], [(1_740, Bytes("server", b"hello".to_vec()))]);
+    assert_eq!(net.network().len(), 4);
+}
+
+#[test]
+fn a_connect_that_finds_the_queue_full_may_be_reset() {
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel = Host::new(0, Overflow::Reset);
+    net.tcp.hosts[0].kernel.hang();
+    net.dial();
+    net.run_until(40);
+    net.tcp.hosts[0].kernel.enqueue();
+    net.say(Way::ToServer, "hello");
+    net.run_until(1_000);
+    assert_eq!(net.heard, [(40, Connected), (80, Rst("client"))]);
+}
+
+#[test]
+fn a_repeated_syn_is_a_round_trip_like_any() {
+    // The SYN of 1 s is answered: its timestamp tells how long that took, and the timer is 240 ms as ever.
+    let mut net = Net::new();
+    net.tcp.hosts[0].kernel.power_off();
+    net.dial();
+    net.run_until(500);
+    net.tcp.hosts[0].kernel.start();
+    net.run_until(2_000);
+    assert_eq!(net.heard, [(1_040, Connected)]);
+    assert_eq!(net.tcp.connections[net.connection].rto().length(), Nanos::from_millis(240));
 }
 
 #[test]

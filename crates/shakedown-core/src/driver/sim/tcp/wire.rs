@@ -8,7 +8,7 @@ use super::segment::{Leg, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::machine::CloseMode;
-use crate::network::{Event, Message, Way};
+use crate::network::{Event, Message, Overflow, Way};
 use crate::time::Timestamp;
 
 impl Tcp {
@@ -70,6 +70,10 @@ impl Tcp {
         if let Some(bottlenecks) = &mut self.bottlenecks {
             bottlenecks.forget(connection);
         }
+        if !self.slow_repairs.is_empty() {
+            self.slow_repairs.remove(&(connection, Way::ToServer));
+            self.slow_repairs.remove(&(connection, Way::ToClient));
+        }
         self.released.push(connection);
     }
 
@@ -107,12 +111,16 @@ impl Tcp {
 
     /// The caller closes its end: FIN or RST, unless the connection was never up or the other end is gone already.
     pub(crate) fn close_caller(&mut self, connection: u32, how: CloseMode) {
+        if self.ports.is_some() {
+            self.free_port(connection, how == CloseMode::Fin);
+        }
         let entry = &mut self.connections[connection];
         let was_up = entry.client == ClientEnd::Open;
         entry.client = ClientEnd::Closed;
         if self.exceptional {
             self.tap_closed(connection);
         }
+        self.orphan(connection, Way::ToServer);
         let entry = &self.connections[connection];
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
             self.end_toward_server(connection, how == CloseMode::Reset);
@@ -122,6 +130,7 @@ impl Tcp {
 
     /// The server closes its end: FIN or RST, unless the client's is closed already.
     pub(crate) fn close_server(&mut self, connection: u32, how: CloseMode) {
+        self.orphan(connection, Way::ToClient);
         if self.connections[connection].client != ClientEnd::Closed {
             self.cut(connection, how == CloseMode::Reset);
         }
@@ -156,6 +165,10 @@ impl Tcp {
         }
         let Connection { server, server_end, client, .. } = self.connections[connection];
         match server_end {
+            ServerEnd::HalfOpen if self.hosts[server as usize].kernel.is_full() => {
+                self.overflow(connection, segment);
+                return false;
+            }
             ServerEnd::HalfOpen | ServerEnd::Queued | ServerEnd::Accepted => return true,
             ServerEnd::Closed | ServerEnd::Gone | ServerEnd::None => {
                 // A host that is off says nothing, so that the client's kernel goes on trying; one that knows nothing of
@@ -172,6 +185,32 @@ impl Tcp {
         }
         self.release(connection);
         false
+    }
+
+    /// The first bytes of a connect that was answered before the accept queue was full: its third segment is dropped with
+    /// them, and they are repeated by the timer of data; or its host answers RST (Linux: `tcp_check_req`).
+    #[cold]
+    fn overflow(&mut self, connection: u32, segment: u32) {
+        let Connection { caller, server, client, .. } = self.connections[connection];
+        self.record(Kind::Network(server, Event::AcceptOverflow { session: caller.code() }));
+        match self.hosts[server as usize].kernel.overflow() {
+            Overflow::Drop => self.stall(connection, Way::ToServer, StallPoint::End, Segment::Data(segment)),
+            Overflow::Reset => {
+                self.connections[connection].server_end = ServerEnd::Gone;
+                if client != ClientEnd::Closed {
+                    self.send(connection, Way::ToClient, Queued::RstToClient { connection }, 0);
+                }
+                self.segments.release(segment);
+                self.release(connection);
+            }
+        }
+    }
+
+    /// Whether what arrives at a server would complete a connect that the accept queue has no room for, and is dropped.
+    pub(crate) fn overflows(&self, connection: u32) -> bool {
+        let entry = &self.connections[connection];
+        let host = &self.hosts[entry.server as usize].kernel;
+        entry.server_end == ServerEnd::HalfOpen && host.is_full() && host.overflow() == Overflow::Drop
     }
 
     /// The first bytes for a process that hangs: the connection waits in its accept queue.
@@ -250,6 +289,9 @@ impl Tcp {
 
     /// The kernel of the end that opened a connection drops it. True when that end is to hear of it.
     pub(crate) fn drop_client(&mut self, connection: u32) -> bool {
+        if self.ports.is_some() {
+            self.free_port(connection, false);
+        }
         let entry = &mut self.connections[connection];
         std::mem::replace(&mut entry.client, ClientEnd::Closed) != ClientEnd::Closed
     }
@@ -259,8 +301,11 @@ impl Tcp {
         self.end_toward_server(connection, true);
     }
 
-    /// FIN or RST from the server's host.
+    /// FIN or RST from the server's host, unless that has given the connection up.
     pub(crate) fn cut(&mut self, connection: u32, reset: bool) {
+        if self.connections[connection].is_given_up(Way::ToClient) {
+            return;
+        }
         let item = if reset { Queued::RstToClient { connection } } else { Queued::FinToClient { connection } };
         self.send(connection, Way::ToClient, item, 0);
     }
@@ -281,6 +326,9 @@ impl Tcp {
     /// FIN, and those with bytes that nobody read or accepted with RST. (Linux: `tcp_close` sends RST when the receive queue
     /// is not empty, and `inet_csk_listen_stop` resets what is in the accept queue.) `unread` are sorted.
     pub(crate) fn lose_server(&mut self, server: u32, kernel_lives: bool, unread: &[u32]) {
+        if !kernel_lives {
+            self.forget_ports(server);
+        }
         for connection in 0..self.connections.len() as u32 {
             if !self.is_alive_at(connection, server) {
                 continue;
@@ -296,6 +344,8 @@ impl Tcp {
             let heard = entry.client != ClientEnd::Closed;
             if !kernel_lives {
                 self.forget_kept(connection, Way::ToClient);
+            } else {
+                self.orphan(connection, Way::ToClient);
             }
             if kernel_lives && heard {
                 let reset = !accepted || unread.binary_search(&connection).is_ok();
@@ -307,6 +357,9 @@ impl Tcp {
     /// The process that opened a connection is gone: its kernel ends it as it ends those it accepted, or has gone with it
     /// and says nothing.
     pub(crate) fn lose_client(&mut self, connection: u32, kernel_lives: bool, unread: bool) {
+        if self.ports.is_some() {
+            self.free_port(connection, kernel_lives && !unread);
+        }
         let entry = &mut self.connections[connection];
         let was = std::mem::replace(&mut entry.client, ClientEnd::Closed);
         if was == ClientEnd::Closed {
@@ -316,6 +369,7 @@ impl Tcp {
         if !kernel_lives {
             self.forget_kept(connection, Way::ToServer);
         } else if was == ClientEnd::Open && heard {
+            self.orphan(connection, Way::ToServer);
             self.end_toward_server(connection, unread);
         }
         self.reap(connection);
