@@ -18,6 +18,11 @@ use crate::text::{Table, csv_cell, pretty, visible};
 /// Lines of text that a terminal shows whole.
 const WIDTH: usize = 80;
 
+/// What a choice has of a metric, over its runs.
+fn shown(row: &Row, metric: &str) -> String {
+    Spread::of(&row.runs, metric).map_or(String::new(), |spread| spread.shown())
+}
+
 impl Comparison {
     /// Every file of the comparison's folder: its name and its bytes.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
@@ -54,7 +59,7 @@ impl Comparison {
             let verdicts: String = league.pairs.iter().map(|pair| format!("- {}\n", pair.verdict)).collect();
             format!("{}\n{}\n\n{verdicts}", league.table().markdown(), league.note())
         });
-        let tables = self.tables().into_iter().map(|table| table.markdown());
+        let tables = self.tables_of_page().into_iter().map(|table| table.markdown());
         league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
@@ -115,7 +120,7 @@ impl Comparison {
 
     /// Tables and charts, in Markdown.
     fn page(&self) -> String {
-        let mut tables = self.tables().into_iter();
+        let mut tables = self.tables_of_page().into_iter();
         let mut text = format!("# {}\n\n", self.name);
         let seeds: Vec<u64> =
             self.rows().next().map(|row| row.runs.iter().map(|run| run.seed).collect()).unwrap_or_default();
@@ -155,24 +160,42 @@ impl Comparison {
         format!("{}.svg", own.unwrap_or(&part.scenario).replace('/', "-"))
     }
 
-    /// One of all runs, and one for each scenario that asks for metrics of its own: a row for each metric, a column for each
-    /// choice.
+    /// The metrics of one table for all runs, and of one more for each scenario that asks for its own, with whose those are.
+    fn groups(&self) -> Vec<(&[String], Option<&str>)> {
+        let own = self.parts.iter().filter(|part| part.metrics != self.metrics);
+        let own = own.map(|part| (part.metrics.as_slice(), Some(part.scenario.as_str())));
+        std::iter::once((self.metrics.as_slice(), None)).chain(own).collect()
+    }
+
+    /// Tables for a terminal: a row for each metric, a column for each choice, which continues below where it is too wide.
     fn tables(&self) -> Vec<Table> {
         let named = self.named();
-        let table = |metrics: &[String], is_part: &dyn Fn(&Part) -> bool| {
-            let rows = || named.iter().filter(|(_, part, _)| is_part(part));
-            let head = rows().map(|(name, ..)| name.as_str());
-            let mut table = Table::new(1, std::iter::once("").chain(head));
+        let table = |(metrics, of): (&[String], Option<&str>)| {
+            let rows = || named.iter().filter(|(_, part, _)| of.is_none_or(|of| part.scenario == of));
+            let mut table = Table::new(1, std::iter::once("").chain(rows().map(|(name, ..)| name.as_str())));
             for path in metrics {
-                let cells = rows()
-                    .map(|(_, _, row)| Spread::of(&row.runs, path).map_or(String::new(), |spread| spread.shown()));
+                let cells = rows().map(|(_, _, row)| shown(row, path));
                 table.row(std::iter::once(path.clone()).chain(cells));
             }
             table
         };
-        let own = self.parts.iter().filter(|part| part.metrics != self.metrics);
-        let own = own.map(|part| table(&part.metrics, &|other| other.scenario == part.scenario));
-        std::iter::once(table(&self.metrics, &|_| true)).chain(own).collect()
+        self.groups().into_iter().map(table).collect()
+    }
+
+    /// Tables for a page, which has room below and not beside: a row for each choice, a column for each metric.
+    fn tables_of_page(&self) -> Vec<Table> {
+        let table = |(metrics, of): (&[String], Option<&str>)| {
+            let head = ["scenario", "variant"].into_iter().chain(metrics.iter().map(String::as_str));
+            let mut table = Table::new(2, head);
+            for part in self.parts.iter().filter(|part| of.is_none_or(|of| part.scenario == of)) {
+                for row in &part.rows {
+                    let cells = metrics.iter().map(|path| shown(row, path));
+                    table.row([part.scenario.clone(), row.name.clone()].into_iter().chain(cells));
+                }
+            }
+            table
+        };
+        self.groups().into_iter().map(table).collect()
     }
 
     /// What was run, and every value of every run.
