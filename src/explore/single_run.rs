@@ -7,7 +7,9 @@ use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
 use crate::driver::Driver;
 use crate::driver::sim::Simulation;
 use crate::event::Event;
-use crate::metrics::{Measured, MetricName, Metrics};
+#[cfg(any(feature = "cli", feature = "turmoil"))]
+use crate::metrics::MetricName;
+use crate::metrics::{Measured, Metrics};
 use crate::record::{Digest, Recorder};
 #[cfg(feature = "cli")]
 use crate::report::Run;
