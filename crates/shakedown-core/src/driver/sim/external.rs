@@ -24,7 +24,7 @@ pub enum Effect {
         /// The session's number in the run.
         session: u32,
     },
-    /// A SYN is at an external server's host. It waits for [`Simulation::external_answers`].
+    /// A SYN is at an external server's host. It waits for `external_answers`.
     Dialled {
         /// The connection.
         id: ExternalId,

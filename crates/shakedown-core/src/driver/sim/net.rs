@@ -55,7 +55,7 @@ impl Net {
 
 impl Transport for Net {
     type Connection = u32;
-    /// The latest in the slab; older ones follow by [`Connection::older`].
+    /// The latest in the slab; older ones follow by `Connection::older`.
     type Connections = u32;
     type Wake = Handle;
     type Pending = Pending;
