@@ -449,8 +449,8 @@ mod tests {
         };
         assert_eq!(
             comparison.markdown(),
-            "|  | a |\n|---|--:|\n| outage.p99 | 5.00 ms |\n\n\
-             |  | a |\n|---|--:|\n| outage.p99 | 5.00 ms |\n| servers.front.forwarded |  |\n"
+            "| scenario | variant | outage.p99 |\n|---|---|--:|\n| hybi/x | a | 5.00 ms |\n\n\
+             | scenario | variant | outage.p99 | servers.front.forwarded |\n|---|---|--:|--:|\n| hybi/x | a | 5.00 ms |  |\n"
         );
         let names: Vec<String> = comparison.files().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["compare.json", "compare.csv", "compare.md", "x.svg"]);
