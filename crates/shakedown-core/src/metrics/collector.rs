@@ -6,19 +6,17 @@ mod wanting;
 
 use std::collections::BTreeMap;
 
-use paths::{NOTHING_BETWEEN, bits};
-use wanting::Wanting;
-
 use super::counts::Counts;
 use super::dns::NameAccount;
 use super::faults::FaultAccount;
 use super::latency::{Latency, Percentiles};
 use super::layout::Layout;
-use super::lives::{Life, Outages, Path};
+use super::lives::{Life, Outages, Path, bits};
 use super::resources::{self, Resources};
 use super::segments::Segments;
 use super::series::{Series, ServerSeries};
 use super::servers::{ServerAccount, jain};
+use super::wanting::Wanting;
 use crate::client::{self, Outcome};
 use crate::event::{Event, Kind};
 use crate::fault::Side;
@@ -32,6 +30,9 @@ const ATTEMPT: usize = 2;
 const TLS: usize = 3;
 /// The latencies that each client group has; the last one where there is TLS.
 const LATENCIES: [&str; 4] = ["time_to_open", "handshake_latency", "attempt_latency", "tls_latency"];
+
+/// In [`Metrics::through`]: no balancer or proxy.
+const NOTHING_BETWEEN: (u32, u32) = (u32::MAX, u32::MAX);
 
 /// Turns a run's events into numbers.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Measures of each DNS name.
 
-use super::summary::{Summary, Value};
+use super::summary::Summary;
+use super::value::Value;
 
 /// One name's record.
 #[derive(Debug, Default)]

@@ -4,7 +4,8 @@ use super::balance::{Balance, Watched};
 use super::layout::{FaultLayout, Layout};
 use super::peak::Peak;
 use super::series::FaultWindow;
-use super::summary::{Summary, Value};
+use super::summary::Summary;
+use super::value::Value;
 use crate::time::{Nanos, Timestamp};
 
 /// One fault's record.

@@ -99,3 +99,14 @@ impl Outages {
         }
     }
 }
+
+/// The numbers of the set bits: those of an outage's faults.
+pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros() as usize;
+        (mask != 0).then(|| {
+            mask &= mask - 1;
+            bit
+        })
+    })
+}

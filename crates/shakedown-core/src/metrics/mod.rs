@@ -20,6 +20,8 @@ mod servers;
 mod summary;
 mod table;
 mod transactions;
+mod value;
+mod wanting;
 
 pub use collector::Metrics;
 pub use latency::{Latency, Percentiles, Totals};
@@ -27,8 +29,9 @@ pub use layout::{FaultLayout, GroupLayout, Layout, PhaseLayout, ServerLayout};
 pub use name::{MetricName, Phase};
 pub use resources::{BUSY, FullResource, Resource};
 pub use series::{FaultWindow, Series, ServerSeries};
-pub use summary::{Metric, PERCENTILES, Summary, Value, shown};
+pub use summary::{Metric, PERCENTILES, Summary, shown};
 pub use table::{Better, Entry, STATISTICS, Subject, TABLE, Unit};
+pub use value::Value;
 
 /// All results of a run's events.
 #[derive(Debug, Clone, Default)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::summary::Value;
 use super::table::{Better, Entry, Subject, Unit, find};
+use super::value::Value;
 
 /// The name of a metric: `handshake_latency.p99`, `servers.gateway.opened`, `faults.crash.after.attempts.failed`.
 ///

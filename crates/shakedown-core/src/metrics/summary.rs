@@ -3,7 +3,7 @@
 use super::counts::Sessions;
 use super::layout::Layout;
 use super::name::MetricName;
-use crate::time::Nanos;
+use super::value::Value;
 
 /// One metric. Its path is `group.metric.statistic`; names in it never contain a dot (`p99_99`).
 #[derive(Debug, Clone, PartialEq)]
@@ -12,24 +12,6 @@ pub struct Metric {
     pub name: MetricName,
     /// The measured value.
     pub value: Value,
-}
-
-/// The value of a metric, with its unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value {
-    /// A duration; none if it is infinite, or if nothing was measured.
-    Duration(Option<Nanos>),
-    /// How many.
-    Count(u64),
-    /// A count and its total.
-    Part {
-        /// How many.
-        count: u64,
-        /// The total.
-        of: u64,
-    },
-    /// Between 0 and 1; none without a total.
-    Ratio(Option<f64>),
 }
 
 /// Every metric of a run, in the order in which reports show them.

@@ -1,14 +1,11 @@
 //! Which sessions' paths work: those that faults and pauses interrupt, and when they work again.
 
-use super::super::lives::Path;
-use super::{Metrics, TIME_TO_OPEN};
+use super::super::lives::{Path, bits};
+use super::{Metrics, NOTHING_BETWEEN, TIME_TO_OPEN};
 use crate::fault::Side;
 use crate::network::SERVER;
 use crate::time::Timestamp;
 use crate::{fault, server};
-
-/// Stands for "no balancer or proxy".
-pub(super) const NOTHING_BETWEEN: (u32, u32) = (u32::MAX, u32::MAX);
 
 impl Metrics {
     /// A session's path works: its outage, if any, is over.
@@ -349,15 +346,4 @@ impl Metrics {
             }
         }
     }
-}
-
-/// The numbers of the set bits.
-pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = mask.trailing_zeros() as usize;
-        (mask != 0).then(|| {
-            mask &= mask - 1;
-            bit
-        })
-    })
 }

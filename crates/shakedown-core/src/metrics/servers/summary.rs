@@ -1,7 +1,8 @@
 //! The metrics of servers and their groups, of some segments of the run.
 
 use super::super::latency::Latency;
-use super::super::summary::{Summary, Value};
+use super::super::summary::Summary;
+use super::super::value::Value;
 use super::{Counts, ServerAccount};
 use crate::time::Nanos;
 
