@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Run, bottleneck};
+use super::bottleneck;
+use super::run::Run;
 use crate::metrics::Value;
 use crate::text::pretty;
 use crate::time::Timestamp;

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
-use super::{PageError, Recorded};
+use super::recorded::{PageError, Recorded};
 use crate::metrics::Value;
 use crate::report::compared::{Run, Spread};
 use crate::report::figure::probability;

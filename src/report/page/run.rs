@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::cells::{Cell, ROWS, at, covered, metric};
+use super::faults;
 use super::html::{Mood, Page};
+use super::recorded::{PageError, Recorded};
 use super::series::{Series, color, line, number};
-use super::{PageError, Recorded, faults};
 use crate::chart::percentile_points;
 use crate::metrics::Latency;
 use crate::report::{of_all_groups, read_histogram_log};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::PageError;
+use super::recorded::PageError;
 use crate::statistics::median;
 
 /// More rows than this are put together: no screen shows them apart.

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
+use super::recorded::{PageError, Recorded};
 use super::series::{color, line};
-use super::{PageError, Recorded};
 use crate::metrics::{MetricName, Unit};
 use crate::text::{grouped, percent, word};
 

@@ -1,3 +1,5 @@
+use serde_json::Value as Json;
+
 use super::*;
 use crate::driver::Driver;
 use crate::report::{self, Run};
