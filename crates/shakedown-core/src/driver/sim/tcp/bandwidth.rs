@@ -5,66 +5,16 @@
 //! over the distance, and down its receiver's access link. What a full queue drops, or a link loses, is sent once more when
 //! its retransmission timer runs out; what follows in its stream waits at the receiver.
 
-use std::collections::BTreeMap;
-
+use super::Tcp;
+use super::bottlenecks::{Bottlenecks, Transmission};
 use super::connection::{ClientEnd, Peer};
+use super::queued::Queued;
 use super::segment::Leg;
-use super::slab::Slab;
-use super::{Queued, Tcp};
-use crate::driver::pipes::{self, Ends, Gap, Pipes, Stage};
+use crate::driver::pipes::{self, Ends, Stage};
 use crate::event::Kind as EventKind;
 use crate::network::{Event, Message, Pipe, Repetitions, Way, wire_bytes};
 use crate::rng::Purpose;
-use crate::scenario::Scenario;
 use crate::time::Timestamp;
-
-/// A message on its way.
-#[derive(Debug, Clone, Copy)]
-struct Transmission {
-    /// What happens when it is there.
-    item: Queued,
-    connection: u32,
-    way: Way,
-    stage: Stage,
-    /// On the wire.
-    bytes: u64,
-    /// Keys its draws.
-    ordinal: u64,
-    /// Its place among all messages that were ever sent.
-    order: u64,
-    /// When it was sent last.
-    left: Timestamp,
-    /// Transmissions after the first, and the timer that started then.
-    repetitions: Repetitions,
-    /// Its sender's process had closed the connection when it was sent.
-    orphan: bool,
-}
-
-/// Every limit of bandwidth, and what is on its way between them.
-#[derive(Debug)]
-pub(super) struct Bottlenecks {
-    pipes: Pipes,
-    transmissions: Slab<Transmission>,
-    gaps: BTreeMap<(u32, Way), Gap<u32>>,
-    /// Messages sent.
-    sent: u64,
-}
-
-impl Bottlenecks {
-    /// Those of a scenario, if it has any.
-    pub(super) fn new(scenario: &Scenario) -> Option<Box<Bottlenecks>> {
-        let pipes = Pipes::new(scenario)?;
-        Some(Box::new(Bottlenecks { pipes, transmissions: Slab::default(), gaps: BTreeMap::new(), sent: 0 }))
-    }
-
-    /// A connection is over: nothing of it is on its way.
-    pub(super) fn forget(&mut self, connection: u32) {
-        if !self.gaps.is_empty() {
-            self.gaps.remove(&(connection, Way::ToServer));
-            self.gaps.remove(&(connection, Way::ToClient));
-        }
-    }
-}
 
 impl Tcp {
     fn bottlenecks(&mut self) -> &mut Bottlenecks {

@@ -5,11 +5,15 @@
 //! functions that the queue's items are for; whoever gets it says when it is dealt with ([`Tcp::release`]).
 
 mod bandwidth;
+mod bottlenecks;
 pub(super) mod carriers;
 mod connect;
 pub(super) mod connection;
 mod cuts;
+mod ends;
+mod flow;
 pub(super) mod peers;
+mod port_table;
 mod ports;
 pub(super) mod queue;
 pub(super) mod queued;
@@ -17,7 +21,9 @@ mod relay;
 pub(super) mod segment;
 mod slab;
 mod stall;
+mod stalls;
 pub(super) mod tap;
+mod tapping;
 mod travel;
 mod wire;
 
@@ -29,17 +35,17 @@ use crate::network::{Host, Links, SynSchedule};
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
-use bandwidth::Bottlenecks;
+use bottlenecks::Bottlenecks;
 use carriers::Carriers;
 use connection::Connection;
 pub(super) use connection::NONE;
+use flow::Flow;
 use peers::{Peers, ServerHost, Strangers};
-use ports::PortTable;
+use port_table::PortTable;
 use queue::Queue;
 use queued::Queued;
-use relay::Flow;
 use slab::Slab;
-use stall::{SlowRepairs, Stalls};
+use stalls::{SlowRepairs, Stalls};
 use tap::Tap;
 
 const _: () = assert!(size_of::<Connection>() == 64);

@@ -5,37 +5,16 @@
 //! flows answers what still comes along them with RST, as a kernel does that knows no such connection (RFC 9293 section
 //! 3.10.7.1); one that stands still, or has no power, is silence on the way.
 
+use super::Tcp;
 use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::flow::Flow;
+use super::queued::Queued;
 use super::segment::{Leg, Segment, StallPoint};
-use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::fault::Side;
 use crate::network::{Event, Message, Process, Way};
 use crate::server;
 use crate::time::{Nanos, Timestamp};
-
-/// A connection as its balancer has it, and the leg behind. The leg before it is that of its [`Connection`].
-#[derive(Debug)]
-pub(super) struct Flow {
-    pub balancer: u32,
-    /// Which link lies behind the balancer, and its latency toward the server.
-    route: u16,
-    one_way: Nanos,
-    /// Latest arrivals scheduled, at the server and at the balancer.
-    last_to_server: Timestamp,
-    last_to_client: Timestamp,
-    /// Whether the balancer still has it.
-    known: bool,
-}
-
-impl Flow {
-    fn last_mut(&mut self, way: Way) -> &mut Timestamp {
-        match way {
-            Way::ToServer => &mut self.last_to_server,
-            Way::ToClient => &mut self.last_to_client,
-        }
-    }
-}
 
 /// The same on its way to the balancer between.
 pub(super) fn by_way_of_balancer(item: Queued) -> Queued {

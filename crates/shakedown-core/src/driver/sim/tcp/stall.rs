@@ -4,32 +4,16 @@
 //! direction waits. Silence ahead is found out on arrival: the message stalls, and its sender's kernel repeats it by its
 //! timer until the other end is back or the retries run out.
 
-use std::collections::BTreeMap;
-
+use super::Tcp;
 use super::connection::{ClientEnd, Connection, ServerEnd};
+use super::queued::Queued;
 use super::segment::{Leg, Segment, StallPoint};
-use super::{Queued, Tcp};
+use super::stalls::Stall;
 use crate::event::Kind;
 use crate::fault::Fault;
 use crate::network::{Event, Message, Repetitions, Way};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
-
-/// What waits in one direction of a connection.
-#[derive(Debug)]
-pub(super) struct Stall {
-    kept: Vec<Segment>,
-    /// Those that came to nothing, and the timer that runs now.
-    repetitions: Repetitions,
-    /// When its sender's process closed the connection, if it has.
-    orphaned: Timestamp,
-}
-
-/// Every direction in which something waits, and where.
-pub(super) type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
-
-/// When a message left first, and when the transmission leaves that is not lost, by connection and way.
-pub(super) type SlowRepairs = BTreeMap<(u32, Way), (Timestamp, Timestamp)>;
 
 impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.

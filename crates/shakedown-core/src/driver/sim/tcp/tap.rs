@@ -1,48 +1,43 @@
 //! A tap on the wire of a few sessions: every message that their connections send, and what becomes of it.
-//!
-//! Nothing listens unless `Simulation::listen` was called, and what listens decides nothing. A message is noted when it
-//! is sent; what becomes of it is read off the items that the queue gives out, before they are dealt with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connection::{ClientEnd, Peer, ServerEnd};
-use super::segment::{Leg, Segment, StallPoint};
-use super::{Queued, Tcp};
-use crate::h2::Frame;
-use crate::network::{Message as Part, SynAnswer, Way};
-use crate::record::{Fate, Flag, Message, Party, Transmission};
+use super::queued::Queued;
+use super::segment::{Leg, Segment};
+use crate::network::Way;
+use crate::record::{Fate, Message, Transmission};
 use crate::time::Timestamp;
-use crate::tls::Flight;
 
-/// Peer listens, and what was heard.
+/// Who is listened to, and what was heard.
 #[derive(Debug, Default)]
 pub(crate) struct Tap {
     /// Client groups and sessions in them.
-    chosen: BTreeSet<(u16, u32)>,
+    pub(super) chosen: BTreeSet<(u16, u32)>,
     /// Their connections, by place in the slab.
-    lines: BTreeMap<u32, Line>,
-    messages: Vec<Message>,
+    pub(super) lines: BTreeMap<u32, Line>,
+    pub(super) messages: Vec<Message>,
 }
 
 /// A connection that is listened to.
 #[derive(Debug)]
-struct Line {
-    session: u32,
-    connection: u32,
+pub(super) struct Line {
+    pub session: u32,
+    pub connection: u32,
     /// Messages that have not arrived, in the order they were sent, each with its place among all.
-    under_way: Vec<(Key, usize)>,
+    pub under_way: Vec<(Key, usize)>,
 }
 
 /// Tells the messages of a connection apart that are under way at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key {
-    way: Way,
-    leg: Leg,
-    what: What,
+pub(super) struct Key {
+    pub way: Way,
+    pub leg: Leg,
+    pub what: What,
 }
 
+/// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Syn,
     Answer,
     Segment(Segment),
@@ -50,7 +45,7 @@ enum What {
 
 impl Key {
     /// What an item is the arrival of; a relayed one is that of its first leg.
-    fn of(item: Queued, relayed: bool) -> Option<(u32, Key)> {
+    pub(super) fn of(item: Queued, relayed: bool) -> Option<(u32, Key)> {
         let last = if relayed { Leg::Behind } else { Leg::Before };
         let kept = |reset: bool| What::Segment(if reset { Segment::Rst } else { Segment::Fin });
         let segment = |segment: u32| What::Segment(Segment::Data(segment));
@@ -80,12 +75,13 @@ impl Key {
 
 impl Tap {
     /// The last transmission of what is under way.
-    fn last(&mut self, connection: u32, key: Key) -> Option<&mut Transmission> {
+    pub(super) fn last(&mut self, connection: u32, key: Key) -> Option<&mut Transmission> {
         let (_, place) = *self.lines.get(&connection)?.under_way.iter().find(|(other, _)| *other == key)?;
         self.messages[place].transmissions.last_mut()
     }
 
-    fn end(&mut self, connection: u32, key: Key, fate: Fate) {
+    /// What becomes of the last transmission of what is under way.
+    pub(super) fn end(&mut self, connection: u32, key: Key, fate: Fate) {
         if let Some(transmission) = self.last(connection, key).filter(|last| last.fate == Fate::UnderWay) {
             transmission.fate = fate;
             if let (Fate::Arrived(_), Some(line)) = (fate, self.lines.get_mut(&connection))
@@ -96,15 +92,14 @@ impl Tap {
         }
     }
 
-    fn again(&mut self, connection: u32, key: Key, left: Timestamp) {
+    /// What is under way is sent once more.
+    pub(super) fn again(&mut self, connection: u32, key: Key, left: Timestamp) {
         let place = self.lines.get(&connection).and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
         if let Some((_, place)) = place {
             self.messages[*place].transmissions.push(Transmission { left, fate: Fate::UnderWay });
         }
     }
-}
 
-impl Tap {
     /// Listens to these sessions, given by their client groups' numbers and their own in these.
     pub(crate) fn new(chosen: BTreeSet<(u16, u32)>) -> Box<Tap> {
         Box::new(Tap { chosen, ..Tap::default() })
@@ -115,271 +110,5 @@ impl Tap {
         let mut messages = self.messages;
         messages.sort_by_key(|message| message.transmissions[0].left);
         messages
-    }
-}
-
-impl Tcp {
-    /// A connection begins: listens, if it is one of the chosen. One that a balancer opens is made for the one `before`.
-    #[cold]
-    pub(crate) fn tap_connect(&mut self, connection: u32, before: Option<u32>) {
-        let Some(tap) = &self.tap else { return };
-        let entry = &self.connections[connection];
-        let line = match entry.caller.who() {
-            Peer::Session(session) => {
-                let chosen = tap.chosen.contains(&self.peers.session(session));
-                chosen.then_some((session, entry.client_number))
-            }
-            Peer::Host(host) => {
-                let (group, number) = self.peers.carrier_host(host);
-                let hosts = &self.peers.groups[usize::from(group)];
-                let is_on = |(other, index): &(u16, u32)| *other == group && hosts.host_number(*index) == number;
-                let opener = self.carriers.get(connection).filter(|_| tap.chosen.iter().any(is_on));
-                opener.map(|carrier| (carrier.session, entry.client_number))
-            }
-            Peer::Server(_) => {
-                let before = before.and_then(|before| tap.lines.get(&before));
-                before.map(|line| (line.session, line.connection))
-            }
-        };
-        let Some(tap) = &mut self.tap else { return };
-        match line {
-            Some((session, connection_number)) => {
-                let line = Line { session, connection: connection_number, under_way: Vec::new() };
-                tap.lines.insert(connection, line);
-            }
-            // Its place may be one that was listened to.
-            None => drop(tap.lines.remove(&connection)),
-        }
-    }
-
-    /// A SYN leaves, the first or a repeated one.
-    pub(crate) fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
-        self.tap_message(connection, Key { way: Way::ToServer, leg, what: What::Syn }, Flag::Syn, left);
-    }
-
-    /// An item is the arrival of a message that leaves now.
-    #[cold]
-    pub(crate) fn tap_send(&mut self, item: Queued, leg: Leg) {
-        let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
-        let flag = match (item, key.what) {
-            (Queued::SynRefused { .. } | Queued::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
-            (_, What::Answer) => Flag::SynAck,
-            (_, What::Syn) => Flag::Syn,
-            (_, What::Segment(Segment::Data(_))) => Flag::Data,
-            (_, What::Segment(Segment::Fin)) => Flag::Fin,
-            (_, What::Segment(Segment::Rst)) => Flag::Rst,
-        };
-        self.tap_message(connection, Key { leg, ..key }, flag, self.now);
-    }
-
-    fn tap_message(&mut self, connection: u32, key: Key, flag: Flag, left: Timestamp) {
-        let Some(tap) = self.tap.as_mut().filter(|tap| tap.lines.contains_key(&connection)) else { return };
-        let repeats = matches!(key.what, What::Syn | What::Answer);
-        if let Some(before) = tap.last(connection, key).filter(|_| repeats) {
-            if before.fate == Fate::UnderWay {
-                // Its kernel did not wait for what became of it.
-                before.fate = Fate::Unanswered;
-            }
-            return tap.again(connection, key, left);
-        }
-        let relayed = self.connections[connection].is_relayed();
-        let dialled = Party::Server(self.dialled(connection));
-        let entry = &self.connections[connection];
-        let caller = match entry.caller.who() {
-            Peer::Session(_) | Peer::Host(_) => Party::Client,
-            Peer::Server(server) => Party::Server(server),
-        };
-        let (near, far) = match key.leg {
-            Leg::Before if relayed => (caller, dialled),
-            Leg::Before => (caller, Party::Server(entry.server)),
-            Leg::Behind => (dialled, Party::Server(entry.server)),
-        };
-        let bytes = match key.what {
-            What::Segment(Segment::Data(segment)) => self.segments[segment].clone(),
-            _ => Vec::new(),
-        };
-        let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
-        // What is of a stream is its session's; the rest is told of the session that needed the connection first.
-        let carrier = self.carriers.get(connection);
-        let frame = carrier.and_then(|_| Frame::read(&bytes));
-        let stream = frame.and_then(|frame| self.carriers.on(connection, frame.stream()?));
-        let of_stream = stream.and_then(|stream| {
-            let entry = &self.connections[stream];
-            if let Peer::Session(session) = entry.caller.who() { Some((session, entry.client_number)) } else { None }
-        });
-        let Some(tap) = &mut self.tap else { return };
-        let Some(line) = tap.lines.get_mut(&connection) else { return };
-        line.under_way.retain(|(other, _)| *other != key);
-        line.under_way.push((key, tap.messages.len()));
-        let (session, number) = of_stream.unwrap_or((line.session, line.connection));
-        tap.messages.push(Message {
-            session,
-            connection: number,
-            from,
-            to,
-            flag,
-            payload: match (frame, Flight::read(&bytes)) {
-                (Some(frame), _) => frame.wire_bytes(),
-                (None, Some(flight)) => flight.wire_bytes().into(),
-                (None, None) => bytes.len(),
-            },
-            bytes,
-            after: self.seq,
-            transmissions: vec![Transmission { left, fate: Fate::UnderWay }],
-        });
-    }
-
-    /// The transmission that left last on a leg is lost, and the next one leaves at a moment.
-    #[cold]
-    pub(crate) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
-        let Some(tap) = &mut self.tap else { return };
-        let Some(line) = tap.lines.get(&connection) else { return };
-        let latest = line.under_way.iter().rev().find(|(key, _)| key.way == way && key.leg == leg);
-        if let Some((key, _)) = latest.copied() {
-            self.tap_lost(connection, key, again);
-        }
-    }
-
-    /// A line was full, or the link lost what an item would have been the arrival of.
-    #[cold]
-    pub(crate) fn tap_dropped(&mut self, item: Queued, again: Option<Timestamp>) {
-        if let Some((connection, key)) = Key::of(item, false) {
-            self.tap_lost(connection, key, again);
-        }
-    }
-
-    fn tap_lost(&mut self, connection: u32, key: Key, again: Option<Timestamp>) {
-        let Some(tap) = &mut self.tap else { return };
-        tap.end(connection, key, Fate::Lost);
-        if let Some(left) = again {
-            tap.again(connection, key, left);
-        }
-    }
-
-    /// The answer to a SYN is lost on its way.
-    #[cold]
-    pub(crate) fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
-        self.tap_lost(connection, Key { way: Way::ToClient, leg, what: What::Answer }, None);
-    }
-
-    /// A caller closes its end: SYNs that would have left later don't.
-    #[cold]
-    pub(crate) fn tap_closed(&mut self, connection: u32) {
-        let now = self.now;
-        let Some(tap) = &mut self.tap else { return };
-        let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
-        let line = tap.lines.get(&connection);
-        let place = line.and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
-        if let Some((_, place)) = place {
-            let transmissions = &mut tap.messages[*place].transmissions;
-            while transmissions.len() > 1 && transmissions.last().is_some_and(|last| last.left >= now) {
-                transmissions.pop();
-            }
-        }
-    }
-
-    /// An item is about to be dealt with: notes what that means for the message that it is the arrival of.
-    #[cold]
-    pub(crate) fn hear(&mut self, item: Queued) {
-        if self.tap.is_none() {
-            return;
-        }
-        if let Queued::Retransmitted { connection, way, point } = item {
-            return self.hear_again(connection, way, point);
-        }
-        let connection = match Key::of(item, false) {
-            Some((connection, _)) if self.is_tapped(connection) => connection,
-            _ => return,
-        };
-        let Some((_, key)) = Key::of(item, self.connections[connection].is_relayed()) else { return };
-        if let (Queued::SynAck { .. }, Some(tap)) = (item, &mut self.tap)
-            && tap.last(connection, key).is_none()
-        {
-            // The SYN's answer was known when it left.
-            let left = self.connections[connection].last_to_server;
-            let syn = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
-            tap.end(connection, syn, Fate::Arrived(left));
-            self.tap_message(connection, key, Flag::SynAck, left);
-        }
-        let fate = self.fate(connection, item, key);
-        if let Some(tap) = &mut self.tap {
-            tap.end(connection, key, fate);
-        }
-    }
-
-    fn is_tapped(&self, connection: u32) -> bool {
-        self.tap.as_ref().is_some_and(|tap| tap.lines.contains_key(&connection))
-    }
-
-    /// What becomes of a message whose item is due now.
-    fn fate(&self, connection: u32, item: Queued, key: Key) -> Fate {
-        let entry = &self.connections[connection];
-        if key.leg == Leg::Behind && !entry.is_relayed() {
-            // Nobody knows its flow any more.
-            return Fate::Unanswered;
-        }
-        let point = match (entry.is_relayed(), key.way, key.leg) {
-            (true, Way::ToServer, Leg::Before) | (true, Way::ToClient, Leg::Behind) => StallPoint::Balancer,
-            _ => StallPoint::End,
-        };
-        let balancer_silent =
-            || self.is_cut_at(connection, key.way, StallPoint::Balancer) || self.stands_still(self.dialled(connection));
-        let silent = match item {
-            Queued::Syn { .. } | Queued::SynBehind { .. } if entry.client == ClientEnd::Closed => false,
-            Queued::Syn { .. } | Queued::SynBehind { .. } => {
-                if self.lossy && self.syn_lost(connection, key.leg, Part::Syn) {
-                    return Fate::Lost;
-                }
-                if point == StallPoint::Balancer || self.is_relay(entry.server) {
-                    self.is_cut_at(connection, key.way, StallPoint::Balancer)
-                        || self.stands_still(self.dialled(connection))
-                } else {
-                    let host = &self.hosts[entry.server as usize].kernel;
-                    let unanswered = matches!(host.syn(), SynAnswer::BacklogFull | SynAnswer::Unanswered);
-                    unanswered || self.is_cut(connection, key.way)
-                }
-            }
-            Queued::SynAck { .. } | Queued::SynRefused { .. } => {
-                entry.client != ClientEnd::Closed && self.is_cut(connection, key.way)
-            }
-            _ if point == StallPoint::Balancer => entry.is_stalled(key.way, point) || balancer_silent(),
-            _ => {
-                let powered = match key.way {
-                    Way::ToServer => self.hosts[entry.server as usize].kernel.powered(),
-                    Way::ToClient => self.peer_powered(entry.caller),
-                };
-                let overflows = matches!(key.what, What::Segment(Segment::Data(_)))
-                    && key.way == Way::ToServer
-                    && self.overflows(connection);
-                !powered || entry.is_stalled(key.way, point) || self.is_cut(connection, key.way) || overflows
-            }
-        };
-        if silent { Fate::Unanswered } else { Fate::Arrived(self.now) }
-    }
-
-    /// What stalled was sent again, and would arrive now.
-    fn hear_again(&mut self, connection: u32, way: Way, point: StallPoint) {
-        if !self.is_tapped(connection) {
-            return;
-        }
-        let entry = &self.connections[connection];
-        let for_nobody = entry.client == ClientEnd::Closed
-            && matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
-        let Some(kept) = self.stalled(connection, way, point).filter(|kept| !kept.is_empty() && !for_nobody) else {
-            return;
-        };
-        let overflows = way == Way::ToServer && point == StallPoint::End && self.overflows(connection);
-        let silent = self.is_silent(connection, way, point) || overflows;
-        // While nobody answers, only the first of what waits is repeated.
-        let kept: Vec<Segment> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
-        let fate = if silent { Fate::Unanswered } else { Fate::Arrived(self.now) };
-        let left = self.now - self.latency_to(connection, way, point);
-        let leg = self.leg_to(connection, way, point);
-        let Some(tap) = &mut self.tap else { return };
-        for kept in kept {
-            let key = Key { way, leg, what: What::Segment(kept) };
-            tap.again(connection, key, left);
-            tap.end(connection, key, fate);
-        }
     }
 }
