@@ -49,10 +49,11 @@ fn plan(group: &str, groups: &str) -> Plan {
 impl Bench {
     /// A server of a group with these settings.
     fn new(text: &str) -> Bench {
+        let plan = plan("front", &format!("[servers.front]\n{text}"));
         Bench {
-            plan: plan("front", &format!("[servers.front]\n{text}")),
+            server: Server::new(&plan, Timestamp::ZERO),
+            plan,
             directory: Directory::new(NAMES.map(String::from)),
-            server: Server::default(),
             now: Timestamp::ZERO + Nanos::from_secs(60),
             due: Timestamp::NEVER,
             sent: Vec::new(),
@@ -784,7 +785,7 @@ fn each_kind_of_work_has_its_price() {
 #[test]
 fn a_process_is_slower_until_it_is_warm() {
     let mut bench = Bench::new("service_time = '1ms'\nwarm_up = { for = '10s', factor = 4 }");
-    bench.server = Server::started(bench.now);
+    bench.server = Server::new(&bench.plan, bench.now);
     bench.ask(0, "/");
     assert_eq!(work(&bench), ms(4));
     bench.wake();
@@ -877,7 +878,7 @@ fn a_connection_that_sends_no_whole_request_is_closed() {
 }
 
 /// Has the server do something beside its inputs.
-fn act(bench: &mut Bench, act: impl FnOnce(&mut Server, &Context<'_>, Timestamp, &mut Outputs)) -> Vec<Action> {
+fn act(bench: &mut Bench, act: impl FnOnce(&mut Server, &Context<'_, Plan>, Timestamp, &mut Outputs)) -> Vec<Action> {
     let mut out = Outputs::default();
     let cx = Context { seed: Seed(7), plan: &bench.plan, directory: &bench.directory, endpoint: EndpointId(0) };
     act(&mut bench.server, &cx, bench.now, &mut out);

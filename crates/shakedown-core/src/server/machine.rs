@@ -1,547 +1,108 @@
-//! The server machine: reads requests, queues them for workers, answers, keeps connections open.
-
-mod answer;
-mod balancer;
-mod calls;
-mod challenge;
-mod delivery;
-mod drain;
-mod limits;
-mod proxy;
-mod streams;
-mod tls;
-mod transactions;
-
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+//! The server machine: one process, of the kind that its group's members are.
 
 use super::balancer::Balancer;
-use super::behavior::{Choice, LocationForm};
-use super::calls::{Caller, Calls};
-use super::connections::{Connections, State};
 use super::context::Context;
-use super::drain::Drain;
-use super::event::{Event, Outputs, Reason, Turn};
-use super::limits::{Limits, WhenFull, note};
-use super::queue::{self, Asked, Job, QueueFull, QueueOrder, Work, Working};
-use super::relay::Relay;
-use super::response_flaws::Later;
-use super::targets::{Targets, Wanted};
-use super::transactions::{Transactions, TransactionsFull};
-use crate::frame::{self, Opcode};
-use crate::handshake::call::read_call;
-use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
-use crate::handshake::tunnel::read_connect;
-use crate::machine::{CloseMode, ConnectionId, Input, Output};
+use super::event::Outputs;
+use super::plan::{Kind, Plan};
+use super::web::Web;
+use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
-/// One server process.
-#[derive(Debug, Default)]
-pub struct Server {
-    pub(super) connections: Connections,
-    count: u32,
-    /// Connections above the limit, which do not count towards it.
-    excess: u32,
-    queue: VecDeque<Job>,
-    working: BinaryHeap<Reverse<Working>>,
-    started: u64,
-    pub(super) targets: Targets,
-    due: Option<Timestamp>,
-    /// When the process was started.
-    pub(super) since: Timestamp,
-    pub(super) limits: Limits,
-    pub(super) calls: Calls,
-    pub(super) drain: Option<Box<Drain>>,
-    /// The HTTP/2 connection that each stream is on.
-    pub(super) streams: BTreeMap<u32, u32>,
-    pub(super) later: Later,
-    pub(super) transactions: Transactions,
-    /// What makes it a balancer, if it is one.
-    pub(super) balancer: Option<Box<Balancer>>,
-    /// The tunnels through it, if it is a forward proxy.
-    pub(super) relay: Option<Box<Relay>>,
-    /// The factor by which work is slowed, if it is.
-    slow: Option<f64>,
+/// One server process. Whoever gives it something has the plan of its group.
+#[derive(Debug)]
+pub struct Server(Process);
+
+#[derive(Debug)]
+enum Process {
+    Web(Box<Web>),
+    Balancer(Box<Balancer>),
+    /// Its driver has it.
+    Program,
 }
 
 impl Server {
-    /// A process that starts now.
-    pub fn started(now: Timestamp) -> Server {
-        Server { since: now, ..Server::default() }
+    /// A member of a group whose process was started at a moment.
+    pub fn new(plan: &Plan, since: Timestamp) -> Server {
+        Server(match &plan.0 {
+            Kind::Web(_) => Process::Web(Box::new(Web::new(since))),
+            Kind::Balancer(plan) => Process::Balancer(Box::new(Balancer::new(plan))),
+            Kind::Program => Process::Program,
+        })
+    }
+
+    /// Takes one input; what follows from it is appended to `out`.
+    pub fn handle(&mut self, cx: &Context<'_, Plan>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
+        match (&mut self.0, &cx.plan.0) {
+            (Process::Web(web), Kind::Web(plan)) => web.handle(&cx.of(&**plan), now, input, out),
+            (Process::Balancer(balancer), Kind::Balancer(plan)) => balancer.handle(&cx.of(plan), now, input, out),
+            _ => {}
+        }
+    }
+
+    /// From now on requests are answered 503, and the connections that are open get close frames with this code, evenly
+    /// spread `over` a time, the first at once. A balancer has neither.
+    pub fn drain(&mut self, cx: &Context<'_, Plan>, now: Timestamp, code: u16, over: Nanos, out: &mut Outputs) {
+        if let (Process::Web(web), Kind::Web(plan)) = (&mut self.0, &cx.plan.0) {
+            web.drain(&cx.of(&**plan), now, code, over, out);
+        }
+    }
+
+    /// The drain is over: requests are answered normally.
+    pub fn resume(&mut self, cx: &Context<'_, Plan>, out: &mut Outputs) {
+        if let (Process::Web(web), Kind::Web(plan)) = (&mut self.0, &cx.plan.0) {
+            web.resume(&cx.of(&**plan), out);
+        }
     }
 
     /// Slows work that starts from now on by this factor; `None`: normal speed.
     pub fn slow_down(&mut self, factor: Option<f64>) {
-        self.slow = factor;
+        match &mut self.0 {
+            Process::Web(web) => web.slow_down(factor),
+            Process::Balancer(_) | Process::Program => {}
+        }
     }
 
-    /// Sets the address of a connection, before it is accepted. Only [`super::Plan::asks_for_addresses`] needs it.
+    /// Sets the address of a connection, before it is accepted. Only [`Plan::asks_for_addresses`] needs it.
     pub fn comes_from(&mut self, c: ConnectionId, address: Identity) {
-        note(&mut self.limits.addresses, c.0, address);
+        match &mut self.0 {
+            Process::Web(web) => web.comes_from(c, address),
+            Process::Balancer(balancer) => balancer.comes_from(c, address),
+            Process::Program => {}
+        }
     }
 
     /// Open connections, which the server reports to its peers.
     pub fn connections(&self) -> u32 {
-        self.balancer.as_ref().map_or(self.count, |balancer| balancer.connections())
-    }
-
-    /// Takes one input; what follows from it is appended to `out`.
-    pub fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
-        if let Some(plan) = &cx.plan.balancing {
-            return self.balance(cx, plan, now, input, out);
-        }
-        self.take(cx, now, input, out);
-        if !self.transactions.waiting.is_empty() {
-            self.take_transactions(cx, now, out);
+        match &self.0 {
+            Process::Web(web) => web.connections(),
+            Process::Balancer(balancer) => balancer.connections(),
+            Process::Program => 0,
         }
     }
 
-    fn take(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
-        match input {
-            Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
-            Input::Received(c, _) | Input::Eof(c) | Input::Reset(c) if c.as_own().is_some() => {
-                self.news(cx, now, c, input, out);
-            }
-            Input::Connected(c) | Input::ConnectFailed(c, _) => self.news(cx, now, c, input, out),
-            Input::Received(c, bytes) => match self.state(c) {
-                State::Reading => self.read(cx, now, c, bytes, out),
-                State::Asking => self.read_stream(cx, now, c, bytes, out),
-                State::Open | State::Closing => self.listen(c, bytes, out),
-                State::Tunnel => self.tunnel(cx, c, input, out),
-                // What a client says before it was answered, or after its end, is ignored.
-                State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
-                // No driver passes on what comes before TLS is up.
-                State::Greeting => self.in_plain(cx, now, c, bytes, out),
-                State::Switched | State::Securing => {}
-                // Nor what is of a connection rather than of one of its streams.
-                State::Shared => {}
-            },
-            Input::Preface(c) => self.share(cx, c, out),
-            Input::StreamOpened(c, on, client) => self.open_stream(c, on, client, out),
-            Input::Hello(c, resumed) if matches!(self.state(c), State::Greeting | State::Switched) => {
-                self.hello(cx, now, c, resumed, out)
-            }
-            Input::Eof(c) | Input::Reset(c) => match self.state(c) {
-                State::Tunnel => self.tunnel(cx, c, input, out),
-                State::Gone | State::Abandoned => {}
-                // A worker does not look at the socket before it writes: the work is done all the same.
-                State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
-                State::Greeting
-                | State::Switched
-                | State::Reading
-                | State::Shared
-                | State::Asking
-                | State::Stalled
-                | State::Ignored
-                | State::Open
-                | State::Closing => {
-                    out.push(Output::Close(c, CloseMode::Fin));
-                    self.forget(c, out);
-                }
-            },
-            Input::Wake => {
-                if self.due.is_some_and(|due| due <= now) {
-                    self.due = None;
-                    if cx.plan.timed {
-                        self.let_in(cx, now, out);
-                        self.time_out(now, out);
-                    }
-                    self.time_calls(cx, now, out);
-                    if self.relay.is_some() {
-                        self.give_up_targets(now, out);
-                    }
-                    self.send_away(now, out);
-                    if !self.later.is_empty() {
-                        self.go_on(now, out);
-                    }
-                    self.complete(cx, now, out);
-                }
-            }
-            Input::Peers(peers) => self.targets.report(peers),
-            Input::Start | Input::Admitted | Input::Resolved(..) | Input::Hello(..) => {}
-            // What was asked in plain, with the offer of TLS.
-            Input::Secured(c, _) if self.state(c) == State::Reading => self.read(cx, now, c, &[], out),
-            Input::Secured(..) | Input::SecureFailed(_) | Input::Stream(..) => {}
+    /// The accepted connection for which a balancer or a proxy opened this second connection.
+    pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
+        match &self.0 {
+            Process::Web(web) => web.accepted_for(own),
+            Process::Balancer(balancer) => balancer.accepted_for(own),
+            Process::Program => None,
         }
     }
 
-    pub(super) fn state(&self, c: ConnectionId) -> State {
-        self.connections.state(c)
-    }
-
-    fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
-        let excess = self.count - self.excess >= cx.plan.connections_max;
-        self.excess += u32::from(excess);
-        let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
-        self.connections.accept(c, client, state, excess);
-        self.count += 1;
-        out.event(Event::Accepted { connection: c.0 });
-        self.limit_time(cx, now, c, out);
-    }
-
-    pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
-        if !self.later.is_empty() {
-            self.later.forget(c);
-        }
-        if !self.transactions.none_in_use() {
-            self.end_transaction(c, out);
-        }
-        let excess = self.connections.forget(c);
-        if !self.streams.is_empty() && self.streams.remove(&c.0).is_some() {
-            return out.event(Event::StreamClosed { connection: c.0 });
-        }
-        self.excess -= u32::from(excess);
-        self.count -= 1;
-        out.event(Event::Closed { connection: c.0 });
-    }
-
-    /// Parses the request, as far as it has arrived.
-    fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        let excess = self.connections.is_excess(c);
-        let mut partial = self.connections.take_partial(c);
-        let bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
-        let mut call = false;
-        let read = if cx.plan.tunnels.is_some() { read_connect(bytes) } else { read_request(bytes) };
-        let read = match read {
-            // What opens nothing may be another server's call.
-            Err(_) if cx.plan.serves => {
-                call = true;
-                read_call(bytes)
-            }
-            read => read,
-        };
-        let reject = match read {
-            Ok(Some((request, len))) if !excess => {
-                self.requested(cx, now, c, &request, call, out);
-                // A client must wait for its answer (RFC 6455 section 4.1); one that was answered at once may as well have.
-                if self.state(c) == State::Open && bytes.len() > len {
-                    self.listen(c, &bytes[len..], out);
-                }
-                return;
-            }
-            Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
-            Ok(None) => {
-                return self.connections.keep_partial(c, bytes);
-            }
-            Err(refusal) => refusal.status(),
-        };
-        out.event(Event::Requested { connection: c.0, queued: false });
-        self.reject(c, reject, None, out);
-    }
-
-    /// Answers with an error, without a worker.
-    pub(super) fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
-        out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
-        self.answered_at_once(c, status, out);
-    }
-
-    fn answered_at_once(&mut self, c: ConnectionId, status: u16, out: &mut Outputs) {
-        out.event(Event::Answered { connection: c.0, status, served: Nanos::ZERO });
-        out.push(Output::Close(c, CloseMode::Fin));
-        self.forget(c, out);
-    }
-
-    /// The request of a connection above the limit.
-    pub(super) fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
-        out.event(Event::Requested { connection: c.0, queued: false });
-        let turn = match cx.plan.when_full {
-            WhenFull::Redirect if !cx.plan.overflow.to.is_empty() => Turn::Redirect,
-            WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
-            WhenFull::Drop => Turn::Drop,
-        };
-        out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn, queued: false });
-        match turn {
-            Turn::Redirect => {
-                let client = self.connections.client(c);
-                let wanted = Wanted { client, address: client, path: request.path };
-                let target = self.targets.choose((cx.seed, cx.directory), u32::MAX, &cx.plan.overflow, wanted);
-                let authority = cx.directory.authority(target);
-                let scheme = LocationForm::Ws.scheme(cx.directory.secure(target));
-                out.transmit(c, |bytes| write_redirect(bytes, 307, &[scheme, authority, request.path], None));
-                self.answered_at_once(c, 307, out);
-            }
-            Turn::Drop => self.connections.turn(c, State::Ignored),
-            Turn::Reject | Turn::Reset => self.reject(c, 503, None, out),
+    /// NAT: which server a new connection goes to, by what identifies it and the address it comes from. `None` when none
+    /// is up.
+    pub fn forward(&mut self, cx: &Context<'_, Plan>, from: [Identity; 2]) -> Option<EndpointId> {
+        match (&mut self.0, &cx.plan.0) {
+            (Process::Balancer(balancer), Kind::Balancer(plan)) => balancer.forward(&cx.of(plan), from),
+            _ => None,
         }
     }
 
-    /// A request without a free worker or a place in the queue.
-    #[cold]
-    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
-        let turn = match cx.plan.queue_full {
-            QueueFull::Reject => Turn::Reject,
-            QueueFull::Drop => Turn::Drop,
-            QueueFull::Reset => Turn::Reset,
-        };
-        out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued });
-        self.turn_away(c, turn, 503, None, out);
-    }
-
-    pub(super) fn turn_away(
-        &mut self,
-        c: ConnectionId,
-        turn: Turn,
-        status: u16,
-        retry_after: Option<u32>,
-        out: &mut Outputs,
-    ) {
-        match turn {
-            _ if self.state(c) == State::Abandoned => self.close(c, CloseMode::Fin, out),
-            Turn::Drop => self.connections.turn(c, State::Stalled),
-            Turn::Reset => self.close(c, CloseMode::Reset, out),
-            // Without TLS there are no words to say it with.
-            Turn::Reject if self.state(c) == State::Securing => self.close(c, CloseMode::Fin, out),
-            Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
-        }
-    }
-
-    pub(super) fn close(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
-        out.push(Output::Close(c, how));
-        self.forget(c, out);
-    }
-
-    /// Gives work to a worker, or queues it. `waited`: whether it was delayed before.
-    pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
-        let c = ConnectionId(job.connection);
-        let short = self.lacks_transaction(cx, &job.work);
-        let rejected = short && cx.plan.transactions_full == TransactionsFull::Reject;
-        let queued = short || self.busy() >= cx.plan.workers;
-        let waiting = self.queue.len() + self.transactions.waiting.len();
-        let full = queued && waiting as u32 >= cx.plan.queue_max;
-        if !waited {
-            let (connection, queued) = (c.0, queued && !full && !rejected);
-            out.event(match job.work {
-                Work::Tls { resumed } => Event::Hello { connection, resumed, queued },
-                Work::Request(_) => Event::Requested { connection, queued },
-            });
-        }
-        if rejected {
-            return self.out_of_transactions(c, waited, out);
-        }
-        if full {
-            return self.queue_full(cx, c, waited, out);
-        }
-        if short {
-            out.event(Event::TransactionAwaited { connection: c.0 });
-            return self.transactions.waiting.push_back(job);
-        }
-        if let Work::Request(asked) = &job.work {
-            self.begin_transaction(cx, c, asked.upgrade || asked.connect, out);
-        }
-        if queued {
-            self.queue.push_back(job);
-        } else {
-            self.start(cx, now, job, waited, out);
-        }
-    }
-
-    /// Whether a request's turn comes after the queue's deadline: 503, without a worker.
-    pub(super) fn expires(&mut self, cx: &Context<'_>, c: ConnectionId, waited: Nanos, out: &mut Outputs) -> bool {
-        let expired = matches!(cx.plan.order, QueueOrder::Deadline(deadline) if waited > deadline);
-        if expired {
-            out.event(Event::Expired { connection: c.0, waited });
-            self.turn_away(c, Turn::Reject, 503, None, out);
-        }
-        expired
-    }
-
-    /// Reads the frames of an open connection: answers pings, and the client's close.
-    fn listen(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        let mut partial = self.connections.take_partial(c);
-        let mut bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
-        loop {
-            match frame::read(bytes) {
-                Ok(None) => break,
-                Ok(Some((frame, len))) => {
-                    bytes = &bytes[len..];
-                    match frame.opcode {
-                        Opcode::Ping => {
-                            let payload = frame.unmasked();
-                            out.transmit(c, |bytes| frame::write_pong(bytes, &payload, None));
-                        }
-                        Opcode::Close => {
-                            let code = frame.close_code();
-                            if self.state(c) == State::Open {
-                                out.transmit(c, |bytes| frame::write_close(bytes, code, None));
-                            }
-                            out.push(Output::Close(c, CloseMode::Fin));
-                            return self.forget(c, out);
-                        }
-                        Opcode::Pong | Opcode::Data => {}
-                    }
-                }
-                Err(_) => {
-                    // Section 7.4.1: 1002, a protocol error.
-                    out.transmit(c, |bytes| frame::write_close(bytes, 1002, None));
-                    out.push(Output::Close(c, CloseMode::Fin));
-                    return self.forget(c, out);
-                }
-            }
-        }
-        if !bytes.is_empty() {
-            self.connections.keep_partial(c, frame::keep(bytes));
-        }
-    }
-
-    pub(super) fn requested(
-        &mut self,
-        cx: &Context<'_>,
-        now: Timestamp,
-        c: ConnectionId,
-        request: &Request<'_>,
-        call: bool,
-        out: &mut Outputs,
-    ) {
-        if self.drain.is_some() {
-            out.event(Event::Requested { connection: c.0, queued: false });
-            let (reason, turn) = (Reason::Draining, Turn::Reject);
-            out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
-            return self.reject(c, 503, None, out);
-        }
-        let later = match cx.plan.accept_rate.is_some() || cx.plan.address_rate.is_some() {
-            false => None,
-            true => match self.ask_rates(cx, now, c, out) {
-                Ok(later) => later,
-                Err(()) => return,
-            },
-        };
-        let client = self.connections.client(c);
-        let (behavior, verdict) = self.choose(cx, now, client, request);
-        let choice = cx.plan.behaviors.get(behavior).map(|behavior| &behavior.choice);
-        if let Some(Choice::Stall) = choice {
-            self.connections.turn(c, State::Stalled);
-            out.event(Event::Requested { connection: c.0, queued: false });
-            return self.stall(cx, c, request.upgrade, out);
-        }
-        if call && matches!(choice, None | Some(Choice::Accept)) {
-            out.event(Event::Requested { connection: c.0, queued: false });
-            return self.reject(c, 426, None, out);
-        }
-        let keeps_path = match choice {
-            _ if cx.plan.tunnels.is_some() => true,
-            Some(Choice::Redirect { path, pick, .. }) => path.is_none() || pick.asks_for_path(),
-            _ => false,
-        } && request.path != "/";
-        let asked = Asked {
-            behavior: behavior as u32,
-            upgrade: request.upgrade,
-            connect: request.connect,
-            verdict,
-            key: request.key,
-            path: keeps_path.then(|| request.path.into()),
-            asker: self.asker(c, request.path, call),
-        };
-        let job = Job { connection: c.0, client, work: Work::Request(asked), since: now };
-        self.connections.turn(c, State::Pending);
-        match later {
-            None => self.enter(cx, now, job, false, out),
-            Some(at) => {
-                out.event(Event::Requested { connection: c.0, queued: true });
-                out.event(Event::HeldBack { connection: c.0, delay: at.since(now) });
-                self.started += 1;
-                self.limits.held.push(Reverse(Working { done: at, order: self.started, served: Nanos::ZERO, job }));
-                self.schedule(cx, out);
-            }
-        }
-    }
-
-    /// A worker takes a job.
-    fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
-        if cx.plan.is_free(&job.work) && !queued {
-            return self.finish(cx, now, job, Nanos::ZERO, out);
-        }
-        // Work takes at least one nanosecond: it ends later than it starts.
-        let mut work = cx.plan.work(cx.seed, &job);
-        if let Some(factor) = self.slow {
-            work = Nanos::from_f64(work.0 as f64 * factor);
-        }
-        if let Some(warm_up) = cx.plan.warm_up
-            && now < self.since + warm_up.duration
-        {
-            work = Nanos::from_f64(work.0 as f64 * warm_up.factor);
-        }
-        let served = work.max(Nanos(1));
-        let waited = now.since(job.since);
-        out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
-        self.started += 1;
-        let done = now + served;
-        self.working.push(Reverse(Working { done, order: self.started, served, job }));
-        self.schedule(cx, out);
-    }
-
-    pub(super) fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
-        let mut next = self.working.peek().map(|Reverse(working)| working.done);
-        if cx.plan.timed {
-            let held = self.limits.held.peek().map(|Reverse(held)| held.done);
-            let timeout = self.next_timeout().map(|(at, _)| at);
-            next = [next, held, timeout].into_iter().flatten().min();
-        }
-        if !cx.plan.calls.is_empty() {
-            next = [next, self.calls.next_due()].into_iter().flatten().min();
-        }
-        if !self.later.is_empty() {
-            next = [next, self.later.next_due()].into_iter().flatten().min();
-        }
-        if let Some(relay) = &mut self.relay {
-            next = [next, relay.next_due()].into_iter().flatten().min();
-        }
-        if let Some(drain) = &self.drain {
-            next = [next, drain.due()].into_iter().flatten().min();
-        }
-        if next != self.due {
-            self.due = next;
-            out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
-        }
-    }
-
-    /// Workers that are done answer and take the next request.
-    pub(super) fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while self.working.peek().is_some_and(|Reverse(working)| working.done <= now) {
-            let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
-            self.finish(cx, now, job, served, out);
-            self.take_next(cx, now, out);
-        }
-        self.schedule(cx, out);
-    }
-
-    /// Workers that are free take requests from the queue.
-    pub(super) fn take_next(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while self.busy() < cx.plan.workers
-            && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
-        {
-            let waited = now.since(next.since);
-            if !self.expires(cx, ConnectionId(next.connection), waited, out) {
-                self.start(cx, now, next, true, out);
-            }
-        }
-    }
-
-    /// Workers that are not free.
-    fn busy(&self) -> u32 {
-        self.working.len() as u32 + self.calls.held
-    }
-
-    /// A worker is done.
-    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, served: Nanos, out: &mut Outputs) {
-        let Job { connection, client, work, .. } = job;
-        match work {
-            Work::Tls { .. } => self.answer_hello(cx, now, ConnectionId(connection), served, out),
-            Work::Request(asked) if asked.verdict.refuses() => {
-                self.demand(cx, now, ConnectionId(connection), &asked, served, out);
-            }
-            Work::Request(asked) if self.makes_calls(cx, &asked) => {
-                self.begin_calls(cx, now, Caller { connection, client, asked, served, worked: now }, out);
-            }
-            Work::Request(asked) => {
-                self.answer(cx, now, &Caller { connection, client, asked, served, worked: now }, out);
-            }
+    /// NAT: a connection to this server is over.
+    pub fn flow_ended(&mut self, plan: &Plan, server: EndpointId) {
+        if let (Process::Balancer(balancer), Kind::Balancer(plan)) = (&mut self.0, &plan.0) {
+            balancer.ended(plan, server);
         }
     }
 }

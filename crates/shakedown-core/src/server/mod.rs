@@ -1,5 +1,7 @@
-//! Servers: a [`Server`] is one process with workers, a request queue, behaviors and open connections; a [`Plan`] is
-//! what all members of a scenario's group have in common.
+//! Servers: a [`Server`] is one process, a [`Plan`] is what all members of a scenario's group have in common.
+//!
+//! `web` and `balancer` are machines, each of which has the state and the handlers of its kind. The other modules are the
+//! parts that they are made of.
 
 mod balancer;
 mod behavior;
@@ -20,6 +22,7 @@ mod response_flaws;
 mod targets;
 mod tls;
 mod transactions;
+mod web;
 
 pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};

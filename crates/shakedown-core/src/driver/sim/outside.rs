@@ -30,7 +30,7 @@ impl Simulation {
             (host.quiet_until, host.is_external) = (Timestamp::ZERO, true);
         }
         let caller = simulation.servers.len() as u32;
-        simulation.servers.push(ServerSlot::new(0, Handle::NONE));
+        simulation.servers.push(ServerSlot::new(&simulation.plans[0], 0, Handle::NONE));
         simulation.net.tcp.hosts.push(ServerHost {
             kernel: Host::new(0, Overflow::Drop),
             identity: Identity::group("strangers"),

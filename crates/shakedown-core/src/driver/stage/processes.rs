@@ -25,7 +25,7 @@ impl<T: Transport> Stage<T> {
             return T::program_lost(self, server, kernel_lives);
         }
         let slot = &mut self.servers[server as usize];
-        slot.machine = Server::default();
+        slot.machine = Server::new(&self.plans[slot.group], Timestamp::ZERO);
         slot.pauses.iter_mut().for_each(|pausing| pausing.stops_process = false);
         slot.free.clear();
         slot.accepted.clear();
@@ -37,7 +37,8 @@ impl<T: Transport> Stage<T> {
     /// A process is started, be it that its host boots first.
     pub(super) fn start_process(&mut self, server: u32) {
         self.net.kernel_mut(server).start();
-        self.servers[server as usize].machine = Server::started(self.net.now());
+        let slot = &mut self.servers[server as usize];
+        slot.machine = Server::new(&self.plans[slot.group], self.net.now());
         self.net.process_started(server);
     }
 

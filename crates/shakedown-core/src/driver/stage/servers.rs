@@ -7,7 +7,7 @@ use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
 use crate::network::{Event as NetworkEvent, Process, Way};
-use crate::server::{self, Event, Server};
+use crate::server::{self, Event, Plan, Server};
 use crate::time::Timestamp;
 
 impl<T: Transport> Stage<T> {
@@ -34,7 +34,7 @@ impl<T: Transport> Stage<T> {
     pub(crate) fn with_server(
         &mut self,
         server: u32,
-        act: impl FnOnce(&mut Server, &server::Context<'_>, Timestamp, &mut server::Outputs),
+        act: impl FnOnce(&mut Server, &server::Context<'_, Plan>, Timestamp, &mut server::Outputs),
     ) {
         let mut out = self.server_outputs.take().unwrap_or_default();
         let ServerSlot { machine, group, .. } = &mut self.servers[server as usize];

@@ -6,7 +6,7 @@ use crate::client::{self, Group, Session};
 use crate::load::Arrivals;
 use crate::rng::Identity;
 use crate::scenario::{Scenario, ServerEntry};
-use crate::server::{Pauses, Server};
+use crate::server::{Pauses, Plan, Server};
 use crate::time::{Nanos, Timestamp};
 
 /// A session with what its driver keeps for it: in the simulator, one line of a processor's cache.
@@ -140,9 +140,9 @@ pub struct ServerSlot<W, C, P> {
 }
 
 impl<W, C, P> ServerSlot<W, C, P> {
-    pub(crate) fn new(group: usize, wake: W) -> ServerSlot<W, C, P> {
+    pub(crate) fn new(plan: &Plan, group: usize, wake: W) -> ServerSlot<W, C, P> {
         ServerSlot {
-            machine: Server::default(),
+            machine: Server::new(plan, Timestamp::ZERO),
             group,
             wake,
             free: Vec::new(),
@@ -155,13 +155,13 @@ impl<W, C, P> ServerSlot<W, C, P> {
     }
 
     /// A server of a scenario.
-    pub(super) fn of(scenario: &Scenario, entry: &ServerEntry, wake: W) -> ServerSlot<W, C, P> {
+    pub(super) fn of(scenario: &Scenario, entry: &ServerEntry, plan: &Plan, wake: W) -> ServerSlot<W, C, P> {
         let pauses = scenario.groups()[entry.group].pauses().map(|pauses| {
             let (group, _) = scenario.groups().get_index(entry.group).expect("every server has a group");
             let (member, group) = (Identity::group(&entry.name), Identity::group(group));
             Box::new(Pausing::new(Pauses::new(scenario.seed(), pauses, member, group)))
         });
-        ServerSlot { pauses, ..ServerSlot::new(entry.group, wake) }
+        ServerSlot { pauses, ..ServerSlot::new(plan, entry.group, wake) }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::http::Directory;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
 use crate::network::{Host, Way};
 use crate::rng::{Identity, Seed};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ServerEntry};
 use crate::server::{self, Membership, Plan};
 use crate::time::Timestamp;
 
@@ -177,6 +177,8 @@ impl<T: Transport> Stage<T> {
     pub fn over(net: T, scenario: &Scenario, directory: Directory) -> Stage<T> {
         let groups = scenario.clients().iter().zip(cast::groups(scenario));
         let groups = groups.map(|((name, config), plan)| GroupSlot::new(scenario, plan, (name, config)));
+        let plans: Vec<Plan> = scenario.groups().values().map(Plan::new).collect();
+        let server = |entry: &ServerEntry| ServerSlot::of(scenario, entry, &plans[entry.group], T::NO_WAKE);
         Stage {
             net,
             seed: scenario.seed(),
@@ -184,8 +186,8 @@ impl<T: Transport> Stage<T> {
             groups: groups.collect(),
             arrivals: BinaryHeap::new(),
             sessions: Vec::new(),
-            plans: scenario.groups().values().map(Plan::new).collect(),
-            servers: scenario.servers().iter().map(|entry| ServerSlot::of(scenario, entry, T::NO_WAKE)).collect(),
+            servers: scenario.servers().iter().map(server).collect(),
+            plans,
             backlogs: scenario.groups().values().map(|group| group.backlog).collect(),
             memberships: scenario.groups().values().map(|group| group.membership).collect(),
             client_outputs: None,

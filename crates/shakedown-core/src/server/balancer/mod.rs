@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 
-use super::context::Context;
+use super::context;
 use super::event::{Event, Outputs};
+use super::limits::note;
 use super::relay::{Parted, Relay};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
@@ -19,6 +20,9 @@ use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
 use crate::network::{Ending, Ports, TimeWait, Verdict};
 use crate::rng::{Identity, Purpose};
 use crate::time::{Nanos, Timestamp};
+
+/// What a balancer is given with each input.
+type Context<'a> = context::Context<'a, Balancing>;
 
 /// One server behind a balancer.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ struct Backend {
 pub(super) struct Balancer {
     backends: Vec<Backend>,
     turn: usize,
+    /// Where each connection comes from, if the choice depends on it.
+    addresses: Vec<Identity>,
     /// The relays of the connections that it terminates.
     relay: Relay,
     /// Which backend a connection that it opened to check one is for.
@@ -63,16 +69,21 @@ impl Balancer {
         Balancer { backends: plan.to.iter().map(backend).collect(), ..Balancer::default() }
     }
 
+    /// Sets the address of a connection, before it is accepted.
+    pub(super) fn comes_from(&mut self, c: ConnectionId, address: Identity) {
+        note(&mut self.addresses, c.0, address);
+    }
+
     /// Connections that go through it now.
     pub(super) fn connections(&self) -> u32 {
         self.backends.iter().map(|backend| backend.connections).sum()
     }
 
     /// NAT: which server a new connection goes to. `None` when none is up.
-    pub(super) fn forward(&mut self, cx: &Context<'_>, plan: &Balancing, from: [Identity; 2]) -> Option<EndpointId> {
-        let backend = self.choose(cx, plan, from, Timestamp::ZERO)?;
+    pub(super) fn forward(&mut self, cx: &Context<'_>, from: [Identity; 2]) -> Option<EndpointId> {
+        let backend = self.choose(cx, from, Timestamp::ZERO)?;
         self.backends[backend].connections += 1;
-        Some(plan.to[backend])
+        Some(cx.plan.to[backend])
     }
 
     /// NAT: a connection to this server is over.
@@ -83,24 +94,18 @@ impl Balancer {
     }
 
     /// The accepted connection of this second connection.
-    pub(super) fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
-        self.relay.accepted_for(own)
+    pub(super) fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
+        self.relay.accepted_for(own.as_own()?)
     }
 
     /// Chooses one of the servers that are up, and that it has a port for, for a connection of this identity, from this
     /// address.
-    fn choose(
-        &mut self,
-        cx: &Context<'_>,
-        plan: &Balancing,
-        [client, address]: [Identity; 2],
-        now: Timestamp,
-    ) -> Option<usize> {
+    fn choose(&mut self, cx: &Context<'_>, [client, address]: [Identity; 2], now: Timestamp) -> Option<usize> {
         let count = self.backends.len();
         let fits = |at: &usize| self.backends[*at].verdict.is_up() && self.backends[*at].ports.has_free(now);
         let turn = self.turn;
         let mut in_turn = (0..count).map(|step| (turn + step) % count).filter(fits);
-        let chosen = match plan.pick {
+        let chosen = match cx.plan.pick {
             PickBackend::RoundRobin => in_turn.next()?,
             PickBackend::LeastConnections => in_turn.min_by_key(|at| self.backends[*at].connections)?,
             PickBackend::Random => {
@@ -117,37 +122,34 @@ impl Balancer {
         Some(chosen)
     }
 
-    pub(super) fn handle(
-        &mut self,
-        cx: &Context<'_>,
-        plan: &Balancing,
-        address: Option<Identity>,
-        now: Timestamp,
-        input: Input<'_>,
-        out: &mut Outputs,
-    ) {
+    /// Takes one input; what follows from it is appended to `out`.
+    #[cold]
+    pub(super) fn handle(&mut self, cx: &Context<'_>, now: Timestamp, input: Input<'_>, out: &mut Outputs) {
         match input {
             Input::Start => {
-                self.next_checks = plan.health.is_some().then_some(now);
-                self.check_all(cx, plan, now, out);
+                self.next_checks = cx.plan.health.is_some().then_some(now);
+                self.check_all(cx, now, out);
             }
-            Input::Accepted(c, client) => self.accept(cx, plan, now, c, [client, address.unwrap_or(client)], out),
+            Input::Accepted(c, client) => {
+                let address = self.addresses.get(c.0 as usize).copied().unwrap_or(client);
+                self.accept(cx, now, c, [client, address], out);
+            }
             Input::Wake if self.due.is_some_and(|due| due <= now) => {
                 self.due = None;
                 self.give_up_connects(now, out);
-                self.end_checks(plan, now, out);
-                self.check_all(cx, plan, now, out);
+                self.end_checks(cx, now, out);
+                self.check_all(cx, now, out);
             }
             Input::Received(c, bytes) => match self.check_of(c) {
-                Some((own, backend)) => self.check_answered(plan, cx, now, (own, backend), bytes, out),
+                Some((own, backend)) => self.check_answered(cx, now, (own, backend), bytes, out),
                 None if self.relay.pass(c, bytes, out) => {}
                 None => self.part(now, c, CloseMode::Reset, out),
             },
-            Input::Eof(c) => self.ended_at(plan, now, c, CloseMode::Fin, out),
-            Input::Reset(c) => self.ended_at(plan, now, c, CloseMode::Reset, out),
-            Input::Connected(c) => self.connected(cx, plan, now, c, out),
-            Input::Secured(c, _) => self.ask(cx, plan, c, out),
-            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(plan, now, c, CloseMode::Reset, out),
+            Input::Eof(c) => self.ended_at(cx, now, c, CloseMode::Fin, out),
+            Input::Reset(c) => self.ended_at(cx, now, c, CloseMode::Reset, out),
+            Input::Connected(c) => self.connected(cx, now, c, out),
+            Input::Secured(c, _) => self.ask(cx, c, out),
+            Input::ConnectFailed(c, _) | Input::SecureFailed(c) => self.ended_at(cx, now, c, CloseMode::Reset, out),
             // TLS is between the client and the server behind.
             Input::Preface(_) | Input::StreamOpened(..) | Input::Stream(..) => {}
             Input::Wake | Input::Admitted | Input::Peers(_) | Input::Hello(..) | Input::Resolved(..) => {}
@@ -155,20 +157,12 @@ impl Balancer {
         self.schedule(out);
     }
 
-    fn accept(
-        &mut self,
-        cx: &Context<'_>,
-        plan: &Balancing,
-        now: Timestamp,
-        c: ConnectionId,
-        from: [Identity; 2],
-        out: &mut Outputs,
-    ) {
+    fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, from: [Identity; 2], out: &mut Outputs) {
         out.event(Event::Accepted { connection: c.0 });
         // Of one that rewrites addresses, no process accepts anything.
-        let Forwarding::Terminate { connections_max, connect_timeout, .. } = plan.forwarding else { return };
+        let Forwarding::Terminate { connections_max, connect_timeout, .. } = cx.plan.forwarding else { return };
         let room = connections_max.is_none_or(|most| self.relay.len() < most);
-        let chosen = if room { self.choose(cx, plan, from, now) } else { None };
+        let chosen = if room { self.choose(cx, from, now) } else { None };
         let Some(backend) = chosen else {
             // The client's data was not read: RST (`tcp_close` with bytes in the receive queue).
             out.event(Event::NotForwarded { connection: c.0 });
@@ -176,7 +170,7 @@ impl Balancer {
             out.event(Event::Closed { connection: c.0 });
             return;
         };
-        let to = plan.to[backend];
+        let to = cx.plan.to[backend];
         self.backends[backend].connections += 1;
         self.backends[backend].ports.take(now);
         let own = self.relay.begin(c, backend, now + connect_timeout);
@@ -190,31 +184,30 @@ impl Balancer {
         self.checks.get(&own).map(|backend| (own, *backend))
     }
 
-    fn connected(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
+    fn connected(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         let Some(own) = c.as_own() else { return };
         match self.check_of(c) {
             None => drop(self.relay.up(own, out)),
-            Some((_, backend)) => match plan.health.map(|health| health.check).unwrap_or_default() {
-                Check::Connect => self.checked(plan, now, backend, true, CloseMode::Reset, out),
-                Check::Handshake if cx.directory.secure(plan.to[backend]) => {
-                    out.push(Output::StartTls(c, plan.to[backend]));
+            Some((_, backend)) => match cx.plan.health.map(|health| health.check).unwrap_or_default() {
+                Check::Connect => self.checked(cx, now, backend, true, CloseMode::Reset, out),
+                Check::Handshake if cx.directory.secure(cx.plan.to[backend]) => {
+                    out.push(Output::StartTls(c, cx.plan.to[backend]));
                 }
-                Check::Handshake => self.ask(cx, plan, c, out),
+                Check::Handshake => self.ask(cx, c, out),
             },
         }
     }
 
     /// Sends the request of a check.
-    fn ask(&self, cx: &Context<'_>, plan: &Balancing, c: ConnectionId, out: &mut Outputs) {
+    fn ask(&self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {
         if let Some((own, backend)) = self.check_of(c) {
-            let authority = cx.directory.authority(plan.to[backend]);
+            let authority = cx.directory.authority(cx.plan.to[backend]);
             out.transmit(c, |bytes| write_request(bytes, Mode::Upgrade, authority, "/", &key(cx, own)));
         }
     }
 
     fn check_answered(
         &mut self,
-        plan: &Balancing,
         cx: &Context<'_>,
         now: Timestamp,
         (own, backend): (u32, usize),
@@ -224,13 +217,13 @@ impl Balancer {
         // The servers here send a head in one piece.
         let answer = read_answer(Mode::Upgrade, || key(cx, own).accept(), bytes);
         let open = matches!(answer, Ok(Some((Answer::Open, _))));
-        self.checked(plan, now, backend, open, CloseMode::Fin, out);
+        self.checked(cx, now, backend, open, CloseMode::Fin, out);
     }
 
     /// One end of a connection has ended: ends the other in the same way.
-    fn ended_at(&mut self, plan: &Balancing, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
+    fn ended_at(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         match self.check_of(c) {
-            Some((_, backend)) => self.checked(plan, now, backend, false, CloseMode::Fin, out),
+            Some((_, backend)) => self.checked(cx, now, backend, false, CloseMode::Fin, out),
             None => self.part(now, c, how, out),
         }
     }
@@ -253,7 +246,7 @@ impl Balancer {
     /// The outcome of a check.
     fn checked(
         &mut self,
-        plan: &Balancing,
+        cx: &Context<'_>,
         now: Timestamp,
         backend: usize,
         went_well: bool,
@@ -266,8 +259,8 @@ impl Balancer {
         self.backends[backend].ports.give_back(now, ending);
         self.checks.remove(&own);
         out.push(Output::Close(ConnectionId::own(own), how));
-        let Some(HealthChecks { health, on_down, .. }) = &plan.health else { return };
-        let server = plan.to[backend].0;
+        let Some(HealthChecks { health, on_down, .. }) = &cx.plan.health else { return };
+        let server = cx.plan.to[backend].0;
         let verdict = &mut self.backends[backend].verdict;
         if !went_well {
             out.event(Event::CheckFailed { server });
@@ -285,15 +278,15 @@ impl Balancer {
     }
 
     /// Checks every server, if a check is due.
-    fn check_all(&mut self, cx: &Context<'_>, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
-        let Some(checks) = plan.health else { return };
+    fn check_all(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        let Some(checks) = cx.plan.health else { return };
         if self.next_checks.is_none_or(|next| next > now) {
             return;
         }
         self.next_checks = Some(now + checks.health.every);
         self.checks_end = Some(now + checks.health.timeout);
         for backend in 0..self.backends.len() {
-            let to = plan.to[backend];
+            let to = cx.plan.to[backend];
             // A balancer among its own servers would ask itself; the scenario's check refuses that.
             debug_assert_ne!(to, cx.endpoint);
             let own = self.relay.number();
@@ -305,11 +298,11 @@ impl Balancer {
     }
 
     /// Ends checks at their time limit.
-    fn end_checks(&mut self, plan: &Balancing, now: Timestamp, out: &mut Outputs) {
+    fn end_checks(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         if self.checks_end.is_some_and(|end| end <= now) {
             self.checks_end = None;
             for backend in 0..self.backends.len() {
-                self.checked(plan, now, backend, false, CloseMode::Reset, out);
+                self.checked(cx, now, backend, false, CloseMode::Reset, out);
             }
         }
     }

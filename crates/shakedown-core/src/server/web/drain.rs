@@ -2,19 +2,26 @@
 
 use std::collections::VecDeque;
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::frame;
 use crate::machine::ConnectionId;
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::drain::Drain;
 use crate::server::event::{Event, Outputs};
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// From now on requests are answered 503, and the connections that are open get close frames with this code, evenly
     /// spread `over` a time, the first at once.
-    pub fn drain(&mut self, cx: &Context<'_>, now: Timestamp, code: u16, over: Nanos, out: &mut Outputs) {
+    pub(in crate::server) fn drain(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        code: u16,
+        over: Nanos,
+        out: &mut Outputs,
+    ) {
         let numbers = 0..self.connections.len() as u32;
         let open: VecDeque<u32> = numbers.filter(|c| self.state(ConnectionId(*c)) == State::Open).collect();
         let every = Nanos(over.0 / open.len().max(1) as u64);
@@ -25,7 +32,7 @@ impl Server {
     }
 
     /// The drain is over: requests are answered normally.
-    pub fn resume(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+    pub(in crate::server) fn resume(&mut self, cx: &Context<'_>, out: &mut Outputs) {
         self.drain = None;
         self.schedule(cx, out);
     }

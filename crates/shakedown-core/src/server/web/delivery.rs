@@ -1,6 +1,6 @@
 //! Responses with flaws are sent at their pace.
 
-use super::Server;
+use super::Web;
 use crate::frame;
 use crate::machine::{CloseMode, ConnectionId};
 use crate::server::connections::State;
@@ -8,7 +8,7 @@ use crate::server::event::{Event, Outputs};
 use crate::server::response_flaws::{CloseConfig, End, ResponseFlaws, Step, Then};
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// Sends an answer with its flaws, at its pace.
     #[cold]
     pub(super) fn deliver(

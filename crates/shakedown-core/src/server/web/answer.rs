@@ -1,6 +1,7 @@
 //! The response to a request when its worker is done.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::handshake::call::write_served;
 use crate::handshake::extended;
 use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
@@ -10,7 +11,6 @@ use crate::server::behavior::{Choice, LocationForm};
 use crate::server::calls::Caller;
 use crate::server::challenge::Verdict;
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs};
 use crate::server::targets::Wanted;
 use crate::time::{Nanos, Timestamp};
@@ -25,7 +25,7 @@ struct Said {
     keep: bool,
 }
 
-impl Server {
+impl Web {
     /// The response to a request when a required call has failed.
     pub(super) fn cannot_answer(&mut self, c: ConnectionId, served: Nanos, out: &mut Outputs) {
         if self.state(c) == State::Abandoned {

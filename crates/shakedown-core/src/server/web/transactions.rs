@@ -1,14 +1,14 @@
 //! Requests take and release a server's HTTP transactions.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::machine::ConnectionId;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::queue::{self, Work};
 use crate::server::transactions::{Hold, TransactionsFull};
 use crate::time::Timestamp;
 
-impl Server {
+impl Web {
     /// Whether a request has to wait for a transaction, or is rejected without one.
     #[inline]
     pub(super) fn lacks_transaction(&self, cx: &Context<'_>, work: &Work) -> bool {

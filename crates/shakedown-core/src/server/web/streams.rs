@@ -1,16 +1,16 @@
 //! HTTP/2 connections (RFC 9113) and the streams on them, each of which is answered like a connection of its own.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::h2::Frame;
 use crate::handshake::extended::read_request;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs};
 use crate::time::Timestamp;
 
-impl Server {
+impl Web {
     /// A connection turns out to be HTTP/2: the server says what it takes.
     #[cold]
     pub(super) fn share(&mut self, cx: &Context<'_>, c: ConnectionId, out: &mut Outputs) {

@@ -1,17 +1,17 @@
 //! TLS handshakes, and their cost for the workers.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::handshake::server::read_request;
 use crate::handshake::tls::{is_offered, write_required, write_switch};
 use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::limits::WhenFull;
 use crate::server::queue::{Job, Work};
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// A `ClientHello` was read: a worker will do the key exchange and the signature, or what resuming takes.
     pub(super) fn hello(
         &mut self,

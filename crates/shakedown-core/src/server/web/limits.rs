@@ -2,17 +2,17 @@
 
 use std::cmp::Reverse;
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::handshake::server::read_request;
 use crate::machine::{CloseMode, ConnectionId};
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::limits::{OverRate, note};
 use crate::server::queue::Working;
 use crate::time::Timestamp;
 
-impl Server {
+impl Web {
     /// Starts the time limit of a connection.
     pub(super) fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         if let Some(timeout) = cx.plan.handshake_timeout {

@@ -1,19 +1,19 @@
 //! The forward proxy: a server whose requests are `CONNECT`s, and whose successful responses make a tunnel to the target
 //! instead of a WebSocket (RFC 9110 section 9.3.6). Credentials, queue, workers and limits are as for any server.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
+use super::plan::Tunnels;
 use crate::handshake::server::write_rejection;
 use crate::handshake::tunnel::{authority, write_connected};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, Input, Output};
 use crate::server::calls::Caller;
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs};
-use crate::server::plan::Tunnels;
 use crate::server::relay::Parted;
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// A worker is done with an accepted `CONNECT`: connects to the target.
     #[cold]
     pub(super) fn dial(

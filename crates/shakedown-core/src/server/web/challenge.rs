@@ -1,6 +1,7 @@
 //! The demand for credentials, and their check.
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::handshake::server::{Request, write_challenge, write_rejection};
 use crate::handshake::tunnel;
 use crate::http::auth::{self, Authorization, DigestResponse};
@@ -9,12 +10,11 @@ use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
 use crate::server::challenge::{Demand, Verdict};
 use crate::server::connections::State;
-use crate::server::context::Context;
 use crate::server::event::{Event, Outputs};
 use crate::server::queue::Asked;
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// The number of the behavior that a request is answered by (one too many: it is accepted), and what was made of its
     /// credentials.
     pub(super) fn choose(

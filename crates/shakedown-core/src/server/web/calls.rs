@@ -2,18 +2,18 @@
 
 use std::cmp::Reverse;
 
-use super::Server;
+use super::Web;
+use super::plan::Context;
 use crate::handshake::call::{self, read_status, write_call};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
 use crate::server::calls::{Call, CallPlan, Caller, PickCalled};
-use crate::server::context::Context;
 use crate::server::event::{CallOutcome, Event, Outputs};
 use crate::server::queue::Asked;
 use crate::time::{Nanos, Timestamp};
 
-impl Server {
+impl Web {
     /// The client for which a request is made: from its path if it is a call itself, else its client's address.
     pub(super) fn asker(&self, c: ConnectionId, path: &str, call: bool) -> Identity {
         let said = if call { call::asker(path) } else { None };
