@@ -1051,6 +1051,7 @@ fn a_redirect_may_ask_to_wait_first() {
 fn proxy(text: &str) -> Bench {
     let mut bench = Bench::new("");
     bench.plan = plan("out", &format!("[servers.front]\n[proxies.out]\nservice_time = '0s'\n{text}"));
+    bench.server = Server::new(&bench.plan, Timestamp::ZERO);
     bench
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::queue::Asked;
+use super::work::Asked;
 use crate::machine::EndpointId;
 use crate::names::Names;
 use crate::quantity::Share;
@@ -135,8 +135,6 @@ pub(super) struct Calls {
     /// Pending times by number; also of calls that have ended.
     pub due: BinaryHeap<Reverse<(Timestamp, u32)>>,
     pub turn: u64,
-    /// Workers that requests hold while they wait.
-    pub held: u32,
     /// The cached answers of a process that was started during the run: clients and calls.
     pub kept: BTreeSet<(usize, u64)>,
 }

@@ -4,8 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::http::auth::{Algorithm, Challenge, Login};
-use crate::time::Nanos;
+use crate::handshake::server::Request;
+use crate::http::auth::{self, Algorithm, Authorization, Challenge, DigestResponse, Login};
+use crate::machine::EndpointId;
+use crate::rng::{Identity, Purpose, Seed};
+use crate::time::{Nanos, Timestamp};
 
 /// How credentials are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +48,69 @@ impl Demand {
             None => Challenge::Basic { realm },
             Some(algorithm) => Challenge::Digest { realm, nonce: nonce().into(), algorithm, opaque: None, stale },
         }
+    }
+
+    /// What a request's credentials are worth, whether they are verified or not. Digests hash the method.
+    pub(super) fn judge(&self, nonces: &Nonces, now: Timestamp, method: &str, request: &Request<'_>) -> Verdict {
+        let Some(value) = request.authorization else { return Verdict::Missing };
+        match (auth::read_authorization(value), self.digest) {
+            (Some(Authorization::Basic(login)), None) if login == self.login => Verdict::Passed,
+            (Some(Authorization::Digest(digest)), Some(algorithm)) if digest.algorithm == algorithm => {
+                self.judge_digest(nonces, now, method, (&digest, request.path))
+            }
+            _ => Verdict::Wrong,
+        }
+    }
+
+    fn judge_digest(
+        &self,
+        nonces: &Nonces,
+        now: Timestamp,
+        method: &str,
+        (digest, path): (&DigestResponse<'_>, &str),
+    ) -> Verdict {
+        if digest.uri != path {
+            return Verdict::Misdirected;
+        }
+        if digest.realm != self.realm || !digest.is_of(&self.login, method) {
+            return Verdict::Wrong;
+        }
+        let issued = digest.nonce.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).map(Timestamp);
+        let fresh = |issued: &Timestamp| {
+            *issued <= now && now.since(*issued) <= self.nonce_lifetime && nonces.at(*issued) == digest.nonce
+        };
+        // One that another process made is as good as an old one.
+        if issued.as_ref().is_some_and(fresh) { Verdict::Passed } else { Verdict::Stale }
+    }
+
+    /// What becomes of a request with such credentials: whether it is refused depends on whether they are verified.
+    pub(super) fn applied(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Passed | Verdict::Missing => verdict,
+            _ if self.verify => verdict,
+            _ => Verdict::Unproven,
+        }
+    }
+}
+
+/// The nonces of one process (RFC 7616 section 3.3: a time and a hash with a secret), which need not be kept to be known
+/// again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nonces {
+    pub seed: Seed,
+    pub server: EndpointId,
+    /// When the process was started.
+    pub since: Timestamp,
+}
+
+impl Nonces {
+    /// That of a moment.
+    pub(super) fn at(&self, issued: Timestamp) -> String {
+        let ordinal = |at: Timestamp| at.0 & ((1 << 56) - 1);
+        let server = Identity(u64::from(self.server.0));
+        let secret = self.seed.draw(server, Purpose::NonceSecret, ordinal(self.since));
+        let proof = self.seed.draw(Identity(secret.0[0]), Purpose::Nonce, ordinal(issued));
+        format!("{:016x}{:016x}", issued.0, proof.0[0])
     }
 }
 

@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::balancer::{Balancing, Forwarding};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
-use super::challenge::Demand;
 use super::limits::{OverRate, TokenBucket, WhenFull};
 use super::pauses::PauseConfig;
-use super::queue::{QueueFull, QueueOrder};
+use super::proxy::Proxy;
+use super::queue::QueueOrder;
 use super::targets::Pick;
 use super::tls::TlsConfig;
 use super::transactions::TransactionsFull;
+use super::workers::Workers;
 use crate::machine::EndpointId;
 use crate::network::{AccessLink, Overflow};
-use crate::rng::Distribution;
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
@@ -81,23 +81,6 @@ pub struct WebServer {
     pub behaviors: Vec<Behavior>,
 }
 
-/// Workers, and the queue in front of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Workers {
-    /// Requests that are processed at the same time.
-    pub count: u32,
-    /// A worker's time for one request; with `accept_time`, only for one that opens.
-    pub service_time: Distribution,
-    /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
-    pub accept_time: Option<Distribution>,
-    /// A worker's time to check credentials. Absent: none.
-    pub auth_time: Option<Distribution>,
-    /// Maximum of waiting requests, and the action above it. Absent: no limit.
-    pub queue: Option<(u32, QueueFull)>,
-    /// Which waiting request a worker takes next.
-    pub order: QueueOrder,
-}
-
 /// A limit of open connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionLimit {
@@ -118,38 +101,6 @@ pub struct Rates {
     pub address: Option<TokenBucket>,
     /// The action on requests above either rate.
     pub over: OverRate,
-}
-
-/// A forward proxy, which makes tunnels by `CONNECT` (RFC 9110 section 9.3.6).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Proxy {
-    /// What requests wait for.
-    pub workers: Workers,
-    /// Maximum of clients' connections; further ones are answered 503. Absent: no limit.
-    pub connections_max: Option<u32>,
-    /// Time limit of its own connect to the target; then it answers 504.
-    pub connect_timeout: Nanos,
-    /// Its ports towards one server.
-    pub ports: u32,
-    /// The credentials that it demands; without them it answers 407. Absent: none.
-    pub demand: Option<Demand>,
-    /// Status that answers every `CONNECT` that would otherwise be forwarded. Absent: it is forwarded.
-    pub reject: Option<u16>,
-    /// Time limit for a connection to send its whole request. Absent: no limit.
-    pub handshake_timeout: Option<Nanos>,
-}
-
-impl Default for Workers {
-    fn default() -> Workers {
-        Workers {
-            count: 4,
-            service_time: Nanos(250_000).into(),
-            accept_time: None,
-            auth_time: None,
-            queue: None,
-            order: QueueOrder::default(),
-        }
-    }
 }
 
 impl Default for WebServer {
@@ -191,21 +142,6 @@ impl WebServer {
     /// Whether it demands credentials.
     pub fn demands_credentials(&self) -> bool {
         self.behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Challenge(_)))
-    }
-}
-
-impl Proxy {
-    /// As a server whose requests are `CONNECT`s.
-    pub(super) fn as_web(&self) -> WebServer {
-        let last = self.reject.map_or_else(Behavior::accept, Behavior::reject);
-        let limit = |most| ConnectionLimit { most, when_full: WhenFull::default(), overflow: Vec::new() };
-        WebServer {
-            workers: self.workers.clone(),
-            connections: self.connections_max.map(limit),
-            handshake_timeout: self.handshake_timeout,
-            behaviors: self.demand.clone().map(Behavior::challenge).into_iter().chain([last]).collect(),
-            ..WebServer::default()
-        }
     }
 }
 

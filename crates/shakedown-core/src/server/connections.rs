@@ -2,61 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use super::event::{Event, Outputs};
 use crate::http::Partial;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// No connection with this number.
-    Gone,
-    /// TLS is required, and no `ClientHello` has arrived.
-    Greeting,
-    /// Its offer of TLS was answered 101, and the `ClientHello` is awaited; the request itself is kept.
-    Switched,
-    /// The work of its TLS handshake is queued or with a worker.
-    Securing,
-    /// The request is incomplete.
-    Reading,
-    /// HTTP/2: its streams have numbers of their own.
-    Shared,
-    /// A stream whose request has not arrived.
-    Asking,
-    /// Above the limit, and never answered.
-    Ignored,
-    /// Its request is queued or with a worker.
-    Pending,
-    /// Queued or with a worker, but the client has disconnected.
-    Abandoned,
-    /// Read and never answered.
-    Stalled,
-    /// A WebSocket.
-    Open,
-    /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
-    Closing,
-    /// A forward proxy's: data is forwarded to the target, once that is connected.
-    Tunnel,
-}
-
-/// What a server knows of its connections, by its numbers for them.
+/// What a server knows of its connections, by its numbers for them. A state of its default is that of no connection.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub(super) struct Connections<S> {
     /// The state of each, and whether it is above the limit: then it does not count towards it, and its request will be
     /// rejected.
-    states: Vec<(State, bool)>,
+    states: Vec<(S, bool)>,
     clients: Vec<Identity>,
     /// Incomplete heads and frames: few at any moment.
     partials: BTreeMap<u32, Partial>,
+    count: u32,
+    /// Those above the limit.
+    excess: u32,
 }
 
-impl Connections {
+impl<S: Copy + Default> Connections<S> {
     /// Numbers that were ever in use.
     pub(super) fn len(&self) -> usize {
         self.states.len()
     }
 
-    pub(super) fn state(&self, c: ConnectionId) -> State {
-        self.states.get(c.0 as usize).map_or(State::Gone, |(state, _)| *state)
+    pub(super) fn state(&self, c: ConnectionId) -> S {
+        self.states.get(c.0 as usize).map_or(S::default(), |(state, _)| *state)
     }
 
     /// Whether it was above the limit when it was accepted.
@@ -68,14 +40,29 @@ impl Connections {
     ///
     /// # Panics
     /// When it was never accepted.
-    pub(super) fn turn(&mut self, c: ConnectionId, state: State) {
+    pub(super) fn turn(&mut self, c: ConnectionId, state: S) {
         self.states[c.0 as usize].0 = state;
     }
 
-    pub(super) fn accept(&mut self, c: ConnectionId, client: Identity, state: State, excess: bool) {
+    /// Open connections.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// A connection is there; `most` is their limit.
+    pub(super) fn accept(&mut self, c: ConnectionId, client: Identity, state: S, most: u32, out: &mut Outputs) {
+        let excess = self.count - self.excess >= most;
+        self.excess += u32::from(excess);
+        self.insert(c, client, state, excess);
+        self.count += 1;
+        out.event(Event::Accepted { connection: c.0 });
+    }
+
+    /// One that does not count is there.
+    pub(super) fn insert(&mut self, c: ConnectionId, client: Identity, state: S, excess: bool) {
         let at = c.0 as usize;
         if at >= self.states.len() {
-            self.states.resize(at + 1, (State::Gone, false));
+            self.states.resize(at + 1, (S::default(), false));
             self.clients.resize(at + 1, client);
         }
         self.states[at] = (state, excess);
@@ -90,10 +77,18 @@ impl Connections {
         self.clients[c.0 as usize]
     }
 
-    /// Removes it. Returns whether it was above the limit.
-    pub(super) fn forget(&mut self, c: ConnectionId) -> bool {
+    /// Removes it.
+    pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
+        let excess = self.remove(c);
+        self.excess -= u32::from(excess);
+        self.count -= 1;
+        out.event(Event::Closed { connection: c.0 });
+    }
+
+    /// Removes one that did not count. Returns whether it was above the limit.
+    pub(super) fn remove(&mut self, c: ConnectionId) -> bool {
         self.take_partial(c);
-        let (_, excess) = std::mem::replace(&mut self.states[c.0 as usize], (State::Gone, false));
+        let (_, excess) = std::mem::take(&mut self.states[c.0 as usize]);
         excess
     }
 
@@ -112,4 +107,13 @@ impl Connections {
     pub(super) fn partial(&self, c: ConnectionId) -> Option<&[u8]> {
         self.partials.get(&c.0).map(Partial::bytes)
     }
+}
+
+/// Puts a value in a connection's place of a list.
+pub(super) fn note<T: Copy>(list: &mut Vec<T>, connection: u32, value: T) {
+    let at = connection as usize;
+    if at >= list.len() {
+        list.resize(at + 1, value);
+    }
+    list[at] = value;
 }

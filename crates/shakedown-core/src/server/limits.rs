@@ -1,14 +1,14 @@
-//! Limits: how many requests wait and what happens to the others, rate limits, and how long a connection may take to send
-//! a request.
+//! Limits: what happens to connections above the maximum, and rate limits.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::queue::Working;
+use super::work::Work;
 use crate::quantity::Rate;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -92,11 +92,7 @@ pub(super) struct Limits {
     buckets: BTreeMap<u64, Timestamp>,
     prune_at: usize,
     /// Delayed requests, by the time of their turn.
-    pub held: BinaryHeap<Reverse<Working>>,
-    /// When each connection's time to send a request is up.
-    pub timeout_of: Vec<Timestamp>,
-    /// The same in order of time.
-    pub timeouts: VecDeque<(Timestamp, u32)>,
+    pub held: BinaryHeap<Reverse<Working<Work>>>,
 }
 
 impl Limits {
@@ -108,13 +104,4 @@ impl Limits {
         }
         self.buckets.entry(address.0).or_default()
     }
-}
-
-/// Puts a value in a connection's place of a list.
-pub(super) fn note<T: Copy>(list: &mut Vec<T>, connection: u32, value: T) {
-    let at = connection as usize;
-    if at >= list.len() {
-        list.resize(at + 1, value);
-    }
-    list[at] = value;
 }

@@ -4,6 +4,7 @@ use super::balancer::Balancer;
 use super::context::Context;
 use super::event::Outputs;
 use super::plan::{Kind, Plan};
+use super::proxy::ForwardProxy;
 use super::web::Web;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::rng::Identity;
@@ -17,6 +18,7 @@ pub struct Server(Process);
 enum Process {
     Web(Box<Web>),
     Balancer(Box<Balancer>),
+    Proxy(Box<ForwardProxy>),
     /// Its driver has it.
     Program,
 }
@@ -27,6 +29,7 @@ impl Server {
         Server(match &plan.0 {
             Kind::Web(_) => Process::Web(Box::new(Web::new(since))),
             Kind::Balancer(plan) => Process::Balancer(Box::new(Balancer::new(plan))),
+            Kind::Proxy(_) => Process::Proxy(Box::new(ForwardProxy::new(since))),
             Kind::Program => Process::Program,
         })
     }
@@ -36,22 +39,28 @@ impl Server {
         match (&mut self.0, &cx.plan.0) {
             (Process::Web(web), Kind::Web(plan)) => web.handle(&cx.of(&**plan), now, input, out),
             (Process::Balancer(balancer), Kind::Balancer(plan)) => balancer.handle(&cx.of(plan), now, input, out),
-            _ => {}
+            (Process::Proxy(proxy), Kind::Proxy(plan)) => proxy.handle(&cx.of(&**plan), now, input, out),
+            (Process::Program, Kind::Program) => {}
+            _ => unreachable!("the plan of another group"),
         }
     }
 
     /// From now on requests are answered 503, and the connections that are open get close frames with this code, evenly
     /// spread `over` a time, the first at once. A balancer has neither.
     pub fn drain(&mut self, cx: &Context<'_, Plan>, now: Timestamp, code: u16, over: Nanos, out: &mut Outputs) {
-        if let (Process::Web(web), Kind::Web(plan)) = (&mut self.0, &cx.plan.0) {
-            web.drain(&cx.of(&**plan), now, code, over, out);
+        match (&mut self.0, &cx.plan.0) {
+            (Process::Web(web), Kind::Web(plan)) => web.drain(&cx.of(&**plan), now, code, over, out),
+            (Process::Proxy(proxy), _) => proxy.drain(true),
+            _ => {}
         }
     }
 
     /// The drain is over: requests are answered normally.
     pub fn resume(&mut self, cx: &Context<'_, Plan>, out: &mut Outputs) {
-        if let (Process::Web(web), Kind::Web(plan)) = (&mut self.0, &cx.plan.0) {
-            web.resume(&cx.of(&**plan), out);
+        match (&mut self.0, &cx.plan.0) {
+            (Process::Web(web), Kind::Web(plan)) => web.resume(&cx.of(&**plan), out),
+            (Process::Proxy(proxy), _) => proxy.drain(false),
+            _ => {}
         }
     }
 
@@ -59,6 +68,7 @@ impl Server {
     pub fn slow_down(&mut self, factor: Option<f64>) {
         match &mut self.0 {
             Process::Web(web) => web.slow_down(factor),
+            Process::Proxy(proxy) => proxy.slow_down(factor),
             Process::Balancer(_) | Process::Program => {}
         }
     }
@@ -68,7 +78,7 @@ impl Server {
         match &mut self.0 {
             Process::Web(web) => web.comes_from(c, address),
             Process::Balancer(balancer) => balancer.comes_from(c, address),
-            Process::Program => {}
+            Process::Proxy(_) | Process::Program => {}
         }
     }
 
@@ -77,6 +87,7 @@ impl Server {
         match &self.0 {
             Process::Web(web) => web.connections(),
             Process::Balancer(balancer) => balancer.connections(),
+            Process::Proxy(proxy) => proxy.connections(),
             Process::Program => 0,
         }
     }
@@ -84,9 +95,9 @@ impl Server {
     /// The accepted connection for which a balancer or a proxy opened this second connection.
     pub fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
         match &self.0 {
-            Process::Web(web) => web.accepted_for(own),
             Process::Balancer(balancer) => balancer.accepted_for(own),
-            Process::Program => None,
+            Process::Proxy(proxy) => proxy.accepted_for(own),
+            Process::Web(_) | Process::Program => None,
         }
     }
 

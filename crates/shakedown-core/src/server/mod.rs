@@ -1,6 +1,6 @@
 //! Servers: a [`Server`] is one process, a [`Plan`] is what all members of a scenario's group have in common.
 //!
-//! `web` and `balancer` are machines, each of which has the state and the handlers of its kind. The other modules are the
+//! `web`, `balancer` and `proxy` are machines, each of which has the state and the handlers of its kind. The other modules are the
 //! parts that they are made of.
 
 mod balancer;
@@ -16,26 +16,31 @@ mod limits;
 mod machine;
 mod pauses;
 mod plan;
+mod proxy;
 mod queue;
 mod relay;
 mod response_flaws;
 mod targets;
+mod timeouts;
 mod tls;
 mod transactions;
 mod web;
+mod work;
+mod workers;
 
 pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 pub use behavior::{Behavior, BehaviorKind, Choice, LocationForm, When};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};
-pub use config::{ConnectionLimit, Group, Machine, Membership, Proxy, Rates, STREAMS_MAX, WarmUp, WebServer, Workers};
+pub use config::{ConnectionLimit, Group, Machine, Membership, Rates, STREAMS_MAX, WarmUp, WebServer};
 pub use context::Context;
 pub use event::{CallOutcome, Event, Outputs, Reason, Turn};
 pub use limits::{OverRate, TokenBucket, WhenFull};
 pub use machine::Server;
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
+pub use proxy::Proxy;
 pub use queue::{QueueFull, QueueOrder};
 pub use response_flaws::{
     AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, LineEnd, ResponseFlaws, Then,
@@ -43,3 +48,4 @@ pub use response_flaws::{
 pub use targets::{HashBy, Pick, PickMember, REPORT_EVERY};
 pub use tls::{TlsConfig, TlsKeys};
 pub use transactions::TransactionsFull;
+pub use workers::Workers;

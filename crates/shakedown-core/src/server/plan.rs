@@ -2,6 +2,7 @@
 
 use super::balancer::{Balancing, Forwarding, OnDown, PickBackend};
 use super::config::{Group, Machine};
+use super::proxy::ProxyPlan;
 use super::tls::TlsKeys;
 use super::web::WebPlan;
 use crate::time::Nanos;
@@ -16,6 +17,7 @@ pub struct Plan(pub(super) Kind);
 pub(super) enum Kind {
     Web(Box<WebPlan>),
     Balancer(Balancing),
+    Proxy(Box<ProxyPlan>),
     /// Its driver has the program.
     Program,
 }
@@ -26,7 +28,7 @@ impl Plan {
         Plan(match &group.machine {
             Machine::Web(web) => Kind::Web(Box::new(WebPlan::new(web))),
             Machine::Balancer(balancing) => Kind::Balancer(balancing.clone()),
-            Machine::Proxy(proxy) => Kind::Web(Box::new(WebPlan::of_proxy(proxy))),
+            Machine::Proxy(proxy) => Kind::Proxy(Box::new(ProxyPlan::new(proxy))),
             Machine::Program(_) => Kind::Program,
         })
     }
@@ -65,7 +67,7 @@ impl Plan {
         match &self.0 {
             Kind::Web(plan) => plan.asks_for_addresses(),
             Kind::Balancer(plan) => plan.pick == PickBackend::SourceHash,
-            Kind::Program => false,
+            Kind::Proxy(_) | Kind::Program => false,
         }
     }
 

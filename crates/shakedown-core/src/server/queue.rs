@@ -6,8 +6,6 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::challenge::Verdict;
-use crate::handshake::Key;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -39,76 +37,48 @@ pub enum QueueOrder {
     Deadline(Nanos),
 }
 
-/// Work in the queue or with a worker.
+/// Work in the queue or with a worker: what it is, is for its server to know.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Job<W> {
     pub connection: u32,
     pub client: Identity,
-    pub work: Work,
+    pub work: W,
     pub since: Timestamp,
-}
-
-/// The kind of work.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// A TLS handshake.
-    Tls {
-        /// Whether it resumes an earlier session.
-        resumed: bool,
-    },
-    /// A request.
-    Request(Asked),
-}
-
-/// The stored parts of a request.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub behavior: u32,
-    pub upgrade: bool,
-    /// An extended CONNECT, on a stream.
-    pub connect: bool,
-    /// Whether it has the credentials that its server demands.
-    pub verdict: Verdict,
-    pub key: Key,
-    /// The request target, if a redirect will need it.
-    pub path: Option<Box<str>>,
-    /// The client for which its calls are made.
-    pub asker: Identity,
 }
 
 /// A job with a worker, in order of completion; or a delayed one, in order of its turn.
 #[derive(Debug)]
-pub(super) struct Working {
+pub(super) struct Working<W> {
     pub done: Timestamp,
     pub order: u64,
     pub served: Nanos,
-    pub job: Job,
+    pub job: Job<W>,
 }
 
 /// Takes the request that a worker should process next.
-pub(super) fn take(queue: &mut VecDeque<Job>, order: QueueOrder) -> Option<Job> {
+pub(super) fn take<W>(queue: &mut VecDeque<Job<W>>, order: QueueOrder) -> Option<Job<W>> {
     match order {
         QueueOrder::Fifo | QueueOrder::Deadline(_) => queue.pop_front(),
         QueueOrder::Lifo => queue.pop_back(),
     }
 }
 
-impl PartialEq for Working {
-    fn eq(&self, other: &Working) -> bool {
+impl<W> PartialEq for Working<W> {
+    fn eq(&self, other: &Working<W>) -> bool {
         self.order == other.order
     }
 }
 
-impl Eq for Working {}
+impl<W> Eq for Working<W> {}
 
-impl PartialOrd for Working {
-    fn partial_cmp(&self, other: &Working) -> Option<std::cmp::Ordering> {
+impl<W> PartialOrd for Working<W> {
+    fn partial_cmp(&self, other: &Working<W>) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Working {
-    fn cmp(&self, other: &Working) -> std::cmp::Ordering {
+impl<W> Ord for Working<W> {
+    fn cmp(&self, other: &Working<W>) -> std::cmp::Ordering {
         (self.done, self.order).cmp(&(other.done, other.order))
     }
 }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::queue::Job;
+use super::work::Work;
 
 /// Action on a request when all transactions are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub(super) struct Transactions {
     /// By the server's numbers for its connections.
     pub holds: Vec<Hold>,
     /// Requests that wait for one.
-    pub waiting: VecDeque<Job>,
+    pub waiting: VecDeque<Job<Work>>,
 }
 
 impl Transactions {

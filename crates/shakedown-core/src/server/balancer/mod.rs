@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 
+use super::connections::note;
 use super::context;
 use super::event::{Event, Outputs};
-use super::limits::note;
 use super::relay::{Parted, Relay};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};

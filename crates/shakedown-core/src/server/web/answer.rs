@@ -2,6 +2,7 @@
 
 use super::Web;
 use super::plan::Context;
+use super::state::State;
 use crate::handshake::call::write_served;
 use crate::handshake::extended;
 use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
@@ -10,7 +11,6 @@ use crate::rng::{Purpose, Seed};
 use crate::server::behavior::{Choice, LocationForm};
 use crate::server::calls::Caller;
 use crate::server::challenge::Verdict;
-use crate::server::connections::State;
 use crate::server::event::{Event, Outputs};
 use crate::server::targets::Wanted;
 use crate::time::{Nanos, Timestamp};
@@ -46,9 +46,6 @@ impl Web {
         }
         let behavior = cx.plan.behaviors.get(done.asked.behavior as usize);
         let choice = behavior.map(|behavior| &behavior.choice);
-        if let (Some(tunnels), None | Some(Choice::Accept), None) = (&cx.plan.tunnels, choice, &self.drain) {
-            return self.dial(cx, now, tunnels, done, out);
-        }
         let flaws = behavior.and_then(|behavior| behavior.flaws.as_deref());
         let mut said = Said::default();
         let mut kept = Vec::new();

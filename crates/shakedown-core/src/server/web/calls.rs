@@ -10,7 +10,7 @@ use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
 use crate::server::calls::{Call, CallPlan, Caller, PickCalled};
 use crate::server::event::{CallOutcome, Event, Outputs};
-use crate::server::queue::Asked;
+use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
 
 impl Web {
@@ -35,7 +35,7 @@ impl Web {
             return self.answer(cx, now, &caller, out);
         };
         if cx.plan.calls_hold_worker {
-            self.calls.held += 1;
+            self.workers.held += 1;
         } else if caller.served > Nanos::ZERO {
             out.event(Event::Worked { connection: caller.connection, served: caller.served });
         }
@@ -102,9 +102,6 @@ impl Web {
         out: &mut Outputs,
     ) {
         let Some(number) = c.as_own() else { return };
-        if self.relay.is_some() {
-            return self.tunnel(cx, c, input, out);
-        }
         let Some(call) = self.calls.waiting.get_mut(&number).filter(|call| !call.rests) else { return };
         let outcome = match input {
             Input::Connected(_) => {
@@ -173,7 +170,7 @@ impl Web {
             self.cannot_answer(ConnectionId(connection), served, out);
         }
         if holds {
-            self.calls.held -= 1;
+            self.workers.held -= 1;
             self.take_next(cx, now, out);
         }
         self.schedule(cx, out);

@@ -2,16 +2,14 @@
 
 use super::Web;
 use super::plan::Context;
+use super::state::State;
 use crate::handshake::server::{Request, write_challenge, write_rejection};
-use crate::handshake::tunnel;
-use crate::http::auth::{self, Authorization, DigestResponse};
 use crate::machine::{CloseMode, ConnectionId};
-use crate::rng::{Identity, Purpose};
+use crate::rng::Identity;
 use crate::server::behavior::Choice;
-use crate::server::challenge::{Demand, Verdict};
-use crate::server::connections::State;
+use crate::server::challenge::{Nonces, Verdict};
 use crate::server::event::{Event, Outputs};
-use crate::server::queue::Asked;
+use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
 
 impl Web {
@@ -36,8 +34,9 @@ impl Web {
             if !behavior.concerns(now, request.path) {
                 continue;
             }
-            let own = self.judge(cx, now, demand, request);
-            if own.refuses() && applies() && (demand.verify || own == Verdict::Missing) {
+            let judged = demand.judge(&self.nonces(cx), now, method(request.connect), request);
+            let own = demand.applied(judged);
+            if own.refuses() && applies() {
                 return (number, own);
             }
             verdict = match own {
@@ -49,52 +48,11 @@ impl Web {
         (cx.plan.behaviors.len(), verdict)
     }
 
-    fn judge(&self, cx: &Context<'_>, now: Timestamp, demand: &Demand, request: &Request<'_>) -> Verdict {
-        let Some(value) = request.authorization else { return Verdict::Missing };
-        match (auth::read_authorization(value), demand.digest) {
-            (Some(Authorization::Basic(login)), None) if login == demand.login => Verdict::Passed,
-            (Some(Authorization::Digest(digest)), Some(algorithm)) if digest.algorithm == algorithm => {
-                self.judge_digest(cx, now, demand, &digest, request)
-            }
-            _ => Verdict::Wrong,
-        }
+    fn nonces(&self, cx: &Context<'_>) -> Nonces {
+        Nonces { seed: cx.seed, server: cx.endpoint, since: self.since }
     }
 
-    fn judge_digest(
-        &self,
-        cx: &Context<'_>,
-        now: Timestamp,
-        demand: &Demand,
-        digest: &DigestResponse<'_>,
-        request: &Request<'_>,
-    ) -> Verdict {
-        let method = if cx.plan.tunnels.is_some() || request.connect { "CONNECT" } else { "GET" };
-        if digest.uri != request.path {
-            return Verdict::Misdirected;
-        }
-        if digest.realm != demand.realm || !digest.is_of(&demand.login, method) {
-            return Verdict::Wrong;
-        }
-        let issued = digest.nonce.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).map(Timestamp);
-        let fresh = |issued: &Timestamp| {
-            *issued <= now && now.since(*issued) <= demand.nonce_lifetime && self.nonce(cx, *issued) == digest.nonce
-        };
-        // One that another process made is as good as an old one.
-        if issued.as_ref().is_some_and(fresh) { Verdict::Passed } else { Verdict::Stale }
-    }
-
-    /// The nonce of this process at a moment (RFC 7616 section 3.3: a time and a hash with a secret), which need not be
-    /// kept to be known again.
-    fn nonce(&self, cx: &Context<'_>, issued: Timestamp) -> String {
-        let ordinal = |at: Timestamp| at.0 & ((1 << 56) - 1);
-        let server = Identity(u64::from(cx.endpoint.0));
-        let secret = cx.seed.draw(server, Purpose::NonceSecret, ordinal(self.since));
-        let proof = cx.seed.draw(Identity(secret.0[0]), Purpose::Nonce, ordinal(issued));
-        format!("{:016x}{:016x}", issued.0, proof.0[0])
-    }
-
-    /// A worker is done with a request that lacks valid credentials: 401, a proxy's 407, or 400 if they are for another
-    /// resource.
+    /// A worker is done with a request that lacks valid credentials: 401, or 400 if they are for another resource.
     pub(super) fn demand(
         &mut self,
         cx: &Context<'_>,
@@ -112,16 +70,11 @@ impl Web {
         }
         let fits = asked.verdict != Verdict::Misdirected;
         let keep = fits && demand.keep_alive && self.drain.is_none() && !asked.connect;
-        let status = match (fits, &cx.plan.tunnels) {
-            (false, _) => 400,
-            (true, None) => 401,
-            (true, Some(_)) => 407,
-        };
-        let challenge = demand.challenge(|| self.nonce(cx, now), asked.verdict == Verdict::Stale);
-        let write = |bytes: &mut Vec<u8>| match status {
-            400 => write_rejection(bytes, status, None),
-            407 => tunnel::write_challenge(bytes, &challenge, keep),
-            _ => write_challenge(bytes, &challenge, keep),
+        let status = if fits { 401 } else { 400 };
+        let challenge = demand.challenge(|| self.nonces(cx).at(now), asked.verdict == Verdict::Stale);
+        let write = |bytes: &mut Vec<u8>| match fits {
+            true => write_challenge(bytes, &challenge, keep),
+            false => write_rejection(bytes, status, None),
         };
         let answered = Event::Answered { connection: c.0, status, served };
         if let Some(flaws) = &behavior.flaws {
@@ -141,4 +94,9 @@ impl Web {
             self.close(c, CloseMode::Fin, out);
         }
     }
+}
+
+/// The method of a request, which digests hash.
+fn method(connect: bool) -> &'static str {
+    if connect { "CONNECT" } else { "GET" }
 }

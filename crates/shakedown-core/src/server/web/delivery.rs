@@ -1,9 +1,9 @@
 //! Responses with flaws are sent at their pace.
 
 use super::Web;
+use super::state::State;
 use crate::frame;
 use crate::machine::{CloseMode, ConnectionId};
-use crate::server::connections::State;
 use crate::server::event::{Event, Outputs};
 use crate::server::response_flaws::{CloseConfig, End, ResponseFlaws, Step, Then};
 use crate::time::{Nanos, Timestamp};

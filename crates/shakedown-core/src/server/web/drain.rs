@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::Web;
 use super::plan::Context;
+use super::state::State;
 use crate::frame;
 use crate::machine::ConnectionId;
-use crate::server::connections::State;
 use crate::server::drain::Drain;
 use crate::server::event::{Event, Outputs};
 use crate::time::{Nanos, Timestamp};

@@ -6,9 +6,8 @@ use super::Web;
 use super::plan::Context;
 use crate::handshake::server::read_request;
 use crate::machine::{CloseMode, ConnectionId};
-use crate::server::connections::State;
 use crate::server::event::{Event, Outputs, Reason, Turn};
-use crate::server::limits::{OverRate, note};
+use crate::server::limits::OverRate;
 use crate::server::queue::Working;
 use crate::time::Timestamp;
 
@@ -16,20 +15,15 @@ impl Web {
     /// Starts the time limit of a connection.
     pub(super) fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
         if let Some(timeout) = cx.plan.handshake_timeout {
-            note(&mut self.limits.timeout_of, c.0, now + timeout);
-            self.limits.timeouts.push_back((now + timeout, c.0));
+            self.timeouts.begin(c, now + timeout);
             self.schedule(cx, out);
         }
     }
 
     /// Closes connections that have taken too long to send a request.
     pub(super) fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some((at, connection)) = self.next_timeout()
-            && at <= now
-        {
-            self.limits.timeouts.pop_front();
-            let c = ConnectionId(connection);
-            out.event(Event::TimedOut { connection });
+        while let Some(c) = self.timeouts.take(now, |c| self.connections.state(c).reads()) {
+            out.event(Event::TimedOut { connection: c.0 });
             // One whose whole request is there waits for TLS that it was offered, and could not read HTTP.
             let partly = |bytes: &[u8]| !matches!(read_request(bytes), Ok(Some(_)));
             match self.connections.partial(c).is_some_and(partly) {
@@ -39,19 +33,9 @@ impl Web {
         }
     }
 
-    /// The first connection that will have taken too long; those that have sent their request are forgotten.
-    pub(super) fn next_timeout(&mut self) -> Option<(Timestamp, u32)> {
-        loop {
-            let (at, connection) = *self.limits.timeouts.front()?;
-            let reads =
-                matches!(self.state(ConnectionId(connection)), State::Reading | State::Greeting | State::Switched);
-            // A number that was used again since has a later entry of its own.
-            let last = self.limits.timeout_of[connection as usize];
-            if reads && at == last {
-                return Some((at, connection));
-            }
-            self.limits.timeouts.pop_front();
-        }
+    /// When the first connection will have taken too long.
+    pub(super) fn next_timeout(&mut self) -> Option<Timestamp> {
+        self.timeouts.next_due(|c| self.connections.state(c).reads())
     }
 
     /// Applies the rates: admitted now (`Ok(None)`), at a later time, or rejected (an answer was sent).

@@ -7,32 +7,34 @@ mod delivery;
 mod drain;
 mod limits;
 mod plan;
-mod proxy;
+mod state;
 mod streams;
 mod tls;
 mod transactions;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::BTreeMap;
 
 use plan::Context;
 pub(super) use plan::WebPlan;
+use state::State;
 
 use super::behavior::{Choice, LocationForm};
 use super::calls::{Caller, Calls};
-use super::connections::{Connections, State};
+use super::connections::{Connections, note};
 use super::drain::Drain;
 use super::event::{Event, Outputs, Reason, Turn};
-use super::limits::{Limits, WhenFull, note};
-use super::queue::{self, Asked, Job, QueueFull, QueueOrder, Work, Working};
-use super::relay::Relay;
+use super::limits::{Limits, WhenFull};
+use super::queue::{Job, QueueFull, Working};
 use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
+use super::timeouts::Timeouts;
 use super::transactions::{Transactions, TransactionsFull};
+use super::work::{Asked, Work};
+use super::workers::WorkQueue;
 use crate::frame::{self, Opcode};
 use crate::handshake::call::read_call;
 use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
-use crate::handshake::tunnel::read_connect;
 use crate::machine::{CloseMode, ConnectionId, Input, Output};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -40,28 +42,20 @@ use crate::time::{Nanos, Timestamp};
 /// One process of a web server.
 #[derive(Debug, Default)]
 pub(super) struct Web {
-    pub(super) connections: Connections,
-    count: u32,
-    /// Connections above the limit, which do not count towards it.
-    excess: u32,
-    queue: VecDeque<Job>,
-    working: BinaryHeap<Reverse<Working>>,
-    started: u64,
-    pub(super) targets: Targets,
+    connections: Connections<State>,
+    workers: WorkQueue<Work>,
+    targets: Targets,
     due: Option<Timestamp>,
     /// When the process was started.
-    pub(super) since: Timestamp,
-    pub(super) limits: Limits,
-    pub(super) calls: Calls,
-    pub(super) drain: Option<Box<Drain>>,
+    since: Timestamp,
+    limits: Limits,
+    timeouts: Timeouts,
+    calls: Calls,
+    drain: Option<Box<Drain>>,
     /// The HTTP/2 connection that each stream is on.
-    pub(super) streams: BTreeMap<u32, u32>,
-    pub(super) later: Later,
-    pub(super) transactions: Transactions,
-    /// The tunnels through it, if it is a forward proxy.
-    pub(super) relay: Option<Box<Relay>>,
-    /// The factor by which work is slowed, if it is.
-    slow: Option<f64>,
+    streams: BTreeMap<u32, u32>,
+    later: Later,
+    transactions: Transactions,
 }
 
 impl Web {
@@ -72,7 +66,7 @@ impl Web {
 
     /// Slows work that starts from now on by this factor; `None`: normal speed.
     pub(super) fn slow_down(&mut self, factor: Option<f64>) {
-        self.slow = factor;
+        self.workers.slow_down(factor);
     }
 
     /// Sets the address of a connection, before it is accepted.
@@ -82,12 +76,7 @@ impl Web {
 
     /// Open connections.
     pub(super) fn connections(&self) -> u32 {
-        self.count
-    }
-
-    /// The accepted connection for which it opened this second connection.
-    pub(super) fn accepted_for(&self, own: ConnectionId) -> Option<ConnectionId> {
-        self.relay.as_ref()?.accepted_for(own.as_own()?)
+        self.connections.count()
     }
 
     /// Takes one input; what follows from it is appended to `out`.
@@ -109,7 +98,6 @@ impl Web {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Asking => self.read_stream(cx, now, c, bytes, out),
                 State::Open | State::Closing => self.listen(c, bytes, out),
-                State::Tunnel => self.tunnel(cx, c, input, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
@@ -124,7 +112,6 @@ impl Web {
                 self.hello(cx, now, c, resumed, out)
             }
             Input::Eof(c) | Input::Reset(c) => match self.state(c) {
-                State::Tunnel => self.tunnel(cx, c, input, out),
                 State::Gone | State::Abandoned => {}
                 // A worker does not look at the socket before it writes: the work is done all the same.
                 State::Pending | State::Securing => self.connections.turn(c, State::Abandoned),
@@ -149,9 +136,6 @@ impl Web {
                         self.time_out(now, out);
                     }
                     self.time_calls(cx, now, out);
-                    if self.relay.is_some() {
-                        self.give_up_targets(now, out);
-                    }
                     self.send_away(now, out);
                     if !self.later.is_empty() {
                         self.go_on(now, out);
@@ -167,34 +151,28 @@ impl Web {
         }
     }
 
-    pub(super) fn state(&self, c: ConnectionId) -> State {
+    fn state(&self, c: ConnectionId) -> State {
         self.connections.state(c)
     }
 
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
-        let excess = self.count - self.excess >= cx.plan.connections_max;
-        self.excess += u32::from(excess);
         let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
-        self.connections.accept(c, client, state, excess);
-        self.count += 1;
-        out.event(Event::Accepted { connection: c.0 });
+        self.connections.accept(c, client, state, cx.plan.connections_max, out);
         self.limit_time(cx, now, c, out);
     }
 
-    pub(super) fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
+    fn forget(&mut self, c: ConnectionId, out: &mut Outputs) {
         if !self.later.is_empty() {
             self.later.forget(c);
         }
         if !self.transactions.none_in_use() {
             self.end_transaction(c, out);
         }
-        let excess = self.connections.forget(c);
         if !self.streams.is_empty() && self.streams.remove(&c.0).is_some() {
+            self.connections.remove(c);
             return out.event(Event::StreamClosed { connection: c.0 });
         }
-        self.excess -= u32::from(excess);
-        self.count -= 1;
-        out.event(Event::Closed { connection: c.0 });
+        self.connections.forget(c, out);
     }
 
     /// Parses the request, as far as it has arrived.
@@ -206,8 +184,7 @@ impl Web {
             None => bytes,
         };
         let mut call = false;
-        let read = if cx.plan.tunnels.is_some() { read_connect(bytes) } else { read_request(bytes) };
-        let read = match read {
+        let read = match read_request(bytes) {
             // What opens nothing may be another server's call.
             Err(_) if cx.plan.serves => {
                 call = true;
@@ -235,7 +212,7 @@ impl Web {
     }
 
     /// Answers with an error, without a worker.
-    pub(super) fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
+    fn reject(&mut self, c: ConnectionId, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
         out.transmit(c, |bytes| write_rejection(bytes, status, retry_after));
         self.answered_at_once(c, status, out);
     }
@@ -247,7 +224,7 @@ impl Web {
     }
 
     /// The request of a connection above the limit.
-    pub(super) fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
+    fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
         out.event(Event::Requested { connection: c.0, queued: false });
         let turn = match cx.plan.when_full {
             WhenFull::Redirect if !cx.plan.overflow.to.is_empty() => Turn::Redirect,
@@ -273,7 +250,7 @@ impl Web {
     /// A request without a free worker or a place in the queue.
     #[cold]
     fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
-        let turn = match cx.plan.queue_full {
+        let turn = match cx.plan.workers.queue_full {
             QueueFull::Reject => Turn::Reject,
             QueueFull::Drop => Turn::Drop,
             QueueFull::Reset => Turn::Reset,
@@ -282,14 +259,7 @@ impl Web {
         self.turn_away(c, turn, 503, None, out);
     }
 
-    pub(super) fn turn_away(
-        &mut self,
-        c: ConnectionId,
-        turn: Turn,
-        status: u16,
-        retry_after: Option<u32>,
-        out: &mut Outputs,
-    ) {
+    fn turn_away(&mut self, c: ConnectionId, turn: Turn, status: u16, retry_after: Option<u32>, out: &mut Outputs) {
         match turn {
             _ if self.state(c) == State::Abandoned => self.close(c, CloseMode::Fin, out),
             Turn::Drop => self.connections.turn(c, State::Stalled),
@@ -300,19 +270,19 @@ impl Web {
         }
     }
 
-    pub(super) fn close(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
+    fn close(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         out.push(Output::Close(c, how));
         self.forget(c, out);
     }
 
     /// Gives work to a worker, or queues it. `waited`: whether it was delayed before.
-    pub(super) fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, waited: bool, out: &mut Outputs) {
+    fn enter(&mut self, cx: &Context<'_>, now: Timestamp, job: Job<Work>, waited: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         let short = self.lacks_transaction(cx, &job.work);
         let rejected = short && cx.plan.transactions_full == TransactionsFull::Reject;
-        let queued = short || self.busy() >= cx.plan.workers;
-        let waiting = self.queue.len() + self.transactions.waiting.len();
-        let full = queued && waiting as u32 >= cx.plan.queue_max;
+        let queued = short || self.workers.busy() >= cx.plan.workers.count;
+        let waiting = self.workers.waiting.len() + self.transactions.waiting.len();
+        let full = queued && waiting as u32 >= cx.plan.workers.queue_max;
         if !waited {
             let (connection, queued) = (c.0, queued && !full && !rejected);
             out.event(match job.work {
@@ -334,15 +304,15 @@ impl Web {
             self.begin_transaction(cx, c, asked.upgrade || asked.connect, out);
         }
         if queued {
-            self.queue.push_back(job);
+            self.workers.waiting.push_back(job);
         } else {
             self.start(cx, now, job, waited, out);
         }
     }
 
     /// Whether a request's turn comes after the queue's deadline: 503, without a worker.
-    pub(super) fn expires(&mut self, cx: &Context<'_>, c: ConnectionId, waited: Nanos, out: &mut Outputs) -> bool {
-        let expired = matches!(cx.plan.order, QueueOrder::Deadline(deadline) if waited > deadline);
+    fn expires(&mut self, cx: &Context<'_>, c: ConnectionId, waited: Nanos, out: &mut Outputs) -> bool {
+        let expired = cx.plan.workers.expires(waited);
         if expired {
             out.event(Event::Expired { connection: c.0, waited });
             self.turn_away(c, Turn::Reject, 503, None, out);
@@ -391,7 +361,7 @@ impl Web {
         }
     }
 
-    pub(super) fn requested(
+    fn requested(
         &mut self,
         cx: &Context<'_>,
         now: Timestamp,
@@ -426,7 +396,6 @@ impl Web {
             return self.reject(c, 426, None, out);
         }
         let keeps_path = match choice {
-            _ if cx.plan.tunnels.is_some() => true,
             Some(Choice::Redirect { path, pick, .. }) => path.is_none() || pick.asks_for_path(),
             _ => false,
         } && request.path != "/";
@@ -446,52 +415,39 @@ impl Web {
             Some(at) => {
                 out.event(Event::Requested { connection: c.0, queued: true });
                 out.event(Event::HeldBack { connection: c.0, delay: at.since(now) });
-                self.started += 1;
-                self.limits.held.push(Reverse(Working { done: at, order: self.started, served: Nanos::ZERO, job }));
+                let order = self.workers.next_order();
+                self.limits.held.push(Reverse(Working { done: at, order, served: Nanos::ZERO, job }));
                 self.schedule(cx, out);
             }
         }
     }
 
     /// A worker takes a job.
-    fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, queued: bool, out: &mut Outputs) {
+    fn start(&mut self, cx: &Context<'_>, now: Timestamp, job: Job<Work>, queued: bool, out: &mut Outputs) {
         if cx.plan.is_free(&job.work) && !queued {
             return self.finish(cx, now, job, Nanos::ZERO, out);
         }
-        // Work takes at least one nanosecond: it ends later than it starts.
-        let mut work = cx.plan.work(cx.seed, &job);
-        if let Some(factor) = self.slow {
-            work = Nanos::from_f64(work.0 as f64 * factor);
-        }
+        let mut work = self.workers.slowed(cx.plan.work(cx.seed, &job));
         if let Some(warm_up) = cx.plan.warm_up
             && now < self.since + warm_up.duration
         {
             work = Nanos::from_f64(work.0 as f64 * warm_up.factor);
         }
-        let served = work.max(Nanos(1));
-        let waited = now.since(job.since);
-        out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
-        self.started += 1;
-        let done = now + served;
-        self.working.push(Reverse(Working { done, order: self.started, served, job }));
+        self.workers.start(now, job, work, queued, out);
         self.schedule(cx, out);
     }
 
-    pub(super) fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
-        let mut next = self.working.peek().map(|Reverse(working)| working.done);
+    fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+        let mut next = self.workers.next_due();
         if cx.plan.timed {
             let held = self.limits.held.peek().map(|Reverse(held)| held.done);
-            let timeout = self.next_timeout().map(|(at, _)| at);
-            next = [next, held, timeout].into_iter().flatten().min();
+            next = [next, held, self.next_timeout()].into_iter().flatten().min();
         }
         if !cx.plan.calls.is_empty() {
             next = [next, self.calls.next_due()].into_iter().flatten().min();
         }
         if !self.later.is_empty() {
             next = [next, self.later.next_due()].into_iter().flatten().min();
-        }
-        if let Some(relay) = &mut self.relay {
-            next = [next, relay.next_due()].into_iter().flatten().min();
         }
         if let Some(drain) = &self.drain {
             next = [next, drain.due()].into_iter().flatten().min();
@@ -503,9 +459,8 @@ impl Web {
     }
 
     /// Workers that are done answer and take the next request.
-    pub(super) fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while self.working.peek().is_some_and(|Reverse(working)| working.done <= now) {
-            let Some(Reverse(Working { served, job, .. })) = self.working.pop() else { break };
+    fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while let Some((job, served)) = self.workers.done(now) {
             self.finish(cx, now, job, served, out);
             self.take_next(cx, now, out);
         }
@@ -513,10 +468,8 @@ impl Web {
     }
 
     /// Workers that are free take requests from the queue.
-    pub(super) fn take_next(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while self.busy() < cx.plan.workers
-            && let Some(next) = queue::take(&mut self.queue, cx.plan.order)
-        {
+    fn take_next(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
+        while let Some(next) = self.workers.next(&cx.plan.workers) {
             let waited = now.since(next.since);
             if !self.expires(cx, ConnectionId(next.connection), waited, out) {
                 self.start(cx, now, next, true, out);
@@ -524,13 +477,8 @@ impl Web {
         }
     }
 
-    /// Workers that are not free.
-    fn busy(&self) -> u32 {
-        self.working.len() as u32 + self.calls.held
-    }
-
     /// A worker is done.
-    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: Job, served: Nanos, out: &mut Outputs) {
+    fn finish(&mut self, cx: &Context<'_>, now: Timestamp, job: Job<Work>, served: Nanos, out: &mut Outputs) {
         let Job { connection, client, work, .. } = job;
         match work {
             Work::Tls { .. } => self.answer_hello(cx, now, ConnectionId(connection), served, out),

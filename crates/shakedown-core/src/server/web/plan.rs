@@ -3,13 +3,15 @@
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::server::behavior::{Behavior, Choice};
 use crate::server::calls::CallPlan;
-use crate::server::config::{Proxy, WarmUp, WebServer, Workers};
+use crate::server::config::{WarmUp, WebServer};
 use crate::server::context;
 use crate::server::limits::{Bucket, OverRate, WhenFull};
-use crate::server::queue::{Job, QueueFull, QueueOrder, Work};
+use crate::server::queue::Job;
 use crate::server::targets::{Pick, PickMember};
 use crate::server::tls::{TlsConfig, TlsKeys};
 use crate::server::transactions::TransactionsFull;
+use crate::server::work::Work;
+use crate::server::workers::WorkersPlan;
 use crate::time::Nanos;
 use crate::tls;
 
@@ -19,9 +21,7 @@ pub(in crate::server) type Context<'a> = context::Context<'a, WebPlan>;
 /// The common settings of web servers of one group, ready to run.
 #[derive(Debug)]
 pub(in crate::server) struct WebPlan {
-    pub(super) workers: u32,
-    service_time: Sampler,
-    prices: Option<Prices>,
+    pub(super) workers: WorkersPlan,
     pub(super) warm_up: Option<WarmUp>,
     /// Requests cost no time at all.
     free: bool,
@@ -37,9 +37,6 @@ pub(in crate::server) struct WebPlan {
     pub(super) when_full: WhenFull,
     /// The servers that connections above the limit are redirected to.
     pub(super) overflow: Pick,
-    pub(super) queue_max: u32,
-    pub(super) queue_full: QueueFull,
-    pub(super) order: QueueOrder,
     /// Maximum of concurrent HTTP transactions.
     pub(super) transactions_max: Option<u32>,
     pub(super) transactions_full: TransactionsFull,
@@ -57,42 +54,26 @@ pub(in crate::server) struct WebPlan {
     /// The members' HTTP/2 SETTINGS: whether extended CONNECT is enabled, and the maximum of concurrent streams.
     pub(super) extended_connect: bool,
     pub(super) streams_max: u32,
-    /// The proxy settings, if its members are forward proxies.
-    pub(super) tunnels: Option<Tunnels>,
 }
 
 impl WebPlan {
-    /// Those of a forward proxy.
-    pub(in crate::server) fn of_proxy(proxy: &Proxy) -> WebPlan {
-        let tunnels = Some(Tunnels { connect_timeout: proxy.connect_timeout });
-        WebPlan { tunnels, ..WebPlan::new(&proxy.as_web()) }
-    }
-
     pub(in crate::server) fn new(web: &WebServer) -> WebPlan {
         let WebServer { workers, connections, rates, behaviors, .. } = web;
-        let prices = Prices::new(workers);
-        let (queue_max, queue_full) = workers.queue.unwrap_or((u32::MAX, QueueFull::default()));
+        let workers = WorkersPlan::new(workers);
         let tls_cost = |cost: fn(&TlsConfig) -> &Distribution| {
             web.tls.as_ref().map_or(Sampler::Constant(Nanos::ZERO), |tls| cost(tls).sampler())
         };
         WebPlan {
-            workers: workers.count,
-            free: prices.is_none()
-                && !web.calls_hold_worker
-                && workers.service_time.sampler() == Sampler::Constant(Nanos::ZERO),
-            prices,
+            free: workers.is_free() && !web.calls_hold_worker,
+            workers,
             tls: web.tls.as_ref().map_or(tls::Version::None, |tls| tls.version),
             tls_cost: [tls_cost(|tls| &tls.cost), tls_cost(|tls| &tls.resumed_cost)],
             tickets: web.tls.as_ref().map(|tls| tls.tickets).filter(|life| *life > Nanos::ZERO),
             keys: web.tls.as_ref().map(|tls| tls.keys).unwrap_or_default(),
             warm_up: web.warm_up,
-            service_time: workers.service_time.sampler(),
             connections_max: connections.as_ref().map_or(u32::MAX, |limit| limit.most),
             when_full: connections.as_ref().map(|limit| limit.when_full).unwrap_or_default(),
             overflow: Pick::in_turn(connections.as_ref().map(|limit| limit.overflow.clone()).unwrap_or_default()),
-            queue_max,
-            queue_full,
-            order: workers.order,
             transactions_max: web.transactions.map(|(most, _)| most),
             transactions_full: web.transactions.map(|(_, full)| full).unwrap_or_default(),
             accept_rate: rates.all.as_ref().map(Bucket::new),
@@ -106,7 +87,6 @@ impl WebPlan {
             calls_hold_worker: web.calls_hold_worker,
             extended_connect: web.extended_connect,
             streams_max: web.streams_max,
-            tunnels: None,
         }
     }
 
@@ -125,21 +105,16 @@ impl WebPlan {
     }
 
     /// A worker's time for a job.
-    pub(super) fn work(&self, seed: Seed, job: &Job) -> Nanos {
-        let asked = match &job.work {
+    pub(super) fn work(&self, seed: Seed, job: &Job<Work>) -> Nanos {
+        match &job.work {
             Work::Tls { resumed } => {
-                return self.tls_cost[usize::from(*resumed)].sample(|| seed.draw(job.client, Purpose::TlsCost, 0));
+                self.tls_cost[usize::from(*resumed)].sample(|| seed.draw(job.client, Purpose::TlsCost, 0))
             }
-            Work::Request(asked) => asked,
-        };
-        let service_time = || self.service_time.sample(|| seed.draw(job.client, Purpose::Service, 0));
-        match &self.prices {
-            None => service_time(),
-            Some(prices) => {
+            Work::Request(asked) => self.workers.work(seed, job.client, || {
                 let behavior = self.behaviors.get(asked.behavior as usize);
                 let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept | Choice::Serve));
-                prices.work(seed, job, opens, asked.verdict.was_checked(), service_time)
-            }
+                (opens, asked.verdict.was_checked())
+            }),
         }
     }
 
@@ -149,40 +124,4 @@ impl WebPlan {
         let periods = picks.filter(|pick| pick.how == PickMember::LeastConnections).map(|pick| pick.report_every);
         periods.min()
     }
-}
-
-/// A worker's time besides `service_time`.
-#[derive(Debug)]
-struct Prices {
-    accept_time: Option<Sampler>,
-    auth_time: Option<Sampler>,
-}
-
-impl Prices {
-    /// `None` if there is only `service_time`.
-    fn new(config: &Workers) -> Option<Prices> {
-        let sampler = |time: &Option<Distribution>| time.as_ref().map(Distribution::sampler);
-        let prices = Prices { accept_time: sampler(&config.accept_time), auth_time: sampler(&config.auth_time) };
-        (prices.accept_time.is_some() || prices.auth_time.is_some()).then_some(prices)
-    }
-
-    fn work(&self, seed: Seed, job: &Job, opens: bool, checked: bool, service_time: impl FnOnce() -> Nanos) -> Nanos {
-        let price = |price: &Option<Sampler>, purpose| {
-            price.as_ref().map_or(Nanos::ZERO, |price| price.sample(|| seed.draw(job.client, purpose, 0)))
-        };
-        let mut work = price(&self.accept_time, Purpose::AcceptTime);
-        if opens || checked {
-            work += price(&self.auth_time, Purpose::AuthTime);
-        }
-        if opens || self.accept_time.is_none() {
-            work += service_time();
-        }
-        work
-    }
-}
-
-/// The proxy settings of a server.
-#[derive(Debug)]
-pub(super) struct Tunnels {
-    pub connect_timeout: Nanos,
 }

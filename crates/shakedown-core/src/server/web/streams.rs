@@ -2,11 +2,11 @@
 
 use super::Web;
 use super::plan::Context;
+use super::state::State;
 use crate::h2::Frame;
 use crate::handshake::extended::read_request;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
-use crate::server::connections::State;
 use crate::server::event::{Event, Outputs};
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ impl Web {
     /// A stream does not count towards the limit of connections; on a connection above the limit, it is rejected.
     pub(super) fn open_stream(&mut self, c: ConnectionId, on: ConnectionId, client: Identity, out: &mut Outputs) {
         let excess = self.connections.is_excess(on);
-        self.connections.accept(c, client, State::Asking, excess);
+        self.connections.insert(c, client, State::Asking, excess);
         self.streams.insert(c.0, on.0);
         out.event(Event::StreamOpened { connection: c.0, on: on.0 });
     }

@@ -2,13 +2,14 @@
 
 use super::Web;
 use super::plan::Context;
+use super::state::State;
 use crate::handshake::server::read_request;
 use crate::handshake::tls::{is_offered, write_required, write_switch};
 use crate::machine::{CloseMode, ConnectionId, Output};
-use crate::server::connections::State;
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::limits::WhenFull;
-use crate::server::queue::{Job, Work};
+use crate::server::queue::Job;
+use crate::server::work::Work;
 use crate::time::{Nanos, Timestamp};
 
 impl Web {

@@ -4,8 +4,9 @@ use super::Web;
 use super::plan::Context;
 use crate::machine::ConnectionId;
 use crate::server::event::{Event, Outputs, Reason, Turn};
-use crate::server::queue::{self, Work};
+use crate::server::queue;
 use crate::server::transactions::{Hold, TransactionsFull};
+use crate::server::work::Work;
 use crate::time::Timestamp;
 
 impl Web {
@@ -70,7 +71,7 @@ impl Web {
     #[cold]
     pub(super) fn take_transactions(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while cx.plan.transactions_max.is_some_and(|most| self.transactions.in_use < most)
-            && let Some(job) = queue::take(&mut self.transactions.waiting, cx.plan.order)
+            && let Some(job) = queue::take(&mut self.transactions.waiting, cx.plan.workers.order)
         {
             let waited = now.since(job.since);
             if !self.expires(cx, ConnectionId(job.connection), waited, out) {
