@@ -9,6 +9,7 @@ use clap::Args;
 use super::options::{read, stem};
 use super::output::{Failure, print};
 use crate::scenario::Overrides;
+use crate::text::wrapped;
 
 /// A scenario that explains itself.
 const STARTER: &str = include_str!("starter.toml");
@@ -118,20 +119,8 @@ fn question(text: &str) -> String {
 
 /// Adds text as indented lines of at most 100 characters.
 fn indent(entry: &mut String, text: &str) {
-    let mut width = 0;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length <= 100 {
-            let _ = write!(entry, " {word}");
-            width += 1 + length;
-        } else {
-            let end = if width > 0 { "\n" } else { "" };
-            let _ = write!(entry, "{end}    {word}");
-            width = 4 + length;
-        }
-    }
-    if width > 0 {
-        entry.push('\n');
+    for line in wrapped(text, 96).lines() {
+        let _ = writeln!(entry, "    {line}");
     }
 }
 
@@ -144,13 +133,5 @@ mod tests {
         assert_eq!(question("# A dies. Who\n# notices? Assumed: 20 ms.\nformat = 1\n# Why?"), "Who notices?");
         assert_eq!(question("#:schema x.json\n# A dies. B lives.\n#\n# Why?\nformat = 1"), "A dies.");
         assert_eq!(question("format = 1"), "");
-    }
-
-    #[test]
-    fn lines_are_broken_at_a_hundred() {
-        let mut entry = String::new();
-        indent(&mut entry, &["word"; 40].join(" "));
-        assert!(entry.lines().all(|line| line.len() <= 100 && line.starts_with("    word")), "{entry}");
-        assert_eq!(entry.lines().count(), 3);
     }
 }

@@ -3,12 +3,14 @@
 mod escape;
 mod number;
 mod table;
+mod wrap;
 
 use serde::Serialize;
 
 pub(crate) use escape::{clean, csv_cell, escaped, quoted, visible, word};
 pub(crate) use number::{grouped, percent, percent_of};
 pub(crate) use table::Table;
+pub(crate) use wrap::wrapped;
 
 /// A document as JSON over several lines.
 pub(crate) fn pretty(document: &impl Serialize) -> String {

@@ -67,3 +67,26 @@ fn the_document_is_the_tables() {
     let committed = fs::read_to_string(&path).unwrap();
     assert!(now == committed, "UPDATE_GOLDEN=1 cargo test --test integration models:: writes docs/models.md anew");
 }
+
+/// Every known answer and every test that docs/validation.md names is there.
+#[test]
+fn what_the_page_on_validation_names_is_there() {
+    let experiments = experiments();
+    let page = crate::common::read("docs/validation.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 4);
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+    assert!(rows.len() >= 18, "{rows:?}");
+    for row in &rows[1..] {
+        let [what, answers, tests] = row[..] else { panic!("{row:?}") };
+        let names = answers.split('`').skip(1).step_by(2);
+        for name in names.clone() {
+            assert!(experiments.iter().any(|experiment| experiment.name.starts_with(name)), "{what}: {name}");
+        }
+        let named = tests.split("; ").filter_map(|test| test.strip_prefix('`')?.split_once("` "));
+        for (file, test) in named.clone() {
+            let source = crate::common::read(file);
+            assert!(source.contains(&format!("fn {test}(")), "{what}: {file} {test}");
+        }
+        assert!(names.count() + named.count() > 0, "{what}");
+    }
+}

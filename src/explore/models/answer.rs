@@ -48,6 +48,9 @@ pub enum Must {
         /// The largest tolerance that still says something.
         blunt: f64,
     },
+    /// The mean over the seeds of a difference of two samples, which is zero, is as near to it as their spread lets it be
+    /// told. A tolerance of more than this could not tell right from wrong, and fails.
+    NoDifference(f64),
     /// In every seed at least this.
     AtLeast,
     /// In every seed at most this.
@@ -78,6 +81,7 @@ impl Outcome {
             Must::Equal => Some(1e-9 * expected.max(1.0)),
             Must::Resolved(resolution) => Some(resolution * expected),
             Must::Mean { resolution, .. } => Some(self.estimate.margin_999() + resolution * expected),
+            Must::NoDifference(_) => Some(self.estimate.margin_999()),
             Must::AtLeast | Must::AtMost | Must::Above => None,
         }
     }
@@ -91,6 +95,7 @@ impl Outcome {
             Must::Mean { blunt, .. } => {
                 within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt * expected.abs())
             }
+            Must::NoDifference(blunt) => within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt),
             Must::AtLeast => estimate.min >= expected,
             Must::AtMost => estimate.max <= expected,
             Must::Above => estimate.mean - estimate.margin_999() > expected,
@@ -134,11 +139,22 @@ mod tests {
             (1.0, Must::Resolved(0.03), true),
             (1.0, Must::Resolved(0.01), false),
             (1.0, Must::Equal, false),
+            (1.0, Must::NoDifference(0.05), true),
+            (1.1, Must::NoDifference(0.05), false),
+            (1.0, Must::NoDifference(0.001), false),
         ] {
             assert_eq!(outcome(expected, must, &near).passed(), holds, "{expected} {must:?}");
         }
         assert!(outcome(2.0, Must::Equal, &[2.0]).passed());
-        for must in [Must::Equal, mean(0.5), Must::AtLeast, Must::AtMost, Must::Above, Must::Resolved(0.5)] {
+        for must in [
+            Must::Equal,
+            mean(0.5),
+            Must::NoDifference(0.5),
+            Must::AtLeast,
+            Must::AtMost,
+            Must::Above,
+            Must::Resolved(0.5),
+        ] {
             assert!(!outcome(1.0, must, &[1.0, f64::NAN]).passed(), "{must:?} without a value");
         }
     }

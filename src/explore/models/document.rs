@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::answer::{Experiment, Must};
 use super::table::expected;
-use crate::text::Table;
+use crate::text::{Table, wrapped};
 
 const HEAD: &str = "\
 # Known answers
@@ -32,7 +32,7 @@ pub fn document(experiments: &[Experiment]) -> String {
         // Told once for all that are of a kind.
         if experiment.about != about {
             about = experiment.about;
-            let _ = write!(text, "\n{}\n", wrapped(about));
+            let _ = write!(text, "\n{}\n", wrapped(about, 120));
         }
         let mut table = Table::new(3, ["answer", "expected", "compared"]);
         for answer in &experiment.answers {
@@ -43,6 +43,7 @@ pub fn document(experiments: &[Experiment]) -> String {
                 Must::Mean { resolution, blunt } => {
                     format!("interval + {:.1} %, at most {:.0} %", resolution * 100.0, blunt * 100.0)
                 }
+                Must::NoDifference(blunt) => format!("interval, at most {blunt}"),
                 Must::AtLeast | Must::AtMost | Must::Above => "one-sided".to_string(),
             };
             let expected = expected(answer.must, answer.expected, answer.unit);
@@ -51,20 +52,4 @@ pub fn document(experiments: &[Experiment]) -> String {
         let _ = write!(text, "\n{}", table.markdown());
     }
     text
-}
-
-/// Broken into lines of at most 120 characters.
-fn wrapped(prose: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in prose.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= 120 => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines.join("\n")
 }

@@ -4,9 +4,12 @@
 //! by [`Outcome::passed`]: from the spread over the seeds, never by eye. `docs/models.md` is written from the same table.
 
 mod answer;
+mod clients;
 mod closed;
 mod document;
+mod draws;
 mod herds;
+mod independent;
 mod kernels;
 mod knees;
 mod links;
@@ -16,6 +19,7 @@ mod simulate;
 mod storms;
 mod table;
 mod tls;
+mod waits;
 
 use rayon::prelude::*;
 
@@ -29,13 +33,17 @@ pub use table::{json, table};
 pub fn experiments() -> Vec<Experiment> {
     let parts = [
         queueing::all(),
+        waits::all(),
         kernels::all(),
         knees::all(),
         links::all(),
         closed::all(),
+        draws::all(),
+        clients::all(),
         names::all(),
         herds::all(),
         storms::all(),
+        independent::all(),
         tls::all(),
     ];
     parts.into_iter().flatten().collect()

@@ -70,7 +70,11 @@ impl Recorder for Queue {
 
 /// A queue with Poisson arrivals: `arrivals` of them, of which the first tenth is warm-up.
 fn queue(c: u32, rho: f64, service: &str, arrivals: f64) -> (String, f64, f64) {
-    let rate = f64::from(c) * rho / SERVICE_S;
+    queue_of(c, f64::from(c) * rho / SERVICE_S, &format!("service_time = {service}"), arrivals)
+}
+
+/// The same with a rate of arrivals and what the server has beside its workers; also from when until when it is measured.
+pub(super) fn queue_of(c: u32, rate: f64, server: &str, arrivals: f64) -> (String, f64, f64) {
     let until = (arrivals / rate * 1_000.0).round() / 1_000.0;
     let from = (until * 100.0).round() / 1_000.0;
     // Who came last is still served: the longest waits are as good as any.
@@ -85,7 +89,7 @@ fn queue(c: u32, rho: f64, service: &str, arrivals: f64) -> (String, f64, f64) {
         one_way = "1ms"
         [servers.one]
         workers = {c}
-        service_time = {service}
+        {server}
         [clients.many]
         count = {count}
         arrive = {{ poisson = {{ rate = "{rate}/s" }} }}

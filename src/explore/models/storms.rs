@@ -12,15 +12,15 @@ pub(super) fn all() -> Vec<Experiment> {
 }
 
 /// The goodput is that of a run's last seconds.
-const LAST_S: u64 = 20;
+pub(super) const LAST_S: u64 = 20;
 
 /// Sessions that opened in the run's last part, of those that were scheduled then.
 #[derive(Debug, Default)]
-struct Goodput {
+pub(super) struct Goodput {
     /// When the last part begins, in seconds.
-    from: u64,
-    scheduled: u64,
-    opened: u64,
+    pub(super) from: u64,
+    pub(super) scheduled: u64,
+    pub(super) opened: u64,
 }
 
 impl Recorder for Goodput {
@@ -37,16 +37,21 @@ impl Recorder for Goodput {
 }
 
 /// A spike of clients at once, at 20 s, on top of a steady load.
-struct Storm {
-    spike: u32,
+pub(super) struct Storm {
+    pub(super) spike: u32,
     /// Steady load, per second.
-    rate: u64,
-    retry: &'static str,
-    end_s: u64,
+    pub(super) rate: u64,
+    pub(super) retry: &'static str,
+    pub(super) end_s: u64,
+}
+
+/// Whether a run with this goodput collapsed, as a number.
+pub(super) fn collapsed(goodput: f64) -> f64 {
+    f64::from(u8::from(goodput < 0.1))
 }
 
 impl Storm {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let Storm { spike, rate, retry, end_s } = self;
         let count = rate * end_s * 2;
         format!(
@@ -120,7 +125,6 @@ fn metastable() -> Experiment {
                 goodput(&Storm { spike: 400, rate: 10, retry: meek, end_s: 200 }),
                 goodput(&Storm { spike: 110, rate: 70, retry: bold, end_s: 80 }),
             ];
-            let collapsed = |ratio: f64| f64::from(u8::from(ratio < 0.1));
             let recovered = |ratio: f64| f64::from(u8::from(ratio > 0.8));
             let neither: f64 = runs.iter().map(|ratio| 1.0 - collapsed(*ratio) - recovered(*ratio)).sum();
             let edge = (collapsed(runs[3]), recovered(runs[3]));

@@ -23,7 +23,7 @@ fn number(value: f64) -> String {
 /// The expected number as the table and the document write it.
 pub(super) fn expected(must: Must, value: f64, unit: &str) -> String {
     let sign = match must {
-        Must::Equal | Must::Resolved(_) | Must::Mean { .. } => "",
+        Must::Equal | Must::Resolved(_) | Must::Mean { .. } | Must::NoDifference(_) => "",
         Must::AtLeast => ">= ",
         Must::AtMost => "<= ",
         Must::Above => "> ",
@@ -40,7 +40,7 @@ pub fn json(outcomes: &[Outcome]) -> Json {
         let compared = match answer.must {
             Must::Equal => "exact",
             Must::Resolved(_) => "resolution",
-            Must::Mean { .. } => "interval",
+            Must::Mean { .. } | Must::NoDifference(_) => "interval",
             Must::AtLeast => "at least",
             Must::AtMost => "at most",
             Must::Above => "above",
