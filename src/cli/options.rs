@@ -140,6 +140,11 @@ pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Scenario, Failu
 /// A scenario file: what messages call it, and its text.
 pub(super) fn read(file: &Path) -> Result<(String, String), Failure> {
     let shown = file.display().to_string();
+    if file.is_dir() {
+        return Err(Failure::Input(format!(
+            "error: {shown} is a folder, and a scenario is a file\n  = help: in a folder of results, run.json has the command              that made them (`command`) and the whole scenario (`scenario_toml`)"
+        )));
+    }
     match std::fs::read_to_string(file) {
         Ok(text) => Ok((shown, text)),
         Err(error) => Err(Failure::Input(format!("error: can't read {shown}: {error}"))),

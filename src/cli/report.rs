@@ -78,6 +78,7 @@ impl Document {
 
 fn document(made: Made, files: &[(String, Vec<u8>)]) -> Result<String, PageError> {
     let recorded = Recorded(files);
+    recorded.is_readable()?;
     match made {
         Made::Markdown => formats::markdown(recorded),
         Made::Csv => formats::csv(recorded),

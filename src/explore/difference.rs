@@ -3,16 +3,28 @@
 use std::fs;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::report::readable;
 
 /// A recorded file's text.
 pub(super) fn text(folder: &Path, name: &str) -> Result<String, String> {
     fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"))
 }
 
-/// A recorded file's document.
-pub(super) fn document<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, String> {
+/// A recorded file's document, whatever version it is of.
+pub(super) fn any_version(folder: &Path, name: &str) -> Result<Json, String> {
     serde_json::from_str(&text(folder, name)?).map_err(|error| format!("{name}: {error}"))
+}
+
+/// A recorded file's document.
+///
+/// # Errors
+/// Why it can't be read; that it is of another version.
+pub(super) fn document(folder: &Path, name: &str) -> Result<Json, String> {
+    let document = any_version(folder, name)?;
+    readable(&document).map_err(|what| format!("{name} has {what}"))?;
+    Ok(document)
 }
 
 /// What differs from the recorded files, a line for each file. Charts follow from the others, and are left out.

@@ -97,8 +97,9 @@ fn name_apart(rows: &mut [Row]) {
 fn read(folder: &Path) -> Result<Vec<(String, String, Row)>, String> {
     let (text, json) = (|name: &str| difference::text(folder, name), |name: &str| difference::document(folder, name));
     if folder.join("run.json").exists() {
-        let summary: Json = json("summary.json")?;
-        let (scenario, title, row) = run(&json("run.json")?, &summary)?;
+        let header = json("run.json")?;
+        let summary = json("summary.json")?;
+        let (scenario, title, row) = run(&header, &summary)?;
         let lines = lines(&summary, &text("series.csv")?, &text("latency.hlog")?)?;
         return Ok(vec![(scenario, title, Row { lines: Some(lines), ..row })]);
     }

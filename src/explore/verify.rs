@@ -69,13 +69,13 @@ const FILES: [&str; 3] = ["run.json", "summary.json", "series.csv"];
 
 /// Whether what a run left can't be had again: it was interrupted, and nobody chose where it ended, or it was live.
 fn is_unrepeatable(folder: &Path) -> bool {
-    let run = difference::document::<serde_json::Value>(folder, "run.json");
+    let run = difference::any_version(folder, "run.json");
     run.is_ok_and(|run| run["partial"] == true || run["deterministic"] == false)
 }
 
 /// Whether a folder holds a search for capacity that came to its end.
 fn is_search(folder: &Path) -> bool {
-    let found = difference::document::<serde_json::Value>(folder, "capacity.json");
+    let found = difference::any_version(folder, "capacity.json");
     // One that can't be read was one, too.
     folder.join("capacity.json").exists() && !found.is_ok_and(|found| found["partial"] == true)
 }
@@ -98,7 +98,7 @@ pub fn verify(folder: &Path) -> Verified {
 }
 
 fn differences(folder: &Path) -> Result<Vec<String>, String> {
-    let recorded: serde_json::Value = difference::document(folder, "run.json")?;
+    let recorded = difference::document(folder, "run.json")?;
     let (summary, series) = (difference::text(folder, "summary.json")?, difference::text(folder, "series.csv")?);
     let text = |key: &str| {
         let value = recorded[key].as_str().map(str::to_string);

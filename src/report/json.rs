@@ -4,12 +4,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::bottleneck;
 use super::run::Run;
+use super::version::FORMAT_VERSION;
 use crate::metrics::Value;
 use crate::text::pretty;
 use crate::time::Timestamp;
-
-/// The version of both documents' form.
-pub const FORMAT_VERSION: u32 = 2;
 
 /// What ran, so that it can run again.
 pub(super) fn run(run: &Run<'_>) -> String {

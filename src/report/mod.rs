@@ -14,16 +14,18 @@ pub mod page;
 mod run;
 mod series;
 mod shown;
+mod version;
 
 use crate::chart;
 
 pub use bottleneck::sentence;
 pub use compared::{Better, Comparison, Order, Part, Row};
 pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
-pub use json::{FORMAT_VERSION, number};
+pub use json::number;
 pub use league::League;
 pub use run::Run;
 pub use shown::shown;
+pub use version::{FORMAT_VERSION, readable};
 
 /// Every file of the run's folder: its name and its bytes.
 ///

@@ -38,3 +38,4 @@ mod sweep;
 mod tcp;
 mod tls;
 mod transactions;
+mod versions;

@@ -191,7 +191,7 @@ fn closed_form(runs: &Runs<'_>, capacity: &Capacity) -> Option<ClosedForm> {
 /// # Errors
 /// What is wrong with the record.
 pub(super) fn differences(folder: &std::path::Path) -> Result<Vec<String>, String> {
-    let recorded: serde_json::Value = difference::document(folder, "capacity.json")?;
+    let recorded = difference::document(folder, "capacity.json")?;
     let files = if recorded["capacity"] == "collapse" {
         let recorded = serde_json::from_value(recorded).map_err(|error| format!("capacity.json: {error}"))?;
         collapse::map(recorded, &|_| true).map(|collapse| collapse.files())

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use super::shrink::Shrunk;
-use crate::explore::sweep::{JournalError, Plan, checksum};
+use crate::explore::sweep::{JournalError, Plan, checksum, of_this_version};
 use crate::text::pretty;
 
 /// The file's name.
@@ -123,7 +123,8 @@ impl<'a> Checkpoint<'a> {
             text => text.map_err(failed(&file))?,
         };
         let other = |what| JournalError::Other { folder: folder.to_path_buf(), what };
-        let (theirs, tally, _) = unchanged(&text).and_then(|()| parsed(&text)).map_err(other)?;
+        let (theirs, tally, _) =
+            of_this_version(&text).and_then(|()| unchanged(&text)).and_then(|()| parsed(&text)).map_err(other)?;
         if !resume {
             return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: tally.runs as usize });
         }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::plan::{Given, Plan};
 use super::row::Row;
+use crate::report::readable;
 
 /// The file that says what is swept.
 pub(super) const HEADER: &str = "sweep.json";
@@ -84,12 +85,15 @@ impl Journal {
         let ours = plan.header();
         let found = match fs::read_to_string(&header) {
             Ok(theirs) => {
+                let other = |what| JournalError::Other { folder: folder.to_path_buf(), what };
+                // What another version wrote has other rows, too.
+                of_this_version(&theirs).map_err(other)?;
                 let found = read(&rows)?;
                 if !resume {
                     return Err(JournalError::Unfinished { folder: folder.to_path_buf(), rows: found.0.len() });
                 }
                 if let Some(what) = difference(&theirs, &ours) {
-                    return Err(JournalError::Other { folder: folder.to_path_buf(), what });
+                    return Err(other(what));
                 }
                 found
             }
@@ -185,6 +189,12 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
         rows.push(row);
     }
     Ok((rows, whole as u64))
+}
+
+/// Whether a header is of the version that is read here; one that can't be read at all differs in that.
+pub(in crate::explore) fn of_this_version(header: &str) -> Result<(), String> {
+    let header: serde_json::Value = serde_json::from_str(header).unwrap_or_default();
+    readable(&header)
 }
 
 /// How the sweeps of two headers differ, for people.

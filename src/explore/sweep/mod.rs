@@ -20,7 +20,7 @@ use rayon::prelude::*;
 pub use files::{CellSummary, SweepSummary, headline_metrics};
 pub use grid::{Axis, Named, cells, label};
 pub use journal::{Journal, JournalError};
-pub(in crate::explore) use journal::{checksum, difference};
+pub(in crate::explore) use journal::{checksum, difference, of_this_version};
 pub(in crate::explore) use merge::whole;
 pub use merge::{MergeError, merge};
 pub use plan::{Given, Plan, Point};

@@ -9,7 +9,7 @@ use super::seeds::{Seeds, Shard};
 use crate::driver::Driver;
 use crate::explore::possible::possible;
 use crate::explore::single_run::digest_of;
-use crate::report::FORMAT_VERSION;
+use crate::report::{FORMAT_VERSION, readable};
 use crate::scenario::{Overrides, Problem, Scenario};
 use crate::text::{pretty, word};
 
@@ -173,6 +173,7 @@ impl Plan {
     /// What is wrong with the header.
     pub fn from_header(text: &str) -> Result<Plan, String> {
         let document: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        readable(&document)?;
         let text = |key: &str| document[key].as_str().ok_or_else(|| format!("no `{key}`"));
         let name = text("scenario")?;
         let seeds: Seeds = text("seeds")?.parse()?;

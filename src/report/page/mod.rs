@@ -43,6 +43,7 @@ pub const READ: [&str; 13] = [
 /// [`PageError`], when the files are none of a run, a sweep or a comparison.
 pub fn page(files: Recorded<'_>) -> Result<Vec<u8>, PageError> {
     let has = |name: &str| files.bytes(name).is_some();
+    files.is_readable()?;
     let page = if has("sweep.json") {
         sweep::page(files)?
     } else if has("compare.json") {

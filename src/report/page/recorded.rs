@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::report::version::readable;
+
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
@@ -11,6 +13,9 @@ pub enum PageError {
     /// A file can't be read.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
+    /// A file of another version.
+    #[error("{0} has {1}")]
+    Version(&'static str, String),
     /// Nothing that has a page.
     #[error(
         "no result of a run, a sweep, a comparison or a search for capacity: there is no run.json, sweep.json, compare.json or capacity.json"
@@ -38,6 +43,19 @@ impl<'a> Recorded<'a> {
 
     pub(in crate::report) fn json(self, name: &'static str) -> Result<Json, PageError> {
         serde_json::from_str(self.text(name)?).map_err(|error| PageError::Unreadable(name, error.to_string()))
+    }
+
+    /// Whether what the files say they are is of the version that is read here.
+    ///
+    /// # Errors
+    /// [`PageError::Version`].
+    pub fn is_readable(self) -> Result<(), PageError> {
+        for name in ["run.json", "sweep.json", "compare.json", "capacity.json"] {
+            if self.bytes(name).is_some() {
+                readable(&self.json(name)?).map_err(|what| PageError::Version(name, what))?;
+            }
+        }
+        Ok(())
     }
 
     /// A document for each line; none where there is no such file.
