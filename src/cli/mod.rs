@@ -8,6 +8,7 @@ mod hunt;
 mod invocation;
 mod live;
 mod merge;
+mod metrics;
 mod options;
 mod output;
 mod profiles;
@@ -41,6 +42,7 @@ Examples:
   shakedown replay scenarios/failover.toml --session players-17
   shakedown sweep scenarios/failover.toml --seeds 0..1000
   shakedown capacity scenarios/overload.toml --vary clients.players.arrive.rate --slo 'handshake_latency.p99 < 250ms'
+  shakedown metrics scenarios/failover.toml
   shakedown profiles --explain chromium
   shakedown hunt scenarios/chaos.toml --seeds 0..100000 --for 10m
   shakedown report results/failover/sim-1
@@ -80,6 +82,9 @@ enum Command {
     /// Print the real clients that a scenario may name: what each makes of answers
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(profiles::ProfilesArgs),
+    /// List the metrics: names, units, meaning, and what each needs; of a scenario, those that it has
+    #[command(after_help = metrics::EXAMPLES)]
+    Metrics(metrics::MetricsArgs),
     /// Draw sessions as sequence diagrams, or write captures and events
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayArgs),
@@ -225,6 +230,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Compare(args) => compare::compare(&args, invocation),
         Command::Profiles(args) => profiles::run(&args),
+        Command::Metrics(args) => metrics::metrics(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Sweep(args) => sweep::sweep(&args, invocation),
         Command::Capacity(args) => capacity::capacity(&args, invocation),

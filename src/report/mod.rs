@@ -10,6 +10,7 @@ pub mod formats;
 mod hlog;
 mod json;
 pub mod league;
+pub mod metric_list;
 pub mod page;
 mod run;
 mod series;

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use shakedown::client;
 use shakedown::event::{Event, Kind};
 use shakedown::fault;
-use shakedown::metrics::{Better, Measured, Resource, STATISTICS, Subject, Summary, TABLE, Unit, Value};
+use shakedown::metrics::{Measured, Resource, Summary, Value};
 use shakedown::server;
 
 use super::common::{MS, SECOND, count, loaded, ran, read, repository, simulate, summary};
 
 /// One of three gateways dies under 300 clients, and comes back.
-const CRASH: &str = r#"
+pub(crate) const CRASH: &str = r#"
 format = 1
 title = "A gateway dies"
 duration = "30s"
@@ -512,39 +512,7 @@ fn what_a_run_measured_is_said_in_every_form() {
 /// docs/metrics.md is the table of metrics. Set `UPDATE_GOLDEN` to write it anew.
 #[test]
 fn every_metric_is_documented() {
-    let unit = |unit: Unit| match unit {
-        Unit::Duration => "time (`_ms`)".to_string(),
-        Unit::Count => "count".into(),
-        Unit::Part(whole) => format!("count, or share of `{whole}`"),
-        Unit::Ratio => "ratio".into(),
-        Unit::Latency => "times".into(),
-    };
-    let statistics: Vec<String> = STATISTICS.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let mut text = format!(
-        "# Metrics\n\n\
-         This page is made from the program's table (`tests/integration/measures.rs` compares them). The paths are those of \
-         `[expect]`, `--slo`, `compare --by` and `compare --metric`; in JSON and CSV a time is in milliseconds and its name ends in \
-         `_ms`. Metrics of *times* have the statistics {}. A *share* can be compared with a number or with a percentage. Every \
-         metric of the run, of servers and of clients also exists for each phase: `faults.FAULT.before.METRIC`, `.during.`, \
-         `.after.`, and `phases.PHASE.METRIC`.\n",
-        statistics.join(", ")
-    );
-    for subject in Subject::ALL {
-        let (title, of) = match subject {
-            Subject::Run => ("The run", "or a phase of it"),
-            Subject::Fault => ("`faults.NAME.`", "of each fault"),
-            Subject::Server => ("`servers.NAME.`", "of each server group, and of each server"),
-            Subject::Clients => ("`clients.NAME.`", "of each client group"),
-            Subject::Dns => ("`dns.NAME.`", "of each DNS name"),
-        };
-        text +=
-            &format!("\n## {title}\n\n{of}\n\n| metric | unit | better | meaning | needs |\n|---|---|---|---|---|\n");
-        for entry in TABLE.iter().filter(|entry| entry.subject == subject) {
-            let better = if entry.better == Better::Higher { "higher" } else { "lower" };
-            let (name, meaning) = (entry.name.replace('*', "…"), entry.meaning);
-            text += &format!("| `{name}` | {} | {better} | {meaning} | {} |\n", unit(entry.unit), entry.needs);
-        }
-    }
+    let text = shakedown::report::metric_list::page();
     let file = repository("docs/metrics.md");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&file, &text).unwrap();

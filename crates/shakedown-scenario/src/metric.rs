@@ -23,7 +23,7 @@ pub fn metric<'a>(
         Some(bare) => format!("leave the unit out: `{bare}`; what it is compared with has one"),
         None => match nearest(asked, known) {
             Some(near) => format!("the nearest name is `{near}`"),
-            None => "`shakedown run` prints every metric's name with --format json".into(),
+            None => "`shakedown metrics SCENARIO` lists those that the scenario has".into(),
         },
     };
     Err(Problem::new(format!("no metric is named {}", ticked(asked))).with_help(help))

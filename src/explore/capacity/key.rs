@@ -4,6 +4,7 @@ use toml::Value as Toml;
 
 use crate::quantity::{Bandwidth, Bytes, Rate, Share};
 use crate::report::capacity::Kind;
+use crate::scenario::nearest;
 use crate::time::Nanos;
 
 /// A numeric key of a resolved scenario.
@@ -43,9 +44,11 @@ impl Key {
             }
             node = table.get(step).ok_or_else(|| {
                 let known: Vec<&str> = table.keys().map(String::as_str).collect();
+                let near = nearest(step, known.iter().copied());
+                let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
                 let place = if whole.is_empty() { "the scenario".into() } else { format!("`{}`", whole.join(".")) };
                 format!(
-                    "{place} has no `{step}` (it has {}): a key that is not written has no value to begin with; give it one with --set",
+                    "{place} has no `{step}` (it has {}{near}): a key that is not written has no value to begin with; give it one with --set",
                     known.join(", ")
                 )
             })?;

@@ -1556,7 +1556,7 @@ fn an_expectation_of_no_metric_is_told_the_nearest() {
     37 | "beauty" = "< 250ms"
        | ^^^^^^^^
        |
-       = help: `shakedown run` prints every metric's name with --format json
+       = help: `shakedown metrics SCENARIO` lists those that the scenario has
     "#);
     assert_snapshot!(refused(EXPECTED, r#""clients.player.sessions.opened" = "== 100%""#), @r#"
     error: no metric is named `clients.player.sessions.opened`
