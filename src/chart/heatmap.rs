@@ -7,6 +7,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::render::{document, plain, point, text};
 use super::style::{FADED, GRID, INK, PAPER, SUBTITLE, TEXT, TITLE, VERMILLION, WIDTH, fit, text_width};
+use crate::text::percent;
 
 /// A map.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub(crate) fn heatmap(map: &Heatmap<'_>) -> String {
                     canvas.draw(&Rectangle::new(corners, VERMILLION.mix(0.05 + 0.8 * share).filled()))?;
                 }
                 canvas.draw(&Rectangle::new(corners, GRID.stroke_width(4)))?;
-                let shown = share.map_or("?".into(), |share| format!("{:.0} %", share * 100.0));
+                let shown = share.map_or("?".into(), percent);
                 let style = if share.is_some_and(|share| share > 0.7) { &PAPER } else { &INK };
                 let at = point(x + width / 2.0, y + ROW / 2.0);
                 canvas.draw(&Text::new(shown, at, text(TEXT, style, HPos::Center, FontStyle::Normal)))?;

@@ -2,7 +2,7 @@
 //!
 //! Powers of ten are multiplied up instead of computed, so that every platform writes the same digits.
 
-use crate::text::grouped;
+use crate::text::{grouped, percent};
 
 /// `10^n`, exactly; at most the largest power that a u64 holds.
 fn ten_to(n: u32) -> u64 {
@@ -56,20 +56,13 @@ pub(super) fn duration(mantissa: u64, exponent: u32) -> String {
     format!("{} {unit}", grouped(mantissa.saturating_mul(ten_to(exponent - factor))))
 }
 
-/// A share between 0 and 1 in percent, with the digits that a small one needs.
-pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let decimals = match percent {
-        p if p <= 0.0 || p >= 100.0 => 0,
-        // Nearly all is not all, and nearly none is not none.
-        p if p > 99.9 => return "> 99.9 %".into(),
-        p if p < 0.0001 => return "< 0.0001 %".into(),
-        p if p >= 0.95 => 1,
-        p if p >= 0.095 => 2,
-        p if p >= 0.0095 => 3,
-        _ => 4,
-    };
-    format!("{percent:.decimals$} %")
+/// A share between 0 and 1 in percent. Nearly none is not none, and nearly all is not all.
+pub(super) fn share(share: f64) -> String {
+    match percent(share) {
+        none if share > 0.0 && none == percent(0.0) => "< 0.01 %".into(),
+        all if share < 1.0 && all == percent(1.0) => "> 99.99 %".into(),
+        shown => shown,
+    }
 }
 
 #[cfg(test)]
@@ -82,8 +75,8 @@ mod tests {
         assert_eq!([tick(2_000.0, 8_000.0, 0), tick(2_000.0, 10_000.0, 0)], ["2,000", "2k"]);
         assert_eq!(tick(0.2, 1.0, 1), "0.2");
         assert_eq!([duration(5, 8), duration(1, 9), duration(2, 4)], ["500 ms", "1 s", "20 µs"]);
-        assert_eq!([percent(0.012), percent(1.0), percent(0.00001)], ["1.2 %", "100 %", "0.0010 %"]);
-        assert_eq!([percent(0.99999), percent(1e-9), percent(0.0)], ["> 99.9 %", "< 0.0001 %", "0 %"]);
+        assert_eq!([share(0.012), share(1.0), share(0.5)], ["1.2 %", "100 %", "50 %"]);
+        assert_eq!([share(0.99999), share(1e-9), share(0.0)], ["> 99.99 %", "< 0.01 %", "0 %"]);
     }
 
     #[test]

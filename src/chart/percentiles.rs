@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::axis::{Axis, log, quantile};
-use super::number::percent;
+use super::number::share;
 use super::picture::{Key, Layer, Mark, Picture, Point, Swatch};
 use super::style::{BLUE, GREEN, PURPLE, VERMILLION};
 use super::sweep::COLORS as CHOICES;
@@ -48,7 +48,7 @@ fn curves<'a>(name: &str, latencies: impl Iterator<Item = Styled<'a>>) -> Pictur
             curve.iter().map(|(share, value)| (quantile(*share, of.count()), log(*value).max(y.lo))).collect();
         if let (Some(end), true) = (points.last(), never > 0.0) {
             dots.push(Layer::Dot { at: *end, color, radius: 4.5 });
-            marks.push(Mark { name: format!("never: {}", percent(never)), from: end.0, until: end.0, color });
+            marks.push(Mark { name: format!("never: {}", share(never)), from: end.0, until: end.0, color });
         }
         if !points.is_empty() {
             layers.push(Layer::Line { points: thin(&points, BUCKETS), color, width });

@@ -10,12 +10,14 @@ use super::output::{Failure, Format, complain, machine, print, say};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
-use super::text::shown_table;
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
+use crate::report::figure::{Unit, figure};
 use crate::statistics::Spread;
 use crate::text::{Table, grouped, percent, visible};
-use crate::time::{Nanos, human};
+
+/// Metrics in the table, at most.
+const METRICS_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
@@ -134,7 +136,7 @@ pub(super) fn report(
 
 /// A line per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
 fn figures(plan: &Plan, summary: &SweepSummary) -> String {
-    let metrics = sweep::headline_metrics(plan, summary, 4);
+    let metrics = sweep::headline_metrics(plan, summary, METRICS_SHOWN);
     let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
     let mut table = Table::new(1, ["", "passed"].into_iter().chain(names));
     for cell in &summary.cells {
@@ -157,16 +159,11 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
             percent(coverage)
         ),
     };
-    format!("{}\n{note}\n", shown_table(table))
+    format!("\n{}\n{note}\n", table.aligned_for_terminal())
 }
 
 fn spread(metric: &str, of: &Spread) -> String {
-    let value = |value: Option<f64>| match value {
-        None => "none".to_string(),
-        Some(value) if metric.ends_with("_ms") => human(Nanos((value * 1e6) as u64)),
-        Some(value) if value.fract() == 0.0 && value >= 0.0 => grouped(value as u64),
-        Some(value) => format!("{value:.3}"),
-    };
+    let value = |value: Option<f64>| figure(value, Unit::of(metric));
     if of.coverage.is_none() || of.low == of.high {
         value(of.median)
     } else {

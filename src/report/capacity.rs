@@ -8,7 +8,7 @@ use super::FORMAT_VERSION;
 use super::figure::{Unit, magnitude};
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
-use crate::text::{Table, grouped, pretty, visible};
+use crate::text::{Table, grouped, percent, pretty, visible};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -279,7 +279,7 @@ impl Kind {
             Kind::Number => number(value),
             Kind::Rate => format!("{}/s", number(value)),
             Kind::Duration => magnitude(value * 1e3, Unit::Ms),
-            Kind::Share => format!("{:.2} %", value * 100.0),
+            Kind::Share => percent(value),
             Kind::Bandwidth => format!("{} Mbit/s", number(value / 1e6)),
             Kind::Size => format!("{} B", grouped(value.round().max(0.0) as u64)),
         }
@@ -349,22 +349,10 @@ impl Capacity {
         named.unwrap_or("handshake_latency")
     }
 
-    /// A row for each value.
+    /// A row for each value. [`Capacity::legend`] says what the columns are.
     fn table(&self) -> Table {
-        let latency = self.latency();
-        let mut table = Table::new(
-            0,
-            [
-                visible(&self.question.vary).into_owned(),
-                "held".into(),
-                "offered".into(),
-                "goodput".into(),
-                "never opened".into(),
-                "attempts failed".into(),
-                format!("{latency}.p50"),
-                format!("{latency}.p99"),
-            ],
-        );
+        let head = ["value", "passed", "offered", "goodput", "never opened", "failed", "p50", "p99"];
+        let mut table = Table::new(0, head);
         let ms = |value: Option<f64>| value.map_or("–".into(), |ms| magnitude(ms, Unit::Ms));
         for point in &self.points {
             table.row([
@@ -381,9 +369,18 @@ impl Capacity {
         table
     }
 
+    /// What the table's columns are.
+    fn legend(&self) -> String {
+        format!(
+            "value: {}; passed: with how many seeds; failed: of the attempts; p50 and p99: of {}",
+            visible(&self.question.vary),
+            self.latency()
+        )
+    }
+
     /// The verdict and the table, for a terminal.
     pub fn text(&self) -> String {
-        let mut text = self.table().aligned();
+        let mut text = format!("{}\n{}\n", self.table().aligned_for_terminal(), self.legend());
         let _ = write!(text, "\n{}\n", self.verdict);
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}", self.advice);
@@ -415,7 +412,7 @@ impl Capacity {
             let _ = writeln!(text, "{}\n", self.advice);
         }
         text += &self.table().markdown();
-        let _ = write!(text, "\nMeans over the seeds; latencies are medians. ");
+        let _ = write!(text, "\nColumns: {}. Means over the seeds; latencies are medians. ", self.legend());
         let _ = writeln!(text, "Digest of all runs: {}.\n\n![The curve](capacity.svg)", self.digest);
         text
     }
@@ -489,7 +486,8 @@ mod tests {
             (Kind::Count, 12_345.0, "12345", "12,345"),
             (Kind::Rate, 14_200.5, "\"14200.5/s\"", "14,201/s"),
             (Kind::Duration, 0.25, "\"250000000ns\"", "250 ms"),
-            (Kind::Share, 0.3, "\"30%\"", "30.00 %"),
+            (Kind::Share, 0.3, "\"30%\"", "30 %"),
+            (Kind::Share, 0.123_45, "\"12.345%\"", "12.34 %"),
             (Kind::Bandwidth, 1e8, "\"100000000bit/s\"", "100 Mbit/s"),
             (Kind::Size, 1500.0, "\"1500B\"", "1,500 B"),
         ] {

@@ -90,10 +90,9 @@ impl Collapse {
     }
 
     /// The deepest first, as on the chart.
-    fn table(&self) -> Table {
-        let corner = format!("{} \\ {}", self.depth.key, self.width.key);
+    fn table(&self, corner: String) -> Table {
         let head = std::iter::once(corner).chain(self.width.values.iter().map(|value| self.width.kind.shown(*value)));
-        let mut table = Table::new(0, head);
+        let mut table = Table::new(1, head);
         for (depth, cells) in self.depth.values.iter().zip(&self.cells).rev() {
             let cells = cells.iter().map(|cell| format!("{}/{}", cell.collapsed, cell.seeds));
             table.row(std::iter::once(self.depth.kind.shown(*depth)).chain(cells));
@@ -103,7 +102,8 @@ impl Collapse {
 
     /// The map as text, and what it comes to.
     pub fn text(&self) -> String {
-        let mut text = self.table().aligned();
+        let mut text = self.table(String::new()).aligned_for_terminal();
+        let _ = writeln!(text, "\nrows: {}; columns: {}", self.depth.key, self.width.key);
         let _ = writeln!(text, "\n{}", self.verdict);
         for SeedError { seed, error } in &self.errors {
             let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
@@ -122,7 +122,7 @@ impl Collapse {
             self.criterion(),
             self.verdict
         );
-        text += &self.table().markdown();
+        text += &self.table(format!("{} \\ {}", self.depth.key, self.width.key)).markdown();
         let _ = writeln!(text, "\nDigest of all runs: {}.\n\n![The map](collapse.svg)", self.digest);
         text
     }

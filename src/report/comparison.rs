@@ -15,9 +15,6 @@ use crate::metrics::{Latency, Value};
 use crate::statistics::range;
 use crate::text::{Table, csv_cell, pretty, visible};
 
-/// Lines of text that a terminal shows whole.
-const WIDTH: usize = 80;
-
 /// What a choice has of a metric, over its runs.
 fn shown(row: &Row, metric: &str) -> String {
     Spread::of(&row.runs, metric).map_or(String::new(), |spread| spread.shown())
@@ -41,9 +38,9 @@ impl Comparison {
     pub fn text(&self) -> String {
         let league = self.league().map(|league| {
             let verdicts: String = league.pairs.iter().map(|pair| format!("{}\n", pair.verdict)).collect();
-            format!("{}{}\n\n{verdicts}", league.table().aligned_within(WIDTH), league.note())
+            format!("{}{}\n\n{verdicts}", league.table().aligned_for_terminal(), league.note())
         });
-        let tables = self.tables().into_iter().map(|table| table.aligned_within(WIDTH));
+        let tables = self.tables().into_iter().map(|table| table.aligned_for_terminal());
         let mut text = league.into_iter().chain(tables).collect::<Vec<_>>().join("\n");
         for (name, _, row) in self.named() {
             for (seed, error) in &row.errors {

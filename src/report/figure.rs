@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{self, MetricName};
 use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
@@ -17,6 +18,19 @@ pub enum Unit {
     Share,
 }
 
+impl Unit {
+    /// What the numbers of a metric are, by its path, with or without the unit at its end. Parts of a total are counts.
+    pub fn of(path: &str) -> Unit {
+        let name = path.strip_suffix("_ms").unwrap_or(path);
+        match MetricName::parse(name).map(|name| name.unit()) {
+            Some(metrics::Unit::Duration | metrics::Unit::Latency) => Unit::Ms,
+            Some(metrics::Unit::Ratio) => Unit::Share,
+            _ if name.len() < path.len() => Unit::Ms,
+            _ => Unit::Count,
+        }
+    }
+}
+
 /// A number of a metric, without its sign; of a share, in percentage points.
 pub fn magnitude(value: f64, unit: Unit) -> String {
     let value = value.abs();
@@ -25,7 +39,7 @@ pub fn magnitude(value: f64, unit: Unit) -> String {
         Unit::Count if value.fract() == 0.0 => grouped(value as u64),
         Unit::Count if value >= 100.0 => grouped((value + 0.5) as u64),
         Unit::Count => format!("{value:.1}"),
-        Unit::Share => format!("{:.2} points", value * 100.0),
+        Unit::Share => percent(value).replace('%', "points"),
     }
 }
 
@@ -62,12 +76,18 @@ mod tests {
     }
 
     #[test]
+    fn units_are_those_of_the_table() {
+        let units = ["outage.p99", "outage.p99_ms", "lost_ms", "availability.mean", "attempts.failed", "outage.count"];
+        assert_eq!(units.map(Unit::of), [Unit::Ms, Unit::Ms, Unit::Ms, Unit::Share, Unit::Count, Unit::Count]);
+    }
+
+    #[test]
     fn figures_have_their_unit() {
         assert_eq!([figure(None, Unit::Ms), figure(Some(f64::INFINITY), Unit::Ms)], ["never", "never"]);
         assert_eq!([figure(Some(0.5), Unit::Share), figure(Some(1234.5), Unit::Count)], ["50 %", "1,235"]);
         assert_eq!(
             [signed(-1.5, Unit::Ms), signed(0.0, Unit::Count), signed(0.1, Unit::Share)],
-            ["-1.50 ms", "0", "+10.00 points"]
+            ["-1.50 ms", "0", "+10 points"]
         );
     }
 }

@@ -118,7 +118,10 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
         let metrics = ["affected", "recovery_time", "lost_time", "peak_arrivals.max"];
         metrics.map(|metric| format!("faults.{fault}.{metric}"))
     });
-    for path in usual.into_iter().map(String::from).chain(of_faults) {
+    let groups = run.summary["servers"].as_object().into_iter().flatten();
+    let balanced = groups.filter(|(_, group)| group.get("balance").is_some());
+    let balances = balanced.map(|(name, _)| format!("servers.{name}.balance.at_end"));
+    for path in usual.into_iter().map(String::from).chain(of_faults).chain(balances) {
         if let Some((name, value)) = run.value(&path) {
             let text = Cell::metric(&name, value).text;
             table.row([path, text]);

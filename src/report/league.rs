@@ -6,7 +6,7 @@ use super::compared::{Better, Comparison, Order, Row};
 use super::figure::{Unit, figure, magnitude, probability, signed};
 use crate::metrics::Value;
 use crate::statistics::{Difference, Method, holm, mean, median};
-use crate::text::Table;
+use crate::text::{Table, percent};
 
 /// A difference is shown where it would be rarer than this if there were none.
 pub const LEVEL: f64 = 0.05;
@@ -270,7 +270,7 @@ fn verdict(pair: &Pair, order: &Order, pairs: usize) -> String {
         Some(_) => {
             let by = magnitude(difference.typical.unwrap_or(0.0), of.unit);
             let share = difference.relative.map(|share| share.abs()).filter(|share| *share >= 0.0005);
-            let share = share.map_or(String::new(), |share| format!(", {:.1} % of that of {first}", share * 100.0));
+            let share = share.map_or(String::new(), |share| format!(", {} of that of {first}", percent(share)));
             let mut ends = [difference.low, difference.high].map(|end| end.map(f64::abs));
             ends.sort_by(|a, b| a.unwrap_or(f64::INFINITY).total_cmp(&b.unwrap_or(f64::INFINITY)));
             let interval = match ends.map(|end| end.map(|end| magnitude(end, of.unit))) {

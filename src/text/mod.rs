@@ -7,8 +7,9 @@ mod wrap;
 
 use serde::Serialize;
 
+pub(crate) use crate::quantity::grouped;
 pub(crate) use escape::{clean, csv_cell, escaped, quoted, visible, word};
-pub(crate) use number::{grouped, percent, percent_of};
+pub(crate) use number::{percent, percent_of};
 pub(crate) use table::Table;
 pub(crate) use wrap::wrapped;
 

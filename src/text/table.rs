@@ -2,6 +2,9 @@
 
 use super::escape::visible;
 
+/// A terminal that nobody has widened: no table of results is wider.
+const WIDTH: usize = 80;
+
 /// A table of text: the first columns are words and stand to the left, the others are numbers and stand to the right.
 #[derive(Debug)]
 pub struct Table {
@@ -53,9 +56,13 @@ impl Table {
         text
     }
 
-    /// The same in lines of at most so many characters, as far as words and one more column go in there: what does not
-    /// follows below, beside the words once more.
-    pub fn aligned_within(&self, width: usize) -> String {
+    /// The same for a terminal: in lines of at most 80 characters, as far as words and one more column go in there; what does
+    /// not follows below, beside the words once more.
+    pub fn aligned_for_terminal(&self) -> String {
+        self.aligned_within(WIDTH)
+    }
+
+    fn aligned_within(&self, width: usize) -> String {
         let widest = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let words: usize = (0..self.words).map(|column| widest(column) + 2).sum();
         let mut parts: Vec<(Vec<usize>, usize)> = Vec::new();

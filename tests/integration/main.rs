@@ -17,6 +17,7 @@ mod common;
 mod determinism;
 mod dns;
 mod extended_connect;
+mod forms;
 mod guide;
 mod hunt;
 mod hybi;

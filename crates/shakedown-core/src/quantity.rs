@@ -1,4 +1,4 @@
-//! Rates, shares, bandwidths and sizes, written with their units.
+//! Rates, shares, bandwidths and sizes, written with their units; counts with separators.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shape::shaped;
+
+/// A count for readers: `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 /// How often something happens, per second. In files: `"2000/s"`, `"30/m"` or `"1/h"`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -269,6 +282,11 @@ impl<'de> Deserialize<'de> for Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
 
     #[test]
     fn rates_and_shares_parse_with_their_units_only() {

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::quantity::grouped;
+
 /// A moment: nanoseconds since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
@@ -281,24 +283,37 @@ impl<'de> Deserialize<'de> for Nanos {
     }
 }
 
-/// A length for readers: three significant digits in the unit that suits it (`"1.35 ms"`).
+/// A length for readers: three significant digits in the unit that suits it (`"1.35 ms"`), rounded half to even; of a thousand
+/// seconds and more whole seconds (`"49,040 s"`).
 pub fn human(length: Nanos) -> String {
-    let ns = length.0 as f64;
-    let (value, unit) = match length.0 {
-        0 => return "0 ms".into(),
-        n if n < 1_000 => (ns, "ns"),
-        n if n < 1_000_000 => (ns / 1e3, "µs"),
-        n if n < 1_000_000_000 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
-    };
-    let decimals = if value >= 100.0 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.decimals$} {unit}")
+    const UNITS: [(&str, u64); 4] = [("ns", 1), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
+    if length == Nanos::ZERO {
+        return "0 ms".into();
+    }
+    for (unit, factor) in UNITS {
+        let decimals = if factor == 1 { [0, 0, 0] } else { [2, 1, 0] };
+        for (decimals, scale) in decimals.into_iter().zip([100, 10, 1]) {
+            let scale = if factor == 1 { 1 } else { scale };
+            let rounded = half_to_even(u128::from(length.0) * scale, u128::from(factor));
+            // A thousand of the last digit are three digits no more: the next form has fewer, or a larger unit.
+            if rounded < 1_000 {
+                let (whole, part) = (rounded / scale, rounded % scale);
+                return if decimals == 0 {
+                    format!("{whole} {unit}")
+                } else {
+                    format!("{whole}.{part:0decimals$} {unit}")
+                };
+            }
+        }
+    }
+    let seconds = half_to_even(u128::from(length.0), 1_000_000_000);
+    format!("{} s", grouped(seconds as u64))
+}
+
+/// A quotient, rounded to the nearest whole number; of two that are equally near, to the even one.
+fn half_to_even(of: u128, by: u128) -> u128 {
+    let (whole, rest) = (of / by, 2 * (of % by));
+    whole + u128::from(rest > by || (rest == by && whole % 2 == 1))
 }
 
 #[cfg(test)]
@@ -320,6 +335,34 @@ mod tests {
         }
         for text in ["", "20", "ms", "5 parsecs", "-1s", "1.5ns", "1.2.3s", ".s", "99999999999h", "1e3s"] {
             assert!(text.parse::<Nanos>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_shown_with_three_digits() {
+        for (ns, shown) in [
+            (0, "0 ms"),
+            (5, "5 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (1_350_000, "1.35 ms"),
+            (9_994_999, "9.99 ms"),
+            (9_995_001, "10.0 ms"),
+            (99_960_000, "100 ms"),
+            (999_400_000, "999 ms"),
+            // No unit has a thousand.
+            (999_600_000, "1.00 s"),
+            (999_600, "1.00 ms"),
+            // In the middle: to the even digit.
+            (1_005_000_000, "1.00 s"),
+            (1_015_000_000, "1.02 s"),
+            (59_950_000_000, "60.0 s"),
+            (817_400_000_000, "817 s"),
+            (999_600_000_000, "1,000 s"),
+            (49_040_123_000_000, "49,040 s"),
+            (u64::MAX, "18,446,744,074 s"),
+        ] {
+            assert_eq!(human(Nanos(ns)), shown, "{ns}");
         }
     }
 

@@ -124,7 +124,8 @@ impl CellSummary {
     }
 }
 
-/// The metrics to show first: those that the scenario expects something of, or else the usual ones; at most so many.
+/// The metrics to show first: those that the scenario expects something of, and those that are shown of every such run; at
+/// most so many.
 pub fn headline_metrics(plan: &Plan, summary: &SweepSummary, most: usize) -> Vec<String> {
     let known = |path: &str| {
         let with_unit = format!("{path}_ms");
@@ -132,9 +133,8 @@ pub fn headline_metrics(plan: &Plan, summary: &SweepSummary, most: usize) -> Vec
         metrics.into_iter().find(|known| **known == path || **known == with_unit).cloned()
     };
     let expected = plan.cells.iter().flat_map(|cell| cell.scenario.expectations().map(|(path, _)| path));
-    let usual = ["time_to_open.p99", "handshake_latency.p99", "sessions.open_at_end"];
-    let mut shown: Vec<String> = Vec::new();
-    for metric in expected.chain(usual).filter_map(known) {
+    let (mut shown, of_such): (Vec<String>, Vec<String>) = (Vec::new(), plan.shown());
+    for metric in expected.chain(of_such.iter().map(String::as_str)).filter_map(known) {
         if shown.len() < most && !shown.contains(&metric) {
             shown.push(metric);
         }

@@ -157,6 +157,7 @@ impl Plan {
             "variant": self.variant,
             "shard": (self.shard != Shard::WHOLE).then(|| self.shard.to_string()),
             "version": env!("CARGO_PKG_VERSION"),
+            "metrics": self.shown(),
             "cells": cells.collect::<Vec<_>>(),
         });
         if let Some(given) = &self.given {
@@ -165,6 +166,14 @@ impl Plan {
             }
         }
         header
+    }
+
+    /// The metrics that are shown of its runs: those that its cells have in common.
+    pub fn shown(&self) -> Vec<String> {
+        let mut all = self.cells.iter().map(|cell| crate::metrics::shown(&cell.scenario.layout()));
+        let mut common = all.next().unwrap_or_default();
+        all.for_each(|other| common.retain(|name| other.contains(name)));
+        common.iter().map(|name| name.as_str().to_string()).collect()
     }
 
     /// The plan that a header was written from.

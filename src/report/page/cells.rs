@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::metrics::{MetricName, Unit};
+use crate::report::figure::{Unit, figure};
 use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
@@ -42,14 +42,7 @@ impl Cell {
     /// The same of many runs: a mean or a median of counts need not be whole.
     pub(crate) fn of_many(name: &str, value: Option<f64>) -> Cell {
         let Some(number) = value else { return Cell::text("–") };
-        let is_share = MetricName::parse(name).is_some_and(|name| name.unit() == Unit::Ratio);
-        let text = match number {
-            _ if name.ends_with("_ms") => human(Nanos(nanos(number))),
-            _ if is_share => percent(number),
-            whole if whole.fract() == 0.0 && whole >= 0.0 => grouped(whole as u64),
-            part => format!("{part:.2}").trim_end_matches('0').trim_end_matches('.').to_string(),
-        };
-        Cell { text, value: Some(number), class: None }
+        Cell { text: figure(value, Unit::of(name)), value: Some(number), class: None }
     }
 }
 

@@ -17,21 +17,18 @@ const color = name => `var(--${name})`;
 
 // Numbers for readers.
 const digits = (value, most) => value.toLocaleString('en-US', { maximumFractionDigits: most });
-const three = value => value >= 100 ? digits(value, 0) : value >= 10 ? digits(value, 1) : digits(value, 2);
+const fixed = (value, count) => value.toLocaleString('en-US', { minimumFractionDigits: count, maximumFractionDigits: count });
+const three = value => fixed(value, value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
 const time = ms => {
   const size = Math.abs(ms);
-  if (size === 0) return '0 s';
-  if (size < 1e-3) return three(ms * 1e6) + ' ns';
-  if (size < 1) return three(ms * 1e3) + ' µs';
-  if (size < 1e3) return three(ms) + ' ms';
-  if (size < 6e5) return three(ms / 1e3) + ' s';
-  return digits(ms / 6e4, 1) + ' min';
+  if (size === 0) return '0 ms';
+  if (size < 0.9995e-3) return three(ms * 1e6) + ' ns';
+  if (size < 0.9995) return three(ms * 1e3) + ' µs';
+  if (size < 999.5) return three(ms) + ' ms';
+  return three(ms / 1e3) + ' s';
 };
 const moment = ms => ms < 1e3 ? digits(ms, 3) + ' ms' : ms < 6e5 ? digits(ms / 1e3, 3) + ' s' : digits(ms / 6e4, 2) + ' min';
-const percent = share => {
-  const value = share * 100;
-  return digits(value < 99 ? Math.round(value * 100) / 100 : Math.floor(value * 1000) / 1000, 3) + ' %';
-};
+const percent = share => (share * 100).toLocaleString('en-US', { maximumFractionDigits: 2, roundingMode: 'halfEven' }) + ' %';
 const FORMATS = {
   count: value => digits(value, value < 10 ? 2 : 1),
   rate: value => digits(value, value < 10 ? 2 : value < 1000 ? 1 : 0),

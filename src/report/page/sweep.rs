@@ -6,26 +6,18 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use super::series::{color, line};
-use crate::metrics::{MetricName, Unit};
+use crate::metrics::{MetricName, Subject};
+use crate::report::figure::Unit;
 use crate::text::{grouped, percent, word};
 
 /// Metrics with a chart of their own, at most.
-const CHARTS: usize = 6;
+const CHARTS: usize = 12;
 /// Cells that a chart tells apart.
 const CELLS: usize = 10;
 /// Points of a curve: more seeds are shown by their ranks at even distances.
 const POINTS: usize = 400;
 /// Metrics in the table of all.
 const METRICS: usize = 400;
-/// What is shown of every sweep that has it, after what was expected.
-const USUAL: [&str; 6] = [
-    "time_to_open.p99_ms",
-    "handshake_latency.p99_ms",
-    "outage.p99_ms",
-    "availability.mean",
-    "sessions.open_at_end",
-    "attempts.total",
-];
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let (plan, summary) = (files.json("sweep.json")?, files.json("summary.json")?);
@@ -99,14 +91,15 @@ fn label(cell: &Json) -> String {
     if parts.is_empty() { "all seeds".into() } else { parts.join(", ") }
 }
 
-/// The metrics that something was expected of, then the usual ones.
+/// The metrics that something was expected of, then those that are shown of every run of such a scenario.
 fn headline(plan: &Json, cells: &[Json]) -> Vec<String> {
     let toml = plan["cells"][0]["scenario_toml"].as_str().unwrap_or_default();
     let scenario: toml::Table = toml.parse().unwrap_or_default();
     let expected = scenario.get("expect").and_then(toml::Value::as_table);
     let expected: Vec<&String> = expected.into_iter().flat_map(|table| table.keys()).collect();
+    let shown = plan["metrics"].as_array().into_iter().flatten().filter_map(Json::as_str);
     let mut chosen: Vec<String> = Vec::new();
-    for path in expected.into_iter().map(String::as_str).chain(USUAL) {
+    for path in expected.into_iter().map(String::as_str).chain(shown) {
         let known = [path.to_string(), format!("{path}_ms")];
         let has = |path: &String| {
             cells.iter().any(|cell| cell["metrics"].get(path).is_some_and(|of| !of["median"].is_null()))
@@ -228,10 +221,10 @@ fn command(plan: &Json, cell: &Json, seed: &Json) -> String {
 }
 
 fn kind(metric: &str) -> &'static str {
-    match MetricName::parse(metric.trim_end_matches("_ms")).map(|name| name.unit()) {
-        Some(Unit::Duration) => "ms",
-        Some(Unit::Ratio) => "share",
-        _ => "count",
+    match Unit::of(metric) {
+        Unit::Ms => "ms",
+        Unit::Share => "share",
+        Unit::Count => "count",
     }
 }
 
@@ -284,11 +277,9 @@ fn bars(metric: &str, cells: &[Json], labels: &[String]) -> Json {
 fn all_metrics(page: &mut Page, cells: &[Json], labels: &[String]) {
     let mut names: Vec<&String> = Vec::new();
     for name in cells.iter().filter_map(|cell| cell["metrics"].as_object()).flat_map(|metrics| metrics.keys()) {
-        if names.len() < METRICS
-            && !name.starts_with("servers.")
-            && !name.starts_with("clients.")
-            && !names.contains(&name)
-        {
+        let subject = MetricName::parse(name.trim_end_matches("_ms")).map(|name| name.subject().0);
+        let is_of_fleet = !matches!(subject, Some(Subject::Server | Subject::Clients));
+        if names.len() < METRICS && is_of_fleet && !names.contains(&name) {
             names.push(name);
         }
     }
