@@ -226,7 +226,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.scenario.seed().0)?;
-        for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.held) {
+        for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.passed) {
             write!(f, "\nFAILED  {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
         }
         for violation in &self.finished.violations {

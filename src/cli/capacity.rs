@@ -172,9 +172,9 @@ fn map(args: &CapacityArgs, scenario: &Scenario, invocation: &Invocation<'_>) ->
     let side = |text: &Option<String>| {
         collapse::side(&resolved, text.as_deref().unwrap_or_default(), usize::from(args.steps)).map_err(input)
     };
-    let (width, depth) = (side(&args.width)?, side(&args.depth)?);
+    let (duration, size) = (side(&args.width)?, side(&args.depth)?);
     let seeds = args.seeds.0.clone().collect();
-    let mut asked = collapse::question(scenario, args.many.variant.clone(), width, depth, args.slo.clone(), seeds);
+    let mut asked = collapse::question(scenario, args.many.variant.clone(), duration, size, args.slo.clone(), seeds);
     asked.command = Some(invocation.command());
     let folder = folder(args, scenario, "collapse");
     may_hold_capacity(&folder, &[("capacity.json".into(), asked.json().into_bytes())]).map_err(machine)?;

@@ -76,8 +76,8 @@ impl Results<'_> {
     pub(super) fn tell(&self, finished: &Finished) -> Result<(), Failure> {
         self.say_loud(&text::summary(self.scenario, &finished.measured))?;
         self.say(&text::violations(self.scenario, &finished.violations))?;
-        let is_said = |held: bool| !self.output.quiet || !held;
-        let verdicts = finished.verdicts.iter().filter(|verdict| is_said(verdict.held));
+        let is_said = |passed: bool| !self.output.quiet || !passed;
+        let verdicts = finished.verdicts.iter().filter(|verdict| is_said(verdict.passed));
         self.say(&text::verdicts(verdicts))
     }
 }

@@ -131,7 +131,7 @@ pub(super) fn report(
     if summary.cells.iter().any(|cell| !cell.errors.is_empty()) {
         return Err(Failure::Machine("some runs came to no end".into()));
     }
-    if summary.cells.iter().all(|cell| cell.held == cell.runs) { Ok(()) } else { Err(Failure::Broken) }
+    if summary.cells.iter().all(|cell| cell.passed == cell.runs) { Ok(()) } else { Err(Failure::Broken) }
 }
 
 /// A line per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
@@ -141,7 +141,7 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     let mut table = Table::new(1, ["", "passed"].into_iter().chain(names));
     for cell in &summary.cells {
         let label = if cell.label.is_empty() { "all seeds".to_string() } else { cell.label.clone() };
-        let mut line = vec![label, format!("{}/{}", grouped(cell.held as u64), grouped(cell.runs as u64))];
+        let mut line = vec![label, format!("{}/{}", grouped(cell.passed as u64), grouped(cell.runs as u64))];
         line.extend(
             metrics.iter().map(|metric| cell.metrics.get(metric).map_or(String::new(), |of| spread(metric, of))),
         );

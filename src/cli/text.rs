@@ -381,7 +381,7 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
 pub(super) fn verdicts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut text = String::new();
     for verdict in verdicts {
-        let word = if verdict.held { good("passed") } else { bad("FAILED") };
+        let word = if verdict.passed { good("passed") } else { bad("FAILED") };
         let measured = if verdict.nothing_measured { "nothing".into() } else { shown(verdict.measured) };
         let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
     }

@@ -38,7 +38,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         recorded => recorded,
     };
     if args.format == Format::Json && !matches!(verified, Err(Failure::Input(_))) {
-        document.insert("held".into(), json!(verified.is_ok()));
+        document.insert("passed".into(), json!(verified.is_ok()));
         print(&pretty(&document))?;
     }
     verified

@@ -258,7 +258,7 @@ pub fn live(
     ready: impl FnOnce(&[SocketAddr]),
     mut watch: impl FnMut(Progress) -> bool,
 ) -> Result<Live, LiveError> {
-    // Bounds of time are not held against a real machine's.
+    // Bounds of time are not checked on a real machine.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
     let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), EventLog::default()));
     let external = ExternalClients::new(scenario.servers().len());

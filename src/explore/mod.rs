@@ -1,5 +1,5 @@
 //! Runs made for a purpose: one run into a folder, live runs, runs side by side, runs that listen to a few sessions,
-//! committed runs held against new ones, and runs with known answers.
+//! committed runs compared with new ones, and runs with known answers.
 
 #[cfg(feature = "cli")]
 pub mod calibrate;

@@ -94,9 +94,9 @@ impl Finished {
         before - self.verdicts.len()
     }
 
-    /// Whether every invariant and every expectation held.
+    /// Whether every invariant and every expectation passed.
     pub fn passed(&self) -> bool {
-        self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.held)
+        self.violations.is_empty() && self.verdicts.iter().all(|verdict| verdict.passed)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::report;
 use crate::scenario::Overrides;
 use crate::time::Timestamp;
 
-/// One recorded run, held against a new one.
+/// One recorded run, compared with a new one.
 #[derive(Debug)]
 pub struct Verified {
     /// Its folder.

@@ -180,7 +180,7 @@ fn line(scenario: &Scenario, exemplar: &Exemplar, trace: &Trace, cut: bool) -> J
         "scheduled_ns": diagram.scheduled.0,
         "time_to_open_ns": opened.map(|event| event.at.since(diagram.scheduled).0),
         "hosts": diagram.hosts,
-        "ladder": shortened(rows, |left_out| json!({ "more": format!("... {left_out} rows ...") })),
+        "diagram": shortened(rows, |left_out| json!({ "more": format!("... {left_out} rows ...") })),
         "events": shortened(events, |left_out| json!({ "left_out": left_out })),
     })
 }

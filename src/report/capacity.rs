@@ -222,8 +222,8 @@ pub struct SeedError {
 pub struct Point {
     /// The value.
     pub value: f64,
-    /// With how many seeds the objective holds.
-    pub held: usize,
+    /// With how many seeds the objective passed.
+    pub passed: usize,
     /// Of how many.
     pub seeds: usize,
     /// Sessions scheduled per second, while they arrived; the mean over the seeds, as all that follows.
@@ -357,7 +357,7 @@ impl Capacity {
         for point in &self.points {
             table.row([
                 self.question.kind.shown(point.value),
-                format!("{}/{}", point.held, point.seeds),
+                format!("{}/{}", point.passed, point.seeds),
                 Kind::Rate.shown(point.offered),
                 Kind::Rate.shown(point.goodput),
                 Kind::Share.shown(point.never_opened),
@@ -419,7 +419,7 @@ impl Capacity {
 
     /// One line per value.
     fn csv(&self) -> String {
-        let mut text = String::from("value,held,seeds,offered,goodput,never_opened,attempts_failed,p50_ms,p99_ms");
+        let mut text = String::from("value,passed,seeds,offered,goodput,never_opened,attempts_failed,p50_ms,p99_ms");
         for objective in &self.question.slo {
             let _ = write!(text, ",{}", objective.metric);
         }
@@ -430,7 +430,7 @@ impl Capacity {
                 text,
                 "{},{},{},{},{},{},{},{},{}",
                 of.value,
-                of.held,
+                of.passed,
                 of.seeds,
                 of.offered,
                 of.goodput,

@@ -1,4 +1,4 @@
-//! Which triggers a fleet does not recover from.
+//! Which overloads a fleet does not recover from.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::capacity::{Kind, Objective, SeedError};
 use crate::chart::{self, Heatmap};
 use crate::text::{Table, grouped, pretty};
 
-/// A key of the trigger and the values that it takes.
+/// A key of the overload and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// The key.
@@ -34,10 +34,10 @@ pub struct Collapse {
     pub title: String,
     /// The variant that was asked for.
     pub variant: Option<String>,
-    /// How long the trigger is.
-    pub width: Side,
-    /// How strong.
-    pub depth: Side,
+    /// How long the overload lasts.
+    pub duration: Side,
+    /// How large it is.
+    pub size: Side,
     /// What must hold of a run that recovered; none: of its last tenth, availability is at least a half.
     pub slo: Vec<Objective>,
     /// The seeds.
@@ -46,7 +46,7 @@ pub struct Collapse {
     pub partial: bool,
     /// What came out, in a sentence.
     pub verdict: String,
-    /// A row for each depth, a cell for each width.
+    /// A row for each size, a cell for each duration.
     pub cells: Vec<Vec<Cell>>,
     /// 32 hex digits over the digests of all runs.
     pub digest: String,
@@ -60,7 +60,7 @@ pub struct Collapse {
     pub command: Option<String>,
 }
 
-/// One trigger.
+/// One overload.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// With how many seeds the fleet did not recover.
@@ -89,13 +89,14 @@ impl Collapse {
         pretty(self)
     }
 
-    /// The deepest first, as on the chart.
+    /// The largest first, as on the chart.
     fn table(&self, corner: String) -> Table {
-        let head = std::iter::once(corner).chain(self.width.values.iter().map(|value| self.width.kind.shown(*value)));
+        let head =
+            std::iter::once(corner).chain(self.duration.values.iter().map(|value| self.duration.kind.shown(*value)));
         let mut table = Table::new(1, head);
-        for (depth, cells) in self.depth.values.iter().zip(&self.cells).rev() {
+        for (size, cells) in self.size.values.iter().zip(&self.cells).rev() {
             let cells = cells.iter().map(|cell| format!("{}/{}", cell.collapsed, cell.seeds));
-            table.row(std::iter::once(self.depth.kind.shown(*depth)).chain(cells));
+            table.row(std::iter::once(self.size.kind.shown(*size)).chain(cells));
         }
         table
     }
@@ -103,7 +104,7 @@ impl Collapse {
     /// The map as text, and what it comes to.
     pub fn text(&self) -> String {
         let mut text = self.table(String::new()).aligned_for_terminal();
-        let _ = writeln!(text, "\nrows: {}; columns: {}", self.depth.key, self.width.key);
+        let _ = writeln!(text, "\nrows: {}; columns: {}", self.size.key, self.duration.key);
         let _ = writeln!(text, "\n{}", self.verdict);
         for SeedError { seed, error } in &self.errors {
             let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
@@ -122,7 +123,7 @@ impl Collapse {
             self.criterion(),
             self.verdict
         );
-        text += &self.table(format!("{} \\ {}", self.depth.key, self.width.key)).markdown();
+        text += &self.table(format!("{} \\ {}", self.size.key, self.duration.key)).markdown();
         let _ = writeln!(text, "\nDigest of all runs: {}.\n\n![The map](collapse.svg)", self.digest);
         text
     }
@@ -138,13 +139,13 @@ impl Collapse {
         }
     }
 
-    /// One line per trigger.
+    /// One line per overload.
     fn csv(&self) -> String {
-        let mut text = format!("{},{},collapsed,seeds,share_low,share_high\n", self.width.key, self.depth.key);
-        for (depth, cells) in self.depth.values.iter().zip(&self.cells) {
-            for (width, cell) in self.width.values.iter().zip(cells) {
+        let mut text = format!("{},{},collapsed,seeds,share_low,share_high\n", self.duration.key, self.size.key);
+        for (size, cells) in self.size.values.iter().zip(&self.cells) {
+            for (duration, cell) in self.duration.values.iter().zip(cells) {
                 let Cell { collapsed, seeds, low, high } = cell;
-                let _ = writeln!(text, "{width},{depth},{collapsed},{seeds},{low},{high}");
+                let _ = writeln!(text, "{duration},{size},{collapsed},{seeds},{low},{high}");
             }
         }
         text
@@ -156,10 +157,10 @@ impl Collapse {
         chart::draw_heatmap(&Heatmap {
             title: "Share of seeds that do not recover",
             subtitle: &format!("{}: {}", self.scenario, self.title),
-            across: &self.width.key,
-            columns: self.width.values.iter().map(|value| self.width.kind.shown(*value)).collect(),
-            upward: &self.depth.key,
-            rows: self.depth.values.iter().map(|value| self.depth.kind.shown(*value)).collect(),
+            across: &self.duration.key,
+            columns: self.duration.values.iter().map(|value| self.duration.kind.shown(*value)).collect(),
+            upward: &self.size.key,
+            rows: self.size.values.iter().map(|value| self.size.kind.shown(*value)).collect(),
             cells: self.cells.iter().map(|row| row.iter().map(share).collect()).collect(),
         })
     }

@@ -65,7 +65,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     let cell = |text: &str| text.replace('<', "&lt;").replace(['\n', '\r'], " ");
     let plain = |text: &str| cell(text).replace('|', "\\|");
     let broken =
-        run.list("expectations").filter(|one| one["held"] != true).count() + run.list("invariants_broken").count();
+        run.list("expectations").filter(|one| one["passed"] != true).count() + run.list("invariants_broken").count();
     let mark = if run.run["partial"] == true {
         "interrupted"
     } else if broken > 0 {
@@ -92,7 +92,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     if run.list("expectations").next().is_some() {
         let mut table = Table::new(3, ["verdict", "metric", "expected", "measured"]);
         for one in run.list("expectations") {
-            let word = if one["held"] == true { "passed" } else { "**FAILED**" };
+            let word = if one["passed"] == true { "passed" } else { "**FAILED**" };
             let part = |key: &str| one[key].as_str().unwrap_or_default();
             table.row([word.into(), cell(part("metric")), cell(part("expected")), run.measured(one)]);
         }
@@ -159,7 +159,7 @@ pub fn junit(files: Recorded<'_>) -> Result<String, PageError> {
         let name = format!("{} {}", part("metric"), part("expected"));
         let measured = escaped(&run.measured(one));
         count += 1;
-        if one["held"] == true {
+        if one["passed"] == true {
             let _ = writeln!(cases, "    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\"/>");
         } else {
             failures += 1;
@@ -297,8 +297,8 @@ mod tests {
         });
         let summary = serde_json::json!({
             "expectations": [
-                { "metric": "sessions.opened", "expected": ">= 90%", "measured": 9, "held": true },
-                { "metric": "time_to_open.p99", "expected": "< 1s", "measured": 2000.0, "held": false },
+                { "metric": "sessions.opened", "expected": ">= 90%", "measured": 9, "passed": true },
+                { "metric": "time_to_open.p99", "expected": "< 1s", "measured": 2000.0, "passed": false },
             ],
             "sessions": { "scheduled": 10, "opened": 9 },
             "time_to_open": { "p99_ms": 2000.0, "max_ms": null },

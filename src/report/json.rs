@@ -57,7 +57,7 @@ pub(super) fn summary(run: &Run<'_>) -> String {
                 "metric": verdict.path,
                 "expected": verdict.expected.to_string(),
                 "measured": number(verdict.measured),
-                "held": verdict.held,
+                "passed": verdict.passed,
             });
             if verdict.nothing_measured {
                 one["nothing_measured"] = json!(true);

@@ -10,7 +10,7 @@ use crate::text::{Table, percent};
 
 /// A difference is shown where it would be rarer than this if there were none.
 pub const LEVEL: f64 = 0.05;
-/// Of more choices than this, each is held against the first of the table only.
+/// Of more choices than this, each is compared with the first of the table only.
 const ALL_PAIRS: usize = 6;
 
 /// A table of choices, the best first, and what can be said about each two of them.
@@ -49,7 +49,7 @@ pub struct Standing {
     pub never: usize,
 }
 
-/// Two choices held against each other, on the same seeds.
+/// Two choices compared, on the same seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// The one that is higher in the table.

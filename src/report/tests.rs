@@ -92,7 +92,7 @@ fn the_summary_is_nested_by_path_with_units() {
         assert_eq!(document["clients"]["b"]["sessions"]["scheduled"], 100);
         assert!(document["handshake_latency"]["p99_99_ms"].as_f64().unwrap() > 1.0);
         assert_eq!(document["outage"]["p50_ms"], serde_json::Value::Null);
-        assert_eq!(document["expectations"][0]["held"], true);
+        assert_eq!(document["expectations"][0]["passed"], true);
     });
 }
 

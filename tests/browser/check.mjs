@@ -114,9 +114,9 @@ for (const path of process.argv.slice(2)) {
         await sorted(page, what);
         if (name === 'run') {
           await linked(page);
-          check(await page.locator('details[data-exemplar] .ladder svg').count() === 1, 'the first sequence diagram is open');
+          check(await page.locator('details[data-exemplar] .diagram svg').count() === 1, 'the first sequence diagram is open');
           await page.locator('details[data-exemplar] summary').nth(1).click();
-          await page.locator('details[data-exemplar] .ladder svg').nth(1).waitFor();
+          await page.locator('details[data-exemplar] .diagram svg').nth(1).waitFor();
           check(await page.locator('#data').evaluate(one => one.textContent.length) > 1000, 'data');
         }
         // Everything that can be used can be reached.

@@ -82,7 +82,7 @@ fn exemplars(folder: &Path) -> Vec<(String, Vec<String>)> {
     let lines = fs::read_to_string(folder.join("exemplars.jsonl")).unwrap();
     let exemplar = |line: &str| {
         let one: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert!(!one["ladder"].as_array().unwrap().is_empty() && !one["events"].as_array().unwrap().is_empty());
+        assert!(!one["diagram"].as_array().unwrap().is_empty() && !one["events"].as_array().unwrap().is_empty());
         let why = one["why"].as_array().unwrap().iter().map(|why| why.as_str().unwrap().to_string()).collect();
         (one["session"].as_str().unwrap().to_string(), why)
     };
@@ -277,7 +277,7 @@ fn verify_finds_what_differs() {
     let document = || {
         let output = run(place.path(), &["verify", "results", "--format", "json"]);
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        (output.status.code(), document["held"].clone(), document["runs"][0]["same"].clone())
+        (output.status.code(), document["passed"].clone(), document["runs"][0]["same"].clone())
     };
     assert_eq!(document(), (Some(0), true.into(), true.into()));
     fs::write(folder.join("series.csv"), "").unwrap();
@@ -307,7 +307,7 @@ fn verify_goes_on_past_what_it_cannot_read() {
     assert!(printed.contains("same        results/e\n"), "{printed}");
     assert!(printed.ends_with("recorded runs: 5, different: 0, unreadable: 4\n"), "{printed}");
     let document: serde_json::Value = serde_json::from_slice(&verify(&["--format", "json"]).stdout).unwrap();
-    assert_eq!((&document["held"], &document["runs"][4]["same"]), (&false.into(), &true.into()));
+    assert_eq!((&document["passed"], &document["runs"][4]["same"]), (&false.into(), &true.into()));
     // What differs is the graver news.
     fs::write(results.join("e/series.csv"), "").unwrap();
     assert_eq!(verify(&[]).status.code(), Some(1));

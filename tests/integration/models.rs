@@ -24,7 +24,7 @@ fn the_small_ones_come_out() {
     let document = json(&outcomes);
     let rows = document.as_array().unwrap();
     assert_eq!(rows.len(), outcomes.len());
-    assert!(rows.iter().all(|row| row["held"] == true && row["simulated"]["mean"].is_f64()), "{document:#}");
+    assert!(rows.iter().all(|row| row["passed"] == true && row["simulated"]["mean"].is_f64()), "{document:#}");
 }
 
 #[test]

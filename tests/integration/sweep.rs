@@ -41,7 +41,7 @@ fn threads_change_nothing_and_every_run_has_its_row() {
     let rows = text(&fs::read(place.path().join("one/runs.csv")).unwrap());
     let lines: Vec<&str> = rows.lines().collect();
     assert_eq!(lines.len(), 13);
-    assert!(lines[0].starts_with("seed,clients.players.retry.policy,digest,events,held,error,"), "{}", lines[0]);
+    assert!(lines[0].starts_with("seed,clients.players.retry.policy,digest,events,passed,error,"), "{}", lines[0]);
     assert!(lines[1].starts_with("3,full-jitter,") && lines[12].starts_with("8,none,"));
     let file = scenario_file("failover");
     let few = ["--set", "clients.players.count=150", "--seed", "3", "--quiet"];

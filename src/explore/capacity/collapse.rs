@@ -1,4 +1,4 @@
-//! Which triggers a fleet does not recover from: a map over how long and how strong they are.
+//! Which overloads a fleet does not recover from: a map over how long and how large they are.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,8 +45,8 @@ pub fn side(resolved: &str, text: &str, steps: usize) -> Result<Side, String> {
 pub fn question(
     scenario: &Scenario,
     variant: Option<String>,
-    width: Side,
-    depth: Side,
+    duration: Side,
+    size: Side,
     slo: Vec<Objective>,
     seeds: Vec<u64>,
 ) -> Collapse {
@@ -57,8 +57,8 @@ pub fn question(
         scenario: scenario.name().to_string(),
         title: scenario.title().to_string(),
         variant,
-        width,
-        depth,
+        duration,
+        size,
         slo,
         seeds,
         partial: false,
@@ -71,10 +71,10 @@ pub fn question(
     }
 }
 
-/// Runs every trigger with every seed. An interruption leaves what there is, marked as partial.
+/// Runs every overload with every seed. An interruption leaves what there is, marked as partial.
 ///
 /// # Errors
-/// A trigger with which the scenario is impossible.
+/// An overload with which the scenario is impossible.
 pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem> {
     collapse.version = env!("CARGO_PKG_VERSION").into();
     collapse.errors.clear();
@@ -86,10 +86,10 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
     )?;
     let slo = checked(&base, &collapse.slo)?;
     let key = |side: &Side| Key::find(&collapse.scenario_toml, &side.key).map_err(Problem::new);
-    let (width, depth) = (key(&collapse.width)?, key(&collapse.depth)?);
+    let (duration, size) = (key(&collapse.duration)?, key(&collapse.size)?);
     let mut all = Vec::new();
-    for row in 0..collapse.depth.values.len() {
-        for column in 0..collapse.width.values.len() {
+    for row in 0..collapse.size.values.len() {
+        for column in 0..collapse.duration.values.len() {
             all.extend(collapse.seeds.iter().map(|seed| (row, column, *seed)));
         }
     }
@@ -98,8 +98,8 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         if !watch(None) {
             return Ok(Ran::Interrupted);
         }
-        let mut sets = width.sets(collapse.width.values[*column]);
-        sets.extend(depth.sets(collapse.depth.values[*row]));
+        let mut sets = duration.sets(collapse.duration.values[*column]);
+        sets.extend(size.sets(collapse.size.values[*row]));
         let overrides = Overrides { seed: Some(*seed), variant: None, sets, ..Overrides::default() };
         let name = "the resolved scenario";
         let scenario = match crate::scenario::load(name, &collapse.scenario, &collapse.scenario_toml, &overrides) {
@@ -116,7 +116,7 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
         Ok(Ran::Done(is_collapsed(&finished.measured, &slo), finished.digest))
     };
     let outcomes = all.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Problem>>()?;
-    let mut cells = vec![vec![(0, 0); collapse.width.values.len()]; collapse.depth.values.len()];
+    let mut cells = vec![vec![(0, 0); collapse.duration.values.len()]; collapse.size.values.len()];
     let mut impossible = None;
     for ((row, column, seed), outcome) in all.iter().zip(&outcomes) {
         let collapsed = match outcome {
@@ -175,13 +175,13 @@ pub fn is_collapsed(measured: &Measured, slo: &[(String, Expectation)]) -> bool 
 }
 
 fn verdict(collapse: &Collapse) -> String {
-    let (width, depth) = (&collapse.width, &collapse.depth);
+    let (duration, size) = (&collapse.duration, &collapse.size);
     let at = |column: usize, row: usize| {
         let one = |side: &Side, number: usize| {
             let key = side.key.rsplit('.').next().unwrap_or(&side.key);
             format!("{key} {}", side.kind.shown(side.values[number]))
         };
-        format!("{} and {}", one(width, column), one(depth, row))
+        format!("{} and {}", one(duration, column), one(size, row))
     };
     let mut all: Vec<(usize, usize, Cell)> = Vec::new();
     for (row, cells) in collapse.cells.iter().enumerate() {
@@ -202,15 +202,15 @@ fn verdict(collapse: &Collapse) -> String {
         let high = 1.0 - share_at_least(seeds, seeds);
         return text
             + &format!(
-                "recovers from every trigger of the map in {seeds} of {seeds} seeds (95 % confidence, of each: at most {} of seeds collapse).",
+                "recovers from every overload of the map in {seeds} of {seeds} seeds (95 % confidence, of each: at most {} of seeds collapse).",
                 Kind::Share.shown(high)
             );
     }
-    // The gentlest trigger that the fleet does not survive: the smallest depth, and there the smallest width.
+    // The gentlest overload that the fleet does not survive: the smallest size, and there the shortest duration.
     let first =
         |is: &dyn Fn(&Cell) -> bool| all.iter().find(|(_, _, cell)| is(cell)).map(|(row, column, _)| at(*column, *row));
     text += &format!(
-        "of {} triggers, {recovers} are recovered from with each of {seeds} seeds, {never} with none, and {} with some ({collapsed} of {runs} runs collapse)",
+        "of {} overloads, the fleet recovers from {recovers} with each of {seeds} seeds, from {never} with none, and from {} with some ({collapsed} of {runs} runs collapse)",
         all.len(),
         all.len() - recovers - never
     );

@@ -36,7 +36,7 @@ pub fn with_goodput(scenario: &Scenario, mut slo: Vec<Objective>) -> Vec<Objecti
     slo
 }
 
-/// Objectives as they are held against a run, checked against the scenario's metrics.
+/// Objectives as a run is compared with them, checked against the scenario's metrics.
 ///
 /// # Errors
 /// A metric that the scenario does not have, or a comparison that can't be made with it.
@@ -57,5 +57,5 @@ pub fn checked(scenario: &Scenario, slo: &[Objective]) -> Result<Vec<(String, Ex
 
 /// Whether a run meets every objective, as it would if the scenario expected them.
 pub(super) fn holds(summary: &Summary, slo: &[(String, Expectation)]) -> bool {
-    judge(slo.iter().map(|(path, expected)| (path.as_str(), *expected)), summary).iter().all(|verdict| verdict.held)
+    judge(slo.iter().map(|(path, expected)| (path.as_str(), *expected)), summary).iter().all(|verdict| verdict.passed)
 }

@@ -428,14 +428,14 @@ impl<'a> Runs<'a> {
     }
 
     pub(super) fn point(&self, value: f64) -> Option<Point> {
-        let held = self.held(value)?;
+        let passed = self.held(value)?;
         let samples: Vec<&Sample> = self.seeds().filter_map(|seed| self.done.get(&(value.to_bits(), seed))).collect();
         let seeds = samples.len();
         let mean = |of: fn(&Sample) -> f64| mean(&samples.iter().map(|sample| of(sample)).collect::<Vec<f64>>());
         let fills: Vec<&[limit::Fill]> = samples.iter().map(|sample| sample.fills.as_slice()).collect();
         Some(Point {
             value,
-            held,
+            passed,
             seeds,
             offered: mean(|sample| sample.offered)?,
             goodput: mean(|sample| sample.goodput)?,

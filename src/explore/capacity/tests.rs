@@ -68,7 +68,7 @@ fn the_highest_count_is_exact() {
     assert!(capacity.verdict.contains("at 1,001 players handshake_latency.max is "), "{}", capacity.verdict);
     // The curve has every value that was run with all seeds, and its own knee among them.
     let at = capacity.points.iter().find(|point| point.value == 1_000.0).unwrap();
-    assert_eq!((at.held, at.seeds), (2, 2));
+    assert_eq!((at.passed, at.seeds), (2, 2));
     assert!((at.offered - 100.0).abs() < 0.2 && (at.goodput - 100.0).abs() < 1.0, "{at:?}");
     let files = capacity.files();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -218,15 +218,15 @@ fn a_small_spike_is_survived_and_a_large_one_is_not() {
     "#;
     let scenario = crate::scenario::load("test", "test", text, &Overrides::default()).unwrap();
     let resolved = scenario.resolved();
-    let width = collapse::side(resolved, "clients.spike.arrive.evenly_over=100ms,1s", 0).unwrap();
-    let depth = collapse::side(resolved, "clients.spike.count=20..400", 2).unwrap();
-    assert_eq!((depth.kind, depth.values.as_slice()), (Kind::Count, &[20.0, 400.0][..]));
-    let map = collapse::map(collapse::question(&scenario, None, width, depth, Vec::new(), vec![0, 1, 2]), &|_| true);
+    let duration = collapse::side(resolved, "clients.spike.arrive.evenly_over=100ms,1s", 0).unwrap();
+    let size = collapse::side(resolved, "clients.spike.count=20..400", 2).unwrap();
+    assert_eq!((size.kind, size.values.as_slice()), (Kind::Count, &[20.0, 400.0][..]));
+    let map = collapse::map(collapse::question(&scenario, None, duration, size, Vec::new(), vec![0, 1, 2]), &|_| true);
     let map = map.unwrap();
     let collapsed: Vec<Vec<usize>> =
         map.cells.iter().map(|row| row.iter().map(|cell| cell.collapsed).collect()).collect();
     assert_eq!(collapsed, [[0, 0], [3, 3]]);
-    assert!(map.verdict.contains("2 are recovered from with each of 3 seeds, 2 with none"), "{}", map.verdict);
+    assert!(map.verdict.contains("recovers from 2 with each of 3 seeds, from 2 with none"), "{}", map.verdict);
     assert!(map.verdict.contains("every seed collapses from evenly_over 100 ms and count 400"), "{}", map.verdict);
     let read: crate::report::collapse::Collapse = serde_json::from_str(&map.json()).unwrap();
     assert_eq!(read, map);

@@ -52,7 +52,7 @@ impl Broken {
 
     fn all(finished: &Finished) -> impl Iterator<Item = Broken> + '_ {
         let invariants = finished.violations.iter();
-        let verdicts = finished.verdicts.iter().filter(|verdict| !verdict.held);
+        let verdicts = finished.verdicts.iter().filter(|verdict| !verdict.passed);
         invariants.map(|violation| Broken::Invariant(violation.invariant, violation.way.clone())).chain(
             verdicts.map(|verdict| Broken::Expectation(verdict.path.clone(), verdict.expected, Missed::of(verdict))),
         )

@@ -60,7 +60,7 @@ pub fn json(outcomes: &[Outcome]) -> Json {
                 "margin_95": estimate.margin_95(),
             },
             "tolerance": outcome.tolerance(),
-            "held": outcome.passed(),
+            "passed": outcome.passed(),
         })
     };
     Json::Array(outcomes.iter().map(row).collect())

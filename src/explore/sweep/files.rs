@@ -34,8 +34,8 @@ pub struct CellSummary {
     pub label: String,
     /// How many runs.
     pub runs: usize,
-    /// How many of them finished with every expectation held.
-    pub held: usize,
+    /// How many of them finished with every expectation passed.
+    pub passed: usize,
     /// Metrics whose expectations broke: in how many runs, and the first seed.
     pub broken: IndexMap<String, (usize, u64)>,
     /// Runs that came to no end, and why.
@@ -51,7 +51,7 @@ impl CellSummary {
         let mut cell = CellSummary {
             label,
             runs: rows.len(),
-            held: rows.iter().filter(|row| row.passed()).count(),
+            passed: rows.iter().filter(|row| row.passed()).count(),
             broken: IndexMap::new(),
             errors: Vec::new(),
             metrics: IndexMap::new(),
@@ -115,7 +115,7 @@ impl CellSummary {
         json!({
             "set": set,
             "runs": self.runs,
-            "held": self.held,
+            "passed": self.passed,
             "broken": broken.collect::<Vec<_>>(),
             "errors": errors.collect::<Vec<_>>(),
             "metrics": self.metrics.iter().map(|(path, of)| (path.clone(), spread(of))).collect::<Map<_, _>>(),
@@ -216,7 +216,7 @@ fn document(plan: &Plan, summary: &SweepSummary) -> String {
         "seeds": plan.seeds.to_string(),
         "variant": plan.variant,
         "runs": summary.cells.iter().map(|cell| cell.runs).sum::<usize>(),
-        "held": summary.cells.iter().map(|cell| cell.held).sum::<usize>(),
+        "passed": summary.cells.iter().map(|cell| cell.passed).sum::<usize>(),
         "digest": summary.digest,
         "cells": cells,
     });
@@ -237,7 +237,7 @@ fn csv(plan: &Plan, rows: &[Row]) -> String {
     let axes: Vec<&str> =
         plan.cells.first().into_iter().flat_map(|cell| cell.set.iter().map(|(path, _)| path.as_str())).collect();
     let head =
-        ["seed"].into_iter().chain(axes).chain(["digest", "events", "held", "error"]).chain(columns.iter().copied());
+        ["seed"].into_iter().chain(axes).chain(["digest", "events", "passed", "error"]).chain(columns.iter().copied());
     let mut text = head.map(csv_cell).collect::<Vec<_>>().join(",");
     text.push('\n');
     for row in rows {
@@ -273,9 +273,9 @@ fn jsonl(plan: &Plan, rows: &[Row]) -> String {
         let line = match &row.outcome {
             Outcome::Finished(figures) => json!({
                 "seed": row.seed, "set": set, "digest": figures.digest, "events": figures.events,
-                "held": row.passed(), "broken": figures.broken, "metrics": figures.metrics,
+                "passed": row.passed(), "broken": figures.broken, "metrics": figures.metrics,
             }),
-            Outcome::Error(error) => json!({ "seed": row.seed, "set": set, "held": false, "error": error }),
+            Outcome::Error(error) => json!({ "seed": row.seed, "set": set, "passed": false, "error": error }),
         };
         text.push_str(&line.to_string());
         text.push('\n');

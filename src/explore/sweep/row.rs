@@ -53,7 +53,7 @@ impl Row {
         let all = &measured.summary.metrics;
         let metrics = all.iter().map(|metric| (metric.name.with_unit(), number(metric.value).as_f64()));
         let mut broken: Vec<String> =
-            finished.verdicts.iter().filter(|verdict| !verdict.held).map(|verdict| verdict.path.clone()).collect();
+            finished.verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| verdict.path.clone()).collect();
         broken.dedup();
         let invariants = finished.violations.iter().map(|violation| violation.invariant.name().to_string());
         broken.splice(0..0, invariants);
@@ -76,7 +76,7 @@ impl Row {
         }
     }
 
-    /// Whether it finished and every expectation held.
+    /// Whether it finished and every expectation passed.
     pub fn passed(&self) -> bool {
         self.figures().is_some_and(|figures| figures.broken.is_empty())
     }

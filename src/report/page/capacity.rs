@@ -6,8 +6,8 @@ use super::cells::{Cell, covered};
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use super::series::line;
+use crate::report::capacity::Kind;
 use crate::text::{grouped, percent};
-use crate::time::{Nanos, human};
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let document = files.json("capacity.json")?;
@@ -92,18 +92,7 @@ fn objective(objective: &Json) -> String {
 
 /// A value of the key for readers.
 fn quantity(kind: &str, value: f64) -> String {
-    let number = |value: f64| match value {
-        value if value >= 1_000.0 => grouped((value + 0.5) as u64),
-        value => format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_string(),
-    };
-    match kind {
-        "rate" => format!("{}/s", number(value)),
-        "duration" => human(Nanos((value * 1e9 + 0.5) as u64)),
-        "share" => percent(value),
-        "bandwidth" => format!("{} bit/s", number(value)),
-        "size" => format!("{} B", number(value)),
-        _ => number(value),
-    }
+    serde_json::from_value(json!(kind)).unwrap_or(Kind::Number).shown(value)
 }
 
 fn shown(kind: &str, value: Option<f64>) -> Cell {
@@ -111,9 +100,9 @@ fn shown(kind: &str, value: Option<f64>) -> Cell {
 }
 
 fn row(point: &Json, kind: &str) -> Vec<Cell> {
-    let (held, seeds) = (point["held"].as_u64().unwrap_or(0), point["seeds"].as_u64().unwrap_or(0));
-    let class = if held == seeds { "held" } else { "broken" };
-    let held = Cell { text: format!("{held}/{seeds}"), value: Some(held as f64), ..Cell::default() };
+    let (passed, seeds) = (point["passed"].as_u64().unwrap_or(0), point["seeds"].as_u64().unwrap_or(0));
+    let class = if passed == seeds { "passed" } else { "broken" };
+    let passed = Cell { text: format!("{passed}/{seeds}"), value: Some(passed as f64), ..Cell::default() };
     let fullest =
         list(&point["fills"]).max_by(|a, b| a[2].as_f64().unwrap_or(0.0).total_cmp(&b[2].as_f64().unwrap_or(0.0)));
     let fullest = fullest.map_or(String::new(), |fill| {
@@ -122,7 +111,7 @@ fn row(point: &Json, kind: &str) -> Vec<Cell> {
     });
     vec![
         shown(kind, point["value"].as_f64()),
-        held.class(class),
+        passed.class(class),
         shown("number", point["offered"].as_f64()),
         shown("number", point["goodput"].as_f64()),
         shown("share", point["never_opened"].as_f64()),
@@ -239,8 +228,8 @@ fn collapse(document: &Json) -> Page {
     let side = |side: &Json| -> Vec<String> {
         list(&side["values"]).map(|value| quantity(text(side, "kind"), value.as_f64().unwrap_or(0.0))).collect()
     };
-    let (width, depth) = (&document["width"], &document["depth"]);
-    let (columns, rows) = (side(width), side(depth));
+    let (duration, size) = (&document["duration"], &document["size"]);
+    let (columns, rows) = (side(duration), side(size));
     let cells: Vec<Vec<&Json>> = list(&document["cells"]).map(|row| list(row).collect()).collect();
     let share = |cell: &&Json| {
         let of = cell["seeds"].as_f64().filter(|seeds| *seeds > 0.0)?;
@@ -248,21 +237,21 @@ fn collapse(document: &Json) -> Page {
     };
     page.heading("The map");
     let map = json!({
-        "x": text(width, "key"),
-        "y": text(depth, "key"),
+        "x": text(duration, "key"),
+        "y": text(size, "key"),
         "columns": columns,
-        // The deepest on top.
+        // The largest on top.
         "rows": rows.iter().rev().collect::<Vec<_>>(),
         "cells": cells.iter().rev().map(|row| row.iter().map(share).collect::<Vec<_>>()).collect::<Vec<_>>(),
     });
     page.chart("map", "Share of the seeds with which the fleet does not recover", "", map);
     let mut lines = Vec::new();
-    for (depth, row) in rows.iter().zip(&cells) {
-        for (width, cell) in columns.iter().zip(row) {
+    for (size, row) in rows.iter().zip(&cells) {
+        for (duration, cell) in columns.iter().zip(row) {
             let percent_of = |key: &str| shown("share", cell[key].as_f64());
             lines.push(vec![
-                Cell::text(width.clone()),
-                Cell::text(depth.clone()),
+                Cell::text(duration.clone()),
+                Cell::text(size.clone()),
                 Cell::metric("collapsed", &cell["collapsed"]),
                 Cell::metric("seeds", &cell["seeds"]),
                 percent_of("low"),
@@ -271,8 +260,8 @@ fn collapse(document: &Json) -> Page {
         }
     }
     let columns = [
-        (text(width, "key"), true),
-        (text(depth, "key"), true),
+        (text(duration, "key"), true),
+        (text(size, "key"), true),
         ("collapsed", false),
         ("seeds", false),
         ("95 % from", false),

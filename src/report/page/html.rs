@@ -164,7 +164,7 @@ impl Page {
         let open = if number == 0 { " open" } else { "" };
         let html = format!(
             "<details data-exemplar=\"{number}\"{open}><summary>{} <span>{}</span></summary>\
-             <div class=\"ladder scroll\" tabindex=\"0\" role=\"group\" aria-label=\"sequence diagram of {0}\"></div></details>\n",
+             <div class=\"diagram scroll\" tabindex=\"0\" role=\"group\" aria-label=\"sequence diagram of {0}\"></div></details>\n",
             quoted(session),
             quoted(what)
         );

@@ -354,14 +354,14 @@ const sequence = (place, one) => {
   const FIRST = 112, ROW = 22, TOP = 40, FALL = 6;
   const servers = Math.max(1, one.hosts.length - 1);
   const gap = Math.max(230, Math.min(420, (place.clientWidth - FIRST - 110) / servers)), last = FIRST + servers * gap, width = last + 104;
-  const height = TOP + ROW * (one.ladder.length + 1) + 10;
+  const height = TOP + ROW * (one.diagram.length + 1) + 10;
   const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': `Ladder of ${one.session}` }, place);
   const column = host => FIRST + gap * host;
   const say = (x, y, anchor, text, ink) => draw('text', { x, y, 'text-anchor': anchor, class: 'rim', style: ink ? `fill:${color(ink)}` : '' }, svg, text);
   const line = (x1, y1, x2, y2, ink, wide) => draw('line', { x1, y1, x2, y2, stroke: color(ink), 'stroke-width': wide || 1 }, svg);
   one.hosts.forEach((host, n) => { say(column(n), TOP - 14, 'middle', host, 'ink'); line(column(n), TOP - 6, column(n), height - 8, 'rule'); });
   say(FIRST - 8, TOP - 28, 'end', 'leaves (s)'); say(last + 8, TOP - 28, 'start', 'arrives (s)');
-  one.ladder.forEach((row, n) => {
+  one.diagram.forEach((row, n) => {
     const y = TOP + ROW * (n + 0.5);
     if (row.gap) return line(FIRST, y, last, y, 'grid');
     if (row.more) return say(FIRST + 8, y + 5, 'start', row.more);
@@ -383,7 +383,7 @@ const sequence = (place, one) => {
   });
 };
 document.querySelectorAll('details[data-exemplar]').forEach(details => {
-  const place = details.querySelector('.ladder');
+  const place = details.querySelector('.diagram');
   const show = () => { if (details.open && !place.firstChild) sequence(place, data.exemplars[details.dataset.exemplar]); };
   details.addEventListener('toggle', show);
   show();

@@ -64,7 +64,7 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
 
 /// What of an exemplar is drawn.
 fn drawn(exemplar: &Json) -> Json {
-    json!({ "session": exemplar["session"], "hosts": exemplar["hosts"], "ladder": exemplar["ladder"] })
+    json!({ "session": exemplar["session"], "hosts": exemplar["hosts"], "diagram": exemplar["diagram"] })
 }
 
 fn window(window: &Json) -> Json {
@@ -74,7 +74,7 @@ fn window(window: &Json) -> Json {
 fn verdict(run: &Json, summary: &Json) -> (Mood, String) {
     let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
     let (expectations, invariants) = (list("expectations"), list("invariants_broken"));
-    let broken: Vec<&Json> = expectations.iter().filter(|one| one["held"] != true).collect();
+    let broken: Vec<&Json> = expectations.iter().filter(|one| one["passed"] != true).collect();
     let count = |path: &str| metric(summary, path).map_or("–".into(), |cell| cell.text);
     let figures = format!(
         "{} of {} sessions opened, {} open at the end, availability {}.",
@@ -188,10 +188,10 @@ fn expectations(page: &mut Page, summary: &Json) {
     let rows: Vec<Vec<Cell>> = expectations
         .iter()
         .map(|one| {
-            let held = one["held"] == true;
+            let passed = one["passed"] == true;
             let measured = Cell { text: measured(one, summary), value: one["measured"].as_f64(), ..Cell::default() };
             vec![
-                Cell::text(if held { "passed" } else { "FAILED" }).class(if held { "held" } else { "broken" }),
+                Cell::text(if passed { "passed" } else { "FAILED" }).class(if passed { "passed" } else { "broken" }),
                 Cell::text(one["metric"].as_str().unwrap_or_default()),
                 Cell::text(one["expected"].as_str().unwrap_or_default()),
                 measured,

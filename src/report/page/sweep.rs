@@ -31,18 +31,18 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
         below += &format!(" · variant {variant}");
     }
     let mut page = Page::new(text("title"), &below);
-    let (runs, held) = (summary["runs"].as_u64().unwrap_or(0), summary["held"].as_u64().unwrap_or(0));
-    let (mood, sentence) = match held {
-        held if held == runs => (Mood::Good, format!("Everything passed in all {} runs.", grouped(runs))),
-        held => {
-            let broken = runs - held;
+    let (runs, passed) = (summary["runs"].as_u64().unwrap_or(0), summary["passed"].as_u64().unwrap_or(0));
+    let (mood, sentence) = match passed {
+        passed if passed == runs => (Mood::Good, format!("Everything passed in all {} runs.", grouped(runs))),
+        passed => {
+            let broken = runs - passed;
             (Mood::Bad, format!("Something failed in {} of {} runs.", grouped(broken), grouped(runs)))
         }
     };
     page.verdict(mood, &format!("{sentence}{}", first_broken(cells, &labels)));
     page.tiles(&[
         ("runs".into(), grouped(runs)),
-        ("passed".into(), grouped(held)),
+        ("passed".into(), grouped(passed)),
         ("cells".into(), grouped(cells.len() as u64)),
         ("seeds".into(), text("seeds").into()),
     ]);
@@ -153,11 +153,11 @@ fn table(page: &mut Page, cells: &[Json], labels: &[String], metrics: &[String])
         .iter()
         .zip(labels)
         .map(|(cell, label)| {
-            let (runs, held) = (cell["runs"].as_u64().unwrap_or(0), cell["held"].as_u64().unwrap_or(0));
-            let class = if held == runs { "held" } else { "broken" };
-            let held = Cell {
-                text: format!("{}/{}", grouped(held), grouped(runs)),
-                value: Some(held as f64),
+            let (runs, passed) = (cell["runs"].as_u64().unwrap_or(0), cell["passed"].as_u64().unwrap_or(0));
+            let class = if passed == runs { "passed" } else { "broken" };
+            let passed = Cell {
+                text: format!("{}/{}", grouped(passed), grouped(runs)),
+                value: Some(passed as f64),
                 ..Cell::default()
             };
             let figures = metrics.iter().map(|metric| {
@@ -170,7 +170,7 @@ fn table(page: &mut Page, cells: &[Json], labels: &[String], metrics: &[String])
                 }
                 Cell { text: format!("{} ({} to {})", median.text, low.text, high.text), ..median }
             });
-            [Cell::text(label.clone()), held.class(class)].into_iter().chain(figures).collect()
+            [Cell::text(label.clone()), passed.class(class)].into_iter().chain(figures).collect()
         })
         .collect();
     let names = metrics.iter().map(|metric| (metric.trim_end_matches("_ms"), false));

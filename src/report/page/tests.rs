@@ -15,8 +15,8 @@ fn recorded(title: &str, extra: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     });
     let summary = serde_json::json!({
         "expectations": [
-            { "metric": "sessions.opened", "expected": ">= 90%", "measured": 9, "held": true },
-            { "metric": "time_to_open.p99", "expected": "< 1s", "measured": 2000.0, "held": false },
+            { "metric": "sessions.opened", "expected": ">= 90%", "measured": 9, "passed": true },
+            { "metric": "time_to_open.p99", "expected": "< 1s", "measured": 2000.0, "passed": false },
         ],
         "sessions": { "scheduled": 10, "opened": 9, "open_at_end": 9 },
         "availability": { "mean": 0.875 },
@@ -71,13 +71,13 @@ fn texts_are_no_markup_and_credentials_are_covered() {
     let evil = "</script><script>alert(1)</script> & \"quoted\" <img src=x onerror='x'>";
     let exemplar = serde_json::json!({
         "session": evil, "why": ["slowest"], "scheduled_ns": 0, "time_to_open_ns": 1, "hosts": [evil],
-        "ladder": [{ "at_ns": 0, "note": evil }], "events": [],
+        "diagram": [{ "at_ns": 0, "note": evil }], "events": [],
     });
     let html = made(&recorded(evil, &[("exemplars.jsonl", &format!("{exemplar}\n"))]));
     assert_eq!(html.matches("<script").count(), 2, "the data and the page's own");
     assert_eq!(html.matches("</script>").count(), 2);
     assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
-    assert_eq!(carried(&html)["exemplars"][0]["ladder"][0]["note"], evil);
+    assert_eq!(carried(&html)["exemplars"][0]["diagram"][0]["note"], evil);
     assert!(!html.contains("open sesame") && !html.contains("alice") && html.contains("•••"));
 }
 
@@ -162,7 +162,7 @@ fn the_page_of_a_real_run_is_made_of_its_files_alone() {
 fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
     let point = |value: u32, held: u32, p99: Option<f64>| {
         serde_json::json!({
-            "value": value, "held": held, "seeds": 2, "offered": value, "goodput": value, "never_opened": 0.0, "refused": 0.25,
+            "value": value, "passed": held, "seeds": 2, "offered": value, "goodput": value, "never_opened": 0.0, "refused": 0.25,
             "p50": 1.0, "p99": p99, "measured": [p99], "fills": [["gateway", "workers", f64::from(value) / 100.0]],
         })
     };
@@ -183,7 +183,7 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
     let parts = [
         "<p class=\"verdict\">holds 80/s &lt;well&gt;</p>",
         "<dt>highest that holds</dt><dd>80.5/s</dd>",
-        "<dd>79/s to 82/s</dd>",
+        "<dd>79.0/s to 82.0/s</dd>",
         "<pre>shakedown capacity my.toml --slo &#39;handshake_latency.p99 &lt; 250ms&#39;</pre>",
         "workers of gateway, 100 %",
     ];
@@ -200,12 +200,12 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
     let cell = |collapsed: u32| serde_json::json!({ "collapsed": collapsed, "seeds": 4, "low": 0.1, "high": 0.9 });
     let document = serde_json::json!({
         "capacity": "collapse", "scenario": "made-up", "title": "A fleet", "verdict": "collapses", "digest": "00", "version": "0",
-        "width": side("faults.slow.for", [1.0, 2.0]), "depth": side("servers.a.service_time", [0.5, 1.0]),
+        "duration": side("faults.slow.for", [1.0, 2.0]), "size": side("servers.a.service_time", [0.5, 1.0]),
         "cells": [[cell(0), cell(1)], [cell(2), cell(4)]], "scenario_toml": "x = 1",
     });
     let html = made(&[("capacity.json".to_string(), document.to_string().into_bytes())]);
     let map = &carried(&html)["charts"]["map"];
-    assert_eq!(map["cells"], serde_json::json!([[0.5, 1.0], [0.0, 0.25]]), "the deepest on top");
+    assert_eq!(map["cells"], serde_json::json!([[0.5, 1.0], [0.0, 0.25]]), "the largest on top");
     assert_eq!(map["rows"], serde_json::json!(["1.00 s", "500 ms"]));
 }
 

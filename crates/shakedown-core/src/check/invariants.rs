@@ -113,7 +113,7 @@ pub struct First {
     pub session: Option<(u16, u32)>,
 }
 
-/// What was found in a run that should not be, by name and how often, held against what its clients are known for.
+/// What was found in a run that should not be, by name and how often, compared with what its clients are known for.
 /// `firsts`: the events that say so, the first of each.
 ///
 /// A finding that a client is known for can only fail an expectation, because a scenario may measure its effect. A

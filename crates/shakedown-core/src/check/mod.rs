@@ -61,7 +61,7 @@ pub struct Verdict {
     pub measured: Value,
     /// Whether it passed. An infinite value passes no upper bound; a metric of which nothing was measured passes every
     /// upper bound, and no other.
-    pub held: bool,
+    pub passed: bool,
     /// Whether nothing was measured: there were no samples.
     pub nothing_measured: bool,
 }
@@ -119,8 +119,8 @@ pub fn judge<'a>(expectations: impl IntoIterator<Item = (&'a str, Expectation)>,
         .map(|(path, expected)| {
             let measured = summary.get(path).unwrap_or(Value::Ratio(None));
             let nothing_measured = summary.name(path).is_some_and(|name| summary.has_no_samples(name));
-            let held = expected.holds(measured) || (nothing_measured && expected.is_upper_bound());
-            Verdict { path: path.to_string(), expected, measured, held, nothing_measured }
+            let passed = expected.holds(measured) || (nothing_measured && expected.is_upper_bound());
+            Verdict { path: path.to_string(), expected, measured, passed, nothing_measured }
         })
         .collect()
 }
@@ -239,7 +239,7 @@ mod tests {
         let judged = |metrics: &[(&'static str, Value)], text: &str| {
             let summary = Summary::of(metrics.iter().copied());
             let verdict = judge([(metrics[0].0, text.parse().unwrap())], &summary).remove(0);
-            (verdict.held, verdict.nothing_measured)
+            (verdict.passed, verdict.nothing_measured)
         };
         let outage = |count: u64| [("outage.max", Value::Duration(None)), ("outage.count", Value::Count(count))];
         assert_eq!(judged(&outage(0), "< 29s"), (true, true));
