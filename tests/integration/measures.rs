@@ -360,6 +360,52 @@ fn attempts_under_way_at_the_end_are_attempts() {
     assert!((400..600).contains(&pending));
 }
 
+/// A closed loop makes session after session: what a fault affects is a share of those that it found open, and what is open at
+/// the end of the users that there are.
+#[test]
+fn in_a_closed_loop_shares_are_of_those_that_are_there() {
+    let text = r#"
+        format = 1
+        title = "Users come again and again"
+        duration = "60s"
+        [servers.g]
+        count = 2
+        [clients.users]
+        count = 60
+        arrive = { closed_loop = { think = "1s", over = "2s" } }
+        endpoints = ["g"]
+        pick = "random"
+        hold = "4s"
+        [faults.dies]
+        kind = "crash"
+        target = "g-0"
+        at = "20500ms"
+        for = "2s"
+    "#;
+    let (events, Measured { summary, .. }) = simulate(&loaded(text));
+    let mut open = std::collections::BTreeSet::new();
+    for event in events.iter().take_while(|event| event.at.0 < 20_500 * MS) {
+        match event.kind {
+            Kind::Session(session, client::Event::Opened { .. }) => {
+                open.insert(session);
+            }
+            Kind::Session(session, client::Event::Ended | client::Event::Lost { .. }) => {
+                open.remove(&session);
+            }
+            _ => {}
+        }
+    }
+    let (affected, of) = part(&summary, "faults.dies.affected");
+    assert_eq!(of, open.len() as u64);
+    assert!((10..of).contains(&affected) && of <= 60, "{affected} of {of}");
+    assert!(count(&summary, "sessions.scheduled") > 400);
+    // Some reach the end of their `hold` before they know that the server is gone: they are not affected.
+    let (down, of_affected) = part(&summary, "faults.dies.down_max");
+    assert_eq!((down, of_affected), (affected, affected));
+    let (open, wanted) = part(&summary, "sessions.open_at_end");
+    assert!(open <= wanted && wanted <= 60, "{open} of {wanted}");
+}
+
 #[test]
 fn a_drain_is_no_recovery() {
     let of = |drain: &str| {

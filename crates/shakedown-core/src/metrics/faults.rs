@@ -226,7 +226,8 @@ impl FaultAccount {
         push("first_loss", since(self.began, self.first_loss));
         push("last_loss", since(self.began, self.first_loss.map(|_| self.last_loss)));
         push("recovery_time", since(self.first_loss, self.recovered_at));
-        push("down_max", part(self.down_max, self.affected));
+        // Who ended as intended while it was down was down with the others, and is not among the affected.
+        push("down_max", part(self.down_max.min(self.affected), self.affected));
         let lost = u64::try_from(self.lost_time).unwrap_or(u64::MAX);
         push("lost_time", Value::Duration(Some(Nanos(lost))));
         let highest = |number: usize| self.arrivals.get(number).map_or(0, Peak::highest);
