@@ -53,7 +53,7 @@ pub struct Choice {
 /// `recorded`.
 ///
 /// # Errors
-/// The first [`Problem`]: a file that is wrong, a variant or a metric that nobody has.
+/// The first [`Problem`]: a file that is wrong, a variant or a metric that does not exist.
 pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Choice) -> Result<Prepared, Problem> {
     let mut parts = Vec::new();
     let mut scenarios = Vec::new();
@@ -189,7 +189,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes the runs, several at the same time; `watch` hears how many of how many are done. A seed with which a scenario is
+    /// Makes the runs, several at the same time; `watch` is called with how many of how many are done. A seed with which a scenario is
     /// impossible has no run.
     ///
     /// # Errors
@@ -261,7 +261,7 @@ pub(super) fn unmeasured(values: &[(String, Value)], summary: &Summary) -> Vec<S
     none.filter(nothing).cloned().collect()
 }
 
-/// What is shown of a scenario's runs unless somebody says otherwise, the metric to rank by first.
+/// The metrics that are shown by default, the one to rank by first.
 fn usual(scenario: &Scenario) -> Vec<String> {
     crate::metrics::shown(&scenario.layout()).iter().map(|name| name.as_str().to_string()).collect()
 }

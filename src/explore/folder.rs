@@ -105,7 +105,7 @@ pub fn write_folder_with(
         let path = contents.join(name);
         fs::write(&path, bytes).map_err(failed(&path))?;
     }
-    // Whatever can be told as a page is; a share of a sweep, or what a hunt found, can't.
+    // Every result that has a page gets it; a share of a sweep and a hunt have none.
     if let Ok(page) = page(Recorded(files)) {
         let path = contents.join(PAGE);
         fs::write(&path, page).map_err(failed(&path))?;
@@ -294,7 +294,7 @@ fn may_replace(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), FolderE
     may_make_way(folder, ours.as_ref())
 }
 
-/// Tries whether `folder` could be written: whoever is told after a long run has lost it. Nothing of it stays.
+/// Checks that `folder` can be written, before a long run whose result would be lost. It leaves nothing behind.
 fn try_write(folder: &Path) -> Result<(), FolderError> {
     let there = parent(folder).ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));

@@ -191,7 +191,7 @@ pub fn trust(setup: &mut Setup, file: &Path) -> Result<(), LiveError> {
     Ok(())
 }
 
-/// Who vouches for servers that have TLS.
+/// The certificate authority of servers that have TLS.
 fn authority(scenario: &Scenario) -> io::Result<Option<Arc<live::Authority>>> {
     if !scenario.has_tls() {
         return Ok(None);
@@ -248,7 +248,7 @@ fn address(url: &str, is_proxy: bool) -> Result<(Address, Option<String>), Strin
     Ok((Address { authority, socket, secure }, path))
 }
 
-/// Makes a live run. `ready` is told where the servers listen, by number; `watch` ends the run by returning false.
+/// Makes a live run. `ready` is called with the addresses of the servers, by number; `watch` ends the run by returning false.
 ///
 /// # Errors
 /// When sockets can't be had.

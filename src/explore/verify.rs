@@ -135,7 +135,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     {
         differences.extend(first_difference(name, &recorded, &now));
     }
-    // Who asked for none has none.
+    // A run without exemplars has no such file.
     if folder.join("exemplars.jsonl").exists() {
         let (recorded, chosen) = (difference::text(folder, "exemplars.jsonl")?, chooser.chosen());
         let now = match finished.driver {

@@ -71,7 +71,7 @@ pub struct Lines {
     pub latencies: BTreeMap<String, Latency>,
 }
 
-/// More rows than this can't be told apart in one chart.
+/// Rows in one chart, at most: more can't be distinguished.
 pub const LINES: usize = 8;
 
 /// One run, as far as it is compared.
@@ -195,7 +195,7 @@ impl Comparison {
         rows.map(|(part, row)| (visible(&name(part, row)).into_owned(), part, row)).collect()
     }
 
-    /// What the league table is sorted by: the first metric, unless somebody says otherwise.
+    /// What the league table is sorted by: the first metric, unless another is given.
     pub fn order(&self) -> Order {
         let metric = self.metrics.first().cloned().unwrap_or_else(|| "time_to_open.p99".into());
         let better = Better::of(&metric);

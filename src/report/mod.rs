@@ -1,4 +1,4 @@
-//! What a run leaves behind: the bytes of every file in its folder. Pure: who calls writes them.
+//! The files of a result folder, as bytes. Nothing is written here: the caller does that.
 
 mod bottleneck;
 pub mod capacity;

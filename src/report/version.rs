@@ -8,8 +8,8 @@ pub const FORMAT_VERSION: u32 = 2;
 /// Whether a recorded document is of the version that this program reads and writes.
 ///
 /// # Errors
-/// Which version it is of, who wrote it, and what to do. Documents without a version are not ours, and what is wrong with them
-/// is said by who reads them.
+/// Which version it is of, who wrote it, and what to do. Documents without a version pass: they are not
+/// ours, and their reader says what is wrong with them.
 pub fn readable(document: &Json) -> Result<(), String> {
     let version = match document.get("format_version").and_then(Json::as_u64) {
         Some(version) if version != u64::from(FORMAT_VERSION) => version,

@@ -169,7 +169,7 @@ pub fn is_collapsed(measured: &Measured, slo: &[(String, Expectation)]) -> bool 
     let series = &measured.series;
     let last = series.availability.len() / 10;
     let tail = &series.availability[series.availability.len() - last.max(1).min(series.availability.len())..];
-    // Intervals in which nobody wants anything say nothing: who has no wish left is well.
+    // Intervals without sessions that want to be open are left out: without any, the run has recovered.
     let known: Vec<f64> = tail.iter().flatten().copied().collect();
     !known.is_empty() && known.iter().sum::<f64>() / (known.len() as f64) < RECOVERED
 }

@@ -153,7 +153,7 @@ pub(super) fn limit(
     };
     let first_full = |number: usize| on_the_way.iter().position(|fills| fills.get(number).is_some_and(full));
     let full_ones = (0..fails.len()).filter_map(|number| Some((first_full(number)?, number)));
-    // A queue is full because nobody works it off: what keeps them from it says more.
+    // A queue is full because its workers are busy: the cause says more than the queue.
     let is_symptom = |name: &str| Resource::ALL.iter().any(|one| one.name() == name && one.is_symptom());
     let symptom = |number: usize| u8::from(is_symptom(fails[number].resource));
     let earliest = full_ones.min_by_key(|(at, number)| (*at, symptom(*number), *number)).map(|(_, number)| number);

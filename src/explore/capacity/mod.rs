@@ -159,7 +159,7 @@ fn closed_form(runs: &Runs<'_>, capacity: &Capacity) -> Option<ClosedForm> {
     let holds = |value: f64| -> Option<bool> {
         let (model, _) = at(value)?;
         let mut all = true;
-        // In its steady state nobody is refused.
+        // In its steady state no request is refused.
         let asked = runs.slo.iter().zip(&runs.question.slo).filter(|(_, objective)| !objective.implied);
         for ((metric, expected), _) in asked {
             let seconds = model.latency(metric)?;

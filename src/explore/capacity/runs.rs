@@ -31,7 +31,7 @@ pub type Watch<'a> = &'a (dyn Fn(Option<Work>) -> bool + Sync);
 pub struct Work {
     /// Runs that are done.
     pub done: usize,
-    /// Of how many, as far as that can be told.
+    /// Of how many, as far as that is known.
     pub of: usize,
     /// What the runs took that are done; in events, or what they are counted in.
     pub spent: f64,
@@ -127,7 +127,7 @@ impl<'a> Runs<'a> {
             progress.left.runs = progress.left.runs.saturating_sub(1);
             progress.left.cost = (progress.left.cost - expected).max(0.0);
             let (done, spent, left) = (progress.done, progress.spent, progress.left);
-            // Before anything was run nobody knows what a run takes.
+            // Before the first run it is not known how long one takes.
             let left = Forecast {
                 cost: if left.cost > 0.0 { left.cost } else { spent / done as f64 * left.runs as f64 },
                 ..left
@@ -303,7 +303,7 @@ impl<'a> Runs<'a> {
     }
 
     /// What an objective's metric comes down to and no further: where it fails with every seed at the two values that are
-    /// best for it, is the same at both, and nothing is half full. More of that helps nobody.
+    /// best for it, is the same at both, and nothing is half full. More of that does not help.
     pub(super) fn floor(&self, find: Find) -> Option<Floor> {
         let mut values = self.shared();
         if find == Find::Highest {

@@ -63,7 +63,7 @@ pub struct Hunted {
 const TOGETHER: usize = 4;
 
 /// Runs seed after seed, which must go upward, until `check` says that something broke. `tally` is what was seen of the
-/// seeds before. `watch` is told what was seen so far, also within a run, and ends the hunt by returning false.
+/// seeds before. `watch` is called with what was seen so far, also within a run, and ends the hunt by returning false.
 ///
 /// # Errors
 /// What the machine could not do. A scenario that is impossible with a seed is none: it is counted.

@@ -31,7 +31,7 @@ pub struct Shrunk {
 /// Runs at most.
 const RUNS: u32 = 5_000;
 
-/// Takes away whatever is not needed to break the same thing. `watch` is told each step, and ends it by returning false.
+/// Takes away whatever is not needed to break the same thing. `watch` is called with each step, and ends it by returning false.
 /// `None` when the scenario, written out, does not break it at all.
 pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) -> bool) -> Option<Shrunk> {
     let name = scenario.name();

@@ -6,7 +6,7 @@ use crate::statistics::Estimate;
 pub struct Experiment {
     /// Its name in the table.
     pub name: String,
-    /// Who says so: a theorem, a paper, a kernel.
+    /// The source of the answer: a theorem, a paper, a kernel.
     pub follows: &'static str,
     /// What is simulated and why the answers are what they are, for the document.
     pub about: &'static str,
@@ -64,7 +64,7 @@ pub enum Must {
 pub struct Outcome {
     /// The experiment's name.
     pub experiment: String,
-    /// Who says so.
+    /// The source of the answer.
     pub follows: &'static str,
     /// What was known.
     pub answer: Answer,

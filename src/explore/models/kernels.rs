@@ -1,4 +1,4 @@
-//! What kernels do when nobody answers.
+//! What kernels do when there is no answer.
 
 use super::answer::{Answer, Experiment, Must};
 use super::simulate::simulate;
@@ -140,7 +140,7 @@ fn full_accept_queue() -> Experiment {
             simulate(text, seed, &mut events);
             let began = moments(&events, started);
             let up = moments(&events, connected);
-            // Nobody overtakes: both lists are in the clients' order.
+            // Clients stay in order: both lists have it.
             let took = |client: usize| up.get(client).zip(began.get(client)).map_or(f64::NAN, |(up, began)| up - began);
             let early = up.iter().filter(|at| **at < 1.2).count();
             vec![early as f64, moments(&events, dropped).len() as f64, took(9), took(19)]

@@ -49,7 +49,7 @@ pub fn experiments() -> Vec<Experiment> {
     parts.into_iter().flatten().collect()
 }
 
-/// Runs experiments on every core there is; the outcomes do not depend on how many. `watch` is told how many runs are
+/// Runs experiments on every core there is; the outcomes do not depend on how many. `watch` is called with how many runs are
 /// done, of how many.
 pub fn run(experiments: &[Experiment], watch: &(dyn Fn(usize, usize) + Sync)) -> Vec<Outcome> {
     let runs: Vec<(usize, u64)> = experiments

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 const SERVICE_S: f64 = 0.001;
 const SEEDS: u64 = 16;
 
-/// Counts who waits, and the area under the queue's length.
+/// Counts requests that wait, and the area under the queue's length.
 #[derive(Debug)]
 struct Queue {
     from: Timestamp,
@@ -77,7 +77,7 @@ fn queue(c: u32, rho: f64, service: &str, arrivals: f64) -> (String, f64, f64) {
 pub(super) fn queue_of(c: u32, rate: f64, server: &str, arrivals: f64) -> (String, f64, f64) {
     let until = (arrivals / rate * 1_000.0).round() / 1_000.0;
     let from = (until * 100.0).round() / 1_000.0;
-    // Who came last is still served: the longest waits are as good as any.
+    // The last arrivals are served, too, so that the longest waits count.
     let duration = until + 2.0;
     let count = (rate * duration * 1.1) as u64 + 1_000;
     let text = format!(

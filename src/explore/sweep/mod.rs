@@ -57,7 +57,7 @@ pub struct Done {
     pub of: usize,
 }
 
-/// Runs what is not in the journal yet. `watch` is told after each run and now and then within one, and ends the sweep
+/// Runs what is not in the journal yet. `watch` is called after each run and now and then within one, and ends the sweep
 /// by returning false: what is running then is lost, what is finished is not. Whether all is done.
 ///
 /// # Errors

@@ -44,7 +44,7 @@ pub struct Plan {
     sets: Vec<String>,
 }
 
-/// Command lines, for who wants to have it again.
+/// Command lines that repeat it.
 #[derive(Debug, Clone)]
 pub struct Given {
     /// The one that makes the whole sweep.

@@ -31,7 +31,7 @@ pub(super) struct Chart {
     pub chart: Json,
 }
 
-/// What becomes of an interval's value when intervals are put together.
+/// How the values of intervals are combined into one.
 fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
     let known = || values.iter().flatten().copied();
     let metric = name.rsplit('.').next().unwrap_or_default();

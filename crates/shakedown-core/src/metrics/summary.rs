@@ -96,7 +96,7 @@ impl Summary {
     }
 }
 
-/// What is shown of a scenario's runs beside each other unless somebody says otherwise, the one to rank by first: with
+/// The metrics that are shown of a scenario's runs by default, the one to rank by first: with
 /// faults, what each of them did; without, how sessions opened. `compare` and `sweep` begin with these.
 pub fn shown(layout: &Layout) -> Vec<MetricName> {
     let named = || layout.faults.iter().filter(|fault| !fault.drawn).take(SHOWN_FAULTS);
