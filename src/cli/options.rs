@@ -100,8 +100,7 @@ impl OutputArgs {
 pub(super) enum DriverArg {
     /// The simulator: virtual time, the same run every time
     Sim,
-    /// The simulator, with turmoil for async programs of your own
-    #[cfg(feature = "turmoil")]
+    /// The simulator, with turmoil for async programs of your own (feature `turmoil`)
     Turmoil,
     /// Real sockets on loopback, and the real clock
     Tokio,

@@ -99,7 +99,6 @@ impl From<DriverArg> for Driver {
     fn from(arg: DriverArg) -> Driver {
         match arg {
             DriverArg::Sim => Driver::Sim,
-            #[cfg(feature = "turmoil")]
             DriverArg::Turmoil => Driver::Turmoil,
             DriverArg::Tokio => Driver::Tokio,
         }
@@ -117,6 +116,8 @@ impl DriverArg {
         match self {
             #[cfg(feature = "turmoil")]
             DriverArg::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
+            #[cfg(not(feature = "turmoil"))]
+            DriverArg::Turmoil => Err(Failure::Input(format!("error: {}", crate::explore::WITHOUT_TURMOIL))),
             _ => Ok(once_with(scenario, extra, watch)),
         }
     }

@@ -120,6 +120,8 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         #[cfg(feature = "turmoil")]
         Some(Driver::Turmoil) => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
             .map_err(|error| error.to_string())?,
+        #[cfg(not(feature = "turmoil"))]
+        Some(Driver::Turmoil) => return Err(format!("run.json: {}", super::WITHOUT_TURMOIL)),
         _ => return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified")),
     };
     let variant = recorded["variant"].as_str();

@@ -1177,3 +1177,12 @@ fn where_faults_strike_choices_are_ranked_by_what_these_cost() {
     let told = text(&output.stderr);
     assert!(output.status.code() == Some(2) && told.contains("faults.gateway-dies.lost_time"), "{told}");
 }
+
+#[test]
+#[cfg(not(feature = "turmoil"))]
+fn a_program_without_turmoil_says_how_to_build_one_with_it() {
+    let place = tempfile::tempdir().unwrap();
+    let output = run(place.path(), &["run", scenario("failover").to_str().unwrap(), "--driver", "turmoil"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--features turmoil"), "{}", text(&output.stderr));
+}
