@@ -77,7 +77,7 @@ struct Case {
 
 impl Case {
     fn new(clients: u32) -> Case {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/storm.toml");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/storm.toml");
         let text = std::fs::read_to_string(path).expect("the scenario is in the repository");
         let sets = vec![format!("clients.players.count={clients}")];
         let overrides = Overrides { sets, ..Overrides::default() };

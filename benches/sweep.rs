@@ -66,7 +66,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 }
 
 fn sweep(seeds: Seeds, shard: Shard, jobs: usize) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/failover.toml");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/failover.toml");
     let text = std::fs::read_to_string(&file).expect("the scenario is in the repository");
     let plan = Plan::new("failover.toml", "failover", &text, &Overrides::default(), Vec::new(), seeds, shard)
         .unwrap_or_else(|problem| panic!("{problem}"));

@@ -27,6 +27,10 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
         let message = "error: --check-determinism is for --driver sim: elsewhere, run twice and compare the digests";
         return Err(Failure::Input(message.into()));
     }
+    #[cfg(not(feature = "turmoil"))]
+    if args.driver == DriverArg::Turmoil {
+        return Err(Failure::Input(format!("error: {}", crate::explore::WITHOUT_TURMOIL)));
+    }
     let scenario = args.scenario.load()?;
     let driver = Driver::from(args.driver);
     let results = Results { scenario: &scenario, args: &args.scenario, output: &args.output, invocation, driver };
@@ -116,8 +120,6 @@ impl DriverArg {
         match self {
             #[cfg(feature = "turmoil")]
             DriverArg::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
-            #[cfg(not(feature = "turmoil"))]
-            DriverArg::Turmoil => Err(Failure::Input(format!("error: {}", crate::explore::WITHOUT_TURMOIL))),
             _ => Ok(once_with(scenario, extra, watch)),
         }
     }

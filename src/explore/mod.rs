@@ -69,6 +69,5 @@ pub use verify::{Verdict, Verified, recorded_runs, verify};
 
 /// Why this program does not run over turmoil, and what to do.
 #[cfg(all(feature = "cli", not(feature = "turmoil")))]
-pub(crate) const WITHOUT_TURMOIL: &str =
-    "this program was built without turmoil: build it with `--features turmoil`, or leave `--driver turmoil` out (a \
+pub(crate) const WITHOUT_TURMOIL: &str = "this program was built without turmoil: build it with `--features turmoil`, or leave `--driver turmoil` out (a \
      scenario without programs of your own has the same run in the simulator)";
