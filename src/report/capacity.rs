@@ -8,7 +8,7 @@ use super::FORMAT_VERSION;
 use super::figure::{Unit, magnitude};
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
-use crate::text::{Table, grouped, percent, pretty, visible};
+use crate::text::{Table, grouped, markdown, percent, pretty, visible};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -397,7 +397,7 @@ impl Capacity {
         let question = &self.question;
         let slo: Vec<String> =
             question.slo.iter().map(|objective| format!("`{} {}`", objective.metric, objective.expected)).collect();
-        let mut text = format!("# {}: capacity\n\n{}\n\n", question.scenario, visible(&question.title));
+        let mut text = format!("# {}: capacity\n\n{}\n\n", question.scenario, markdown(&question.title));
         let word = if self.find == Find::Highest { "highest" } else { "smallest" };
         let seeds = question.seeds.len();
         let _ = writeln!(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::{Kind, Objective, SeedError};
 use crate::chart::{self, Heatmap};
-use crate::text::{Table, grouped, pretty};
+use crate::text::{Table, grouped, markdown, pretty};
 
 /// A key of the overload and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ impl Collapse {
 
     /// The same as a page.
     pub fn markdown(&self) -> String {
-        let mut text = format!("# {}: collapse\n\n{}\n\n", self.scenario, self.title);
+        let mut text = format!("# {}: collapse\n\n{}\n\n", self.scenario, markdown(&self.title));
         let _ = writeln!(
             text,
             "Written by `shakedown capacity --collapse`: with how many of {} seeds the fleet does not recover. Not \

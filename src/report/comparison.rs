@@ -13,7 +13,7 @@ use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::driver::Driver;
 use crate::metrics::{Latency, Value};
 use crate::statistics::range;
-use crate::text::{Table, csv_cell, pretty, visible};
+use crate::text::{Table, csv_cell, markdown, markdown_line, pretty};
 
 /// What a choice has of a metric, over its runs.
 fn shown(row: &Row, metric: &str) -> String {
@@ -53,7 +53,8 @@ impl Comparison {
     /// The tables, in Markdown; before them what they come to.
     pub fn markdown(&self) -> String {
         let league = self.league().map(|league| {
-            let verdicts: String = league.pairs.iter().map(|pair| format!("- {}\n", pair.verdict)).collect();
+            let verdicts: String =
+                league.pairs.iter().map(|pair| format!("- {}\n", markdown_line(&pair.verdict))).collect();
             format!("{}\n{}\n\n{verdicts}", league.table().markdown(), league.note())
         });
         let tables = self.tables_of_page().into_iter().map(|table| table.markdown());
@@ -128,20 +129,20 @@ impl Comparison {
         let _ = writeln!(text, "Written by `shakedown compare`; {of}.\n");
         if let Some(league) = self.league() {
             text += &format!("{}\n{}\n\n", league.table().markdown(), league.note());
-            league.pairs.iter().for_each(|pair| text += &format!("- {}\n", pair.verdict));
+            league.pairs.iter().for_each(|pair| text += &format!("- {}\n", markdown_line(&pair.verdict)));
             text.push('\n');
         }
         if let Some(all) = tables.next() {
             text += &all.markdown();
         }
         for part in &self.parts {
-            let _ = write!(text, "\n## {}: {}\n\n", part.scenario, visible(&part.title));
+            let _ = write!(text, "\n## {}: {}\n\n", part.scenario, markdown(&part.title));
             if part.metrics != self.metrics
                 && let Some(table) = tables.next()
             {
                 let _ = writeln!(text, "{}", table.markdown());
             }
-            let _ = writeln!(text, "![{}]({})", part.title, self.chart_of(part));
+            let _ = writeln!(text, "![{}]({})", markdown(&part.title), self.chart_of(part));
         }
         let overlays = self.overlays();
         if !overlays.is_empty() {

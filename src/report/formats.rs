@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::page::{Cell, PageError, Recorded};
-use crate::text::{Table, clean, csv_cell, quoted};
+use crate::text::{Table, clean, csv_cell, markdown as escape, quoted};
 
 /// What is recorded of a run.
 struct Run {
@@ -63,7 +63,6 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     let run = Run::read(files)?;
     // A table's cells; what stands elsewhere may not look like one.
     let cell = |text: &str| text.replace('<', "&lt;").replace(['\n', '\r'], " ");
-    let plain = |text: &str| cell(text).replace('|', "\\|");
     let broken =
         run.list("expectations").filter(|one| one["passed"] != true).count() + run.list("invariants_broken").count();
     let mark = if run.run["partial"] == true {
@@ -73,7 +72,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     } else {
         "passed"
     };
-    let mut text = format!("### {}: {mark}\n\n", plain(run.text("title")));
+    let mut text = format!("### {}: {mark}\n\n", escape(run.text("title")));
     let _ = write!(text, "`{}` · seed {} · driver {}", run.text("scenario"), run.run["seed"], run.text("driver"));
     if let Some(variant) = run.run["variant"].as_str() {
         let _ = write!(text, " · variant `{variant}`");
@@ -83,7 +82,7 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
     }
     text.push_str("\n\n");
     for one in run.list("invariants_broken") {
-        let part = |key: &str| plain(one[key].as_str().unwrap_or_default());
+        let part = |key: &str| escape(one[key].as_str().unwrap_or_default());
         let _ = writeln!(text, "- **FAILED** {}: {} {}", part("invariant"), part("what"), part("session"));
     }
     if run.list("invariants_broken").next().is_some() {

@@ -50,11 +50,62 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// A cell of a CSV file (RFC 4180).
+/// A text of several lines, each as [`visible`] has it.
+pub(crate) fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// A text within Markdown: no part of it is a heading, a link, emphasis, code, a table's cell or HTML.
+pub(crate) fn markdown(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ");
+    let text = visible(&text);
+    let mut plain = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
+        let acts = match c {
+            '\\' | '`' | '*' | '[' | ']' | '>' | '|' | '~' => true,
+            // Within a word it is no emphasis.
+            '_' => !(before.is_alphanumeric() && next.is_alphanumeric()),
+            '&' => next.is_alphanumeric() || next == '#',
+            '#' | '+' | '-' => plain.is_empty(),
+            _ => false,
+        };
+        match c {
+            // Not every reader of Markdown takes a backslash before it.
+            '<' => plain.push_str("&lt;"),
+            c if acts => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+        before = c;
+    }
+    plain
+}
+
+/// A line of Markdown with emphasis of ours and names of theirs: it begins no HTML, and ends no table's cell.
+pub(crate) fn markdown_line(line: &str) -> String {
+    let mut inert = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let begins = |next: &char| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?');
+        match c {
+            '|' => inert.push_str("\\|"),
+            '<' if chars.peek().is_some_and(begins) => inert.push_str("&lt;"),
+            c => inert.push(c),
+        }
+    }
+    inert
+}
+
+/// A cell of a CSV file (RFC 4180). One that a spreadsheet would take for a formula has an apostrophe before it, which makes
+/// it text there; numbers are numbers.
 pub(crate) fn csv_cell(text: &str) -> Cow<'_, str> {
-    match text.contains([',', '"', '\n', '\r']) {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let text: Cow<'_, str> = if is_formula { format!("'{text}").into() } else { text.into() };
+    match text.contains([',', '"', '\n', '\r', '\t']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
-        false => text.into(),
+        false => text,
     }
 }
 
@@ -79,5 +130,34 @@ mod tests {
         assert_eq!(clean("a\u{1}b\nc"), "a b c");
         assert_eq!(visible("a \u{1b}[31mred\u{202e}\n"), "a \\u{1b}[31mred\\u{202e}\\u{a}");
         assert_eq!(visible("ümlaut × 3"), "ümlaut × 3");
+        assert_eq!(visible_lines("a\u{1b}\nb\n"), "a\\u{1b}\nb\n");
+    }
+
+    #[test]
+    fn nothing_within_markdown_is_more_than_text() {
+        assert_eq!(
+            markdown("One of three gateways: open_at_end, < 5 %"),
+            "One of three gateways: open_at_end, &lt; 5 %"
+        );
+        assert_eq!(
+            markdown("*a* _b_ [c](d) `e` <f> | \\ &lt;"),
+            "\\*a\\* \\_b\\_ \\[c\\](d) \\`e\\` &lt;f\\> \\| \\\\ \\&lt;"
+        );
+        assert_eq!(markdown("# a\n- b"), "\\# a - b");
+        assert_eq!(markdown("a\u{1b}\u{202e}"), "a\\\\u{1b}\\\\u{202e}");
+        assert_eq!(markdown_line("**a** <script> </x> < 5 | `b`"), "**a** &lt;script> &lt;/x> < 5 \\| `b`");
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(
+            ["=1+1", "+x", "-x", "@x", "\tx"].map(|text| csv_cell(text).into_owned()),
+            ["'=1+1", "'+x", "'-x", "'@x", "\"'\tx\""]
+        );
+        assert_eq!(
+            ["-5", "+1.5", "a=b", "", "a-b"].map(|text| csv_cell(text).into_owned()),
+            ["-5", "+1.5", "a=b", "", "a-b"]
+        );
+        assert_eq!(csv_cell("=a,\"b\""), "\"'=a,\"\"b\"\"\"");
     }
 }

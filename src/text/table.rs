@@ -1,6 +1,6 @@
 //! Tables, for a terminal and for Markdown.
 
-use super::escape::visible;
+use super::escape::{markdown_line, visible};
 
 /// A terminal that nobody has widened: no table of results is wider.
 const WIDTH: usize = 80;
@@ -88,7 +88,7 @@ impl Table {
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         for (number, line) in self.lines.iter().enumerate() {
-            let cells: Vec<String> = line.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            let cells: Vec<String> = line.iter().map(|cell| markdown_line(cell)).collect();
             text += &format!("| {} |\n", cells.join(" | "));
             if number == 0 {
                 let numbers = line.len() - self.words;
