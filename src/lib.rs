@@ -97,7 +97,7 @@
 //! |---|---|---|
 //! | units | `time`, `names`, `quantity`, `rng`, `statistics`, `text` | anything else |
 //! | contract | `machine` | what is sent over a connection |
-//! | world | `http`, `h2`, `frame`, `tls`, `network`, `load`, `fault` | most of each other |
+//! | world | `secrets`, `http`, `h2`, `frame`, `tls`, `network`, `load`, `fault` | most of each other |
 //! | opening handshake | `handshake` | time |
 //! | machines | `client`, `server` | drivers, recorders, clocks |
 //! | facts | `event`, `record`, `metrics`, `check` | how events were produced |
@@ -114,16 +114,12 @@ pub mod run {
     pub use shakedown_core::driver::sim::Simulation;
 }
 
-/// The scenario: a TOML file, read strictly, checked completely, ready to run.
-pub mod scenario {
-    pub use shakedown_core::scenario::*;
-    #[cfg(feature = "schema")]
-    pub use shakedown_scenario::schema;
-    pub use shakedown_scenario::{Overrides, Problem, Tree, again, load, metric, nearest};
-}
+pub mod scenario;
 
 #[cfg(feature = "turmoil")]
 pub mod lab;
+
+mod secrets;
 
 pub use explore::hunt::assert_all as hunt;
 pub use shakedown_core::{check, event, metrics, record, time};

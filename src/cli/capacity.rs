@@ -13,6 +13,7 @@ use crate::explore::capacity::{Key, Watch, Work, checked, collapse, objective, s
 use crate::explore::sweep::Seeds;
 use crate::explore::{may_hold_capacity, possible, write_folder};
 use crate::report::capacity::{Capacity, Find, Objective, Outcome, Question};
+use crate::report::covered_document;
 use crate::scenario::{Problem, Scenario};
 
 pub(super) const EXAMPLES: &str = "\
@@ -156,7 +157,7 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, invocation: &Invoc
     let document = match args.format {
         Printed::Text if args.quiet => format!("{}\n", found.verdict),
         Printed::Text => found.text(),
-        Printed::Json => found.json(),
+        Printed::Json => covered_document(&found.json()).into_owned(),
         Printed::Markdown => found.markdown(),
     };
     tell(&folder, &document, &found.files(), found.partial)?;
@@ -182,7 +183,7 @@ fn map(args: &CapacityArgs, scenario: &Scenario, invocation: &Invocation<'_>) ->
     let document = match args.format {
         Printed::Text if args.quiet => format!("{}\n", found.verdict),
         Printed::Text => found.text(),
-        Printed::Json => found.json(),
+        Printed::Json => covered_document(&found.json()).into_owned(),
         Printed::Markdown => found.markdown(),
     };
     tell(&folder, &document, &found.files(), found.partial)?;

@@ -1,9 +1,12 @@
 //! `shakedown check`.
 
+use std::io::IsTerminal;
+
 use clap::Args;
 
 use super::options::ScenarioArgs;
 use super::output::{Failure, print};
+use crate::scenario::covered;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -15,9 +18,11 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let scenario = args.scenario.load_with_programs()?;
+    let scenario = args.scenario.load_to_look_at()?;
     let text = if args.resolved {
-        scenario.resolved().to_string()
+        // Who writes it into a file wants to run it; who reads it needs no secrets.
+        let resolved = scenario.resolved();
+        if std::io::stdout().is_terminal() { covered(resolved).into_owned() } else { resolved.to_string() }
     } else {
         format!("{} is fine\n", args.scenario.scenario.display())
     };

@@ -10,7 +10,7 @@ use super::output::{Failure, complain, machine, print};
 use super::progress::Counter;
 use crate::explore::sweep::{Axis, Named};
 use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
-use crate::report::{Better, Order};
+use crate::report::{Better, Order, covered_document};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -169,7 +169,7 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
     let written = write_folder(&out, &comparison.files());
     print(&match args.format {
         CompareFormat::Text => comparison.text(),
-        CompareFormat::Json => comparison.json(),
+        CompareFormat::Json => covered_document(&comparison.json()).into_owned(),
         CompareFormat::Markdown => comparison.markdown(),
     })?;
     // The numbers are told even when they could not be kept.

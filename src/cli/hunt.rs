@@ -75,6 +75,12 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
         write_folder(&folder, &[(FILE.into(), document(&plan, &tally, None).into_bytes())]).map_err(machine)?;
         checkpoint.remove();
         print(&nothing(&tally, plan.runs()))?;
+        if is_always_the_same(&plan, &load) {
+            complain(
+                "note: two seeds gave the same events: nothing in this scenario is random, and more seeds find no more. \
+                 [chaos], Poisson arrivals, jitter, loss and distributions are\n",
+            )?;
+        }
         // What never happened here may have happened in another share.
         return if plan.shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
@@ -104,6 +110,13 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
         print(&told(shrunk))?;
     }
     ends(&found, &folder)
+}
+
+/// Whether the first two seeds give the same run.
+fn is_always_the_same(plan: &Plan, load: &dyn Fn(u64) -> Result<Scenario, Problem>) -> bool {
+    let mut seeds = plan.points().map(|point| point.seed);
+    let mut digest = || Some(explore::once(&load(seeds.next()?).ok()?, |_| !interrupted()).digest);
+    digest().zip(digest()).is_some_and(|(one, other)| one == other)
 }
 
 /// Looks for a seed that breaks something, and keeps how far it has come.

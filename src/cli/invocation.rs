@@ -4,6 +4,7 @@
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use crate::scenario::from_environment;
 use crate::text::word;
 
 /// Options that say where results go, how fast, or what else is printed and kept, and change nothing of the runs.
@@ -36,7 +37,7 @@ impl<'a> Invocation<'a> {
         Invocation { command, name, matches }
     }
 
-    /// The command line that makes the same result.
+    /// The command line that makes the same result. It has no secrets: they are to come from the environment.
     pub(super) fn command(&self) -> String {
         self.line(self.name, |arg| !APART.contains(&arg))
     }
@@ -58,7 +59,7 @@ impl<'a> Invocation<'a> {
                 if !arg.get_action().takes_values() {
                     continue;
                 }
-                let values: Vec<String> = values.map(|value| value.to_string_lossy().into_owned()).collect();
+                let values: Vec<String> = values.map(|value| from_environment(&value.to_string_lossy())).collect();
                 match arg.get_value_delimiter() {
                     Some(delimiter) if !values.is_empty() => words.push(word(&values.join(&delimiter.to_string()))),
                     _ => words.extend(values.iter().map(|value| word(value))),
@@ -90,6 +91,14 @@ mod tests {
         let expected = "shakedown run 'my scenarios/a.toml' --seed 7 --variant no-jitter --set clients.a.count=5 \
                         --set 'title=\"it'\\''s\"'";
         assert_eq!(again(&[&run[..], &more].concat()), expected);
+    }
+
+    #[test]
+    fn secrets_come_from_the_environment() {
+        let run = ["run", "a.toml", "--set", "clients.p.credentials.password=open, sesame"];
+        let expected =
+            "shakedown run a.toml --set 'clients.p.credentials.password={ env = \"CLIENTS_P_CREDENTIALS_PASSWORD\" }'";
+        assert_eq!(again(&run), expected);
     }
 
     #[test]

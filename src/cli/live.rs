@@ -15,7 +15,7 @@ use crate::driver::live::{Part, Setup};
 use crate::explore::LiveError;
 use crate::explore::live::{self, Live};
 use crate::explore::programs::Outputs;
-use crate::scenario::Scenario;
+use crate::scenario::{Played, Scenario};
 use crate::text::{grouped, pretty};
 use crate::time::{Nanos, human};
 
@@ -76,7 +76,7 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
 }
 
 pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
-    let mut scenario = args.scenario.load_with_programs()?;
+    let mut scenario = args.scenario.load_part(Played::Servers)?;
     let setup = live::servers(&mut scenario, args.bind)?;
     if let Some(file) = &args.ports {
         may_replace_ports(file, setup.authority.is_some())?;
@@ -158,7 +158,7 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 pub(super) fn load(args: &LoadArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
-    let mut scenario = args.scenario.load_with_programs()?;
+    let mut scenario = args.scenario.load_part(Played::Clients)?;
     let mut setup = live::clients(&mut scenario, &args.targets, args.insecure)?;
     if let Some(file) = &args.cacert {
         live::trust(&mut setup, file)?;

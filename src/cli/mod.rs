@@ -29,6 +29,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::scenario::{covered_argument, covered_urls};
+use crate::text::{visible, visible_lines};
 use options::RunArgs;
 use output::{Failure, complain};
 
@@ -221,8 +223,8 @@ Examples:
 /// Parses the arguments, does what they say, and returns the exit code.
 pub fn run() -> ExitCode {
     let all = Cli::command();
-    let matches = all.clone().get_matches();
-    let Cli { color, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = all.clone().try_get_matches().unwrap_or_else(|error| refuse(&error));
+    let Cli { color, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| refuse(&error));
     color.decide();
     let invocation = &invocation::Invocation::new(&all, &matches);
     let done = match command {
@@ -248,7 +250,7 @@ pub fn run() -> ExitCode {
         Command::Man(args) => shell::man(&args, all),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
-    let message = failure.to_string();
+    let message = visible_lines(&covered_urls(&failure.to_string()));
     if !message.is_empty() {
         // Nobody is left to tell if this fails.
         let _ = complain(&format!("{}\n", message.trim_end()));
@@ -259,6 +261,39 @@ pub fn run() -> ExitCode {
         Failure::Machine(_) => 3,
         Failure::Interrupted => 130,
     })
+}
+
+/// Ends the process with what clap says; arguments that it quotes have their secrets covered.
+fn refuse(error: &clap::Error) -> ! {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let quoted: Vec<(String, String)> = arguments
+        .map(|argument| (covered_argument(&argument).into_owned(), argument))
+        .filter(|(covered, argument)| covered != argument)
+        .flat_map(|(covered, argument)| {
+            // `--set=PATH=VALUE` is quoted without its option.
+            let value = argument.split_once('=').filter(|(option, _)| option.starts_with("--"));
+            let value = value.map(|(_, value)| (covered_argument(value).into_owned(), value.to_string()));
+            value.into_iter().chain([(covered, argument)])
+        })
+        .collect();
+    let several = error.kind() == clap::error::ErrorKind::UnknownArgument
+        && std::env::args().any(|argument| argument == "--seeds" || argument.starts_with("--seeds="));
+    let acts = std::env::args_os().any(|argument| {
+        let argument = argument.to_string_lossy();
+        visible(&argument) != argument
+    });
+    if quoted.is_empty() && !several && !acts {
+        error.exit();
+    }
+    let text = quoted.iter().fold(error.render().to_string(), |text, (covered, own)| text.replace(own, covered));
+    let mut text = visible_lines(&text);
+    if several {
+        text.push_str(
+            "\nOne run has one seed: --seed N. `shakedown sweep FILE --seeds 0..3` makes one with each of several.\n",
+        );
+    }
+    let _ = complain(&text);
+    std::process::exit(error.exit_code())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::output::{Failure, Format, complain, machine};
 use super::report;
 use crate::explore::file_name;
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::{Overrides, Played, Scenario, Secrets};
 
 /// What every command that reads a scenario takes.
 #[derive(Debug, Args)]
@@ -47,7 +47,8 @@ impl ManyArgs {
     /// Does work on so many threads as were asked for.
     pub(super) fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
         let jobs = self.jobs.map_or(0, usize::from);
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(machine)?;
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+        let threads = threads.map_err(|error| machine(format!("can't start threads: {error}")))?;
         Ok(threads.install(work))
     }
 }
@@ -113,17 +114,27 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
 impl ScenarioArgs {
     /// Reads and checks the scenario, for a simulation.
     pub(super) fn load(&self) -> Result<Scenario, Failure> {
-        self.load_for(false)
+        self.load_for(Overrides::default())
     }
 
     /// Reads and checks the scenario, in which servers may be programs.
     pub(super) fn load_with_programs(&self) -> Result<Scenario, Failure> {
-        self.load_for(true)
+        self.load_for(Overrides { programs: true, ..Overrides::default() })
     }
 
-    fn load_for(&self, programs: bool) -> Result<Scenario, Failure> {
+    /// The same for real sockets at one end only.
+    pub(super) fn load_part(&self, played: Played) -> Result<Scenario, Failure> {
+        self.load_for(Overrides { programs: true, played, ..Overrides::default() })
+    }
+
+    /// The same, and nothing is to run.
+    pub(super) fn load_to_look_at(&self) -> Result<Scenario, Failure> {
+        self.load_for(Overrides { programs: true, secrets: Secrets::Unneeded, ..Overrides::default() })
+    }
+
+    fn load_for(&self, overrides: Overrides) -> Result<Scenario, Failure> {
         let (variant, sets) = (self.variant.clone(), self.sets.clone());
-        let overrides = Overrides { seed: self.seed, variant, sets, programs, ..Overrides::default() };
+        let overrides = Overrides { seed: self.seed, variant, sets, ..overrides };
         let scenario = load(&self.scenario, &overrides)?;
         scenario.notes().iter().try_for_each(|note| complain(&format!("note: {note}\n")))?;
         Ok(scenario)
@@ -139,14 +150,24 @@ pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Scenario, Failu
 /// A scenario file: what messages call it, and its text.
 pub(super) fn read(file: &Path) -> Result<(String, String), Failure> {
     let shown = file.display().to_string();
+    let failed = |why: &str| Failure::Input(format!("error: can't read {shown}: {why}"));
     if file.is_dir() {
         return Err(Failure::Input(format!(
-            "error: {shown} is a folder, and a scenario is a file\n  = help: in a folder of results, run.json has the command              that made them (`command`) and the whole scenario (`scenario_toml`)"
+            "error: {shown} is a folder, and a scenario is a file\n  = help: `shakedown list` shows the scenarios of a \
+             folder; in one of results, run.json has the command that made them (`command`) and the whole scenario \
+             (`scenario_toml`)"
         )));
     }
-    match std::fs::read_to_string(file) {
+    let bytes = std::fs::read(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => failed("there is no such file"),
+        _ => failed(&error.to_string()),
+    })?;
+    match String::from_utf8(bytes) {
         Ok(text) => Ok((shown, text)),
-        Err(error) => Err(Failure::Input(format!("error: can't read {shown}: {error}"))),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err(failed(&format!("it is no text: byte {at} begins nothing of UTF-8")))
+        }
     }
 }
 

@@ -47,7 +47,24 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes to standard error; the same holds for it.
 pub(super) fn complain(text: &str) -> Result<(), Failure> {
-    written(std::io::stderr().write_all(text.as_bytes()))
+    written(std::io::stderr().write_all(in_words(text).as_bytes()))
+}
+
+/// A message without the numbers that a system gives its errors: the words say the same.
+pub(super) fn in_words(text: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        plain.push_str(before);
+        let number = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').len();
+        rest = match after[number..].strip_prefix(')') {
+            Some(rest) => rest,
+            None => {
+                plain.push_str(" (os error ");
+                after
+            }
+        };
+    }
+    plain + rest
 }
 
 /// Text for people: on standard output, or on standard error when JSON has that for itself.
@@ -66,5 +83,17 @@ pub(super) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Machine(error.to_string())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(in_words("a: No space left on device (os error 28)\n"), "a: No space left on device\n");
+        assert_eq!(in_words("x (os error 1) y (os error -2) z (os error"), "x y z (os error");
+        assert_eq!(in_words("a (os error x)"), "a (os error x)");
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::options::{read, stem};
 use super::output::{Failure, print};
-use crate::scenario::Overrides;
+use crate::scenario::{Overrides, Secrets};
 use crate::text::wrapped;
 
 /// A scenario that explains itself.
@@ -64,7 +64,15 @@ pub(super) fn init(args: &InitArgs) -> Result<(), Failure> {
 pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
     let shown = args.folder.display();
     let mut files = Vec::new();
-    find(&args.folder, &mut files).map_err(|error| Failure::Input(format!("error: can't read {shown}: {error}")))?;
+    find(&args.folder, &mut files).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such folder here".to_string(),
+            std::io::ErrorKind::NotADirectory => "it is no folder".to_string(),
+            _ => error.to_string(),
+        };
+        let help = "name the folder of scenarios: shakedown list DIR; shakedown init writes one to begin with";
+        Failure::Input(format!("error: can't read {shown}: {why}\n  = help: {help}"))
+    })?;
     files.sort();
     if files.is_empty() {
         return Err(Failure::Input(format!(
@@ -92,7 +100,8 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn entry(file: &Path) -> Result<String, Failure> {
     let (shown, text) = read(file)?;
     let mut entry = format!("{shown}\n");
-    match crate::scenario::load(&shown, &stem(file), &text, &Overrides { programs: true, ..Overrides::default() }) {
+    let overrides = Overrides { programs: true, secrets: Secrets::Unneeded, ..Overrides::default() };
+    match crate::scenario::load(&shown, &stem(file), &text, &overrides) {
         Ok(scenario) => {
             let _ = writeln!(entry, "    {}", scenario.title());
             indent(&mut entry, &question(&text));

@@ -12,6 +12,7 @@ use super::results::partial;
 use super::share::ShareArgs;
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
+use crate::report::covered_document;
 use crate::report::figure::{Unit, figure};
 use crate::statistics::Spread;
 use crate::text::{Table, grouped, percent, visible};
@@ -122,7 +123,7 @@ pub(super) fn report(
     if format == Format::Json {
         // The very file, which a share has not.
         let document = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_else(|_| plan.header());
-        print(&document)?;
+        print(&covered_document(&document))?;
     }
     if !quiet {
         say(format, &format!("results in {}\n", folder.display()))?;

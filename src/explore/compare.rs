@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use super::difference;
 use super::possible::possible;
 use super::single_run::{Finished, guarded};
-use super::sweep::{Axis, Named, cells, label};
+use super::sweep::{Axis, Named, cells, label, shown};
 use crate::driver::Driver;
 use crate::metrics::{Summary, Value};
 use crate::report::compared::{LINES, Lines, latency_of};
 use crate::report::{Comparison, Order, Part, Row, compared};
-use crate::scenario::{Overrides, Problem, Scenario};
+use crate::scenario::{Overrides, Problem, Scenario, Secrets};
 
 /// A scenario file that is to be compared.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ fn layers(choice: &Choice) -> Vec<(String, Vec<String>)> {
     };
     let cells = cells(&choice.axes);
     let layer = |(name, sets): (&str, &[String]), cell: &[(String, String)]| {
-        let name = format!("{name} {}", label(cell)).trim().to_string();
+        let name = format!("{name} {}", label(&shown(&choice.axes, cell))).trim().to_string();
         let cell = cell.iter().map(|(path, value)| format!("{path}={value}"));
         (name, sets.iter().cloned().chain(cell).collect())
     };
@@ -270,12 +270,17 @@ fn usual(scenario: &Scenario) -> Vec<String> {
 fn usual_of_all(scenarios: &[Scenario], recorded: &[Part]) -> Vec<String> {
     let rows = recorded.iter().filter_map(|part| Some((part, part.rows.first()?)));
     let read = rows.filter_map(|(part, row)| {
-        crate::scenario::load("scenario_toml", &part.scenario, &row.resolved, &Overrides::default()).ok()
+        crate::scenario::load("scenario_toml", &part.scenario, &row.resolved, &unneeded()).ok()
     });
     let mut all = scenarios.iter().map(usual).chain(read.map(|scenario| usual(&scenario)));
     let mut common = all.next().unwrap_or_default();
     all.for_each(|other| common.retain(|path| other.contains(path)));
     common
+}
+
+/// How scenarios are read that do not run.
+fn unneeded() -> Overrides {
+    Overrides { secrets: Secrets::Unneeded, ..Overrides::default() }
 }
 
 /// What a run's lines are drawn from.
@@ -344,8 +349,7 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
         let mut rows = Vec::new();
         for row in list(&part, "rows")? {
             let resolved = text(&row, "scenario_toml")?;
-            let scenario =
-                crate::scenario::load("compare.json: scenario_toml", &name, &resolved, &Overrides::default());
+            let scenario = crate::scenario::load("compare.json: scenario_toml", &name, &resolved, &unneeded());
             let scenario = scenario.map_err(|problem| Unreadable::Scenario(Box::new(problem)))?;
             let of_runs =
                 list(&row, "runs")?.into_iter().map(|run| run["seed"].as_u64().ok_or(Unreadable::Form("seed")));

@@ -1,10 +1,11 @@
 //! A run's folder appears whole or not at all.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::driver::Driver;
+use crate::report::holds_secret;
 use crate::report::page::{PAGE, PageError, READ, Recorded, page};
 use crate::scenario::Scenario;
 
@@ -103,7 +104,7 @@ pub fn write_folder_with(
     fs::create_dir(&contents).map_err(failed(&contents))?;
     for (name, bytes) in files {
         let path = contents.join(name);
-        fs::write(&path, bytes).map_err(failed(&path))?;
+        write_file(&path, bytes, holds_secret(name, bytes)).map_err(failed(&path))?;
     }
     // Every result that has a page gets it; a share of a sweep and a hunt have none.
     if let Ok(page) = page(Recorded(files)) {
@@ -113,7 +114,7 @@ pub fn write_folder_with(
     if let Some(PreparedFile { name, file }) = prepared {
         let path = contents.join(name);
         // It was private, as temporary files are: the others' permissions are for it too.
-        if let Some((like, _)) = files.first() {
+        if let Some((like, _)) = files.iter().find(|(name, bytes)| !holds_secret(name, bytes)) {
             let permissions = fs::metadata(contents.join(like)).map_err(failed(&path))?.permissions();
             fs::set_permissions(file.path(), permissions).map_err(failed(&path))?;
         }
@@ -138,6 +139,19 @@ pub fn write_folder_with(
     }
     remove_partial(folder, files);
     Ok(())
+}
+
+/// Writes a new file; one that holds a secret only its owner may read, from the first byte on.
+pub(super) fn write_file(path: &Path, bytes: &[u8], is_secret: bool) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if is_secret {
+        // One that was there keeps its permissions.
+        let _ = fs::remove_file(path);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    options.open(path)?.write_all(bytes)
 }
 
 /// Whether a command of ours writes files of that name into result folders.
@@ -225,7 +239,8 @@ pub fn rewrite_page(folder: &Path) -> Result<PathBuf, String> {
     let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     fs::write(fresh.path(), page).map_err(failed)?;
     // It was private, as temporary files are: the others' permissions are for it too.
-    if let Some(like) = files.first().and_then(|(name, _)| fs::metadata(folder.join(name)).ok()) {
+    let others = files.iter().find(|(name, bytes)| !holds_secret(name, bytes));
+    if let Some(like) = others.and_then(|(name, _)| fs::metadata(folder.join(name)).ok()) {
         fs::set_permissions(fresh.path(), like.permissions()).map_err(failed)?;
     }
     fresh.persist(&path).map_err(|error| failed(error.error))?;

@@ -19,7 +19,7 @@ use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::{MetricName, Metrics, Phase, Subject};
 use crate::replay::Chooser;
-use crate::scenario::{Overrides, Scenario, again};
+use crate::scenario::{Overrides, Played, Scenario, again};
 use crate::time::{Nanos, Timestamp};
 
 /// A request that is not whole after this long is ended by `serve`, unless the scenario says otherwise: without that,
@@ -91,8 +91,9 @@ fn connections_at_once(scenario: &Scenario) -> u64 {
 /// [`LiveError`], before anything was opened.
 pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError> {
     refuse(scenario, Part::Servers)?;
-    *scenario = again(scenario, Overrides { patience: Some(PATIENCE), ..Overrides::default() })?;
-    let most = limits::all_descriptors(scenario.servers().len() as u64);
+    *scenario =
+        again(scenario, Overrides { patience: Some(PATIENCE), played: Played::Servers, ..Overrides::default() })?;
+    let most = limits::for_strangers(scenario.servers().len() as u64).map_err(LiveError::Limits)?;
     // Where servers dial each other, from another address than strangers are likely to have.
     let sources = match bind {
         IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => {
@@ -161,7 +162,7 @@ pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> R
         }
     }
     if !sets.is_empty() {
-        *scenario = again(scenario, Overrides { sets, ..Overrides::default() })?;
+        *scenario = again(scenario, Overrides { sets, played: Played::Clients, ..Overrides::default() })?;
     }
     let all: BTreeSet<SocketAddr> = setup.targets.values().map(|target| target.socket).collect();
     let ports = limits::ports();

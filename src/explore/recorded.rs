@@ -12,7 +12,7 @@ use crate::driver::Driver;
 use crate::metrics::{Metric, MetricName, Summary, Unit, Value};
 use crate::report::compared::{LATENCIES, Lines, Part, Row, Run};
 use crate::report::{of_all_groups, read_histogram_log};
-use crate::scenario::Overrides;
+use crate::scenario::{Overrides, Secrets};
 use crate::time::{Nanos, Timestamp};
 
 /// Why a folder can't be compared.
@@ -200,8 +200,9 @@ fn sweep(header: &Json, rows: &str) -> Result<Vec<(String, String, Row)>, String
 
 /// The names of a scenario's metrics, which say what a number is the number of.
 fn kinds(name: &str, resolved: &str) -> Result<Vec<MetricName>, String> {
-    let scenario = crate::scenario::load("scenario_toml", name, resolved, &Overrides::default())
-        .map_err(|problem| problem.to_string())?;
+    let overrides = Overrides { secrets: Secrets::Unneeded, ..Overrides::default() };
+    let scenario =
+        crate::scenario::load("scenario_toml", name, resolved, &overrides).map_err(|problem| problem.to_string())?;
     Ok(scenario.metrics().metrics.into_iter().map(|metric| metric.name).collect())
 }
 

@@ -1,7 +1,7 @@
 //! What a message is called: its request or status line, or its frames. Header fields are not told, but for where a
 //! redirect leads and how long a client is asked to wait.
 
-use crate::frame::{self, NO_STATUS, Opcode};
+use crate::frame::{self, NO_STATUS, Opcode, Sender};
 use crate::h2::Frame;
 use crate::handshake::extended::lines as fields;
 use crate::record::{Flag, Message};
@@ -80,7 +80,7 @@ fn count(bytes: &[u8]) -> String {
 fn frames(mut bytes: &[u8]) -> Option<String> {
     let mut names = Vec::new();
     while !bytes.is_empty() {
-        let (frame, length) = frame::read(bytes).ok()??;
+        let (frame, length) = frame::read(bytes, Sender::Any).ok()??;
         names.push(match frame.opcode {
             Opcode::Data => "data".to_string(),
             Opcode::Ping => "ping".to_string(),

@@ -13,6 +13,7 @@ pub mod league;
 pub mod metric_list;
 pub mod page;
 mod run;
+mod secrets;
 mod series;
 mod shown;
 mod version;
@@ -25,6 +26,7 @@ pub use hlog::{histogram_log, of_all_groups, read_histogram_log};
 pub use json::number;
 pub use league::League;
 pub use run::Run;
+pub use secrets::{covered_document, holds_secret};
 pub use shown::shown;
 pub use version::{FORMAT_VERSION, readable};
 

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["rng"],
     &["machine", "statistics"],
     &["http", "h2", "frame", "network", "load", "fault", "tls"],
-    &["handshake"],
+    &["handshake", "secrets"],
     &["client", "server"],
     &["event"],
     &["record"],
@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Only these may read a clock or touch the file system.
-const WORLDLY: &[&str] = &["explore", "lab", "cli"];
+const WORLDLY: &[&str] = &["explore", "lab", "cli", "secrets"];
 
 /// Real sockets, the real clock and turmoil's are here, and may be named nowhere else; the rest holds here as well.
 const LIVE: (&str, &[&str]) = ("driver/live", &["Instant", "SystemTime", "std::net", "tokio::", "turmoil::"]);

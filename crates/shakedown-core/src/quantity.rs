@@ -279,6 +279,31 @@ impl<'de> Deserialize<'de> for Loss {
     }
 }
 
+/// Reads a whole number from 1 up to a bound. Whatever is wrong with it, the message names both.
+///
+/// # Errors
+/// When it is another number, or none.
+pub fn count_up_to<'de, const MOST: u32, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct Visitor<const MOST: u32>;
+    impl<const MOST: u32> de::Visitor<'_> for Visitor<MOST> {
+        type Value = u32;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a whole number from 1 to {MOST}")
+        }
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u32, E> {
+            let fits = u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number));
+            fits.ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<u32, E> {
+            match u64::try_from(number) {
+                Ok(number) => self.visit_u64(number),
+                Err(_) => Err(E::invalid_value(de::Unexpected::Signed(number), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Visitor::<MOST>)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -239,6 +239,32 @@ impl FromStr for Nanos {
     }
 }
 
+/// The duration that was probably meant by what is none: `10min`, `10 sec`, `-10s`, `2 days`. Of a
+/// number alone nobody knows.
+pub fn meant(text: &str) -> Option<String> {
+    const WORDS: [(&str, &[&str]); 6] = [
+        ("ns", &["nsec", "nanosecond"]),
+        ("us", &["µs", "μs", "usec", "microsecond"]),
+        ("ms", &["msec", "millisecond", "milli"]),
+        ("s", &["sec", "second"]),
+        ("m", &["min", "minute"]),
+        ("h", &["hr", "hour"]),
+    ];
+    let is_duration = |text: &String| text.parse::<Nanos>().is_ok();
+    let text = text.trim().trim_start_matches(['-', '+']).replace(',', ".").to_lowercase();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
+    let (number, unit) = (&text[..end], text[end..].trim().trim_end_matches('.'));
+    let singular = unit.strip_suffix('s').filter(|rest| rest.len() > 1).unwrap_or(unit);
+    if ["d", "day"].contains(&singular) {
+        let days: u64 = number.parse().ok()?;
+        return Some(format!("{}h", days.checked_mul(24)?)).filter(is_duration);
+    }
+    let known =
+        WORDS.iter().find(|(short, words)| [unit, singular].iter().any(|unit| unit == short || words.contains(unit)));
+    let (short, _) = known?;
+    Some(format!("{number}{short}")).filter(is_duration)
+}
+
 /// The shortest exact spelling: `"250us"`, `"1500ms"`, `"20s"`.
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -319,6 +345,23 @@ fn half_to_even(of: u128, by: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_almost_a_duration_is_understood() {
+        for (text, duration) in [
+            ("-10s", "10s"),
+            ("10min", "10m"),
+            ("10 sec", "10s"),
+            ("1.5 Hours", "1.5h"),
+            ("2 days", "48h"),
+            ("250 msec", "250ms"),
+        ] {
+            assert_eq!(meant(text).as_deref(), Some(duration), "{text}");
+        }
+        for text in ["", "7", "soon", "10 apples", "-", "999999999 days", "1.1ns"] {
+            assert_eq!(meant(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_parse_exactly() {

@@ -1,7 +1,7 @@
 //! What a well-formed file can still get wrong: impossible values, unknown names, contradictions.
 
 mod balancer;
-mod behavior;
+pub(crate) mod behavior;
 mod client;
 pub(super) mod dns;
 pub(super) mod network;
@@ -17,8 +17,9 @@ pub(super) use values::{is_always_zero, name_at};
 use std::collections::BTreeSet;
 
 use super::Tree;
+use super::nearest::nearest;
 use super::path::segment;
-use super::problem::{Problem, nearest, ticked};
+use super::problem::{Problem, ticked};
 use shakedown_core::fault::{self, Target};
 use shakedown_core::metrics::Summary;
 use shakedown_core::network::SynRetries;
@@ -29,6 +30,7 @@ use crate::draft::Draft;
 use crate::file::{FORMAT, File};
 use crate::machines::ServersToml;
 use crate::metric::metric;
+use crate::played::Played;
 use values::{
     distribution, each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server,
     positive, targets, valid_name, valid_path,
@@ -94,7 +96,7 @@ pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
 }
 
 /// Checks what can be said without looking names up.
-pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Problem> {
     let wrong = |path: &str, message: String| Err(tree.problem(path, message));
     if let Some(control) = file.title.chars().find(|c| is_control(*c)) {
         let message = format!("the title holds the control character {}: terminals obey it", control.escape_unicode());
@@ -135,7 +137,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     }
     let counts = file.proxies.iter().map(|(name, group)| (name, group.count));
     total("proxies", counts, MAX_SERVERS, tree)?;
-    for (name, config) in &file.clients {
+    for (name, config) in file.clients.iter().filter(|_| played != Played::Servers) {
         client::check(name, config, file, tree)?;
         tls::client(name, file, tree)?;
         proxy::client(name, config, tree)?;
@@ -149,7 +151,7 @@ pub(super) fn file(file: &File, tree: &Tree) -> Result<(), Problem> {
     for (name, fault) in &file.faults {
         let at = |key: &str| format!("faults.{name}.{key}");
         valid_name(name, "faults", tree)?;
-        if fault.at >= file.duration {
+        if fault.at >= file.duration && played != Played::Clients {
             return wrong(&at("at"), format!("begins at {}, but the run ends at {}", fault.at, file.duration));
         }
         if fault.one_way && !matches!(fault.target, Target::Between(_)) {
@@ -379,6 +381,12 @@ pub(super) fn expectations(scenario: &Scenario, tree: &Tree) -> Result<(), Probl
                 let one = format!("{place}.{number}");
                 let place = if tree.has(&one) { &one } else { &place };
                 return Err(tree.problem(place, format!("`{path}` {mismatch}")));
+            }
+            if let Some(most) = scenario.most_of(&name).filter(|most| expectation.is_impossible_up_to(*most)) {
+                let one = format!("{place}.{number}");
+                let place = if tree.has(&one) { &one } else { &place };
+                let message = format!("no run can meet \"{expectation}\": there are {most} sessions");
+                return Err(tree.problem(place, message));
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::machines::{ProxiesToml, ServerKind, ServersToml, Written};
 pub(crate) const FORMAT: i128 = 1;
 
 /// A scenario file, format 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {

@@ -1,7 +1,8 @@
 //! Where things are: zones, and which link lies between a client group and a server.
 
 use super::Tree;
-use super::problem::{Problem, nearest};
+use super::nearest::nearest;
+use super::problem::Problem;
 use shakedown_core::fault::{Action, Config, Cut, Side, Target};
 use shakedown_core::network::{Leg, LinkConfig, Route, Routes};
 use shakedown_core::quantity::{Loss, Share};

@@ -1,6 +1,7 @@
 //! Completes client groups with the profile and the preset that they name.
 
-use super::problem::{Problem, nearest};
+use super::nearest::nearest;
+use super::problem::Problem;
 use super::tree::Tree;
 use crate::profile::{presets, profiles};
 

@@ -1,7 +1,7 @@
 //! What went wrong in the user's input, where it stands, and what would be right.
 //!
 //! A [`Problem`] is the only error the user sees while a scenario is read. This module knows how
-//! to point into a text and how to find the nearest known name; it must not know what a scenario
+//! to point into a text; it must not know what a scenario
 //! contains, nor how it is read.
 
 use std::fmt;
@@ -12,10 +12,12 @@ use annotate_snippets::{
     Annotation, AnnotationKind, Group, Level, Origin as Header, Renderer, Snippet, normalize_untrusted_str,
 };
 
+use super::cover::{Covered, Form, covered_argument};
+
 /// What is wrong in the user's input, and what would be right.
 ///
 /// `Display` renders the whole message over several lines: the statement, the position, the line
-/// of the source with the culprit underlined, the note and the help.
+/// of the source with the culprit underlined and its secrets covered, the note and the help.
 #[derive(Debug, Clone)]
 pub struct Problem {
     message: String,
@@ -78,9 +80,13 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = Renderer::plain();
+        let shown = self.origin.as_ref().map(|Origin { source, .. }| {
+            let form = if source.numbered { Form::Document } else { Form::Argument };
+            Covered::new(&source.text, form)
+        });
         let mut group = Group::with_title(Level::ERROR.primary_title(normalize_untrusted_str(&self.message)));
-        if let Some(Origin { source, span }) = &self.origin {
-            let line = span.as_ref().map(|span| Line::around(&source.text, span));
+        if let (Some(Origin { source, span }), Some(shown)) = (&self.origin, &shown) {
+            let line = span.as_ref().map(|span| Line::around(&shown.text, &shown.find(span)));
             match line {
                 None => group = group.element(Header::path(&source.name)),
                 Some(line) if source.numbered => {
@@ -125,7 +131,7 @@ impl Source {
 
     pub(super) fn argument(argument: &str) -> Arc<Source> {
         Arc::new(Source {
-            name: format!("--set {}", shortened(argument, 80)),
+            name: format!("--set {}", shortened(&covered_argument(argument), 80)),
             text: argument.to_owned(),
             numbered: false,
         })
@@ -200,30 +206,6 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The known name nearest to `name`, or `None` when nothing is near enough to be a slip of the
-/// keyboard.
-///
-/// Case is ignored, and a third of the known name may differ (one letter in names of up to five).
-/// Of equally near names the first wins.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let length = name.chars().count();
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
-        let candidate_length = candidate.chars().count();
-        let allowed = candidate_length.max(3) / 3;
-        // Also spares the table of all prefixes against all prefixes for an absurdly long name.
-        if length.abs_diff(candidate_length) > allowed {
-            continue;
-        }
-        let distance = strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
-        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
-}
-
 /// A name of the scenario language as messages show it: in backticks, without line breaks.
 pub(super) fn ticked(name: &str) -> String {
     format!("`{}`", shortened(name, 60))
@@ -255,24 +237,6 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_forgives_slips_but_not_other_words() {
-        let known = ["count", "retry", "full-jitter", "at"];
-        assert_eq!(nearest("retyr", known), Some("retry"));
-        assert_eq!(nearest("Cuont", known), Some("count"));
-        assert_eq!(nearest("fulljitter", known), Some("full-jitter"));
-        assert_eq!(nearest("full_jiter", known), Some("full-jitter"));
-        assert_eq!(nearest("duration", known), None);
-        assert_eq!(nearest("", known), None);
-        assert_eq!(nearest(&"x".repeat(1_000_000), known), None);
-    }
-
-    #[test]
-    fn of_equally_near_names_the_first_wins() {
-        assert_eq!(nearest("bat", ["cat", "hat"]), Some("cat"));
-        assert_eq!(nearest("hat", ["cat", "hat"]), Some("hat"));
-    }
 
     #[test]
     fn a_problem_without_a_place_is_one_line() {

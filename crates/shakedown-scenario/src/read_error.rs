@@ -9,9 +9,11 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::cover::leads_to_secret;
+use super::nearest::nearest;
 use super::node::{Entry, Node, Value};
 use super::path::shown;
-use super::problem::{Origin, Problem, listed, nearest, shortened, ticked};
+use super::problem::{Origin, Problem, listed, shortened, ticked};
 
 /// An error of the deserializer on its way out. Boxed, because it travels in many results.
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl ReadError {
 
     fn words(&self) -> (String, Option<String>) {
         let Inner { kind, key, path, .. } = &*self.0;
+        let is_secret = leads_to_secret(path.iter().rev().map(String::as_str));
         let path = shown(path.iter().rev().map(String::as_str));
         let place = if path.is_empty() { "at the top level".to_owned() } else { format!("in [{path}]") };
         let subject = match key {
@@ -133,7 +136,12 @@ impl ReadError {
                 (format!("missing key {} {place}", ticked(key)), help)
             }
             Kind::RepeatedKey(key) => (format!("{} is given twice {place}, under two names", ticked(key)), None),
-            Kind::Unfit { expected, found } => (format!("{subject} must be {expected}, found {found}"), None),
+            Kind::Unfit { expected, .. } if is_secret => {
+                (format!("{subject} must be {expected}, found something else, which is not shown"), None)
+            }
+            Kind::Unfit { expected, found } => {
+                (format!("{subject} must be {expected}, found {found}"), meant_duration(expected, found))
+            }
             Kind::NotOne { known, found } => {
                 let found = match found.len() {
                     0 => "none".to_owned(),
@@ -156,6 +164,16 @@ impl ReadError {
             Kind::Custom(message) => (format!("{subject}: {message}"), None),
         }
     }
+}
+
+/// The duration that may be meant where one is expected.
+fn meant_duration(expected: &str, found: &str) -> Option<String> {
+    if !expected.contains("a duration") {
+        return None;
+    }
+    let text = found.strip_prefix("the string \"").and_then(|text| text.strip_suffix('"'));
+    let meant = shakedown_core::time::meant(text?)?;
+    Some(format!("did you mean \"{meant}\"?"))
 }
 
 fn unknown_key(key: &str, place: &str, known: &[&'static str]) -> (String, Option<String>) {

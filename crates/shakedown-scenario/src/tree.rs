@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::de::deserialize;
+use super::nearest::nearest;
 use super::node::{Entry, MAX_DEPTH, Node, Table, Value, read_document, read_value};
 use super::path::{NotAPath, scan, shown};
-use super::problem::{Origin, Problem, Source, listed, nearest, shortened, ticked};
+use super::problem::{Origin, Problem, Source, listed, shortened, ticked};
 use super::read_error::found;
 
 /// The top-level table whose entries [`Tree::apply_variant`] applies.

@@ -4,7 +4,7 @@ use toml::Value as Toml;
 
 use crate::quantity::{Bandwidth, Bytes, Rate, Share};
 use crate::report::capacity::Kind;
-use crate::scenario::nearest;
+use crate::scenario::{is_secret, nearest};
 use crate::time::Nanos;
 
 /// A numeric key of a resolved scenario.
@@ -27,6 +27,9 @@ impl Key {
     /// # Errors
     /// Why it can't be varied.
     pub fn find(resolved: &str, path: &str) -> Result<Key, String> {
+        if is_secret(path) {
+            return Err(format!("`{path}` is a secret, or has one: it is not varied"));
+        }
         let root: Toml = toml::from_str(resolved).map_err(|error| error.to_string())?;
         let mut node = &root;
         let mut whole: Vec<String> = Vec::new();
@@ -44,6 +47,11 @@ impl Key {
             }
             node = table.get(step).ok_or_else(|| {
                 let known: Vec<&str> = table.keys().map(String::as_str).collect();
+                if whole.is_empty()
+                    && let Some(meant) = ends_with(&root, path)
+                {
+                    return format!("`{path}` is no key of the scenario: did you mean `{meant}`?");
+                }
                 let near = nearest(step, known.iter().copied());
                 let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
                 let place = if whole.is_empty() { "the scenario".into() } else { format!("`{}`", whole.join(".")) };
@@ -140,6 +148,20 @@ fn quantity(text: &str) -> Option<(Kind, f64)> {
     let bandwidth = text.parse::<Bandwidth>().map(|Bandwidth(value)| (Kind::Bandwidth, value as f64));
     let size = text.parse::<Bytes>().map(|Bytes(value)| (Kind::Size, value as f64));
     rate.ok().or(duration.ok()).or(share.ok()).or(bandwidth.ok()).or(size.ok())
+}
+
+/// The key whose path ends with one that was written without its beginning.
+fn ends_with(root: &Toml, path: &str) -> Option<String> {
+    let ending = format!(".{path}");
+    let mut places = vec![(String::new(), root)];
+    while let Some((place, node)) = places.pop() {
+        if place.ends_with(&ending) {
+            return Some(place[1..].to_string());
+        }
+        let keys = node.as_table().into_iter().flatten();
+        places.extend(keys.map(|(key, inner)| (format!("{place}.{key}"), inner)));
+    }
+    None
 }
 
 #[cfg(test)]

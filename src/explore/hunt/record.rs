@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use super::shrink::Shrunk;
+use crate::explore::folder::write_file;
 use crate::explore::sweep::{JournalError, Plan, checksum, of_this_version};
 use crate::text::pretty;
 
@@ -143,7 +144,8 @@ impl<'a> Checkpoint<'a> {
         let (file, fresh) = (self.folder.join(FILE), self.folder.join(format!("{FILE}.new")));
         let mut document = with_outcome(self.plan, tally, None);
         document[SUM] = checksum(&document.to_string()).into();
-        fs::write(&fresh, pretty(&document)).map_err(failed(&fresh))?;
+        // It is private for the short time that it is there, whatever the scenario has in it.
+        write_file(&fresh, pretty(&document).as_bytes(), true).map_err(failed(&fresh))?;
         fs::rename(&fresh, &file).map_err(failed(&file))
     }
 

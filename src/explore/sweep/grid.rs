@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use crate::scenario::covered_argument;
+use crate::text::visible;
+
 /// `PATH=VALUE,VALUE,…`: one key that a sweep varies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Axis {
@@ -17,7 +20,8 @@ impl FromStr for Axis {
     fn from_str(text: &str) -> Result<Axis, String> {
         let hint = || {
             format!(
-                "`{text}` is no axis: give a key and its values, such as clients.players.retry.policy=full-jitter,equal-jitter"
+                "`{}` is no axis: give a key and its values, such as clients.players.retry.policy=full-jitter,equal-jitter",
+                covered_argument(text)
             )
         };
         let (path, values) = text.split_once('=').ok_or_else(hint)?;
@@ -44,8 +48,9 @@ impl FromStr for Named {
     fn from_str(text: &str) -> Result<Named, String> {
         let hint = || {
             format!(
-                "`{text}` is no choice: give its name and what it sets, such as 'patient: clients.players.retry.base=2s; \
-                 clients.players.retry.cap=60s'"
+                "`{}` is no choice: give its name and what it sets, such as 'patient: clients.players.retry.base=2s; \
+                 clients.players.retry.cap=60s'",
+                covered_argument(text)
             )
         };
         let (name, sets) = text.split_once(':').ok_or_else(hint)?;
@@ -56,7 +61,11 @@ impl FromStr for Named {
         if name.trim().is_empty() || name.contains('=') || !sets.iter().all(is_set) {
             return Err(hint());
         }
-        Ok(Named { name: name.trim().to_string(), sets })
+        let name = name.trim();
+        if visible(name) != name {
+            return Err(format!("the name `{}` has characters that terminals obey", visible(name)));
+        }
+        Ok(Named { name: name.to_string(), sets })
     }
 }
 
@@ -98,6 +107,17 @@ pub fn cells(axes: &[Axis]) -> Vec<Vec<(String, String)>> {
     })
 }
 
+/// A cell as it is shown and kept: of a secret, only which of the axis' values it is.
+pub fn shown(axes: &[Axis], cell: &[(String, String)]) -> Vec<(String, String)> {
+    let one = |(path, value): &(String, String)| {
+        let written = format!("{path}={value}");
+        let axis = axes.iter().find(|axis| axis.path == *path).filter(|_| covered_argument(&written) != written);
+        let number = axis.and_then(|axis| axis.values.iter().position(|own| own == value));
+        (path.clone(), number.map_or_else(|| value.clone(), |number| format!("secret {}", number + 1)))
+    };
+    cell.iter().map(one).collect()
+}
+
 /// A cell in a line: `retry.policy=full-jitter count=3`, with as much of each path as tells it from the others.
 pub fn label(cell: &[(String, String)]) -> String {
     let name = |path: &str| {
@@ -132,9 +152,21 @@ mod tests {
             ("two words", &["a.b=1".into(), r#"c.d={ x = ";", y = "5s" }"#.into()][..])
         );
         assert_eq!("as it is:".parse(), Ok(Named { name: "as it is".into(), sets: Vec::new() }));
-        for wrong in ["", "a", "a.b=1", ": a=1", "x: a", "x: a=1;", "x: =1", "a.b=\"x:y\""] {
+        for wrong in
+            ["", "a", "a.b=1", ": a=1", "x: a", "x: a=1;", "x: =1", "a.b=\"x:y\"", "\u{1b}[31m: a=1", "\u{202e}: a=1"]
+        {
             assert!(wrong.parse::<Named>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn secrets_are_shown_by_their_number() {
+        let axes: Vec<Axis> =
+            ["c.count=1,2", "c.credentials.password=x,y"].iter().map(|text| text.parse().unwrap()).collect();
+        let labels: Vec<String> = cells(&axes).iter().map(|cell| label(&shown(&axes, cell))).collect();
+        let expected = ["count=1 password=secret 1", "count=1 password=secret 2", "count=2 password=secret 1"];
+        assert_eq!(labels[..3], expected);
+        assert!(!"c.credentials.password=x,,y".parse::<Axis>().unwrap_err().contains("x,"));
     }
 
     #[test]

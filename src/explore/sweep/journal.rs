@@ -174,6 +174,14 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Row>, u64), JournalError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read.map_err(failed(path))?,
     };
+    rows_of(path, &bytes)
+}
+
+/// The rows in the bytes of a journal, and how many of its bytes are whole lines; `path` is for messages.
+///
+/// # Errors
+/// Which line is no row, or not the one that was written.
+pub fn rows_of(path: &Path, bytes: &[u8]) -> Result<(Vec<Row>, u64), JournalError> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let mut rows = Vec::new();
     for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {

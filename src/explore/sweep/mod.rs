@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 pub use files::{CellSummary, SweepSummary, headline_metrics};
-pub use grid::{Axis, Named, cells, label};
-pub use journal::{Journal, JournalError};
+pub use grid::{Axis, Named, cells, label, shown};
+pub use journal::{Journal, JournalError, rows_of};
 pub(in crate::explore) use journal::{checksum, difference, of_this_version};
 pub(in crate::explore) use merge::whole;
 pub use merge::{MergeError, merge};
@@ -41,8 +41,13 @@ pub enum SweepError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// No threads.
-    #[error("can't start {0} threads")]
-    Threads(usize),
+    #[error("can't start {threads}: {error}")]
+    Threads {
+        /// How many.
+        threads: String,
+        /// What the machine said.
+        error: rayon::ThreadPoolBuildError,
+    },
     /// A run can't be made here and now.
     #[error("{}", .0.message())]
     Machine(Box<Problem>),
@@ -74,7 +79,10 @@ pub fn run(
     let missing: Vec<Point> = plan.points().filter(|point| !have.contains(&(point.cell, point.seed))).collect();
     let done = AtomicUsize::new(all - missing.len());
     let jobs = jobs.unwrap_or(0);
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|_| SweepError::Threads(jobs))?;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|error| {
+        let threads = if jobs == 0 { "a thread for each core".into() } else { format!("{jobs} threads") };
+        SweepError::Threads { threads, error }
+    })?;
     let work = |point: &Point| -> Result<bool, SweepError> {
         if !watch(None) {
             return Ok(false);

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::explore::possible::possible;
 use crate::explore::single_run::digest_of;
 use crate::report::{FORMAT_VERSION, readable};
-use crate::scenario::{Overrides, Problem, Scenario};
+use crate::scenario::{Overrides, Problem, Scenario, Secrets, from_environment};
 use crate::text::{pretty, word};
 
 /// One combination of what `--grid` varies.
@@ -91,7 +91,7 @@ impl Plan {
             };
             // Where faults draw the same target, a seed may be impossible: that is no reason to refuse the others.
             let scenario = possible(seeds.0.clone(), load)?;
-            Ok(Cell { set, toml: scenario.resolved().to_string(), scenario })
+            Ok(Cell { set: grid::shown(&axes, &set), toml: scenario.resolved().to_string(), scenario })
         };
         let cells = grid::cells(&axes).into_iter().map(cell).collect::<Result<_, Problem>>()?;
         let (variant, sets) = (overrides.variant.clone(), overrides.sets.clone());
@@ -109,7 +109,7 @@ impl Plan {
         let file = || format!("shakedown run {}.toml", self.name);
         let mut line = self.given.as_ref().map_or_else(file, |given| given.run.clone());
         for (path, value) in &self.cells[point.cell].set {
-            let _ = write!(line, " --set {}", word(&format!("{path}={value}")));
+            let _ = write!(line, " --set {}", word(&from_environment(&format!("{path}={value}"))));
         }
         let _ = write!(line, " --seed {}", point.seed);
         line
@@ -190,7 +190,8 @@ impl Plan {
         for cell in document["cells"].as_array().ok_or("no `cells`")? {
             let toml = cell["scenario_toml"].as_str().ok_or("a cell without `scenario_toml`")?;
             // Its seed is one with which it is possible.
-            let scenario = crate::scenario::load("scenario_toml", name, toml, &Overrides::default());
+            let overrides = Overrides { secrets: Secrets::Unneeded, ..Overrides::default() };
+            let scenario = crate::scenario::load("scenario_toml", name, toml, &overrides);
             let scenario = scenario.map_err(|error| error.to_string())?;
             let set = cell["set"].as_object().into_iter().flatten();
             let set = set.map(|(path, value)| (path.clone(), value.as_str().unwrap_or_default().to_string()));

@@ -2,11 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, covered};
+use super::cells::Cell;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use super::series::line;
 use crate::report::capacity::Kind;
+use crate::scenario::covered;
 use crate::text::{grouped, percent};
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {

@@ -66,60 +66,9 @@ pub(super) fn metric(summary: &Json, path: &str) -> Option<Cell> {
     })
 }
 
-/// A text of TOML or of a command in which the values of credentials are covered.
-pub(super) fn covered(text: &str) -> String {
-    const KEYS: [&str; 5] = ["user", "password", "token", "secret", "authorization"];
-    let is_bare = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((at, key)) =
-        KEYS.iter().filter_map(|key| rest.find(key).map(|at| (at, *key))).min_by_key(|(at, _)| *at)
-    {
-        let after = &rest[at + key.len()..];
-        let begins = !rest[..at].ends_with(is_bare);
-        let value = after.trim_start_matches(['"', '\'']).trim_start_matches(' ').strip_prefix('=');
-        let value = value.map(|value| value.trim_start_matches(' '));
-        let Some((value, length)) = value.filter(|_| begins).and_then(|value| Some((value, quoted(value)?))) else {
-            shown.push_str(&rest[..at + key.len()]);
-            rest = after;
-            continue;
-        };
-        shown.push_str(&rest[..rest.len() - value.len()]);
-        shown.push_str("\"•••\"");
-        rest = &value[length..];
-    }
-    shown.push_str(rest);
-    shown
-}
-
-/// How long the string is that a text begins with, with its quotes.
-fn quoted(text: &str) -> Option<usize> {
-    let quotes = ["\"\"\"", "'''", "\"", "'"];
-    let quote = quotes.into_iter().find(|quote| text.starts_with(quote))?;
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(quote.len()) {
-        if !escaped && text[at..].starts_with(quote) {
-            return Some(at + quote.len());
-        }
-        escaped = c == '\\' && !escaped && quote.starts_with('"');
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_are_covered_wherever_they_stand() {
-        let toml = "credentials = { user = \"al\\\"ice\", password = 'se\\' }\npath = \"/user\"\nusers = \"x\"\n";
-        let shown = "credentials = { user = \"•••\", password = \"•••\" }\npath = \"/user\"\nusers = \"x\"\n";
-        assert_eq!(covered(toml), shown);
-        assert_eq!(covered("password = \"\"\"a\"b\"\"\"\nx = 1"), "password = \"•••\"\nx = 1");
-        assert_eq!(covered("password = \"never ends"), "password = \"never ends");
-        assert_eq!(covered("'a.password=\"x\"'"), "'a.password=\"•••\"'");
-        assert_eq!(covered("title = \"the user = nobody\""), "title = \"the user = nobody\"");
-    }
 
     #[test]
     fn values_have_the_unit_of_their_name() {

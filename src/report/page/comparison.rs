@@ -2,12 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, covered};
+use super::cells::Cell;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use crate::metrics::Value;
 use crate::report::compared::{Run, Spread};
 use crate::report::figure::probability;
+use crate::scenario::covered;
 use crate::text::grouped;
 use crate::time::Nanos;
 

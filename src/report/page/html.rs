@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::cells::{Cell, covered};
+use super::cells::Cell;
+use crate::scenario::covered_command;
 use crate::text::quoted;
 
 const CSS: &str = include_str!("page.css");
@@ -136,7 +137,7 @@ impl Page {
     pub(super) fn again(&mut self, command: Option<&str>) {
         self.heading(if command.is_some() { "Run it again" } else { "What was run" });
         if let Some(command) = command {
-            self.command(&covered(command));
+            self.command(&covered_command(command));
         }
     }
 

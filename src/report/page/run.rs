@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, ROWS, at, covered, metric};
+use super::cells::{Cell, ROWS, at, metric};
 use super::faults;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
@@ -12,6 +12,7 @@ use super::series::{Series, color, line, number};
 use crate::chart::percentile_points;
 use crate::metrics::Latency;
 use crate::report::{of_all_groups, read_histogram_log};
+use crate::scenario::covered;
 use crate::text::grouped;
 use crate::time::{Nanos, human};
 

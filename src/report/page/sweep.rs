@@ -2,12 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, covered};
+use super::cells::Cell;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use super::series::{color, line};
 use crate::metrics::{MetricName, Subject};
 use crate::report::figure::Unit;
+use crate::scenario::{covered, covered_command};
 use crate::text::{grouped, percent, word};
 
 /// Metrics with a chart of their own, at most.
@@ -217,7 +218,7 @@ fn command(plan: &Json, cell: &Json, seed: &Json) -> String {
     for (path, value) in cell["set"].as_object().into_iter().flatten() {
         command += &format!(" --set {}", word(&format!("{path}={}", value.as_str().unwrap_or_default())));
     }
-    covered(&format!("{command} --seed {seed}"))
+    covered_command(&format!("{command} --seed {seed}"))
 }
 
 fn kind(metric: &str) -> &'static str {

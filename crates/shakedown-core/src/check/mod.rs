@@ -98,6 +98,27 @@ impl Expectation {
         matches!(self.comparison, Comparison::Less | Comparison::AtMost)
     }
 
+    /// Whether no count up to `most` can meet it.
+    pub fn is_impossible_up_to(&self, most: u64) -> bool {
+        match (self.bound, self.comparison) {
+            (Bound::Number(bound), Comparison::AtLeast | Comparison::Equal) => bound > most as f64,
+            (Bound::Number(bound), Comparison::More) => bound >= most as f64,
+            (Bound::Share(Share(bound)), Comparison::AtLeast | Comparison::Equal) => bound > 1.0,
+            (Bound::Share(Share(bound)), Comparison::More) => bound >= 1.0,
+            (_, Comparison::Less | Comparison::AtMost) | (Bound::Duration(_), _) => false,
+        }
+    }
+
+    /// The share that may be meant by a number of so many: `>= 99` of 3,000.
+    pub fn forgotten_percent(&self, of: u64) -> Option<f64> {
+        match (self.bound, self.comparison) {
+            (Bound::Number(bound), Comparison::AtLeast | Comparison::More) => {
+                Some(bound).filter(|bound| (50.0..=100.0).contains(bound) && of as f64 > 2.0 * bound)
+            }
+            _ => None,
+        }
+    }
+
     /// Why this expectation can't be compared with a metric, if it can't.
     pub fn mismatch(&self, metric: &MetricName) -> Option<&'static str> {
         match (metric.unit(), self.bound) {
@@ -256,6 +277,27 @@ mod tests {
         assert_eq!(judged(&share(9), "< 1%"), (true, false));
         assert_eq!(judged(&share(0), ">= 0%"), (false, true));
         assert_eq!(judged(&[("availability.mean", Value::Ratio(None))], "< 50%"), (true, true));
+    }
+
+    #[test]
+    fn what_no_run_can_meet_and_what_lacks_a_percent_sign_is_known() {
+        let of = |text: &str| text.parse::<Expectation>().unwrap();
+        for (text, impossible) in [
+            ("== 100", true),
+            (">= 51", true),
+            ("> 50", true),
+            ("> 100%", true),
+            ("== 50", false),
+            ("> 49", false),
+            ("< 100", false),
+            (">= 100%", false),
+        ] {
+            assert_eq!(of(text).is_impossible_up_to(50), impossible, "{text}");
+        }
+        assert_eq!(of(">= 99").forgotten_percent(3_000), Some(99.0));
+        for (text, sessions) in [(">= 99", 100), (">= 5", 3_000), ("== 99", 3_000), (">= 99%", 3_000)] {
+            assert_eq!(of(text).forgotten_percent(sessions), None, "{text}");
+        }
     }
 
     #[test]

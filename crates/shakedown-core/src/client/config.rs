@@ -15,12 +15,13 @@ use crate::http::auth::Login;
 use crate::load::Arrive;
 use crate::names::one_or_more;
 use crate::network::{AccessLink, EPHEMERAL_PORTS, NAT_PORTS};
+use crate::quantity::count_up_to;
 use crate::rng::Distribution;
 use crate::shape::shaped;
 use crate::time::{Nanos, timeout};
 
 /// `[clients.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(rename = "Clients"))]
@@ -32,6 +33,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// Number of sessions (closed loop: of users).
+    #[serde(deserialize_with = "count_up_to::<100_000_000, _>")]
     pub count: u32,
     /// When the group's arrivals begin.
     #[serde(default)]

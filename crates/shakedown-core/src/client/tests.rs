@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::frame::{self, Opcode};
+use crate::frame::{self, Opcode, Sender};
 use crate::handshake::server::{read_request, write_open, write_redirect, write_rejection};
 use crate::handshake::{Error, Key};
 use crate::http::{Directory, HeadError, MAX_HEAD_BYTES};
@@ -625,7 +625,7 @@ fn a_held_session_ends_by_itself() {
     assert_eq!(bench.open().last(), Some(&Output::WakeAt(bench.now + Nanos::from_secs(30))));
     let actions = bench.wake();
     assert_eq!(events(&actions), [Event::Ended]);
-    let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
+    let (close, _) = frame::read(&bench.sent, Sender::Client).unwrap().unwrap();
     assert_eq!((close.opcode, close.close_code(), close.mask.is_some()), (Opcode::Close, 1000, true));
     // The closing handshake: the connection ends with the server's close frame, or without one after a while.
     let over = [Output::Close(ConnectionId(1), CloseMode::Fin), Output::WakeAt(Timestamp::NEVER), Output::Done];
@@ -653,7 +653,7 @@ fn an_answered_heartbeat_is_followed_by_the_next_at_its_pace() {
     for beat in 1..4 {
         assert_eq!(bench.due, opened + Nanos::from_secs(10 * beat));
         bench.wake();
-        let (ping, _) = frame::read(&bench.sent).unwrap().unwrap();
+        let (ping, _) = frame::read(&bench.sent, Sender::Client).unwrap().unwrap();
         assert_eq!((ping.opcode, ping.mask.is_some()), (Opcode::Ping, true));
         bench.now = bench.now + Nanos::from_millis(80);
         assert_eq!(events(&bench.received([0x8a, 0])), [Event::HeartbeatAnswered { connection: 1 }]);
@@ -679,7 +679,7 @@ fn a_servers_close_frame_is_answered_and_its_code_decides() {
         bench.give(Input::Start);
         bench.open();
         let actions = bench.received([0x88, 2, 0x03, 0xf4]);
-        let (close, _) = frame::read(&bench.sent).unwrap().unwrap();
+        let (close, _) = frame::read(&bench.sent, Sender::Client).unwrap().unwrap();
         assert_eq!(close.close_code(), 1012);
         assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::Close(1012) });
         assert_eq!(matches!(events(&actions)[1], Event::Retrying { .. }), comes_back);
@@ -695,7 +695,7 @@ fn frames_in_pieces_and_glued_to_the_answer_are_read() {
     // A ping with the payload "hi", the first half of which comes with the 101.
     bench.received([&answer[..], &[0x89, 2, b'h']].concat());
     bench.received(b"i");
-    let (pong, _) = frame::read(&bench.sent).unwrap().unwrap();
+    let (pong, _) = frame::read(&bench.sent, Sender::Client).unwrap().unwrap();
     assert_eq!((pong.opcode, pong.unmasked()), (Opcode::Pong, b"hi".to_vec()));
     let actions = bench.received([0xff, 0xff]);
     assert_eq!(events(&actions)[0], Event::Lost { connection: 1, end: End::BadFrame });

@@ -25,12 +25,36 @@ pub struct Frame<'b> {
     pub mask: Option<[u8; 4]>,
 }
 
+/// Who sent a frame: that says whether it must have a mask (section 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// It must have one.
+    Client,
+    /// It must have none.
+    Server,
+    /// It does not matter: whoever reads it is lax.
+    Any,
+}
+
+impl Sender {
+    fn allows(self, masked: bool) -> bool {
+        match self {
+            Sender::Client => masked,
+            Sender::Server => !masked,
+            Sender::Any => true,
+        }
+    }
+}
+
 /// Why bytes are no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A reserved bit or opcode (section 5.2), as no extension is ever negotiated.
     #[error("a reserved bit or opcode")]
     Reserved,
+    /// A client's frame without a mask, or a server's with one (section 5.1).
+    #[error("a client's frame without a mask, or a server's with one")]
+    Mask,
     /// A control frame that is fragmented or longer than 125 bytes (section 5.5).
     #[error("a control frame that is fragmented or too long")]
     Control,
@@ -63,7 +87,7 @@ impl Frame<'_> {
 ///
 /// # Errors
 /// [`FrameError`] when no frame begins so.
-pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
+pub fn read(bytes: &[u8], from: Sender) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let opcode = match first & 0x0f {
         0..=2 => Opcode::Data,
@@ -74,6 +98,9 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     };
     if first & 0x70 != 0 {
         return Err(FrameError::Reserved);
+    }
+    if !from.allows(second & 0x80 != 0) {
+        return Err(FrameError::Mask);
     }
     let short = u64::from(second & 0x7f);
     if opcode != Opcode::Data && (first & 0x80 == 0 || short > 125) {
@@ -117,12 +144,16 @@ pub fn keep(bytes: &[u8]) -> Vec<u8> {
                 (126 | 127, _) => return bytes.to_vec(),
                 (short, _) => (u64::from(short), 2),
             };
-            bytes.len().checked_sub(size + mask).map(|came| (first, length.saturating_sub(came as u64)))
+            bytes.len().checked_sub(size + mask).map(|came| (first, mask, length.saturating_sub(came as u64)))
         }
         _ => None,
     };
     match head {
-        Some((first, left)) => [&[*first, 127], &left.to_be_bytes()[..]].concat(),
+        // What is left has a mask if the whole had one; which one, nobody asks.
+        Some((first, mask, left)) => {
+            let second = if mask == 0 { 127 } else { 0x80 | 127 };
+            [&[*first, second], &left.to_be_bytes()[..], &[0; 4][..mask]].concat()
+        }
         None => bytes.to_vec(),
     }
 }
@@ -180,20 +211,21 @@ mod tests {
             (written(|out| write_pong(out, b"", None)), Opcode::Pong, None),
             (written(|out| write_close(out, 1012, mask)), Opcode::Close, mask),
         ] {
-            let (frame, len) = read(&bytes).unwrap().unwrap();
+            let (frame, len) = read(&bytes, Sender::Any).unwrap().unwrap();
             assert_eq!((frame.opcode, frame.mask, len), (opcode, mask, bytes.len()));
-            assert!((0..len).all(|cut| read(&bytes[..cut]) == Ok(None)));
+            assert!((0..len).all(|cut| read(&bytes[..cut], Sender::Any) == Ok(None)));
         }
         let close = written(|out| write_close(out, 1012, mask));
-        assert_eq!(read(&close).unwrap().unwrap().0.close_code(), 1012);
-        assert_eq!(read(&[0x88, 0]).unwrap().unwrap().0.close_code(), NO_STATUS);
+        assert_eq!(read(&close, Sender::Any).unwrap().unwrap().0.close_code(), 1012);
+        assert_eq!(read(&[0x88, 0], Sender::Any).unwrap().unwrap().0.close_code(), NO_STATUS);
     }
 
     /// The examples of section 5.7.
     #[test]
     fn the_rfc_examples() {
-        let opcode =
-            |bytes: &[u8]| read(bytes).map(|read| read.map(|(frame, len)| (frame.opcode, frame.payload.len(), len)));
+        let opcode = |bytes: &[u8]| {
+            read(bytes, Sender::Any).map(|read| read.map(|(frame, len)| (frame.opcode, frame.payload.len(), len)))
+        };
         assert_eq!(opcode(&[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]), Ok(Some((Opcode::Data, 5, 7))));
         let masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         assert_eq!(opcode(&masked), Ok(Some((Opcode::Data, 5, 11))));
@@ -204,13 +236,24 @@ mod tests {
 
     #[test]
     fn what_no_frame_may_be_is_refused() {
-        assert_eq!(read(&[0xc1, 0]), Err(FrameError::Reserved));
-        assert_eq!(read(&[0x83, 0]), Err(FrameError::Reserved));
-        assert_eq!(read(&[0x09, 0]), Err(FrameError::Control));
-        assert_eq!(read(&[0x89, 126, 0, 200]), Err(FrameError::Control));
+        let refused = |bytes: &[u8]| read(bytes, Sender::Any).map(|read| read.is_some());
+        assert_eq!(refused(&[0xc1, 0]), Err(FrameError::Reserved));
+        assert_eq!(refused(&[0x83, 0]), Err(FrameError::Reserved));
+        assert_eq!(refused(&[0x09, 0]), Err(FrameError::Control));
+        assert_eq!(refused(&[0x89, 126, 0, 200]), Err(FrameError::Control));
         let length = |bytes: u64| [&[0x82, 127][..], &bytes.to_be_bytes()].concat();
-        assert_eq!(read(&length(u64::MAX >> 1)), Ok(None));
-        assert_eq!(read(&length(1 << 63)), Err(FrameError::Length));
+        assert_eq!(refused(&length(u64::MAX >> 1)), Ok(false));
+        assert_eq!(refused(&length(1 << 63)), Err(FrameError::Length));
+    }
+
+    /// Section 5.1, both ways, and on the first bytes that say it.
+    #[test]
+    fn clients_mask_and_servers_do_not() {
+        let (masked, plain) = ([0x89, 0x80, 1, 2, 3, 4], [0x89, 0]);
+        assert_eq!(read(&plain, Sender::Client), Err(FrameError::Mask));
+        assert_eq!(read(&masked[..2], Sender::Server), Err(FrameError::Mask));
+        assert!(read(&masked, Sender::Client).unwrap().is_some() && read(&plain, Sender::Server).unwrap().is_some());
+        assert!(read(&masked, Sender::Any).unwrap().is_some() && read(&plain, Sender::Any).unwrap().is_some());
     }
 
     #[test]
@@ -218,18 +261,19 @@ mod tests {
         let data = |mask: u8, length: &[u8], mask_and_payload: usize| {
             [&[0x82, mask | length[0]], &length[1..], &vec![0x89; mask_and_payload]].concat()
         };
-        for message in [
-            data(0x80, &[125], 4 + 125),
-            data(0, &[126, 1, 44], 300),
-            data(0x80, &[126, 1, 44], 4 + 300),
-            data(0x80, &[127, 0, 0, 0, 0, 0, 1, 0, 0], 4 + 65_536),
+        for (from, message) in [
+            (Sender::Client, data(0x80, &[125], 4 + 125)),
+            (Sender::Server, data(0, &[126, 1, 44], 300)),
+            (Sender::Client, data(0x80, &[126, 1, 44], 4 + 300)),
+            (Sender::Client, data(0x80, &[127, 0, 0, 0, 0, 0, 1, 0, 0], 4 + 65_536)),
         ] {
-            let stream = [message, written(|out| write_ping(out, Some([1, 2, 3, 4])))].concat();
+            let mask = (from == Sender::Client).then_some([1, 2, 3, 4]);
+            let stream = [message, written(|out| write_ping(out, mask))].concat();
             for piece in [1, 2, 3, 7, 1000] {
                 let (mut kept, mut seen) = (Vec::new(), Vec::new());
                 for bytes in stream.chunks(piece) {
                     kept.extend_from_slice(bytes);
-                    while let Some((frame, len)) = read(&kept).unwrap() {
+                    while let Some((frame, len)) = read(&kept, from).unwrap() {
                         seen.push(frame.opcode);
                         kept.drain(..len);
                     }
@@ -244,8 +288,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(Some((_, len))) = read(&bytes) {
-                prop_assert!(len <= bytes.len());
+            for from in [Sender::Client, Sender::Server, Sender::Any] {
+                if let Ok(Some((_, len))) = read(&bytes, from) {
+                    prop_assert!(len <= bytes.len());
+                }
             }
         }
     }

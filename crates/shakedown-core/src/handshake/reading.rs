@@ -126,6 +126,9 @@ impl Default for Reading {
 /// What every response of HTTP/1 begins with.
 const HTTP: &[u8] = b"HTTP/";
 
+/// A body longer than this is not read to its end, by whoever reads bodies: a server must not fill a client's memory.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
 impl Reading {
     /// The bytes per piece from which on no number of pieces is an attack.
     const FEW_BYTES: usize = 128;
@@ -219,7 +222,8 @@ impl Reading {
             };
         }
         let answer = final_answer(mode, &response, &fields, bytes, len);
-        let waits = self.body && !ended && !fields.has_body(status, &bytes[len..]);
+        let body = &bytes[len..];
+        let waits = self.body && !ended && body.len() < MAX_BODY_BYTES && !fields.has_body(status, body);
         Ok(answer.filter(|(answer, _)| !(waits && matches!(answer, Answer::Rejected { .. }))))
     }
 
@@ -404,6 +408,11 @@ mod tests {
     #[test]
     fn who_reads_bodies_waits_for_their_end() {
         let reading = Reading { body: true, ..Reading::default() };
+        let endless = |bytes: usize| {
+            let answer = format!("HTTP/1.1 503 x\r\n\r\n{}", "x".repeat(bytes));
+            read(&reading, &answer).unwrap().is_some()
+        };
+        assert!(!endless(MAX_BODY_BYTES - 1) && endless(MAX_BODY_BYTES), "a body that never ends");
         let head = "HTTP/1.1 200 OK\r\n";
         let rejected = Ok(Some(Answer::Rejected { status: 200, retry_after: None }));
         for (rest, whole) in [

@@ -31,6 +31,13 @@ pub enum Refusal {
     /// HTTP/1.0, or `Host` is missing.
     #[error("not an HTTP/1.1 request")]
     Version,
+    /// More than one `Host` (RFC 9112 section 3.2).
+    #[error("more than one Host field")]
+    Host,
+    /// `Content-Length` is no number, contradicts another, or stands beside `Transfer-Encoding` (RFC 9112 sections 6.1 and
+    /// 6.3): what one reader takes for a body, another may take for a request.
+    #[error("a Content-Length that does not say where the request ends")]
+    Length,
     /// A request target that is not a path (RFC 9112 section 3.2.1), as for a proxy.
     #[error("a request target that is no path")]
     Target,
@@ -47,9 +54,51 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self {
             Refusal::Head(HeadError::TooLarge | HeadError::TooManyHeaders) => 431,
-            Refusal::Head(HeadError::Malformed(_)) | Refusal::Version | Refusal::Target | Refusal::Key => 400,
+            Refusal::Head(HeadError::Malformed(_))
+            | Refusal::Version
+            | Refusal::Host
+            | Refusal::Length
+            | Refusal::Target
+            | Refusal::Key => 400,
             Refusal::Method => 405,
             Refusal::WebSocketVersion => 426,
+        }
+    }
+}
+
+/// What fields say of where a request goes and where it ends.
+#[derive(Debug, Default)]
+pub(super) struct Framing<'b> {
+    hosts: u32,
+    length: Option<&'b [u8]>,
+    contradicts: bool,
+    encoded: bool,
+}
+
+impl<'b> Framing<'b> {
+    /// Takes note of a field.
+    #[inline]
+    pub(super) fn see(&mut self, name: &[u8], value: &'b [u8]) {
+        match name.len() {
+            4 => self.hosts += u32::from(http::same(name, b"host")),
+            14 if http::same(name, b"content-length") => {
+                let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+                self.contradicts |= !is_number || self.length.is_some_and(|other| other != value);
+                self.length = Some(value);
+            }
+            17 => self.encoded |= http::same(name, b"transfer-encoding"),
+            _ => {}
+        }
+    }
+
+    /// Whether HTTP/1.1 allows all of it; who is lax needs a `Host` only.
+    pub(super) fn check(&self, lax: bool) -> Result<(), Refusal> {
+        match self {
+            Framing { hosts: 0, .. } => Err(Refusal::Version),
+            _ if lax => Ok(()),
+            Framing { hosts: 2.., .. } => Err(Refusal::Host),
+            Framing { contradicts: true, .. } | Framing { length: Some(_), encoded: true, .. } => Err(Refusal::Length),
+            _ => Ok(()),
         }
     }
 }
@@ -59,6 +108,14 @@ impl Refusal {
 /// # Errors
 /// [`Refusal`] when the request can't be an opening handshake.
 pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusal> {
+    read_request_by(bytes, false)
+}
+
+/// The same by a server that may be lax: it takes several `Host` fields and any `Content-Length`.
+///
+/// # Errors
+/// [`Refusal`] when the request can't be an opening handshake.
+pub fn read_request_by(bytes: &[u8], lax: bool) -> Result<Option<(Request<'_>, usize)>, Refusal> {
     let mut room = http::uninit_headers();
     let mut request = http::Request::new(&mut []);
     let Some(len) = http::parse_request(bytes, &mut room, &mut request)? else {
@@ -67,12 +124,12 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
     if request.method != Some("GET") {
         return Err(Refusal::Method);
     }
-    let (mut upgrade, mut connection, mut host) = (false, false, false);
+    let (mut upgrade, mut connection, mut framing) = (false, false, Framing::default());
     let (mut version, mut key, mut authorization) = (false, None, None);
     for field in request.headers.iter() {
         let name = field.name.as_bytes();
+        framing.see(name, field.value);
         match field.name.len() {
-            4 if http::same(name, b"host") => host = true,
             7 if http::same(name, b"upgrade") => upgrade |= http::tokens_contain(field.value, b"websocket"),
             10 if http::same(name, b"connection") => connection |= http::tokens_contain(field.value, b"upgrade"),
             13 if http::same(name, b"authorization") => authorization = Some(field.value),
@@ -81,9 +138,10 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
             _ => {}
         }
     }
-    if request.version != Some(1) || !host {
+    if request.version != Some(1) {
         return Err(Refusal::Version);
     }
+    framing.check(lax)?;
     if !version {
         return Err(Refusal::WebSocketVersion);
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use sha1::{Digest, Sha1};
 
 use super::client::{Answer, read_answer, write_request};
-use super::server::{Refusal, read_request, write_open, write_redirect, write_rejection};
+use super::server::{Refusal, read_request, read_request_by, write_open, write_redirect, write_rejection};
 use super::{Accept, Error, Key, Mode};
 use crate::http::{HeadError, MAX_HEAD_BYTES};
 
@@ -122,6 +122,36 @@ fn requests_that_open_nothing_get_their_status() {
     assert_eq!(status(&head.replace("n: 13", "n: 8")), Err(426));
     assert_eq!(status(&head.replace("GET /", "GET http://b/")), Err(400));
     assert_eq!(status("\x16\x03\x01"), Err(400));
+}
+
+/// RFC 9112 sections 3.2, 6.1 and 6.3.
+#[test]
+fn requests_that_two_readers_may_read_differently_are_refused() {
+    let with = |more: &str| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+        )
+    };
+    let connect = |more: &str| format!("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n{more}\r\n");
+    for (more, refusal) in [
+        ("host: b\r\n", Some(Refusal::Host)),
+        ("Host: a\r\n", Some(Refusal::Host)),
+        ("Content-Length: x\r\n", Some(Refusal::Length)),
+        ("Content-Length: \r\n", Some(Refusal::Length)),
+        ("Content-Length: -1\r\n", Some(Refusal::Length)),
+        ("Content-Length: 0\r\nContent-Length: 5\r\n", Some(Refusal::Length)),
+        ("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", Some(Refusal::Length)),
+        ("Content-Length: 0\r\ncontent-length: 0\r\n", None),
+        ("Transfer-Encoding: chunked\r\n", None),
+        ("", None),
+    ] {
+        assert_eq!(read_request(with(more).as_bytes()).map(drop).err(), refusal, "{more:?}");
+        assert_eq!(super::tunnel::read_connect(connect(more).as_bytes()).map(drop).err(), refusal, "{more:?}");
+        assert!(matches!(read_request_by(with(more).as_bytes(), true), Ok(Some(_))), "{more:?} of who is lax");
+        assert_eq!(refusal.map_or(400, Refusal::status), 400);
+    }
+    let bare = connect("").replace("Host: a:80\r\n", "");
+    assert_eq!(super::tunnel::read_connect(bare.as_bytes()).map(drop).err(), Some(Refusal::Version));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! the proxy's demand for credentials (RFC 9110 section 11.7). Clients need it by RFC 6455 section 4.1, item 3.
 
 use super::client::{Answer, Demanded, Fields, demand};
-use super::server::{Refusal, Request, end_without_body};
+use super::server::{Framing, Refusal, Request, end_without_body};
 use super::{Error, KEY_LEN, Key};
 use crate::http::auth::{self, Challenge};
 use crate::http::{self, header};
@@ -49,6 +49,9 @@ pub fn read_connect(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Refusa
     if request.version != Some(1) {
         return Err(Refusal::Version);
     }
+    let mut framing = Framing::default();
+    request.headers.iter().for_each(|field| framing.see(field.name.as_bytes(), field.value));
+    framing.check(false)?;
     let path = request.path.filter(|target| is_authority(target)).ok_or(Refusal::Target)?;
     let field = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("Proxy-Authorization"));
     let authorization = field.map(|field| field.value);

@@ -13,20 +13,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::secret::Secret;
+
 /// A user and a password. Neither is ever shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// Without a colon, which ends it in Basic.
-    pub user: String,
-    /// The password.
-    pub password: String,
+    /// The user's name: a text without a colon (which ends it in Basic), { env = "VARIABLE" } or { file = "PATH" }.
+    #[serde(serialize_with = "Secret::write_for_rerun")]
+    pub user: Secret,
+    /// The password: a text, { env = "VARIABLE" } or { file = "PATH" }.
+    #[serde(serialize_with = "Secret::write_for_rerun")]
+    pub password: Secret,
 }
 
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login(not shown)")
+impl Login {
+    /// Whether both are the same user with the same password.
+    pub fn matches(&self, other: &Login) -> bool {
+        self.user.matches(other.user.reveal()) & self.password.matches(other.password.reveal())
     }
 }
 
@@ -193,7 +198,7 @@ fn of_scheme<'a>(scheme: &str, parameters: &[(&'a str, Cow<'a, str>)]) -> Option
 }
 
 /// The credentials in an `Authorization`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Authorization<'a> {
     /// RFC 7617.
     Basic(Login),
@@ -202,7 +207,7 @@ pub enum Authorization<'a> {
 }
 
 /// What a client sends to a Digest challenge with qop `auth`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct DigestResponse<'a> {
     user: Cow<'a, str>,
     /// As the challenge said it.
@@ -229,7 +234,7 @@ impl DigestResponse<'_> {
     pub fn is_of(&self, login: &Login, method: &str) -> bool {
         let DigestResponse { user, realm, nonce, uri, algorithm, nc, cnonce, response } = self;
         let asked = Asked { method, uri, realm, nonce, nc, cnonce };
-        *user == login.user && response.eq_ignore_ascii_case(&asked.response(*algorithm, login))
+        login.user.matches(user) && response.eq_ignore_ascii_case(&asked.response(*algorithm, login))
     }
 }
 
@@ -247,7 +252,7 @@ impl Asked<'_> {
     /// RFC 7616 section 3.4.1, with qop `auth`.
     fn response(&self, algorithm: Algorithm, login: &Login) -> String {
         let Asked { method, uri, realm, nonce, nc, cnonce } = self;
-        let mut secret = algorithm.hash(&format!("{}:{realm}:{}", login.user, login.password));
+        let mut secret = algorithm.hash(&format!("{}:{realm}:{}", login.user.reveal(), login.password.reveal()));
         if algorithm == Algorithm::Sha256Sess {
             secret = algorithm.hash(&format!("{secret}:{nonce}:{cnonce}"));
         }
@@ -258,7 +263,7 @@ impl Asked<'_> {
 
 /// The value of an `Authorization` for Basic (RFC 7617 section 2).
 pub fn write_basic(login: &Login) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", login.user, login.password)))
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", login.user.reveal(), login.password.reveal())))
 }
 
 /// The value of an `Authorization` that answers a challenge, for a request with this method and target. `count` says
@@ -277,7 +282,7 @@ pub fn write_answer(
     let mut text = format!(
         "Digest username={}, realm={}, uri={}, algorithm={}, nonce={}, nc={nc}, cnonce=\"{cnonce}\", qop=auth, \
          response=\"{response}\"",
-        quoted(&login.user),
+        quoted(login.user.reveal()),
         quoted(realm),
         quoted(uri),
         algorithm.token(),

@@ -5,6 +5,7 @@
 pub mod auth;
 mod directory;
 mod head;
+mod secret;
 mod uri;
 
 pub use directory::Directory;
@@ -12,4 +13,5 @@ pub use head::{
     HeadError, Headers, MAX_HEAD_BYTES, MAX_HEADERS, Partial, Request, Response, header, parse_request, parse_response,
     parse_response_within, reason, same, status_line, tokens_contain, uninit_headers,
 };
+pub use secret::{Secret, SecretSource};
 pub use uri::{Location, LocationError, parse_location};

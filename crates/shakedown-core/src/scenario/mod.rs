@@ -17,7 +17,8 @@ use crate::handshake::Mode;
 use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{
-    FaultLayout, GroupLayout, Layout, MetricName, Metrics, Phase, PhaseLayout, ServerLayout, Summary, shown,
+    FaultLayout, GroupLayout, Layout, MetricName, Metrics, Phase, PhaseLayout, ServerLayout, Subject, Summary, Unit,
+    shown,
 };
 use crate::names::Names;
 use crate::network::{self, Routes, dns};
@@ -79,6 +80,8 @@ pub struct Parts {
     pub compare: Compare,
     /// The names of its variants, in the order of the file.
     pub variants: Vec<String>,
+    /// Whether its clients meet other servers than its own, which may do anything.
+    pub strangers: bool,
 }
 
 /// The part of the run that the summary counts (the series show all of it), and the series' interval.
@@ -275,7 +278,28 @@ impl Scenario {
             let left = Nanos(self.duration().0.saturating_sub(group.start.0));
             Some(format!("clients.{name}.arrive: {}", group.arrive.note(group.count, left)?))
         };
-        self.clients().iter().filter_map(note).collect()
+        let counts = self.expectation_tables().into_iter().flat_map(|(table, all)| {
+            all.iter().flat_map(move |(path, list)| list.0.iter().map(move |expectation| (table, path, expectation)))
+        });
+        let forgotten = counts.filter_map(|(table, path, expectation)| {
+            let of = self.most_of(&MetricName::parse(path)?)?;
+            let percent = expectation.forgotten_percent(of)?;
+            Some(format!(
+                "{table}.{path}: \"{expectation}\" is a number, of {of} sessions; a share is written {percent}%"
+            ))
+        });
+        self.clients().iter().filter_map(note).chain(forgotten).collect()
+    }
+
+    /// The most that a metric can count, where it counts sessions.
+    pub fn most_of(&self, metric: &MetricName) -> Option<u64> {
+        match (metric.unit(), metric.subject()) {
+            (Unit::Part("scheduled" | "wanted_at_end"), (Subject::Run, _)) => Some(self.sessions()),
+            (Unit::Part("scheduled" | "wanted_at_end"), (Subject::Clients, group)) => {
+                self.clients().get(group).map(|group| u64::from(group.count))
+            }
+            _ => None,
+        }
     }
 
     /// Every server under its own name, and after them the DNS names.
@@ -411,10 +435,10 @@ impl Scenario {
             faults: self.0.faults.iter().enumerate().map(|(number, of)| fault(of, number >= drawn_from)).collect(),
             phases: self.phases(),
             seed: self.0.seed,
-            tls: self.has_tls(),
-            auth: self.demands_credentials(),
+            tls: self.0.strangers || self.has_tls(),
+            auth: self.0.strangers || self.demands_credentials(),
             proxies: groups.values().any(Group::is_proxy),
-            findings: self.may_find(),
+            findings: self.0.strangers || self.may_find(),
         }
     }
 

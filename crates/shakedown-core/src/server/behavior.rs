@@ -48,7 +48,7 @@ impl LocationForm {
 }
 
 /// A behavior with its names looked up.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Behavior {
     /// What is done.
     pub choice: Choice,
@@ -59,7 +59,7 @@ pub struct Behavior {
 }
 
 /// The action on a request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Choice {
     /// Complete the handshake.
     Accept,

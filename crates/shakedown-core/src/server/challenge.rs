@@ -24,7 +24,7 @@ pub enum Scheme {
 }
 
 /// The credentials that a server demands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Demand {
     /// The user and the password that are let pass.
     pub login: Login,
@@ -54,7 +54,7 @@ impl Demand {
     pub(super) fn judge(&self, nonces: &Nonces, now: Timestamp, method: &str, request: &Request<'_>) -> Verdict {
         let Some(value) = request.authorization else { return Verdict::Missing };
         match (auth::read_authorization(value), self.digest) {
-            (Some(Authorization::Basic(login)), None) if login == self.login => Verdict::Passed,
+            (Some(Authorization::Basic(login)), None) if login.matches(&self.login) => Verdict::Passed,
             (Some(Authorization::Digest(digest)), Some(algorithm)) if digest.algorithm == algorithm => {
                 self.judge_digest(nonces, now, method, (&digest, request.path))
             }

@@ -21,7 +21,7 @@ use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
 /// A group of hosts of the same kind.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Group {
     /// Members, numbered from 0.
     pub count: u32,
@@ -38,7 +38,7 @@ pub struct Group {
 }
 
 /// Kind of a group's members.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Machine {
     /// They answer opening handshakes.
     Web(Box<WebServer>),
@@ -51,7 +51,7 @@ pub enum Machine {
 }
 
 /// A server that answers opening handshakes, and redirects, rejects or challenges as its behaviors have it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct WebServer {
     /// What requests wait for.
     pub workers: Workers,
@@ -77,6 +77,9 @@ pub struct WebServer {
     pub calls: Vec<CallPlan>,
     /// Whether a request holds its worker during its calls.
     pub calls_hold_worker: bool,
+    /// Whether it takes what RFC 6455 section 5.1 and RFC 9112 tell it to refuse: frames without a mask, several `Host`
+    /// fields, and lengths of a body that are none or contradict each other.
+    pub lax: bool,
     /// Its behaviors: the first that matches applies; if none does, it accepts.
     pub behaviors: Vec<Behavior>,
 }
@@ -118,6 +121,7 @@ impl Default for WebServer {
             pauses: None,
             calls: Vec::new(),
             calls_hold_worker: false,
+            lax: false,
             behaviors: vec![Behavior::accept()],
         }
     }

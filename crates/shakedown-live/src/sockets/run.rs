@@ -57,7 +57,13 @@ async fn play(
                 continue;
             }
             let backlog = scenario.groups()[server.group].backlog;
-            let listener = Sockets::listen(SocketAddr::new(setup.bind, 0), backlog)?;
+            let listener = Sockets::listen(SocketAddr::new(setup.bind, 0), backlog).map_err(|error| {
+                let why = match error.kind() {
+                    io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
+                    _ => error.to_string(),
+                };
+                io::Error::new(error.kind(), format!("can't listen on {}: {why}", setup.bind))
+            })?;
             addresses.push(listener.local_addr()?);
             listeners.push(Some(listener));
         }

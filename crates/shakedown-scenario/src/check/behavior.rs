@@ -17,7 +17,7 @@ const MAX_REPORTS: u64 = 10_000_000;
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// Where a behavior is written: a list of them is optional for one.
-pub(super) fn place(server: &str, number: usize, tree: &Tree) -> String {
+pub(crate) fn place(server: &str, number: usize, tree: &Tree) -> String {
     let listed = format!("servers.{server}.behavior.{number}");
     if tree.has(&listed) { listed } else { format!("servers.{server}.behavior") }
 }
@@ -127,11 +127,12 @@ pub(super) fn demands_what_can_be_given(behavior: &BehaviorToml, path: &str, tre
 /// What header fields can carry (RFC 7617 section 2): no control characters, and no colon in the user's name.
 pub(super) fn credentials(path: &str, login: &Login, tree: &Tree) -> Result<(), Problem> {
     let controls = |text: &str| text.chars().any(char::is_control);
-    if login.user.is_empty() || login.user.contains(':') || controls(&login.user) {
+    let is_wrong = |user: &str| user.is_empty() || user.contains(':') || controls(user);
+    if login.user.is_known_and(is_wrong) {
         let message = "a user's name is not empty, and has neither a colon nor control characters (RFC 7617 section 2)";
         return Err(tree.problem(&format!("{path}.user"), message));
     }
-    if controls(&login.password) {
+    if login.password.is_known_and(controls) {
         return Err(
             tree.problem(&format!("{path}.password"), "a password has no control characters (RFC 7617 section 2)")
         );

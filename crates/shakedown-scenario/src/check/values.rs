@@ -8,8 +8,9 @@ use shakedown_core::rng::{Distribution, Varying};
 use shakedown_core::time::Nanos;
 
 use crate::draft::Draft;
+use crate::nearest::nearest;
 use crate::path::segment;
-use crate::problem::{Problem, listed, nearest, shortened, ticked};
+use crate::problem::{Problem, listed, shortened, ticked};
 use crate::tree::Tree;
 
 pub(super) fn known_endpoint(scenario: &Draft, name: &str, path: &str, tree: &Tree) -> Result<(), Problem> {

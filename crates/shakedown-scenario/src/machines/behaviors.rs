@@ -18,7 +18,7 @@ use shakedown_core::time::Nanos;
 use shakedown_core::scenario::Roster;
 
 /// One behavior, or several of which the first that applies is shown; where none applies, the server accepts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Behaviors(pub Vec<BehaviorToml>);
 
 impl Default for Behaviors {
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Behaviors {
 }
 
 /// `{ kind = "redirect", to = "gateway", … }`: how a server answers, and to which requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "BehaviorConfig"))]

@@ -117,6 +117,7 @@ impl ServersToml {
             pauses: self.pauses.clone(),
             calls: calls.collect(),
             calls_hold_worker: self.calls_hold_worker,
+            lax: self.lax,
             behaviors: self.behavior.0.iter().map(|behavior| behavior.read(roster)).collect(),
         }
     }

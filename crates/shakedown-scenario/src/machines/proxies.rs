@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use shakedown_core::http::auth::{Algorithm, Login};
 use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Overflow};
+use shakedown_core::quantity::count_up_to;
 use shakedown_core::rng::Distribution;
 use shakedown_core::server::{BehaviorKind, Group, Machine, Membership, Proxy, QueueFull, QueueOrder, Scheme, Workers};
 use shakedown_core::time::Nanos;
@@ -15,12 +16,13 @@ use super::servers::ServersToml;
 
 /// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Keys that servers also
 /// have mean the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Proxies"))]
 pub(crate) struct ProxiesToml {
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
+    #[serde(deserialize_with = "count_up_to::<10_000, _>")]
     pub count: u32,
     /// Requests that a member processes at the same time.
     pub workers: u32,

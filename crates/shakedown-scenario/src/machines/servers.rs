@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shakedown_core::names::Names;
 use shakedown_core::network::{AccessLink, Health, Overflow};
+use shakedown_core::quantity::count_up_to;
 use shakedown_core::rng::Distribution;
 use shakedown_core::server::{
     Balance, CallConfig, Check, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder, TlsKeys,
@@ -34,7 +35,7 @@ impl ServerKind {
 }
 
 /// `[servers.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", schemars(rename = "Servers"))]
@@ -71,6 +72,7 @@ pub(crate) struct ServersToml {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
+    #[serde(deserialize_with = "count_up_to::<10_000, _>")]
     pub count: u32,
     /// Handshakes that a member processes at the same time.
     pub workers: u32,
@@ -170,6 +172,10 @@ pub(crate) struct ServersToml {
     /// Whether a request holds its worker during its calls (a thread for each request), or not (asynchronous servers).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub calls_hold_worker: bool,
+    /// Whether it takes what RFC 6455 section 5.1 and RFC 9112 tell it to refuse: frames without a mask, several `Host`
+    /// fields, and a `Content-Length` that is no number or contradicts another or a `Transfer-Encoding`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lax: bool,
     /// How it answers requests.
     pub behavior: Behaviors,
     /// Zone of its hosts, for links and faults.
@@ -224,6 +230,7 @@ impl Default for ServersToml {
             leaves_over: None,
             calls: Vec::new(),
             calls_hold_worker: false,
+            lax: false,
             behavior: Behaviors::default(),
             zone: None,
         }

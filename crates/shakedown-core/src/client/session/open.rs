@@ -3,7 +3,7 @@
 use super::{Outputs, Rare, Session, State};
 use crate::client::event::{End, Event};
 use crate::client::group::Context;
-use crate::frame::{self, Opcode};
+use crate::frame::{self, FrameError, Opcode, Sender};
 use crate::http::Partial;
 use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::rng::Purpose;
@@ -38,7 +38,7 @@ impl Session {
             None => bytes,
         };
         while self.is_open() {
-            let (frame, len) = match frame::read(bytes) {
+            let (frame, len) = match frame::read(bytes, Sender::Server) {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     if !bytes.is_empty() {
@@ -47,7 +47,12 @@ impl Session {
                     }
                     return;
                 }
-                Err(_) => {
+                Err(error) => {
+                    if error == FrameError::Mask {
+                        // Section 5.1: 1002, a protocol error.
+                        let mask = self.mask(cx, now);
+                        out.transmit(c, |bytes| frame::write_close(bytes, 1002, mask));
+                    }
                     out.push(Output::Close(c, CloseMode::Fin));
                     return self.lose(cx, now, End::BadFrame, out);
                 }

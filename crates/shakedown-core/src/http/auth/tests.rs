@@ -64,7 +64,8 @@ fn the_challenges_of_rfc_7616() {
 fn the_example_of_rfc_7617() {
     let aladdin = login("Aladdin", "open sesame");
     assert_eq!(write_basic(&aladdin), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-    assert_eq!(read_authorization(b"basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), Some(Authorization::Basic(aladdin)));
+    let read = read_authorization(b"basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    assert!(matches!(read, Some(Authorization::Basic(read)) if read.matches(&aladdin)));
     let challenge = Challenge::Basic { realm: "WallyWorld".into() };
     assert_eq!(read_challenge("Basic realm=\"WallyWorld\""), Some(challenge.clone()));
     assert_eq!(read_challenge(&write_challenge(&challenge)), Some(challenge));
@@ -86,7 +87,7 @@ fn what_cannot_be_answered_is_no_challenge() {
         assert_eq!(read_challenge(value), None, "{value}");
     }
     for value in [&b""[..], b"Basic", b"Basic !", b"Basic eA==", b"Digest x", b"Bearer abc", b"\xff\xff"] {
-        assert_eq!(read_authorization(value), None);
+        assert!(read_authorization(value).is_none());
     }
 }
 
@@ -132,7 +133,7 @@ proptest! {
         let login = login(&user, &password);
         let answer = write_answer(&challenge, &login, ("GET", "/chat?a=b"), count, cnonce);
         match read_authorization(answer.as_bytes()) {
-            Some(Authorization::Basic(read)) => prop_assert!(algorithm.is_none() && read == login),
+            Some(Authorization::Basic(read)) => prop_assert!(algorithm.is_none() && read.matches(&login)),
             Some(Authorization::Digest(digest)) => {
                 prop_assert!(digest.is_of(&login, "GET"));
                 prop_assert_eq!(&*digest.uri, "/chat?a=b");

@@ -5,7 +5,7 @@ use crate::server::workers::Workers;
 use crate::time::Nanos;
 
 /// A forward proxy, which makes tunnels by `CONNECT` (RFC 9110 section 9.3.6).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Proxy {
     /// What requests wait for.
     pub workers: Workers,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::Web;
 use super::plan::Context;
-use crate::handshake::server::read_request;
+use crate::handshake::server::read_request_by;
 use crate::machine::{CloseMode, ConnectionId};
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::limits::OverRate;
@@ -25,7 +25,7 @@ impl Web {
         while let Some(c) = self.timeouts.take(now, |c| self.connections.state(c).reads()) {
             out.event(Event::TimedOut { connection: c.0 });
             // One whose whole request is there waits for TLS that it was offered, and could not read HTTP.
-            let partly = |bytes: &[u8]| !matches!(read_request(bytes), Ok(Some(_)));
+            let partly = |bytes: &[u8]| !matches!(read_request_by(bytes, true), Ok(Some(_)));
             match self.connections.partial(c).is_some_and(partly) {
                 true => self.reject(c, 408, None, out),
                 false => self.close(c, CloseMode::Fin, out),

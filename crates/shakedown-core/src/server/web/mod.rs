@@ -32,9 +32,9 @@ use super::timeouts::Timeouts;
 use super::transactions::{Transactions, TransactionsFull};
 use super::work::{Asked, Work};
 use super::workers::WorkQueue;
-use crate::frame::{self, Opcode};
+use crate::frame::{self, Opcode, Sender};
 use crate::handshake::call::read_call;
-use crate::handshake::server::{Request, read_request, write_redirect, write_rejection};
+use crate::handshake::server::{Request, read_request_by, write_redirect, write_rejection};
 use crate::machine::{CloseMode, ConnectionId, Input, Output};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -97,7 +97,7 @@ impl Web {
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Asking => self.read_stream(cx, now, c, bytes, out),
-                State::Open | State::Closing => self.listen(c, bytes, out),
+                State::Open | State::Closing => self.listen(cx, c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
@@ -184,7 +184,7 @@ impl Web {
             None => bytes,
         };
         let mut call = false;
-        let read = match read_request(bytes) {
+        let read = match read_request_by(bytes, cx.plan.lax) {
             // What opens nothing may be another server's call.
             Err(_) if cx.plan.serves => {
                 call = true;
@@ -197,7 +197,7 @@ impl Web {
                 self.requested(cx, now, c, &request, call, out);
                 // A client must wait for its answer (RFC 6455 section 4.1); one that was answered at once may as well have.
                 if self.state(c) == State::Open && bytes.len() > len {
-                    self.listen(c, &bytes[len..], out);
+                    self.listen(cx, c, &bytes[len..], out);
                 }
                 return;
             }
@@ -321,14 +321,15 @@ impl Web {
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
-    fn listen(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+    fn listen(&mut self, cx: &Context<'_>, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+        let from = if cx.plan.lax { Sender::Any } else { Sender::Client };
         let mut partial = self.connections.take_partial(c);
         let mut bytes = match &mut partial {
             Some(partial) => partial.join(bytes),
             None => bytes,
         };
         loop {
-            match frame::read(bytes) {
+            match frame::read(bytes, from) {
                 Ok(None) => break,
                 Ok(Some((frame, len))) => {
                     bytes = &bytes[len..];

@@ -49,6 +49,8 @@ pub(in crate::server) struct WebPlan {
     pub(super) behaviors: Vec<Behavior>,
     pub(super) calls: Vec<CallPlan>,
     pub(super) calls_hold_worker: bool,
+    /// Whether they take what RFC 6455 section 5.1 and RFC 9112 tell them to refuse.
+    pub(super) lax: bool,
     /// Whether other servers' calls are answered.
     pub(super) serves: bool,
     /// The members' HTTP/2 SETTINGS: whether extended CONNECT is enabled, and the maximum of concurrent streams.
@@ -85,6 +87,7 @@ impl WebPlan {
             behaviors: behaviors.clone(),
             calls: web.calls.clone(),
             calls_hold_worker: web.calls_hold_worker,
+            lax: web.lax,
             extended_connect: web.extended_connect,
             streams_max: web.streams_max,
         }

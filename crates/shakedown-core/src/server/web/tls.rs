@@ -3,7 +3,7 @@
 use super::Web;
 use super::plan::Context;
 use super::state::State;
-use crate::handshake::server::read_request;
+use crate::handshake::server::read_request_by;
 use crate::handshake::tls::{is_offered, write_required, write_switch};
 use crate::machine::{CloseMode, ConnectionId, Output};
 use crate::server::event::{Event, Outputs, Reason, Turn};
@@ -51,7 +51,7 @@ impl Web {
             Some(partial) => partial.join(bytes),
             None => bytes,
         };
-        let refused = match read_request(bytes) {
+        let refused = match read_request_by(bytes, cx.plan.lax) {
             Ok(None) => return self.connections.keep_partial(c, bytes),
             Ok(Some(_)) if is_offered(bytes) => {
                 out.transmit(c, |bytes| write_switch(bytes, cx.plan.tls));
