@@ -95,7 +95,7 @@
 //!
 //! | layer | modules | must not know |
 //! |---|---|---|
-//! | units | `time`, `names`, `quantity`, `rng`, `statistics`, `text` | anything else |
+//! | units | `digits`, `time`, `names`, `quantity`, `rng`, `statistics`, `text` | anything else |
 //! | contract | `machine` | what is sent over a connection |
 //! | world | `secrets`, `http`, `h2`, `frame`, `tls`, `network`, `load`, `fault` | most of each other |
 //! | opening handshake | `handshake` | time |
@@ -152,7 +152,7 @@ pub mod driver {
 }
 #[doc(hidden)]
 pub use shakedown_core::{
-    client, fault, frame, h2, handshake, http, load, machine, names, network, quantity, rng, server, tls,
+    client, digits, fault, frame, h2, handshake, http, load, machine, names, network, quantity, rng, server, tls,
 };
 #[doc(hidden)]
 pub use shakedown_scenario::profile;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom: a module may import modules of lower layers only.
 const LAYERS: &[&[&str]] = &[
-    &["shape"],
+    &["shape", "digits"],
     &["time", "names", "text"],
     &["quantity"],
     &["rng"],

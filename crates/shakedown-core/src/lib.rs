@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod client;
+pub mod digits;
 pub mod driver;
 pub mod event;
 pub mod fault;

@@ -1,4 +1,4 @@
-//! Rates, shares, bandwidths and sizes, written with their units; counts with separators.
+//! Rates, shares, bandwidths and sizes, written with their units.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shape::shaped;
-
-/// A count for readers: `1,234,567`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// How often something happens, per second. In files: `"2000/s"`, `"30/m"` or `"1/h"`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -307,11 +294,6 @@ pub fn count_up_to<'de, const MOST: u32, D: Deserializer<'de>>(deserializer: D) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_grouped() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
 
     #[test]
     fn rates_and_shares_parse_with_their_units_only() {
