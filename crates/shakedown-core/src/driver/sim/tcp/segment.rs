@@ -3,7 +3,7 @@
 use crate::network::Way;
 
 /// Something on its way to an end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
     /// Bytes, by their place among the buffers.
     Data(u32),
@@ -12,7 +12,7 @@ pub(crate) enum Segment {
 }
 
 /// A part of a connection's path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Leg {
     /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
     Before,

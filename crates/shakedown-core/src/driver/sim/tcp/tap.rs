@@ -23,12 +23,46 @@ pub(crate) struct Tap {
 pub(super) struct Line {
     pub session: u32,
     pub connection: u32,
-    /// Messages that have not arrived, in the order they were sent, each with its place among all.
-    pub under_way: Vec<(Key, usize)>,
+    pub under_way: UnderWay,
+}
+
+/// Messages of a connection that have not arrived, each with its place among all messages. Thousands may be under way at
+/// once, of which each arrives alone: no step walks through all of them.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    places: BTreeMap<Key, usize>,
+    /// In the order in which they were sent, for each direction and leg.
+    sent: BTreeMap<(Way, Leg, usize), Key>,
+}
+
+impl UnderWay {
+    /// A message's place among all.
+    pub(super) fn place(&self, key: Key) -> Option<usize> {
+        self.places.get(&key).copied()
+    }
+
+    /// A message leaves.
+    pub(super) fn insert(&mut self, key: Key, place: usize) {
+        self.remove(key);
+        self.places.insert(key, place);
+        self.sent.insert((key.way, key.leg, place), key);
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(place) = self.places.remove(&key) {
+            self.sent.remove(&(key.way, key.leg, place));
+        }
+    }
+
+    /// The one that was sent last.
+    pub(super) fn latest(&self, way: Way, leg: Leg) -> Option<Key> {
+        let mut sent = self.sent.range((way, leg, 0)..=(way, leg, usize::MAX));
+        sent.next_back().map(|(_, key)| *key)
+    }
 }
 
 /// Tells the messages of a connection apart that are under way at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub way: Way,
     pub leg: Leg,
@@ -36,7 +70,7 @@ pub(super) struct Key {
 }
 
 /// What a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     Syn,
     Answer,
@@ -76,7 +110,7 @@ impl Key {
 impl Tap {
     /// The last transmission of what is under way.
     pub(super) fn last(&mut self, connection: u32, key: Key) -> Option<&mut Transmission> {
-        let (_, place) = *self.lines.get(&connection)?.under_way.iter().find(|(other, _)| *other == key)?;
+        let place = self.lines.get(&connection)?.under_way.place(key)?;
         self.messages[place].transmissions.last_mut()
     }
 
@@ -84,19 +118,16 @@ impl Tap {
     pub(super) fn end(&mut self, connection: u32, key: Key, fate: Fate) {
         if let Some(transmission) = self.last(connection, key).filter(|last| last.fate == Fate::UnderWay) {
             transmission.fate = fate;
-            if let (Fate::Arrived(_), Some(line)) = (fate, self.lines.get_mut(&connection))
-                && let Some(at) = line.under_way.iter().position(|(other, _)| *other == key)
-            {
-                line.under_way.remove(at);
+            if let (Fate::Arrived(_), Some(line)) = (fate, self.lines.get_mut(&connection)) {
+                line.under_way.remove(key);
             }
         }
     }
 
     /// What is under way is sent once more.
     pub(super) fn again(&mut self, connection: u32, key: Key, left: Timestamp) {
-        let place = self.lines.get(&connection).and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
-        if let Some((_, place)) = place {
-            self.messages[*place].transmissions.push(Transmission { left, fate: Fate::UnderWay });
+        if let Some(place) = self.lines.get(&connection).and_then(|line| line.under_way.place(key)) {
+            self.messages[place].transmissions.push(Transmission { left, fate: Fate::UnderWay });
         }
     }
 

@@ -7,7 +7,7 @@ use super::Tcp;
 use super::connection::{ClientEnd, Peer, ServerEnd};
 use super::queued::Queued;
 use super::segment::{Leg, Segment, StallPoint};
-use super::tap::{Key, Line, What};
+use super::tap::{Key, Line, UnderWay, What};
 use crate::h2::Frame;
 use crate::network::{Message as Part, SynAnswer, Way};
 use crate::record::{Fate, Flag, Message, Party, Transmission};
@@ -40,7 +40,7 @@ impl Tcp {
         let Some(tap) = &mut self.tap else { return };
         match line {
             Some((session, connection_number)) => {
-                let line = Line { session, connection: connection_number, under_way: Vec::new() };
+                let line = Line { session, connection: connection_number, under_way: UnderWay::default() };
                 tap.lines.insert(connection, line);
             }
             // Its place may be one that was listened to.
@@ -105,8 +105,7 @@ impl Tcp {
         });
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get_mut(&connection) else { return };
-        line.under_way.retain(|(other, _)| *other != key);
-        line.under_way.push((key, tap.messages.len()));
+        line.under_way.insert(key, tap.messages.len());
         let (session, number) = of_stream.unwrap_or((line.session, line.connection));
         tap.messages.push(Message {
             session,
@@ -130,8 +129,7 @@ impl Tcp {
     pub(crate) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get(&connection) else { return };
-        let latest = line.under_way.iter().rev().find(|(key, _)| key.way == way && key.leg == leg);
-        if let Some((key, _)) = latest.copied() {
+        if let Some(key) = line.under_way.latest(way, leg) {
             self.tap_lost(connection, key, again);
         }
     }
@@ -165,9 +163,8 @@ impl Tcp {
         let Some(tap) = &mut self.tap else { return };
         let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
         let line = tap.lines.get(&connection);
-        let place = line.and_then(|line| line.under_way.iter().find(|(other, _)| *other == key));
-        if let Some((_, place)) = place {
-            let transmissions = &mut tap.messages[*place].transmissions;
+        if let Some(place) = line.and_then(|line| line.under_way.place(key)) {
+            let transmissions = &mut tap.messages[place].transmissions;
             while transmissions.len() > 1 && transmissions.last().is_some_and(|last| last.left >= now) {
                 transmissions.pop();
             }
