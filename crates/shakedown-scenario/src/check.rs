@@ -12,7 +12,7 @@ mod streams;
 mod tls;
 mod values;
 
-pub(super) use values::{is_always_zero, name_at};
+pub(super) use values::{SHORTEST_PERIOD, is_always_below, is_always_zero, name_at};
 
 use std::collections::BTreeSet;
 
@@ -44,6 +44,8 @@ const MAX_SESSIONS: u64 = 100_000_000;
 const MAX_CLIENT_GROUPS: usize = 1_000;
 /// The most faults: each session remembers which took it down, a bit each.
 const MAX_FAULTS: usize = 64;
+/// The most variants: each is read and checked as a scenario of its own.
+const MAX_VARIANTS: usize = 1_000;
 /// The most phases: results have every metric for each.
 const MAX_PHASES: usize = 100;
 /// The most intervals of a series.
@@ -66,11 +68,35 @@ pub(super) fn tree(tree: &Tree) -> Result<(), Problem> {
         let problem = tree.problem_at_key(&format!("expect.{}", segment(name)), message);
         return Err(problem.with_help("write it like \"handshake_latency.p99\" = \"< 250ms\""));
     }
+    groups(tree)
+}
+
+/// Checks how many groups there are, before anything is done for each of them.
+fn groups(tree: &Tree) -> Result<(), Problem> {
+    let most = [
+        ("clients", "client groups", MAX_CLIENT_GROUPS),
+        ("servers", "server groups", MAX_SERVERS as usize),
+        ("proxies", "groups of proxies", MAX_SERVERS as usize),
+        ("dns", "DNS names", dns::MAX_NAMES),
+        ("network.links", "links", network::MAX_LINKS),
+        ("faults", "faults", MAX_FAULTS),
+        ("phases", "phases", MAX_PHASES),
+    ];
+    for (table, what, most) in most {
+        let count = tree.len(table);
+        if count > most {
+            return Err(tree.problem(table, format!("{count} {what}: the most is {most}")));
+        }
+    }
     Ok(())
 }
 
 /// Checks the names of variants: results are filed under them.
 pub(super) fn variants(tree: &Tree) -> Result<(), Problem> {
+    let count = tree.len("variants");
+    if count > MAX_VARIANTS {
+        return Err(tree.problem("variants", format!("{count} variants: the most is {MAX_VARIANTS}")));
+    }
     tree.variants().iter().try_for_each(|name| valid_name(name, "variants", tree))
 }
 
@@ -78,13 +104,12 @@ pub(super) fn variants(tree: &Tree) -> Result<(), Problem> {
 /// like one that is, was meant for that one. Left alone it would make a group that nobody asked for.
 pub(super) fn overridden(tree: &Tree, written: &Tree) -> Result<(), Problem> {
     for table in ["servers", "proxies", "clients", "faults", "dns", "network.links"] {
-        let known = written.keys(table);
         for name in tree.keys(table) {
             let path = format!("{table}.{}", segment(&name));
-            if known.contains(&name) || !tree.is_pieced(&path) {
+            if written.has(&path) || !tree.is_pieced(&path) {
                 continue;
             }
-            if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
+            if let Some(near) = nearest(&name, written.keys(table).iter().map(String::as_str)) {
                 let problem = tree.problem_at_key(&path, format!("the file has no {}", ticked(&path)));
                 let help =
                     format!("the nearest name is `{near}`; to add another, give it as one value: {path} = {{ … }}");
@@ -124,9 +149,6 @@ pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Probl
     if file.clients.is_empty() {
         return wrong("clients", "no clients: write at least one [clients.NAME]".into());
     }
-    if file.clients.len() > MAX_CLIENT_GROUPS {
-        return wrong("clients", format!("{} client groups: the most is {MAX_CLIENT_GROUPS}", file.clients.len()));
-    }
     for (name, config) in &file.servers {
         server(name, config, file.duration, tree)?;
     }
@@ -145,9 +167,6 @@ pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Probl
     }
     let counts = file.clients.iter().map(|(name, group)| (name, group.count));
     total("clients", counts, MAX_SESSIONS, tree)?;
-    if file.faults.len() > MAX_FAULTS {
-        return wrong("faults", format!("{} faults: the most is {MAX_FAULTS}", file.faults.len()));
-    }
     for (name, fault) in &file.faults {
         let at = |key: &str| format!("faults.{name}.{key}");
         valid_name(name, "faults", tree)?;
@@ -237,9 +256,6 @@ fn phases(file: &File, tree: &Tree) -> Result<(), Problem> {
         if phase.from >= until {
             return wrong("from", format!("the phase begins at {}, but ends at {until}", phase.from));
         }
-    }
-    if file.phases.len() > MAX_PHASES {
-        return Err(tree.problem("phases", format!("more than {MAX_PHASES} phases")));
     }
     Ok(())
 }

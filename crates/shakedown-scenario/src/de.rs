@@ -6,6 +6,7 @@
 
 use std::slice;
 
+use indexmap::map;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
@@ -47,11 +48,11 @@ impl<'a> ValueDeserializer<'a> {
     }
 
     fn visit_table<'de, V: Visitor<'de>>(table: &'a Table, visitor: V) -> Result<V::Value, ReadError> {
-        let mut access = TableAccess { entries: table.entries.iter(), current: None };
+        let mut access = TableAccess { entries: table.entries.values(), current: None };
         let value = visitor.visit_map(&mut access)?;
         // Nothing in a scenario may go unread: a visitor stops early where it reads a choice.
         if let Some(entry) = access.entries.next() {
-            let found = table.entries.iter().map(|entry| entry.key.clone()).collect();
+            let found = table.entries.keys().cloned().collect();
             let fault = ReadError::from(Kind::NotOne { known: &[], found });
             return Err(fault.in_key(entry));
         }
@@ -210,10 +211,10 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     ) -> Result<V::Value, ReadError> {
         match &self.0.value {
             Value::String(name) => visitor.visit_enum(NameAccess(name)),
-            Value::Table(table) => match &table.entries[..] {
-                [entry] => visitor.visit_enum(TaggedAccess(entry)),
-                entries => {
-                    let found = entries.iter().map(|entry| entry.key.clone()).collect();
+            Value::Table(table) => match table.entries.first() {
+                Some((_, entry)) if table.entries.len() == 1 => visitor.visit_enum(TaggedAccess(entry)),
+                _ => {
+                    let found = table.entries.keys().cloned().collect();
                     Err(Kind::NotOne { known, found }.into())
                 }
             },
@@ -254,7 +255,7 @@ impl<'de> SeqAccess<'de> for ListAccess<'_> {
 }
 
 struct TableAccess<'a> {
-    entries: slice::Iter<'a, Entry>,
+    entries: map::Values<'a, String, Entry>,
     /// The entry whose key was read last and whose value comes next.
     current: Option<&'a Entry>,
 }

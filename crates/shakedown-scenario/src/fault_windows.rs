@@ -1,11 +1,39 @@
 //! What faults can get wrong together: two on the same server or the same link, and ones that outlast the run or their target.
 
+use super::path::segment;
 use super::{Problem, Tree};
 use shakedown_core::fault::{Action, Course, Cut, Fault, FaultWindow, Side};
 use shakedown_core::machine::EndpointId;
 use shakedown_core::scenario::{Scenario, ServerEntry};
 use shakedown_core::server::Membership;
 use shakedown_core::time::Timestamp;
+
+/// A problem with a fault that two faults, or a fault and a server, make impossible. One that the file does not have was
+/// drawn at random: the arrow points at the key of the one that is written, else at where it was drawn from, and the note
+/// says what was drawn.
+fn impossible(
+    scenario: &Scenario,
+    tree: &Tree,
+    (fault, key): (&Fault, &str),
+    other: &Fault,
+    message: String,
+) -> Problem {
+    let is_written = |fault: &Fault| tree.has(&format!("faults.{}", segment(&fault.name)));
+    let place = match (is_written(fault), is_written(other)) {
+        (true, _) => format!("faults.{}.{key}", fault.name),
+        (false, true) => format!("faults.{}.at", other.name),
+        (false, false) => "chaos.targets".to_string(),
+    };
+    let problem = tree.problem(&place, message);
+    let Some(drawn) = [fault, other].into_iter().find(|fault| !is_written(fault)) else { return problem };
+    let Some(window) = drawn.windows.first() else { return problem };
+    let kind = drawn.kind().map_or("fault", shakedown_core::fault::Kind::name);
+    let since = |at: Timestamp| at.since(Timestamp::ZERO);
+    let until = window.heals.map_or("the end".to_string(), |heals| since(heals).to_string());
+    let (name, seed, begins) = (&drawn.name, scenario.seed().0, since(window.begins));
+    let note = format!("[chaos] drew `{name}` with seed {seed}: {kind} from {begins} until {until}");
+    problem.with_note(note).with_help("run another seed, or let [chaos] draw other targets or another time")
+}
 
 /// A rolling restart has to come round: what it does to the last servers is the question.
 pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> {
@@ -43,14 +71,14 @@ pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
                 // DNS names are numbered after servers, and are there all the time.
                 let Some(ServerEntry { name, group }) = scenario.servers().get(*server as usize) else { continue };
                 let Membership { joins_at, leaves_at } = scenario.groups()[*group].membership;
-                let at = |key: &str| format!("faults.{}.{key}", fault.name);
                 if let Some(joins) = joins_at.filter(|joins| window.begins <= *joins) {
                     let message = format!(
                         "`{}` would hold `{name}` before it has joined, at {}",
                         fault.name,
                         joins.since(Timestamp::ZERO)
                     );
-                    return Err(tree.problem(&at("at"), message).with_help("let it begin later"));
+                    let problem = impossible(scenario, tree, (fault, "at"), fault, message);
+                    return Err(problem.or_help("let it begin later"));
                 }
                 if let Some((leaves, _)) = leaves_at.filter(|(leaves, _)| heals > *leaves) {
                     let message = format!(
@@ -59,7 +87,8 @@ pub(super) fn absences(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
                         leaves.since(Timestamp::ZERO)
                     );
                     let help = "end it before that with `for`, or give it another target";
-                    return Err(tree.problem(&at("target"), message).with_help(help));
+                    let problem = impossible(scenario, tree, (fault, "target"), fault, message);
+                    return Err(problem.or_help(help));
                 }
             }
         }
@@ -97,7 +126,7 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
                     "`{one}` and `{other}` would both hold the link between {clients} and {server} at the same time"
                 );
                 let help = "end one with `for` before the other begins, or give them different targets";
-                return Err(tree.problem(&format!("faults.{other}.at"), message).with_help(help));
+                return Err(impossible(scenario, tree, (fault, "at"), earlier, message).or_help(help));
             }
         }
     }
@@ -116,7 +145,8 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
             continue;
         }
         let server = directory.authority(EndpointId(*server));
-        let (first, second) = (&scenario.faults()[*one.min(other)].name, &scenario.faults()[*one.max(other)].name);
+        let (earlier, later) = (&scenario.faults()[*one.min(other)], &scenario.faults()[*one.max(other)]);
+        let (first, second) = (&earlier.name, &later.name);
         if one == other {
             let message = format!("`{first}` would begin again before `{server}` is healed");
             let help = "repeat it after a longer time, or let it take less";
@@ -124,7 +154,7 @@ pub(super) fn overlaps(scenario: &Scenario, tree: &Tree) -> Result<(), Problem> 
         }
         let message = format!("`{first}` and `{second}` would both hold `{server}` at the same time");
         let help = "end one with `for` before the other begins, or give them different targets";
-        return Err(tree.problem(&format!("faults.{second}.at"), message).with_help(help));
+        return Err(impossible(scenario, tree, (later, "at"), earlier, message).or_help(help));
     }
     Ok(())
 }

@@ -99,15 +99,15 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
     }
     let variants = if overrides.variant.is_some() { Vec::new() } else { written.variants() };
     // The scenario as it is comes first: what is wrong with it is no variant's fault.
-    let scenario = resolve(name, tree.clone(), &written, overrides)?;
-    // Variants that are not run are held to the same rules, so that one can't rot unnoticed.
+    let scenario = resolve(name, tree.clone(), &written, overrides, Drawn::WithSeed)?;
+    // Variants that are not run are held to the same rules, so that one can't rot unnoticed. What the seed would draw in
+    // them is never run.
     let mut all = Vec::new();
     for variant in &variants {
         let mut varied = tree.clone();
         varied.apply_variant(variant)?;
-        let Overrides { programs, played, .. } = *overrides;
-        let plain = Overrides { programs, played, secrets: Secrets::Unneeded, ..Overrides::default() };
-        all.push(resolve(name, varied, &written, &plain)?);
+        let overrides = Overrides { programs: overrides.programs, ..Overrides::default() };
+        all.push(resolve(name, varied, &written, &overrides, Drawn::Nothing)?);
     }
     if overrides.variant.is_none() {
         check::compared(&scenario, &all, &written)?;
@@ -115,7 +115,22 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
     Ok(scenario)
 }
 
-fn resolve(name: &str, mut tree: Tree, written_in: &Tree, overrides: &Overrides) -> Result<Scenario, Problem> {
+/// What `[chaos]` draws.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drawn {
+    /// The faults of the scenario's seed.
+    WithSeed,
+    /// None: the scenario is checked, and not run.
+    Nothing,
+}
+
+fn resolve(
+    name: &str,
+    mut tree: Tree,
+    written_in: &Tree,
+    overrides: &Overrides,
+    draws: Drawn,
+) -> Result<Scenario, Problem> {
     tree.remove("variants");
     for set in &overrides.sets {
         tree.set(set)?;
@@ -144,11 +159,9 @@ fn resolve(name: &str, mut tree: Tree, written_in: &Tree, overrides: &Overrides)
     check::names(&draft, &tree)?;
     places::check_zones(&draft, &tree)?;
     let routes = places::routes(&draft, &tree)?;
-    let struck = played != Played::Clients;
-    if struck {
-        check::chaos(&draft, &tree)?;
-    }
-    let drawn = draft.file.chaos.as_ref().filter(|_| struck).map(|chaos| drawn(chaos, &draft)).unwrap_or_default();
+    check::chaos(&draft, &tree)?;
+    let chaos = draft.file.chaos.as_ref().filter(|_| draws == Drawn::WithSeed);
+    let drawn = chaos.map(|chaos| drawn(chaos, &draft)).unwrap_or_default();
     let fault = |(name, fault): (&String, &FaultToml)| found(&draft, name, fault, &tree);
     let faults = draft.file.faults.iter().map(fault).collect::<Result<_, _>>()?;
     let drawn_faults = drawn.iter().map(|(name, config)| fault((name, config))).collect::<Result<_, _>>()?;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
+use indexmap::IndexMap;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -46,7 +47,7 @@ pub(super) enum Value {
 /// The entries of a table in the order of the file, without duplicate keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: IndexMap<String, Entry>,
     /// Written as `{...}`, after an equals sign, and thus one value rather than a group of keys.
     pub(super) inline: bool,
 }
@@ -60,7 +61,7 @@ pub(super) struct Entry {
 
 impl Table {
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key == key)
+        self.entries.get(key)
     }
 }
 
@@ -77,7 +78,7 @@ impl Node {
         let deepest = |depths: &mut dyn Iterator<Item = usize>| 1 + depths.max().unwrap_or(0);
         match &self.value {
             Value::List(items) => deepest(&mut items.iter().map(Node::depth)),
-            Value::Table(table) => deepest(&mut table.entries.iter().map(|e| e.node.depth())),
+            Value::Table(table) => deepest(&mut table.entries.values().map(|e| e.node.depth())),
             _ => 0,
         }
     }
@@ -182,7 +183,8 @@ impl Reader<'_> {
                 // The parser sorts by name; messages and variants follow the file.
                 pairs.sort_by_key(|(key, _)| key.span().start);
                 let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| self.entry(key, value, room);
-                let entries = pairs.into_iter().map(entry).collect::<Result<_, _>>()?;
+                let entries = pairs.into_iter().map(entry).map(|entry| entry.map(|entry| (entry.key.clone(), entry)));
+                let entries = entries.collect::<Result<_, _>>()?;
                 let from = self.base + span.start;
                 // No key can begin with a brace, so it tells `{...}` from headers and dotted keys.
                 let inline = self.source.text().as_bytes().get(from) == Some(&b'{');

@@ -64,9 +64,8 @@ pub(super) fn check_zones(scenario: &Draft, tree: &Tree) -> Result<(), Problem> 
     for (zone, path) in zones(scenario) {
         super::check::name_at(zone, &path, tree)?;
         let file = &scenario.file;
-        let taken = file.clients.contains_key(zone)
-            || scenario.groups.contains_key(zone)
-            || scenario.servers().iter().any(|server| server.name == zone);
+        let taken =
+            file.clients.contains_key(zone) || scenario.groups.contains_key(zone) || scenario.members(zone).is_some();
         if taken {
             let message = format!("the zone `{zone}` has the name of a group or a server");
             return Err(tree.problem(&path, message).with_help("give the zone another name, such as \"eu-1\""));

@@ -64,10 +64,20 @@ impl Problem {
         self.help.as_deref()
     }
 
-    /// The same problem with `note` on how it came to be.
+    /// The same problem with `note` on how it came to be, after what is noted already.
     #[must_use]
     pub(super) fn with_note(self, note: impl Into<String>) -> Problem {
-        Problem { note: Some(note.into()), ..self }
+        let note = match self.note {
+            Some(before) => format!("{before}; {}", note.into()),
+            None => note.into(),
+        };
+        Problem { note: Some(note), ..self }
+    }
+
+    /// The same problem with `help` as its advice, unless it has some.
+    #[must_use]
+    pub(super) fn or_help(self, help: impl Into<String>) -> Problem {
+        if self.help.is_some() { self } else { self.with_help(help) }
     }
 
     /// The same problem with `help` as its advice.

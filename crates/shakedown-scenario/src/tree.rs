@@ -119,14 +119,13 @@ impl Tree {
 
     /// The names of the variants, in the order of the file.
     pub fn variants(&self) -> Vec<String> {
-        let entries = self.variant_table().map_or(&[][..], |table| &table.entries);
-        entries.iter().map(|entry| entry.key.clone()).collect()
+        self.variant_table().map_or_else(Vec::new, |table| table.entries.keys().cloned().collect())
     }
 
     /// Removes a key of the top level, if it is there.
     pub fn remove(&mut self, key: &str) {
         if let Value::Table(table) = &mut self.root.value {
-            table.entries.retain(|entry| entry.key != key);
+            table.entries.shift_remove(key);
         }
     }
 
@@ -179,7 +178,13 @@ impl Tree {
     /// The keys of the table at `path`, in their order.
     pub fn keys(&self, path: &str) -> Vec<String> {
         let table = self.find(path).node.as_table().filter(|_| self.has(path));
-        table.map_or_else(Vec::new, |table| table.entries.iter().map(|entry| entry.key.clone()).collect())
+        table.map_or_else(Vec::new, |table| table.entries.keys().cloned().collect())
+    }
+
+    /// How many keys the table at `path` has.
+    pub fn len(&self, path: &str) -> usize {
+        let found = self.find(path);
+        found.node.as_table().filter(|_| found.whole).map_or(0, |table| table.entries.len())
     }
 
     /// Gives the table at `path` the keys of `defaults` that it does not have; tables right within it likewise.
@@ -188,7 +193,7 @@ impl Tree {
         let mut here = &mut self.root;
         for segment in segments {
             let Value::Table(table) = &mut here.value else { return };
-            let Some(entry) = table.entries.iter_mut().find(|entry| entry.key == segment.name) else { return };
+            let Some(entry) = table.entries.get_mut(&segment.name) else { return };
             here = &mut entry.node;
         }
         // A group and the tables in it; what lies deeper is one value, such as a distribution.
@@ -204,7 +209,7 @@ impl Tree {
     /// The first key of the table at `path` whose value is a table.
     pub fn table_in(&self, path: &str) -> Option<&str> {
         let entries = &self.find(path).node.as_table().filter(|_| self.has(path))?.entries;
-        entries.iter().find(|entry| entry.node.as_table().is_some()).map(|entry| entry.key.as_str())
+        entries.values().find(|entry| entry.node.as_table().is_some()).map(|entry| entry.key.as_str())
     }
 
     /// The same, whose problems must point at paths that a scenario can have.
@@ -270,10 +275,10 @@ fn complete_node(here: &mut Node, defaults: &Node, levels: u32) {
         return;
     }
     let (Value::Table(table), Value::Table(defaults)) = (&mut here.value, &defaults.value) else { return };
-    for default in &defaults.entries {
-        match table.entries.iter_mut().find(|entry| entry.key == default.key) {
+    for (key, default) in &defaults.entries {
+        match table.entries.get_mut(key) {
             Some(entry) => complete_node(&mut entry.node, &default.node, levels - 1),
-            None => table.entries.push(default.clone()),
+            None => drop(table.entries.insert(key.clone(), default.clone())),
         }
     }
 }
@@ -294,10 +299,10 @@ fn place_within(here: &mut Node, came_by: &Origin, steps: &[Step], node: Node) -
                 None => Err(no_item(step, count)),
             }
         }
-        Value::Table(Table { entries, .. }) => match entries.iter_mut().find(|entry| entry.key == step.name) {
+        Value::Table(Table { entries, .. }) => match entries.get_mut(&step.name) {
             Some(entry) => place_within(&mut entry.node, &step.origin, rest, node),
             None => {
-                entries.push(new_entry(step, rest, node));
+                entries.insert(step.name.clone(), new_entry(step, rest, node));
                 Ok(())
             }
         },
@@ -313,10 +318,8 @@ fn new_table(origin: &Origin, steps: &[Step], node: Node) -> Node {
     let Some((step, rest)) = steps.split_first() else {
         return node;
     };
-    Node {
-        value: Value::Table(Table { entries: vec![new_entry(step, rest, node)], inline: false }),
-        origin: origin.clone(),
-    }
+    let entries = [(step.name.clone(), new_entry(step, rest, node))].into();
+    Node { value: Value::Table(Table { entries, inline: false }), origin: origin.clone() }
 }
 
 fn new_entry(step: &Step, rest: &[Step], node: Node) -> Entry {
@@ -350,7 +353,7 @@ fn argument_value(source: &Arc<Source>, start: usize) -> Result<Node, Problem> {
 
 /// The paths and values a variant sets; `prefix` is the path of `table`.
 fn collect_leaves(table: &Table, prefix: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>, Node)>) -> Result<(), Problem> {
-    for entry in &table.entries {
+    for entry in table.entries.values() {
         let depth = prefix.len();
         prefix.extend(steps_of_key(entry)?);
         match entry.node.as_table() {

@@ -80,9 +80,16 @@ impl Arrive {
                 let last = ramp(wanted - 1.0, from.0, to.0, over.as_secs_f64());
                 let rate = (from.0 + (to.0 - from.0) * (last.as_secs_f64() / over.as_secs_f64()).min(1.0)).round();
                 if last >= left {
-                    let by_then = (0..count)
-                        .take_while(|number| ramp(f64::from(*number), from.0, to.0, over.as_secs_f64()) < left);
-                    Some(format!("{} of {count} sessions arrive before the run ends", by_then.count()))
+                    // They arrive in order, and there may be many: the first that comes too late is searched for.
+                    let (mut by_then, mut late) = (0, count);
+                    while by_then < late {
+                        let middle = by_then + (late - by_then) / 2;
+                        match ramp(f64::from(middle), from.0, to.0, over.as_secs_f64()) < left {
+                            true => by_then = middle + 1,
+                            false => late = middle,
+                        }
+                    }
+                    Some(format!("{by_then} of {count} sessions arrive before the run ends"))
                 } else if wanted >= area + 1.0 {
                     let during = area.ceil() as u64;
                     Some(format!(

@@ -3,7 +3,9 @@
 //! It is a plain, immutable model with resolved names and complete defaults. The crate `shakedown-scenario` makes it from a
 //! file: it knows the format of files and checks them.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use indexmap::IndexMap;
 #[cfg(feature = "schema")]
@@ -133,6 +135,9 @@ pub struct Roster {
     groups: Vec<String>,
     servers: Vec<ServerEntry>,
     names: Vec<String>,
+    /// The servers that a name means: the members of the group of this name, and the server of this name. Looked up
+    /// for each name of a scenario, which may have thousands of either.
+    members: BTreeMap<String, (Range<u32>, Option<u32>)>,
 }
 
 impl Roster {
@@ -140,8 +145,17 @@ impl Roster {
     pub fn new<'a>(groups: impl Iterator<Item = (&'a String, u32)>, names: impl Iterator<Item = &'a String>) -> Roster {
         let mut roster = Roster { names: names.cloned().collect(), ..Roster::default() };
         for (group, (name, count)) in groups.enumerate() {
-            let members = (0..count).map(|number| ServerEntry { name: format!("{name}-{number}"), group });
-            roster.servers.extend(members);
+            let first = roster.servers.len() as u32;
+            for number in 0..count {
+                let name = format!("{name}-{number}");
+                let (_, server) = roster.members.entry(name.clone()).or_default();
+                server.get_or_insert(first + number);
+                roster.servers.push(ServerEntry { name, group });
+            }
+            let (members, _) = roster.members.entry(name.clone()).or_default();
+            if members.start == members.end {
+                *members = first..first + count;
+            }
             roster.groups.push(name.clone());
         }
         roster
@@ -154,8 +168,11 @@ impl Roster {
 
     /// The servers that a name means: all of a group, or one.
     pub fn members(&self, name: &str) -> Option<Vec<EndpointId>> {
-        let group = self.groups.iter().position(|group| group == name);
-        self.all(|server| group == Some(server.group) || server.name == name)
+        let (members, server) = self.members.get(name)?;
+        let alone = server.filter(|server| !members.contains(server));
+        let mut members: Vec<EndpointId> = members.clone().chain(alone).map(EndpointId).collect();
+        members.sort_unstable();
+        (!members.is_empty()).then_some(members)
     }
 
     /// The servers that meet a condition, if there are any.

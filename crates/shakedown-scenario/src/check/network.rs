@@ -7,7 +7,7 @@ use shakedown_core::network::{AccessLink, Config};
 use shakedown_core::quantity::Bandwidth;
 
 /// The most links between places: routes have numbers of 16 bits.
-const MAX_LINKS: usize = 100;
+pub(super) const MAX_LINKS: usize = 100;
 /// The most repetitions of data: each transmission has its own draw.
 const MAX_DATA_RETRIES: u8 = 30;
 
@@ -16,10 +16,6 @@ pub(super) fn check(network: &Config, tree: &Tree) -> Result<(), Problem> {
     if network.data_retries > MAX_DATA_RETRIES {
         let message = format!("{} retries: the most is {MAX_DATA_RETRIES}", network.data_retries);
         return Err(tree.problem("network.data_retries", message));
-    }
-    if network.links.len() > MAX_LINKS {
-        let message = format!("{} links: the most is {MAX_LINKS}", network.links.len());
-        return Err(tree.problem("network.links", message));
     }
     for (name, link) in &network.links {
         let place = format!("network.links.{name}");

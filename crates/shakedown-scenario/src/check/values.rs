@@ -50,7 +50,6 @@ pub(super) fn each_once(
     tree: &Tree,
     known: Known,
 ) -> Result<(), Problem> {
-    let directory = scenario.directory();
     let mut named = BTreeMap::new();
     for (number, name) in names.iter().enumerate() {
         let listed = format!("{path}.{number}");
@@ -58,6 +57,7 @@ pub(super) fn each_once(
         known(scenario, name, path, tree)?;
         for member in scenario.endpoints(name).unwrap_or_default() {
             if let Some(before) = named.insert(member, name) {
+                let directory = scenario.directory();
                 let server = directory.authority(member);
                 let before = if before == name { String::new() } else { format!(", by {}", ticked(before)) };
                 return Err(tree.problem(path, format!("names `{server}`, which is {what} already{before}")));
@@ -114,8 +114,17 @@ pub(super) fn distribution(path: &str, distribution: &Distribution, tree: &Tree)
     }
 }
 
+/// The shortest period of what is repeated by itself, such as pings and retries. Shorter ones are slips of a unit, and would
+/// keep a run from ever ending.
+pub(crate) const SHORTEST_PERIOD: Nanos = Nanos::from_millis(1);
+
 /// Whether each of its draws is zero.
 pub(crate) fn is_always_zero(distribution: &Distribution) -> bool {
+    is_always_below(distribution, Nanos(1))
+}
+
+/// Whether each of its draws, of those that are cut off nowhere nearly each, is below a time.
+pub(crate) fn is_always_below(distribution: &Distribution, bound: Nanos) -> bool {
     let longest = match distribution {
         Distribution::Constant(value) => *value,
         Distribution::Varying(varying) => match varying {
@@ -126,7 +135,7 @@ pub(crate) fn is_always_zero(distribution: &Distribution) -> bool {
             Varying::Quantiles(points) => points.values().copied().max().unwrap_or_default(),
         },
     };
-    longest == Nanos::ZERO
+    longest < bound
 }
 
 pub(super) fn positive(path: &str, value: u32, tree: &Tree) -> Result<(), Problem> {
