@@ -27,11 +27,11 @@
 //!     endpoints = ["gateway"]
 //! "#;
 //! let scenario = scenario::load("inline", "inline", text, &Overrides::default())?;
-//! let finished = shakedown::run::once(&scenario, |_| true);
+//! let finished = shakedown::run::once(&scenario, |_| true)?;
 //! let p99 = finished.measured.summary.get("time_to_open.p99");
 //! assert_eq!(finished.digest.len(), 32);
 //! assert!(p99.is_some());
-//! # Ok::<(), shakedown::scenario::Problem>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What to call
@@ -110,8 +110,8 @@
 
 /// Running a scenario in the simulator: measured, or event by event.
 pub mod run {
-    pub use crate::explore::{Finished, Progress, once, once_with};
-    pub use shakedown_core::driver::sim::Simulation;
+    pub use crate::explore::{Finished, Progress, RunError, once, once_with};
+    pub use shakedown_core::driver::sim::{Simulation, Standstill};
 }
 
 pub mod scenario;

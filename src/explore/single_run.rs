@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::check::{First, Invariants, Verdict, Violation, findings, judge};
 use crate::driver::Driver;
-use crate::driver::sim::Simulation;
+use crate::driver::sim::{Simulation, Standstill};
 use crate::event::Event;
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 use crate::metrics::MetricName;
@@ -107,9 +107,26 @@ pub(crate) fn file_name(file: &Path) -> String {
     stem.filter(|stem| !stem.trim_matches('.').is_empty()).unwrap_or_else(|| "scenario".into())
 }
 
+/// Why a run came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It came to an instant that it never leaves: who goes round, and what to change.
+    #[error("error: {0}")]
+    StandsStill(String),
+    /// A bug, and what its panic said.
+    #[error("a bug in Shakedown: {0}")]
+    Panic(String),
+}
+
+impl RunError {
+    fn new(standstill: &Standstill, scenario: &Scenario) -> RunError {
+        RunError::StandsStill(standstill.explained(scenario))
+    }
+}
+
 /// As [`once`], with a panic as an error: a bug that one seed of many meets must not lose the others.
-pub(super) fn guarded(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Result<Finished, String> {
-    caught(|| once(scenario, watch))
+pub(super) fn guarded(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Result<Finished, RunError> {
+    caught(|| once(scenario, watch)).unwrap_or_else(|panic| Err(RunError::Panic(panic)))
 }
 
 /// What comes out, or what a panic said.
@@ -131,12 +148,22 @@ pub(super) fn digest_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String 
 
 /// Runs a scenario with digest and metrics. `watch` is shown the progress now and then; it ends the run by returning
 /// false.
-pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Finished {
+///
+/// # Errors
+/// [`RunError::StandsStill`].
+pub fn once(scenario: &Scenario, watch: impl FnMut(Progress) -> bool) -> Result<Finished, RunError> {
     once_with(scenario, &mut (), watch)
 }
 
 /// The same, and every event goes to `extra` too.
-pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Finished {
+///
+/// # Errors
+/// [`RunError::StandsStill`].
+pub fn once_with(
+    scenario: &Scenario,
+    extra: &mut impl Recorder,
+    mut watch: impl FnMut(Progress) -> bool,
+) -> Result<Finished, RunError> {
     let mut recorder = (Observers::new(scenario, true), extra);
     let mut simulation = Simulation::new(scenario);
     let end = Timestamp::ZERO + scenario.duration();
@@ -148,7 +175,10 @@ pub fn once_with(scenario: &Scenario, extra: &mut impl Recorder, mut watch: impl
             break;
         }
     }
-    recorder.0.finish(scenario, Driver::Sim, simulation.now(), simulation.events(), partial)
+    match simulation.standstill() {
+        Some(standstill) => Err(RunError::new(standstill, scenario)),
+        None => Ok(recorder.0.finish(scenario, Driver::Sim, simulation.now(), simulation.events(), partial)),
+    }
 }
 
 /// What every deterministic run is observed by.

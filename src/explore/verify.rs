@@ -116,7 +116,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
     #[cfg_attr(not(feature = "turmoil"), expect(unused_mut, reason = "only turmoil keeps them"))]
     let (mut chooser, mut kept) = (Chooser::default(), EventLog::default());
     let finished = match Driver::named(&driver) {
-        Some(Driver::Sim) => once_with(&scenario, &mut chooser, |_| true),
+        Some(Driver::Sim) => once_with(&scenario, &mut chooser, |_| true).map_err(|error| error.to_string())?,
         #[cfg(feature = "turmoil")]
         Some(Driver::Turmoil) => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
             .map_err(|error| error.to_string())?,

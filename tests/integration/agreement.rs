@@ -244,7 +244,7 @@ fn load(name: &str, sets: &[&str], seed: Option<u64>) -> Scenario {
 /// Every event of a run, and what the run came to: in the simulator, and over turmoil.
 fn both(scenario: &Scenario) -> [(Vec<Event>, Finished); 2] {
     let mut ours: Vec<Event> = Vec::new();
-    let finished = shakedown::explore::once_with(scenario, &mut ours, |_| true);
+    let finished = shakedown::explore::once_with(scenario, &mut ours, |_| true).unwrap();
     let mut theirs: Vec<Event> = Vec::new();
     let other = once_with(scenario, &mut theirs, |_| true).unwrap();
     [(ours, finished), (theirs, other)]
@@ -548,7 +548,7 @@ fn runs_over_turmoil_are_the_same_twice() {
     assert_eq!((one.events, &one.digest), (other.events, &other.digest));
     assert_eq!(one.digest.len(), 32);
     // And the same as in the simulator, as no two things happen at one moment here.
-    assert_eq!(one.digest, once(&scenario, |_| true).digest);
+    assert_eq!(one.digest, once(&scenario, |_| true).unwrap().digest);
 }
 
 #[test]
@@ -744,7 +744,7 @@ fn a_client_of_the_users_meets_our_servers_and_our_faults() {
     };
     assert_eq!(others(&ours), others(&theirs));
     let counts = |outcome: &Finished| outcome.measured.summary.get("clients.of_restarted.sessions.open_at_end");
-    assert_eq!(counts(&outcome.finished), counts(&once(&outcome.scenario, |_| true)));
+    assert_eq!(counts(&outcome.finished), counts(&once(&outcome.scenario, |_| true).unwrap()));
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn found(name: &str, breaks: &str, sessions: u64, faults: usize) {
     let size = (left.sessions(), left.faults().len());
     assert!(size.0 <= sessions && size.1 <= faults, "seed {seed}: {size:?} are left of\n{}", shrunk.toml);
     let alone = load("repro", &shrunk.toml, left.seed().0).unwrap();
-    let finished = once(&alone, |_| true);
+    let finished = once(&alone, |_| true).unwrap();
     assert!(broken.again(&finished) && finished.digest == shrunk.finished.digest);
 }
 
@@ -112,7 +112,7 @@ fn fleet(endpoint: &str, clients: &str, more: &str) -> String {
 fn broken(fleet: &str, kind: &str, target: &str) -> Vec<String> {
     let text = format!("{fleet}kind = \"{kind}\"\ntarget = \"{target}\"\n");
     let scenario = load("fleet", &text, 1).unwrap_or_else(|problem| panic!("{problem}"));
-    let violations = once(&scenario, |_| true).violations.into_iter();
+    let violations = once(&scenario, |_| true).unwrap().violations.into_iter();
     violations.map(|violation| format!("{}: {}", violation.invariant.name(), violation.what)).collect()
 }
 
@@ -166,7 +166,7 @@ fn ends_all_the_time_are_no_leak() {
         [invariants]
         open_within = "1s"
     "#;
-    let finished = once(&load("ends", text, 1).unwrap_or_else(|problem| panic!("{problem}")), |_| true);
+    let finished = once(&load("ends", text, 1).unwrap_or_else(|problem| panic!("{problem}")), |_| true).unwrap();
     assert_eq!(finished.violations, []);
     let count = |name: &str| count(&finished.measured.summary, name);
     assert!(count("attempts.handshake_timeout") > 2_000 && count("sessions.ended") > 4_000);
@@ -348,7 +348,7 @@ fn a_reduction_must_break_the_same_in_the_same_way() {
         load("fleet", &format!("{text}kind = \"crash\"\ntarget = \"gateway-0\"\n"), 1).unwrap()
     };
     let scenario = expecting("\"outage.max\" = \"< 20ms\"");
-    let finished = once(&scenario, |_| true);
+    let finished = once(&scenario, |_| true).unwrap();
     let broken = Broken::of(&finished).unwrap();
     assert!(broken.again(&finished));
     let Broken::Expectation(path, _, missed) = &broken else { panic!("{broken:?}") };
@@ -435,7 +435,7 @@ lasting = { uniform = { min = "1s", max = "12s" } }
 /// Where nobody was without a connection, no outage was too long.
 #[test]
 fn a_run_without_an_outage_breaks_no_bound_on_outages() {
-    let finished = once(&load("rare", RARE, 10).unwrap(), |_| true);
+    let finished = once(&load("rare", RARE, 10).unwrap(), |_| true).unwrap();
     assert_eq!(finished.measured.summary.get("outage.count"), Some(Value::Count(0)));
     assert_eq!(Broken::of(&finished), None);
 }

@@ -93,7 +93,7 @@ fn who_opens_is_as_the_document_says() {
         assert_eq!(recorded["name"], row[0].trim_matches('`'));
         let overrides = Overrides { variant: recorded["variant"].as_str().map(String::from), ..Overrides::default() };
         let scenario = shakedown::scenario::load(name, name, &read("scenarios/hybi/fleet.toml"), &overrides).unwrap();
-        let finished = once(&scenario, |_| true);
+        let finished = once(&scenario, |_| true).unwrap();
         assert_eq!(recorded["runs"][0]["digest"], finished.digest, "{}: compare it again", row[0]);
         let summary = finished.measured.summary;
         let (mut who, mut not) = (Vec::new(), Vec::new());

@@ -47,7 +47,7 @@ fn pool() -> Vec<Run> {
     let run = |seed: u64| {
         let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
         let scenario = shakedown::scenario::load("test", "test", SCENARIO, &overrides).unwrap();
-        let finished = once(&scenario, |_| true);
+        let finished = once(&scenario, |_| true).unwrap();
         let value = |path: &str| Some((path.to_string(), finished.measured.summary.get(path)?));
         let values: Vec<_> = METRICS.into_iter().filter_map(value).collect();
         assert_eq!(values.len(), METRICS.len());

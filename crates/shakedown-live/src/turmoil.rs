@@ -67,7 +67,7 @@ pub fn run_with(
     mut watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<(Ended, ProgramReport)> {
     if programs.clients.is_empty() && programs.servers.is_empty() {
-        return Ok((simulate(scenario, recorder, watch), ProgramReport::default()));
+        return Ok((simulate(scenario, recorder, watch)?, ProgramReport::default()));
     }
     let bridge = Rc::new(Bridge::new(scenario, programs.groups(scenario), programs.servers(scenario)));
     let mut world = TurmoilWorld::new(scenario, programs, &bridge);
@@ -79,7 +79,9 @@ pub fn run_with(
         world.step()?;
         bridge.take_outputs(&mut events);
         let until = (now + TICK).min(end);
-        bridge.simulation.borrow_mut().advance_until(until);
+        if !bridge.simulation.borrow_mut().advance_until(until) {
+            return Err(stands_still(scenario, &bridge.simulation.borrow()));
+        }
         for event in bridge.simulation.borrow_mut().drain() {
             events.push(event.at, event.kind);
         }
@@ -99,12 +101,23 @@ pub fn run_with(
     Ok((Ended { at: now, events: events.flushed(), partial }, bridge.report()))
 }
 
+fn stands_still(scenario: &Scenario, simulation: &Simulation) -> io::Error {
+    io::Error::other(simulation.standstill().map_or_else(String::new, |found| found.explained(scenario)))
+}
+
 /// Plays a scenario in the simulator alone.
-fn simulate(scenario: &Scenario, recorder: &mut impl Recorder, mut watch: impl FnMut(Progress) -> bool) -> Ended {
+fn simulate(
+    scenario: &Scenario,
+    recorder: &mut impl Recorder,
+    mut watch: impl FnMut(Progress) -> bool,
+) -> io::Result<Ended> {
     let mut simulation = Simulation::new(scenario);
     let mut partial = false;
     while !partial && simulation.advance(recorder, ITEMS_PER_LOOK) {
         partial = !watch(Progress { now: simulation.now(), events: simulation.events() });
     }
-    Ended { at: simulation.now(), events: simulation.events(), partial }
+    if simulation.standstill().is_some() {
+        return Err(stands_still(scenario, &simulation));
+    }
+    Ok(Ended { at: simulation.now(), events: simulation.events(), partial })
 }

@@ -107,7 +107,10 @@ pub fn map(mut collapse: Collapse, watch: Watch<'_>) -> Result<Collapse, Problem
             Err(problem) if problem.is_of_machine() => return Err(problem),
             Err(problem) => return Ok(Ran::Impossible(problem)),
         };
-        let finished = once(&scenario, |_| watch(None));
+        let finished = match once(&scenario, |_| watch(None)) {
+            Ok(finished) => finished,
+            Err(error) => return Ok(Ran::Impossible(Problem::new(error.to_string()))),
+        };
         if finished.partial {
             return Ok(Ran::Interrupted);
         }

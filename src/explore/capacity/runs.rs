@@ -119,7 +119,10 @@ impl<'a> Runs<'a> {
             Err(problem) if problem.is_of_machine() => return Err(problem.into()),
             Err(problem) => return Ok(Err(problem)),
         };
-        let sample = sample(&scenario, self.slo, &self.latency, &|| (self.watch)(None)).ok_or(Stop::Interrupted)?;
+        let sample = match sample(&scenario, self.slo, &self.latency, &|| (self.watch)(None)) {
+            Ok(sample) => sample.ok_or(Stop::Interrupted)?,
+            Err(error) => return Ok(Err(Problem::new(error.to_string()))),
+        };
         let work = {
             let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.done += 1;

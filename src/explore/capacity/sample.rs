@@ -5,7 +5,7 @@ use super::objective::holds;
 use crate::check::Expectation;
 use crate::client;
 use crate::event::{Event, Kind};
-use crate::explore::single_run::{Finished, once_with};
+use crate::explore::single_run::{Finished, RunError, once_with};
 use crate::metrics::Value;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
@@ -90,12 +90,15 @@ impl Recorder for Load {
 }
 
 /// Runs a scenario; none when `go_on` ended it.
+///
+/// # Errors
+/// As [`once_with`].
 pub(super) fn sample(
     scenario: &Scenario,
     slo: &[(String, Expectation)],
     latency: &str,
     go_on: &dyn Fn() -> bool,
-) -> Option<Sample> {
+) -> Result<Option<Sample>, RunError> {
     let measure = scenario.measure();
     let mut load = Load {
         from: Timestamp::ZERO + measure.from,
@@ -108,9 +111,9 @@ pub(super) fn sample(
         started: Vec::new(),
         connects: (0, 0),
     };
-    let finished = once_with(scenario, &mut load, |_| go_on());
+    let finished = once_with(scenario, &mut load, |_| go_on())?;
     if finished.partial {
-        return None;
+        return Ok(None);
     }
     let Finished { measured, digest, .. } = &finished;
     let get = |path: &str| measured.summary.get(path);
@@ -131,7 +134,7 @@ pub(super) fn sample(
         Value::Part { count, .. } => Some(count as f64),
         Value::Ratio(ratio) => ratio,
     };
-    Some(Sample {
+    Ok(Some(Sample {
         holds: holds(&measured.summary, slo),
         objectives: slo.iter().map(|one| holds(&measured.summary, std::slice::from_ref(one))).collect(),
         digest: digest.clone(),
@@ -145,7 +148,7 @@ pub(super) fn sample(
         connect: (load.connects.1 > 0).then(|| load.connects.0 as f64 / load.connects.1 as f64 / 1e6),
         events: finished.events,
         fills: fills(scenario, &finished, load.first.unwrap_or(load.from), load.last),
-    })
+    }))
 }
 
 /// A time without unit, for comparisons.

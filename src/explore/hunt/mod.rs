@@ -16,7 +16,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::single_run::{Finished, file_name, guarded};
+use super::single_run::{Finished, RunError, file_name, guarded};
 use crate::check::Expectation;
 use crate::scenario::{Overrides, Problem, Scenario};
 
@@ -27,7 +27,7 @@ pub use merge::{Merged, merge};
 pub use record::{Checkpoint, FILE, Found, document};
 #[cfg(feature = "cli")]
 pub use session::session;
-pub use shrink::{Shrunk, shrink};
+pub use shrink::{Shrunk, Smallest, shrink, smallest};
 
 /// What a hunt has seen so far: of its seeds, taken in order, the first so many.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,8 @@ pub fn hunt(
             Ok(match guarded(&scenario, |_| watch(tally)) {
                 Ok(finished) if finished.partial => None,
                 Ok(finished) => Some(Ran::Done(check(&finished), sometimes(&finished))),
-                Err(panic) => Some(Ran::Done(Some(Broken::Panic(panic)), Vec::new())),
+                Err(RunError::StandsStill(_)) => Some(Ran::Impossible),
+                Err(RunError::Panic(panic)) => Some(Ran::Done(Some(Broken::Panic(panic)), Vec::new())),
             })
         };
         let runs: Vec<Result<Option<Ran>, Problem>> =

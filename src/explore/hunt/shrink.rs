@@ -45,6 +45,49 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
         }
         _ => drop(table.remove("expect")),
     }
+    let fails = |scenario: &Scenario| {
+        let finished = once(scenario, |_| true).ok()?;
+        broken.again(&finished).then_some(finished)
+    };
+    let Smallest { table, scenario, found, steps, runs, done } =
+        smallest(table, name, &fails, |first| broken.is_too_few(first), watch)?;
+    let seed = scenario.seed().0;
+    let toml = format!(
+        "# Breaks {broken}.\n# Shrunk from {} with seed {seed}, in {} steps. Run it with: shakedown run FILE\n\n{}",
+        scenario.name(),
+        steps.len(),
+        toml::to_string_pretty(&table).ok()?
+    );
+    Some(Shrunk { toml, scenario, finished: found, steps, runs, done })
+}
+
+/// The smallest scenario in which something is still found.
+#[derive(Debug)]
+pub struct Smallest<T> {
+    /// What its file says.
+    pub table: Table,
+    /// The same, checked.
+    pub scenario: Scenario,
+    /// What is found in it.
+    pub found: T,
+    /// What was taken away, in order.
+    pub steps: Vec<String>,
+    /// Scenarios that were tried.
+    pub runs: u32,
+    /// False when it was ended before nothing more could be taken away.
+    pub done: bool,
+}
+
+/// Takes away whatever is not needed for `fails` to find something. `is_too_few` says of what was found first whether it is
+/// a count that is too small: that is so all the more with fewer sessions, or in less time, which would be no reduction.
+/// `None` when nothing is found at all.
+pub fn smallest<T>(
+    mut table: Table,
+    name: &str,
+    fails: &dyn Fn(&Scenario) -> Option<T>,
+    is_too_few: impl Fn(&T) -> bool,
+    watch: &mut dyn FnMut(&str) -> bool,
+) -> Option<Smallest<T>> {
     let load = |table: &Table| {
         let text = toml::to_string(table).ok()?;
         crate::scenario::load("shrunk", name, &text, &Overrides::default()).ok()
@@ -53,15 +96,14 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
     let try_run = |table: &Table| {
         runs.set(runs.get() + 1);
         let scenario = load(table)?;
-        let finished = once(&scenario, |_| true);
-        broken.again(&finished).then_some((scenario, finished))
+        let found = fails(&scenario)?;
+        Some((scenario, found))
     };
     let mut smallest = try_run(&table)?;
     prune(&mut table, &smallest.0, &load);
     let (mut steps, mut done) = (Vec::new(), true);
-    // A count that is too small is so all the more with fewer sessions, or in less time: that would be no reduction.
     let scaled: [Reduction; 3] = [fewer_sessions, fewer_groups, shorter_times];
-    let is_too_few = broken.is_too_few(&smallest.1);
+    let is_too_few = is_too_few(&smallest.1);
     let is_tried =
         |reduction: &Reduction| !(is_too_few && scaled.iter().any(|of| std::ptr::fn_addr_eq(*of, *reduction)));
     let reductions: Vec<Reduction> = REDUCTIONS.into_iter().filter(is_tried).collect();
@@ -88,15 +130,8 @@ pub fn shrink(scenario: &Scenario, broken: &Broken, watch: &mut dyn FnMut(&str) 
         // before anything later gets in its way.
         next = if steps.len() > before && next > 0 { 0 } else { next + 1 };
     }
-    let (scenario, finished) = smallest;
-    let seed = scenario.seed().0;
-    let toml = format!(
-        "# Breaks {broken}.\n# Shrunk from {} with seed {seed}, in {} steps. Run it with: shakedown run FILE\n\n{}",
-        scenario.name(),
-        steps.len(),
-        toml::to_string_pretty(&table).ok()?
-    );
-    Some(Shrunk { toml, scenario, finished, steps, runs: runs.get(), done })
+    let (scenario, found) = smallest;
+    Some(Smallest { table, scenario, found, steps, runs: runs.get(), done })
 }
 
 /// Leaves out every key that says what holds without it: no run is needed to see that nothing changes.

@@ -108,7 +108,7 @@ fn one(plan: &Plan, point: Point, go_on: &dyn Fn() -> bool) -> Result<Option<Row
     Ok(match guarded(&scenario, |_| go_on()) {
         Ok(finished) if finished.partial => None,
         Ok(finished) => Some(Row::new(point.cell, point.seed, &finished)),
-        Err(panic) => Some(error(format!("a bug in Shakedown: {panic}"))),
+        Err(why) => Some(error(why.to_string())),
     })
 }
 

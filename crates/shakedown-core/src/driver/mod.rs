@@ -13,7 +13,7 @@ pub use kind::Driver;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 
-/// Runs a whole scenario in the simulator.
+/// Runs a whole scenario in the simulator. One that comes to an instant that it never leaves ends there.
 pub fn run(scenario: &Scenario, recorder: &mut impl Recorder) {
     let mut simulation = sim::Simulation::new(scenario);
     while simulation.advance(recorder, u64::MAX) {}

@@ -16,9 +16,11 @@ mod outside;
 mod pending;
 mod pools;
 mod simulation;
+mod standstill;
 mod streams;
 mod tcp;
 mod tickets;
 mod tls;
 
 pub use net::{Net, Simulation};
+pub use standstill::Standstill;

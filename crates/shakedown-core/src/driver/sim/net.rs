@@ -7,6 +7,7 @@ use super::external::External;
 use super::names::Dns;
 use super::pending::Pending;
 use super::pools::Streams;
+use super::standstill::Guard;
 use super::tcp::connection::{ClientEnd, NONE, Peer as Caller, ServerEnd};
 use super::tcp::queue::Handle;
 use super::tcp::queued::Queued;
@@ -38,6 +39,7 @@ pub struct Net {
     pub(super) external: Option<Box<External>>,
     /// When faults begin and heal, in order of time.
     pub(super) changes: Vec<Timestamp>,
+    pub(super) guard: Guard,
 }
 
 impl Net {

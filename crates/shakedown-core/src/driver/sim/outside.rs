@@ -47,10 +47,11 @@ impl Simulation {
     }
 
     /// Works through everything before a moment, or before the run's end, and goes on to it. Events wait for
-    /// [`Simulation::drain`].
-    pub fn advance_until(&mut self, until: Timestamp) {
+    /// [`Simulation::drain`]. False at an instant that the run never leaves ([`Simulation::standstill`]).
+    pub fn advance_until(&mut self, until: Timestamp) -> bool {
         let until = until.min(self.net.end);
         loop {
+            let since = self.net.tcp.now;
             let arrival = self.next_arrival();
             match self.net.tcp.queue.pop(arrival.min(Timestamp(until.0.saturating_sub(1)))) {
                 Some((at, item)) => {
@@ -63,8 +64,12 @@ impl Simulation {
                 }
                 None => break,
             }
+            if !self.time_passes(since, 1) {
+                return false;
+            }
         }
         self.net.tcp.now = until;
+        true
     }
 
     /// What the driver is to do since it asked last, in order.

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::names::Dns;
 use super::net::{Net, Simulation};
 use super::pools::Streams;
+use super::standstill::{Guard, Standstill};
 use super::tcp::Tcp;
 use super::tcp::queued::Queued;
 use super::tcp::segment::Segment;
 use super::tcp::tap::Tap;
 use super::tickets::Tls;
 use crate::driver::stage::{Due, Stage};
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::machine::ConnectError;
 use crate::record::{Message, Recorder};
 use crate::scenario::Scenario;
@@ -37,6 +38,7 @@ impl Simulation {
             streams: Streams::default(),
             external: None,
             changes: Vec::new(),
+            guard: Guard::new(scenario),
         };
         let mut simulation = Stage::over(net, scenario, scenario.directory());
         simulation.sessions.reserve_exact(scenario.sessions() as usize);
@@ -68,7 +70,8 @@ impl Simulation {
         self.net.tcp.seq
     }
 
-    /// Works through at most `budget` items, and gives the recorder their events. False when the run is at its end.
+    /// Works through at most `budget` items, and gives the recorder their events. False when the run is at its end,
+    /// or at an instant that it never leaves ([`Simulation::standstill`]).
     pub fn advance(&mut self, recorder: &mut impl Recorder, mut budget: u64) -> bool {
         while budget > 0 {
             let items = budget.min(BATCH);
@@ -89,8 +92,10 @@ impl Simulation {
         self.net.tcp.events.drain(..)
     }
 
-    /// Works through at most `budget` items. Their events wait for [`Simulation::drain`]. False when the run is at its end.
+    /// Works through at most `budget` items. Their events wait for [`Simulation::drain`]. False when the run is at its end,
+    /// or at an instant that it never leaves.
     pub fn step(&mut self, budget: u64) -> bool {
+        let since = self.net.tcp.now;
         for _ in 0..budget {
             // Arrivals come in order of time anyway: they need no place in the queue.
             let arrival = self.next_arrival();
@@ -109,7 +114,37 @@ impl Simulation {
                 }
             }
         }
-        true
+        self.time_passes(since, budget)
+    }
+
+    /// Counts what was worked through since a moment. False when that is more than an instant can hold: the run is over,
+    /// and [`Simulation::standstill`] says why.
+    #[inline]
+    pub(super) fn time_passes(&mut self, since: Timestamp, items: u64) -> bool {
+        if self.net.tcp.now != since {
+            self.net.guard.passed();
+            return true;
+        }
+        self.net.guard.holds(items) || self.stand_still()
+    }
+
+    #[cold]
+    fn stand_still(&mut self) -> bool {
+        let Net { tcp, guard, .. } = &mut self.net;
+        let session = |event: &Event| match event.kind {
+            Kind::Session(session, _) => {
+                let machine = &self.sessions[session as usize].machine;
+                Some((session, (machine.group(), machine.index())))
+            }
+            _ => None,
+        };
+        guard.found(tcp.now, &tcp.events, &tcp.events.iter().filter_map(session).collect());
+        false
+    }
+
+    /// Why the run ended before its end, if it did: no time passed any more.
+    pub fn standstill(&self) -> Option<&Standstill> {
+        self.net.guard.standstill()
     }
 
     /// Has the messages of these sessions kept, given by their client groups' numbers and their own in these.
