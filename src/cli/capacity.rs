@@ -113,6 +113,7 @@ pub(super) fn capacity(args: &CapacityArgs, invocation: &Invocation<'_>) -> Resu
     let load = |seed| crate::scenario::load(&shown, &name, &text, &args.many.overrides(Some(seed)));
     let scenario = possible(args.seeds.0.clone(), load)?;
     checked(&scenario, &args.slo)?;
+    args.many.afford(&scenario)?;
     match (args.collapse, &args.vary) {
         (true, _) => map(args, &scenario, invocation),
         (false, Some(vary)) => knee(args, &scenario, vary, invocation),

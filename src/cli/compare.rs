@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
-use super::options::{read, stem};
+use super::options::{available_parallelism, read, stem};
 use super::output::{Failure, complain, machine, print};
-use super::progress::Counter;
+use super::progress::{Counter, end_when_interrupted};
 use crate::explore::sweep::{Axis, Named};
 use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
 use crate::report::{Better, Order, covered_document};
@@ -59,6 +59,9 @@ pub(super) struct CompareArgs {
     /// Show this metric instead of the usual ones and those of the files (can be repeated)
     #[arg(long = "metric", value_name = "PATH")]
     metrics: Vec<String>,
+    /// Run it however much time and memory it would take
+    #[arg(long)]
+    force: bool,
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     format: CompareFormat,
@@ -160,8 +163,12 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
     let name = folder.strip_suffix("/compare").unwrap_or(&folder);
     let prepared = prepare(name, &sources, recorded, &choice)?;
+    if !args.force {
+        prepared.estimates.iter().try_for_each(|estimate| estimate.afford(available_parallelism()))?;
+    }
     // Better told now than after the work.
     may_hold_comparison(&out, name).map_err(machine)?;
+    end_when_interrupted();
     let counter = Counter::new(0, false);
     let compared = prepared.run(&|done, of| counter.watch(done, of));
     counter.finish();

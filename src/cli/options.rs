@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::output::{Failure, Format, complain, machine};
 use super::report;
-use crate::explore::file_name;
-use crate::scenario::{Overrides, Played, Scenario, Secrets};
+use crate::explore::{Estimate, file_name};
+use crate::scenario::{Overrides, Scenario};
 
 /// What every command that reads a scenario takes.
 #[derive(Debug, Args)]
@@ -34,6 +34,9 @@ pub(super) struct ManyArgs {
     /// Override a key, after the variant: clients.players.count=1000000 (can be repeated)
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub sets: Vec<String>,
+    /// Run it however much time and memory it would take
+    #[arg(long)]
+    pub force: bool,
     /// How many threads; all cores unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -42,6 +45,12 @@ pub(super) struct ManyArgs {
 impl ManyArgs {
     pub(super) fn overrides(&self, seed: Option<u64>) -> Overrides {
         Overrides { seed, variant: self.variant.clone(), sets: self.sets.clone(), ..Overrides::default() }
+    }
+
+    /// Refuses runs that would take absurdly much, so many at once as there are threads.
+    pub(super) fn afford(&self, scenario: &Scenario) -> Result<(), Failure> {
+        let threads = self.jobs.map_or_else(available_parallelism, usize::from);
+        afford(scenario, self.force, threads)
     }
 
     /// Does work on so many threads as were asked for.
@@ -66,6 +75,9 @@ pub(super) struct RunArgs {
     /// Make the run twice, and name the first event that differs
     #[arg(long)]
     pub check_determinism: bool,
+    /// Run it however much time and memory it would take
+    #[arg(long)]
+    pub force: bool,
     /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
     #[arg(long)]
     pub no_exemplars: bool,
@@ -139,6 +151,19 @@ impl ScenarioArgs {
         scenario.notes().iter().try_for_each(|note| complain(&format!("note: {note}\n")))?;
         Ok(scenario)
     }
+}
+
+/// Threads, unless it is said how many.
+pub(super) fn available_parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Refuses a run that would take absurdly much, unless it is forced.
+pub(super) fn afford(scenario: &Scenario, force: bool, at_once: usize) -> Result<(), Failure> {
+    if force {
+        return Ok(());
+    }
+    Ok(Estimate::new(scenario).afford(at_once)?)
 }
 
 /// Reads and checks a scenario file.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 
+use crate::explore::{RunError, Unaffordable};
 use crate::scenario::Problem;
 
 /// Why a command failed, and so its exit code.
@@ -29,6 +30,21 @@ impl From<Problem> for Failure {
             true => Failure::Machine(problem.message().to_string()),
             false => Failure::Input(problem.to_string()),
         }
+    }
+}
+
+impl From<Unaffordable> for Failure {
+    fn from(error: Unaffordable) -> Failure {
+        match error {
+            Unaffordable::Time { .. } => Failure::Input(error.to_string()),
+            Unaffordable::Memory { .. } => Failure::Machine(error.to_string()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        Failure::Input(error.to_string())
     }
 }
 

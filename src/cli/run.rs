@@ -1,7 +1,7 @@
 //! `shakedown run`.
 
 use super::invocation::Invocation;
-use super::options::{DriverArg, RunArgs};
+use super::options::{DriverArg, RunArgs, afford};
 use super::output::{Failure, complain, machine};
 use super::progress::Watcher;
 use super::results::{EXEMPLARS, Results, partial};
@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
         return Err(Failure::Input(format!("error: {}", crate::explore::WITHOUT_TURMOIL)));
     }
     let scenario = args.scenario.load()?;
+    afford(&scenario, args.force, 1)?;
     let driver = Driver::from(args.driver);
     let results = Results { scenario: &scenario, args: &args.scenario, output: &args.output, invocation, driver };
     let mut folder = args.output.out.clone().unwrap_or_else(|| results.default_folder());
@@ -120,7 +121,7 @@ impl DriverArg {
         match self {
             #[cfg(feature = "turmoil")]
             DriverArg::Turmoil => Ok(crate::explore::turmoil::once_with(scenario, extra, watch)?),
-            _ => Ok(once_with(scenario, extra, watch)),
+            _ => Ok(once_with(scenario, extra, watch)?),
         }
     }
 }

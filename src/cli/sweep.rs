@@ -89,7 +89,9 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let (shown, text) = read(scenario)?;
     let (overrides, shard) = (many.overrides(None), share.shard()?);
-    Ok(Plan::new(&shown, &stem(scenario), &text, &overrides, grid.to_vec(), seeds.clone(), shard)?)
+    let plan = Plan::new(&shown, &stem(scenario), &text, &overrides, grid.to_vec(), seeds.clone(), shard)?;
+    plan.cells.iter().try_for_each(|cell| many.afford(&cell.scenario))?;
+    Ok(plan)
 }
 
 fn headline(plan: &Plan, done: usize) -> String {

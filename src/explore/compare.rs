@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::budget::Estimate;
 use super::difference;
 use super::possible::possible;
 use super::single_run::{Finished, guarded};
@@ -151,7 +152,8 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
     }
     let (by, command) = (choice.by.clone(), choice.command.clone());
     let comparison = Comparison { name: name.into(), metrics, parts, by, command };
-    Ok(Prepared { comparison, seeds, drawn: true })
+    let estimates = scenarios.iter().map(Estimate::new).collect();
+    Ok(Prepared { comparison, seeds, drawn: true, estimates })
 }
 
 /// What is laid over a file or a variant of it: a name that tells it from the others, and what it sets.
@@ -182,6 +184,8 @@ pub const AS_WRITTEN: &str = "as-written";
 #[derive(Debug)]
 pub struct Prepared {
     comparison: Comparison,
+    /// What its runs will take, of each row that is run.
+    pub estimates: Vec<Estimate>,
     /// Of each row.
     seeds: Vec<Vec<u64>>,
     /// Whether there are charts of all rows, if these are few enough.
@@ -195,7 +199,7 @@ impl Prepared {
     /// # Errors
     /// What the machine could not do, or why no run at all is possible.
     pub fn run(self, watch: &(dyn Fn(usize, usize) + Sync)) -> Result<Comparison, Problem> {
-        let Prepared { mut comparison, seeds, drawn } = self;
+        let Prepared { mut comparison, seeds, drawn, .. } = self;
         let rows: Vec<(&Part, &Row)> =
             comparison.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row))).collect();
         let all: Vec<(usize, u64)> =
@@ -216,7 +220,7 @@ impl Prepared {
             };
             let finished = match guarded(&scenario, |_| true) {
                 Ok(finished) => finished,
-                Err(panic) => return Ok(Err(format!("a bug in Shakedown: {panic}"))),
+                Err(why) => return Ok(Err(why.to_string())),
             };
             let own = part.metrics.iter().filter(|path| !comparison.metrics.contains(path));
             let run = measured(&finished, *seed, comparison.metrics.iter().chain(own));
@@ -362,5 +366,5 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
         let (title, metrics) = (text(&part, "title")?, texts(&part, "metrics")?);
         comparison.parts.push(Part { scenario: name, title, metrics, rows });
     }
-    Ok(Prepared { comparison, seeds, drawn: recorded["lines"] != false })
+    Ok(Prepared { comparison, seeds, drawn: recorded["lines"] != false, estimates: Vec::new() })
 }

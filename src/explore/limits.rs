@@ -1,4 +1,4 @@
-//! What this machine lets a process have: file descriptors and ports, checked before a live run rather than met in it.
+//! What this machine lets a process have: memory, file descriptors and ports, checked before a run rather than met in it.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,24 +33,44 @@ pub(super) fn descriptors(connections: u64, fixed: u64) -> Result<u64, String> {
     Ok(limit.saturating_sub(fixed + RESERVE))
 }
 
-/// The fewest connections that servers are opened for.
-const LEAST: u64 = 16;
+/// Memory that a process may still take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// Bytes.
+    pub left: u64,
+    /// What limits it, for messages: " (…)", or nothing.
+    pub limit: &'static str,
+}
 
-/// As many descriptors as there may be, for servers of whoever comes. Returns how many connections that leaves room for.
-///
-/// # Errors
-/// What to raise, where nobody could be served.
-pub(super) fn for_strangers(fixed: u64) -> Result<u64, String> {
-    match all_descriptors(fixed) {
-        most if most >= LEAST => Ok(most),
-        most => Err(format!(
-            "this process may have {} file descriptors, which leaves room for {most} connections: raise the limit \
-             (`ulimit -n {}` or more; the hard limit is LimitNOFILE= of a systemd unit, or nofile in \
-             /etc/security/limits.conf)",
-            getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
-            fixed + RESERVE + LEAST
-        )),
-    }
+/// How much memory this process may still take; none where the machine does not say.
+pub(super) fn memory() -> Option<Memory> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    // Of this process's address space.
+    let mapped = read("/proc/self/status").and_then(|text| bytes(&text, "VmSize:")).unwrap_or(0);
+    let of_process = getrlimit(Resource::As).current.map(|limit| (limit.saturating_sub(mapped), " (ulimit -v)"));
+    let of_machine = read("/proc/meminfo").and_then(|text| available(&text)).map(|left| (left, ""));
+    let number = |path: String| read(&path)?.trim().parse::<u64>().ok();
+    let group = read("/proc/self/cgroup")
+        .and_then(|text| Some(text.lines().find_map(|line| line.strip_prefix("0::"))?.to_string()));
+    let of_group = group.and_then(|group| {
+        let folder = format!("/sys/fs/cgroup{}", group.trim_end_matches('/'));
+        let most = number(format!("{folder}/memory.max"))?;
+        let used = number(format!("{folder}/memory.current"))?;
+        Some((most.saturating_sub(used), " (memory.max of this cgroup)"))
+    });
+    let least = [of_process, of_machine, of_group].into_iter().flatten().min_by_key(|(left, _)| *left);
+    least.map(|(left, limit)| Memory { left, limit })
+}
+
+/// What `/proc/meminfo` says is available, swap included.
+fn available(text: &str) -> Option<u64> {
+    Some(bytes(text, "MemAvailable:")? + bytes(text, "SwapFree:").unwrap_or(0))
+}
+
+/// A line such as `MemFree: 100 kB`.
+fn bytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 /// As many descriptors as there may be. Returns how many connections that leaves room for.
@@ -109,6 +129,14 @@ mod tests {
         let problem = descriptors(1 << 40, 1).unwrap_err();
         assert!(problem.contains("ulimit -n") && problem.contains("file descriptors"), "{problem}");
         assert!(ports() > 1_000);
+    }
+
+    #[test]
+    fn available_memory_is_read() {
+        let text = "MemTotal: 2000 kB\nMemFree: 100 kB\nMemAvailable:   1000 kB\nSwapFree: 24 kB\n";
+        assert_eq!(available(text), Some(1_024 * 1_024));
+        assert_eq!(available("MemTotal: 2000 kB\n"), None);
+        assert!(!cfg!(target_os = "linux") || memory().is_some_and(|memory| memory.left > 0));
     }
 
     #[test]

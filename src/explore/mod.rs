@@ -2,6 +2,8 @@
 //! committed runs compared with new ones, and runs with known answers.
 
 #[cfg(feature = "cli")]
+mod budget;
+#[cfg(feature = "cli")]
 pub mod calibrate;
 #[cfg(feature = "cli")]
 pub mod capacity;
@@ -41,6 +43,8 @@ pub mod turmoil;
 mod verify;
 
 #[cfg(feature = "cli")]
+pub use budget::{Estimate, Unaffordable};
+#[cfg(feature = "cli")]
 pub use compare::{AS_WRITTEN, Choice, Prepared, Source, prepare};
 #[cfg(feature = "cli")]
 pub use determinism::{DeterminismCheck, Difference};
@@ -63,7 +67,7 @@ pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
 pub(crate) use single_run::caught;
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 pub(crate) use single_run::file_name;
-pub use single_run::{Finished, Progress, once, once_with};
+pub use single_run::{Finished, Progress, RunError, once, once_with};
 #[cfg(feature = "cli")]
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 

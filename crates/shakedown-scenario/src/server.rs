@@ -1,6 +1,6 @@
 //! What a server group can still get wrong.
 
-use super::check::is_always_zero;
+use super::check::{SHORTEST_PERIOD, is_always_below, is_always_zero};
 use super::{Problem, Tree};
 use shakedown_core::rng::Distribution;
 use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, WhenFull};
@@ -118,6 +118,9 @@ fn pauses(name: &str, pauses: &PauseConfig, tree: &Tree) -> Result<(), Problem> 
     for (key, time) in [("every", &pauses.every), ("for", &pauses.duration)] {
         if let Some(problem) = time.problem() {
             return Err(tree.problem(&at(key), problem));
+        }
+        if key == "every" && !is_always_zero(time) && is_always_below(time, SHORTEST_PERIOD) {
+            return Err(tree.problem(&at(key), format!("at least {SHORTEST_PERIOD} lies between two pauses")));
         }
         if is_always_zero(time) {
             let message = "no time at all: leave `pauses` out, or write { every = \"10s\", for = \"200ms\" }";

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Nanos;
 
+/// The shortest period: nobody checks more often, and each check takes a connect.
+const SHORTEST: Nanos = Nanos::from_millis(1);
+
 /// `{ every = "5s", timeout = "2s", fall = 3, rise = 2 }` (the words are HAProxy's): a check is a TCP connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
@@ -42,6 +45,9 @@ impl Health {
         let Health { every, timeout, fall, rise } = *self;
         match () {
             () if every == Nanos::ZERO => Some(("every", "checks must have some time between them".into())),
+            () if every < SHORTEST => {
+                Some(("every", format!("checks every {every}: at least {SHORTEST} lies between two")))
+            }
             () if timeout == Nanos::ZERO => Some(("timeout", "a timeout of zero: every check would fail".into())),
             () if timeout > every => {
                 Some(("timeout", format!("timeout {timeout} outlasts the next check, after {every}")))

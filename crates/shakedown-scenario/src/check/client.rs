@@ -1,8 +1,12 @@
 //! Client groups: sessions that could never arrive, open, end or make time pass.
 
-use super::{Problem, Tree, behavior, distribution, is_always_zero, network, positive, retry, valid_name, valid_path};
+use super::{
+    Problem, SHORTEST_PERIOD, Tree, behavior, distribution, is_always_below, is_always_zero, network, positive, retry,
+    valid_name, valid_path,
+};
 use shakedown_core::client::{Auth, Config, Hold};
 use shakedown_core::load::Arrive;
+use shakedown_core::rng::Distribution;
 use shakedown_core::time::Nanos;
 
 use crate::file::File;
@@ -58,6 +62,10 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
                 return wrong(&format!("heartbeat.{key}"), format!("`{key}` must be some time"));
             }
         }
+        if heartbeat.every < SHORTEST_PERIOD {
+            let message = format!("a ping every {}: at least {SHORTEST_PERIOD} lies between two", heartbeat.every);
+            return wrong("heartbeat.every", message);
+        }
         // There is one ping at a time.
         if heartbeat.timeout > heartbeat.every {
             let (timeout, every) = (heartbeat.timeout, heartbeat.every);
@@ -91,6 +99,9 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
     }
     Ok(())
 }
+
+/// The shortest pause between two sessions of a user, unless the network takes as long.
+const SHORTEST_ROUND: Nanos = Nanos(1_000);
 
 /// The most header fields that a client may read: more would be no limit.
 const MAX_FIELDS: u32 = 10_000;
@@ -142,8 +153,13 @@ fn arrivals(client: &Config, path: &str, file: &File, tree: &Tree) -> Result<(),
             return Err(problem.with_help("write how long they stay open, such as hold = \"30s\""));
         }
         // A session that ends or fails at once would be followed by the next at the same moment, for ever.
-        if [think, &file.network.one_way, &file.network.jitter].into_iter().all(is_always_zero) {
-            let problem = tree.problem(path, "neither the pause of this closed loop nor the network takes any time");
+        let takes_no_time = |part: &&Distribution| is_always_below(part, SHORTEST_ROUND);
+        if [think, &file.network.one_way, &file.network.jitter].iter().all(takes_no_time) {
+            let message = match [think, &file.network.one_way, &file.network.jitter].into_iter().all(is_always_zero) {
+                true => "neither the pause of this closed loop nor the network takes any time".to_string(),
+                false => format!("neither the pause of this closed loop nor the network takes {SHORTEST_ROUND}"),
+            };
+            let problem = tree.problem(path, message);
             return Err(problem.with_help("give `think`, or [network] one_way, some time"));
         }
     }

@@ -1,6 +1,6 @@
 //! Retries, budgets and breakers: delays that never pass, and what only a host can share.
 
-use super::{Problem, Tree, distribution, is_always_zero, positive};
+use super::{Problem, SHORTEST_PERIOD, Tree, distribution, is_always_below, positive};
 use shakedown_core::client::{Config, Policy, Retry};
 use shakedown_core::rng::Distribution;
 use shakedown_core::time::Nanos;
@@ -77,7 +77,10 @@ fn delays(retry: &Retry, path: &str, tree: &Tree) -> Result<(), Problem> {
             &format!("factor {}: it must be a number from 1 on, so that delays grow", retry.factor),
         );
     }
-    let takes_time = |plus: &Option<Distribution>| plus.as_ref().is_some_and(|plus| !is_always_zero(plus));
+    let takes =
+        |time: Nanos| move |plus: &Option<Distribution>| plus.as_ref().is_some_and(|plus| !is_always_below(plus, time));
+    let takes_time = takes(Nanos(1));
+    let is_endless = retry.attempts.is_none();
     match retry.policy {
         // These have no delays, and their own.
         Policy::None | Policy::Chromium => return Ok(()),
@@ -93,11 +96,32 @@ fn delays(retry: &Retry, path: &str, tree: &Tree) -> Result<(), Problem> {
                         "the last delay, which is every further one, is zero: retries would follow at once, for ever",
                     )
                 }
+                Some(last) if is_endless && *last < SHORTEST_PERIOD && !takes(SHORTEST_PERIOD)(&retry.plus) => {
+                    let place = format!("delays.{}", retry.delays.len() - 1);
+                    wrong(
+                        &place,
+                        &format!(
+                            "{last} is every further delay: retries without limit have at least {SHORTEST_PERIOD}"
+                        ),
+                    )
+                }
                 Some(_) => Ok(()),
             };
         }
         _ if retry.base == Nanos::ZERO && !takes_time(&retry.base_plus) && !takes_time(&retry.plus) => {
             return wrong("base", "a base of zero: retries would follow at once, for ever");
+        }
+        // Delays that never grow to it.
+        policy
+            if is_endless
+                && (retry.base < SHORTEST_PERIOD && (policy == Policy::Fixed || retry.factor == 1.0)
+                    || retry.cap < SHORTEST_PERIOD && policy != Policy::Fixed)
+                && ![&retry.base_plus, &retry.plus].into_iter().any(takes(SHORTEST_PERIOD)) =>
+        {
+            let key = if retry.base < SHORTEST_PERIOD { "base" } else { "cap" };
+            let given = if key == "base" { retry.base } else { retry.cap };
+            let message = format!("{key} {given}: the delays of retries without limit have at least {SHORTEST_PERIOD}");
+            return wrong(key, &message);
         }
         _ => {}
     }
