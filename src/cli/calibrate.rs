@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::options::load;
 use super::output::{Failure, complain, machine, print};
+use super::progress::end_when_interrupted;
 use crate::explore::calibrate::{calibrate, variant};
 use crate::scenario::Overrides;
 
@@ -28,6 +29,7 @@ pub(super) struct CalibrateArgs {
 
 pub(super) fn command(args: &CalibrateArgs) -> Result<(), Failure> {
     let scenario = load(&args.scenario, &Overrides::default())?;
+    end_when_interrupted();
     let calibration = calibrate()?;
     let text = variant(&calibration, &scenario);
     let Some(out) = &args.out else { return print(&text) };

@@ -23,6 +23,15 @@ pub(super) fn catch_interrupts() {
     });
 }
 
+/// From now on Ctrl-C, SIGTERM or SIGHUP ends the process at once, with the exit code of an interruption: for commands that
+/// keep nothing of what is not whole.
+pub(super) fn end_when_interrupted() {
+    let _ = ctrlc::set_handler(|| {
+        eprintln!("interrupted: nothing is kept of it");
+        std::process::exit(130);
+    });
+}
+
 /// Whether Ctrl-C was pressed.
 pub(super) fn interrupted() -> bool {
     INTERRUPTS.load(Ordering::SeqCst) > 0

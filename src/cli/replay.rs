@@ -4,8 +4,9 @@ use std::io::{IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
 
-use super::options::ScenarioArgs;
+use super::options::{ScenarioArgs, afford};
 use super::output::{Failure, complain, print, written};
+use super::progress::end_when_interrupted;
 use crate::explore;
 use crate::handshake::Mode;
 use crate::replay::{Filter, KINDS, SequenceDiagram, Which, pcapng, svg, text};
@@ -16,6 +17,9 @@ use crate::time::Nanos;
 pub(super) struct ReplayArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
+    /// Run it however much time and memory it would take
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     pick: PickArgs,
     /// How many sessions to draw of those that are picked
@@ -78,6 +82,8 @@ enum Drawing {
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let scenario = args.scenario.load()?;
+    afford(&scenario, args.force, 1)?;
+    end_when_interrupted();
     if args.format == Drawing::Svg && args.count > 1 {
         return Err(Failure::Input("error: a picture is of one session: leave out --count, or --format svg".into()));
     }

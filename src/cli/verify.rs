@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::output::{Failure, Format, print};
-use super::progress::Counter;
+use super::progress::{Counter, end_when_interrupted};
 use crate::explore::{self, Verdict};
 use crate::text::pretty;
 
@@ -27,6 +27,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         let help = "folders with recorded runs (shakedown verify results/), --models, or both";
         return Err(Failure::Input(format!("error: nothing to verify: give {help}")));
     }
+    end_when_interrupted();
     let mut document = Map::new();
     document.insert("format_version".into(), json!(1));
     let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args, &mut document) };

@@ -337,7 +337,7 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("storm");
     // Ten million clients take far longer than this test waits.
-    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
+    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long", "--force"];
     let mut child = begun(place.path(), &args);
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -357,11 +357,49 @@ fn ctrl_c_ends_a_run_with_what_there_is() {
     assert!(fs::read_to_string(place.path().join("long-partial/run.json")).unwrap().contains("\"partial\": true"));
 }
 
+/// Commands that keep nothing of what is not whole end at once, with the same exit code, whichever signal asks for it.
+#[test]
+fn a_signal_ends_what_keeps_nothing_with_the_same_exit_code() {
+    let place = tempfile::tempdir().unwrap();
+    let file = scenario("storm");
+    let file = file.to_str().unwrap();
+    let long = ["--set", "clients.players.count=3000000", "--force"];
+    let recorded = place.path().join("results/long");
+    let output = run(
+        place.path(),
+        &["run", file, "--out", "results/long", "--quiet", "--set", "clients.players.count=10", "--set", "expect={}"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    // As if many more had been in it.
+    let run_json = recorded.join("run.json");
+    let text_of = fs::read_to_string(&run_json).unwrap();
+    assert!(text_of.contains("count = 10\\n"), "{text_of}");
+    fs::write(&run_json, text_of.replace("count = 10\\n", "count = 3000000\\n")).unwrap();
+    let commands: [&[&str]; 4] = [
+        &[&["compare", file][..], &long].concat(),
+        &[&["replay", file, "--failed"][..], &long].concat(),
+        &["verify", "results"],
+        &["calibrate", file],
+    ];
+    for (signal, command) in ["-INT", "-TERM"].into_iter().flat_map(|signal| commands.map(|command| (signal, command)))
+    {
+        let mut child = begun(place.path(), command);
+        Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let patience = Instant::now();
+        while child.try_wait().unwrap().is_none() && patience.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = child.kill();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal} {command:?}");
+        assert_eq!(names(place.path()), ["results"], "{command:?} keeps something");
+    }
+}
+
 #[test]
 fn a_second_ctrl_c_ends_it_at_once() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("storm");
-    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long"];
+    let args = ["run", file.to_str().unwrap(), "--set", "clients.players.count=10000000", "--out", "long", "--force"];
     let mut child = begun(place.path(), &args);
     // The first may be answered by a folder, if it is quicker than the second; both end with 130.
     for _ in 0..2 {
