@@ -86,10 +86,11 @@ fn sample_sessions_take_time_in_proportion_to_their_messages() {
 }
 
 fn stands_still(rest: &str) -> String {
-    let text = format!("format = 1\ntitle = \"x\"\nduration = \"10s\"\nnetwork.one_way = \"0s\"\n{rest}");
+    let text = format!("format = 1\ntitle = \"x\"\nduration = \"10s\"\n{rest}");
     match once(&read(&text).unwrap_or_else(|problem| panic!("{problem}")), |_| true) {
         Err(RunError::StandsStill(said)) => said,
-        other => panic!("{other:?}"),
+        Err(error) => panic!("{error}"),
+        Ok(finished) => panic!("it ends, after {} events", finished.events),
     }
 }
 
@@ -97,7 +98,7 @@ fn stands_still(rest: &str) -> String {
 #[test]
 fn a_run_that_stands_still_ends_and_says_who_goes_round() {
     let said = stands_still(
-        "[servers.g]\nservice_time = \"0s\"\nbehavior = { kind = \"accept\", close = { after = \"0s\", code = 1000 } }\n\
+        "network.one_way = \"0s\"\n[servers.g]\nservice_time = \"0s\"\nbehavior = { kind = \"accept\", close = { after = \"0s\", code = 1000 } }\n\
          [clients.c]\ncount = 3\nendpoints = [\"g\"]\narrive = \"at_once\"\nretry = { after_loss = \"0s\" }\n",
     );
     for part in
@@ -106,8 +107,8 @@ fn a_run_that_stands_still_ends_and_says_who_goes_round() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let said = stands_still(
-        "[servers.g]\nservice_time = \"0s\"\n[clients.c]\ncount = 2\nendpoints = [\"g\"]\nhold = \"0s\"\n\
-         arrive = { closed_loop = { think = { quantiles = { p0 = \"0s\", p99 = \"0s\", p100 = \"1s\" } }, over = \"1s\" } }\n",
+        "[network.links.l]\nfrom = \"c\"\nto = \"g\"\none_way = \"0s\"\n[servers.g]\nservice_time = \"0s\"\n[clients.c]\n\
+         count = 2\nendpoints = [\"g\"]\nhold = \"0s\"\narrive = { closed_loop = { think = \"0s\", over = \"1s\" } }\n",
     );
     for part in ["`c-", "goes round", "clients.c.arrive", "network.one_way"] {
         assert!(said.contains(part), "{part}: {said}");
