@@ -439,3 +439,18 @@ fn a_run_without_an_outage_breaks_no_bound_on_outages() {
     assert_eq!(finished.measured.summary.get("outage.count"), Some(Value::Count(0)));
     assert_eq!(Broken::of(&finished), None);
 }
+
+/// What is drawn may stand in a file, or a hunt could not shrink it: no fault of a kind that does nothing to its target.
+#[test]
+fn what_is_drawn_at_random_may_be_written() {
+    let text = "format = 1\ntitle = \"x\"\nduration = \"9s\"\n[servers.s]\ncount = 2\n[servers.b]\nkind = \"l4\"\nto = \"s\"\n\
+                balance = \"nat\"\n[clients.c]\ncount = 1\nendpoints = [\"b\"]\n[chaos]\ntargets = [\"b\", \"s\"]\nfaults = 4\n";
+    let mut slow = 0;
+    for seed in 0..60 {
+        let scenario = load("drawn", text, seed).unwrap_or_else(|problem| panic!("{problem}"));
+        let again = load("again", scenario.written_out(), seed);
+        assert!(again.is_ok(), "seed {seed}: {}", again.unwrap_err());
+        slow += scenario.written_out().matches("kind = \"slow\"").count();
+    }
+    assert!(slow > 5, "servers are slowed down, {slow} times");
+}

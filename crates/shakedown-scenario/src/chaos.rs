@@ -71,8 +71,15 @@ impl Chaos {
     }
 
     /// The faults of one seed, in order of their beginning. `servers`: the names of all possible targets. No two faults
-    /// affect the same server at the same time: such a draw is skipped.
-    pub(crate) fn draw(&self, seed: Seed, servers: &[String], run: Nanos) -> Vec<(String, FaultToml)> {
+    /// affect the same server at the same time: such a draw is skipped. So is one that `does_nothing`, which no file may
+    /// write either.
+    pub(crate) fn draw(
+        &self,
+        seed: Seed,
+        servers: &[String],
+        run: Nanos,
+        does_nothing: impl Fn(Kind, &str) -> bool,
+    ) -> Vec<(String, FaultToml)> {
         let identity = Identity::group("chaos");
         let bits = |ordinal: u64| seed.draw(identity, Purpose::Chaos, ordinal);
         let pick = |bits: Bits, of: usize| bits.below(of as u64) as usize;
@@ -104,7 +111,7 @@ impl Chaos {
                     && other.at.0 <= ends
                     && begins <= other.at.0 + other.duration.map_or(0, |length| length.0)
             };
-            if length == Nanos::ZERO || drawn.iter().any(|(_, other)| meets(other)) {
+            if length == Nanos::ZERO || does_nothing(kind, server) || drawn.iter().any(|(_, other)| meets(other)) {
                 continue;
             }
             let mut fault = FaultToml { duration: Some(length), ..FaultToml::new(kind, target, at) };

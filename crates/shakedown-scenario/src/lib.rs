@@ -44,7 +44,7 @@ pub use tree::Tree;
 
 use std::collections::BTreeSet;
 
-use shakedown_core::fault::{Action, Fault, Target};
+use shakedown_core::fault::{Action, Fault, Kind, Target};
 use shakedown_core::rng::Seed;
 use shakedown_core::scenario::{Measure, Parts, Scenario};
 use shakedown_core::time::Nanos;
@@ -229,7 +229,13 @@ fn drawn(chaos: &Chaos, draft: &Draft) -> Vec<(String, FaultToml)> {
     let targets = chaos.targets.iter().flat_map(|name| draft.members(name).unwrap_or_default());
     let targets: BTreeSet<u32> = targets.map(|target| target.0).collect();
     let names: Vec<String> = targets.iter().map(|server| draft.servers()[*server as usize].name.clone()).collect();
-    chaos.draw(draft.file.seed, &names, draft.file.duration)
+    let is_balancer = |name: &str| {
+        let members = draft.members(name).unwrap_or_default();
+        members.iter().any(|member| draft.group_of(member.0).balancer().is_some())
+    };
+    // A balancer does no work that could take longer.
+    let does_nothing = |kind: Kind, name: &str| kind == Kind::Slow && is_balancer(name);
+    chaos.draw(draft.file.seed, &names, draft.file.duration, does_nothing)
 }
 
 /// A fault with resolved targets.
