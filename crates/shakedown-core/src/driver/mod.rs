@@ -3,9 +3,11 @@
 //! [`stage`] has the machines, whatever carries their connections. [`sim`] is the event-driven simulator: virtual time,
 //! exact replay. The crate `shakedown-live` plays the same machines on real sockets, and connects programs over turmoil.
 
+pub mod bottlenecks;
 mod kind;
 pub mod pipes;
 pub mod sim;
+mod slab;
 pub mod stage;
 
 pub use kind::Driver;

@@ -11,10 +11,10 @@ use shakedown_core::time::{Nanos, Timestamp};
 use tokio::net::TcpStream;
 
 use super::super::setup::Part;
-use super::bottlenecks::Queued;
 use super::connection::{Connection, ConnectionKey, Opener, Segment};
 use super::connections::Network;
 use super::effects::{Effect, SocketInput, Timer, notify_owner};
+use super::queued::Queued;
 use super::sockets::Sockets;
 use crate::stream::{StreamEvent, StreamHandle};
 

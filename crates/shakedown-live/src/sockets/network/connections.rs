@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
+use shakedown_core::driver::bottlenecks::Bottlenecks;
 use shakedown_core::driver::pipes;
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
@@ -18,10 +19,10 @@ use tokio::net::TcpListener;
 
 use super::super::schedule::{Schedule, Sleep};
 use super::super::setup::{Part, Setup};
-use super::bottlenecks::Bottlenecks;
 use super::connection::{Connection, ConnectionKey, Notice, Segment, ServerEnd};
 use super::effects::{Effect, Listener, Nobody, Owner, SocketInput, Timer};
 use super::ports::Port;
+use super::queued::Queued;
 use super::sockets::Sockets;
 use super::tls::Tls;
 use crate::stream::StreamHandle;
@@ -36,7 +37,7 @@ pub(crate) struct Network {
     pub(super) timers: Schedule<Timer>,
     pub(super) effects: VecDeque<Effect>,
     pub(super) links: Links,
-    pub(super) bottlenecks: Option<Box<Bottlenecks>>,
+    pub(super) bottlenecks: Option<Box<Bottlenecks<ConnectionKey, Queued>>>,
     pub(super) syn_schedule: SynSchedule,
     pub(super) faults: Vec<Fault>,
     /// Partitions and longer ways that last: their numbers among the faults.
@@ -202,7 +203,9 @@ impl Network {
         if !connection.client_closed || !server_done {
             return;
         }
-        self.forget_gaps(key);
+        if let Some(bottlenecks) = &mut self.bottlenecks {
+            bottlenecks.forget(key);
+        }
         let Some(connection) = self.connections.remove(&key) else { return };
         self.calls -= usize::from(is_call(&connection));
         if let Some(address) = connection.address

@@ -9,10 +9,10 @@ use shakedown_core::network::{Event, Process, Way};
 use shakedown_core::time::{Nanos, Timestamp};
 
 use super::super::setup::Part;
-use super::bottlenecks::Queued;
 use super::connection::{ConnectionKey, Notice, Segment, ServerEnd};
 use super::connections::Network;
 use super::effects::{Effect, Timer};
+use super::queued::Queued;
 use crate::stream::StreamEvent;
 
 /// Once so many bytes are under way, no more are read.

@@ -43,7 +43,7 @@ pub(crate) enum Timer {
     /// Something comes to an end of a connection.
     Arrival { key: ConnectionKey, way: Way },
     /// Something comes to the next limit of bandwidth on its way.
-    Hop { number: u64 },
+    Hop { number: u32 },
     /// What a partition held up is sent again.
     Retransmission { key: ConnectionKey, way: Way },
 }

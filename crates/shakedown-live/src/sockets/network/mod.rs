@@ -7,7 +7,6 @@
 
 pub(crate) mod authority;
 mod bandwidth;
-mod bottlenecks;
 mod connect;
 mod connection;
 mod connections;
@@ -15,6 +14,7 @@ mod delivery;
 mod effects;
 mod hosts;
 mod ports;
+mod queued;
 mod secure;
 mod sockets;
 mod tls;

@@ -5,7 +5,6 @@
 //! functions that the queue's items are for; whoever gets it says when it is dealt with ([`Tcp::release`]).
 
 mod bandwidth;
-mod bottlenecks;
 pub(super) mod carriers;
 mod connect;
 pub(super) mod connection;
@@ -19,7 +18,6 @@ pub(super) mod queue;
 pub(super) mod queued;
 mod relay;
 pub(super) mod segment;
-mod slab;
 mod stall;
 mod stalls;
 pub(super) mod tap;
@@ -29,13 +27,14 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+use crate::driver::bottlenecks::Bottlenecks;
+use crate::driver::slab::Slab;
 use crate::event::{Event, Kind};
 use crate::fault::{self, Fault};
 use crate::network::{Host, Links, SynSchedule};
 use crate::rng::{Identity, Seed};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
-use bottlenecks::Bottlenecks;
 use carriers::Carriers;
 use connection::Connection;
 pub(super) use connection::NONE;
@@ -44,7 +43,6 @@ use peers::{Peers, ServerHost, Strangers};
 use port_table::PortTable;
 use queue::Queue;
 use queued::Queued;
-use slab::Slab;
 use stalls::{SlowRepairs, Stalls};
 use tap::Tap;
 
@@ -81,7 +79,7 @@ pub(super) struct Tcp {
     /// No fault begins or heals before this.
     pub quiet_until: Timestamp,
     /// Where bandwidth is limited; absent where it nowhere is.
-    bottlenecks: Option<Box<Bottlenecks>>,
+    bottlenecks: Option<Box<Bottlenecks<u32, Queued>>>,
     /// What has come through the last limit of bandwidth.
     pub ready: Vec<Queued>,
     /// Who listens to what is sent; nearly always nobody.
