@@ -60,9 +60,9 @@ pub(super) fn picture(measured: &Measured) -> Picture {
     // Each area reaches down to zero and the next covers its lower part: no seam shows between them.
     for outcome in Outcome::ALL.into_iter().rev().filter(|outcome| total(*outcome) > 0) {
         let outline = outline(&bars, outcome as usize + 1);
-        layers.push(Layer::Area { outline, color: color(outcome), opacity: 1.0 });
+        layers.push(Layer::Area { outline, color: COLORS[outcome as usize], opacity: 1.0 });
         let label = format!("{} ({})", outcome.name(), short(total(outcome)));
-        keys.insert(0, Key { label, color: color(outcome), swatch: Swatch::Area });
+        keys.insert(0, Key { label, color: COLORS[outcome as usize], swatch: Swatch::Area });
     }
     Picture {
         title: "Attempts by outcome",
@@ -116,26 +116,26 @@ fn outline(bars: &[Bar], outcomes: usize) -> Vec<Point> {
     points
 }
 
-fn color(outcome: Outcome) -> RGBColor {
-    match outcome {
-        Outcome::Opened => GREEN,
-        Outcome::Redirected => SKY,
-        Outcome::Rejected => ORANGE,
-        Outcome::Refused => VERMILLION,
-        Outcome::ConnectTimeout => PURPLE,
-        Outcome::HandshakeTimeout => YELLOW,
-        Outcome::Reset => BLACK,
-        Outcome::Closed => GREY,
-        Outcome::Invalid => BLUE,
-        Outcome::BadRedirect => BROWN,
-        Outcome::Unresolved => OLIVE,
-        Outcome::Challenged => LILAC,
-        Outcome::Unauthorized => CRIMSON,
-        Outcome::ProxyChallenged => AQUA,
-        Outcome::ProxyUnauthorized => NAVY,
-        Outcome::ProxyRejected => SAND,
-    }
-}
+/// By the number of the outcome.
+const COLORS: [RGBColor; OUTCOMES] = [
+    // Opened
+    GREEN,      // Redirected
+    SKY,        // Rejected
+    ORANGE,     // Refused
+    VERMILLION, // ConnectTimeout
+    PURPLE,     // HandshakeTimeout
+    YELLOW,     // Reset
+    BLACK,      // Closed
+    GREY,       // Invalid
+    BLUE,       // BadRedirect
+    BROWN,      // Unresolved
+    OLIVE,      // Challenged
+    LILAC,      // Unauthorized
+    CRIMSON,    // ProxyChallenged
+    AQUA,       // ProxyUnauthorized
+    NAVY,       // ProxyRejected
+    SAND,
+];
 
 #[cfg(test)]
 mod tests {

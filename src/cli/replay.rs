@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use super::options::{ScenarioArgs, afford};
 use super::output::{Failure, complain, print, written};
 use super::progress::end_when_interrupted;
+use crate::event;
 use crate::explore;
 use crate::handshake::Mode;
-use crate::replay::{Filter, KINDS, SequenceDiagram, Which, pcapng, svg, text};
+use crate::replay::{Filter, SequenceDiagram, Which, pcapng, svg, text};
 use crate::scenario::{Scenario, nearest};
 use crate::time::Nanos;
 
@@ -185,8 +186,8 @@ fn filter(scenario: &Scenario, args: &ReplayArgs) -> Result<Filter, Failure> {
             return Err(unknown("server", name, scenario.servers().iter().map(|server| server.name.as_str())));
         }
     }
-    if let Some(kind) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
-        return Err(unknown("kind of event", kind, KINDS.iter().copied()));
+    if let Some(kind) = kinds.iter().find(|kind| event::names().all(|name| name != **kind)) {
+        return Err(unknown("kind of event", kind, event::names()));
     }
     Ok(Filter {
         sessions: None,

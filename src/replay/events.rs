@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::kinds::{Said, Value, said};
 use crate::client;
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Said, Value};
 use crate::network;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
@@ -52,12 +51,12 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn group(&self, group: u16) -> &str {
+    pub(super) fn group(&self, group: u16) -> &'a str {
         self.scenario.clients().get_index(usize::from(group)).map_or("?", |(name, _)| name.as_str())
     }
 
     /// A server, or a DNS name, which come after them.
-    pub(super) fn endpoint(&self, number: u32) -> &str {
+    pub(super) fn endpoint(&self, number: u32) -> &'a str {
         let servers = self.scenario.servers();
         match servers.get(number as usize) {
             Some(server) => &server.name,
@@ -65,44 +64,22 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn fault(&self, number: u16) -> &str {
+    pub(super) fn fault(&self, number: u16) -> &'a str {
         &self.scenario.faults()[usize::from(number)].name
     }
 
-    fn dns(&self, number: usize) -> &str {
+    fn dns(&self, number: usize) -> &'a str {
         self.scenario.dns().get_index(number).map_or("?", |(name, _)| name.as_str())
     }
 
     /// The event as a line of JSON, without its end.
     pub fn line(&self, event: &Event) -> String {
-        let Said { kind, fields } = said(event.kind);
+        let (Said { kind, fields }, (layer, actor)) = (event.kind.said(), event.kind.actor());
         let mut line = Line::default();
         line.time("at", event.at.0);
         line.plain("seq", event.seq);
-        match event.kind {
-            Kind::Session(session, _) => {
-                line.text("layer", "session");
-                line.text("session", &self.session(session));
-            }
-            Kind::Server(server, _) => {
-                line.text("layer", "server");
-                line.text("server", self.endpoint(server));
-            }
-            Kind::Network(server, _) => {
-                line.text("layer", "network");
-                line.text("server", self.endpoint(server));
-            }
-            Kind::Fault(fault, _) => {
-                line.text("layer", "fault");
-                line.text("fault", self.fault(fault));
-            }
-            Kind::Dns(name, _) => {
-                line.text("layer", "dns");
-                line.text("name", self.dns(usize::from(name)));
-            }
-        }
-        line.text("kind", kind);
-        for (key, value) in fields {
+        line.text("layer", layer);
+        for (key, value) in [vec![actor, ("kind", Value::Text(kind))], fields].concat() {
             match value {
                 Value::Number(number) => line.plain(key, number),
                 Value::Flag(flag) => line.plain(key, flag),
@@ -112,6 +89,8 @@ impl<'a> Names<'a> {
                 Value::Session(session) => line.text(key, &self.session(session)),
                 Value::Endpoint(number) => line.text(key, self.endpoint(number)),
                 Value::Group(group) => line.text(key, self.group(group)),
+                Value::Fault(fault) => line.text(key, self.fault(fault)),
+                Value::Name(name) => line.text(key, self.dns(usize::from(name))),
                 // Whose connection it was: see `network::Event`.
                 Value::Opener(number) if number & network::SERVER != 0 => {
                     line.text("opener", self.endpoint(number & !network::SERVER));
@@ -191,7 +170,7 @@ impl Filter {
         if self.sessions.is_none() && self.servers.is_none() && self.kinds.is_none() {
             return true;
         }
-        let Said { kind, fields } = said(event.kind);
+        let Said { kind, fields } = event.kind.said();
         let kind_passes = self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind));
         let session_passes = self.sessions.as_ref().is_none_or(|wanted| {
             let is_wanted = |number: u32| names.who(number).is_some_and(|who| wanted.contains(&who));

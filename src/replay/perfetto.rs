@@ -9,8 +9,7 @@ use std::io::Write;
 use serde_json::{Value as Json, json};
 
 use super::events::Names;
-use super::kinds::{Value, said};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Value};
 use crate::record::Recorder;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -165,10 +164,10 @@ impl<'a, W: Write> Perfetto<'a, W> {
         let begins = match event {
             fault::Event::Began { .. } | fault::Event::Parted(_) | fault::Event::Impaired(..) => true,
             fault::Event::Healed { .. } | fault::Event::Joined(_) | fault::Event::Cleared(..) => false,
-            fault::Event::Drained { .. } | fault::Event::Reset { .. } => return,
+            _ => return,
         };
         let mut words = Vec::new();
-        for (key, value) in said(Kind::Fault(fault, event)).fields {
+        for (key, value) in Kind::Fault(fault, event).said().fields {
             match value {
                 Value::Text(text) => words.push(text.to_string()),
                 Value::Endpoint(number) if key == "server" => words.push(format!("of {}", self.names.endpoint(number))),
@@ -238,7 +237,7 @@ impl<'a, W: Write> Perfetto<'a, W> {
             Event::Worked { connection, .. } => self.worked(at, number, connection, "before its calls"),
             Event::Left => self.forgets(at, number),
             Event::Paused | Event::Resumed | Event::Joined | Event::Leaving => {
-                self.out.instant((pid, 0), at, said(Kind::Server(number, event)).kind);
+                self.out.instant((pid, 0), at, Kind::Server(number, event).said().kind);
             }
             _ => {}
         }
@@ -307,9 +306,9 @@ impl<'a, W: Write> Perfetto<'a, W> {
             Event::Ended | Event::GaveUp => {
                 self.ends_attempt(place, at, "ended");
                 self.ends_open(place, at);
-                self.out.instant(track, at, said(Kind::Session(session, event)).kind);
+                self.out.instant(track, at, Kind::Session(session, event).said().kind);
             }
-            _ => self.out.instant(track, at, said(Kind::Session(session, event)).kind),
+            _ => self.out.instant(track, at, Kind::Session(session, event).said().kind),
         }
     }
 
@@ -338,7 +337,7 @@ impl<W: Write> Recorder for Perfetto<'_, W> {
             Kind::Session(session, kind) => self.session(event.at, session, kind),
             Kind::Server(number, kind) => self.server(event.at, number, kind),
             Kind::Fault(number, kind) => self.fault(event.at, number, kind),
-            Kind::Network(..) | Kind::Dns(..) => {}
+            _ => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rows of a sequence diagram: arrows between hosts, and notes on what the client, or a fault, did.
 
+use super::events::Names;
 use super::label::label;
 use super::trace::Trace;
 use crate::client::{self, Failure};
@@ -274,6 +275,7 @@ impl Builder<'_> {
                     format!("lost: no pong within {}", length(timeout))
                 }
                 client::End::BadFrame => "lost: no valid frame".into(),
+                other => format!("lost: {}", client::End::NAMES[other.kind()]),
             },
             client::Event::HeartbeatAnswered { .. } => return,
             client::Event::Retrying { delay } => {
@@ -288,6 +290,7 @@ impl Builder<'_> {
             client::Event::Hopping { delay } => format!("... waits {} (Retry-After)", length(delay)),
             client::Event::Ended => "ends as intended".into(),
             client::Event::GaveUp => "gives up".into(),
+            other => Kind::Session(0, other).said().kind.replace('_', " "),
         };
         self.note(at, text);
     }
@@ -310,19 +313,13 @@ impl Builder<'_> {
             Failure::RedirectLimit => "failed: one redirect too many".into(),
             Failure::BadLocation => "failed: a Location that leads nowhere".into(),
             Failure::Unresolved => "failed: redirected to an unknown host".into(),
+            other => format!("failed: {}", other.outcome().name()),
         }
     }
 
     /// The name of a server, or of a DNS name, which come after them.
     fn name(&self, endpoint: u32) -> &str {
-        let servers = self.scenario.servers();
-        match servers.get(endpoint as usize) {
-            Some(server) => &server.name,
-            None => {
-                let name = self.scenario.dns().get_index(endpoint as usize - servers.len());
-                name.map_or("?", |(name, _)| name.as_str())
-            }
-        }
+        Names::new(self.scenario).endpoint(endpoint)
     }
 
     /// Faults are told where they strike a server that the session meets, or its way there.

@@ -2,11 +2,14 @@
 //!
 //! The order of the variants below is part of the digest's meaning: their tags are written out, never derived.
 
+mod words;
+
 pub use crate::client::{End, Event as SessionEvent, Failure, Outcome};
 pub use crate::fault::Event as FaultEvent;
 pub use crate::network::Event as NetworkEvent;
 pub use crate::network::dns::Event as DnsEvent;
 pub use crate::server::Event as ServerEvent;
+pub use words::{Field, Said, Value, names};
 
 use crate::client;
 use crate::network::dns;
@@ -26,6 +29,7 @@ pub struct Event {
 
 /// What happened, by layer, with the number of the actor it happened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// To a session, by the driver's number for it (0, 1, 2, … in order of arrival).
     Session(u32, client::Event),

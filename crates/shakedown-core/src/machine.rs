@@ -31,6 +31,7 @@ pub struct EndpointId(pub u32);
 
 /// Why a connect failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// RST answered the SYN: the host is up, the port is closed.
     Refused,

@@ -25,6 +25,7 @@ pub struct Config {
 
 /// A condition that every run must meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Invariant {
     /// Time never goes backward, and no event is skipped.
     MonotoneTime,

@@ -9,6 +9,7 @@ use crate::time::Nanos;
 
 /// One event of a session. Connections are numbered from 1 within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The scheduled start. A closed-loop user has one for each of its sessions.
     Scheduled {
@@ -145,6 +146,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Finding {
     /// Its credentials were sent to a server that they are not for, after a redirect.
     CredentialsLeaked,
@@ -179,6 +181,7 @@ impl Finding {
 
 /// How an open connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// FIN without a close frame.
     Fin,
@@ -210,6 +213,7 @@ impl End {
 
 /// Why an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Failure {
     /// No answer to a lookup in time.
     LookupTimeout,
@@ -258,6 +262,7 @@ pub enum Failure {
 /// The outcome of an attempt, by which attempts are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The session opened.
     Opened,

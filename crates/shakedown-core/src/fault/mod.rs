@@ -471,6 +471,7 @@ impl Fault {
 
 /// Events of the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A fault begins on a server.
     Began {

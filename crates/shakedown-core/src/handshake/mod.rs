@@ -76,6 +76,7 @@ impl Mode {
 
 /// Why an answer is no handshake, or none that may be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The bytes are no HTTP response within the limits.
     #[error("{0}")]

@@ -81,6 +81,7 @@ impl Config {
 
 /// A message that may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Message {
     /// A client's SYN.
     Syn,
@@ -92,6 +93,18 @@ pub enum Message {
     ToClient,
 }
 
+impl Message {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Message::Syn => "syn",
+            Message::SynAck => "syn_ack",
+            Message::ToServer => "to_server",
+            Message::ToClient => "to_client",
+        }
+    }
+}
+
 /// Set in an event's `session` if a server opened the connection; the rest is the server's number.
 pub const SERVER: u32 = 1 << 31;
 /// Set there if a client host opened it for streams of its sessions; the rest is the driver's number for the host.
@@ -100,6 +113,7 @@ pub const HOST: u32 = 1 << 30;
 /// Events of the network. The connection is identified by the session's number, or by that of the
 /// server or client host that opened it, with [`SERVER`] or [`HOST`] set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A SYN went unanswered at this server's host.
     SynDropped {

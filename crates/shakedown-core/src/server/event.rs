@@ -4,6 +4,7 @@ use crate::time::Nanos;
 
 /// Events of a server. Connections are numbered within a server; a number is reused after its connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A connection came out of the accept queue.
     Accepted {
@@ -217,6 +218,7 @@ pub type Outputs = crate::machine::Outputs<Event>;
 /// The limit for which a server rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Reason {
     /// `queue_max` requests wait.
     QueueFull = 1,
@@ -232,9 +234,24 @@ pub enum Reason {
     TransactionsMax = 6,
 }
 
+impl Reason {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::QueueFull => "queue_full",
+            Reason::ConnectionsMax => "connections_max",
+            Reason::AcceptRate => "accept_rate",
+            Reason::AddressRate => "address_rate",
+            Reason::Draining => "draining",
+            Reason::TransactionsMax => "transactions_max",
+        }
+    }
+}
+
 /// The outcome of an attempt of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum CallOutcome {
     /// With a status from 200 to 299.
     Answered = 1,
@@ -248,9 +265,23 @@ pub enum CallOutcome {
     Broken = 5,
 }
 
+impl CallOutcome {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallOutcome::Answered => "answered",
+            CallOutcome::Rejected => "rejected",
+            CallOutcome::Refused => "refused",
+            CallOutcome::TimedOut => "timed_out",
+            CallOutcome::Broken => "broken",
+        }
+    }
+}
+
 /// How a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Turn {
     /// An HTTP error; FIN where TLS is not up.
     Reject = 1,
@@ -260,4 +291,16 @@ pub enum Turn {
     Drop = 3,
     /// RST.
     Reset = 4,
+}
+
+impl Turn {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Turn::Reject => "reject",
+            Turn::Redirect => "redirect",
+            Turn::Drop => "drop",
+            Turn::Reset => "reset",
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// Events of a name's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A server's record was added.
     Listed {
