@@ -8,10 +8,7 @@ use shakedown_core::time::Nanos;
 
 use crate::cycle::cycle;
 use crate::draft::Draft;
-use crate::machines::{ServerKind, ServersToml};
-
-/// What may stand beside `command`: the rest says what a program does by itself.
-const BESIDE_COMMAND: [&str; 3] = ["command", "count", "zone"];
+use crate::machines::{ServerKind, ServersToml, Sort, sorts};
 
 /// Checks a group whose members are programs.
 fn command(name: &str, server: &ServersToml, command: &[String], tree: &Tree) -> Result<(), Problem> {
@@ -25,7 +22,7 @@ fn command(name: &str, server: &ServersToml, command: &[String], tree: &Tree) ->
     let table = |config: &ServersToml| toml::Table::try_from(config).unwrap_or_default();
     let plain = table(&plain);
     for (key, value) in table(server) {
-        if !BESIDE_COMMAND.contains(&key.as_str()) && plain.get(&key) != Some(&value) {
+        if !sorts(&key).contains(&Sort::Program) && plain.get(&key) != Some(&value) {
             let message = format!("`{key}` means nothing beside `command`: what a program does is its own affair");
             return Err(tree.problem(&at(&key), message).with_help(format!("leave {key} out")));
         }
@@ -39,20 +36,33 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
     if let Some(program) = &server.command {
         command(name, server, program, tree)?;
     }
+    // What means nothing without another key.
+    let number = |other: &str| (format!("`{other}`"), format!("write {other} = N"));
+    let other = |other: &str, example: &str| (format!("`{other}`"), format!("write {other} = {example} beside it"));
+    let rates = server.accept_rate.is_some() || server.address_rate.is_some();
+    let a_rate = ("a rate".to_string(), "write accept_rate = { rate = \"500/s\", burst = 100 }".to_string());
     let needs = [
-        ("when_full", server.when_full.is_some(), "connections_max", server.connections_max.is_some()),
-        ("queue_full", server.queue_full.is_some(), "queue_max", server.queue_max.is_some()),
+        ("when_full", server.when_full.is_some(), number("connections_max"), server.connections_max.is_some()),
+        ("queue_full", server.queue_full.is_some(), number("queue_max"), server.queue_max.is_some()),
         (
             "transactions_full",
             server.transactions_full.is_some(),
-            "transactions_max",
+            number("transactions_max"),
             server.transactions_max.is_some(),
         ),
+        ("over_rate", server.over_rate.is_some(), a_rate, rates),
+        ("leaves_over", server.leaves_over.is_some(), other("leaves_at", "\"2m\""), server.leaves_at.is_some()),
+        (
+            "calls_hold_worker",
+            server.calls_hold_worker,
+            other("calls", "[{ to = \"auth\", timeout = \"1s\" }]"),
+            !server.calls.is_empty(),
+        ),
     ];
-    for (key, given, other, has) in needs {
+    for (key, given, (without, help), has) in needs {
         if given && !has {
-            let message = format!("`{key}` means nothing without `{other}`");
-            return Err(tree.problem(&at(key), message).with_help(format!("write {other} = N, or leave {key} out")));
+            let message = format!("`{key}` means nothing without {without}");
+            return Err(tree.problem(&at(key), message).with_help(format!("{help}, or leave {key} out")));
         }
     }
     match (server.when_full, &server.overflow_to) {
@@ -96,10 +106,6 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
             let message = "a bucket that holds no token lets nothing in: at least 1";
             return Err(tree.problem(&at(&format!("{key}.burst")), message));
         }
-    }
-    if server.over_rate.is_some() && server.accept_rate.is_none() && server.address_rate.is_none() {
-        let help = "write accept_rate = { rate = \"500/s\", burst = 100 }, or leave over_rate out";
-        return Err(tree.problem(&at("over_rate"), "`over_rate` means nothing without a rate").with_help(help));
     }
     membership(name, server, run, tree)?;
     calls(name, server, tree)?;
@@ -159,12 +165,6 @@ fn membership(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Resu
     {
         return Err(tree.problem(&at("leaves_at"), format!("leaves at {leaves}, but joins at {joins}")));
     }
-    if server.leaves_over.is_some() && server.leaves_at.is_none() {
-        let help = "write leaves_at = \"2m\" beside it, or leave it out";
-        return Err(tree
-            .problem(&at("leaves_over"), "`leaves_over` means nothing without `leaves_at`")
-            .with_help(help));
-    }
     Ok(())
 }
 
@@ -173,11 +173,6 @@ const MAX_ATTEMPTS: u32 = 1_000;
 
 /// Checks what a group calls, as far as that needs no names.
 fn calls(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
-    if server.calls_hold_worker && server.calls.is_empty() {
-        let message = "`calls_hold_worker` means nothing without `calls`";
-        let help = "write calls = [{ to = \"auth\", timeout = \"1s\" }], or leave it out";
-        return Err(tree.problem(&format!("servers.{name}.calls_hold_worker"), message).with_help(help));
-    }
     for (number, call) in server.calls.iter().enumerate() {
         let at = |key: &str| format!("servers.{name}.calls.{number}.{key}");
         if call.timeout == Nanos::ZERO {

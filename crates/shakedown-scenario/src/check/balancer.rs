@@ -9,29 +9,28 @@ use shakedown_core::time::Nanos;
 
 use crate::cycle::cycle;
 use crate::draft::Draft;
-use crate::machines::{KEYS, OF_TERMINATING, ServerKind, ServersToml};
-
-/// Keys that only balancers have.
-const OWN: [&str; 8] = ["to", "balance", "pick", "health", "check", "on_down", "connect_timeout", "ports"];
+use crate::machines::{ServerKind, ServersToml, Sort, sorts};
 
 /// Checks the keys of a group of servers, whichever it is. True when it is one of balancers.
 pub(super) fn check(name: &str, server: &ServersToml, tree: &Tree) -> Result<bool, Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
-    let given = |key: &&str| tree.has(&at(key));
+    // The first key that is for none of these.
+    let strange = |known: &[Sort]| {
+        let keys = tree.keys(&format!("servers.{name}"));
+        keys.into_iter().find(|key| !sorts(key).iter().any(|sort| known.contains(sort)))
+    };
     if server.kind != ServerKind::L4 {
-        return match OWN.iter().find(|key| given(key)) {
+        return match strange(&[Sort::Web, Sort::Program]) {
             None => Ok(false),
             Some(key) => {
-                let problem = tree.problem_at_key(&at(key), format!("`{key}` is for balancers"));
+                let problem = tree.problem_at_key(&at(&key), format!("`{key}` is for balancers"));
                 Err(problem.with_help("write kind = \"l4\" beside it, or leave it out"))
             }
         };
     }
-    for key in tree.keys(&format!("servers.{name}")) {
-        if !KEYS.contains(&key.as_str()) {
-            let message = format!("{} means nothing to a balancer: it reads no requests", ticked(&key));
-            return Err(tree.problem_at_key(&at(&key), message));
-        }
+    if let Some(key) = strange(&[Sort::Nat, Sort::Terminating]) {
+        let message = format!("{} means nothing to a balancer: it reads no requests", ticked(&key));
+        return Err(tree.problem_at_key(&at(&key), message));
     }
     let needs = |key: &str, example: &str| {
         let problem = tree.problem(&at("kind"), format!("a balancer needs `{key}`"));
@@ -44,13 +43,15 @@ pub(super) fn check(name: &str, server: &ServersToml, tree: &Tree) -> Result<boo
         return needs("balance", "\"nat\" (the SYN goes on to the chosen server) or \"terminate\" (two connections)");
     }
     if server.balance == Some(Balance::Nat)
-        && let Some(key) = OF_TERMINATING.iter().find(|key| given(key))
+        && let Some(key) = strange(&[Sort::Nat])
     {
         let message = format!("`{key}` means nothing to a balancer that rewrites addresses: no connection ends there");
-        return Err(tree.problem_at_key(&at(key), message).with_help("leave it out, or write balance = \"terminate\""));
+        return Err(tree
+            .problem_at_key(&at(&key), message)
+            .with_help("leave it out, or write balance = \"terminate\""));
     }
     if server.health.is_none()
-        && let Some(key) = ["check", "on_down"].iter().find(|key| given(key))
+        && let Some(key) = ["check", "on_down"].iter().find(|key| tree.has(&at(key)))
     {
         let help = "write health = { every = \"5s\", timeout = \"2s\", fall = 3, rise = 2 }, or leave it out";
         return Err(tree.problem_at_key(&at(key), format!("`{key}` means nothing without `health`")).with_help(help));

@@ -78,29 +78,6 @@ pub(crate) struct Written<'a> {
     zone: &'a Option<String>,
 }
 
-/// The keys that a balancer may have.
-pub(crate) const KEYS: [&str; 15] = [
-    "kind",
-    "count",
-    "to",
-    "balance",
-    "pick",
-    "backlog",
-    "backlog_overflow",
-    "connections_max",
-    "connect_timeout",
-    "ports",
-    "access_link",
-    "health",
-    "check",
-    "on_down",
-    "zone",
-];
-
-/// Of them, those that only a terminating one may have.
-pub(crate) const OF_TERMINATING: [&str; 6] =
-    ["backlog", "backlog_overflow", "connections_max", "connect_timeout", "ports", "access_link"];
-
 impl<'a> From<&'a ServersToml> for Written<'a> {
     fn from(config: &'a ServersToml) -> Written<'a> {
         let terminates = config.balance == Some(Balance::Terminate);

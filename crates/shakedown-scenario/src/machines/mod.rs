@@ -7,7 +7,7 @@ mod groups;
 mod proxies;
 mod servers;
 
-pub(crate) use balancers::{KEYS, OF_TERMINATING, Written};
+pub(crate) use balancers::Written;
 pub(crate) use behaviors::BehaviorToml;
 pub(crate) use proxies::ProxiesToml;
-pub(crate) use servers::{ServerKind, ServersToml};
+pub(crate) use servers::{ServerKind, ServersToml, Sort, sorts};

@@ -34,6 +34,31 @@ impl ServerKind {
     }
 }
 
+/// The kinds of members that the keys of `[servers.NAME]` may be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A web server.
+    Web,
+    /// A balancer that rewrites addresses.
+    Nat,
+    /// A balancer that terminates connections.
+    Terminating,
+    /// A program.
+    Program,
+}
+
+/// For which of them a key means something. A key that is not listed is for web servers.
+pub(crate) fn sorts(key: &str) -> &'static [Sort] {
+    match key {
+        "kind" | "count" | "zone" => &[Sort::Web, Sort::Nat, Sort::Terminating, Sort::Program],
+        "backlog" | "backlog_overflow" | "connections_max" | "access_link" => &[Sort::Web, Sort::Terminating],
+        "to" | "balance" | "pick" | "health" | "check" | "on_down" => &[Sort::Nat, Sort::Terminating],
+        "connect_timeout" | "ports" => &[Sort::Terminating],
+        "command" => &[Sort::Program],
+        _ => &[Sort::Web],
+    }
+}
+
 /// `[servers.NAME]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
