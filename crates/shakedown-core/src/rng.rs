@@ -395,11 +395,6 @@ impl Sampler {
             }
         }
     }
-
-    /// True when every draw gives the same value.
-    pub fn is_constant(&self) -> bool {
-        matches!(self, Sampler::Constant(_))
-    }
 }
 
 impl From<Nanos> for Distribution {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::table::{Better, Entry, Subject, Unit, find};
-use super::value::Value;
 
 /// The name of a metric: `handshake_latency.p99`, `servers.gateway.opened`, `faults.crash.after.attempts.failed`.
 ///
@@ -137,16 +136,6 @@ impl MetricName {
     /// The latency that it is a statistic of, if it is one: its path.
     pub fn latency(&self) -> Option<&str> {
         self.statistic.and(self.path.rsplit_once('.')).map(|(latency, _)| latency)
-    }
-
-    /// A value without samples, in its unit.
-    pub fn no_value(&self) -> Value {
-        match self.unit() {
-            Unit::Duration | Unit::Latency => Value::Duration(None),
-            Unit::Count => Value::Count(0),
-            Unit::Part(_) => Value::Part { count: 0, of: 0 },
-            Unit::Ratio => Value::Ratio(None),
-        }
     }
 }
 

@@ -20,7 +20,6 @@ use crate::http::Directory;
 use crate::machine::EndpointId;
 use crate::metrics::{
     FaultLayout, GroupLayout, Layout, MetricName, Metrics, Phase, PhaseLayout, ServerLayout, Subject, Summary, Unit,
-    shown,
 };
 use crate::names::Names;
 use crate::network::{self, Routes, dns};
@@ -512,11 +511,6 @@ impl Scenario {
     pub fn expectations(&self) -> impl Iterator<Item = (&str, Expectation)> {
         let all = self.0.expect.iter();
         all.flat_map(|(path, list)| list.0.iter().map(|expectation| (path.as_str(), *expectation)))
-    }
-
-    /// The metrics that are shown of it beside other runs unless somebody says otherwise; it is ranked by the first.
-    pub fn shown_metrics(&self) -> Vec<MetricName> {
-        shown(&self.layout())
     }
 
     /// Every metric of its runs, taken from a run without events.

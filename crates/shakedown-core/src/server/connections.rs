@@ -93,11 +93,11 @@ impl<S: Copy + Default> Connections<S> {
     }
 
     /// The incomplete data received so far.
-    pub(super) fn take_partial(&mut self, c: ConnectionId) -> Option<Partial> {
+    pub(super) fn take_partial(&mut self, c: ConnectionId) -> Partial {
         if self.partials.is_empty() {
-            return None;
+            return Partial::default();
         }
-        self.partials.remove(&c.0)
+        self.partials.remove(&c.0).unwrap_or_default()
     }
 
     pub(super) fn keep_partial(&mut self, c: ConnectionId, bytes: impl Into<Vec<u8>>) {

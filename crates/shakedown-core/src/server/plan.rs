@@ -1,6 +1,6 @@
 //! The common settings of a server group's members, ready to run, whatever their kind.
 
-use super::balancer::{Balancing, Forwarding, OnDown, PickBackend};
+use super::balancer::{Balancing, OnDown, PickBackend};
 use super::config::{Group, Machine};
 use super::proxy::ProxyPlan;
 use super::tls::TlsKeys;
@@ -45,11 +45,6 @@ impl Plan {
             Kind::Balancer(plan) => Some(plan),
             _ => None,
         }
-    }
-
-    /// Whether the group's hosts forward packets (NAT), so that connections never end there.
-    pub fn rewrites_addresses(&self) -> bool {
-        self.balancing().is_some_and(|balancing| balancing.forwarding == Forwarding::Nat)
     }
 
     /// Whether connections to a server that is marked down are cut.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::Turn;
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -21,6 +22,17 @@ pub enum QueueFull {
     Drop,
     /// RST.
     Reset,
+}
+
+impl QueueFull {
+    /// How a request is rejected then.
+    pub(super) fn turn(self) -> Turn {
+        match self {
+            QueueFull::Reject => Turn::Reject,
+            QueueFull::Drop => Turn::Drop,
+            QueueFull::Reset => Turn::Reset,
+        }
+    }
 }
 
 /// Which waiting request a worker takes next.

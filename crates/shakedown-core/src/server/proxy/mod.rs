@@ -11,7 +11,7 @@ use super::challenge::{Nonces, Verdict};
 use super::connections::Connections;
 use super::context;
 use super::event::{Event, Outputs, Reason, Turn};
-use super::queue::{Job, QueueFull};
+use super::queue::Job;
 use super::relay::{Parted, Relay};
 use super::timeouts::Timeouts;
 use super::workers::{WorkQueue, WorkersPlan};
@@ -195,10 +195,7 @@ impl ForwardProxy {
     fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
         let excess = self.connections.is_excess(c);
         let mut partial = self.connections.take_partial(c);
-        let bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
+        let bytes = partial.join(bytes);
         let reason = match read_connect(bytes) {
             Ok(None) => return self.connections.keep_partial(c, bytes),
             Ok(Some(_)) if excess => Reason::ConnectionsMax,
@@ -234,11 +231,7 @@ impl ForwardProxy {
         let full = busy && self.workers.waiting.len() as u32 >= cx.plan.workers.queue_max;
         out.event(Event::Requested { connection: c.0, queued: busy && !full });
         if full {
-            let turn = match cx.plan.workers.queue_full {
-                QueueFull::Reject => Turn::Reject,
-                QueueFull::Drop => Turn::Drop,
-                QueueFull::Reset => Turn::Reset,
-            };
+            let turn = cx.plan.workers.queue_full.turn();
             out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued: false });
             self.turn_away(c, turn, out);
         } else if busy {

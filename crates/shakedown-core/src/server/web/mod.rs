@@ -25,7 +25,7 @@ use super::connections::{Connections, note};
 use super::drain::Drain;
 use super::event::{Event, Outputs, Reason, Turn};
 use super::limits::{Limits, WhenFull};
-use super::queue::{Job, QueueFull, Working};
+use super::queue::{Job, Working};
 use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
 use super::timeouts::Timeouts;
@@ -179,10 +179,7 @@ impl Web {
     fn read(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
         let excess = self.connections.is_excess(c);
         let mut partial = self.connections.take_partial(c);
-        let bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
+        let bytes = partial.join(bytes);
         let mut call = false;
         let read = match read_request_by(bytes, cx.plan.lax) {
             // What opens nothing may be another server's call.
@@ -250,11 +247,7 @@ impl Web {
     /// A request without a free worker or a place in the queue.
     #[cold]
     fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
-        let turn = match cx.plan.workers.queue_full {
-            QueueFull::Reject => Turn::Reject,
-            QueueFull::Drop => Turn::Drop,
-            QueueFull::Reset => Turn::Reset,
-        };
+        let turn = cx.plan.workers.queue_full.turn();
         out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued });
         self.turn_away(c, turn, 503, None, out);
     }
@@ -324,10 +317,7 @@ impl Web {
     fn listen(&mut self, cx: &Context<'_>, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
         let from = if cx.plan.lax { Sender::Any } else { Sender::Client };
         let mut partial = self.connections.take_partial(c);
-        let mut bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
+        let mut bytes = partial.join(bytes);
         loop {
             match frame::read(bytes, from) {
                 Ok(None) => break,

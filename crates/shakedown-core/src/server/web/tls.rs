@@ -47,10 +47,7 @@ impl Web {
         out: &mut Outputs,
     ) {
         let mut partial = self.connections.take_partial(c);
-        let bytes = match &mut partial {
-            Some(partial) => partial.join(bytes),
-            None => bytes,
-        };
+        let bytes = partial.join(bytes);
         let refused = match read_request_by(bytes, cx.plan.lax) {
             Ok(None) => return self.connections.keep_partial(c, bytes),
             Ok(Some(_)) if is_offered(bytes) => {
