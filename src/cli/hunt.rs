@@ -115,7 +115,7 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
 /// Whether the first two seeds give the same run.
 fn is_always_the_same(plan: &Plan, load: &dyn Fn(u64) -> Result<Scenario, Problem>) -> bool {
     let mut seeds = plan.points().map(|point| point.seed);
-    let mut digest = || Some(explore::once(&load(seeds.next()?).ok()?, |_| !interrupted()).digest);
+    let mut digest = || Some(explore::once(&load(seeds.next()?).ok()?, |_| !interrupted()).ok()?.digest);
     digest().zip(digest()).is_some_and(|(one, other)| one == other)
 }
 

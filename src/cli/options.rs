@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::output::{Failure, Format, complain, machine};
 use super::report;
 use crate::explore::{Estimate, file_name};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::{Overrides, Played, Scenario, Secrets};
 
 /// What every command that reads a scenario takes.
 #[derive(Debug, Args)]

@@ -73,6 +73,26 @@ fn bytes(text: &str, key: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
 }
 
+/// The fewest connections that servers are opened for.
+const LEAST: u64 = 16;
+
+/// As many descriptors as there may be, for servers of whoever comes. Returns how many connections that leaves room for.
+///
+/// # Errors
+/// What to raise, where nobody could be served.
+pub(super) fn for_strangers(fixed: u64) -> Result<u64, String> {
+    match all_descriptors(fixed) {
+        most if most >= LEAST => Ok(most),
+        most => Err(format!(
+            "this process may have {} file descriptors, which leaves room for {most} connections: raise the limit \
+             (`ulimit -n {}` or more; the hard limit is LimitNOFILE= of a systemd unit, or nofile in \
+             /etc/security/limits.conf)",
+            getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            fixed + RESERVE + LEAST
+        )),
+    }
+}
+
 /// As many descriptors as there may be. Returns how many connections that leaves room for.
 fn all_descriptors(fixed: u64) -> u64 {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

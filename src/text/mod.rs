@@ -8,7 +8,7 @@ mod wrap;
 use serde::Serialize;
 
 pub(crate) use crate::digits::grouped;
-pub(crate) use escape::{clean, csv_cell, escaped, quoted, visible, word};
+pub(crate) use escape::{clean, csv_cell, escaped, markdown, markdown_line, quoted, visible, visible_lines, word};
 pub(crate) use number::{percent, percent_of};
 pub(crate) use table::Table;
 pub(crate) use wrap::wrapped;

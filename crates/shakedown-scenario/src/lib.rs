@@ -106,8 +106,9 @@ pub fn load(source_name: &str, name: &str, text: &str, overrides: &Overrides) ->
     for variant in &variants {
         let mut varied = tree.clone();
         varied.apply_variant(variant)?;
-        let overrides = Overrides { programs: overrides.programs, ..Overrides::default() };
-        all.push(resolve(name, varied, &written, &overrides, Drawn::Nothing)?);
+        let Overrides { programs, played, .. } = *overrides;
+        let plain = Overrides { programs, played, secrets: Secrets::Unneeded, ..Overrides::default() };
+        all.push(resolve(name, varied, &written, &plain, Drawn::Nothing)?);
     }
     if overrides.variant.is_none() {
         check::compared(&scenario, &all, &written)?;
@@ -159,8 +160,11 @@ fn resolve(
     check::names(&draft, &tree)?;
     places::check_zones(&draft, &tree)?;
     let routes = places::routes(&draft, &tree)?;
-    check::chaos(&draft, &tree)?;
-    let chaos = draft.file.chaos.as_ref().filter(|_| draws == Drawn::WithSeed);
+    let struck = played != Played::Clients;
+    if struck {
+        check::chaos(&draft, &tree)?;
+    }
+    let chaos = draft.file.chaos.as_ref().filter(|_| struck && draws == Drawn::WithSeed);
     let drawn = chaos.map(|chaos| drawn(chaos, &draft)).unwrap_or_default();
     let fault = |(name, fault): (&String, &FaultToml)| found(&draft, name, fault, &tree);
     let faults = draft.file.faults.iter().map(fault).collect::<Result<_, _>>()?;

@@ -3,7 +3,8 @@
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
-use super::problem::{Problem, nearest};
+use super::nearest::nearest;
+use super::problem::Problem;
 use super::tree::Tree;
 use crate::profile::{Preset, Profile, presets, profiles};
 
