@@ -444,7 +444,8 @@ fn a_run_without_an_outage_breaks_no_bound_on_outages() {
 #[test]
 fn what_is_drawn_at_random_may_be_written() {
     let text = "format = 1\ntitle = \"x\"\nduration = \"9s\"\n[servers.s]\ncount = 2\n[servers.b]\nkind = \"l4\"\nto = \"s\"\n\
-                balance = \"nat\"\n[clients.c]\ncount = 1\nendpoints = [\"b\"]\n[chaos]\ntargets = [\"b\", \"s\"]\nfaults = 4\n";
+                balance = \"nat\"\n[clients.c]\ncount = 1\nendpoints = [\"b\"]\n[chaos]\ntargets = [\"b\", \"s\"]\n\
+                kinds = [\"slow\", \"hang\"]\nfaults = 4\n";
     let mut slow = 0;
     for seed in 0..60 {
         let scenario = load("drawn", text, seed).unwrap_or_else(|problem| panic!("{problem}"));
