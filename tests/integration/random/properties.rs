@@ -104,7 +104,7 @@ fn sessions_add_up(scenario: &Scenario, events: &[Event], finished: &Finished) -
     struct Session {
         under_way: i64,
         open: i64,
-        challenged: bool,
+        begun: bool,
     }
     let mut sessions: BTreeMap<u32, Session> = BTreeMap::new();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -112,9 +112,17 @@ fn sessions_add_up(scenario: &Scenario, events: &[Event], finished: &Finished) -
         let Kind::Session(number, kind) = event.kind else { continue };
         let session = sessions.entry(number).or_default();
         let what = match kind {
-            // After a challenge the next attempt has begun already, be it on another connection.
+            // A lookup is the beginning of the attempt that follows it.
+            client::Event::Resolving { .. } => {
+                if std::mem::replace(&mut session.begun, true) {
+                    continue;
+                }
+                session.under_way += 1;
+                "attempts.total"
+            }
+            // After a lookup or a challenge the attempt has begun already, be it on another connection.
             client::Event::AttemptStarted { .. } | client::Event::AskedAgain { .. }
-                if std::mem::take(&mut session.challenged) =>
+                if std::mem::take(&mut session.begun) =>
             {
                 continue;
             }
@@ -124,22 +132,23 @@ fn sessions_add_up(scenario: &Scenario, events: &[Event], finished: &Finished) -
             }
             client::Event::Opened { .. } => {
                 session.under_way -= 1;
-                session.challenged = false;
+                session.begun = false;
                 session.open += 1;
                 "attempts.opened"
             }
             client::Event::AttemptFailed { .. } => {
                 session.under_way -= 1;
-                session.challenged = false;
+                session.begun = false;
                 "failed"
             }
             client::Event::Redirected { .. } => {
                 session.under_way -= 1;
+                session.begun = false;
                 "attempts.redirected"
             }
             // One ends, and the next begins at once.
             client::Event::Challenged { .. } | client::Event::ProxyChallenged { .. } => {
-                session.challenged = true;
+                session.begun = true;
                 "attempts.total"
             }
             client::Event::Lost { .. } => {
