@@ -59,7 +59,7 @@ fn no_title_and_no_name_does_more_than_be_shown() {
     assert_eq!(refused.status.code(), Some(2));
     inert("the refusal", "txt", &text(&refused.stderr));
     let choice = format!("{CHOICE}: clients.p.count=15");
-    let obeyed = "\u{1b}[31mred\u{202e}: clients.p.count=15";
+    let obeyed = "\u{1b}[31mred: clients.p.count=15";
     for (kind, line) in [
         ("txt", vec!["run", "a.toml", "--out", "run"]),
         ("md", vec!["report", "run", "--format", "markdown"]),

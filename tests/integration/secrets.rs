@@ -24,7 +24,7 @@ fn scenario(login: &str) -> String {
 }
 
 fn shown(output: &Output) -> String {
-    format!("{}{}", text(&output.stdout), text(&output.stderr))
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), text(&output.stderr))
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

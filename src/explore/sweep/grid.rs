@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use crate::scenario::covered_argument;
-use crate::text::visible;
 
 /// `PATH=VALUE,VALUE,…`: one key that a sweep varies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +60,7 @@ impl FromStr for Named {
         if name.trim().is_empty() || name.contains('=') || !sets.iter().all(is_set) {
             return Err(hint());
         }
-        let name = name.trim();
-        if visible(name) != name {
-            return Err(format!("the name `{}` has characters that terminals obey", visible(name)));
-        }
-        Ok(Named { name: name.to_string(), sets })
+        Ok(Named { name: name.trim().to_string(), sets })
     }
 }
 
@@ -152,9 +147,7 @@ mod tests {
             ("two words", &["a.b=1".into(), r#"c.d={ x = ";", y = "5s" }"#.into()][..])
         );
         assert_eq!("as it is:".parse(), Ok(Named { name: "as it is".into(), sets: Vec::new() }));
-        for wrong in
-            ["", "a", "a.b=1", ": a=1", "x: a", "x: a=1;", "x: =1", "a.b=\"x:y\"", "\u{1b}[31m: a=1", "\u{202e}: a=1"]
-        {
+        for wrong in ["", "a", "a.b=1", ": a=1", "x: a", "x: a=1;", "x: =1", "a.b=\"x:y\""] {
             assert!(wrong.parse::<Named>().is_err(), "{wrong}");
         }
     }
