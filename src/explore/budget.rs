@@ -227,7 +227,7 @@ mod tests {
         let plain = estimate("");
         assert!(plain.afford_with(1, memory(300_000_000)).is_ok());
         let said = plain.afford_with(1, memory(200_000_000)).unwrap_err().to_string();
-        assert!(said.contains("248 MB") && said.contains("clients.c.count") && said.contains("--force"), "{said}");
+        assert!(said.contains("249 MB") && said.contains("clients.c.count") && said.contains("--force"), "{said}");
         assert!(plain.afford_with(2, memory(300_000_000)).is_err(), "two at once take twice as much");
         assert!(plain.afford_with(1, None).is_ok());
 

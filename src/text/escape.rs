@@ -98,11 +98,16 @@ pub(crate) fn markdown_line(line: &str) -> String {
     inert
 }
 
-/// A cell of a CSV file (RFC 4180). One that a spreadsheet would take for a formula has an apostrophe before it, which makes
-/// it text there; numbers are numbers.
+/// A cell of a CSV file (RFC 4180), for terminals, too. One that a spreadsheet would take for a formula has an apostrophe before
+/// it, which makes it text there; numbers are numbers.
 pub(crate) fn csv_cell(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| !matches!(c, '\n' | '\r' | '\t') && visible(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8();
+    let text: Cow<'_, str> = match text.contains(acts) {
+        true => text.chars().map(|c| if acts(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect(),
+        false => text.into(),
+    };
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    let text: Cow<'_, str> = if is_formula { format!("'{text}").into() } else { text.into() };
+    let text = if is_formula { format!("'{text}").into() } else { text };
     match text.contains([',', '"', '\n', '\r', '\t']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
         false => text,
@@ -159,5 +164,6 @@ mod tests {
             ["-5", "+1.5", "a=b", "", "a-b"]
         );
         assert_eq!(csv_cell("=a,\"b\""), "\"'=a,\"\"b\"\"\"");
+        assert_eq!(csv_cell("a\u{1b}\u{202e}"), "a\\u{1b}\\u{202e}");
     }
 }

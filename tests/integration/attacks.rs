@@ -413,7 +413,7 @@ fn held(clients: u32, seconds: u32) {
     .filter_map(|outcome| summary["attempts"][*outcome].as_u64())
     .sum();
     assert_eq!(failed, attempts("failed"), "{}", summary["attempts"]);
-    assert_eq!(summary["expectations"][0]["held"], true, "{}", summary["expectations"]);
+    assert_eq!(summary["expectations"][0]["passed"], true, "{}", summary["expectations"]);
 }
 
 #[test]
