@@ -83,10 +83,10 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | none | running scenarios, measures, checks, [`hunt`] |
-//! | `turmoil` | [`lab`]: your own async code in a scenario |
+//! | `turmoil` | `lab`: your own async code in a scenario |
 //! | `cli` (default) | the command line, with charts, reports, result folders, captures, and real sockets with TLS |
 //!
-//! A library user writes `default-features = false`, and `features = ["turmoil"]` for [`lab`].
+//! A library user writes `default-features = false`, and `features = ["turmoil"]` for `lab`.
 //!
 //! # Layers
 //!
