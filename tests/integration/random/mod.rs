@@ -17,7 +17,7 @@ use scenario::{Random, random, text};
 use schema::Schema;
 
 /// Scenarios in the gate, of which each is run several times.
-const RUN: u64 = 20;
+const RUN: u64 = 6;
 /// Scenarios that are only drawn, to see that every key is.
 const DRAWN: u64 = 400;
 /// The longest that a scenario may take, however busy the machine is.
