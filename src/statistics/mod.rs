@@ -5,6 +5,7 @@ mod beta;
 mod counted;
 mod estimate;
 mod holm;
+mod inverse;
 mod kolmogorov;
 mod moments;
 mod order;

@@ -1,6 +1,7 @@
 //! Student's t distribution.
 
 use super::beta::beta;
+use super::inverse::inverse;
 
 /// Both tails of Student's distribution beyond `t`.
 pub(super) fn student_tails(t: f64, freedom: f64) -> f64 {
@@ -10,19 +11,7 @@ pub(super) fn student_tails(t: f64, freedom: f64) -> f64 {
 /// The value that a share `below` (above a half) of Student's distribution does not exceed.
 pub(super) fn student_quantile(below: f64, freedom: f64) -> f64 {
     let tails = 2.0 * (1.0 - below);
-    let (mut low, mut high) = (0.0, 1.0);
-    while student_tails(high, freedom) > tails && high < 1e9 {
-        high *= 2.0;
-    }
-    for _ in 0..80 {
-        let middle = (low + high) / 2.0;
-        if student_tails(middle, freedom) > tails {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
+    inverse(|value| student_tails(value, freedom) > tails)
 }
 
 #[cfg(test)]

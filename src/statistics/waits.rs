@@ -3,6 +3,8 @@
 
 use libm::{exp, lgamma, log};
 
+use super::inverse::inverse;
+
 /// Mean wait with Poisson arrivals and a constant service time (M/D/c), of all requests: Crommelin, "Delay probability
 /// formulae when the holding times are constant", 1932.
 pub(crate) fn constant_mean_wait(c: u32, rho: f64) -> f64 {
@@ -73,7 +75,7 @@ impl Constant {
 
     /// The wait that a share of all requests does not exceed.
     pub(crate) fn wait_quantile(&self, share: f64) -> f64 {
-        inverse(share, |wait| {
+        inverse(|wait| {
             let slots = wait as usize + 1;
             let most = slots * self.workers;
             let mean = self.workers as f64 * self.rho * (slots as f64 - wait);
@@ -83,7 +85,7 @@ impl Constant {
                 sum += self.queued.get(most - 1 - arrived).copied().unwrap_or(1.0) * poisson;
                 poisson *= mean / (arrived + 1) as f64;
             }
-            sum
+            sum < share
         })
     }
 }
@@ -128,7 +130,7 @@ impl Finite {
     /// The wait that a share of those that are served does not exceed.
     pub(crate) fn wait_quantile(&self, share: f64) -> f64 {
         let full = self.states.len() - 1;
-        inverse(share, |wait| {
+        inverse(|wait| {
             // Who finds n there waits for n + 1 - c ends of service, which come at the rate of all workers.
             let ends = wait * self.workers as f64;
             let (mut term, mut fewer, mut longer) = (exp(-ends), 0.0, 0.0);
@@ -137,29 +139,9 @@ impl Finite {
                 longer += self.states[n] * fewer;
                 term *= ends / (n + 1 - self.workers) as f64;
             }
-            1.0 - longer / (1.0 - self.refused())
+            1.0 - longer / (1.0 - self.refused()) < share
         })
     }
-}
-
-/// Where a rising distribution comes to `share`.
-fn inverse(share: f64, distribution: impl Fn(f64) -> f64) -> f64 {
-    if distribution(0.0) >= share {
-        return 0.0;
-    }
-    let (mut low, mut high) = (0.0, 1.0);
-    while distribution(high) < share {
-        high *= 2.0;
-    }
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if distribution(middle) < share {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ impl Schema {
     }
 }
 
-/// Generated from the types that read scenarios: `cargo test --features schema`.
+/// Generated from the types that read scenarios: `cargo test --all-features`.
 #[cfg(feature = "schema")]
 #[test]
 fn the_schema_is_committed() {
