@@ -199,11 +199,14 @@ fn recorded() -> Recorded {
         "capacity",
     ]);
     make(&["hunt", "never.toml", "--seeds", "0..3", "--out", "hunt"]);
+    make(&["hunt", "small.toml", "--seeds", "0..3", "--out", "hunted"]);
     // As a sweep that was ended leaves it: what is swept, and rows.
     fs::create_dir(place.path().join("again-partial")).unwrap();
     for name in ["sweep.json", "rows.jsonl"] {
         fs::copy(place.path().join("share-0").join(name), place.path().join("again-partial").join(name)).unwrap();
     }
+    // And a hunt.
+    fs::rename(place.path().join("hunted"), place.path().join("hunted-partial")).unwrap();
     let of = |folder: &'static str, commands: &[&[&'static str]]| {
         (folder, commands.iter().map(|command| command.to_vec()).collect())
     };
@@ -218,6 +221,7 @@ fn recorded() -> Recorded {
         of("compare", &[&["report", "@"], &["verify", "@"]]),
         of("capacity", &[&["report", "@"], &["verify", "@"]]),
         of("hunt", &[&["merge", "@", "--out", "merged"], &["report", "@"]]),
+        of("hunted-partial", &[&["hunt", "small.toml", "--seeds", "0..3", "--out", "hunted", "--resume", "--quiet"]]),
     ];
     Recorded { place, all }
 }
@@ -272,7 +276,7 @@ fn a_malformed_file_that_is_read_back_is_named() {
                     .collect();
                 let (code, said) = bounded(place, &command);
                 tried += 1;
-                for made in ["merged", "again"] {
+                for made in ["merged", "again", "hunted"] {
                     let _ = fs::remove_dir_all(place.join(made));
                 }
                 let is_named = said.contains(folder);
