@@ -38,3 +38,19 @@ pub(super) fn recorded(bytes: &[u8]) -> u64 {
         .map(|make| make(Recorded(&files)).map(|text| size(text.len())).map_err(|error| shape(error.to_string())));
     outcome((secret, made, documents))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else every mutant of it would fail for what the first one failed for.
+    #[test]
+    fn the_seed_of_journals_is_whole() {
+        let seed = include_bytes!("../../seeds/journal/rows");
+        let nul = seed.iter().position(|byte| *byte == 0).unwrap();
+        let (rows, whole) = rows_of(Path::new("rows.jsonl"), &seed[..nul]).unwrap();
+        assert_eq!((rows.len(), whole), (2, nul as u64));
+        let plan = Plan::from_header(std::str::from_utf8(&seed[nul + 1..]).unwrap()).unwrap();
+        assert_eq!(plan.runs(), 2);
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "tls", run: bytes::tls, costs: 1, longest: 512 },
     Target { name: "scenario", run: scenario::run, costs: 1_000, longest: 16_384 },
     Target { name: "arguments", run: scenario::arguments, costs: 2, longest: 128 },
-    Target { name: "journal", run: files::journal, costs: 10, longest: 2_048 },
+    Target { name: "journal", run: files::journal, costs: 100, longest: 4_096 },
     Target { name: "hlog", run: files::hlog, costs: 100, longest: 8_192 },
     Target { name: "recorded", run: files::recorded, costs: 200, longest: 4_096 },
 ];
