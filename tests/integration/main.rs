@@ -32,6 +32,7 @@ mod messages;
 mod models;
 mod network;
 mod outages;
+mod packages;
 mod presets;
 mod proxies;
 mod random;
