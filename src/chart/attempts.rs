@@ -61,7 +61,7 @@ pub(super) fn picture(measured: &Measured) -> Picture {
     for outcome in Outcome::ALL.into_iter().rev().filter(|outcome| total(*outcome) > 0) {
         let outline = outline(&bars, outcome as usize + 1);
         layers.push(Layer::Area { outline, color: COLORS[outcome as usize], opacity: 1.0 });
-        let label = format!("{} ({})", outcome.name(), short(total(outcome)));
+        let label = format!("{} ({})", outcome.name().replace('_', " "), short(total(outcome)));
         keys.insert(0, Key { label, color: COLORS[outcome as usize], swatch: Swatch::Area });
     }
     Picture {
@@ -69,7 +69,6 @@ pub(super) fn picture(measured: &Measured) -> Picture {
         description: "Attempts per second over time, stacked by how they came out.",
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("attempts per second", highest, false),
-        right: None,
         layers: if highest > 0.0 { layers } else { Vec::new() },
         keys,
         marks: over_time::faults(&measured.faults),

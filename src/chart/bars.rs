@@ -6,7 +6,9 @@ use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
 
 use super::render::{Canvas, Drawn, document, plain, point, stroke, text};
-use super::style::{BLUE, FADED, FAINT, GRID, INK, PAPER, RULE, SKY, SUBTITLE, TEXT, TITLE, WIDTH, fit, text_width};
+use super::style::{
+    BLUE, FADED, FAINT, GRID, INK, PAPER, RULE, SKY, SUBTITLE, TEXT, TITLE, VERMILLION, WIDTH, fit, text_width,
+};
 
 const LEFT: f64 = 20.0;
 const RIGHT: f64 = WIDTH - 20.0;
@@ -14,6 +16,8 @@ const RIGHT: f64 = WIDTH - 20.0;
 const TOP: f64 = 68.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 14.0;
+/// Between two stripes of a bar without an end.
+const HATCH: f64 = 7.0;
 /// The two lines of a column's name.
 const HEAD: f64 = 40.0;
 /// Between two bands.
@@ -137,8 +141,13 @@ fn draw_column<'a>(canvas: &Canvas<'a>, column: &Column, (left, width): (f64, f6
         };
         let mut after = left;
         if cell.endless {
-            // Longer than any: pale, to the end of the scale.
-            canvas.draw(&bar(room, SKY.mix(0.35).filled()))?;
+            // Longer than any: hatched, to the end of the scale.
+            canvas.draw(&bar(room, SKY.mix(0.25).filled()))?;
+            let stripes = (0..).map(|nth| f64::from(nth) * HATCH).take_while(|x| *x + BAR <= room);
+            for x in stripes {
+                let ends = vec![point(left + x, y + BAR / 2.0), point(left + x + BAR, y - BAR / 2.0)];
+                canvas.draw(&PathElement::new(ends, stroke(VERMILLION, 1.0, 1.5)))?;
+            }
             after += room;
         } else if let Some(value) = cell.value {
             canvas.draw(&bar(length(value), BLUE.filled()))?;

@@ -3,7 +3,7 @@
 use super::axis::{Axis, log};
 use super::number::{nice_step, tick};
 use super::picture::{Key, Layer, Mark, Picture, Point, Swatch};
-use super::style::{BLACK, BLUE, GREEN, GREY, INK, PURPLE, VERMILLION};
+use super::style::{BLACK, BLUE, GREEN, INK, PURPLE, VERMILLION};
 use crate::time::Nanos;
 
 /// One load.
@@ -67,29 +67,14 @@ pub(super) fn picture(curve: &LoadCurve<'_>) -> Picture {
     // What a formula says near saturation would leave no room for the rest.
     let closed = || curve.closed.iter().flat_map(|(_, p50, p99)| [*p50, *p99]).flatten();
     let all = simulated.chain(closed().filter(|ms| *ms <= largest * 2.0)).map(nanos);
-    let y = Axis::log(&format!("{} (lines)", curve.latency), all);
-    let (lo, hi) = (points.first().map_or(0.0, |point| point.value), points.last().map_or(1.0, |point| point.value));
-    let (lo, hi) = if hi > lo { (lo, hi) } else { (lo - 0.5, lo + 0.5) };
-    let height = |share: f64| y.lo + share * (y.hi - y.lo);
+    let y = Axis::log(curve.latency, all);
+    let (lo, hi) = ends(points);
     let line = |of: fn(&LoadPoint) -> Option<f64>| -> Vec<Vec<Point>> {
         let placed = |point: &LoadPoint| Some((point.value, log(nanos(of(point)?)).max(y.lo)));
         pieces(points.iter().map(placed))
     };
     let (mut layers, mut keys) = (Vec::new(), Vec::new());
     let mut key = |label: String, color, swatch| keys.push(Key { label, color, swatch });
-    if !points.is_empty() {
-        for (name, of, color) in [
-            ("sessions opened (share of offered)", (|point| point.goodput) as fn(&LoadPoint) -> f64, GREEN),
-            ("failed (share)", |point| point.failed, GREY),
-        ] {
-            let mut outline: Vec<Point> = points.iter().map(|point| (point.value, height(of(point)))).collect();
-            layers.push(Layer::Line { points: outline.clone(), color, width: 1.2 });
-            outline.push((points[points.len() - 1].value, y.lo));
-            outline.push((points[0].value, y.lo));
-            layers.push(Layer::Area { outline, color, opacity: 0.16 });
-            key(name.into(), color, Swatch::Pale);
-        }
-    }
     if let Some(bound) = curve.bound {
         let at = log(nanos(bound));
         layers.push(Layer::Dashes { points: vec![(lo, at), (hi, at)], color: BLACK });
@@ -117,22 +102,55 @@ pub(super) fn picture(curve: &LoadCurve<'_>) -> Picture {
         }
         key(format!("{}.{name}", curve.latency), color, Swatch::Line);
     }
-    let marks = curve.knee.iter().map(|knee| Mark {
+    Picture {
+        title: "Capacity",
+        description: "Latency against what is varied. The marked stretch is where the objective ceases to hold, with 95 % confidence.",
+        x: values(curve.vary, lo, hi, curve.whole),
+        y,
+        layers,
+        keys,
+        marks: knee(curve, (lo, hi)),
+    }
+}
+
+/// What gets through, and what fails.
+pub(super) fn goodput(curve: &LoadCurve<'_>) -> Picture {
+    let (lo, hi) = ends(&curve.points);
+    let (mut layers, mut keys) = (Vec::new(), Vec::new());
+    for (name, of, color) in [
+        ("sessions opened, of those offered", (|point| point.goodput) as fn(&LoadPoint) -> f64, GREEN),
+        ("attempts failed, or sessions never opened", |point| point.failed, VERMILLION),
+    ] {
+        let points: Vec<Point> = curve.points.iter().map(|point| (point.value, of(point) * 100.0)).collect();
+        layers.extend(points.iter().map(|at| Layer::Dot { at: *at, color, radius: 2.6 }));
+        layers.push(Layer::Line { points, color, width: 2.2 });
+        keys.push(Key { label: name.into(), color, swatch: Swatch::Line });
+    }
+    Picture {
+        title: "Goodput",
+        description: "The share of the offered sessions that open, and the share that fails, against what is varied. The marked stretch is where the objective ceases to hold, with 95 % confidence.",
+        x: values(curve.vary, lo, hi, curve.whole),
+        y: Axis::share("share (%)"),
+        layers: if curve.points.is_empty() { Vec::new() } else { layers },
+        keys,
+        marks: knee(curve, (lo, hi)),
+    }
+}
+
+/// Where the axis of what is varied begins and ends.
+fn ends(points: &[LoadPoint]) -> (f64, f64) {
+    let (lo, hi) = (points.first().map_or(0.0, |point| point.value), points.last().map_or(1.0, |point| point.value));
+    if hi > lo { (lo, hi) } else { (lo - 0.5, lo + 0.5) }
+}
+
+fn knee(curve: &LoadCurve<'_>, (lo, hi): (f64, f64)) -> Vec<Mark> {
+    let mark = |knee: &Knee| Mark {
         name: knee.label.clone(),
         from: knee.low.max(lo),
         until: knee.high.min(hi).max(knee.low.max(lo)),
         color: PURPLE,
-    });
-    Picture {
-        title: "Capacity",
-        description: "Latency (lines, left) and the shares that open and that fail (areas, right, 0 to 100 %) against what is varied. The marked stretch is where the objective ceases to hold, with 95 % confidence.",
-        x: values(curve.vary, lo, hi, curve.whole),
-        right: (!points.is_empty()).then(|| shares(&y)),
-        y,
-        layers,
-        keys,
-        marks: marks.collect(),
-    }
+    };
+    curve.knee.iter().map(mark).collect()
 }
 
 /// The runs of points that are there.
@@ -159,12 +177,4 @@ fn values(name: &str, lo: f64, hi: f64, whole: bool) -> Axis {
         super::axis::Tick { at, label: Some(tick(at, hi, decimals)) }
     });
     Axis { name: name.into(), lo, hi, ticks: ticks.collect() }
-}
-
-/// From 0 to 100 % over the whole height.
-fn shares(y: &Axis) -> Axis {
-    let at = |share: f64| y.lo + share * (y.hi - y.lo);
-    let ticks = [0, 25, 50, 75, 100]
-        .map(|percent| super::axis::Tick { at: at(f64::from(percent) / 100.0), label: Some(format!("{percent}%")) });
-    Axis { name: String::new(), lo: y.lo, hi: y.hi, ticks: ticks.into() }
 }

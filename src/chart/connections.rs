@@ -17,17 +17,29 @@ const LINES: [RGBColor; 8] = [BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLAC
 /// Servers that stand out of many.
 const EXTREMES: [RGBColor; 4] = [VERMILLION, ORANGE, PURPLE, BROWN];
 
-/// The chart.
-pub(super) fn picture(measured: &Measured) -> Picture {
-    let counts: Counts<'_> = measured.series.servers.iter().map(of_connections).collect();
+/// The chart of servers that answer.
+pub(super) fn picture(measured: &Measured, is_front: &dyn Fn(&str) -> bool) -> Picture {
+    let servers = measured.series.servers.iter().filter(|server| !is_front(&server.name));
+    let description = "How many accepted connections each server has, over time.";
+    of(measured, servers.map(of_connections).collect(), "Open connections per server", description)
+}
+
+/// That of balancers and proxies, which carry what all servers carry together, and would squash them. None without any.
+pub(super) fn fronts(measured: &Measured, is_front: &dyn Fn(&str) -> bool) -> Option<Picture> {
+    let fronts = measured.series.servers.iter().filter(|server| is_front(&server.name));
+    let counts: Counts<'_> = fronts.map(of_connections).collect();
+    let description = "How many accepted connections each balancer and each proxy has, over time.";
+    (!counts.is_empty()).then(|| of(measured, counts, "Open connections per balancer and proxy", description))
+}
+
+fn of(measured: &Measured, counts: Counts<'_>, title: &'static str, description: &'static str) -> Picture {
     let largest = largest(&counts);
     let (layers, keys) = lines(&measured.series, &counts);
     Picture {
-        title: "Open connections per server",
-        description: "How many accepted connections each server has, over time.",
+        title,
+        description,
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("connections", f64::from(largest), true),
-        right: None,
         layers,
         keys,
         marks: over_time::faults(&measured.faults),

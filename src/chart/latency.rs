@@ -55,7 +55,6 @@ pub(super) fn picture(measured: &Measured) -> Picture {
         x: Axis::time(over_time::end(measured)),
         keys: if layers.is_empty() { Vec::new() } else { LINES.iter().rev().map(key).collect() },
         y,
-        right: None,
         layers,
         marks: over_time::faults(&measured.faults),
     }

@@ -63,7 +63,6 @@ fn curves<'a>(name: &str, latencies: impl Iterator<Item = Styled<'a>>) -> Pictur
         description: "The latency that a share of all values does not exceed. Lines end where values never came to their end.",
         x: Axis::percentile(most.unwrap_or(0)),
         y,
-        right: None,
         layers,
         keys,
         marks,

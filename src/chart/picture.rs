@@ -18,8 +18,6 @@ pub(super) struct Picture {
     pub x: Axis,
     /// The vertical axis.
     pub y: Axis,
-    /// A second vertical axis on the right, in the coordinates of `y`, for data of another unit.
-    pub right: Option<Axis>,
     /// The data, from back to front. None: there is no data, and the chart says so.
     pub layers: Vec<Layer>,
     /// The legend.

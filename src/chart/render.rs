@@ -223,11 +223,6 @@ fn axes<'a>(canvas: &Canvas<'a>, plot: &Plot<'a>, picture: &Picture, top: f64) -
             canvas.draw(&Text::new(label.as_str(), (scaled(PLOT_LEFT - 8.0), at), style))?;
         }
     }
-    for tick in picture.right.iter().flat_map(|right| &right.ticks) {
-        let (_, at) = plot.map_coordinate(&(x.lo, tick.at));
-        let style = text(TEXT - 3.0, &FADED, HPos::Left, FontStyle::Normal);
-        canvas.draw(&Text::new(tick.label.as_deref().unwrap_or(""), (scaled(PLOT_RIGHT + 2.0), at), style))?;
-    }
     canvas.draw(&PathElement::new(vec![(left, bottom), (right, bottom)], stroke(RULE, 1.0, 1.0)))?;
 
     let centered = text(TEXT, &FADED, HPos::Center, FontStyle::Normal);

@@ -46,7 +46,6 @@ pub(super) fn picture(measured: &Measured) -> Picture {
         description: "How many sessions are open over time, and how many want to be.",
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("sessions", f64::from(largest), true),
-        right: None,
         layers,
         keys,
         marks: over_time::faults(&measured.faults),

@@ -3,9 +3,10 @@
 use plotters::style::RGBColor;
 
 use super::axis::{Axis, log};
-use super::over_time::{seconds, thinned};
+use super::over_time::{self, seconds, thinned};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
 use super::style::{BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION};
+use crate::metrics::FaultWindow;
 use crate::time::{Nanos, Timestamp};
 
 /// Sessions open over time in the runs of one cell.
@@ -36,7 +37,7 @@ fn key(label: &str, one: &str, color: RGBColor) -> Key {
 }
 
 /// Sessions open over time: of each cell the median over the seeds, and behind it the range from the fewest to the most.
-pub(super) fn open(bands: &[Band]) -> Picture {
+pub(super) fn open(bands: &[Band], faults: &[FaultWindow]) -> Picture {
     let bands = &bands[..bands.len().min(CELLS)];
     let (mut areas, mut lines, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for (band, color) in bands.iter().zip(COLORS) {
@@ -60,10 +61,9 @@ pub(super) fn open(bands: &[Band]) -> Picture {
         description: "How many sessions are open over time: the median over the seeds as a line, from the fewest to the most as an area.",
         x: Axis::time(points().map(|point| point.0).max().unwrap_or(Timestamp::ZERO)),
         y: Axis::count("sessions", points().map(|point| f64::from(point.3)).fold(0.0, f64::max), true),
-        right: None,
         layers: areas,
         keys,
-        marks: Vec::new(),
+        marks: over_time::faults(faults),
     }
 }
 
@@ -98,7 +98,6 @@ pub(super) fn spread(metric: &str, curves: &[Curve]) -> Picture {
         description: "The value that a share of the runs does not exceed. Lines end where runs have no value.",
         x: Axis::share("share of the runs (%)"),
         y,
-        right: None,
         layers,
         keys,
         marks: Vec::new(),

@@ -221,15 +221,15 @@ fn runs() -> Vec<(&'static str, Measured)> {
 }
 
 fn chart(measured: &Measured, name: &str) -> String {
-    draw("A title", measured).into_iter().find(|(file, _)| *file == name).unwrap().1
+    draw("A title", measured, &|_| false).into_iter().find(|(file, _)| *file == name).unwrap().1
 }
 
 #[test]
 fn every_run_can_be_drawn_and_gives_the_same_bytes_again() {
     for (name, measured) in runs() {
-        let charts = draw(name, &measured);
+        let charts = draw(name, &measured, &|_| false);
         assert_eq!(charts.len(), 5);
-        assert_eq!(charts, draw(name, &measured), "{name}");
+        assert_eq!(charts, draw(name, &measured, &|_| false), "{name}");
         for (file, svg) in charts {
             assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{name} {file}");
             assert!(svg.len() < 90_000, "{name} {file}: {} bytes", svg.len());
@@ -241,7 +241,7 @@ fn every_run_can_be_drawn_and_gives_the_same_bytes_again() {
 #[test]
 fn charts_without_data_say_so() {
     for measured in [Measured::default(), base(10, 1_000, 3)] {
-        for (file, svg) in draw("", &measured) {
+        for (file, svg) in draw("", &measured, &|_| false) {
             assert!(svg.contains("no data"), "{file}");
         }
     }
@@ -270,7 +270,7 @@ fn names_without_room_are_counted_and_described() {
 fn titles_and_names_are_escaped() {
     let mut measured = failover(2);
     measured.series.servers[0].name = "<script>&\u{0}\"".into();
-    for (file, svg) in draw("a < b & c > \u{1} ]]>", &measured) {
+    for (file, svg) in draw("a < b & c > \u{1} ]]>", &measured, &|_| false) {
         assert!(svg.contains("a &lt; b &amp; c &gt;"), "{file}");
         assert!(!svg.contains("<script>") && !svg.contains("& ") && !svg.contains(['\u{0}', '\u{1}']), "{file}");
     }
@@ -295,7 +295,7 @@ fn lists_of_different_lengths_are_no_trouble() {
     measured.series.outcomes[0].clear();
     measured.series.servers[4].open_connections.clear();
     measured.series.handshake_latency.truncate(1);
-    draw("", &measured);
+    draw("", &measured, &|_| false);
 }
 
 #[test]
@@ -305,8 +305,18 @@ fn a_dip_between_two_samples_shows_its_depth() {
     measured.series.sessions_open = vec![900, 900, 900, 900];
     measured.series.sessions_open_lowest = vec![0, 900, 100, 900];
     measured.series.sessions_wanted = vec![900; 4];
-    let lowest = |measured: &Measured| draw("dip", measured)[0].1.clone();
+    let lowest = |measured: &Measured| draw("dip", measured, &|_| false)[0].1.clone();
     let dipped = lowest(&measured);
     measured.series.sessions_open_lowest = vec![0, 900, 900, 900];
     assert_ne!(dipped, lowest(&measured));
+}
+
+#[test]
+fn balancers_have_a_chart_of_their_own() {
+    let measured = failover(3);
+    let name = measured.series.servers[0].name.clone();
+    let charts = draw("", &measured, &|server| server == name);
+    let of =
+        |file: &str| charts.iter().find(|(own, _)| *own == file).map(|(_, svg)| svg.contains(&format!("\n{name}\n")));
+    assert_eq!((of("balancers.svg"), of("connections.svg")), (Some(true), Some(false)));
 }

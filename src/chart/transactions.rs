@@ -32,7 +32,6 @@ pub(super) fn picture(measured: &Measured) -> Option<Picture> {
         description: "The most HTTP transactions that were in use at once on each server, over time, and how many it has.",
         x: Axis::time(over_time::end(measured)),
         y: Axis::count("transactions", f64::from(largest(&counts).max(limit)), true),
-        right: None,
         layers,
         keys,
         marks: over_time::faults(&measured.faults),

@@ -20,7 +20,7 @@ use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{SequenceDiagram, text};
 use crate::scenario::{Problem, Scenario};
-use crate::text::{grouped, visible};
+use crate::text::{counted, grouped, visible};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -167,7 +167,7 @@ pub(super) fn merged(merged: &Merged) -> Result<(), Failure> {
 
 fn headline(plan: &Plan, before: u64) -> String {
     let title = plan.cells.first().map_or("", |cell| cell.scenario.title());
-    let mut parts = vec![format!("seeds {}", plan.seeds), format!("{} runs at most", grouped(plan.runs()))];
+    let mut parts = vec![format!("seeds {}", plan.seeds), format!("{} at most", counted(plan.runs(), "run"))];
     if plan.shard != Shard::WHOLE {
         parts.push(format!("share {}", plan.shard));
     }
@@ -186,7 +186,7 @@ fn nothing(tally: &Tally, of: u64) -> String {
         0 => String::new(),
         many => format!(", {} of them impossible", grouped(many)),
     };
-    format!("nothing broke in {} of {} runs{impossible}\n", grouped(tally.runs), grouped(of))
+    format!("nothing broke in {} of {}{impossible}\n", grouped(tally.runs), counted(of, "run"))
 }
 
 /// Whether a hunt that found nothing has exercised what it was to.
@@ -217,11 +217,12 @@ fn told(shrunk: &Shrunk) -> String {
     let scenario = &shrunk.scenario;
     let servers: u32 = scenario.groups().values().map(|group| group.count).sum();
     let mut text = format!(
-        "shrunk in {} steps ({} runs) to: sessions {}, servers {servers}, faults {}, {} long\n",
-        shrunk.steps.len(),
-        grouped(shrunk.runs.into()),
-        shrunk.scenario.sessions(),
-        scenario.faults().len(),
+        "shrunk in {} ({}) to: {}, {}, {}, {} long\n",
+        counted(shrunk.steps.len() as u64, "step"),
+        counted(shrunk.runs.into(), "run"),
+        counted(shrunk.scenario.sessions(), "session"),
+        counted(servers.into(), "server"),
+        counted(scenario.faults().len() as u64, "fault"),
         human(scenario.duration()),
     );
     for violation in &shrunk.finished.violations {

@@ -97,6 +97,9 @@ pub(super) struct OutputArgs {
     /// What to print on standard output; with another than text, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = report::Document::Text)]
     pub format: report::Document,
+    /// Print what is run, every expectation and all tables, too
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Print failed expectations and the digest only
     #[arg(long)]
     pub quiet: bool,

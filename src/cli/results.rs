@@ -38,7 +38,12 @@ impl Results<'_> {
 
     /// Says what is about to run.
     pub(super) fn begin(&self) -> Result<Watcher, Failure> {
-        self.say_loud(&text::headline(self.scenario, self.args.variant.as_deref(), self.driver))?;
+        let (scenario, verbose) = (self.scenario, self.output.verbose);
+        let mut text = text::headline(scenario, self.args.variant.as_deref(), self.driver);
+        if verbose {
+            text += &text::conditions(scenario, self.driver);
+        }
+        self.say_loud(&format!("{text}\n"))?;
         catch_interrupts();
         Ok(Watcher::new(self.output.quiet))
     }
@@ -72,13 +77,18 @@ impl Results<'_> {
         written.map_err(machine)
     }
 
-    /// Says what was measured, and what broke; to those who asked for quiet, only that.
+    /// Says what it came to, and what broke; to those who asked for quiet, only the latter. All that was measured is for
+    /// those who asked for it.
     pub(super) fn tell(&self, finished: &Finished) -> Result<(), Failure> {
-        self.say_loud(&text::summary(self.scenario, &finished.measured))?;
+        let OutputArgs { quiet, verbose, .. } = *self.output;
+        let run = finished.run(self.scenario, self.args.variant.as_deref());
+        self.say_loud(&text::verdict(&run))?;
         self.say(&text::violations(self.scenario, &finished.violations))?;
-        let is_said = |passed: bool| !self.output.quiet || !passed;
-        let verdicts = finished.verdicts.iter().filter(|verdict| is_said(verdict.passed));
-        self.say(&text::verdicts(verdicts))
+        self.say(&text::expectations(&finished.verdicts, !quiet, verbose))?;
+        if verbose {
+            self.say(&text::summary(self.scenario, &finished.measured))?;
+        }
+        Ok(())
     }
 }
 

@@ -10,12 +10,13 @@ use super::output::{Failure, Format, complain, machine, print, say};
 use super::progress::{Counter, catch_interrupts, interrupted};
 use super::results::partial;
 use super::share::ShareArgs;
+use super::terminal::good;
 use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::report::covered_document;
 use crate::report::figure::{Unit, figure};
 use crate::statistics::Spread;
-use crate::text::{Table, grouped, percent, visible};
+use crate::text::{Table, WIDTH, counted, grouped, percent, visible, wrapped};
 
 /// Metrics in the table, at most.
 const METRICS_SHOWN: usize = 12;
@@ -96,8 +97,7 @@ pub(super) fn plan(
 
 fn headline(plan: &Plan, done: usize) -> String {
     let title = plan.cells.first().map_or("", |cell| cell.scenario.title());
-    let count =
-        |count: usize, one: &str| format!("{} {one}{}", grouped(count as u64), if count == 1 { "" } else { "s" });
+    let count = |count: usize, one: &str| counted(count as u64, one);
     let mut parts = vec![format!("seeds {}", plan.seeds), count(plan.runs() as usize, "run")];
     if plan.cells.len() > 1 {
         parts.insert(1, count(plan.cells.len(), "cell"));
@@ -118,10 +118,12 @@ pub(super) fn report(
     format: Format,
     quiet: bool,
 ) -> Result<(), Failure> {
-    if !quiet {
-        say(format, &figures(plan, summary))?;
-    }
     say(format, &failures(plan, summary))?;
+    if !quiet {
+        let (passed, runs) = summary.cells.iter().fold((0, 0), |sum, cell| (sum.0 + cell.passed, sum.1 + cell.runs));
+        say(format, &format!("{}  {} of {}\n", good("passed"), grouped(passed as u64), counted(runs as u64, "run")))?;
+        say(format, &format!("{}\n", figures(plan, summary)))?;
+    }
     if format == Format::Json {
         // The very file, which a share has not.
         let document = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_else(|_| plan.header());
@@ -137,7 +139,7 @@ pub(super) fn report(
     if summary.cells.iter().all(|cell| cell.passed == cell.runs) { Ok(()) } else { Err(Failure::Broken) }
 }
 
-/// A line per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
+/// A column per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
 fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     let metrics = sweep::headline_metrics(plan, summary, METRICS_SHOWN);
     let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
@@ -162,7 +164,7 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
             percent(coverage)
         ),
     };
-    format!("\n{}\n{note}\n", table.aligned_for_terminal())
+    format!("\n{}\n{}\n", table.transposed().aligned_for_terminal(), wrapped(&note, WIDTH))
 }
 
 fn spread(metric: &str, of: &Spread) -> String {
@@ -181,9 +183,9 @@ fn failures(plan: &Plan, summary: &SweepSummary) -> String {
         let of = if summary.label.is_empty() { String::new() } else { format!(" with {}", summary.label) };
         for (metric, (runs, seed)) in &summary.broken {
             text.push_str(&format!(
-                "FAILED  {metric}{of}: in {} of {} runs; the first: {}\n",
+                "FAILED  {metric}{of}: in {} of {}; the first: {}\n",
                 grouped(*runs as u64),
-                grouped(summary.runs as u64),
+                counted(summary.runs as u64, "run"),
                 plan.command(Point { cell, seed: *seed })
             ));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::ValueEnum;
 
 use crate::metrics::{Measured, Value};
-use crate::text::percent;
+use crate::text::{WIDTH as WIDTH_OF_TEXT, beside_labels, percent};
 use crate::time::{Nanos, Timestamp, human};
 
 /// When to colour.
@@ -102,7 +102,8 @@ pub(super) fn availability(measured: &Measured) -> String {
         percent(least),
         human(at.since(Timestamp::ZERO))
     );
-    let mut text = format!("{title}\n{}{line}{}\n", faint("           ▕"), faint("▏"));
+    let title = beside_labels(&title, 11, WIDTH_OF_TEXT);
+    let mut text = format!("{title}{}{line}{}\n", faint("           ▕"), faint("▏"));
     for fault in measured.faults.iter().take(FAULTS) {
         let place = |at: Timestamp| (at.0 as u128 * width as u128 / end.0 as u128) as usize;
         let from = place(fault.from).min(width - 1);
@@ -135,7 +136,7 @@ mod tests {
         let measured = Measured { series, faults, ..Measured::default() };
         let full = |count: usize| "█".repeat(count);
         let expected = format!(
-            "           lowest availability per 2.00 s column; minimum after the ramp-up 0 % at 41.0 s\n           ▕ {}_▇{}▄{}▏\n            {}▔{} dies\n",
+            "           lowest availability per 2.00 s column; minimum after the ramp-up 0 %\n           at 41.0 s\n           ▕ {}_▇{}▄{}▏\n            {}▔{} dies\n",
             full(19),
             full(8),
             full(29),
@@ -155,7 +156,9 @@ mod tests {
         series.availability[6] = Some(0.8);
         let mut measured = Measured { series, ..Measured::default() };
         let minimum = |measured: &Measured| {
-            availability(measured).lines().next().unwrap().rsplit_once("ramp-up ").unwrap().1.to_string()
+            let all = availability(measured);
+            let title = all.split_once('▕').unwrap().0.split_whitespace().collect::<Vec<_>>().join(" ");
+            title.rsplit_once("ramp-up ").unwrap().1.to_string()
         };
         assert_eq!(minimum(&measured), "10 % at 1.00 s");
         measured.summary = Summary::of([("availability.mean", Value::Ratio(Some(0.85)))]);

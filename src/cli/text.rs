@@ -12,11 +12,11 @@ use crate::explore::{ClientCounts, Finished};
 use crate::fault::{self, Action, Course, Fault, Repeat, Target, Turns};
 use crate::load::Arrive;
 use crate::metrics::{Measured, Summary, Value};
-use crate::report::{sentence, shown};
+use crate::report::{self, Run, sentence, shown};
 use crate::rng::Distribution;
 use crate::scenario::Scenario;
 use crate::server::{Behavior, Machine, TlsConfig, When, Workers};
-use crate::text::{Table, grouped, percent};
+use crate::text::{Table, WIDTH, beside_labels, counted, grouped, percent, wrapped};
 use crate::time::{Nanos, Timestamp, human};
 
 /// Members of a server group that are shown one by one, at most.
@@ -24,10 +24,8 @@ const MEMBERS_SHOWN: usize = 8;
 /// Resources that were full, at most.
 const FULL_SHOWN: usize = 5;
 
-/// What is about to run: seed and the options that matter most, before anything else. Of a run that plays but a part of
-/// the scenario, that part alone.
+/// What is about to run, before anything else.
 pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Driver) -> String {
-    let (servers, clients) = (driver.has_servers(), driver.has_clients());
     let time = if driver.is_virtual() { "virtual" } else { "real" };
     let mut text = format!("{}: {}\n", scenario.name(), scenario.title());
     let _ = write!(text, "seed {} · driver {driver}", scenario.seed().0);
@@ -35,6 +33,13 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
         let _ = write!(text, " · variant {variant}");
     }
     let _ = writeln!(text, " · {} of {time} time", human(scenario.duration()));
+    text
+}
+
+/// The options that matter most. Of a run that plays but a part of the scenario, that part alone.
+pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
+    let (servers, clients) = (driver.has_servers(), driver.has_clients());
+    let mut text = String::new();
     if servers && clients {
         let _ = write!(text, "network  {} one way", distribution(&scenario.network().one_way));
         if scenario.network().jitter != Distribution::Constant(Nanos::ZERO) {
@@ -106,8 +111,12 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
         let course = course(fault);
         let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), human(fault.at));
     }
-    text.push('\n');
-    text
+    beside_labels(&text, 9, WIDTH)
+}
+
+/// What it came to, in a sentence.
+pub(super) fn verdict(run: &Run<'_>) -> String {
+    format!("{}\n\n", wrapped(&report::verdict(run), WIDTH))
 }
 
 /// What a server does, and with which requests.
@@ -152,7 +161,7 @@ fn course(fault: &fault::Config) -> String {
     }
     if let Some(Repeat { every, times }) = fault.repeat {
         let _ = match times {
-            Some(times) => write!(text, ", {} times, every {}", grouped(times.into()), human(every)),
+            Some(times) => write!(text, ", {}, every {}", counted(times.into(), "time"), human(every)),
             None => write!(text, ", every {}", human(every)),
         };
     }
@@ -207,7 +216,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         "\navailable  {} of the time that sessions wanted to be open",
         value(summary, "availability.mean")
     );
-    text.push_str(&availability(measured));
+    let mut text = beside_labels(&text, 11, WIDTH) + &availability(measured);
     let mut latencies = Table::new(1, ["", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
     for name in ["time_to_open", "tls_latency", "handshake_latency", "attempt_latency", "detection_time", "outage"] {
         if number(summary, &format!("{name}.count")) > 0 {
@@ -216,14 +225,14 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
             latencies.row(std::iter::once(name.replace('_', " ")).chain(cells));
         }
     }
-    text.push_str(&shown_table(latencies));
+    text.push_str(&shown_table(&latencies.without_empty_columns()));
     let mut names = Table::new(1, ["name", "lookups", "answered", "records taken out"]);
     for name in scenario.dns().keys() {
         let of = |metric: &str| count(&format!("dns.{}.{metric}", name.replace('.', "_")));
         names.row([name.clone(), of("lookups"), of("answers"), of("withdrawn")]);
     }
     if !scenario.dns().is_empty() {
-        text.push_str(&shown_table(names));
+        text.push_str(&shown_table(&names));
     }
     let columns = [
         "fault",
@@ -262,7 +271,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         ];
         faults.row(std::iter::once(fault.name.clone()).chain(metrics.map(of)));
     }
-    text.push_str(&shown_table(faults));
+    text.push_str(&shown_table(&faults.without_empty_columns().transposed()));
     let columns = [
         "server",
         "arrivals",
@@ -287,11 +296,11 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         let members: Vec<_> = scenario.servers().iter().filter(|server| server.group == number).collect();
         if members.len() > 1 && members.len() <= MEMBERS_SHOWN {
             for member in members {
-                servers.row(server_row(summary, &member.name, &format!("  {}", member.name)));
+                servers.row(server_row(summary, &member.name, &member.name));
             }
         }
     }
-    text.push_str(&shown_table(servers));
+    text.push_str(&shown_table(&servers.without_empty_columns().transposed()));
     text.push('\n');
     text.push_str(&bottleneck(measured));
     text
@@ -310,7 +319,7 @@ fn bottleneck(measured: &Measured) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text
+    beside_labels(&text, 12, WIDTH)
 }
 
 /// What the clients of real listeners did, by server.
@@ -325,7 +334,7 @@ pub(super) fn visits(scenario: &Scenario, visits: &[ClientCounts]) -> String {
         let first = [server.name.clone(), grouped(visit.connections), grouped(visit.requests), answers.join(", ")];
         table.row(first.into_iter().chain(rest));
     }
-    shown_table(table) + "\n"
+    shown_table(&table.without_empty_columns()) + "\n"
 }
 
 fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
@@ -377,13 +386,22 @@ pub(super) fn violations(scenario: &Scenario, violations: &[Violation]) -> Strin
     text
 }
 
-/// What the expectations said.
-pub(super) fn verdicts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
+/// What the expectations said: those that failed, then, unless only failures are of interest, how many passed, or each
+/// one that did.
+pub(super) fn expectations(verdicts: &[Verdict], passed_too: bool, each: bool) -> String {
     let mut text = String::new();
-    for verdict in verdicts {
+    let line = |verdict: &Verdict| {
         let word = if verdict.passed { good("passed") } else { bad("FAILED") };
         let measured = if verdict.nothing_measured { "nothing".into() } else { shown(verdict.measured) };
-        let _ = writeln!(text, "{word}  {} {} (measured {measured})", verdict.path, verdict.expected);
+        format!("{word}  {} {} (measured {measured})\n", verdict.path, verdict.expected)
+    };
+    let (passed, failed): (Vec<&Verdict>, Vec<&Verdict>) = verdicts.iter().partition(|verdict| verdict.passed);
+    failed.iter().for_each(|verdict| text += &line(verdict));
+    match passed.len() {
+        0 => {}
+        _ if !passed_too => {}
+        _ if each => passed.iter().for_each(|verdict| text += &line(verdict)),
+        some => text += &format!("{}  {some} of {}\n", good("passed"), counted(verdicts.len() as u64, "expectation")),
     }
     if !text.is_empty() {
         text.push('\n');
@@ -412,9 +430,9 @@ fn value(summary: &Summary, path: &str) -> String {
     summary.get(path).map_or_else(String::new, shown)
 }
 
-/// A table after an empty line; nothing when it has no rows. Columns without any value are left out.
-pub(super) fn shown_table(table: Table) -> String {
-    if table.is_empty() { String::new() } else { format!("\n{}", table.without_empty_columns().aligned()) }
+/// A table after an empty line; nothing when it has no rows.
+fn shown_table(table: &Table) -> String {
+    if table.is_empty() { String::new() } else { format!("\n{}", table.aligned_for_terminal()) }
 }
 
 #[cfg(test)]
@@ -423,7 +441,7 @@ mod tests {
     use crate::scenario::Overrides;
 
     #[test]
-    fn the_headline_has_conditions_and_the_whole_course_of_faults() {
+    fn conditions_have_the_whole_course_of_faults() {
         let text = r#"
             format = 1
             title = "A fleet"
@@ -464,7 +482,9 @@ mod tests {
             at = "400s"
         "#;
         let scenario = crate::scenario::load("a", "a", text, &Overrides::default()).unwrap();
-        let text = headline(&scenario, None, Driver::Sim);
+        let text = conditions(&scenario, Driver::Sim);
+        // Whatever lines they take.
+        let text = text.replace("\n         ", " ");
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("fault ")).collect();
         assert!(text.contains(", reject (50% of requests to /a until 5.00 s), then accept\n"), "{text}");
         assert_eq!(

@@ -293,6 +293,7 @@ fn lines(finished: Finished, latency: &str) -> Lines {
     let latencies = measured.latencies.into_iter().filter(|(name, _)| *name == latency);
     Lines {
         ends: measured.series.ends,
+        faults: measured.faults,
         open: vec![measured.series.sessions_open],
         latencies: latencies.map(|(name, of)| (name.to_string(), of)).collect(),
     }

@@ -9,7 +9,7 @@ use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
 use super::sweep::label;
 use crate::driver::Driver;
-use crate::metrics::{Metric, MetricName, Summary, Unit, Value};
+use crate::metrics::{FaultWindow, Metric, MetricName, Summary, Unit, Value};
 use crate::report::compared::{LATENCIES, Lines, Part, Row, Run};
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::{Overrides, Secrets};
@@ -100,7 +100,8 @@ fn read(folder: &Path) -> Result<Vec<(String, String, Row)>, String> {
         let header = json("run.json")?;
         let summary = json("summary.json")?;
         let (scenario, title, row) = run(&header, &summary)?;
-        let lines = lines(&summary, &text("series.csv")?, &text("latency.hlog")?)?;
+        let mut lines = lines(&summary, &text("series.csv")?, &text("latency.hlog")?)?;
+        lines.faults = faults(&header);
         return Ok(vec![(scenario, title, Row { lines: Some(lines), ..row })]);
     }
     if folder.join("sweep.json").exists() && folder.join("runs.jsonl").exists() {
@@ -136,6 +137,16 @@ fn run(header: &Json, summary: &Json) -> Result<(String, String, Row), String> {
         lines: None,
     };
     Ok((name, string(header, "title")?, row))
+}
+
+/// When a recorded run's faults were on.
+fn faults(header: &Json) -> Vec<FaultWindow> {
+    let at = |ms: f64| Timestamp((ms * 1e6 + 0.5) as u64);
+    let window = |fault: &Json| {
+        let name = fault["name"].as_str()?.to_string();
+        Some(FaultWindow { name, from: at(fault["from_ms"].as_f64()?), until: fault["until_ms"].as_f64().map(at) })
+    };
+    header["faults"].as_array().into_iter().flatten().filter_map(window).collect()
 }
 
 /// What a run's lines are drawn from: its series, and its latencies, whose unfinished values the summary counts.

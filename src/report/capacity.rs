@@ -8,7 +8,7 @@ use super::FORMAT_VERSION;
 use super::figure::{Unit, magnitude};
 use crate::chart::{self, Knee, LoadCurve, LoadPoint};
 use crate::quantity::Share;
-use crate::text::{Table, grouped, markdown, percent, pretty, visible};
+use crate::text::{Table, WIDTH, counted, grouped, markdown, percent, pretty, visible, wrapped};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -327,12 +327,13 @@ impl Capacity {
 
     /// Every file of its folder: its name and its bytes.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
-        vec![
+        let mut files = vec![
             ("capacity.json".into(), self.json().into_bytes()),
             ("capacity.csv".into(), self.csv().into_bytes()),
             ("capacity.md".into(), self.markdown().into_bytes()),
-            ("capacity.svg".into(), self.chart().into_bytes()),
-        ]
+        ];
+        files.extend(self.charts().map(|(name, svg)| (name.to_string(), svg.into_bytes())));
+        files
     }
 
     /// All of it.
@@ -380,12 +381,13 @@ impl Capacity {
 
     /// The verdict and the table, for a terminal.
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.table().aligned_for_terminal(), self.legend());
-        let _ = write!(text, "\n{}\n", self.verdict);
+        let mut text = format!("{}\n", wrapped(&self.verdict, WIDTH));
         if !self.advice.is_empty() {
-            let _ = writeln!(text, "{}", self.advice);
+            let _ = writeln!(text, "{}", wrapped(&self.advice, WIDTH));
         }
-        let _ = writeln!(text, "{} runs with {} seeds.", grouped(self.runs as u64), self.question.seeds.len());
+        let seeds = counted(self.question.seeds.len() as u64, "seed");
+        let _ = writeln!(text, "{} with {seeds}.\n", counted(self.runs as u64, "run"));
+        let _ = writeln!(text, "{}\n{}", self.table().aligned_for_terminal(), wrapped(&self.legend(), WIDTH));
         for SeedError { seed, error } in &self.errors {
             let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
         }
@@ -399,13 +401,13 @@ impl Capacity {
             question.slo.iter().map(|objective| format!("`{} {}`", objective.metric, objective.expected)).collect();
         let mut text = format!("# {}: capacity\n\n{}\n\n", question.scenario, markdown(&question.title));
         let word = if self.find == Find::Highest { "highest" } else { "smallest" };
-        let seeds = question.seeds.len();
+        let seeds = counted(question.seeds.len() as u64, "seed");
         let _ = writeln!(
             text,
-            "Written by `shakedown capacity`: the {word} `{}` that holds {}, over {seeds} seeds, {} runs.\n",
+            "Written by `shakedown capacity`: the {word} `{}` that holds {}, over {seeds}, {}.\n",
             question.vary,
             slo.join(" and "),
-            grouped(self.runs as u64)
+            counted(self.runs as u64, "run")
         );
         let _ = writeln!(text, "**{}**\n", self.verdict);
         if !self.advice.is_empty() {
@@ -445,8 +447,8 @@ impl Capacity {
         text
     }
 
-    /// The curve, with the knee marked.
-    pub fn chart(&self) -> String {
+    /// The curves, with the knee marked: file names and SVG.
+    fn charts(&self) -> [(&'static str, String); 2] {
         let points = self.points.iter().map(|point| LoadPoint {
             value: point.value,
             p50: point.p50,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::{Kind, Objective, SeedError};
 use crate::chart::{self, Heatmap};
-use crate::text::{Table, grouped, markdown, pretty};
+use crate::text::{Table, WIDTH, counted, markdown, pretty, wrapped};
 
 /// A key of the overload and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,9 +103,9 @@ impl Collapse {
 
     /// The map as text, and what it comes to.
     pub fn text(&self) -> String {
-        let mut text = self.table(String::new()).aligned_for_terminal();
+        let mut text = format!("{}\n\n", wrapped(&self.verdict, WIDTH));
+        text += &self.table(String::new()).aligned_for_terminal();
         let _ = writeln!(text, "\nrows: {}; columns: {}", self.size.key, self.duration.key);
-        let _ = writeln!(text, "\n{}", self.verdict);
         for SeedError { seed, error } in &self.errors {
             let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
         }
@@ -117,9 +117,9 @@ impl Collapse {
         let mut text = format!("# {}: collapse\n\n{}\n\n", self.scenario, markdown(&self.title));
         let _ = writeln!(
             text,
-            "Written by `shakedown capacity --collapse`: with how many of {} seeds the fleet does not recover. Not \
+            "Written by `shakedown capacity --collapse`: with how many of {} the fleet does not recover. Not \
              recovered: {}.\n\n**{}**\n",
-            grouped(self.seeds.len() as u64),
+            counted(self.seeds.len() as u64, "seed"),
             self.criterion(),
             self.verdict
         );

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::figure::{Unit, figure};
 use crate::driver::Driver;
 pub use crate::metrics::Better;
-use crate::metrics::{Latency, Value};
+use crate::metrics::{FaultWindow, Latency, MetricName, Value};
 use crate::statistics::median;
 use crate::text::{percent, visible};
 use crate::time::Timestamp;
@@ -65,6 +65,8 @@ pub struct Row {
 pub struct Lines {
     /// Where each interval ends.
     pub ends: Vec<Timestamp>,
+    /// When which fault was on, with the first seed.
+    pub faults: Vec<FaultWindow>,
     /// Sessions open at each, of each seed.
     pub open: Vec<Vec<u32>>,
     /// Latencies of all seeds together, that of the metric that the table is sorted by (or `time_to_open`) among them.
@@ -171,6 +173,21 @@ impl Spread {
     pub(super) fn drawn(&self) -> [Option<f64>; 3] {
         let whole = self.of.map_or(1.0, |of| of.max(1) as f64);
         [self.least, self.median, self.largest].map(|value| Some(value / whole).filter(|value| value.is_finite()))
+    }
+}
+
+impl Spread {
+    /// What is missing from the whole, where the metric is a share of which more is better: 99.4 % and 99.9 % look alike, 0.6
+    /// and 0.1 do not. The least, the median and the largest.
+    pub(super) fn lost(&self, metric: &str) -> Option<[f64; 3]> {
+        let better = MetricName::parse(metric)?.better();
+        let is_share = self.unit == Unit::Share || self.of.is_some_and(|of| of > 0);
+        match self.drawn() {
+            [Some(least), Some(median), Some(largest)] if is_share && better == Better::Higher => {
+                Some([largest, median, least].map(|share| (1.0 - share).max(0.0)))
+            }
+            _ => None,
+        }
     }
 }
 

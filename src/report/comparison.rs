@@ -11,9 +11,9 @@ use super::league::{League, league};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::driver::Driver;
-use crate::metrics::{Latency, Value};
+use crate::metrics::{FaultWindow, Latency, Value};
 use crate::statistics::range;
-use crate::text::{Table, csv_cell, markdown, markdown_line, pretty};
+use crate::text::{Table, csv_cell, markdown, markdown_line, percent, pretty};
 
 /// What a choice has of a metric, over its runs.
 fn shown(row: &Row, metric: &str) -> String {
@@ -107,7 +107,14 @@ impl Comparison {
             "overlay-percentiles.svg".to_string(),
             chart::draw_percentiles(&title, latency, &latencies).into_bytes(),
         )];
-        for (name, svg) in chart::draw_sweep(&title, &bands, &order.metric, &curves) {
+        // Each choice may have faults of its own.
+        let mut faults: Vec<FaultWindow> = Vec::new();
+        for fault in rows.iter().filter_map(|(_, row)| row.lines.as_ref()).flat_map(|lines| &lines.faults) {
+            if !faults.contains(fault) {
+                faults.push(fault.clone());
+            }
+        }
+        for (name, svg) in chart::draw_sweep(&title, (&bands, &faults), &order.metric, &curves) {
             if name == "open.svg" || (several && is_duration) {
                 files.push((format!("overlay-{name}"), svg.into_bytes()));
             }
@@ -308,12 +315,15 @@ fn measured(value: Value) -> Json {
 impl Part {
     /// Its chart.
     fn chart(&self) -> String {
-        let column = |path: &String| Column {
-            name: path.clone(),
-            whole: self.rows.iter().any(|row| {
-                Spread::of(&row.runs, path).is_some_and(|spread| spread.of.is_some() || spread.unit == Unit::Share)
-            }),
-            cells: self.rows.iter().map(|row| cell(Spread::of(&row.runs, path))).collect(),
+        let column = |path: &String| {
+            let spreads: Vec<Option<Spread>> = self.rows.iter().map(|row| Spread::of(&row.runs, path)).collect();
+            let is_lost = spreads.iter().flatten().any(|spread| spread.lost(path).is_some());
+            let is_share = |spread: &Spread| spread.of.is_some() || spread.unit == Unit::Share;
+            Column {
+                name: if is_lost { format!("{path}, lost") } else { path.clone() },
+                whole: !is_lost && spreads.iter().flatten().any(is_share),
+                cells: spreads.into_iter().map(|spread| cell(spread, path)).collect(),
+            }
         };
         let bars = Bars {
             title: &self.title,
@@ -325,13 +335,14 @@ impl Part {
     }
 }
 
-fn cell(spread: Option<Spread>) -> Cell {
+fn cell(spread: Option<Spread>, metric: &str) -> Cell {
     let Some(spread) = spread else { return Cell::default() };
-    let [least, median, largest] = spread.drawn();
+    let lost = spread.lost(metric);
+    let [least, median, largest] = lost.map_or(spread.drawn(), |lost| lost.map(Some));
     Cell {
         value: median,
         range: least.zip(largest).filter(|(least, largest)| least < largest),
-        shown: spread.middle(),
+        shown: lost.map_or_else(|| spread.middle(), |[_, lost, _]| percent(lost)),
         endless: spread.median.is_infinite(),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::page::{Cell, PageError, Recorded};
+use super::page::{Cell, PageError, Recorded, margin};
 use crate::text::{Table, clean, csv_cell, markdown as escape, quoted};
 
 /// What is recorded of a run.
@@ -81,6 +81,10 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
         let _ = write!(text, " · digest `{digest}`");
     }
     text.push_str("\n\n");
+    let verdict = run.text("verdict");
+    if !verdict.is_empty() {
+        let _ = writeln!(text, "{}\n", escape(verdict));
+    }
     for one in run.list("invariants_broken") {
         let part = |key: &str| escape(one[key].as_str().unwrap_or_default());
         let _ = writeln!(text, "- **FAILED** {}: {} {}", part("invariant"), part("what"), part("session"));
@@ -89,11 +93,12 @@ pub fn markdown(files: Recorded<'_>) -> Result<String, PageError> {
         text.push('\n');
     }
     if run.list("expectations").next().is_some() {
-        let mut table = Table::new(3, ["verdict", "metric", "expected", "measured"]);
+        let mut table = Table::new(3, ["", "metric", "expected", "measured", "margin"]);
         for one in run.list("expectations") {
             let word = if one["passed"] == true { "passed" } else { "**FAILED**" };
             let part = |key: &str| one[key].as_str().unwrap_or_default();
-            table.row([word.into(), cell(part("metric")), cell(part("expected")), run.measured(one)]);
+            let (measured, margin) = (run.measured(one), margin(one, &run.summary));
+            table.row([word.into(), cell(part("metric")), cell(part("expected")), measured, margin]);
         }
         text += &table.markdown();
         text.push('\n');
@@ -199,7 +204,7 @@ pub fn junit(files: Recorded<'_>) -> Result<String, PageError> {
         );
     }
     let mut properties = String::new();
-    for key in ["seed", "driver", "variant", "digest", "version"] {
+    for key in ["verdict", "seed", "driver", "variant", "digest", "version"] {
         let value = &run.run[key];
         if !value.is_null() {
             let value = value.as_str().map_or(value.to_string(), str::to_string);
@@ -292,7 +297,7 @@ mod tests {
     fn files() -> Vec<(String, Vec<u8>)> {
         let run = serde_json::json!({
             "scenario": "made-up", "title": "A | fleet", "driver": "sim", "seed": 7, "variant": null, "partial": false,
-            "digest": "00ff", "version": "0",
+            "digest": "00ff", "version": "0", "verdict": "9 of 10 sessions opened, half of them < 1 s.",
         });
         let summary = serde_json::json!({
             "expectations": [
@@ -312,8 +317,10 @@ mod tests {
     #[test]
     fn markdown_is_a_comment() {
         let expected = "### A \\| fleet: **FAILED**\n\n`made-up` · seed 7 · driver sim · digest `00ff`\n\n\
-                        | verdict | metric | expected | measured |\n|---|---|---|--:|\n\
-                        | passed | sessions.opened | >= 90% | 9 |\n| **FAILED** | time_to_open.p99 | &lt; 1s | 2.00 s |\n\n\
+                        9 of 10 sessions opened, half of them &lt; 1 s.\n\n\
+                        |  | metric | expected | measured | margin |\n|---|---|---|--:|--:|\n\
+                        | passed | sessions.opened | >= 90% | 9 | at the bound |\n\
+                        | **FAILED** | time_to_open.p99 | &lt; 1s | 2.00 s | 1.00 s above |\n\n\
                         | metric | value |\n|---|--:|\n| sessions.scheduled | 10 |\n| sessions.opened | 9 |\n\
                         | time_to_open.p99 | 2.00 s |\n";
         assert_eq!(markdown(Recorded(&files())).unwrap(), expected);
@@ -332,6 +339,10 @@ mod tests {
         assert!(text.contains("name=\"sessions.opened &gt;= 90%\" time=\"0\"/>"), "{text}");
         assert!(text.contains("<failure message=\"measured 2.00 s\" type=\"expectation\">"), "{text}");
         assert!(text.contains("name=\"invariants\" time=\"0\"/>"), "{text}");
+        assert!(
+            text.contains("name=\"verdict\" value=\"9 of 10 sessions opened, half of them &lt; 1 s.\"/>"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::bottleneck;
 use super::run::Run;
+use super::topology::topology;
+use super::verdict::verdict;
 use super::version::FORMAT_VERSION;
 use crate::metrics::Value;
 use crate::text::pretty;
@@ -17,6 +19,11 @@ pub(super) fn run(run: &Run<'_>) -> String {
         .faults
         .iter()
         .map(|fault| json!({ "name": fault.name, "from_ms": ms(fault.from), "until_ms": fault.until.map(ms) }));
+    let layout = run.scenario.layout();
+    let named = layout.phases.iter().filter_map(|phase| Some((phase.prefix.strip_prefix("phases.")?, phase)));
+    let phases = named.map(|(name, phase)| {
+        json!({ "name": name.trim_end_matches('.'), "from_ms": ms(phase.from), "until_ms": ms(phase.until) })
+    });
     let mut document = json!({
         "format_version": FORMAT_VERSION,
         "scenario": run.scenario.name(),
@@ -29,7 +36,10 @@ pub(super) fn run(run: &Run<'_>) -> String {
         "version": env!("CARGO_PKG_VERSION"),
         "digest": run.digest,
         "command": run.command,
+        "verdict": verdict(run),
         "faults": windows.collect::<Vec<_>>(),
+        "phases": phases.collect::<Vec<_>>(),
+        "topology": topology(run.scenario),
         "scenario_hash": run.scenario.hash(),
         "scenario_toml": run.scenario.resolved(),
     });

@@ -16,9 +16,14 @@ mod run;
 mod secrets;
 mod series;
 mod shown;
+mod topology;
+mod verdict;
 mod version;
 
+use std::collections::BTreeSet;
+
 use crate::chart;
+use crate::server::Machine;
 
 pub use bottleneck::sentence;
 pub use compared::{Better, Comparison, Order, Part, Row};
@@ -27,7 +32,8 @@ pub use json::number;
 pub use league::League;
 pub use run::Run;
 pub use secrets::{covered_document, holds_secret};
-pub use shown::shown;
+pub use shown::{margin, shown};
+pub use verdict::verdict;
 pub use version::{FORMAT_VERSION, readable};
 
 /// Every file of the run's folder: its name and its bytes.
@@ -41,7 +47,11 @@ pub fn files(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
         ("series.csv".to_string(), series::csv(&run.measured.series).into_bytes()),
         ("latency.hlog".to_string(), hlog::log(run.measured)?),
     ];
-    let charts = chart::draw(run.scenario.title(), run.measured);
+    let groups: Vec<&Machine> = run.scenario.groups().values().map(|group| &group.machine).collect();
+    let is_front = |machine: &Machine| matches!(machine, Machine::Balancer(_) | Machine::Proxy(_));
+    let servers = run.scenario.servers().iter().filter(|server| is_front(groups[server.group]));
+    let fronts: BTreeSet<&str> = servers.map(|server| server.name.as_str()).collect();
+    let charts = chart::draw(run.scenario.title(), run.measured, &|name| fronts.contains(name));
     files.extend(charts.into_iter().map(|(name, svg)| (name.to_string(), svg.into_bytes())));
     Ok(files)
 }

@@ -1,5 +1,7 @@
 //! Numbers for readers.
 
+use crate::digits::grouped;
+
 /// A share in percent, with at most two decimals, rounded half to even. What is rounded is the number as it is written in
 /// decimal digits, as JSON and CSV have it.
 pub(crate) fn percent(share: f64) -> String {
@@ -34,6 +36,11 @@ fn of_hundredths(is_negative: bool, hundredths: u128) -> String {
         (whole, part) if part % 10 == 0 => format!("{sign}{whole}.{} %", part / 10),
         (whole, part) => format!("{sign}{whole}.{part:02} %"),
     }
+}
+
+/// So many of a thing, which is a noun with a plural in -s: `1 run`, `2,000 runs`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::escape::{markdown_line, visible};
 
-/// A terminal that nobody has widened: no table of results is wider.
-const WIDTH: usize = 80;
+/// The width of a terminal that nobody has widened: no table of results is wider.
+pub(crate) const WIDTH: usize = 80;
 
 /// A table of text: the first columns are words and stand to the left, the others are numbers and stand to the right.
 #[derive(Debug)]
@@ -41,6 +41,13 @@ impl Table {
         self
     }
 
+    /// A column for each row, and a row for each column: many measures of a few things are read from above to below.
+    pub fn transposed(self) -> Table {
+        let columns = self.lines[0].len();
+        let column = |at: usize| self.lines.iter().map(|line| line[at].clone()).collect();
+        Table { words: 1, lines: (0..columns).map(column).collect() }
+    }
+
     /// Lines of text whose columns stand below each other.
     pub fn aligned(&self) -> String {
         let width = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -63,6 +70,27 @@ impl Table {
     }
 
     fn aligned_within(&self, width: usize) -> String {
+        let mut table = Table { words: self.words, lines: self.lines.clone() };
+        table.shorten_words(width);
+        table.stacked(width)
+    }
+
+    /// Cuts the words of the first columns in their middle, so far that the widest of the other columns stands beside them.
+    fn shorten_words(&mut self, width: usize) {
+        let widest = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let number = (self.words..self.lines[0].len()).map(widest).max().unwrap_or(0);
+        let room = width.saturating_sub(number + 2 * self.words).max(self.words * LEAST);
+        for column in (0..self.words).rev() {
+            let others: usize = (0..self.words).filter(|other| *other != column).map(widest).sum();
+            let most = room.saturating_sub(others).max(LEAST);
+            if widest(column) > most {
+                self.lines.iter_mut().for_each(|line| line[column] = shortened(&line[column], most));
+                return;
+            }
+        }
+    }
+
+    fn stacked(&self, width: usize) -> String {
         let widest = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let words: usize = (0..self.words).map(|column| widest(column) + 2).sum();
         let mut parts: Vec<(Vec<usize>, usize)> = Vec::new();
@@ -99,6 +127,20 @@ impl Table {
     }
 }
 
+/// So much of a word stays, however wide the numbers are.
+const LEAST: usize = 12;
+
+/// A text whose middle is left out where it is longer than so many characters: both ends tell it from others.
+fn shortened(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_string();
+    }
+    let (begin, end) = ((most - 1) / 2, most / 2);
+    let begin: String = text.chars().take(begin).collect();
+    format!("{begin}…{}", text.chars().skip(count - end).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +151,20 @@ mod tests {
         table.row(["a", "1", "2", "a wide one"]);
         assert_eq!(table.aligned_within(80), table.aligned());
         assert_eq!(table.aligned_within(11), "   one  two\na    1    2\n\n        three\na  a wide one\n");
+    }
+
+    #[test]
+    fn long_words_are_cut_in_their_middle() {
+        let mut table = Table::new(1, ["", "one"]);
+        table.row(["clients.players.retry.policy=full-jitter", "123"]);
+        assert_eq!(table.aligned_within(20), "                 one\nclients…-jitter  123\n");
+    }
+
+    #[test]
+    fn a_table_is_turned() {
+        let mut table = Table::new(1, ["server", "opened"]);
+        table.row(["gateway", "10"]);
+        assert_eq!(table.transposed().aligned(), "server  gateway\nopened       10\n");
     }
 
     #[test]

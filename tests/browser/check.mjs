@@ -63,7 +63,7 @@ const linked = async (page) => {
 };
 
 const toggled = async (page, name) => {
-  const figure = page.locator('figure[data-chart]:has(.legend button:nth-child(2))').first();
+  const figure = page.locator('figure[data-chart]:has(.legend:not([hidden]) button:nth-child(2))').first();
   const paths = () => figure.locator('svg path').count();
   const before = await paths(), button = figure.locator('.legend button').first();
   await button.click();
@@ -97,11 +97,76 @@ const themed = async (page, name, scheme) => {
   check(await paper() === first, `${name}: and back`);
 };
 
+// A drawing of who connects to whom, with the fault marked; lines with their names; a zoom to the fault, and back.
+const pictured = async (page) => {
+  check(await page.locator('.topology .node').count() >= 2, 'the topology has nodes');
+  check(await page.locator('.topology .cross').count() >= 1, 'the fault is marked in the topology');
+  check(/gateway-0 crashed/.test(await page.locator('.topology').textContent()), 'the topology says what is struck');
+  const sessions = page.locator('figure[data-chart=sessions] svg').first();
+  const texts = () => sessions.locator('text').allTextContents();
+  check((await texts()).includes('lowest') && !(await page.locator('figure[data-chart=sessions] .legend').isVisible()), 'lines have their names');
+  const whole = await texts(), button = page.locator('.zoom button').nth(1);
+  await button.focus();
+  await page.keyboard.press('Enter');
+  check(await button.getAttribute('aria-pressed') === 'true' && (await texts()).join() !== whole.join(), 'a zoom to the fault');
+  await page.locator('figure[data-chart=sessions] .plot').focus();
+  await page.keyboard.press('Home');
+  const begin = await page.evaluate(() => JSON.parse(document.getElementById('data').textContent).faults[0].from / 1e3);
+  const told = parseFloat(await page.locator('figure[data-chart=sessions] .tip strong').innerText());
+  check(told > 0 && told <= begin, `the cursor is within the zoom: ${told}`);
+  await page.keyboard.press('Escape');
+  await page.locator('.zoom button').first().click();
+  check((await texts()).join() === whole.join(), 'and back');
+};
+
+// Lines of a chart are told apart, also by those who see some colours as one (Machado, Oliveira and Fernandes 2009).
+const apart = async (page, what) => {
+  const charts = await page.evaluate(() => {
+    const css = getComputedStyle(document.documentElement);
+    const all = JSON.parse(document.getElementById('data').textContent).charts;
+    const lines = chart => (chart.series || []).filter(line => ['line', 'area'].includes(line.style));
+    return Object.entries(all).map(([name, chart]) => [name, lines(chart).map(line => css.getPropertyValue('--' + line.color).trim())]);
+  });
+  const sight = {
+    normal: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    protanopia: [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    deuteranopia: [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+  };
+  const lab = (hex, matrix) => {
+    const wide = hex.length === 4 ? hex.replace(/[^#]/g, '$&$&') : hex;
+    const light = [1, 3, 5].map(at => parseInt(wide.slice(at, at + 2), 16) / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = matrix.map(row => Math.min(1, Math.max(0, row[0] * light[0] + row[1] * light[1] + row[2] * light[2])));
+    const [x, y, z] = [(0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505, 0.2126 * r + 0.7152 * g + 0.0722 * b, (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089].map(t => t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+  };
+  for (const [name, colors] of charts) for (const [who, matrix] of Object.entries(sight)) {
+    const all = colors.map(color => lab(color, matrix));
+    all.forEach((one, n) => all.slice(0, n).forEach((other, m) => {
+      const far = Math.hypot(...one.map((value, i) => value - other[i]));
+      check(far >= (who === 'normal' ? 25 : 15), `${what}: ${name}: ${colors[n]} and ${colors[m]} are alike with ${who} sight: ${far.toFixed(1)}`);
+    }));
+  }
+};
+
+// Pictures that were drawn as files are of the page's theme.
+const followed = async (page, what, scheme) => {
+  const image = page.locator('figure img').first();
+  await image.scrollIntoViewIfNeeded();
+  const shot = (await image.screenshot()).toString('base64');
+  const bright = await page.evaluate(async data => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(data), c => c.charCodeAt(0))], { type: 'image/png' }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height), context = canvas.getContext('2d');
+    context.drawImage(bitmap, 0, 0);
+    return context.getImageData(4, bitmap.height >> 1, 1, 1).data.slice(0, 3).reduce((sum, one) => sum + one, 0) > 380;
+  }, shot);
+  check(bright === (scheme === 'light'), `${what}: an embedded picture has another theme`);
+};
+
 for (const path of process.argv.slice(2)) {
   const name = basename(dirname(path));
   let charts;
   for (const scheme of ['light', 'dark']) {
-    for (const width of [1280, 480]) {
+    for (const width of [1280, 390]) {
       const { context, page, wrong } = await open(path, { colorScheme: scheme, viewport: { width, height: 900 } });
       const what = `${name} ${scheme} ${width}`;
       charts = await drawn(page, what);
@@ -109,11 +174,16 @@ for (const path of process.argv.slice(2)) {
       check(room[0] <= room[1], `${what}: wider than the window: ${room}`);
       await hovered(page, what);
       await themed(page, what, scheme);
+      if (width === 1280) {
+        await apart(page, what);
+        if (await page.locator('figure img').count()) await followed(page, what, scheme);
+      }
       if (width === 1280 && scheme === 'light') {
-        if (await page.locator('.legend button').count()) await toggled(page, what);
+        if (await page.locator('.legend:not([hidden]) button:nth-child(2)').count()) await toggled(page, what);
         await sorted(page, what);
         if (name === 'run') {
           await linked(page);
+          await pictured(page);
           check(await page.locator('details[data-exemplar] .diagram svg').count() === 1, 'the first sequence diagram is open');
           await page.locator('details[data-exemplar] summary').nth(1).click();
           await page.locator('details[data-exemplar] .diagram svg').nth(1).waitFor();
@@ -133,6 +203,13 @@ for (const path of process.argv.slice(2)) {
   await page.emulateMedia({ media: 'print' });
   const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   check(paper === 'rgb(255, 255, 255)', `${name}: paper is white, whatever the theme: ${paper}`);
+  // A page of A4 has 718 pixels beside its margins: no text of a chart is below 7 points there.
+  await page.setViewportSize({ width: 718, height: 1100 });
+  const sizes = await page.evaluate(() => [...document.querySelectorAll('figure[data-chart] .plot > svg')].map(svg => {
+    const text = svg.querySelector('text');
+    return text ? parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 99;
+  }));
+  check(Math.min(...sizes) >= 7 * 96 / 72, `${name}: text of charts is small on paper: ${Math.min(...sizes)} px`);
   const pdf = await page.pdf({ format: 'A4', printBackground: false });
   check(pdf.length > 10_000, `${name}: prints`);
   if (shots) {
@@ -141,7 +218,7 @@ for (const path of process.argv.slice(2)) {
   }
   assert.deepEqual(wrong, [], `${name} in print`);
   await context.close();
-  console.log(`${name}: ${charts} charts, well in both themes, at 1280 and 480, and in print`);
+  console.log(`${name}: ${charts} charts, well in both themes, at 1280 and 390, and in print`);
 }
 await browser.close();
 console.log(`tests/browser: ${checks} checks held`);

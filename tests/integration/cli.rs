@@ -22,9 +22,15 @@ fn a_run_prints_its_numbers_and_writes_its_folder() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
     assert!(printed.starts_with("failover: One of three gateways dies"), "{printed}");
-    for part in ["seed 1", "time to open", "gateway-dies", "passed  ", "results in results/failover/sim-1-"] {
+    for part in [
+        "seed 1",
+        "Server gateway-0 crashed for 15 s: ",
+        "passed  5 of 5 expectations",
+        "results in results/failover/sim-1-",
+    ] {
         assert!(printed.contains(part), "{part} is missing in {printed}");
     }
+    assert!(printed.lines().count() <= 12, "{printed}");
     let digest = printed.lines().last().unwrap().strip_prefix("digest ").unwrap();
     assert_eq!(digest.len(), 32);
     let results = place.path().join("results/failover");
@@ -57,7 +63,7 @@ fn json_has_standard_output_for_itself() {
     assert_eq!(document["seed"], 1);
     assert_eq!(document["handshake_latency"]["p99_ms"], 40.0);
     assert_eq!(document["digest"].as_str().unwrap().len(), 32);
-    assert!(text(&output.stderr).contains("passed  sessions.opened"));
+    assert!(text(&output.stderr).contains("passed  5 of 5 expectations"));
     assert_eq!(fs::read(place.path().join("there/summary.json")).unwrap(), output.stdout);
 }
 
@@ -163,7 +169,7 @@ fn a_run_is_a_document_for_other_programs() {
 fn colour_is_for_terminals_and_for_who_asks() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("failover");
-    let args = small("run", file.to_str().unwrap(), &["--no-exemplars", "--out", "there"]);
+    let args = small("run", file.to_str().unwrap(), &["--no-exemplars", "--out", "there", "--verbose"]);
     let printed = |more: &[&str], no_color: &str| {
         let mut command = shakedown(place.path(), &[&args[..], more].concat());
         text(&command.env("NO_COLOR", no_color).output().unwrap().stdout)
@@ -974,7 +980,10 @@ fn capacity_finds_a_knee_writes_a_folder_and_is_verified() {
         text(&output.stdout)
     );
     let folder = place.path().join("results/even/capacity-clients-players-count");
-    assert_eq!(names(&folder), ["capacity.csv", "capacity.json", "capacity.md", "capacity.svg", "report.html"]);
+    assert_eq!(
+        names(&folder),
+        ["capacity.csv", "capacity.json", "capacity.md", "capacity.svg", "goodput.svg", "report.html"]
+    );
     let output = run(place.path(), &["verify", "results"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("same        results/even/capacity-clients-players-count"));

@@ -47,3 +47,4 @@ mod tcp;
 mod tls;
 mod transactions;
 mod versions;
+mod widths;

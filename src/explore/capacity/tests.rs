@@ -72,7 +72,7 @@ fn the_highest_count_is_exact() {
     assert!((at.offered - 100.0).abs() < 0.2 && (at.goodput - 100.0).abs() < 1.0, "{at:?}");
     let files = capacity.files();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["capacity.json", "capacity.csv", "capacity.md", "capacity.svg"]);
+    assert_eq!(names, ["capacity.json", "capacity.csv", "capacity.md", "capacity.svg", "goodput.svg"]);
     let read: Capacity = serde_json::from_slice(&files[0].1).unwrap();
     assert_eq!(read, capacity);
 }

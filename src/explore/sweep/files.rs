@@ -11,8 +11,7 @@ use super::seeds::Shard;
 use crate::chart::{self, Band, Curve};
 use crate::driver::Driver;
 use crate::explore::single_run::digest_of;
-use crate::metrics::Value;
-use crate::metrics::{Latency, PERCENTILES};
+use crate::metrics::{FaultWindow, Latency, PERCENTILES, Value};
 use crate::report::{FORMAT_VERSION, histogram_log, number};
 use crate::statistics::{self, Spread};
 use crate::text::{csv_cell, pretty};
@@ -185,11 +184,28 @@ pub(super) fn of(plan: &Plan, mut rows: Vec<Row>) -> (SweepSummary, Vec<(String,
     let name = metric.as_deref().unwrap_or_default().trim_end_matches("_ms");
     let curves: Vec<Curve> = curves.collect();
     files.extend(
-        chart::draw_sweep(title, &bands, name, &curves)
+        chart::draw_sweep(title, (&bands, &faults(plan)), name, &curves)
             .into_iter()
             .map(|(name, svg)| (name.to_string(), svg.into_bytes())),
     );
     (summary, files)
+}
+
+/// When the faults of the scenario's file are on, in any cell.
+fn faults(plan: &Plan) -> Vec<FaultWindow> {
+    let mut all: Vec<FaultWindow> = Vec::new();
+    for fault in plan.cells.iter().flat_map(|cell| cell.scenario.faults_by_origin().0) {
+        let from = fault.windows.iter().map(|window| window.begins).min();
+        let until =
+            fault.windows.iter().map(|window| window.heals).max_by_key(|heals| heals.unwrap_or(Timestamp::NEVER));
+        if let Some(from) = from {
+            let window = FaultWindow { name: fault.name.clone(), from, until: until.flatten() };
+            if !all.contains(&window) {
+                all.push(window);
+            }
+        }
+    }
+    all
 }
 
 /// How many sessions are open over time, over the seeds.

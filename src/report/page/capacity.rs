@@ -6,7 +6,7 @@ use super::cells::Cell;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use super::series::line;
-use crate::report::capacity::Kind;
+use crate::report::capacity::{Kind, Objective};
 use crate::scenario::covered;
 use crate::text::{grouped, percent};
 
@@ -151,7 +151,7 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
         }
         chart
     };
-    let mut latencies = vec![curve("p99", "orange", "line", "p99"), curve("p50", "blue", "line", "p50")];
+    let mut latencies = vec![curve("p99", "vermillion", "line", "p99"), curve("p50", "blue", "line", "p50")];
     // A closed form's curve is over offered load: the same axis where the key is that load.
     let form = &document["closed_form"];
     let over_load = points.iter().all(|point| {
@@ -172,7 +172,18 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
         }
     }
     let note = "Medians over the seeds; a line has no point where most never came to an end.";
-    page.chart("latency", "Latency against the key", note, chart(("ms", "latency"), latencies));
+    let mut latency = chart(("ms", "latency"), latencies);
+    // The objective of the latency that is drawn; others are of other measures.
+    let bounds =
+        list(&document["question"]["slo"]).filter_map(|one| serde_json::from_value::<Objective>(one.clone()).ok());
+    let latencies = ["time_to_open", "attempt_latency", "handshake_latency"];
+    let bound = bounds
+        .filter(|bound| latencies.iter().any(|latency| bound.metric.starts_with(latency)))
+        .find_map(|bound| Some((bound.bound_ms()?, format!("objective: {} {}", bound.metric, bound.expected))));
+    if let Some((ms, name)) = bound {
+        latency["bound"] = json!({ "at": ms, "name": name });
+    }
+    page.chart("latency", "Latency against the key", note, latency);
     let goodput = vec![curve("offered", "black", "dash", "offered"), curve("goodput", "green", "line", "goodput")];
     page.chart(
         "goodput",

@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use crate::report::figure::{Unit, figure};
+use crate::metrics::{MetricName, Unit, Value};
+use crate::report;
+use crate::report::figure::{self, figure};
 use crate::text::{grouped, percent};
 use crate::time::{Nanos, human};
 
@@ -42,7 +44,7 @@ impl Cell {
     /// The same of many runs: a mean or a median of counts need not be whole.
     pub(crate) fn of_many(name: &str, value: Option<f64>) -> Cell {
         let Some(number) = value else { return Cell::text("–") };
-        Cell { text: figure(value, Unit::of(name)), value: Some(number), class: None }
+        Cell { text: figure(value, figure::Unit::of(name)), value: Some(number), class: None }
     }
 }
 
@@ -64,6 +66,30 @@ pub(super) fn metric(summary: &Json, path: &str) -> Option<Cell> {
         let parent = if parent.is_empty() { summary } else { at(summary, parent) };
         parent.get(name).filter(|value| !value.is_object()).map(|value| Cell::metric(path, value))
     })
+}
+
+/// How far what was measured is from the bound of a recorded expectation.
+pub(crate) fn margin(expectation: &Json, summary: &Json) -> String {
+    let text = |key: &str| expectation[key].as_str().unwrap_or_default();
+    let (Some(name), Ok(expected)) = (MetricName::parse(text("metric")), text("expected").parse()) else {
+        return String::new();
+    };
+    let measured = &expectation["measured"];
+    let count = || measured.as_u64().unwrap_or(0);
+    let value = match name.unit() {
+        Unit::Duration | Unit::Latency => Value::Duration(measured.as_f64().map(|ms| Nanos(nanos(ms)))),
+        Unit::Ratio => Value::Ratio(measured.as_f64()),
+        Unit::Count => Value::Count(count()),
+        Unit::Part(_) => {
+            let whole = name.whole().map_or(0, |whole| at(summary, whole.as_str()).as_u64().unwrap_or(0));
+            Value::Part { count: count(), of: whole }
+        }
+    };
+    if measured.is_null() || expectation["nothing_measured"] == true {
+        String::new()
+    } else {
+        report::margin(&expected, value)
+    }
 }
 
 #[cfg(test)]

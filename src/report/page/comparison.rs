@@ -7,9 +7,9 @@ use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
 use crate::metrics::Value;
 use crate::report::compared::{Run, Spread};
-use crate::report::figure::probability;
+use crate::report::figure::{Unit, probability};
 use crate::scenario::covered;
-use crate::text::grouped;
+use crate::text::{counted, percent};
 use crate::time::Nanos;
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
@@ -21,7 +21,7 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let seeds: Vec<String> = rows().next().into_iter().flat_map(runs_of).map(|run| run["seed"].to_string()).collect();
     let below = format!(
         "comparison of {} · {} {}",
-        counted(rows().count(), "choice"),
+        counted(rows().count() as u64, "choice"),
         if seeds.len() == 1 { "seed" } else { "seeds" },
         shortened(&seeds)
     );
@@ -52,7 +52,12 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
             table(&mut page, text("scenario"), rows_of(part).map(|row| (part, row)), &own);
         }
         for (nth, metric) in own.iter().enumerate() {
-            page.chart(&format!("bars-{number}-{nth}"), metric, "", bars(part, metric));
+            let (bars, is_lost) = bars(part, metric);
+            let (title, note) = match is_lost {
+                true => (format!("{metric}: what is lost"), "The share that is missing from the whole."),
+                false => (metric.clone(), ""),
+            };
+            page.chart(&format!("bars-{number}-{nth}"), &title, note, bars);
         }
     }
     again(&mut page, parts, &document);
@@ -138,10 +143,6 @@ fn names(list: &Json) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_string).collect()
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
-}
-
 /// `1, 2, 3 … 100`.
 fn shortened(seeds: &[String]) -> String {
     match seeds {
@@ -198,16 +199,18 @@ fn table<'a>(page: &mut Page, name: &str, rows: impl Iterator<Item = (&'a Json, 
     page.table(name, &columns, &rows);
 }
 
-fn bars(part: &Json, metric: &str) -> Json {
-    let mut whole = false;
-    let rows = rows_of(part).map(|row| {
-        let name = &row["name"];
-        let first = runs_of(row).next().map(|run| &run["values"][metric]);
-        whole |= first.is_some_and(|value| value.get("ratio").is_some() || value.get("of").is_some());
-        let Some(spread) = spread(row, metric) else {
+/// A bar for each choice, and whether the bars are what is lost.
+fn bars(part: &Json, metric: &str) -> (Json, bool) {
+    let spreads: Vec<(&Json, Option<Spread>)> = rows_of(part).map(|row| (&row["name"], spread(row, metric))).collect();
+    let known = || spreads.iter().filter_map(|(_, spread)| spread.as_ref());
+    let is_lost = known().any(|spread| spread.lost(metric).is_some());
+    let whole = !is_lost && known().any(|spread| spread.of.is_some() || spread.unit == Unit::Share);
+    let rows = spreads.iter().map(|(name, spread)| {
+        let Some(spread) = spread else {
             return json!({ "name": name, "value": null, "low": null, "high": null, "shown": "" });
         };
-        let [least, median, largest] = spread.drawn();
+        let lost = spread.lost(metric);
+        let [least, median, largest] = lost.map_or(spread.drawn(), |lost| lost.map(Some));
         let range = least.zip(largest).filter(|(least, largest)| least < largest);
         json!({
             "name": name,
@@ -215,12 +218,12 @@ fn bars(part: &Json, metric: &str) -> Json {
             "low": range.map(|(least, _)| least),
             "high": range.map(|(_, largest)| largest),
             "endless": spread.median.is_infinite(),
-            "shown": spread.middle(),
+            "shown": lost.map_or_else(|| spread.middle(), |[_, lost, _]| percent(lost)),
             "told": spread.shown(),
         })
     });
     let rows: Vec<Json> = rows.collect();
-    json!({ "whole": whole, "rows": rows })
+    (json!({ "whole": whole, "rows": rows }), is_lost)
 }
 
 fn again(page: &mut Page, parts: &[Json], document: &Json) {

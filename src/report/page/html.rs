@@ -89,6 +89,18 @@ impl Page {
         self.add(&format!("<dl class=\"tiles\">{tiles}</dl>\n"));
     }
 
+    /// Where the script puts the buttons that zoom all charts over time.
+    pub(super) fn zoom(&mut self) {
+        self.add("<div class=\"zoom\" role=\"group\" aria-label=\"time shown\">Show</div>\n");
+    }
+
+    /// A drawing of our own, as SVG within the page.
+    pub(super) fn drawing(&mut self, svg: &str) {
+        self.add(&format!(
+            "<div class=\"drawing scroll\" tabindex=\"0\" role=\"group\" aria-label=\"topology\">{svg}</div>\n"
+        ));
+    }
+
     /// What charts share.
     pub(super) fn share(&mut self, name: &str, value: Json) {
         self.data.insert(name.into(), value);
@@ -115,8 +127,9 @@ impl Page {
         self.figure(&format!(" data-chart=\"{}\"", quoted(id)), title, note, without);
     }
 
-    /// A picture that was drawn before.
+    /// A picture that was drawn before. It is of the theme of the page: its own scheme is that of the element that shows it.
     pub(super) fn picture(&mut self, title: &str, note: &str, svg: &[u8]) {
+        let svg = dark_too(svg);
         let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, svg);
         let image = format!("<img alt=\"{}\" src=\"data:image/svg+xml;base64,{data}\">", quoted(title));
         self.figure("", title, note, &image);
@@ -198,6 +211,39 @@ impl Page {
     }
 }
 
+/// The colours of charts that are drawn as files, and what they are on dark paper: the page's own.
+const DARK: [(&str, &str); 16] = [
+    ("FFFFFF", "1b1f24"),
+    ("222222", "e8e8e8"),
+    ("555555", "a8adb4"),
+    ("DDDDDD", "3a4048"),
+    ("F0F0F0", "262b31"),
+    ("888888", "7d848c"),
+    ("B86B00", "f0a94a"),
+    ("0072B2", "3d7bf0"),
+    ("56B4E9", "9fdcff"),
+    ("009E73", "16a878"),
+    ("E69F00", "ffd166"),
+    ("D55E00", "f2612e"),
+    ("CC79A7", "d87fc0"),
+    ("000000", "f2f2f2"),
+    ("6B3E1B", "c08a5a"),
+    ("7A8B2E", "a9bd50"),
+];
+
+/// An SVG document whose colours change where the one who looks at it prefers a dark scheme.
+fn dark_too(svg: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(svg) else { return svg.to_vec() };
+    let Some(end) = text.find("<svg").and_then(|begin| Some(begin + text[begin..].find('>')? + 1)) else {
+        return svg.to_vec();
+    };
+    let rules = DARK
+        .iter()
+        .map(|(light, dark)| format!("[fill=\"#{light}\" i]{{fill:#{dark}}}[stroke=\"#{light}\" i]{{stroke:#{dark}}}"));
+    let style = format!("<style>@media (prefers-color-scheme:dark){{{}}}</style>", rules.collect::<String>());
+    format!("{}{style}{}", &text[..end], &text[end..]).into_bytes()
+}
+
 fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
     let mut html = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\"><table class=\"data\">\
@@ -215,6 +261,8 @@ fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
             let mut classes = Vec::new();
             classes.extend(is_text.then_some("text"));
             classes.extend(cell.class);
+            // A name breaks at none of its hyphens.
+            classes.extend((*is_text && !cell.text.contains(' ')).then_some("whole"));
             let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
             let value = cell.value.map_or(String::new(), |value| format!(" data-v=\"{value}\""));
             let _ = write!(html, "<td{class}{value}>{}</td>", quoted(&cell.text));

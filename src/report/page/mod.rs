@@ -13,8 +13,9 @@ mod recorded;
 mod run;
 mod series;
 mod sweep;
+mod topology;
 
-pub(super) use cells::Cell;
+pub(super) use cells::{Cell, margin};
 pub use recorded::{PageError, Recorded};
 
 /// The page's file name.

@@ -47,9 +47,9 @@ const linear = (hi, ticks, label) => {
   for (let at = 0; at <= hi * 1.0001; at += every) all.push([at / hi, label(at)]);
   return { at: value => value / hi, ticks: all };
 };
-const timeAxis = (end, ticks) => {
-  const [unit, ms] = end < 1e3 ? ['ms', 1] : end <= 6e5 ? ['s', 1e3] : end <= 3.6e7 ? ['min', 6e4] : ['h', 3.6e6];
-  return { ...linear(end / ms, ticks, at => digits(at, 3)), at: value => value / end, back: share => share * end, name: `time since start (${unit})`, say: moment };
+const timeAxis = (from, until, ticks) => {
+  const [unit, ms] = until < 1e3 ? ['ms', 1] : until <= 6e5 ? ['s', 1e3] : until <= 3.6e7 ? ['min', 6e4] : ['h', 3.6e6];
+  return { ...numberAxis(from / ms, until / ms, ticks, '', at => digits(at, 3)), at: value => (value - from) / (until - from), back: share => from + share * (until - from), name: `time since start (${unit})`, say: moment };
 };
 const percentileAxis = most => {
   const all = [[0, '0 %'], [Math.log10(2), '50 %']];
@@ -57,9 +57,9 @@ const percentileAxis = most => {
   const place = share => Math.min(-Math.log10(Math.max(1 - share, 1e-12)), most);
   return { at: share => place(share) / most, back: at => 1 - Math.pow(10, -at * most), ticks: all.map(([at, label]) => [at / most, label]), name: 'percentile', say: share => 'p' + digits(share * 100, 4) };
 };
-const numberAxis = (lo, hi, ticks, name) => {
+const numberAxis = (lo, hi, ticks, name, label = short) => {
   const every = step((hi - lo || 1) / ticks), all = [];
-  for (let at = Math.ceil(lo / every) * every; at <= hi + every * 1e-6; at += every) all.push([(at - lo) / (hi - lo || 1), short(at)]);
+  for (let at = Math.ceil(lo / every) * every; at <= hi + every * 1e-6; at += every) all.push([(at - lo) / (hi - lo || 1), label(at)]);
   return { at: value => (value - lo) / (hi - lo || 1), back: share => lo + share * (hi - lo), ticks: all, name, say: short };
 };
 const yAxis = (kind, values, name) => {
@@ -84,8 +84,12 @@ const yAxis = (kind, values, name) => {
   return { at: value => value > 0 ? Math.max(0, (Math.log10(value) - lo) / (hi - lo)) : 0, ticks: all, name };
 };
 
-// One chart over x: lines, dashed lines, areas and stacks. Charts whose x means the same share a cursor.
-const LEFT = 62, RIGHT = 14, BOTTOM = 38;
+// One chart over x: lines, dashed lines, areas and stacks. Charts whose x means the same share a cursor. Lines have their
+// names at their right end; stacked areas, and narrow charts, have a legend.
+const LEFT = 62, RIGHT = 14, BOTTOM = 38, NARROW = 330, LETTER = 6.6, LINE = 15;
+// The part of the run that charts over time show; none: all of it. On paper, charts have a width of their own.
+let view = null, paper = false;
+const PAPER = 345;
 const charts = [];
 const cursors = {};
 const live = document.getElementById('live');
@@ -124,8 +128,10 @@ class Chart {
   }
   shown() { return this.spec.series.map((series, n) => [series, n]).filter(([, n]) => !this.hidden.has(n)); }
   redraw() {
-    const spec = this.spec, width = Math.max(260, this.plot.clientWidth || 600), height = spec.tall ? 330 : 250;
+    const spec = this.spec, width = paper ? PAPER : Math.max(260, this.plot.clientWidth || 600), height = spec.tall ? 330 : 250;
     this.width = width;
+    const isTime = spec.x.type === 'time', from = isTime && view ? view.from : 0, until = isTime ? view ? view.until : spec.x.end : Infinity;
+    this.isSeen = (series, n) => { const x = this.xs(series)[n]; return !isTime || (x >= from && x <= until); };
     const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
     const visible = this.shown();
     this.stacks = new Map();
@@ -135,31 +141,41 @@ class Chart {
       if (series.style === 'stack') {
         const top = series.y.map((value, i) => (sum[i] = (sum[i] || 0) + (value || 0)));
         this.stacks.set(n, top);
-        values = values.concat(top);
+        values = values.concat(top.filter((_, i) => this.isSeen(series, i)));
       } else {
-        for (const value of series.y) if (value !== null) values.push(value);
-        if (series.low) for (const value of series.low) if (value !== null) values.push(value);
+        for (const of of [series.y, series.low || []]) of.forEach((value, i) => { if (value !== null && this.isSeen(series, i)) values.push(value); });
       }
     }
-    const inner = width - LEFT - RIGHT, ticks = Math.max(3, Math.floor(inner / 70));
-    const marks = spec.marks ? data.faults || [] : [];
-    const top = 10 + (marks.length ? 16 : 0), deep = height - BOTTOM - top;
-    const X = spec.x.type === 'time' ? timeAxis(spec.x.end, ticks) : spec.x.type === 'percentile' ? percentileAxis(spec.x.most) : numberAxis(spec.x.from, spec.x.until, ticks, spec.x.name);
+    if (spec.bound) values.push(spec.bound.at);
+    this.direct = width >= NARROW && spec.series.every(series => series.style !== 'stack');
+    this.legend.hidden = this.direct;
+    const said0 = spec.series.filter(series => series.style !== 'range').map(series => series.name.length);
+    this.beside = this.direct ? Math.min(width * 0.36, Math.max(...said0, 7) * LETTER + 22) : RIGHT;
+    const inner = width - LEFT - this.beside, ticks = Math.max(3, Math.floor(inner / 70));
+    const within = mark => mark.from < until && (mark.until === null || mark.until >= from);
+    const marks = spec.marks ? (data.faults || []).filter(within) : [], phases = spec.marks ? (data.phases || []).filter(within) : [];
+    const top = 10 + (marks.length ? 16 : 0) + (phases.length ? 16 : 0) + (spec.knee ? 8 : 0), deep = height - BOTTOM - top;
+    const X = isTime ? timeAxis(from, until, ticks) : spec.x.type === 'percentile' ? percentileAxis(spec.x.most) : numberAxis(spec.x.from, spec.x.until, ticks, spec.x.name);
     const Y = yAxis(spec.y.type, values, spec.y.name);
     this.X = X; this.Y = Y; this.box = { inner, top, deep, height, width };
-    const px = value => LEFT + Math.min(1, Math.max(0, X.at(value))) * inner, py = value => top + (1 - Math.min(1, Math.max(0, Y.at(value)))) * deep;
+    const px = value => LEFT + Math.min(isTime && view ? 3 : 1, Math.max(isTime && view ? -2 : 0, X.at(value))) * inner, py = value => top + (1 - Math.min(1, Math.max(0, Y.at(value)))) * deep;
     this.px = px; this.py = py;
-    let said = -Infinity;
-    for (const mark of marks) {
-      const from = px(mark.from), until = mark.until === null ? LEFT + inner : px(mark.until);
-      draw('rect', { x: from, y: top, width: Math.max(1.5, until - from), height: deep, fill: color('fault'), opacity: '.13' }, svg);
-      if (from > said && from < LEFT + inner) {
-        const room = LEFT + inner - from, fits = Math.floor(room / 7);
-        const name = mark.name.length > fits ? '' : mark.name;
-        draw('text', { x: from, y: top - 4, style: `fill:${color('fault')}` }, svg, name);
-        said = from + name.length * 7 + 8;
+    // Phases, and above them faults: each shaded, with its name above.
+    const shade = (all, ink, opacity, y) => {
+      let said = -Infinity;
+      for (const mark of all) {
+        const from = Math.max(LEFT, px(mark.from)), until = mark.until === null ? LEFT + inner : Math.min(LEFT + inner, px(mark.until));
+        draw('rect', { x: from, y: top, width: Math.max(1.5, until - from), height: deep, fill: color(ink), opacity }, svg);
+        draw('line', { x1: from, x2: from, y1: y, y2: top + deep, stroke: color(ink), opacity: '.6' }, svg);
+        if (from > said && from < LEFT + inner) {
+          const name = mark.name.length > (width - from) / 7 ? '' : mark.name;
+          draw('text', { x: from + 3, y, style: `fill:${color(ink)}` }, svg, name);
+          said = from + name.length * 7 + 8;
+        }
       }
-    }
+    };
+    shade(phases, 'rule', '.1', top - 4);
+    shade(marks, 'fault', '.13', top - (phases.length ? 20 : 4));
     for (const [at, label] of Y.ticks) {
       const y = top + (1 - at) * deep;
       draw('line', { x1: LEFT, x2: LEFT + inner, y1: y, y2: y, stroke: color('grid') }, svg);
@@ -174,19 +190,49 @@ class Chart {
     draw('line', { x1: LEFT, x2: LEFT + inner, y1: top + deep, y2: top + deep, stroke: color('rule') }, svg);
     draw('text', { x: LEFT + inner / 2, y: height - 4, 'text-anchor': 'middle' }, svg, X.name);
     if (spec.knee !== undefined) {
-      const x = px(spec.knee.at);
+      const x = px(spec.knee.at), left = x > LEFT + inner / 2;
       draw('line', { x1: x, x2: x, y1: top, y2: top + deep, stroke: color('vermillion'), 'stroke-dasharray': '4 3' }, svg);
-      draw('text', { x: x - 5, y: top + 12, 'text-anchor': 'end', class: 'ink' }, svg, spec.knee.name);
+      draw('text', { x: x + (left ? -5 : 5), y: top - 1, 'text-anchor': left ? 'end' : 'start', class: 'ink' }, svg, spec.knee.name);
     }
-    // What is lowest in a stack is drawn last, over the others' lower part.
-    for (const [series, n] of visible.slice().reverse()) if (series.style === 'stack') this.stair(svg, series, this.stacks.get(n));
-    for (const [series] of visible) if (series.style !== 'stack') this.line(svg, series);
+    if (spec.bound) {
+      const y = py(spec.bound.at);
+      draw('line', { x1: LEFT, x2: LEFT + inner, y1: y, y2: y, stroke: color('fault'), 'stroke-dasharray': '7 4', 'stroke-width': 1.6 }, svg);
+      draw('text', { x: LEFT + 6, y: y - 5, class: 'rim', style: `fill:${color('fault')}` }, svg, spec.bound.name);
+    }
+    // What is beyond the edges is cut off. What is lowest in a stack is drawn last, over the others' lower part.
+    const inside = draw('svg', { x: LEFT, y: top - 3, width: inner, height: deep + 6, viewBox: `${LEFT} ${top - 3} ${inner} ${deep + 6}` }, svg);
+    for (const [series, n] of visible.slice().reverse()) if (series.style === 'stack') this.stair(inside, series, this.stacks.get(n));
+    for (const [series] of visible) if (series.style !== 'stack') this.line(inside, series);
+    this.name(svg, visible);
     if (!values.length) draw('text', { x: LEFT + inner / 2, y: top + deep / 2, 'text-anchor': 'middle' }, svg, 'nothing to show');
     this.cursor = draw('g', { class: 'cursor' }, svg);
     if (this.svg) this.svg.remove();
     this.svg = svg;
     this.plot.insertBefore(svg, this.tip);
     this.at(cursors[this.link()], false);
+  }
+  // Names beside the lines' right ends, apart from each other. The cursor puts values in their place.
+  name(svg, visible) {
+    this.labels = new Map();
+    if (!this.direct) return;
+    const all = [];
+    for (const [series, n] of visible) {
+      if (series.style === 'range') continue;
+      let at = series.y.length - 1;
+      while (at >= 0 && (series.y[at] === null || !this.isSeen(series, at))) at--;
+      if (at >= 0) all.push({ series, n, own: this.py(series.y[at]), x: this.px(this.place(series, at)) });
+    }
+    all.sort((a, b) => a.own - b.own);
+    const { top, deep, inner } = this.box;
+    all.forEach((one, n) => { one.y = Math.max(one.own, n ? all[n - 1].y + LINE : top + 4); });
+    for (let n = all.length - 1, most = top + deep; n >= 0; n--, most -= LINE) all[n].y = Math.min(all[n].y, most);
+    for (const { series, n, own, x, y } of all) {
+      const begin = LEFT + inner + 6, ink = color(series.color);
+      draw('path', { d: `M${Math.min(x + 2, LEFT + inner)},${own}L${begin},${y}h8`, fill: 'none', stroke: ink, 'stroke-width': 2, opacity: '.75', ...(series.style === 'dash' ? { 'stroke-dasharray': '3 2' } : {}) }, svg);
+      const fits = Math.floor((this.beside - 20) / LETTER), name = series.name.length > fits ? series.name.slice(0, fits - 1) + '…' : series.name;
+      const text = draw('text', { x: begin + 11, y: y + 4, class: 'ink' }, svg, name);
+      this.labels.set(n, { text, name });
+    }
   }
   stair(svg, series, tops) {
     const xs = this.xs(series), base = this.box.top + this.box.deep;
@@ -199,16 +245,23 @@ class Chart {
     series.y.forEach((value, n) => value === null ? runs.push([]) : runs[runs.length - 1].push([this.px(this.place(series, n)), this.py(value), n]));
     const shape = points => points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join('L');
     if (series.low) {
-      const back = series.low.map((value, n) => [this.px(this.place(series, n)), this.py(value || 0)]).reverse();
+      const back = series.low.map((value, n) => value === null ? null : [this.px(this.place(series, n)), this.py(value)]).filter(Boolean).reverse();
       draw('path', { d: `M${shape(runs.flat())}L${shape(back)}Z`, fill: color(series.color), opacity: '.22' }, svg);
       if (series.style === 'range') return;
     }
     for (const run of runs) {
       if (run.length > 1) {
         if (series.style === 'area') draw('path', { d: `M${run[0][0].toFixed(1)},${this.box.top + this.box.deep}L${shape(run)}L${run[run.length - 1][0].toFixed(1)},${this.box.top + this.box.deep}Z`, fill: color(series.color), opacity: '.2' }, svg);
-        draw('path', { d: 'M' + shape(run), fill: 'none', stroke: color(series.color), 'stroke-width': series.style === 'dash' ? 1.5 : 2, 'stroke-linejoin': 'round', ...(series.style === 'dash' ? { 'stroke-dasharray': '6 4' } : {}) }, svg);
+        // A piece is faint where few samples say where its end is.
+        const pieces = [];
+        run.forEach((point, i) => {
+          const faint = Boolean(i && series.few && series.few[point[2]]), last = pieces[pieces.length - 1];
+          if (!i) return;
+          if (last && last.faint === faint) last.points.push(point); else pieces.push({ faint, points: [run[i - 1], point] });
+        });
+        for (const { faint, points } of pieces) draw('path', { d: 'M' + shape(points), fill: 'none', stroke: color(series.color), 'stroke-width': series.style === 'dash' || faint ? 1.5 : 2, 'stroke-linejoin': 'round', ...(faint ? { opacity: '.28' } : {}), ...(series.style === 'dash' ? { 'stroke-dasharray': '6 4' } : {}) }, svg);
       }
-      if (run.length === 1 || this.spec.dots) for (const [x, y] of run) draw('circle', { cx: x, cy: y, r: 2.6, fill: color(series.color) }, svg);
+      if (run.length === 1 || this.spec.dots) for (const [x, y, n] of run) draw('circle', { cx: x, cy: y, r: 2.6, fill: color(series.color), ...(series.few && series.few[n] ? { opacity: '.28' } : {}) }, svg);
     }
   }
   link() { return this.spec.x.type === 'time' ? 'time' : this.spec.id; }
@@ -233,7 +286,8 @@ class Chart {
     if (event.key === 'Escape') return move(this, null);
     const xs = this.xs(first[0]), now = cursors[this.link()];
     const at = now === undefined || now === null ? -1 : this.nearest(first[0], now);
-    const to = event.key === 'Home' ? 0 : event.key === 'End' ? xs.length - 1 : at < 0 ? 0 : at + (event.key === 'ArrowLeft' ? -1 : 1);
+    const isTime = this.spec.x.type === 'time', begin = isTime && view ? this.nearest(first[0], view.from) : 0;
+    const to = event.key === 'Home' ? begin : event.key === 'End' ? isTime && view ? this.nearest(first[0], view.until) : xs.length - 1 : at < 0 ? begin : at + (event.key === 'ArrowLeft' ? -1 : 1);
     move(this, xs[Math.min(xs.length - 1, Math.max(0, to))]);
     live.textContent = this.tip.innerText.replace(/\s+/g, ' ');
   }
@@ -243,7 +297,8 @@ class Chart {
     const none = value === undefined || value === null;
     this.tip.hidden = none || !own;
     this.keys.forEach(key => { key.textContent = ''; });
-    if (none) return;
+    for (const { text, name } of this.labels.values()) text.textContent = name;
+    if (none || (this.spec.x.type === 'time' && view && (value < view.from || value > view.until))) return;
     const rows = [], say = FORMATS[this.spec.y.type];
     let exact = value;
     for (const [series, n] of this.shown()) {
@@ -251,6 +306,7 @@ class Chart {
       const y = at < 0 || at >= series.y.length ? null : series.y[at];
       const text = y === null || y === undefined ? '–' : series.low ? `${say(series.low[at])} to ${say(y)}` : say(y);
       this.keys[n].textContent = text;
+      if (this.labels.has(n)) this.labels.get(n).text.textContent = text;
       rows.push([series, text]);
       if (at >= 0) exact = this.xs(series)[at];
       if (y !== null && y !== undefined && series.style !== 'stack') draw('circle', { cx: this.px(this.place(series, at)), cy: this.py(y), r: 3.5, fill: color(series.color), stroke: color('card') }, this.cursor);
@@ -285,7 +341,7 @@ class Bars {
     this.tip = make('div', { class: 'tip', hidden: '' }, this.plot);
   }
   redraw() {
-    const rows = this.spec.rows, width = Math.max(260, this.plot.clientWidth || 600), height = rows.length * 28 + 8;
+    const rows = this.spec.rows, width = paper ? PAPER : Math.max(260, this.plot.clientWidth || 600), height = rows.length * 28 + 8;
     const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
     const names = Math.min(width * 0.36, Math.max(...rows.map(row => row.name.length)) * 7.2 + 12), values = Math.max(...rows.map(row => row.shown.length)) * 7.2 + 12;
     const most = this.spec.whole ? 1 : Math.max(...rows.map(row => Math.max(row.value || 0, row.high || 0)), 1e-9);
@@ -294,8 +350,14 @@ class Bars {
       const y = n * 28 + 6, group = draw('g', {}, svg), fits = Math.max(3, Math.floor(names / 7.2) - 1);
       draw('rect', { x: 0, y: y - 4, width, height: 28, fill: color('faint'), opacity: n % 2 ? 0 : 0.7 }, group);
       draw('text', { x: 4, y: y + 14, class: 'ink' }, group, row.name.length > fits ? row.name.slice(0, fits - 1) + '…' : row.name);
-      if (row.value !== null) draw('rect', { x: names, y: y + 2, width: Math.max(1, at(row.value) - names), height: 15, fill: color(row.endless ? 'vermillion' : 'blue'), rx: 1.5 }, group);
-      else if (row.endless) draw('rect', { x: names, y: y + 2, width: room, height: 15, fill: color('vermillion'), opacity: '.35' }, group);
+      if (row.endless) {
+        // Never: hatched to the end of the scale, and beyond any length.
+        const bar = draw('svg', { x: names, y: y + 2, width: room, height: 15, viewBox: `0 0 ${room} 15`, class: 'never' }, group);
+        let hatch = '';
+        for (let x = -15; x < room; x += 7) hatch += `M${x},15l15,-15`;
+        draw('path', { d: hatch, stroke: color('vermillion'), 'stroke-width': 2, fill: 'none' }, bar);
+        draw('rect', { x: 0.5, y: 0.5, width: room - 1, height: 14, fill: 'none', stroke: color('vermillion') }, bar);
+      } else if (row.value !== null) draw('rect', { x: names, y: y + 2, width: Math.max(1, at(row.value) - names), height: 15, fill: color('blue'), rx: 1.5 }, group);
       if (row.low !== null && row.high !== null) draw('path', { d: `M${at(row.low)},${y + 9.5}H${at(row.high)}M${at(row.low)},${y + 5}v9M${at(row.high)},${y + 5}v9`, stroke: color('ink'), fill: 'none', 'stroke-width': 1.3 }, group);
       draw('text', { x: width - 4, y: y + 14, 'text-anchor': 'end', class: 'ink rim' }, group, row.shown);
       const show = () => { this.tip.hidden = false; this.tip.textContent = `${row.name}: ${row.told || row.shown}`; this.tip.style.top = ((n + 1) * 28 / height * 100) + '%'; this.tip.style.left = '8px'; };
@@ -316,7 +378,7 @@ class HeatMap {
     this.tip = make('div', { class: 'tip', hidden: '' }, this.plot);
   }
   redraw() {
-    const { columns, rows, cells, x, y } = this.spec, width = Math.max(260, this.plot.clientWidth || 600);
+    const { columns, rows, cells, x, y } = this.spec, width = paper ? PAPER : Math.max(260, this.plot.clientWidth || 600);
     const left = Math.max(...rows.map(row => row.length)) * 7.4 + 12, above = 20, cell = Math.min(90, (width - left - 10) / columns.length), high = 30, height = rows.length * high + 44 + above;
     const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
     rows.forEach((row, r) => {
@@ -344,6 +406,30 @@ for (const figure of document.querySelectorAll('figure[data-chart]')) {
   charts.push(chart);
   chart.redraw();
 }
+// Zoom: to a fault, with its recovery, and back.
+const zoom = document.querySelector('.zoom');
+if (zoom) {
+  const spots = [{ name: 'whole run', view: null }, ...(data.faults || []).slice(0, 8).map(fault => {
+    const end = charts.find(chart => chart.spec.x && chart.spec.x.type === 'time').spec.x.end;
+    const until = Math.min(end, Math.max(fault.until === null ? end : fault.until, fault.recovered || 0));
+    const pad = Math.max((until - fault.from) * 0.2, end / 200);
+    return { name: fault.name, view: { from: Math.max(0, fault.from - pad), until: Math.min(end, until + pad) } };
+  })];
+  const buttons = spots.map(spot => {
+    const button = make('button', { type: 'button', 'aria-pressed': String(spot.view === null) }, zoom, spot.name);
+    button.addEventListener('click', () => {
+      view = spot.view;
+      buttons.forEach(other => other.setAttribute('aria-pressed', String(other === button)));
+      charts.forEach(chart => { if (chart.spec.x && chart.spec.x.type === 'time') chart.redraw(); });
+    });
+    return button;
+  });
+}
+// On paper, charts are as wide as they are printed, so that their text keeps its size.
+const printing = is => { if (paper === is) return; paper = is; charts.forEach(chart => chart.redraw()); };
+addEventListener('beforeprint', () => printing(true));
+addEventListener('afterprint', () => printing(false));
+matchMedia('print').addEventListener('change', event => printing(event.matches));
 let waiting = 0;
 const resized = () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => charts.forEach(chart => { if (chart.plot.clientWidth && chart.plot.clientWidth !== chart.width) chart.redraw(); })); };
 addEventListener('resize', resized);

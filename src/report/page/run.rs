@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::cells::{Cell, ROWS, at, metric};
+use super::cells::{self, Cell, ROWS, at, metric};
 use super::faults;
 use super::html::{Mood, Page};
 use super::recorded::{PageError, Recorded};
-use super::series::{Series, color, line, number};
+use super::series::{Fleet, Series, color, line, number};
+use super::topology;
 use crate::chart::percentile_points;
 use crate::metrics::Latency;
 use crate::report::{of_all_groups, read_histogram_log};
 use crate::scenario::covered;
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 use crate::time::{Nanos, human};
 
 pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
@@ -27,12 +28,21 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let mut page = Page::new(text("title"), &below);
     let (mood, sentence) = verdict(&run, &summary);
     page.verdict(mood, &sentence);
-    page.tiles(&tiles(&summary));
     expectations(&mut page, &summary);
+    page.tiles(&tiles(&summary));
     let windows = run["faults"].as_array().cloned().unwrap_or_default();
-    page.share("faults", windows.iter().map(window).collect());
+    page.share("faults", windows.iter().map(|one| window(one, &summary)).collect());
+    let phases = run["phases"].as_array().map_or(&[][..], Vec::as_slice);
+    page.share("phases", phases.iter().map(|one| window(one, &Json::Null)).collect());
+    if let Some(drawing) = topology::drawing(&run["topology"]) {
+        page.heading("What was run");
+        page.drawing(&drawing);
+    }
     page.heading("Charts");
-    let series = Series::read(files.text("series.csv")?)?;
+    if !windows.is_empty() {
+        page.zoom();
+    }
+    let series = Series::read(files.text("series.csv")?, Fleet::of(&run["topology"]))?;
     if series.together > 1 {
         page.note(&format!(
             "Each point stands for {} intervals: counts added up, the worst latency, availability and queue, the last of what is open.",
@@ -68,52 +78,30 @@ fn drawn(exemplar: &Json) -> Json {
     json!({ "session": exemplar["session"], "hosts": exemplar["hosts"], "diagram": exemplar["diagram"] })
 }
 
-fn window(window: &Json) -> Json {
-    json!({ "name": window["name"], "from": window["from_ms"], "until": window["until_ms"] })
+/// A fault's or a phase's name and time, and until when it was recovered from.
+fn window(window: &Json, summary: &Json) -> Json {
+    let of = &summary["faults"][window["name"].as_str().unwrap_or_default()];
+    let times = [&window["from_ms"], &of["first_loss_ms"], &of["recovery_time_ms"]].map(Json::as_f64);
+    let recovered: Option<f64> = times.into_iter().sum();
+    json!({ "name": window["name"], "from": window["from_ms"], "until": window["until_ms"], "recovered": recovered })
 }
 
+/// What the run came to, and whether that is what was expected.
 fn verdict(run: &Json, summary: &Json) -> (Mood, String) {
-    let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
-    let (expectations, invariants) = (list("expectations"), list("invariants_broken"));
-    let broken: Vec<&Json> = expectations.iter().filter(|one| one["passed"] != true).collect();
-    let count = |path: &str| metric(summary, path).map_or("–".into(), |cell| cell.text);
-    let figures = format!(
-        "{} of {} sessions opened, {} open at the end, availability {}.",
-        count("sessions.opened"),
-        count("sessions.scheduled"),
-        count("sessions.open_at_end"),
-        count("availability.mean")
-    );
-    if run["partial"] == true {
-        return (Mood::Open, format!("Interrupted before its end, and judged by nothing: {figures}"));
-    }
-    if !invariants.is_empty() || !broken.is_empty() {
-        let mut said: Vec<String> = invariants
-            .iter()
-            .map(|one| one["invariant"].as_str().unwrap_or_default().replace('_', " "))
-            .take(3)
-            .collect();
-        said.extend(broken.iter().take(3).map(|one| {
-            let path = one["metric"].as_str().unwrap_or_default();
-            format!("{path} is {}, expected {}", measured(one, summary), one["expected"].as_str().unwrap_or_default())
-        }));
-        let what = match (invariants.len(), broken.len()) {
-            (0, broken) => format!("{broken} of {} expectations failed", expectations.len()),
-            (invariants, 0) => format!("{invariants} invariants were violated"),
-            (invariants, broken) => {
-                format!(
-                    "{invariants} invariants were violated and {broken} of {} expectations failed",
-                    expectations.len()
-                )
-            }
-        };
-        return (Mood::Bad, format!("{what}: {}. {figures}", said.join("; ")));
-    }
-    match expectations.len() {
-        0 => (Mood::Open, format!("Nothing was expected of this run. {figures}")),
-        1 => (Mood::Good, format!("The one expectation passed. {figures}")),
-        all => (Mood::Good, format!("All {all} expectations passed. {figures}")),
-    }
+    let list = |key: &str| summary[key].as_array().map_or(&[][..], Vec::as_slice);
+    let (expectations, invariants) = (list("expectations"), list("invariants_broken").len() as u64);
+    let said = run["verdict"].as_str().unwrap_or_default();
+    let failed = expectations.iter().filter(|one| one["passed"] != true).count();
+    let of_expectations = format!("{failed} of {}", counted(expectations.len() as u64, "expectation"));
+    let judged = match (invariants, failed) {
+        _ if run["partial"] == true => return (Mood::Open, said.into()),
+        (0, 0) if expectations.is_empty() => return (Mood::Open, said.into()),
+        (0, 0) => return (Mood::Good, said.into()),
+        (0, _) => of_expectations,
+        (broken, 0) => counted(broken, "invariant"),
+        (broken, _) => format!("{of_expectations} and {}", counted(broken, "invariant")),
+    };
+    (Mood::Bad, format!("{said} FAILED: {judged}.").trim_start().to_string())
 }
 
 /// What was measured where something was expected.
@@ -137,25 +125,20 @@ fn tiles(summary: &Json) -> Vec<(String, String)> {
         return faults::tiles(summary, &names);
     }
     let wanted = [
-        ("sessions", "sessions.scheduled"),
-        ("opened", "sessions.opened"),
-        ("open at the end", "sessions.open_at_end"),
-        ("availability", "availability.mean"),
-        ("attempts", "attempts.total"),
-        ("attempts failed", "attempts.failed"),
-        ("handshake p99", "handshake_latency.p99"),
+        ("sessions opened", "sessions.opened"),
+        ("time to open p50", "time_to_open.p50"),
         ("time to open p99", "time_to_open.p99"),
-        ("sessions lost", "lost.total"),
-        ("outage p99", "outage.p99"),
+        ("attempts failed", "attempts.failed"),
+        ("availability", "availability.mean"),
+        ("connections lost", "lost.total"),
     ];
-    let outages = at(summary, "outage.count").as_u64().unwrap_or(0);
-    let tile = |(name, path): (&str, &str)| {
-        if path.starts_with("outage") && outages == 0 {
-            return None;
-        }
-        metric(summary, path).map(|cell| (name.to_string(), cell.text))
-    };
-    wanted.into_iter().filter_map(tile).collect()
+    let tile = |(name, path): (&str, &str)| Some((name.to_string(), faults::figure(summary, path)?.text));
+    let mut tiles: Vec<(String, String)> = wanted.into_iter().filter_map(tile).collect();
+    if let Some(full) = summary["full_resources"].get(0) {
+        let text = |key: &str| full[key].as_str().unwrap_or_default();
+        tiles.push(("bottleneck".into(), format!("{} of {}", text("resource"), text("group"))));
+    }
+    tiles
 }
 
 fn expectations(page: &mut Page, summary: &Json) {
@@ -196,10 +179,11 @@ fn expectations(page: &mut Page, summary: &Json) {
                 Cell::text(one["metric"].as_str().unwrap_or_default()),
                 Cell::text(one["expected"].as_str().unwrap_or_default()),
                 measured,
+                Cell::text(cells::margin(one, summary)),
             ]
         })
         .collect();
-    let columns = [("", true), ("metric", true), ("expected", true), ("measured", false)];
+    let columns = [("", true), ("metric", true), ("expected", true), ("measured", false), ("margin", false)];
     page.table("Expectations", &columns, &rows);
 }
 

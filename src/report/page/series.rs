@@ -7,9 +7,15 @@ use crate::statistics::median;
 
 /// More rows than this are put together: no screen shows them apart.
 const ROWS: usize = 1_200;
-/// More servers than this are shown as a range, and those that stand apart.
-const SERVERS: usize = 10;
-const APART: usize = 4;
+/// More servers than this are shown by group: as a range with its median, and those that a fault struck.
+const SERVERS: usize = 5;
+/// Struck servers with a line of their own, at most.
+const STRUCK: usize = 3;
+/// More groups than this are shown as one.
+const GROUPS: usize = 6;
+/// Fewer values than this in an interval say little of any percentile, and of the 99th.
+const FEW: f64 = 10.0;
+const FEW_OF_A_HUNDRED: f64 = 100.0;
 const COLORS: [&str; 10] =
     ["blue", "vermillion", "green", "purple", "orange", "sky", "brown", "olive", "crimson", "grey"];
 
@@ -21,6 +27,52 @@ pub(super) struct Series {
     columns: Vec<(String, Vec<Option<f64>>)>,
     /// How many intervals were put together.
     pub together: usize,
+    fleet: Fleet,
+}
+
+/// What is known of the servers beside their names.
+#[derive(Debug, Default)]
+pub(super) struct Fleet {
+    /// Groups that are none of web servers, and what their members are.
+    others: Vec<(String, &'static str)>,
+    /// Servers that a fault strikes.
+    struck: Vec<String>,
+}
+
+impl Fleet {
+    /// By a recorded topology.
+    pub(super) fn of(topology: &Json) -> Fleet {
+        let list = |place: &Json| place.as_array().cloned().unwrap_or_default();
+        let other = |node: &Json| {
+            let kind = match node["kind"].as_str()? {
+                "balancer" => "balancer",
+                "proxy" => "proxy",
+                _ => return None,
+            };
+            Some((node["name"].as_str()?.to_string(), kind))
+        };
+        let others = list(&topology["nodes"]).iter().filter_map(other).collect();
+        let struck = list(&topology["faults"]).iter().flat_map(|fault| list(&fault["members"])).collect::<Vec<Json>>();
+        let struck = struck.iter().filter_map(Json::as_str).map(str::to_string).collect();
+        Fleet { others, struck }
+    }
+
+    /// What the members of a server's group are.
+    fn kind(&self, server: &str) -> &'static str {
+        self.others.iter().find(|(group, _)| group == group_of(server)).map_or("server", |(_, kind)| kind)
+    }
+
+    fn is_struck(&self, server: &str) -> bool {
+        self.struck.iter().any(|struck| struck == server)
+    }
+}
+
+/// The group of a server, or a group itself.
+fn group_of(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((group, number)) if !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()) => group,
+        _ => name,
+    }
 }
 
 /// A chart with its title and what to say about it.
@@ -47,7 +99,7 @@ fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
 }
 
 impl Series {
-    pub(super) fn read(text: &str) -> Result<Series, PageError> {
+    pub(super) fn read(text: &str, fleet: Fleet) -> Result<Series, PageError> {
         let bad = |what: String| PageError::Unreadable("series.csv", what);
         let mut lines = text.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -71,7 +123,7 @@ impl Series {
             return Err(bad("no t_ms".into()));
         }
         let times: Vec<f64> = columns.remove(0).1.into_iter().map(|time| time.unwrap_or(0.0)).collect();
-        Ok(Series { times, columns, together: 1 }.shortened())
+        Ok(Series { times, columns, together: 1, fleet }.shortened())
     }
 
     /// Fewer rows where there are too many; and the rest of an interval at the end would make a peak of a single attempt.
@@ -130,18 +182,24 @@ impl Series {
     /// All charts that have something to show.
     pub(super) fn charts(&self) -> Vec<Chart> {
         let mut charts = vec![self.sessions(), self.availability(), self.attempts()];
-        charts.push(self.latency("handshake_latency", "Handshake latency", "From TCP up to open, per interval."));
-        charts.push(self.latency("time_to_open", "Time to open", "From the scheduled start to open, per interval."));
+        let few = "Faint where an interval has fewer than 10 samples (p99: 100), which say little.";
+        let note = format!("From TCP up to open, per interval. {few}");
+        charts.push(self.latency("handshake_latency", "Handshake latency", &note));
+        let note = format!("From the scheduled start to open, per interval. {few}");
+        charts.push(self.latency("time_to_open", "Time to open", &note));
         let servers = [
-            ("open_connections", "Open connections per server", "count", "connections"),
-            ("balance", "Balance of open connections per group", "share", "Jain's index: 1 is even"),
-            ("arrivals", "Requests per second and server", "rate", "requests per second"),
-            ("queue_depth", "Longest queue per server", "count", "requests waiting"),
-            ("utilisation", "Busy workers per server", "share", "share of the workers' time"),
-            ("transactions_in_use", "HTTP transactions in use per server", "count", "transactions"),
-            ("open_streams", "HTTP/2 streams per server", "count", "streams"),
+            ("open_connections", "Open connections", "count", "connections"),
+            ("balance", "Balance of open connections", "share", "Jain's index: 1 is even"),
+            ("arrivals", "Requests per second", "rate", "requests per second"),
+            ("queue_depth", "Longest queue", "count", "requests waiting"),
+            ("utilisation", "Busy workers", "share", "share of the workers' time"),
+            ("transactions_in_use", "HTTP transactions in use", "count", "transactions"),
+            ("open_streams", "HTTP/2 streams", "count", "streams"),
         ];
-        charts.extend(servers.map(|(metric, title, kind, name)| self.servers(metric, title, (kind, name))));
+        for (metric, title, kind, name) in servers {
+            // Balancers carry what all servers carry together: they would squash them.
+            charts.extend(["server", "balancer", "proxy"].map(|of| self.servers(metric, title, (kind, name), of)));
+        }
         charts.into_iter().flatten().collect()
     }
 
@@ -183,10 +241,18 @@ impl Series {
 
     fn latency(&self, metric: &str, title: &str, note: &str) -> Option<Chart> {
         let styles = [("max", "vermillion"), ("p99", "orange"), ("p90", "sky"), ("p50", "blue")];
+        // Each attempt that opens is a sample; of a session's first time to open, at most so many are.
+        let samples = self.column("attempts.opened");
         let lines: Vec<Json> = styles
             .iter()
             .filter_map(|(statistic, color)| {
-                Some(line(statistic, color, "line", self.column(&format!("{metric}.{statistic}_ms"))?))
+                let mut line = line(statistic, color, "line", self.column(&format!("{metric}.{statistic}_ms"))?);
+                let enough = if *statistic == "p99" { FEW_OF_A_HUNDRED } else { FEW };
+                if let Some(samples) = samples.filter(|_| *statistic != "max") {
+                    let few = samples.iter().map(|count| u8::from(count.unwrap_or(0.0) < enough));
+                    line["few"] = few.collect();
+                }
+                Some(line)
             })
             .collect();
         let has_any = self.column(&format!("{metric}.max_ms"))?.iter().flatten().any(|_| true);
@@ -198,9 +264,11 @@ impl Series {
         Some(Chart { id: metric.into(), title: title.into(), note: note.into(), chart })
     }
 
-    fn servers(&self, metric: &str, title: &str, y: (&str, &str)) -> Option<Chart> {
+    /// One metric of all servers of a kind: a line each, or of many a band for each group.
+    fn servers(&self, metric: &str, title: &str, y: (&str, &str), of: &str) -> Option<Chart> {
         let after = format!(".{metric}");
-        let all = self.names("servers.", &after).filter_map(|name| {
+        let names = self.names("servers.", &after).filter(|name| self.fleet.kind(name) == of);
+        let all = names.filter_map(|name| {
             let values = self.column(&format!("servers.{name}{after}"))?;
             let values = if metric == "arrivals" { self.per_second(values) } else { values.to_vec() };
             Some((name, values))
@@ -211,40 +279,85 @@ impl Series {
         }
         let (lines, note) = if all.len() <= SERVERS {
             let lines = all.iter().zip(COLORS).map(|((name, values), color)| line(name, color, "line", values));
-            (lines.collect(), String::new())
+            (lines.collect(), "")
         } else {
-            many(&all)
+            let note = "Of each group, the median of its members as a line, and from the lowest to the highest as an area; \
+                        what a fault struck has a line of its own, and is not in the area.";
+            (self.bands(&all), note)
         };
         let chart = self.over_time(y, lines);
-        Some(Chart { id: format!("servers-{metric}"), title: title.into(), note, chart })
+        let (id, each) = match (metric, of) {
+            ("balance", _) => (format!("servers-{metric}"), "per group"),
+            (_, "balancer") => (format!("balancers-{metric}"), "per balancer"),
+            (_, "proxy") => (format!("proxies-{metric}"), "per proxy"),
+            _ => (format!("servers-{metric}"), "per server"),
+        };
+        Some(Chart { id, title: format!("{title} {each}"), note: note.into(), chart })
+    }
+
+    /// Of each group, the range and the median of its members, and those that a fault struck.
+    fn bands(&self, all: &[(&str, Vec<Option<f64>>)]) -> Vec<Json> {
+        let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+        for (number, (name, _)) in all.iter().enumerate() {
+            match groups.iter_mut().find(|(group, _)| *group == group_of(name)) {
+                Some((_, members)) => members.push(number),
+                None => groups.push((group_of(name), vec![number])),
+            }
+        }
+        if groups.len() > GROUPS {
+            groups = vec![("all servers", (0..all.len()).collect())];
+        }
+        let (mut lines, mut struck_lines) = (Vec::new(), Vec::new());
+        for ((group, members), nth) in groups.into_iter().zip(0..) {
+            let is_struck = |member: &usize| self.fleet.is_struck(all[*member].0);
+            let (struck, others): (Vec<usize>, Vec<usize>) = members.iter().copied().partition(is_struck);
+            // Where all are struck, or there are too many to name, they are the group.
+            let (struck, others) =
+                if others.is_empty() || struck.len() > STRUCK { (Vec::new(), members) } else { (struck, others) };
+            let name = match others.as_slice() {
+                [one] => all[*one].0.to_string(),
+                more => format!("{group} × {}", more.len()),
+            };
+            let colors = [
+                ("sky", "blue"),
+                ("green", "green"),
+                ("purple", "purple"),
+                ("grey", "black"),
+                ("olive", "olive"),
+                ("brown", "brown"),
+            ];
+            let (pale, strong) = colors[nth % colors.len()];
+            lines.extend(band(
+                &name,
+                (pale, strong),
+                &others.iter().map(|at| all[*at].1.as_slice()).collect::<Vec<_>>(),
+            ));
+            struck_lines.extend(struck.into_iter().map(|at| (all[at].0, all[at].1.as_slice())));
+        }
+        let colors = ["vermillion", "orange", "crimson"];
+        let struck = struck_lines.iter().zip(colors).map(|((name, values), color)| line(name, color, "line", values));
+        lines.extend(struck);
+        lines
     }
 }
 
-/// The range and the middle of many servers, and those that were farthest from the middle altogether.
-fn many(all: &[(&str, Vec<Option<f64>>)]) -> (Vec<Json>, String) {
-    let rows = all.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+/// The range of several, and their median; of one, its line.
+fn band(name: &str, (pale, strong): (&str, &str), all: &[&[Option<f64>]]) -> Vec<Json> {
+    if let [one] = all {
+        return vec![line(name, strong, "line", one)];
+    }
+    let rows = all.iter().map(|values| values.len()).max().unwrap_or(0);
     let (mut low, mut middle, mut high) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..rows {
-        let mut values: Vec<f64> =
-            all.iter().map(|(_, values)| values.get(row).copied().flatten().unwrap_or(0.0)).collect();
+        let mut values: Vec<f64> = all.iter().filter_map(|values| values.get(row).copied().flatten()).collect();
         values.sort_by(f64::total_cmp);
         low.push(values.first().copied());
         middle.push(median(&values));
         high.push(values.last().copied());
     }
-    let away = |values: &[Option<f64>]| -> f64 {
-        let apart = values.iter().zip(&middle);
-        apart.map(|(value, middle)| (value.unwrap_or(0.0) - middle.unwrap_or(0.0)).abs()).sum()
-    };
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by(|a, b| away(&all[*b].1).total_cmp(&away(&all[*a].1)));
-    let mut range = line(&format!("range of {} servers", all.len()), "sky", "range", &high);
+    let mut range = line(&format!("{name}, range"), pale, "range", &high);
     range["low"] = low.iter().map(|value| value.map_or(Json::Null, number)).collect();
-    let mut lines = vec![range, line("median", "blue", "line", &middle)];
-    for (at, color) in order.into_iter().take(APART).zip(&COLORS[1..]) {
-        lines.push(line(all[at].0, color, "line", &all[at].1));
-    }
-    (lines, format!("The range over all servers, and the {APART} that were farthest from the middle."))
+    vec![range, line(name, strong, "line", &middle)]
 }
 
 /// A line of a chart.
@@ -294,7 +407,7 @@ mod tests {
         for n in 1..=3_001 {
             text += &format!("{n},{n},{},1,{}\n", 5_000 - n, if n == 1_000 { "77" } else { "" });
         }
-        let series = Series::read(&text).unwrap();
+        let series = Series::read(&text, Fleet::default()).unwrap();
         assert_eq!((series.together, series.times.len()), (3, 1_000));
         assert_eq!(series.times.last(), Some(&3_001.0));
         let column = |name: &str| series.column(name).unwrap().to_vec();
@@ -305,10 +418,43 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_bands_what_is_struck_is_named_and_balancers_are_apart() {
+        let mut text = String::from("t_ms");
+        let names = ["g-0", "g-1", "g-2", "g-3", "h-0", "h-1", "front-0"];
+        names.iter().for_each(|name| text += &format!(",servers.{name}.open_connections"));
+        text += "\n500,1,2,4,90,7,9,113\n";
+        let topology = json!({
+            "nodes": [{ "name": "front", "kind": "balancer" }, { "name": "g", "kind": "servers" }],
+            "faults": [{ "members": ["g-3"] }],
+        });
+        let charts = Series::read(&text, Fleet::of(&topology)).unwrap();
+        let of = |kind| charts.servers("open_connections", "Open", ("count", "connections"), kind).unwrap();
+        let lines = |chart: &Chart| -> Vec<(String, Json, Json)> {
+            let series = chart.chart["series"].as_array().unwrap().iter();
+            series.map(|line| (line["name"].as_str().unwrap().into(), line["low"].clone(), line["y"].clone())).collect()
+        };
+        let line = |name: &str, y: f64| (name.to_string(), Json::Null, json!([y as i64]));
+        let band = |name: &str, low: i64, high: i64| (name.to_string(), json!([low]), json!([high]));
+        let expected = [
+            band("g × 3, range", 1, 4),
+            line("g × 3", 2.0),
+            band("h × 2, range", 7, 9),
+            line("h × 2", 8.0),
+            line("g-3", 90.0),
+        ];
+        assert_eq!(lines(&of("server")), expected);
+        assert_eq!(
+            (of("balancer").title.as_str(), lines(&of("balancer"))),
+            ("Open per balancer", vec![line("front-0", 113.0)])
+        );
+        assert!(charts.servers("open_connections", "Open", ("count", "connections"), "proxy").is_none());
+    }
+
+    #[test]
     fn what_is_no_table_is_told() {
-        let error = Series::read("t_ms,a\n1,x\n").unwrap_err().to_string();
+        let error = Series::read("t_ms,a\n1,x\n", Fleet::default()).unwrap_err().to_string();
         assert_eq!(error, "series.csv: line 2: `x`");
-        assert!(Series::read("a,b\n").is_err());
-        assert!(Series::read("t_ms,a\n1\n").unwrap_err().to_string().contains("1 columns of 2"));
+        assert!(Series::read("a,b\n", Fleet::default()).is_err());
+        assert!(Series::read("t_ms,a\n1\n", Fleet::default()).unwrap_err().to_string().contains("1 columns of 2"));
     }
 }

@@ -9,7 +9,7 @@ use super::series::{color, line};
 use crate::metrics::{MetricName, Subject};
 use crate::report::figure::Unit;
 use crate::scenario::{covered, covered_command};
-use crate::text::{grouped, percent, word};
+use crate::text::{counted, grouped, percent, word};
 
 /// Metrics with a chart of their own, at most.
 const CHARTS: usize = 12;
@@ -34,10 +34,12 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let mut page = Page::new(text("title"), &below);
     let (runs, passed) = (summary["runs"].as_u64().unwrap_or(0), summary["passed"].as_u64().unwrap_or(0));
     let (mood, sentence) = match passed {
-        passed if passed == runs => (Mood::Good, format!("Everything passed in all {} runs.", grouped(runs))),
+        passed if passed == runs => {
+            (Mood::Good, format!("Everything passed in {} of {}.", grouped(runs), counted(runs, "run")))
+        }
         passed => {
             let broken = runs - passed;
-            (Mood::Bad, format!("Something failed in {} of {} runs.", grouped(broken), grouped(runs)))
+            (Mood::Bad, format!("Something failed in {} of {}.", grouped(broken), counted(runs, "run")))
         }
     };
     page.verdict(mood, &format!("{sentence}{}", first_broken(cells, &labels)));

@@ -11,6 +11,7 @@ fn recorded(title: &str, extra: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
         "version": "0", "digest": "00ff", "scenario_hash": "ab",
         "scenario_toml": "credentials = { user = \"alice\", password = \"open sesame\" }\n",
         "command": "shakedown run made-up.toml --set 'clients.a.credentials={user=\"alice\",password=\"open sesame\"}'",
+        "verdict": "9 of 10 sessions opened.",
         "faults": [{ "name": "dies", "from_ms": 1000.0, "until_ms": null }],
     });
     let summary = serde_json::json!({
@@ -48,15 +49,25 @@ fn carried(html: &str) -> Json {
 #[test]
 fn a_page_says_what_came_out_and_carries_its_charts() {
     let html = made(&recorded("A fleet", &[]));
-    let verdict = "1 of 2 expectations failed: time_to_open.p99 is 2.00 s, expected &lt; 1s. 9 of 10 sessions opened, 9 open at \
-                   the end, availability 87.5 %.";
+    let verdict = "9 of 10 sessions opened. FAILED: 1 of 2 expectations.";
     assert!(html.contains(&format!("<p class=\"verdict bad\">{verdict}</p>")), "{html}");
-    for part in ["9 (90 %)", "<td class=\"text\">gateway</td>", "seed 7", "digest of all events 00ff", "dies"] {
+    for part in [
+        "9 (90 %)",
+        "<td>at the bound</td>",
+        "<td>1.00 s above</td>",
+        "<td class=\"text whole\">gateway</td>",
+        "seed 7",
+        "digest of all events 00ff",
+        "dies",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     let data = carried(&html);
     assert_eq!(data["times"], serde_json::json!([500, 1000]));
-    assert_eq!(data["faults"], serde_json::json!([{ "name": "dies", "from": 1000.0, "until": null }]));
+    assert_eq!(
+        data["faults"],
+        serde_json::json!([{ "name": "dies", "from": 1000.0, "until": null, "recovered": null }])
+    );
     let charts: Vec<&String> = data["charts"].as_object().unwrap().keys().collect();
     assert_eq!(charts, ["sessions", "availability", "attempts", "servers-arrivals", "percentiles"]);
     assert_eq!(data["charts"]["attempts"]["series"][0]["y"], serde_json::json!([8, 10]));
@@ -150,10 +161,8 @@ fn the_page_of_a_real_run_is_made_of_its_files_alone() {
     };
     let files = report::files(&run).unwrap();
     let html = made(&files);
-    assert!(
-        html.contains("<p class=\"verdict open\">Nothing was expected of this run. 20 of 20 sessions opened"),
-        "{html}"
-    );
+    assert!(html.contains("<p class=\"verdict open\">20 of 20 sessions opened, 99 % within "), "{html}");
+    assert!(html.contains("class=\"topology\"") && html.contains("20 clients"), "{html}");
     let read: Vec<_> = files.into_iter().filter(|(name, _)| READ.contains(&name.as_str())).collect();
     assert_eq!(made(&read), html);
 }
@@ -195,6 +204,8 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
         data["charts"]["latency"]["series"].as_array().unwrap().iter().map(|line| &line["name"]).collect();
     assert_eq!(names, ["p99", "p50", "p99, M/M/1", "p50, M/M/1"]);
     assert_eq!(data["charts"]["latency"]["knee"]["at"], 80.5);
+    let bound = serde_json::json!({ "at": 250.0, "name": "objective: handshake_latency.p99 < 250ms" });
+    assert_eq!(data["charts"]["latency"]["bound"], bound);
 
     let side = |key: &str, values: [f64; 2]| serde_json::json!({ "key": key, "kind": "duration", "values": values });
     let cell = |collapsed: u32| serde_json::json!({ "collapsed": collapsed, "seeds": 4, "low": 0.1, "high": 0.9 });
@@ -248,6 +259,11 @@ fn a_comparison_says_what_its_seeds_can_tell() {
     }
     let bars = &carried(&html)["charts"]["bars-0-0"]["rows"];
     assert_eq!((&bars[0]["value"], &bars[1]["endless"]), (&serde_json::json!(6.0), &serde_json::json!(true)));
+    // Nine of ten and 99 of 100 look alike: what is lost does not.
+    let lost = &carried(&html)["charts"]["bars-0-1"];
+    let share = lost["rows"][0]["value"].as_f64().unwrap();
+    assert!((share - 0.1).abs() < 1e-9 && lost["rows"][0]["shown"] == "10 %" && lost["whole"] == false, "{lost}");
+    assert_eq!(lost["title"], "sessions.opened: what is lost");
 }
 
 #[test]

@@ -82,6 +82,27 @@ impl Expectation {
         }
     }
 
+    /// How far a measured value is from the bound, without a sign, in the bound's unit: a time, a number, or a share (as
+    /// [`Value::Ratio`]). Nothing where [`against`](Expectation::against) has no answer.
+    pub fn distance(&self, value: Value) -> Option<Value> {
+        let apart = |bound: f64, value: f64| Some((value - bound).abs());
+        match (self.bound, value) {
+            (Bound::Duration(Nanos(bound)), Value::Duration(Some(Nanos(value)))) => {
+                Some(Value::Duration(Some(Nanos(value.abs_diff(bound)))))
+            }
+            (Bound::Number(bound), Value::Count(count) | Value::Part { count, .. }) => {
+                Some(Value::Count(apart(bound, count as f64)?.ceil() as u64))
+            }
+            (Bound::Share(bound), Value::Part { count, of }) if of > 0 => {
+                Some(Value::Ratio(apart(bound.0, count as f64 / of as f64)))
+            }
+            (Bound::Share(Share(bound)) | Bound::Number(bound), Value::Ratio(Some(value))) => {
+                Some(Value::Ratio(apart(bound, value)))
+            }
+            _ => None,
+        }
+    }
+
     /// Compares the expectation with a measured value.
     pub fn holds(&self, value: Value) -> bool {
         self.against(value).is_some_and(|ordering| match self.comparison {

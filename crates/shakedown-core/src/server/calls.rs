@@ -69,7 +69,8 @@ pub enum PickCalled {
 /// A call as configured, with its names looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallPlan {
-    pub(super) to: Vec<EndpointId>,
+    /// Whom it asks.
+    pub to: Vec<EndpointId>,
     pub(super) timeout: Nanos,
     pub(super) pick: PickCalled,
     pub(super) share: Option<Share>,
