@@ -11,7 +11,7 @@ pub(crate) use crate::digits::grouped;
 pub(crate) use escape::{clean, csv_cell, escaped, markdown, markdown_line, quoted, visible, visible_lines, word};
 pub(crate) use number::{counted, percent, percent_of};
 pub(crate) use table::{Table, WIDTH};
-pub(crate) use wrap::{beside_labels, wrapped};
+pub(crate) use wrap::{beside_labels, with_units, wrapped};
 
 /// A document as JSON over several lines.
 pub(crate) fn pretty(document: &impl Serialize) -> String {

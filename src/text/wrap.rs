@@ -16,6 +16,11 @@ fn words(prose: &str) -> Vec<String> {
     words
 }
 
+/// Prose in which no line ends between a number and its unit, wherever lines end.
+pub(crate) fn with_units(prose: &str) -> String {
+    words(prose).iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>().join(" ")
+}
+
 /// Prose, broken between words into lines of at most so many characters; a longer word has a line of its own.
 pub(crate) fn wrapped(prose: &str, width: usize) -> String {
     let mut lines = vec![String::new()];

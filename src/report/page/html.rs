@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::cells::Cell;
 use crate::scenario::covered_command;
-use crate::text::quoted;
+use crate::text::{quoted, with_units};
 
 const CSS: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -69,7 +69,7 @@ impl Page {
             Mood::Bad => " bad",
             Mood::Open => " open",
         };
-        self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", quoted(text)));
+        self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", quoted(&with_units(text))));
     }
 
     pub(super) fn heading(&mut self, text: &str) {
@@ -83,7 +83,7 @@ impl Page {
     /// Names and values.
     pub(super) fn tiles(&mut self, tiles: &[(String, String)]) {
         let tile = |(name, value): &(String, String)| {
-            format!("<div><dt>{}</dt><dd>{}</dd></div>", quoted(name), quoted(value))
+            format!("<div><dt>{}</dt><dd>{}</dd></div>", quoted(name), quoted(&with_units(value)))
         };
         let tiles: String = tiles.iter().map(tile).collect();
         self.add(&format!("<dl class=\"tiles\">{tiles}</dl>\n"));

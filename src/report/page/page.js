@@ -86,7 +86,7 @@ const yAxis = (kind, values, name) => {
 
 // One chart over x: lines, dashed lines, areas and stacks. Charts whose x means the same share a cursor. Lines have their
 // names at their right end; stacked areas, and narrow charts, have a legend.
-const LEFT = 62, RIGHT = 14, BOTTOM = 38, NARROW = 330, LETTER = 6.6, LINE = 15;
+const LEFT = 62, RIGHT = 14, BOTTOM = 38, NARROW = 330, LETTER = 7.3, LINE = 15;
 // The part of the run that charts over time show; none: all of it. On paper, charts have a width of their own.
 let view = null, paper = false;
 const PAPER = 345;
@@ -228,7 +228,9 @@ class Chart {
     for (let n = all.length - 1, most = top + deep; n >= 0; n--, most -= LINE) all[n].y = Math.min(all[n].y, most);
     for (const { series, n, own, x, y } of all) {
       const begin = LEFT + inner + 6, ink = color(series.color);
-      draw('path', { d: `M${Math.min(x + 2, LEFT + inner)},${own}L${begin},${y}h8`, fill: 'none', stroke: ink, 'stroke-width': 2, opacity: '.75', ...(series.style === 'dash' ? { 'stroke-dasharray': '3 2' } : {}) }, svg);
+      // A line that ends early is led to its name by dots.
+      if (x < LEFT + inner - 4) draw('line', { x1: x + 4, x2: LEFT + inner, y1: own, y2: own, stroke: ink, 'stroke-dasharray': '1 5', opacity: '.7' }, svg);
+      draw('path', { d: `M${LEFT + inner},${own}L${begin},${y}h8`, fill: 'none', stroke: ink, 'stroke-width': 2, opacity: '.75', ...(series.style === 'dash' ? { 'stroke-dasharray': '3 2' } : {}) }, svg);
       const fits = Math.floor((this.beside - 20) / LETTER), name = series.name.length > fits ? series.name.slice(0, fits - 1) + '…' : series.name;
       const text = draw('text', { x: begin + 11, y: y + 4, class: 'ink' }, svg, name);
       this.labels.set(n, { text, name });

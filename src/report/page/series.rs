@@ -248,7 +248,7 @@ impl Series {
             .filter_map(|(statistic, color)| {
                 let mut line = line(statistic, color, "line", self.column(&format!("{metric}.{statistic}_ms"))?);
                 let enough = if *statistic == "p99" { FEW_OF_A_HUNDRED } else { FEW };
-                if let Some(samples) = samples.filter(|_| *statistic != "max") {
+                if let Some(samples) = samples {
                     let few = samples.iter().map(|count| u8::from(count.unwrap_or(0.0) < enough));
                     line["few"] = few.collect();
                 }

@@ -161,7 +161,7 @@ fn the_page_of_a_real_run_is_made_of_its_files_alone() {
     };
     let files = report::files(&run).unwrap();
     let html = made(&files);
-    assert!(html.contains("<p class=\"verdict open\">20 of 20 sessions opened, 99 % within "), "{html}");
+    assert!(html.contains("<p class=\"verdict open\">20 of 20 sessions opened, 99\u{a0}% within "), "{html}");
     assert!(html.contains("class=\"topology\"") && html.contains("20 clients"), "{html}");
     let read: Vec<_> = files.into_iter().filter(|(name, _)| READ.contains(&name.as_str())).collect();
     assert_eq!(made(&read), html);
