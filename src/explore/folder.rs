@@ -195,19 +195,30 @@ fn remove_partial(folder: &Path, files: &[(String, Vec<u8>)]) {
     }
 }
 
-/// Removes what runs that were killed left in a folder of results. A day old: no run of today loses what it is writing.
+/// Removes what runs of this user that were killed left in a folder of results. A day old: no run of today loses what it
+/// is writing.
 fn remove_leftovers(parent: &Path) {
-    let is_old = |entry: &fs::DirEntry| {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_OVER_AFTER))
-    };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_temporary = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
-        if is_temporary && is_old(&entry) {
+        if is_temporary && entry.metadata().is_ok_and(|metadata| is_old(&metadata) && is_own(&metadata)) {
             let path = entry.path();
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
     }
+}
+
+fn is_old(metadata: &fs::Metadata) -> bool {
+    metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_OVER_AFTER))
+}
+
+#[cfg(unix)]
+fn is_own(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_own(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// The files of a result folder that reports are made from.
@@ -370,6 +381,32 @@ mod tests {
         assert!(error.to_string().contains("seed 1"), "{error}");
         assert_eq!(names(&folder), ["1.svg", "run.json"]);
         assert_eq!(names(folder.parent().unwrap()), ["a"], "nothing is left beside it");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_killed_run_left_is_removed_when_it_is_old_and_ones_own() {
+        let place = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * LEFT_OVER_AFTER;
+        let left = |name: &str, is_old: bool| {
+            let path = place.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("half"), "written").unwrap();
+            if is_old {
+                fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
+            }
+            path
+        };
+        left(".shakedown-old", true);
+        left(".shakedown-young", false);
+        left("notes", true);
+        // Only root can give a file away.
+        let foreign = left(".shakedown-foreign", true);
+        let is_given = std::os::unix::fs::chown(&foreign, Some(4_711), None).is_ok();
+        write_folder(&place.path().join("a"), &run(1)).unwrap();
+        let kept: &[&str] = if is_given { &[".shakedown-foreign"] } else { &[] };
+        let kept: Vec<&str> = kept.iter().copied().chain([".shakedown-young", "a", "notes"]).collect();
+        assert_eq!(names(place.path()), kept);
     }
 
     #[test]
