@@ -19,7 +19,7 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nCo
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Somebody's servers; the clients arrive long after the run, which is nobody's business who only serves.
-const SERVED: &str = "format = 1\ntitle = 'Served'\nduration = '120s'\n[servers.gateway]\n[clients.players]\ncount = 5\n\
+const SERVED: &str = "format = 1\ntitle = 'Served'\nduration = '1800s'\n[servers.gateway]\n[clients.players]\ncount = 5\n\
                       endpoints = 'gateway'\nstart = '9999s'\n[expect]\n'sessions.opened' = '== 100%'\n";
 
 /// `serve`, as long as this is there.
