@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
+use super::capture::Capture;
 use super::invocation::Invocation;
-use super::options::{OutputArgs, RunArgs, ScenarioArgs};
+use super::options::{DriverArg, OutputArgs, RunArgs, ScenarioArgs};
 use super::output::{Failure, complain, machine, say};
 use super::results::{EXEMPLARS, Results, partial};
 use super::text;
-use crate::driver::live::{Part, Setup};
-use crate::explore::LiveError;
+use crate::driver::live::{Part, Setup, Told};
 use crate::explore::live::{self, Live};
 use crate::explore::programs::Outputs;
+use crate::explore::{LiveError, PreparedFile};
+use crate::replay::{Filter, Lines};
 use crate::scenario::{Played, Scenario};
 use crate::text::{grouped, pretty};
 use crate::time::{Nanos, human};
@@ -67,12 +69,23 @@ impl From<LiveError> for Failure {
 /// A session that starts later than its schedule by more than this is worth a word.
 const BEHIND: Nanos = Nanos::from_millis(50);
 
-/// `run --driver tokio`.
+/// `run --driver tokio`, and `run --driver kernel`.
 pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let scenario = args.scenario.load_with_programs()?;
-    let (setup, outputs) = live::both_with_programs(&scenario, args.allow_commands)?;
+    let (mut setup, outputs) = match args.driver {
+        DriverArg::Kernel => live::on_wire(&scenario, args.allow_commands)?,
+        _ => live::both_with_programs(&scenario, args.allow_commands)?,
+    };
+    let capture = args.capture.as_ref().map(|file| Capture::begin(file, &scenario)).transpose()?;
+    setup.tap = capture.as_ref().map(Capture::tap);
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
-    play(&results, &setup, &outputs, !args.no_exemplars, |_| {})
+    let keeps = Keeps { exemplars: !args.no_exemplars, events: args.events };
+    let played = play(&results, &setup, &outputs, keeps, |_| {});
+    if let Some(capture) = &capture {
+        let (file, packets) = capture.finish()?;
+        results.say(&format!("{} packets are in {}\n", grouped(packets), file.display()))?;
+    }
+    played
 }
 
 pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
@@ -83,7 +96,7 @@ pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(),
     }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     let mut told = Ok(());
-    let played = play(&results, &setup, &Outputs::default(), false, |addresses| {
+    let played = play(&results, &setup, &Outputs::default(), Keeps::default(), |addresses| {
         told = tell(&scenario, args, &setup, addresses);
     });
     told.and(played)
@@ -96,7 +109,7 @@ fn results<'a>(
     output: &'a OutputArgs,
     invocation: &'a Invocation<'a>,
 ) -> Results<'a> {
-    Results { scenario, args, output, invocation, driver: live::driver_of(setup.part) }
+    Results { scenario, args, output, invocation, driver: live::driver_of(setup) }
 }
 
 /// Says where the servers listen, and whom their clients must trust.
@@ -169,15 +182,25 @@ pub(super) fn load(args: &LoadArgs, invocation: &Invocation<'_>) -> Result<(), F
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
-    play(&results, &setup, &Outputs::default(), true, |_| {})
+    let keeps = Keeps { exemplars: true, ..Keeps::default() };
+    play(&results, &setup, &Outputs::default(), keeps, |_| {})
 }
 
-/// Plays what was asked for; `keeps` says whether sample sessions are kept.
+/// What is kept besides the numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Keeps {
+    /// Sample sessions.
+    exemplars: bool,
+    /// Every event.
+    events: bool,
+}
+
+/// Plays what was asked for.
 fn play(
     results: &Results<'_>,
     setup: &Setup,
     outputs: &Outputs,
-    keeps: bool,
+    keeps: Keeps,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), Failure> {
     let scenario = results.scenario;
@@ -185,9 +208,14 @@ fn play(
     let mut watcher = results.begin()?;
     // Until Ctrl-C, mostly: how far it has come is nobody's question.
     watcher.quiet |= serves;
-    let played = live::live(scenario, setup, ready, |progress| watcher.watch(progress));
+    let out = results.output.out.clone();
+    let mut folder = out.unwrap_or_else(|| live::next_folder(&results.default_folder()));
+    let prepared = keeps.events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
+    let lines = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
+    let mut lines = lines.map(|out| Lines::new(scenario, Filter::default(), out));
+    let played = live::live_with(scenario, setup, &mut lines, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
-    let Live { finished, exemplars, visits, not_judged, behind, over_limit, died } = match played {
+    let Live { finished, exemplars, visits, not_judged, behind, over_limit, died, told } = match played {
         Ok(live) => live,
         Err(error) => {
             // What a program that did not start had to say is lost otherwise.
@@ -195,8 +223,8 @@ fn play(
             return Err(error.into());
         }
     };
-    let out = results.output.out.clone();
-    let mut folder = out.unwrap_or_else(|| live::next_folder(&results.default_folder()));
+    let written = lines.map(Lines::finish).transpose();
+    written.map_err(|error| machine(format!("can't write the events: {error}")))?;
     if finished.partial {
         folder = partial(&folder);
     }
@@ -205,9 +233,10 @@ fn play(
         files.retain(|(name, _)| ["run.json", "summary.json", "series.csv"].contains(&name.as_str()));
         files.push(("visits.json".into(), visits_json(scenario, &visits).into_bytes()));
     }
-    files.extend(exemplars.filter(|_| keeps).map(|lines| (EXEMPLARS.to_string(), lines)));
+    files.extend(exemplars.filter(|_| keeps.exemplars).map(|lines| (EXEMPLARS.to_string(), lines)));
     files.extend(outputs.files());
-    results.keep(&folder, &files, None, || match serves {
+    files.extend(told.iter().map(|told| ("wire.json".to_string(), wire_json(scenario, told).into_bytes())));
+    results.keep(&folder, &files, prepared, || match serves {
         true => results.say(&text::visits(scenario, &visits)),
         false => results.tell(&finished),
     })?;
@@ -223,6 +252,10 @@ fn play(
             "WARNING: a session started {} after its schedule, as this machine was busy; what it waited is counted\n",
             human(behind)
         ))?;
+    }
+    if let Some(told) = &told {
+        results.say(&wire_text(told))?;
+        complain(&wire_warnings(told))?;
     }
     for (server, status) in &died {
         let name = &scenario.servers()[*server as usize].name;
@@ -267,6 +300,65 @@ fn visits_json(scenario: &Scenario, visits: &[crate::explore::ClientCounts]) -> 
     let servers = scenario.servers().iter().zip(visits);
     let document: Map<String, Json> = servers.map(|(server, of)| (server.name.clone(), visit(of))).collect();
     pretty(&document)
+}
+
+/// A wire that hands packets over later than this adds to what is measured.
+const WIRE_LATE: Nanos = Nanos::from_millis(1);
+
+fn wire_text(told: &Told) -> String {
+    let Told { packets, lost, cut, silent, queue_full, .. } = told;
+    let fates =
+        [(lost, "lost"), (cut, "cut off"), (silent, "of hosts without power"), (queue_full, "met a full queue")];
+    let fates = fates.iter().filter(|(count, _)| **count > 0);
+    let fates: String = fates.map(|(count, what)| format!(", {} {what}", grouped(**count))).collect();
+    format!(
+        "wire: {} packets{fates}; handed over late by {} (p99), {} at most\n",
+        grouped(*packets),
+        human(told.late_by(0.99)),
+        human(told.late_max)
+    )
+}
+
+/// What makes a run's figures those of this machine rather than of the scenario.
+fn wire_warnings(told: &Told) -> String {
+    let mut text = String::new();
+    if told.late_by(0.99) > WIRE_LATE {
+        text += &format!(
+            "WARNING: the wire was late by more than {} with one packet of a hundred, as this machine was busy: times are \
+             longer by that\n",
+            human(WIRE_LATE)
+        );
+    }
+    let dropped = told.dropped + told.refused;
+    if dropped > 0 {
+        text +=
+            &format!("WARNING: {} packets were dropped by this machine, and not by the scenario\n", grouped(dropped));
+    }
+    text
+}
+
+fn wire_json(scenario: &Scenario, told: &Told) -> String {
+    let counted = |counters: &[(String, u64)]| {
+        counters.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<Map<String, Json>>()
+    };
+    let servers = scenario.servers().iter().zip(&told.servers);
+    let servers: Map<String, Json> =
+        servers.map(|(server, counters)| (server.name.clone(), counted(counters).into())).collect();
+    pretty(&json!({
+        "packets": told.packets,
+        "lost": told.lost,
+        "cut": told.cut,
+        "without_power": told.silent,
+        "queue_full": told.queue_full,
+        "dropped_by_machine": told.dropped + told.refused,
+        "late_ns": {
+            "p50": told.late_by(0.5).0,
+            "p90": told.late_by(0.9).0,
+            "p99": told.late_by(0.99).0,
+            "max": told.late_max.0,
+        },
+        "kernels": { "clients": counted(&told.clients), "servers": servers },
+    }))
 }
 
 #[cfg(test)]

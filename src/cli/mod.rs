@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod capacity;
+mod capture;
 mod check;
 mod compare;
 mod hunt;

@@ -81,9 +81,12 @@ pub(super) struct RunArgs {
     /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
     #[arg(long)]
     pub no_exemplars: bool,
-    /// Start the programs that the scenario's servers are (--driver tokio)
+    /// Start the programs that the scenario's servers are (--driver tokio, kernel)
     #[arg(long)]
     pub allow_commands: bool,
+    /// Write the packets on the wire into this file, for Wireshark and tshark (--driver kernel)
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -120,6 +123,8 @@ pub(super) enum DriverArg {
     Turmoil,
     /// Real sockets on loopback, and the real clock
     Tokio,
+    /// Real sockets on hosts with a network of their own each, and a wire between them that delays and loses (Linux)
+    Kernel,
 }
 
 pub(super) fn seed(text: &str) -> Result<u64, String> {

@@ -15,10 +15,14 @@ use crate::text::grouped;
 use crate::time::{Nanos, Timestamp, human};
 
 pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
-    if args.driver == DriverArg::Tokio {
-        if args.events || args.check_determinism {
-            let message =
-                "error: --events and --check-determinism are for --driver sim: real runs differ, and keep no events";
+    if args.capture.is_some() && args.driver != DriverArg::Kernel {
+        let message = "error: --capture is for --driver kernel, which has packets: of a simulated session, `shakedown \
+                       replay --format pcapng` writes one";
+        return Err(Failure::Input(message.into()));
+    }
+    if matches!(args.driver, DriverArg::Tokio | DriverArg::Kernel) {
+        if args.check_determinism {
+            let message = "error: --check-determinism is for --driver sim: real runs differ";
             return Err(Failure::Input(message.into()));
         }
         return live::both(args, invocation);
@@ -106,6 +110,7 @@ impl From<DriverArg> for Driver {
             DriverArg::Sim => Driver::Sim,
             DriverArg::Turmoil => Driver::Turmoil,
             DriverArg::Tokio => Driver::Tokio,
+            DriverArg::Kernel => Driver::Kernel,
         }
     }
 }

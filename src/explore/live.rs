@@ -18,6 +18,7 @@ use crate::driver::live::{self, Address, Part, Setup};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::{MetricName, Metrics, Phase, Subject};
+use crate::record::Recorder;
 use crate::replay::Chooser;
 use crate::scenario::{Overrides, Played, Scenario, again};
 use crate::time::{Nanos, Timestamp};
@@ -43,11 +44,14 @@ pub struct Live {
     pub over_limit: u64,
     /// Programs that ended by themselves, by their servers' numbers, and how.
     pub died: Vec<(u32, String)>,
+    /// What the wire counted, if there was one.
+    pub told: Option<live::Told>,
 }
 
 /// The driver that plays a part.
-pub fn driver_of(part: Part) -> Driver {
-    match part {
+pub fn driver_of(setup: &Setup) -> Driver {
+    match setup.part {
+        Part::Both if setup.wire => Driver::Kernel,
         Part::Both => Driver::Tokio,
         Part::Servers => Driver::Serve,
         Part::Clients => Driver::Load,
@@ -68,15 +72,34 @@ pub fn both(scenario: &Scenario) -> Result<Setup, LiveError> {
 /// # Errors
 /// [`LiveError`], before anything was opened or started.
 pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
-    refuse(scenario, Part::Both)?;
+    refuse(scenario, Part::Both, false)?;
     let connections = scenario.sessions() * connections_at_once(scenario);
-    // Both ends of each, and some that linger.
-    let fixed = scenario.servers().len() as u64 * 2;
-    let most = limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)?;
+    let most = descriptors(scenario, connections, 2)?;
     let sources = limits::sources(connections, limits::ports()).map_err(LiveError::Limits)?;
-    let (programs, outputs) = programs::ready(scenario, allowed)?;
+    let (programs, outputs) = programs::ready(scenario, allowed, false)?;
     let authority = authority(scenario)?;
     Ok((Setup { sources, programs, authority, ..setup(Part::Both, most) }, outputs))
+}
+
+/// Makes a live run of both sides ready, each host with a kernel's network of its own, and a wire between them. The process
+/// may get a user namespace of its own by it, which takes that it has one thread only.
+///
+/// # Errors
+/// [`LiveError`], before anything was opened or started.
+pub fn on_wire(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
+    refuse(scenario, Part::Both, true)?;
+    live::prepare().map_err(LiveError::Limits)?;
+    let connections = scenario.sessions() * connections_at_once(scenario);
+    let most = descriptors(scenario, connections, 4)?;
+    let (programs, outputs) = programs::ready(scenario, allowed, true)?;
+    let authority = authority(scenario)?;
+    Ok((Setup { wire: true, programs, authority, ..setup(Part::Both, most) }, outputs))
+}
+
+/// Room for both ends of each connection and some that linger, and for so many descriptors of each server.
+fn descriptors(scenario: &Scenario, connections: u64, of_server: u64) -> Result<u64, LiveError> {
+    let fixed = scenario.servers().len() as u64 * of_server;
+    limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)
 }
 
 /// How many connections there may be for a session at a moment: its own, and one for each group on its way that connects to
@@ -90,7 +113,7 @@ fn connections_at_once(scenario: &Scenario) -> u64 {
 /// # Errors
 /// [`LiveError`], before anything was opened.
 pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError> {
-    refuse(scenario, Part::Servers)?;
+    refuse(scenario, Part::Servers, false)?;
     *scenario =
         again(scenario, Overrides { patience: Some(PATIENCE), played: Played::Servers, ..Overrides::default() })?;
     let most = limits::for_strangers(scenario.servers().len() as u64).map_err(LiveError::Limits)?;
@@ -110,7 +133,7 @@ pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError
 /// # Errors
 /// [`LiveError`], before anything was opened.
 pub fn clients(scenario: &mut Scenario, targets: &[String], insecure: bool) -> Result<Setup, LiveError> {
-    refuse(scenario, Part::Clients)?;
+    refuse(scenario, Part::Clients, false)?;
     let sessions = scenario.sessions();
     let most = limits::descriptors(sessions + sessions / 4, 0).map_err(LiveError::Limits)?;
     let mut setup = Setup { insecure, ..setup(Part::Clients, most) };
@@ -200,9 +223,10 @@ fn authority(scenario: &Scenario) -> io::Result<Option<Arc<live::Authority>>> {
     Ok(Some(Arc::new(live::Authority::new()?)))
 }
 
-fn refuse(scenario: &Scenario, part: Part) -> Result<(), LiveError> {
-    match live::refused(scenario, part) {
+fn refuse(scenario: &Scenario, part: Part, wire: bool) -> Result<(), LiveError> {
+    match live::refused(scenario, part, wire) {
         found if found.is_empty() => Ok(()),
+        keys if wire => Err(LiveError::Refused { place: "on a wire between kernels", keys }),
         keys => Err(LiveError::Refused { place: "on real sockets", keys }),
     }
 }
@@ -210,6 +234,8 @@ fn refuse(scenario: &Scenario, part: Part) -> Result<(), LiveError> {
 fn setup(part: Part, connections_max: u64) -> Setup {
     Setup {
         part,
+        wire: false,
+        tap: None,
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         sources: Vec::new(),
         targets: BTreeMap::new(),
@@ -257,23 +283,37 @@ pub fn live(
     scenario: &Scenario,
     setup: &Setup,
     ready: impl FnOnce(&[SocketAddr]),
+    watch: impl FnMut(Progress) -> bool,
+) -> Result<Live, LiveError> {
+    live_with(scenario, setup, &mut None::<EventLog>, ready, watch)
+}
+
+/// The same, for a recorder besides.
+///
+/// # Errors
+/// When sockets can't be had.
+pub fn live_with(
+    scenario: &Scenario,
+    setup: &Setup,
+    extra: &mut impl Recorder,
+    ready: impl FnOnce(&[SocketAddr]),
     mut watch: impl FnMut(Progress) -> bool,
 ) -> Result<Live, LiveError> {
     // Bounds of time are not checked on a real machine.
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
     let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), EventLog::default()));
     let external = ExternalClients::new(scenario.servers().len());
-    let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, examples)));
+    let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, (examples, extra))));
     let end = Timestamp::ZERO + scenario.duration();
     let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
-    let (metrics, (external, (invariants, examples))) = recorder;
+    let (metrics, (external, (invariants, (examples, _)))) = recorder;
     let examples = examples.filter(|_| !ended.partial);
     let exemplars = examples.and_then(|(chooser, kept)| kept.exemplars(scenario, &chooser.chosen(), ended.at));
     let firsts = invariants.firsts();
     let violations = invariants.finish(ended.at, Nanos::ZERO, std::iter::empty(), |_| String::new());
     let finished = Finished {
-        driver: driver_of(setup.part),
+        driver: driver_of(setup),
         violations,
         events: ended.events,
         // Servers that are asked to end have done what they should.
@@ -316,6 +356,7 @@ pub fn live(
         behind: ended.behind,
         over_limit: ended.over_limit,
         died: ended.died,
+        told: ended.told,
     })
 }
 

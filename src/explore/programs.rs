@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::live_error::LiveError;
-use crate::driver::live::Program;
+use crate::driver::live::{Program, server_address};
 use crate::scenario::Scenario;
 
 /// More of what a program prints is not kept.
@@ -48,11 +48,16 @@ impl Outputs {
     }
 }
 
-/// Makes every program of a scenario ready to be started: each gets a free port of 127.0.0.1.
+/// Makes every program of a scenario ready to be started: each gets a free port of 127.0.0.1, or that of its own host where
+/// there is a wire.
 ///
 /// # Errors
 /// [`LiveError`], where that is not allowed, or no port is to be had.
-pub(super) fn ready(scenario: &Scenario, allowed: bool) -> Result<(BTreeMap<u32, Program>, Outputs), LiveError> {
+pub(super) fn ready(
+    scenario: &Scenario,
+    allowed: bool,
+    wire: bool,
+) -> Result<(BTreeMap<u32, Program>, Outputs), LiveError> {
     let commands = (0u32..).zip(scenario.servers()).filter_map(|(number, entry)| {
         let command = scenario.groups()[entry.group].program()?;
         Some((number, entry.name.clone(), command.to_vec()))
@@ -68,9 +73,15 @@ pub(super) fn ready(scenario: &Scenario, allowed: bool) -> Result<(BTreeMap<u32,
     // Kept until all are chosen, so that none is chosen twice.
     let mut ports = Vec::new();
     for (number, name, command) in commands {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = port.local_addr()?;
-        ports.push(port);
+        let address = match wire {
+            true => server_address(number),
+            false => {
+                let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                let address = port.local_addr()?;
+                ports.push(port);
+                address
+            }
+        };
         let output = tempfile::tempfile()?;
         outputs.0.push((name.clone(), output.try_clone()?));
         let filled = |text: &String| {

@@ -3,13 +3,12 @@
 //! Each transmission of a client appears when it leaves, also if it is lost; each message to a client appears when it
 //! arrives. Acknowledgement numbers count what had arrived. Bare acknowledgements are not simulated; those that a
 //! client's kernel sends at once are written all the same, because TCP is hard to read without them.
-//!
-//! The format: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>.
 
 use std::collections::BTreeMap;
 
 use etherparse::{PacketBuilder, TcpOptionElement};
 
+use super::blocks::{File, Packet};
 use super::trace::Trace;
 use crate::client::Event;
 use crate::event::Kind;
@@ -53,7 +52,7 @@ pub fn pcapng(scenario: &Scenario, variant: Option<&str>, traces: &[Trace]) -> V
     for packet in &packets {
         file.packet(packet);
     }
-    file.0
+    file.take()
 }
 
 /// One TCP connection of a client.
@@ -78,13 +77,6 @@ struct Piece<'a> {
     begins: u32,
     ends: u32,
     payload: Vec<u8>,
-}
-
-/// A packet, and what is to be said of it.
-struct Packet {
-    at: Timestamp,
-    bytes: Vec<u8>,
-    comment: Option<String>,
 }
 
 /// The connections that a session's client made, in order.
@@ -343,87 +335,6 @@ impl<'a> Flow<'a> {
         builder.write(&mut bytes, payload).expect("a vector takes what fits into a packet");
         Packet { at, bytes, comment: None }
     }
-}
-
-/// A capture file's blocks, little-endian.
-#[derive(Default)]
-struct File(Vec<u8>);
-
-impl File {
-    fn block(&mut self, kind: u32, body: &[u8]) {
-        let length = (body.len() + 12) as u32;
-        self.0.extend(kind.to_le_bytes());
-        self.0.extend(length.to_le_bytes());
-        self.0.extend(body);
-        self.0.extend(length.to_le_bytes());
-    }
-
-    /// Section header and interface: raw IP packets, times in nanoseconds since the run began.
-    fn begin(&mut self, comment: &str) {
-        const RAW_IP: u16 = 101;
-        let mut section = Vec::new();
-        section.extend(0x1A2B_3C4D_u32.to_le_bytes());
-        section.extend(1_u16.to_le_bytes());
-        section.extend(0_u16.to_le_bytes());
-        // The section's length is not told.
-        section.extend(u64::MAX.to_le_bytes());
-        option(&mut section, 1, comment.as_bytes());
-        option(&mut section, 4, concat!("shakedown ", env!("CARGO_PKG_VERSION")).as_bytes());
-        option(&mut section, 0, &[]);
-        self.block(0x0A0D_0D0A, &section);
-        let mut interface = Vec::new();
-        interface.extend(RAW_IP.to_le_bytes());
-        interface.extend(0_u16.to_le_bytes());
-        // No limit to what is kept of a packet.
-        interface.extend(0_u32.to_le_bytes());
-        option(&mut interface, 2, b"clients");
-        // Ten to the minus nine.
-        option(&mut interface, 9, &[9]);
-        option(&mut interface, 0, &[]);
-        self.block(1, &interface);
-    }
-
-    /// Name resolution.
-    fn names(&mut self, names: &BTreeMap<[u8; 4], String>) {
-        const IPV4: u16 = 1;
-        let mut body = Vec::new();
-        for (address, name) in names {
-            let value = [&address[..], name.as_bytes(), &[0]].concat();
-            option(&mut body, IPV4, &value);
-        }
-        option(&mut body, 0, &[]);
-        self.block(4, &body);
-    }
-
-    /// An enhanced packet.
-    fn packet(&mut self, packet: &Packet) {
-        let length = packet.bytes.len() as u32;
-        let mut body = Vec::new();
-        body.extend(0_u32.to_le_bytes());
-        body.extend(((packet.at.0 >> 32) as u32).to_le_bytes());
-        body.extend((packet.at.0 as u32).to_le_bytes());
-        body.extend(length.to_le_bytes());
-        body.extend(length.to_le_bytes());
-        padded(&mut body, &packet.bytes);
-        if let Some(comment) = &packet.comment {
-            option(&mut body, 1, comment.as_bytes());
-            option(&mut body, 0, &[]);
-        }
-        self.block(6, &body);
-    }
-}
-
-/// An option, or a record of names, which are written alike: a code, a length, the value.
-fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
-    body.extend(code.to_le_bytes());
-    body.extend((value.len() as u16).to_le_bytes());
-    padded(body, value);
-}
-
-/// To a multiple of four bytes.
-fn padded(body: &mut Vec<u8>, bytes: &[u8]) {
-    body.extend(bytes);
-    body.resize(body.len().next_multiple_of(4), 0);
 }
 
 /// A message whose credentials are covered, letter for letter: what a capture shows, others may see.

@@ -4,6 +4,7 @@
 //! A first run finds the sessions ([`Finder`]), a second one listens to them ([`Trace`]); both are the same run. What is
 //! drawn of a message is its request or status line, or its frames: header fields, where credentials are, never are.
 
+pub(crate) mod blocks;
 mod capture;
 mod events;
 mod exemplars;

@@ -826,7 +826,7 @@ fn events_are_written_on_demand_and_printed_by_replay() {
             ),
         "{fault}"
     );
-    let real = run(place.path(), &["run", file, "--driver", "tokio", "--events"]);
+    let real = run(place.path(), &["run", file, "--driver", "tokio", "--check-determinism"]);
     assert_eq!(real.status.code(), Some(2));
 }
 

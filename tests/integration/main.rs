@@ -48,3 +48,5 @@ mod tls;
 mod transactions;
 mod versions;
 mod widths;
+#[cfg(target_os = "linux")]
+mod wire;

@@ -5,6 +5,8 @@
 
 #[cfg(any(feature = "sockets", feature = "turmoil"))]
 mod events;
+#[cfg(feature = "sockets")]
+mod kernel;
 mod progress;
 #[cfg(feature = "sockets")]
 mod sockets;
@@ -14,6 +16,8 @@ mod stream;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
 
+#[cfg(feature = "sockets")]
+pub use kernel::{Tap, Told, host_names, prepare, server_address};
 pub use progress::Progress;
 #[cfg(feature = "sockets")]
 pub use sockets::{Address, Authority, Ended, Part, Program, Setup, certificates, refused, run};

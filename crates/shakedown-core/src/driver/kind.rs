@@ -12,6 +12,8 @@ pub enum Driver {
     Turmoil,
     /// Real sockets, both sides.
     Tokio,
+    /// The same, each host with a kernel's network of its own, and a wire between them.
+    Kernel,
     /// Real sockets, the servers only.
     Serve,
     /// Real sockets, the clients only.
@@ -20,7 +22,8 @@ pub enum Driver {
 
 impl Driver {
     /// Every driver.
-    pub const ALL: [Driver; 5] = [Driver::Sim, Driver::Turmoil, Driver::Tokio, Driver::Serve, Driver::Load];
+    pub const ALL: [Driver; 6] =
+        [Driver::Sim, Driver::Turmoil, Driver::Tokio, Driver::Kernel, Driver::Serve, Driver::Load];
 
     /// The name, as in `--driver`, in files and in folders' names.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Driver {
             Driver::Sim => "sim",
             Driver::Turmoil => "turmoil",
             Driver::Tokio => "tokio",
+            Driver::Kernel => "kernel",
             Driver::Serve => "serve",
             Driver::Load => "load",
         }

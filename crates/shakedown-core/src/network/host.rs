@@ -115,6 +115,11 @@ impl Host {
         self.listens = listens;
     }
 
+    /// Connections that it completes for a process that does not accept, but for one.
+    pub fn backlog(&self) -> u32 {
+        self.backlog
+    }
+
     /// Connections that it completes from now on for a process that does not accept, but for one.
     pub fn set_backlog(&mut self, backlog: u32) {
         self.backlog = backlog;

@@ -26,7 +26,7 @@ pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
 pub use pipe::{AccessLink, Pipe, wire_bytes};
 pub use ports::{EPHEMERAL_PORTS, Ending, NAT_PORTS, Ports, TimeWait};
 pub use rto::{Repetitions, Rto, time_of_retries};
-pub use syn::{SynRetries, SynSchedule};
+pub use syn::{Kernel, SynRetries, SynSchedule};
 
 /// `[network]`: defaults of every link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

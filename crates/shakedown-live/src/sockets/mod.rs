@@ -16,7 +16,6 @@ mod transport;
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use shakedown_core::record::Recorder;
 use shakedown_core::scenario::Scenario;
@@ -44,5 +43,5 @@ pub fn run(
     if setup.part == Part::Clients && setup.threads > 1 {
         return threads::run(scenario, setup, recorder, watch);
     }
-    run::alone(scenario, setup, (Instant::now(), Share::ALL), recorder, ready, watch)
+    run::alone(scenario, setup, (None, Share::ALL), recorder, ready, watch)
 }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::kernel::World;
+
 /// How long a program may take to listen before the run begins, and how often it is tried.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
@@ -70,15 +72,17 @@ impl Drop for Running {
 }
 
 /// Starts every program, and waits until all of them listen: a connection to each is made for that, and closed.
-pub(super) fn start(programs: &BTreeMap<u32, Program>) -> io::Result<BTreeMap<u32, Running>> {
+/// Each is on its own host where there is a world of them.
+pub(super) fn start(programs: &BTreeMap<u32, Program>, world: Option<&World>) -> io::Result<BTreeMap<u32, Running>> {
     let mut running = BTreeMap::new();
     for (number, program) in programs {
-        running.insert(*number, Running::start(program)?);
+        running.insert(*number, at_server(world, *number, || Running::start(program))?);
     }
     let until = Instant::now() + PATIENCE;
     for (number, program) in programs {
         let name = &program.name;
-        while TcpStream::connect_timeout(&program.address, LOOK.max(Duration::from_secs(1))).is_err() {
+        let listens = || TcpStream::connect_timeout(&program.address, LOOK.max(Duration::from_secs(1)));
+        while at_server(world, *number, listens).is_err() {
             if let Some(status) = running.get_mut(number).and_then(Running::ended) {
                 let message = format!("{name} ended ({status}) before it listened on {}", program.address);
                 return Err(io::Error::other(message));
@@ -91,4 +95,11 @@ pub(super) fn start(programs: &BTreeMap<u32, Program>) -> io::Result<BTreeMap<u3
         }
     }
     Ok(running)
+}
+
+fn at_server<T>(world: Option<&World>, server: u32, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match world {
+        Some(world) => world.at_server(server, act),
+        None => act(),
+    }
 }

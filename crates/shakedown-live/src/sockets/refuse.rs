@@ -1,13 +1,15 @@
 //! What real sockets can't honour: refused before the run, all of it at once, rather than left out silently.
 
 use super::setup::Part;
+use crate::kernel::{CLIENTS_MAX, SERVERS_MAX, client_hosts};
 use shakedown_core::fault::Kind;
-use shakedown_core::network::{self, EPHEMERAL_PORTS, Overflow};
+use shakedown_core::network::{self, EPHEMERAL_PORTS, Kernel, Overflow, SynRetries};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::server::{Forwarding, Machine};
 
-/// Every key of a scenario that this part of it can't be played with, and why.
-pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
+/// Every key of a scenario that this part of it can't be played with, and why; `wire` says whether both parts have one
+/// between them.
+pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut refuse = |given: bool, path: String, why: &str| {
         if given {
@@ -20,9 +22,12 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
     };
     if part == Part::Both {
         let loss = |loss: &shakedown_core::quantity::Loss| loss.forward.0 > 0.0 || loss.back.0 > 0.0;
-        refuse(loss(&scenario.network().loss), "network.loss".into(), "loopback loses nothing");
+        refuse(!wire && loss(&scenario.network().loss), "network.loss".into(), "loopback loses nothing");
         let retries = scenario.network().data_retries != network::Config::default().data_retries;
-        refuse(retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
+        refuse(!wire && retries, "network.data_retries".into(), "no kernel gives up what it sends to itself");
+        let schedule = &scenario.network().syn_retries;
+        let linux = [SynRetries::Kernel(Kernel::Linux6_5), SynRetries::Kernel(Kernel::Linux)].contains(schedule);
+        refuse(wire && !linux, "network.syn_retries".into(), "these kernels are Linux, and have its schedules");
         let time_wait = scenario.network().time_wait() != network::Config::default().time_wait();
         refuse(time_wait, "network.time_wait".into(), "how long a port is kept is for the kernel to say");
         for (name, client) in scenario.clients() {
@@ -35,7 +40,13 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         }
         for (name, link) in &scenario.network().links {
             let at = |key: &str| format!("network.links.{name}.{key}");
-            refuse(link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
+            refuse(!wire && link.loss.as_ref().is_some_and(loss), at("loss"), "loopback loses nothing");
+        }
+        if wire {
+            let servers = scenario.servers().len();
+            refuse(servers > SERVERS_MAX, "servers".into(), "each is a host of its own, and there may be 250");
+            let hosts = client_hosts(scenario);
+            refuse(hosts > CLIENTS_MAX, "clients".into(), "there are addresses for 8,388,606 client hosts");
         }
         refuse(!scenario.dns().is_empty(), "dns".into(), "there is no resolver that would know these names");
     }
@@ -43,18 +54,22 @@ pub fn refused(scenario: &Scenario, part: Part) -> Vec<String> {
         for (name, server) in scenario.groups() {
             let at = |key: &str| format!("{}.{name}.{key}", server.table());
             let rewrites = server.balancer().is_some_and(|balancer| balancer.forwarding == Forwarding::Nat);
-            refuse(rewrites, at("balance"), "a kernel would have to rewrite addresses: `terminate` is played");
+            refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
             let listens = part == Part::Servers && server.program().is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
             let reset = server.backlog_overflow == Overflow::Reset;
-            refuse(reset, at("backlog_overflow"), "the kernel decides that, for all ports at once");
+            let why = match wire {
+                true => "Linux drops a SYN that meets a full queue, whatever it is set to",
+                false => "the kernel decides that, for all ports at once",
+            };
+            refuse(reset, at("backlog_overflow"), why);
             let link = part == Part::Servers && server.access_link.is_some();
             refuse(link, at("access_link"), "the network to clients is the real one");
         }
         for fault in scenario.faults_by_origin().0 {
             let why = match fault.config.action().kind() {
-                Kind::Lossy => "loopback loses nothing",
-                Kind::Backlog => "the kernel's accept queue keeps its size",
+                Kind::Lossy if !wire => "loopback loses nothing",
+                Kind::Backlog if !wire => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
                 Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
                 Kind::Partition | Kind::Latency | Kind::Bandwidth | Kind::Reset if part == Part::Servers => {

@@ -18,21 +18,28 @@ use super::engine::Engine;
 use super::network::{Share, Sockets};
 use super::programs;
 use super::setup::{Ended, Part, Setup};
+use crate::kernel::World;
 
-/// Plays a scenario's part on this thread, with its share of the clients; time begins at that instant.
+/// Plays a scenario's part on this thread, with its share of the clients; time begins at that instant, or once everything is
+/// ready.
 pub(super) fn alone(
     scenario: &Scenario,
     setup: &Setup,
-    (start, share): (Instant, Share),
+    (start, share): (Option<Instant>, Share),
     recorder: &mut impl Recorder,
     ready: impl FnOnce(&[SocketAddr]),
     watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
-    let running = programs::start(&setup.programs)?;
+    let mut world = if setup.wire { Some(World::new(scenario)?) } else { None };
+    let running = programs::start(&setup.programs, world.as_ref())?;
+    let start = start.unwrap_or_else(Instant::now);
+    if let Some(world) = &mut world {
+        world.begin(scenario, start, setup.tap.clone())?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     // Connections end with their tasks, and those with the runtime.
     runtime.block_on(async {
-        let net = Rc::new(Sockets::new(start, share)?);
+        let net = Rc::new(Sockets::new(start, share, world)?);
         play(net, scenario, setup, running, recorder, ready, watch).await
     })
 }
@@ -57,12 +64,13 @@ async fn play(
                 continue;
             }
             let backlog = scenario.groups()[server.group].backlog;
-            let listener = Sockets::listen(SocketAddr::new(setup.bind, 0), backlog).map_err(|error| {
+            let place = if setup.wire { World::server(number) } else { SocketAddr::new(setup.bind, 0) };
+            let listener = net.listen(number, place, backlog).map_err(|error| {
                 let why = match error.kind() {
                     io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
                     _ => error.to_string(),
                 };
-                io::Error::new(error.kind(), format!("can't listen on {}: {why}", setup.bind))
+                io::Error::new(error.kind(), format!("can't listen on {}: {why}", place.ip()))
             })?;
             addresses.push(listener.local_addr()?);
             listeners.push(Some(listener));
@@ -84,6 +92,7 @@ async fn play(
         let now = net.now();
         let next = {
             let mut engine = engine.borrow_mut();
+            engine.stage.net.hear_wire();
             let next = engine.turn(now.min(end));
             engine.stage.net.events.flush(now, recorder);
             if let Some(trouble) = engine.stage.net.trouble.take() {
@@ -108,12 +117,13 @@ async fn play(
             race(net.sleep_until(next), sleep.notify.notified()).await;
         }
     }
-    let live = &mut engine.borrow_mut().stage.net;
     let at = net.now().min(end);
+    let told = net.world().map(World::end).transpose()?;
+    let live = &mut engine.borrow_mut().stage.net;
     live.events.finish(at, recorder);
     let died = live.end();
     let (events, behind, over_limit) = (live.events.flushed(), live.behind, live.network.over_limit);
-    Ok(Ended { at, events, partial, behind, over_limit, died })
+    Ok(Ended { at, events, partial, behind, over_limit, died, told })
 }
 
 /// How often the watcher looks.
@@ -139,6 +149,8 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
         // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
         let names = scenario.servers().iter().map(|server| server.name.clone());
         let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
+        // Only one of them is where all have the same port.
+        let local = local.take(if setup.wire { 0 } else { addresses.len() });
         let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
         let directory = Directory::new(addresses.iter().map(ToString::to_string));
         return directory.with_tls(secure).with_aliases(aliases);

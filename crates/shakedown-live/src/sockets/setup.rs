@@ -9,6 +9,7 @@ use shakedown_core::time::{Nanos, Timestamp};
 
 use super::network::authority::Authority;
 use super::programs::Program;
+use crate::kernel::{Tap, Told};
 
 /// Whose part of a scenario is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub enum Part {
 pub struct Setup {
     /// Whose part is played.
     pub part: Part,
+    /// Whether every host has a kernel's network of its own, and a wire between them does what the scenario says of links.
+    pub wire: bool,
+    /// Who is shown the packets on the wire.
+    pub tap: Option<Tap>,
     /// Where servers listen.
     pub bind: IpAddr,
     /// Addresses that clients connect from, in turn; empty: whichever the kernel takes.
@@ -72,4 +77,6 @@ pub struct Ended {
     pub over_limit: u64,
     /// Programs that ended by themselves, by number, and how.
     pub died: Vec<(u32, String)>,
+    /// What the wire counted, if there was one.
+    pub told: Option<Told>,
 }

@@ -108,7 +108,7 @@ pub(super) fn run(
             let (mut recorder, stop) = (Forward { thread: number, batch: Vec::new(), to: to.clone() }, &stop);
             scope.spawn(move || {
                 let go_on = |_: Progress| !stop.load(Ordering::Relaxed);
-                let ended = alone(scenario, setup, (start, Share { number, of }), &mut recorder, |_| {}, go_on);
+                let ended = alone(scenario, setup, (Some(start), Share { number, of }), &mut recorder, |_| {}, go_on);
                 if ended.is_err() {
                     stop.store(true, Ordering::Relaxed);
                 }

@@ -21,6 +21,7 @@ use super::super::events::Events;
 use super::network::{ConnectionKey, Network, Opener};
 use super::programs::{Program, Running};
 use super::schedule::{Schedule, Sleep};
+use crate::kernel::World;
 
 /// What is due at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,15 @@ impl Live {
     pub(crate) fn fail(&mut self, error: io::Error) {
         self.trouble.get_or_insert(error);
         self.sleep.notify.notify_one();
+    }
+
+    /// The wire says what became of messages.
+    pub(crate) fn hear_wire(&mut self) {
+        for note in self.network.sockets.world().map(World::notes).unwrap_or_default() {
+            if let Some((server, event)) = self.network.event_of(&note) {
+                self.events.push(note.at, Kind::Network(server, event));
+            }
+        }
     }
 
     /// A program is gone; whether it had ended by itself is worth a word.
@@ -254,7 +264,7 @@ impl Transport for Live {
             self.network.process_started(server);
             return self.listens(server);
         };
-        match Running::start(program) {
+        match self.network.sockets.at_server(server, || Running::start(program)) {
             Ok(running) => drop(self.running.insert(server, running)),
             Err(error) => self.fail(error),
         }
@@ -284,6 +294,10 @@ impl Transport for Live {
             true => self.network.listen(server),
             false => self.network.stop_listening(server),
         }
+    }
+
+    fn backlog_changed(&mut self, server: u32) {
+        self.network.backlog_changed(server);
     }
 
     fn find_pending(_: &mut Stage<Live>, _: u32, pending: Infallible) {

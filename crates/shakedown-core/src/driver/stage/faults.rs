@@ -16,7 +16,7 @@ impl<T: Transport> Stage<T> {
                 Action::PowerOff => self.lose_process(server, false),
                 Action::Hang | Action::Pause => self.hang(server),
                 Action::Slow { factor } => self.servers[server as usize].machine.slow_down(Some(factor)),
-                Action::Backlog { to } => self.net.kernel_mut(server).set_backlog(to),
+                Action::Backlog { to } => self.set_backlog(server, to),
                 Action::Drain { code, over } => {
                     self.servers[server as usize].drained_by = Some(fault as u16);
                     self.ask(server, PendingInput::Drain { code, over });
@@ -48,7 +48,7 @@ impl<T: Transport> Stage<T> {
                 Action::Slow { .. } => self.servers[server as usize].machine.slow_down(None),
                 Action::Backlog { .. } => {
                     let backlog = self.backlogs[self.servers[server as usize].group];
-                    self.net.kernel_mut(server).set_backlog(backlog);
+                    self.set_backlog(server, backlog);
                 }
                 Action::DnsOutage => self.net.names_fail(server, false),
                 _ => {}
@@ -74,6 +74,11 @@ impl<T: Transport> Stage<T> {
             self.net.impair(fault, kind, false);
             self.record_cuts(fault, |cut| Event::Cleared(kind, cut));
         }
+    }
+
+    fn set_backlog(&mut self, server: u32, backlog: u32) {
+        self.net.kernel_mut(server).set_backlog(backlog);
+        self.net.backlog_changed(server);
     }
 
     fn window(&self, fault: u32, window: u32) -> &FaultWindow {

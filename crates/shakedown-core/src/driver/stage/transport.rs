@@ -130,6 +130,9 @@ pub trait Transport: Sized {
     fn process_goes_on(&mut self, server: u32);
     /// It listens, or does not, as its kernel has been told.
     fn listens(&mut self, _server: u32) {}
+
+    /// A server's accept queue has another size from now on.
+    fn backlog_changed(&mut self, _server: u32) {}
     /// A process that goes on finds something.
     fn find_pending(stage: &mut Stage<Self>, server: u32, pending: Self::Pending);
     /// No process of this server stops by itself before a moment.

@@ -23,7 +23,7 @@ impl Network {
     pub(crate) fn connect(&mut self, server: u32, opener: Opener) -> ConnectionKey {
         let identity = Identity(opener.identity.0.wrapping_add(u64::from(opener.number.0) << 40));
         let mut connection = Connection::new(self.now, server, Some(opener), identity, opener.host);
-        if self.part == Part::Both {
+        if self.emulates {
             let there = self.ports[server as usize].identity;
             connection.route = match opener.place {
                 pipes::Caller::Client { group, .. } => self.links.route(group, server),
@@ -51,7 +51,7 @@ impl Network {
             // The session gave up before it came.
             return;
         }
-        let powered = self.part != Part::Both || self.kernel(server).powered();
+        let powered = !self.emulates || self.kernel(server).powered();
         if powered && !self.is_cut(key, Way::ToServer) {
             if connection.is_up() {
                 // A full queue dropped the answer to an earlier one.
@@ -99,9 +99,13 @@ impl Network {
             // Nobody said where it is.
             return self.deliver(key, Way::ToClient, Segment::Failed(ConnectError::Refused));
         };
-        let from = (!self.sources.is_empty()).then(|| {
-            self.next_source = (self.next_source + 1) % self.sources.len();
-            self.sources[self.next_source]
+        let Some(place) = connection.opener.map(|opener| opener.place) else { return };
+        let own = self.sockets.world().map(|world| world.address(place));
+        let from = own.or_else(|| {
+            (!self.sources.is_empty()).then(|| {
+                self.next_source = (self.next_source + 1) % self.sources.len();
+                self.sources[self.next_source]
+            })
         });
         if let Some(from) = from.filter(|_| to.ip().is_unspecified()) {
             // A server that listens on every address is dialled at one that it has.
@@ -111,9 +115,14 @@ impl Network {
             });
         }
         let owner = self.owner.clone();
+        let socket = self.sockets.socket_of(place, to);
         let task = tokio::task::spawn_local(async move {
             let bound = |address| notify_owner(&owner, SocketInput::Bound(key, address));
-            match Sockets::connect(from, to, bound).await {
+            let connected = match socket {
+                Ok(socket) => Sockets::connect(socket, from, to, bound).await,
+                Err(error) => Err(error),
+            };
+            match connected {
                 Err(error) => notify_owner(&owner, SocketInput::NotConnected(key, error)),
                 Ok(stream) => {
                     notify_owner(&owner, SocketInput::Connected(key));

@@ -11,7 +11,7 @@ use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::fault::{self, Fault};
 use shakedown_core::machine::{CloseMode, ConnectionId};
-use shakedown_core::network::{Event, Links, SynSchedule, Way};
+use shakedown_core::network::{Event, Links, Message, SynSchedule, Way};
 use shakedown_core::rng::{Identity, Seed};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Timestamp;
@@ -25,6 +25,7 @@ use super::ports::Port;
 use super::queued::Queued;
 use super::sockets::Sockets;
 use super::tls::Tls;
+use crate::kernel::{Fate, Note};
 use crate::stream::StreamHandle;
 
 /// Connections, and what lies between their ends.
@@ -32,6 +33,8 @@ pub(crate) struct Network {
     pub now: Timestamp,
     pub sockets: Rc<Sockets>,
     pub(super) part: Part,
+    /// Whether what lies between two hosts is played here: no wire does it.
+    pub(super) emulates: bool,
     pub(super) seed: Seed,
     pub(super) owner: Weak<dyn Owner>,
     pub(super) timers: Schedule<Timer>,
@@ -73,7 +76,7 @@ impl Network {
         addresses: BTreeMap<u32, SocketAddr>,
         sleep: &Rc<Sleep>,
     ) -> io::Result<Network> {
-        let seed = scenario.seed();
+        let (seed, emulates) = (scenario.seed(), setup.part == Part::Both && !setup.wire);
         let ports = (0..).zip(listeners).zip(scenario.servers()).map(|((server, listener), entry)| {
             let group = &scenario.groups()[entry.group];
             Port::new(listener, group, Identity::group(&entry.name), setup.programs.contains_key(&server))
@@ -82,12 +85,13 @@ impl Network {
             now: Timestamp::ZERO,
             sockets,
             part: setup.part,
+            emulates,
             seed,
             owner: Weak::<Nobody>::new(),
             timers: Schedule::new(sleep),
             effects: VecDeque::new(),
             links: Links::new(seed, scenario.routes()),
-            bottlenecks: if setup.part == Part::Both { Bottlenecks::new(scenario) } else { None },
+            bottlenecks: if emulates { Bottlenecks::new(scenario) } else { None },
             syn_schedule: scenario.network().syn_retries.schedule(),
             faults: if setup.part == Part::Clients { Vec::new() } else { scenario.faults().to_vec() },
             partitions: Vec::new(),
@@ -278,14 +282,29 @@ impl Network {
         }
     }
 
+    /// The event of what the wire did to a connection's message. That a mere wait begins is no such event: a kernel that
+    /// repeats does not say when it begins to.
+    pub(crate) fn event_of(&self, note: &Note) -> Option<(u32, Event)> {
+        let connection = self.connections.get(self.by_address.get(&note.client)?)?;
+        let (session, message) = (connection.code(), note.message);
+        let event = match note.fate {
+            Fate::Lost => Event::Lost { session, message, times: 1 },
+            Fate::QueueFull => Event::QueueFull { session, message },
+            Fate::Cut if message == Message::Syn => Event::SynDropped { session, backlog_full: false },
+            Fate::Cut => return None,
+        };
+        Some((connection.server, event))
+    }
+
     /// Faults, by number.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// A fault of links begins.
+    /// A fault of links begins. A wire knows by itself.
     pub(crate) fn impair(&mut self, fault: u32, kind: fault::Kind) {
         match kind {
+            _ if !self.emulates => {}
             fault::Kind::Partition => self.partitions.push(fault),
             _ => self.latency_faults.push(fault),
         }
@@ -310,6 +329,18 @@ impl Network {
         struck.sort_unstable_by_key(|(code, number, key, _)| (*code, *number, *key));
         for (_, _, key, peer) in struck {
             let Some(connection) = self.connections.get_mut(&key) else { continue };
+            let server = connection.server;
+            if let Some((world, client)) = self.sockets.world().zip(connection.address) {
+                // The kernels of both ends tell their processes.
+                if let Err(error) = world.reset(client, server) {
+                    self.effects.push_back(Effect::Fail(error));
+                }
+                if let Peer::Session(session) = peer {
+                    let kind = Kind::Fault(fault as u16, fault::Event::Reset { session });
+                    self.effects.push_back(Effect::Record(kind));
+                }
+                continue;
+            }
             if let Some(stream) = connection.to_client.stream.take() {
                 stream.close(CloseMode::Reset);
                 connection.to_server.forget();

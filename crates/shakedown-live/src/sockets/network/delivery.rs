@@ -8,7 +8,6 @@ use shakedown_core::machine::CloseMode;
 use shakedown_core::network::{Event, Process, Way};
 use shakedown_core::time::{Nanos, Timestamp};
 
-use super::super::setup::Part;
 use super::connection::{ConnectionKey, Notice, Segment, ServerEnd};
 use super::connections::Network;
 use super::effects::{Effect, Timer};
@@ -21,7 +20,7 @@ const UNDER_WAY_MAX: usize = 256 * 1024;
 impl Network {
     /// When what leaves now arrives.
     pub(super) fn arrival_of(&mut self, key: ConnectionKey, way: Way) -> Timestamp {
-        if self.part != Part::Both {
+        if !self.emulates {
             return self.now;
         }
         let ordinal = self.next_ordinal(key);
@@ -38,7 +37,7 @@ impl Network {
 
     /// When something arrives that leaves at a moment.
     pub(super) fn travel(&self, key: ConnectionKey, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
-        let connection = self.connections.get(&key).filter(|_| self.part == Part::Both);
+        let connection = self.connections.get(&key).filter(|_| self.emulates);
         let Some(connection) = connection else { return leaves };
         let identity = connection.opener.map_or(connection.identity, |opener| opener.identity);
         let jitter = self.links.jitter(connection.route, way, || (identity, ordinal));

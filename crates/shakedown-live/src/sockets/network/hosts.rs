@@ -47,11 +47,12 @@ impl Network {
         let Some(&place) = self.addresses.get(&server) else { return };
         let port = &mut self.ports[server as usize];
         port.stop_accepting();
-        let (owner, open, backlog) = (self.owner.clone(), port.listener.clone(), port.backlog);
+        let (owner, open, backlog) = (self.owner.clone(), port.listener.clone(), port.kernel.backlog());
+        let sockets = Rc::clone(&self.sockets);
         let task = tokio::task::spawn_local(async move {
             let listener = match open {
                 Some(listener) => listener,
-                None => match listen(place, backlog).await {
+                None => match listen(&sockets, server, place, backlog).await {
                     Ok(listener) => Rc::new(listener),
                     Err(error) => return notify_owner(&owner, SocketInput::Failed(error)),
                 },
@@ -68,8 +69,21 @@ impl Network {
         self.ports[server as usize].accepting = Some(task.abort_handle());
     }
 
+    /// The accept queue has another size. Its kernel takes that of a port that is open.
+    pub(crate) fn backlog_changed(&mut self, server: u32) {
+        let port = &self.ports[server as usize];
+        let Some(listener) = port.listener.as_ref().filter(|_| self.sockets.world().is_some()) else { return };
+        let backlog = port.kernel.backlog().try_into().unwrap_or(i32::MAX);
+        if let Err(error) = rustix::net::listen(listener, backlog) {
+            self.effects.push_back(Effect::Fail(error.into()));
+        }
+    }
+
     /// A server's process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
     pub(crate) fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
+        if let Some(world) = self.sockets.world().filter(|_| !kernel_lives) {
+            world.power(server, false);
+        }
         self.stop_listening(server);
         if let Err(error) = self.tls.lose_keys(server, plan) {
             self.effects.push_back(Effect::Fail(error));
@@ -83,6 +97,9 @@ impl Network {
             let Some(connection) = self.connections.get_mut(&key) else { continue };
             if kernel_lives {
                 connection.close_server(None);
+            } else if self.sockets.world().is_some() {
+                // What its kernel says of it does not get onto the wire.
+                connection.close_server(Some(CloseMode::Reset));
             } else if let Some(stream) = connection.to_server.stream.take() {
                 stream.mute();
                 self.silent.push((server, stream));
@@ -96,6 +113,11 @@ impl Network {
                 self.stop_repeating(key, Way::ToServer);
             }
             let Some(connection) = self.connections.get_mut(&key) else { continue };
+            if !kernel_lives && self.sockets.world().is_some() {
+                connection.close_client(CloseMode::Reset);
+                self.reap(key);
+                continue;
+            }
             if !kernel_lives && let Some(stream) = connection.to_client.stream.take() {
                 stream.mute();
                 self.silent.push((server, stream));
@@ -112,6 +134,9 @@ impl Network {
 
     /// A server's process is started, be it that its host boots first.
     pub(crate) fn process_started(&mut self, server: u32) {
+        if let Some(world) = self.sockets.world() {
+            world.power(server, true);
+        }
         self.silent.retain(|(of, stream)| {
             if *of == server {
                 stream.forget();
@@ -157,10 +182,10 @@ fn is_opened_by(connection: &Connection, server: u32) -> bool {
 }
 
 /// Opens a port that was closed a moment ago.
-async fn listen(place: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+async fn listen(sockets: &Sockets, server: u32, place: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let mut tries = 0;
     loop {
-        match Sockets::listen(place, backlog) {
+        match sockets.listen(server, place, backlog) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => tries += 1,
             Err(error) => return Err(io::Error::new(error.kind(), format!("{place} can't be opened again: {error}"))),
             listener => return listener,

@@ -14,7 +14,6 @@ pub(super) struct Port {
     pub identity: Identity,
     pub of_program: bool,
     pub kernel: Host,
-    pub backlog: u32,
     pub listener: Option<Rc<TcpListener>>,
     pub accepting: Option<AbortHandle>,
 }
@@ -23,7 +22,7 @@ impl Port {
     pub(super) fn new(listener: Option<TcpListener>, group: &Group, identity: Identity, of_program: bool) -> Port {
         let kernel = Host::new(group.backlog, group.backlog_overflow);
         let listener = listener.map(Rc::new);
-        Port { identity, of_program, kernel, backlog: group.backlog, listener, accepting: None }
+        Port { identity, of_program, kernel, listener, accepting: None }
     }
 
     pub(super) fn is_open(&mut self, listener: Rc<TcpListener>) {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::kernel::World;
 use crate::stream::ByteStream;
+use shakedown_core::driver::pipes::Caller;
 use shakedown_core::time::Timestamp;
 
 /// The machine's own network.
@@ -15,6 +17,8 @@ pub(crate) struct Sockets {
     start: Instant,
     share: Share,
     alarm: Alarm,
+    /// Where every host has a network of its own.
+    world: Option<World>,
 }
 
 /// Which client hosts a thread has: every `of`th.
@@ -31,11 +35,33 @@ impl Share {
 
 impl Sockets {
     /// Time begins at that instant.
-    pub(crate) fn new(start: Instant, share: Share) -> io::Result<Sockets> {
-        Ok(Sockets { alarm: Alarm::new()?, start, share })
+    pub(crate) fn new(start: Instant, share: Share, world: Option<World>) -> io::Result<Sockets> {
+        Ok(Sockets { alarm: Alarm::new()?, start, share, world })
+    }
+
+    /// The hosts, where each has a network of its own.
+    pub(crate) fn world(&self) -> Option<&World> {
+        self.world.as_ref()
+    }
+
+    /// Does something on a server's host, if it has one of its own.
+    pub(crate) fn at_server<T>(&self, server: u32, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match &self.world {
+            Some(world) => world.at_server(server, act),
+            None => act(),
+        }
+    }
+
+    /// A socket of whoever opens a connection, at its own address.
+    pub(crate) fn socket_of(&self, place: Caller, to: SocketAddr) -> io::Result<TcpSocket> {
+        match place {
+            Caller::Server(server) => self.at_server(server, || socket(to)),
+            Caller::Client { .. } => socket(to),
+        }
     }
 }
 
+/// A socket of the calling thread's network.
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
@@ -56,9 +82,9 @@ impl Sockets {
         self.alarm.ring_in(Duration::from_nanos(at.since(self.now()).0)).await;
     }
 
-    /// Opens a port with this backlog.
-    pub(crate) fn listen(at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-        let socket = socket(at)?;
+    /// Opens a server's port with this backlog.
+    pub(crate) fn listen(&self, server: u32, at: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+        let socket = self.at_server(server, || socket(at))?;
         // A server that is started again finds its port in use by what its clients have not closed yet.
         socket.set_reuseaddr(true)?;
         socket.bind(at)?;
@@ -74,11 +100,11 @@ impl Sockets {
 
     /// Connects, from a source address if one is given; `bound` is told the own address as soon as it is known.
     pub(crate) async fn connect(
+        socket: TcpSocket,
         from: Option<IpAddr>,
         to: SocketAddr,
         bound: impl FnOnce(SocketAddr),
     ) -> io::Result<TcpStream> {
-        let socket = socket(to)?;
         if let Some(from) = from {
             socket.bind(SocketAddr::new(from, 0))?;
             bound(socket.local_addr()?);

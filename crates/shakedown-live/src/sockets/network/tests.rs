@@ -141,6 +141,8 @@ fn run(one_way: &str, test: impl AsyncFnOnce(Test)) {
     let scenario = shakedown_scenario::load("t", "t", &text, &Overrides::default()).unwrap();
     let setup = Setup {
         part: Part::Both,
+        wire: false,
+        tap: None,
         bind: LOCALHOST,
         sources: vec![LOCALHOST],
         targets: BTreeMap::new(),
@@ -154,9 +156,9 @@ fn run(one_way: &str, test: impl AsyncFnOnce(Test)) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
     runtime.block_on(async {
-        let listener = Sockets::listen(SocketAddr::new(LOCALHOST, 0), 16).unwrap();
+        let sockets = Rc::new(Sockets::new(Instant::now(), Share::ALL, None).unwrap());
+        let listener = sockets.listen(SERVER, SocketAddr::new(LOCALHOST, 0), 16).unwrap();
         let address = listener.local_addr().unwrap();
-        let sockets = Rc::new(Sockets::new(Instant::now(), Share::ALL).unwrap());
         let addresses = BTreeMap::from([(SERVER, address)]);
         let sleep = Rc::new(Sleep::default());
         let network = Network::new(sockets, &scenario, &setup, vec![Some(listener)], addresses, &sleep).unwrap();

@@ -24,6 +24,7 @@ use shakedown_core::tls::Version;
 
 use super::super::setup::{Part, Setup};
 use super::authority::Authority;
+use crate::kernel::World;
 
 /// What a ClientHello's record begins with (RFC 8446 section 5.1): HTTP never does.
 const HANDSHAKE: u8 = 22;
@@ -58,7 +59,8 @@ impl Tls {
         for (number, plan) in plans.filter(|(_, plan)| !plan.tls().is_none()) {
             let members = || (0..).zip(scenario.servers()).filter(|(_, server)| server.group == number);
             for (server, entry) in members() {
-                tls.equip(server, &entry.name, setup.bind, &plan, authority)?;
+                let bind = if setup.wire { World::server(server).ip() } else { setup.bind };
+                tls.equip(server, &entry.name, bind, &plan, authority)?;
             }
             if plan.tls_keys() == TlsKeys::Shared {
                 tls.share_keys(members().map(|(server, _)| server));

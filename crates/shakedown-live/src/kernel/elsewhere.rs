@@ -1,0 +1,63 @@
+//! The `kernel` driver where there is none: on other systems than Linux.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use shakedown_core::driver::pipes::Caller;
+use shakedown_core::scenario::Scenario;
+
+use super::hosts::Note;
+use super::tap::Tap;
+use super::told::Told;
+
+/// Says that there is no such driver here.
+///
+/// # Errors
+/// Always.
+pub fn prepare() -> Result<(), String> {
+    Err("--driver kernel takes Linux: its network namespaces, and its TUN devices (docs/kernel.md)".into())
+}
+
+#[derive(Debug)]
+pub(crate) struct World(Infallible);
+
+impl World {
+    pub(crate) fn new(_: &Scenario) -> io::Result<World> {
+        prepare().map_err(io::Error::other)?;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn begin(&mut self, _: &Scenario, _: Instant, _: Option<Tap>) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn at_server<T>(&self, _: u32, _: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self.0 {}
+    }
+
+    pub(crate) fn server(_: u32) -> SocketAddr {
+        SocketAddr::from(([0, 0, 0, 0], 0))
+    }
+
+    pub(crate) fn address(&self, _: Caller) -> IpAddr {
+        match self.0 {}
+    }
+
+    pub(crate) fn power(&self, _: u32, _: bool) {
+        match self.0 {}
+    }
+
+    pub(crate) fn reset(&self, _: SocketAddr, _: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        match self.0 {}
+    }
+
+    pub(crate) fn end(&self) -> io::Result<Told> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,384 @@
+//! The wire: a thread that takes the packets of every host, keeps each for as long as it is under way, and hands it to the
+//! host that it is for, unless it is lost.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use shakedown_core::driver::pipes::{Caller, Ends, Pipes, Stage};
+use shakedown_core::fault::{Action, Fault};
+use shakedown_core::network::{Links, Way};
+use shakedown_core::rng::{Purpose, Seed};
+use shakedown_core::scenario::Scenario;
+use shakedown_core::time::{Nanos, Timestamp};
+
+use super::hosts::{Fate, Flow, Hosts, Note, Segment};
+use super::resets::Resets;
+use super::shared::Shared;
+use super::tap::Tap;
+use super::told::Told;
+
+/// No packet of a device is longer.
+const LONGEST: usize = 65_536;
+/// So many packets of a device are taken before others have a turn.
+const BUDGET: usize = 64;
+/// The order of a stream is looked up for so many streams before those are forgotten that have nothing under way.
+const ORDERS: usize = 4_096;
+
+/// A packet on its way.
+struct Packet {
+    /// When it comes to its stage.
+    at: Timestamp,
+    number: u64,
+    stage: Stage,
+    path: Path,
+    segment: Segment,
+    bytes: Vec<u8>,
+}
+
+/// From where to where.
+#[derive(Debug, Clone, Copy)]
+struct Path {
+    caller: Caller,
+    server: u32,
+    way: Way,
+    route: u16,
+}
+
+impl Packet {
+    fn key(&self) -> (Timestamp, u64) {
+        (self.at, self.number)
+    }
+}
+
+impl PartialEq for Packet {
+    fn eq(&self, other: &Packet) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Packet {}
+
+impl PartialOrd for Packet {
+    fn partial_cmp(&self, other: &Packet) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Packet {
+    fn cmp(&self, other: &Packet) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// What lies between the hosts.
+pub(super) struct Wire {
+    start: Instant,
+    seed: Seed,
+    hosts: Arc<Hosts>,
+    shared: Arc<Shared>,
+    links: Links,
+    pipes: Option<Pipes>,
+    faults: Vec<Fault>,
+    /// Whether a packet may be under way for longer than the one after it.
+    unordered: bool,
+    /// The clients' device, then one for each server.
+    devices: Vec<File>,
+    waiting: BinaryHeap<Reverse<Packet>>,
+    /// The last arrival of each stream.
+    orders: BTreeMap<(Flow, Way), Timestamp>,
+    /// Those of connections, where faults end some.
+    resets: Option<Resets>,
+    tap: Option<Tap>,
+    taken: u64,
+    told: Told,
+}
+
+impl Wire {
+    pub(super) fn new(
+        scenario: &Scenario,
+        hosts: Arc<Hosts>,
+        shared: Arc<Shared>,
+        (devices, tap): (Vec<File>, Option<Tap>),
+        start: Instant,
+    ) -> Wire {
+        let links = Links::new(scenario.seed(), scenario.routes());
+        let stretches = |fault: &Fault| matches!(fault.config.action(), Action::Latency { .. });
+        let ends = |fault: &Fault| matches!(fault.config.action(), Action::Reset { .. });
+        let unordered = links.jittery() || scenario.faults().iter().any(stretches);
+        Wire {
+            start,
+            seed: scenario.seed(),
+            hosts,
+            shared,
+            links,
+            pipes: Pipes::new(scenario),
+            faults: scenario.faults().to_vec(),
+            unordered,
+            devices,
+            waiting: BinaryHeap::new(),
+            orders: BTreeMap::new(),
+            resets: scenario.faults().iter().any(ends).then(Resets::default),
+            tap,
+            taken: 0,
+            told: Told::default(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Carries packets until the bell rings.
+    pub(super) fn run(mut self, bell: &OwnedFd) -> io::Result<Told> {
+        // The default is 50 us, which is as much as would be late; where it can't be set, it is measured.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        let mut room = vec![0; LONGEST];
+        let mut ready: Vec<usize> = (0..self.devices.len()).collect();
+        loop {
+            for device in ready.drain(..) {
+                self.take_from(device, &mut room)?;
+            }
+            self.pass_on();
+            let mut asked: Vec<PollFd<'_>> =
+                self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
+            asked.push(PollFd::new(bell, PollFlags::IN));
+            let wait = self.waiting.peek().map(|Reverse(packet)| timespec(packet.at.since(self.now())));
+            match poll(&mut asked, wait.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let rings = |asked: &PollFd<'_>| !asked.revents().is_empty();
+            let called = asked.pop().is_some_and(|bell| rings(&bell));
+            ready.extend((0..).zip(&asked).filter(|(_, asked)| rings(asked)).map(|(device, _)| device));
+            if called {
+                // It rings until it is read; who rings twice meanwhile is heard once.
+                let _ = rustix::io::read(bell, &mut [0_u8; 8]);
+                if self.shared.is_over() {
+                    return Ok(self.told);
+                }
+                self.reset();
+            }
+        }
+    }
+
+    /// Takes what a host sent.
+    fn take_from(&mut self, device: usize, room: &mut [u8]) -> io::Result<()> {
+        for _ in 0..BUDGET {
+            match (&self.devices[device]).read(room) {
+                Ok(len) => self.take(&room[..len]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let now = self.now();
+        let Some(segment) = Segment::read(bytes) else { return };
+        let Some(path) = self.path(&segment) else { return };
+        self.taken += 1;
+        self.told.packets += 1;
+        let from = if path.way == Way::ToServer { path.caller } else { Caller::Server(path.server) };
+        if !self.is_on(from) {
+            self.told.silent += 1;
+            return;
+        }
+        if let Some(resets) = &mut self.resets {
+            resets.sent(&segment, path.way);
+        }
+        if let Some(tap) = self.tap.as_ref().filter(|_| segment.to_server) {
+            tap.show(now, bytes);
+        }
+        let (number, stage) = (self.taken, Stage::Up);
+        self.go_on(Packet { at: now, number, stage, path, segment, bytes: bytes.to_vec() }, now);
+    }
+
+    fn path(&self, segment: &Segment) -> Option<Path> {
+        let caller = self.hosts.place(segment.flow.client.0)?;
+        let Caller::Server(server) = self.hosts.place(segment.flow.server)? else { return None };
+        let route = match caller {
+            Caller::Client { group, .. } => self.links.route(group, server),
+            Caller::Server(caller) => self.links.route_between(caller, server),
+        };
+        let way = if segment.to_server { Way::ToServer } else { Way::ToClient };
+        Some(Path { caller, server, way, route })
+    }
+
+    fn is_on(&self, place: Caller) -> bool {
+        match place {
+            Caller::Client { .. } => true,
+            Caller::Server(server) => self.shared.is_on(server),
+        }
+    }
+
+    /// A packet joins the lines that it comes to now, until it has to wait in one, or for the distance.
+    fn go_on(&mut self, mut packet: Packet, now: Timestamp) {
+        let Path { caller, server, way, route } = packet.path;
+        let ends = Ends { caller: Some(caller), server, link: self.links.bottleneck(route, way) };
+        loop {
+            let pipe = self.pipes.as_mut().and_then(|pipes| pipes.at(packet.stage, way, ends, &self.faults, now));
+            let through = match pipe {
+                Some(pipe) => pipe.enter(now, packet.bytes.len() as u64),
+                None => Some(now),
+            };
+            let Some(through) = through else {
+                self.told.queue_full += 1;
+                self.note(&packet, now, Fate::QueueFull);
+                return;
+            };
+            match packet.stage {
+                Stage::Up => packet.stage = Stage::Link,
+                Stage::Link => packet.stage = Stage::Fault,
+                Stage::Fault => return self.send(packet, through),
+                Stage::Down => packet.stage = Stage::Arrived,
+                Stage::Arrived => return self.arrive(&packet, now),
+            }
+            if through > now {
+                packet.at = through;
+                return self.waiting.push(Reverse(packet));
+            }
+        }
+    }
+
+    /// A packet leaves for the distance, unless it is lost there.
+    fn send(&mut self, mut packet: Packet, leaves: Timestamp) {
+        let path = packet.path;
+        if self.is_lost(path, packet.number, leaves) {
+            self.told.lost += 1;
+            self.note(&packet, leaves, Fate::Lost);
+            return;
+        }
+        packet.stage = Stage::Down;
+        packet.at = leaves + self.distance(path, packet.number, leaves);
+        if self.unordered {
+            packet.at = self.in_order((packet.segment.flow, path.way), packet.at, leaves);
+        }
+        self.waiting.push(Reverse(packet));
+    }
+
+    /// How long a packet is under way that leaves at a moment.
+    fn distance(&self, path: Path, number: u64, leaves: Timestamp) -> Nanos {
+        let Path { caller, server, way, route } = path;
+        let (client, there) = (self.hosts.identity(caller), self.hosts.identity(Caller::Server(server)));
+        let one_way = self.links.one_way(route, way, client, there);
+        let jitter = self.links.jitter(route, way, || (client, number));
+        let side = caller.side();
+        let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, leaves, one_way);
+        let delayed = self.faults.iter().map(delay).fold(0_u64, |sum, delay| sum.saturating_add(delay.0));
+        Nanos((one_way + jitter).0.saturating_add(delayed))
+    }
+
+    /// Whether a link loses a packet, or a fault does.
+    fn is_lost(&self, path: Path, number: u64, leaves: Timestamp) -> bool {
+        let Path { caller, server, way, route } = path;
+        let side = caller.side();
+        let mut loss = self.links.loss(route, way);
+        for fault in &self.faults {
+            // Either loses it, independently.
+            loss += (1.0 - loss) * fault.loss_at(side, server, way == Way::ToServer, leaves);
+        }
+        loss > 0.0 && self.seed.draw(self.hosts.identity(caller), Purpose::Loss, number).unit() < loss
+    }
+
+    /// Nothing overtakes what left before it in its stream.
+    fn in_order(&mut self, stream: (Flow, Way), arrival: Timestamp, now: Timestamp) -> Timestamp {
+        if self.orders.len() > ORDERS {
+            self.orders.retain(|_, last| *last > now);
+        }
+        let last = self.orders.entry(stream).or_insert(arrival);
+        *last = arrival.max(*last);
+        *last
+    }
+
+    /// Whatever is due by now comes to its next stage.
+    fn pass_on(&mut self) {
+        loop {
+            let now = self.now();
+            let Some(Reverse(next)) = self.waiting.peek() else { return };
+            if next.at > now {
+                return;
+            }
+            let Some(Reverse(packet)) = self.waiting.pop() else { return };
+            // As if it were done in time: what waits in a line after it is not later for that.
+            let at = packet.at;
+            self.go_on(packet, at);
+        }
+    }
+
+    /// A packet is at the host that it is for, unless a partition is before that, or it has no power.
+    fn arrive(&mut self, packet: &Packet, due: Timestamp) {
+        let Path { caller, server, way, .. } = packet.path;
+        let to = if way == Way::ToServer { Caller::Server(server) } else { caller };
+        if self.is_cut(packet.path, due) {
+            self.told.cut += 1;
+            return self.note(packet, due, Fate::Cut);
+        }
+        if !self.is_on(to) {
+            self.told.silent += 1;
+            return self.note(packet, due, Fate::Cut);
+        }
+        self.told.late(self.now().since(due));
+        if let Some(resets) = &mut self.resets {
+            resets.arrived(&packet.segment, way);
+        }
+        if let Some(tap) = self.tap.as_ref().filter(|_| way == Way::ToClient) {
+            tap.show(due, &packet.bytes);
+        }
+        self.hand_over(to, &packet.bytes);
+    }
+
+    fn hand_over(&mut self, to: Caller, packet: &[u8]) {
+        let device = match to {
+            Caller::Client { .. } => 0,
+            Caller::Server(server) => server as usize + 1,
+        };
+        if (&self.devices[device]).write(packet).is_err() {
+            self.told.refused += 1;
+        }
+    }
+
+    /// Ends the connections that are to be.
+    fn reset(&mut self) {
+        let Some(resets) = &mut self.resets else { return };
+        let packets: Vec<_> = self.shared.resets().into_iter().flat_map(|flow| resets.packets(flow)).collect();
+        for (way, packet) in packets {
+            let path = Segment::read(&packet).and_then(|segment| self.path(&segment));
+            let Some(Path { caller, server, .. }) = path else { continue };
+            if let Some(tap) = self.tap.as_ref().filter(|_| way == Way::ToClient) {
+                tap.show(self.now(), &packet);
+            }
+            self.hand_over(if way == Way::ToServer { Caller::Server(server) } else { caller }, &packet);
+        }
+    }
+
+    /// The engine is to hear of what became of a message.
+    fn note(&self, packet: &Packet, at: Timestamp, fate: Fate) {
+        let Some(message) = packet.segment.message() else { return };
+        let (address, port) = packet.segment.flow.client;
+        let client = SocketAddr::new(Ipv4Addr::from_bits(address).into(), port);
+        self.shared.note(Note { at, client, message, fate });
+    }
+
+    fn is_cut(&self, path: Path, at: Timestamp) -> bool {
+        let parts = |fault: &Fault| {
+            let cut = fault.between(path.caller.side(), path.server);
+            cut.is_some_and(|cut| cut.affects(path.way == Way::ToServer))
+                && matches!(fault.action_at(at), Some(Action::Partition))
+        };
+        self.faults.iter().any(parts)
+    }
+}
+
+fn timespec(wait: Nanos) -> Timespec {
+    Timespec { tv_sec: (wait.0 / 1_000_000_000).cast_signed(), tv_nsec: (wait.0 % 1_000_000_000).cast_signed() }
+}

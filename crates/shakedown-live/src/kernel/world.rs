@@ -1,0 +1,183 @@
+//! The hosts of a run, each with a kernel's network of its own, and the wire between them.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, eventfd};
+use shakedown_core::driver::pipes::Caller;
+use shakedown_core::network::SynRetries;
+use shakedown_core::scenario::Scenario;
+
+use super::hosts::{CLIENTS_PREFIX, Flow, Hosts, Note};
+use super::namespace::{self, Addresses, DEVICE, Namespace};
+use super::shared::Shared;
+use super::tap::Tap;
+use super::told::{self, Told};
+use super::wire::Wire;
+
+/// The hosts of a run, and the wire between them.
+#[derive(Debug)]
+pub(crate) struct World {
+    hosts: Arc<Hosts>,
+    shared: Arc<Shared>,
+    /// Where the engine's thread was before.
+    before: Namespace,
+    clients: Namespace,
+    servers: Vec<Namespace>,
+    /// The clients' and the servers', until the wire has them.
+    devices: Vec<File>,
+    running: RefCell<Option<JoinHandle<io::Result<Told>>>>,
+    bell: Arc<OwnedFd>,
+}
+
+/// What is asked of the kernels' counters.
+const COUNTERS: &[&str] =
+    &["ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPTimeouts", "RetransSegs", "OutRsts"];
+
+impl World {
+    /// Makes every host. The calling thread is in the clients' namespace from then on, until the world is dropped.
+    pub(crate) fn new(scenario: &Scenario) -> io::Result<World> {
+        let before = Namespace::own()?;
+        match World::made(scenario) {
+            Ok((clients, servers, devices)) => Ok(World {
+                hosts: Arc::new(Hosts::new(scenario)),
+                shared: Arc::new(Shared::new(servers.len())),
+                before,
+                clients,
+                servers,
+                devices,
+                running: RefCell::new(None),
+                bell: Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?),
+            }),
+            Err(error) => {
+                // In a user namespace of its own, there is no way back, nor anything to go back for.
+                let _ = before.enter();
+                Err(error)
+            }
+        }
+    }
+
+    fn made(scenario: &Scenario) -> io::Result<(Namespace, Vec<Namespace>, Vec<File>)> {
+        let settings = settings(scenario);
+        let (clients, device) = Namespace::new(Addresses::Prefix(Hosts::network(), CLIENTS_PREFIX), &settings)?;
+        let (mut servers, mut devices) = (Vec::new(), vec![device]);
+        for (number, _) in (0..).zip(scenario.servers()) {
+            let (server, device) = Namespace::new(Addresses::One(Hosts::server_ip(number)), &settings)?;
+            servers.push(server);
+            devices.push(device);
+        }
+        clients.enter()?;
+        Ok((clients, servers, devices))
+    }
+
+    /// Time begins at that instant: from now on, packets are carried.
+    pub(crate) fn begin(&mut self, scenario: &Scenario, start: Instant, tap: Option<Tap>) -> io::Result<()> {
+        let devices = std::mem::take(&mut self.devices);
+        let wire = Wire::new(scenario, Arc::clone(&self.hosts), Arc::clone(&self.shared), (devices, tap), start);
+        let bell = Arc::clone(&self.bell);
+        let thread = std::thread::Builder::new().name("wire".into());
+        *self.running.get_mut() = Some(thread.spawn(move || wire.run(&bell))?);
+        Ok(())
+    }
+
+    /// Does something on a server's host: a socket that is made there is that host's, and so is a program that is started.
+    pub(crate) fn at_server<T>(&self, server: u32, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.servers[server as usize].enter()?;
+        let done = act();
+        self.clients.enter()?;
+        done
+    }
+
+    /// Where a server listens.
+    pub(crate) fn server(number: u32) -> SocketAddr {
+        Hosts::server(number)
+    }
+
+    /// The address of whoever opens connections.
+    pub(crate) fn address(&self, place: Caller) -> IpAddr {
+        self.hosts.address(place)
+    }
+
+    /// A server's host loses power, or has it again.
+    pub(crate) fn power(&self, server: u32, on: bool) {
+        self.shared.power(server, on);
+    }
+
+    /// Ends the wire: what it and the kernels counted.
+    pub(crate) fn end(&self) -> io::Result<Told> {
+        let mut told = self.stop().unwrap_or_else(|| Ok(Told::default()))?;
+        told.clients = counted(&mut told.dropped);
+        for server in 0..self.servers.len() as u32 {
+            let of_server = self.at_server(server, || Ok(counted(&mut told.dropped)))?;
+            told.servers.push(of_server);
+        }
+        Ok(told)
+    }
+
+    /// Something on the wire ends a connection to a server: both ends have a reset at once.
+    pub(crate) fn reset(&self, client: SocketAddr, server: u32) -> io::Result<()> {
+        let IpAddr::V4(address) = client.ip() else { return Ok(()) };
+        let flow = Flow { client: (address.to_bits(), client.port()), server: Hosts::server_ip(server).to_bits() };
+        self.shared.reset(flow);
+        self.ring()
+    }
+
+    /// What the wire did since it was last asked.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.shared.notes()
+    }
+
+    /// The wire looks what there is to do.
+    fn ring(&self) -> io::Result<()> {
+        rustix::io::write(&*self.bell, &1_u64.to_ne_bytes())?;
+        Ok(())
+    }
+
+    fn stop(&self) -> Option<io::Result<Told>> {
+        let running = self.running.borrow_mut().take()?;
+        self.shared.end();
+        Some(self.ring().and_then(|()| match running.join() {
+            Ok(told) => told,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Whoever does not ask for it does not want what it counted.
+        let _ = self.stop();
+        let _ = self.before.enter();
+    }
+}
+
+/// What the kernel of the calling thread's namespace counted; adds what its device dropped.
+fn counted(dropped: &mut u64) -> Vec<(String, u64)> {
+    *dropped += told::drops(&namespace::counters("dev"), DEVICE);
+    let mut found = told::counters(&namespace::counters("netstat"), COUNTERS);
+    found.extend(told::counters(&namespace::counters("snmp"), COUNTERS));
+    found
+}
+
+/// How each host's kernel is set.
+fn settings(scenario: &Scenario) -> Vec<(&'static str, String)> {
+    let network = scenario.network();
+    let backlog = scenario.groups().values().map(|group| group.backlog).max().unwrap_or(0);
+    // A kernel before 6.5 has no such setting, and doubles from the first SYN on.
+    let linear = if network.syn_retries == SynRetries::default() { 4 } else { 0 };
+    vec![
+        ("ipv4/tcp_retries2", network.data_retries.to_string()),
+        ("ipv4/tcp_syn_retries", 6.to_string()),
+        ("ipv4/tcp_syn_linear_timeouts", linear.to_string()),
+        ("core/somaxconn", backlog.max(SOMAXCONN).to_string()),
+    ]
+}
+
+/// The default of `net.core.somaxconn`.
+const SOMAXCONN: u32 = 4_096;
