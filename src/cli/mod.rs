@@ -21,6 +21,8 @@ mod run;
 mod share;
 mod shell;
 mod start;
+#[cfg(feature = "studio")]
+mod studio;
 mod sweep;
 mod terminal;
 mod text;
@@ -118,6 +120,10 @@ enum Command {
     /// Run recorded simulations and comparisons again, and compare what comes out
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(verify::VerifyArgs),
+    /// Edit a scenario in the browser, with its report beside it, made anew on every change
+    #[cfg(feature = "studio")]
+    #[command(after_help = studio::EXAMPLES)]
+    Studio(studio::StudioArgs),
     /// Write a commented scenario to begin with
     #[command(after_help = start::INIT_EXAMPLES)]
     Init(start::InitArgs),
@@ -244,6 +250,8 @@ pub fn run() -> ExitCode {
         Command::Hunt(args) => hunt::hunt(&args, invocation),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => verify::verify(&args),
+        #[cfg(feature = "studio")]
+        Command::Studio(args) => studio::studio(&args),
         Command::Init(args) => start::init(&args),
         Command::List(args) => start::list(&args),
         Command::Schema => shell::schema(),

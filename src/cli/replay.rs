@@ -207,7 +207,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
 }
 
 /// The session that a name means: `players-17` is number 17 of the group `players`.
-fn named(scenario: &Scenario, name: &str) -> Result<(u16, u32), Failure> {
+pub(super) fn named(scenario: &Scenario, name: &str) -> Result<(u16, u32), Failure> {
     let clients = scenario.clients();
     let first = clients.keys().next().map_or("players", String::as_str);
     let number = |(group, number): (&'_ str, &str)| Some((group.to_string(), number.parse::<u64>().ok()?));

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use super::output::{Failure, print};
 
 /// As the types that read scenarios make it: a test compares (`--features schema`).
-const SCHEMA: &str = include_str!("../../scenarios/schema.json");
+pub(super) const SCHEMA: &str = include_str!("../../scenarios/schema.json");
 
 pub(super) const SCHEMA_EXAMPLES: &str = "\
 Examples:

@@ -12,7 +12,7 @@ use crate::scenario::{Overrides, Secrets};
 use crate::text::wrapped;
 
 /// A scenario that explains itself.
-const STARTER: &str = include_str!("starter.toml");
+pub(super) const STARTER: &str = include_str!("starter.toml");
 
 pub(super) const INIT_EXAMPLES: &str = "\
 Examples:

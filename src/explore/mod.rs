@@ -63,7 +63,7 @@ pub use possible::possible;
 pub use recorded::{RecordedError, recorded};
 #[cfg(feature = "cli")]
 pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
-#[cfg(feature = "turmoil")]
+#[cfg(any(feature = "studio", feature = "turmoil"))]
 pub(crate) use single_run::caught;
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 pub(crate) use single_run::file_name;

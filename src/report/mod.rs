@@ -41,12 +41,7 @@ pub use version::{FORMAT_VERSION, readable};
 /// # Errors
 /// When a histogram can't be written to the log, which would be a bug.
 pub fn files(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut files = vec![
-        ("run.json".to_string(), json::run(run).into_bytes()),
-        ("summary.json".to_string(), summary(run).into_bytes()),
-        ("series.csv".to_string(), series::csv(&run.measured.series).into_bytes()),
-        ("latency.hlog".to_string(), hlog::log(run.measured)?),
-    ];
+    let mut files = recorded(run)?;
     let groups: Vec<&Machine> = run.scenario.groups().values().map(|group| &group.machine).collect();
     let is_front = |machine: &Machine| matches!(machine, Machine::Balancer(_) | Machine::Proxy(_));
     let servers = run.scenario.servers().iter().filter(|server| is_front(groups[server.group]));
@@ -54,6 +49,19 @@ pub fn files(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let charts = chart::draw(run.scenario.title(), run.measured, &|name| fronts.contains(name));
     files.extend(charts.into_iter().map(|(name, svg)| (name.to_string(), svg.into_bytes())));
     Ok(files)
+}
+
+/// Those of them that the page is made from.
+///
+/// # Errors
+/// When a histogram can't be written to the log, which would be a bug.
+pub fn recorded(run: &Run<'_>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    Ok(vec![
+        ("run.json".to_string(), json::run(run).into_bytes()),
+        ("summary.json".to_string(), summary(run).into_bytes()),
+        ("series.csv".to_string(), series::csv(&run.measured.series).into_bytes()),
+        ("latency.hlog".to_string(), hlog::log(run.measured)?),
+    ])
 }
 
 /// `summary.json`, which `--format json` prints too.

@@ -36,7 +36,7 @@ pub use cover::{covered, covered_argument, covered_command, covered_urls, from_e
 pub use metric::metric;
 pub use nearest::nearest;
 pub use played::Played;
-pub use problem::Problem;
+pub use problem::{Place, Problem};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secrets::Secrets;

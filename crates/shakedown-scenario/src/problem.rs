@@ -14,6 +14,17 @@ use annotate_snippets::{
 
 use super::cover::{Covered, Form, covered_argument};
 
+/// A place in a file, for an editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in it, from 1.
+    pub column: usize,
+    /// Characters on that line.
+    pub length: usize,
+}
+
 /// What is wrong in the user's input, and what would be right.
 ///
 /// `Display` renders the whole message over several lines: the statement, the position, the line
@@ -62,6 +73,16 @@ impl Problem {
     /// What would be right, where that is known.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
+    }
+
+    /// Where in the file it stands; nowhere where it is about a `--set` argument, or a whole file.
+    pub fn place(&self) -> Option<Place> {
+        let Origin { source, span } = self.origin.as_ref()?;
+        let span = span.as_ref().filter(|_| source.numbered)?;
+        let line = Line::around(&source.text, span);
+        let chars = |text: &str| text.chars().count();
+        let (column, length) = (1 + chars(&line.text[..line.span.start]), chars(&line.text[line.span.clone()]));
+        Some(Place { line: line.number, column, length })
     }
 
     /// The same problem with `note` on how it came to be, after what is noted already.
@@ -276,6 +297,16 @@ error: too short
   |
   = help: give two"
         );
+    }
+
+    #[test]
+    fn an_editor_is_told_the_place_in_characters() {
+        let source = Source::file("x.toml", "a = 1\nüb = 'c'\n");
+        let place = |span| Problem::at(&Origin::span(&source, span), "x").place();
+        assert_eq!(place(12..15), Some(Place { line: 2, column: 6, length: 3 }));
+        assert_eq!(place(0..9), Some(Place { line: 1, column: 1, length: 5 }));
+        assert_eq!(Problem::at(&Origin::whole(&source), "x").place(), None);
+        assert_eq!(Problem::at(&Origin::span(&Source::argument("a=1"), 0..1), "x").place(), None);
     }
 
     #[test]
