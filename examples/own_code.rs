@@ -9,7 +9,6 @@
 //! `cargo run --example own_code` looks for a seed that does, repeats it, and then runs it with the bug corrected.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,33 +20,13 @@ use axum::routing::any;
 use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use shakedown::lab::{self, ClientContext, End, Failure, Lab, LabError, ServerContext};
+use shakedown::lab::{self, ClientContext, End, Failure, Lab, LabError, Listener, ServerContext};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
-use turmoil::net::{TcpListener, TcpStream};
+use turmoil::net::TcpStream;
 
 /// At which gateway each player is; at none while it is away.
 type Store = Arc<Mutex<BTreeMap<String, Option<String>>>>;
-
-/// What turmoil's listener needs to be axum's.
-struct Port(TcpListener);
-
-impl axum::serve::Listener for Port {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            if let Ok(accepted) = self.0.accept().await {
-                return accepted;
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
 
 #[derive(Clone)]
 struct Gateway {
@@ -60,7 +39,7 @@ async fn gateway(cx: ServerContext, store: Store, mended: bool) -> lab::Result {
     let gateway = Gateway { name: cx.name().to_string(), store };
     gateway.strike_out(mended).await;
     let app = Router::new().fallback(any(upgrade)).with_state(gateway);
-    Ok(axum::serve(Port(cx.listener().await?), app).await?)
+    Ok(axum::serve(Listener(cx.listener().await?), app).await?)
 }
 
 async fn upgrade(State(gateway): State<Gateway>, upgrade: WebSocketUpgrade, request: Request) -> Response {
@@ -167,6 +146,9 @@ fn main() -> Result<(), LabError> {
     };
     println!("seed {seed} of 0 to 199 breaks it:\n{broken}\n");
     println!("once more:\n{}\n", failover(false)?.seed(seed).run()?);
+    if let Some(shrunk) = lab::shrink(seed, 200, || failover(false))? {
+        println!("{shrunk}\n");
+    }
     println!("mended:\n{}", failover(true)?.seed(seed).run()?);
     Ok(())
 }

@@ -18,6 +18,10 @@
 //! tokio draws random numbers of its own. They are seeded only under `--cfg tokio_unstable` ([`SEEDED`]), which the
 //! user's own `.cargo/config.toml` must set: `docs/own-code.md`.
 
+#[cfg(feature = "axum")]
+mod listener;
+mod shrink;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -25,6 +29,10 @@ use std::rc::Rc;
 use std::sync::Once;
 
 pub use crate::client::{End, Failure};
+#[cfg(feature = "axum")]
+pub use listener::Listener;
+pub use shrink::{Shrunk, shrink};
+
 pub use crate::driver::live::turmoil::{ClientContext, ProgramReport, Reporter, Result, ServerContext};
 
 use crate::driver::live::turmoil::Programs;
@@ -222,19 +230,34 @@ impl Outcome {
     }
 }
 
-/// The failures, a line each; only the seed if there are none.
+/// Whether it passed, with its seed, and the failures, a line each.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}", self.scenario.seed().0)?;
+        write!(f, "seed {}: {}", self.scenario.seed().0, if self.passed() { "passed" } else { "FAILED" })?;
         for verdict in self.finished.verdicts.iter().filter(|verdict| !verdict.passed) {
-            write!(f, "\nFAILED  {} {}, measured {:?}", verdict.path, verdict.expected, verdict.measured)?;
+            write!(f, "\n  expected {} {}, measured {}", verdict.path, verdict.expected, readable(verdict.measured))?;
         }
         for violation in &self.finished.violations {
-            write!(f, "\nFAILED  {}: {}", violation.invariant.name(), violation.what)?;
+            write!(f, "\n  {}: {}", violation.invariant.name().replace('_', " "), violation.what)?;
         }
         for (at, who, what) in &self.told.failures {
-            write!(f, "\n{who} at {}: {what}", human(at.since(Timestamp::ZERO)))?;
+            write!(f, "\n  {who} at {}: {what}", human(at.since(Timestamp::ZERO)))?;
         }
         Ok(())
     }
 }
+
+/// A value as a person reads it.
+fn readable(value: Value) -> String {
+    match value {
+        Value::Duration(Some(length)) => human(length),
+        Value::Duration(None) => "no time: it never came, or nothing was measured".into(),
+        Value::Count(count) => count.to_string(),
+        Value::Part { count, of } => format!("{count} of {of}"),
+        Value::Ratio(Some(ratio)) => format!("{:.2} %", ratio * 100.0),
+        Value::Ratio(None) => "nothing".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,8 @@
 //! |---|---|
 //! | none | running scenarios, measures, checks, [`hunt`] |
 //! | `turmoil` | `lab`: your own async code in a scenario |
+//! | `axum` | `lab::Listener`, for servers made with axum; with `turmoil` |
+//! | `studio` (default) | `shakedown studio`, a page for the browser; with `cli` |
 //! | `cli` (default) | the command line, with charts, reports, result folders, captures, and real sockets with TLS |
 //!
 //! A library user writes `default-features = false`, and `features = ["turmoil"]` for `lab`.
@@ -156,8 +158,3 @@ pub use shakedown_core::{
 };
 #[doc(hidden)]
 pub use shakedown_scenario::profile;
-
-/// The README's example, compiled with those of the docs.
-#[cfg(all(doctest, feature = "cli", feature = "turmoil"))]
-#[doc = include_str!("../README.md")]
-pub struct Readme;

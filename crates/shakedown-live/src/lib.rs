@@ -3,6 +3,14 @@
 
 #![forbid(unsafe_code)]
 
+// Said while it is built, and not when the tests have run: tokio can be seeded under this flag only.
+#[cfg(all(feature = "turmoil", not(any(tokio_unstable, shakedown_unseeded, doc, doctest))))]
+compile_error!(
+    "Shakedown's feature `turmoil` needs `--cfg tokio_unstable`, or the same seed need not be the same run. Put this into \
+     .cargo/config.toml of your workspace:\n\n[build]\nrustflags = [\"--cfg\", \"tokio_unstable\"]\n\nRUSTFLAGS in the \
+     environment takes the place of it, and must have the flag, too. `--cfg shakedown_unseeded` builds without."
+);
+
 #[cfg(any(feature = "sockets", feature = "turmoil"))]
 mod events;
 #[cfg(feature = "sockets")]
