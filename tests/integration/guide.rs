@@ -16,12 +16,13 @@ use std::process::{Command, Stdio};
 use crate::common::{names, ran as run, read, repository, text};
 
 /// Commands that no test runs, each with its reason.
-const NOT_RUN: [(&str, &str, &str); 2] = [
+const NOT_RUN: [(&str, &str, &str); 3] = [
     (
         "replay",
         "tshark -r failed.pcapng",
         "wants tshark; tests/integration/captures.rs reads captures where there is one",
     ),
+    ("studio", "shakedown studio", "serves until it is ended; tests/browser uses it as a person would"),
     ("validation", "benches/validation/run", "measures a quiet machine, for minutes"),
 ];
 
@@ -182,23 +183,12 @@ fn what_is_not_run_is_there() {
 }
 
 /// What docs/own-code.md says that a test looks like. Its lines are held to these.
-#[cfg(feature = "turmoil")]
+#[cfg(feature = "axum")]
 mod own_code {
-    use shakedown::lab::Lab;
-
-    mod my_server {
-        use tokio_tungstenite::accept_async;
-
-        pub(super) async fn serve(listener: turmoil::net::TcpListener) -> std::io::Result<()> {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                tokio::spawn(async move {
-                    let Ok(mut socket) = accept_async(stream).await else { return };
-                    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
-                });
-            }
-        }
-    }
+    use axum::Router;
+    use axum::extract::ws::WebSocketUpgrade;
+    use axum::routing::any;
+    use shakedown::lab::{Lab, Listener};
 
     #[test]
     fn the_gateway_survives_the_death_of_one() {
@@ -210,10 +200,10 @@ mod own_code {
             .set("duration='5s'")
             .set("expect={ 'sessions.never_opened' = '== 0%' }")
             .server("gateway", |cx| async move {
-                // A turmoil::net::TcpListener: what tokio's would be.
-                let listener = cx.listener().await?;
-                my_server::serve(listener).await?;
-                Ok(())
+                let app = Router::new().fallback(any(|upgrade: WebSocketUpgrade| async {
+                    upgrade.on_upgrade(|mut socket| async move { while let Some(Ok(_)) = socket.recv().await {} })
+                }));
+                Ok(axum::serve(Listener(cx.listener().await?), app).await?)
             });
         let outcome = lab.run().unwrap();
         assert!(outcome.passed(), "{outcome}");
@@ -249,7 +239,31 @@ fn what_is_shown_can_be_wrong() {
     }
 }
 
-/// What the README's gallery says: of a committed run, a metric, and how the text writes it.
+/// What the README says: of a committed run, a metric, and how the text writes it.
+const README: [(&str, &str, &str); 8] = [
+    ("thundering-herd/sim-1-fixed", "/faults/gateway-lost/recovery_time_ms", "after 2.56 s"),
+    ("thundering-herd/sim-1", "/faults/gateway-lost/recovery_time_ms", "after 2.91 s"),
+    ("thundering-herd/sim-1-decorrelated-jitter", "/faults/gateway-lost/recovery_time_ms", "after 9.93 s"),
+    ("metastable/sim-1", "/sessions/opened", "4,260 of 15,900 sessions"),
+    ("metastable/sim-1", "/sessions/scheduled", "15,900 sessions ever open"),
+    ("metastable/sim-1-retry-budget", "/sessions/opened", "all 15,900 do"),
+    ("tls-storm/sim-1", "/faults/deploy/recovery_time_ms", "back after 18.0 s"),
+    ("tls-storm/sim-1-shared-keys", "/faults/deploy/recovery_time_ms", "it is 6.18 s"),
+];
+
+/// The same of docs/patterns.md.
+const PATTERNS: [(&str, &str, &str); 8] = [
+    ("thundering-herd/sim-1", "/faults/gateway-lost/recovery_time_ms", "back after 2.91 s"),
+    ("thundering-herd/sim-1-decorrelated-jitter", "/faults/gateway-lost/recovery_time_ms", "takes 9.93 s"),
+    ("thundering-herd/sim-1-fixed", "/faults/gateway-lost/recovery_time_ms", "(2.56 s)"),
+    ("thundering-herd/sim-1-fixed", "/outage/p50_ms", "(1.77 s instead"),
+    ("thundering-herd/sim-1", "/outage/p50_ms", "instead of 829 ms"),
+    ("rolling-deploy/sim-1", "/faults/deploy/recovery_time_ms", "takes 130 s"),
+    ("rolling-deploy/sim-1", "/outage/p50_ms", "less than 1.17 s"),
+    ("black-hole/sim-1", "/outage/p50_ms", "than 12.2 s to be back"),
+];
+
+/// The same of docs/gallery.md.
 const GALLERY: [(&str, &str, &str); 10] = [
     ("black-hole/sim-1", "/detection_time/p50_ms", "more than 10.0 s to"),
     ("black-hole/sim-1", "/outage/p50_ms", "for more than 12.2 s"),
@@ -263,12 +277,10 @@ const GALLERY: [(&str, &str, &str); 10] = [
     ("dns-failover/sim-1-ttl-5s", "/faults/site-lost/recovery_time_ms", "after 28.7 s"),
 ];
 
-#[test]
-fn the_gallery_says_what_was_recorded() {
-    let readme = read("README.md");
-    let gallery = readme.split("\n## ").find(|part| part.starts_with("Five pictures")).unwrap();
-    let text = gallery.split_whitespace().collect::<Vec<_>>().join(" ");
-    for (run, metric, said) in GALLERY {
+/// Holds what a page says to what was recorded. The page, without line breaks.
+fn held(page: &str, said: &[(&str, &str, &str)]) -> String {
+    let text = read(page).split_whitespace().collect::<Vec<_>>().join(" ");
+    for (run, metric, said) in said {
         let summary: serde_json::Value = serde_json::from_str(&read(&format!("results/{run}/summary.json"))).unwrap();
         let value = summary.pointer(metric).unwrap_or_else(|| panic!("{run} has no {metric}"));
         let shown = match metric.ends_with("_ms") {
@@ -279,9 +291,30 @@ fn the_gallery_says_what_was_recorded() {
                 format!("{high},{low}")
             }
         };
-        assert!(said.contains(&shown), "{run}: {metric} is {shown}, and the README says {said}");
-        assert!(text.contains(said), "the README does not say: {said}");
+        assert!(said.contains(&shown), "{run}: {metric} is {shown}, and {page} says {said}");
+        assert!(text.contains(said), "{page} does not say: {said}");
     }
+    text
+}
+
+/// The pictures that a page of a folder shows, as files of the repository.
+fn pictures(page: &str) -> Vec<String> {
+    let text = read(page);
+    let links = text.split("](").filter_map(|part| part.split_once(')').map(|(path, _)| path.to_string()));
+    let own = links.filter(|path| path.ends_with(".svg")).map(|path| path.trim_start_matches("../").to_string());
+    own.collect()
+}
+
+#[test]
+fn what_is_said_of_results_was_recorded() {
+    held("README.md", &README);
+    held("docs/patterns.md", &PATTERNS);
+    for (page, count) in [("README.md", 1), ("docs/patterns.md", 6), ("docs/gallery.md", 5)] {
+        let pictures = pictures(page);
+        assert_eq!(pictures.len(), count, "{page}");
+        assert!(pictures.iter().all(|path| read(path).starts_with("<svg")), "{page}");
+    }
+    let text = held("docs/gallery.md", &GALLERY);
     // The last is of a comparison.
     let table = read("results/hybi/compare.md");
     let row = |variant: &str| {
@@ -294,12 +327,6 @@ fn the_gallery_says_what_was_recorded() {
         assert!(row(variant).contains(said), "{variant}: {}", row(variant));
     }
     assert!(text.contains("2.96 s, and nothing") && text.contains("takes 6.25 s, and all 8,000 connections"), "{text}");
-    // Each picture is there, and there are five.
-    let pictures: Vec<&str> =
-        gallery.split("](").filter_map(|part| part.split_once(')').map(|(path, _)| path)).collect();
-    let pictures: Vec<&&str> = pictures.iter().filter(|path| path.ends_with(".svg")).collect();
-    assert_eq!(pictures.len(), 5);
-    assert!(pictures.iter().all(|path| read(path).starts_with("<svg")));
 }
 
 #[test]
