@@ -83,7 +83,7 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
     let played = play(&results, &setup, &outputs, keeps, |_| {});
     if let Some(capture) = &capture {
         let (file, packets) = capture.finish()?;
-        results.say(&format!("{} packets are in {}\n", grouped(packets), file.display()))?;
+        results.say_loud(&format!("{} packets are in {}\n", grouped(packets), file.display()))?;
     }
     played
 }
@@ -254,7 +254,7 @@ fn play(
         ))?;
     }
     if let Some(told) = &told {
-        results.say(&wire_text(told))?;
+        results.say_loud(&wire_text(told))?;
         complain(&wire_warnings(told))?;
     }
     for (server, status) in &died {

@@ -151,7 +151,7 @@ Examples:
 
 Quantities carry their unit: durations ns, us, ms, s, m, h; rates 500/s; shares 30%.
 Results go to results/SCENARIO/sim-SEED, with -VARIANT, or with part of a hash where --set was used.
-Those of --driver tokio go to tokio-SEED-NUMBER likewise.";
+Those of --driver tokio and kernel go to tokio-SEED-NUMBER and kernel-SEED-NUMBER likewise.";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -93,6 +94,10 @@ share = "50%"
 at = "1s"
 "#;
 
+/// Two clients that open.
+const SMALL: &str = "format = 1\ntitle = 't'\nduration = '300ms'\n[servers.s]\n[clients.c]\ncount = 2\narrive = 'at_once'\n\
+                     endpoints = ['s']\n[expect]\n'sessions.opened' = '== 2'\n";
+
 /// Runs the program with a scenario; nothing where this machine has no such driver.
 fn kernel(place: &Path, file: &str, args: &[&str]) -> Option<Output> {
     let output = ran(place, &[&["run", file, "--driver", "kernel"], args].concat());
@@ -149,11 +154,8 @@ fn times(events: &[Json], is_meant: impl Fn(&str) -> bool) -> Vec<f64> {
 #[test]
 fn faults_strike_packets_as_they_strike_in_the_simulator() {
     let place = tempfile::tempdir().unwrap();
-    let begun = fs::write(place.path().join("faults.toml"), FAULTS);
-    begun.unwrap();
-    let Some(probe) = kernel(place.path(), "faults.toml", &["--out", "probe", "--set", "duration='100ms'"]) else {
-        return;
-    };
+    fs::write(place.path().join("small.toml"), SMALL).unwrap();
+    let Some(probe) = kernel(place.path(), "small.toml", &["--out", "probe"]) else { return };
     assert_eq!(probe.status.code(), Some(0), "{}", text(&probe.stderr));
     in_real_time(|slower| {
         let place = tempfile::tempdir().unwrap();
@@ -176,7 +178,10 @@ fn faults_strike_packets_as_they_strike_in_the_simulator() {
         let [expected, found] = [&simulated, &real].map(|events| times(events, whole));
         assert!(found[0] >= expected[0], "sooner than light allows: {found:?}");
         let (middle, measured) = (expected[expected.len() / 2], found[found.len() / 2]);
-        assert!(measured <= middle * 1.05, "p50 {measured} ms, simulated {middle} ms");
+        let wire: Json = serde_json::from_slice(&fs::read(place.path().join("kernel/wire.json")).unwrap()).unwrap();
+        // Four packets one after the other, each as late as a busy machine makes it; benches/validation/wire is for a quiet one.
+        let late = 4.0 * wire["late_ns"]["p99"].as_f64().unwrap() / 1e6;
+        assert!(measured <= middle * 1.05 + late, "p50 {measured} ms, simulated {middle} ms, late by {late} ms");
         // Whoever lost nothing that they wait for opens after two round trips; others wait for a timer of their kernels.
         let lucky = |events: &[Json]| {
             let all = times(events, |session| session.starts_with("of_lossy"));
@@ -189,9 +194,8 @@ fn faults_strike_packets_as_they_strike_in_the_simulator() {
             (expected - found).abs() < 6.0 * (2.0 * 400.0 * 0.25_f64).sqrt(),
             "{found} of 400, simulated {expected}"
         );
-        let lost = real.iter().filter(|event| event["kind"] == "lost").count();
+        let lost = real.iter().filter(|event| event["kind"] == "message_lost").count();
         assert!(found < 390.0 && lost > 50, "{found} lucky, and {lost} lost");
-        let wire: Json = serde_json::from_slice(&fs::read(place.path().join("kernel/wire.json")).unwrap()).unwrap();
         assert!(wire["lost"].as_u64() >= Some(lost as u64) && wire["cut"].as_u64() > Some(0), "{wire}");
         assert!(wire["without_power"].as_u64() > Some(0) && wire["dropped_by_machine"] == 0, "{wire}");
     });
@@ -201,9 +205,7 @@ fn faults_strike_packets_as_they_strike_in_the_simulator() {
 #[test]
 fn what_a_wire_does_not_do_is_refused_and_what_it_does_is_captured() {
     let place = tempfile::tempdir().unwrap();
-    let small = "format = 1\ntitle = 't'\nduration = '300ms'\n[servers.s]\n[clients.c]\ncount = 2\narrive = 'at_once'\n\
-                 endpoints = ['s']\n";
-    fs::write(place.path().join("small.toml"), small).unwrap();
+    fs::write(place.path().join("small.toml"), SMALL).unwrap();
     let refused =
         ran(place.path(), &["run", "small.toml", "--driver", "kernel", "--set", "network.syn_retries='macos'"]);
     assert_eq!(refused.status.code(), Some(2));
@@ -238,22 +240,20 @@ fn packets(mut capture: &[u8]) -> Vec<&[u8]> {
     packets
 }
 
-/// As an ordinary user, who has no right but that to a user namespace.
+/// As a user who has no right but that to a user namespace.
 #[test]
 fn nobody_needs_to_be_root() {
     let place = tempfile::tempdir().unwrap();
-    let scenario = "format = 1\ntitle = 't'\nduration = '300ms'\n[servers.s]\n[clients.c]\ncount = 2\narrive = 'at_once'\n\
-                    endpoints = ['s']\n[expect]\n'sessions.opened' = '== 2'\n";
-    fs::write(place.path().join("small.toml"), scenario).unwrap();
+    fs::write(place.path().join("small.toml"), SMALL).unwrap();
     let Some(_) = kernel(place.path(), "small.toml", &["--out", "out"]) else { return };
-    // Root, without any of root's rights.
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--bounding-set", "-all", "--inh-caps", "-all", env!("CARGO_BIN_EXE_shakedown")]);
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_shakedown")]);
     command.args(["run", "small.toml", "--driver", "kernel", "--out", "again"]).current_dir(place.path());
     match command.output() {
         Err(error) => println!("SKIPPED: no setpriv: {error}"),
-        Ok(output) if text(&output.stderr).contains("docs/kernel.md") || text(&output.stderr).contains("setpriv") => {
-            println!("SKIPPED: nobody but root may here: {}", text(&output.stderr));
+        Ok(output) if ["docs/kernel.md", "setpriv:"].iter().any(|why| text(&output.stderr).contains(why)) => {
+            println!("SKIPPED: nobody else may here: {}", text(&output.stderr));
         }
         Ok(output) => assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr)),
     }

@@ -45,7 +45,11 @@ impl World {
         match self.0 {}
     }
 
-    pub(crate) fn power(&self, _: u32, _: bool) {
+    pub(crate) fn power_off(&self, _: u32) {
+        match self.0 {}
+    }
+
+    pub(crate) fn boot(&self, _: u32) -> io::Result<()> {
         match self.0 {}
     }
 

@@ -1,5 +1,6 @@
 //! What the engine's thread and the wire's tell each other.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +13,8 @@ pub(super) struct Shared {
     on: Vec<AtomicBool>,
     /// The wire is to end.
     over: AtomicBool,
+    /// The devices of hosts that boot.
+    booted: Mutex<Vec<(u32, File)>>,
     /// Connections that it is to reset.
     resets: Mutex<Vec<Flow>>,
     /// What it did that the engine is to hear of.
@@ -23,6 +26,7 @@ impl Shared {
         Shared {
             on: (0..servers).map(|_| AtomicBool::new(true)).collect(),
             over: AtomicBool::new(false),
+            booted: Mutex::default(),
             resets: Mutex::default(),
             notes: Mutex::default(),
         }
@@ -42,6 +46,16 @@ impl Shared {
 
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// A host boots, with this device; the wire gives it power once it has that.
+    pub(super) fn boot(&self, server: u32, device: File) {
+        self.booted.lock().unwrap_or_else(PoisonError::into_inner).push((server, device));
+    }
+
+    /// Those since it was last asked.
+    pub(super) fn booted(&self) -> Vec<(u32, File)> {
+        std::mem::take(&mut *self.booted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn reset(&self, flow: Flow) {

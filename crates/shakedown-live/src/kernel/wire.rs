@@ -137,7 +137,7 @@ impl Wire {
     }
 
     /// Carries packets until the bell rings.
-    pub(super) fn run(mut self, bell: &OwnedFd) -> io::Result<Told> {
+    pub(super) fn run(mut self, bell: &OwnedFd) -> io::Result<(Told, Vec<File>)> {
         // The default is 50 us, which is as much as would be late; where it can't be set, it is measured.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         let mut room = vec![0; LONGEST];
@@ -162,7 +162,11 @@ impl Wire {
                 // It rings until it is read; who rings twice meanwhile is heard once.
                 let _ = rustix::io::read(bell, &mut [0_u8; 8]);
                 if self.shared.is_over() {
-                    return Ok(self.told);
+                    return Ok((self.told, self.devices));
+                }
+                for (server, device) in self.shared.booted() {
+                    self.devices[server as usize + 1] = device;
+                    self.shared.power(server, true);
                 }
                 self.reset();
             }

@@ -29,12 +29,22 @@ pub(crate) struct World {
     /// Where the engine's thread was before.
     before: Namespace,
     clients: Namespace,
-    servers: Vec<Namespace>,
+    servers: RefCell<Vec<Namespace>>,
+    /// How each host's kernel is set.
+    settings: Vec<(&'static str, String)>,
+    /// What was counted by kernels that are no more, as their hosts lost power: their servers, and what their devices dropped.
+    earlier: RefCell<(Vec<(u32, Counted)>, u64)>,
     /// The clients' and the servers', until the wire has them.
     devices: Vec<File>,
-    running: RefCell<Option<JoinHandle<io::Result<Told>>>>,
+    running: RefCell<Option<JoinHandle<Ended>>>,
     bell: Arc<OwnedFd>,
 }
+
+/// What a kernel counted, by name.
+type Counted = Vec<(String, u64)>;
+
+/// What the wire counted, and its devices, which the kernels have yet to say something of.
+type Ended = io::Result<(Told, Vec<File>)>;
 
 /// What is asked of the kernels' counters.
 const COUNTERS: &[&str] =
@@ -44,13 +54,16 @@ impl World {
     /// Makes every host. The calling thread is in the clients' namespace from then on, until the world is dropped.
     pub(crate) fn new(scenario: &Scenario) -> io::Result<World> {
         let before = Namespace::own()?;
-        match World::made(scenario) {
+        let settings = settings(scenario);
+        match World::made(scenario, &settings) {
             Ok((clients, servers, devices)) => Ok(World {
                 hosts: Arc::new(Hosts::new(scenario)),
                 shared: Arc::new(Shared::new(servers.len())),
                 before,
                 clients,
-                servers,
+                servers: RefCell::new(servers),
+                settings,
+                earlier: RefCell::default(),
                 devices,
                 running: RefCell::new(None),
                 bell: Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?),
@@ -63,12 +76,11 @@ impl World {
         }
     }
 
-    fn made(scenario: &Scenario) -> io::Result<(Namespace, Vec<Namespace>, Vec<File>)> {
-        let settings = settings(scenario);
-        let (clients, device) = Namespace::new(Addresses::Prefix(Hosts::network(), CLIENTS_PREFIX), &settings)?;
+    fn made(scenario: &Scenario, settings: &[(&str, String)]) -> io::Result<(Namespace, Vec<Namespace>, Vec<File>)> {
+        let (clients, device) = Namespace::new(Addresses::Prefix(Hosts::network(), CLIENTS_PREFIX), settings)?;
         let (mut servers, mut devices) = (Vec::new(), vec![device]);
         for (number, _) in (0..).zip(scenario.servers()) {
-            let (server, device) = Namespace::new(Addresses::One(Hosts::server_ip(number)), &settings)?;
+            let (server, device) = Namespace::new(Addresses::One(Hosts::server_ip(number)), settings)?;
             servers.push(server);
             devices.push(device);
         }
@@ -88,7 +100,7 @@ impl World {
 
     /// Does something on a server's host: a socket that is made there is that host's, and so is a program that is started.
     pub(crate) fn at_server<T>(&self, server: u32, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.servers[server as usize].enter()?;
+        self.servers.borrow()[server as usize].enter()?;
         let done = act();
         self.clients.enter()?;
         done
@@ -104,19 +116,45 @@ impl World {
         self.hosts.address(place)
     }
 
-    /// A server's host loses power, or has it again.
-    pub(crate) fn power(&self, server: u32, on: bool) {
-        self.shared.power(server, on);
+    /// A server's host loses power: nothing of it gets onto the wire any more.
+    pub(crate) fn power_off(&self, server: u32) {
+        self.shared.power(server, false);
+    }
+
+    /// A server's host boots, if it had no power: its kernel is a new one, which knows nothing of what was.
+    pub(crate) fn boot(&self, server: u32) -> io::Result<()> {
+        if self.shared.is_on(server) {
+            return Ok(());
+        }
+        let mut dropped = 0;
+        let of_old = self.at_server(server, || Ok(counted(&mut dropped)))?;
+        let mut earlier = self.earlier.borrow_mut();
+        earlier.0.push((server, of_old));
+        earlier.1 += dropped;
+        let made = Namespace::new(Addresses::One(Hosts::server_ip(server)), &self.settings);
+        self.clients.enter()?;
+        let (namespace, device) = made?;
+        self.servers.borrow_mut()[server as usize] = namespace;
+        self.shared.boot(server, device);
+        self.ring()
     }
 
     /// Ends the wire: what it and the kernels counted.
     pub(crate) fn end(&self) -> io::Result<Told> {
-        let mut told = self.stop().unwrap_or_else(|| Ok(Told::default()))?;
+        // The devices are gone with their files, and with them what they dropped.
+        let (mut told, devices) = self.stop().unwrap_or_else(|| Ok((Told::default(), Vec::new())))?;
         told.clients = counted(&mut told.dropped);
-        for server in 0..self.servers.len() as u32 {
-            let of_server = self.at_server(server, || Ok(counted(&mut told.dropped)))?;
+        let servers = self.servers.borrow().len() as u32;
+        let (earlier, dropped) = std::mem::take(&mut *self.earlier.borrow_mut());
+        told.dropped += dropped;
+        for server in 0..servers {
+            let mut of_server = self.at_server(server, || Ok(counted(&mut told.dropped)))?;
+            for (name, count) in earlier.iter().filter(|(of, _)| *of == server).flat_map(|(_, counted)| counted) {
+                of_server.iter_mut().filter(|(of, _)| of == name).for_each(|(_, sum)| *sum += count);
+            }
             told.servers.push(of_server);
         }
+        drop(devices);
         Ok(told)
     }
 
@@ -139,11 +177,11 @@ impl World {
         Ok(())
     }
 
-    fn stop(&self) -> Option<io::Result<Told>> {
+    fn stop(&self) -> Option<Ended> {
         let running = self.running.borrow_mut().take()?;
         self.shared.end();
         Some(self.ring().and_then(|()| match running.join() {
-            Ok(told) => told,
+            Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
         }))
     }
@@ -158,7 +196,7 @@ impl Drop for World {
 }
 
 /// What the kernel of the calling thread's namespace counted; adds what its device dropped.
-fn counted(dropped: &mut u64) -> Vec<(String, u64)> {
+fn counted(dropped: &mut u64) -> Counted {
     *dropped += told::drops(&namespace::counters("dev"), DEVICE);
     let mut found = told::counters(&namespace::counters("netstat"), COUNTERS);
     found.extend(told::counters(&namespace::counters("snmp"), COUNTERS));

@@ -82,7 +82,7 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
         for fault in scenario.faults().iter().filter(|_| part == Part::Both) {
             let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
             let why = windows.into_iter().find_map(|window| match window.action.kind() {
-                Kind::PowerOff => Some("a program's kernel lives on: crash kills it, and hang stops it"),
+                Kind::PowerOff if !wire => Some("a program's kernel lives on: crash kills it, and hang stops it"),
                 Kind::Slow | Kind::Drain => {
                     Some("what a program does is its own affair: crash kills it, and hang stops it")
                 }

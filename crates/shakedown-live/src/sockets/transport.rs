@@ -242,8 +242,11 @@ impl Transport for Live {
         self.programs.contains_key(&server)
     }
 
-    /// Its kernel does the rest.
-    fn program_lost(stage: &mut Stage<Live>, server: u32, _: bool) {
+    /// Its kernel does the rest, if that lives.
+    fn program_lost(stage: &mut Stage<Live>, server: u32, kernel_lives: bool) {
+        if !kernel_lives {
+            stage.net.network.power_off(server);
+        }
         stage.net.bury(server);
     }
 
@@ -260,6 +263,9 @@ impl Transport for Live {
 
     /// A program listens once it gets there.
     fn process_started(&mut self, server: u32) {
+        if let Err(error) = self.network.boot(server) {
+            return self.fail(error);
+        }
         let Some(program) = self.programs.get(&server) else {
             self.network.process_started(server);
             return self.listens(server);

@@ -79,10 +79,22 @@ impl Network {
         }
     }
 
+    /// A server's host loses power, if it is one of its own.
+    pub(crate) fn power_off(&self, server: u32) {
+        if let Some(world) = self.sockets.world() {
+            world.power_off(server);
+        }
+    }
+
+    /// It boots, if it has none.
+    pub(crate) fn boot(&self, server: u32) -> io::Result<()> {
+        self.sockets.world().map_or(Ok(()), |world| world.boot(server))
+    }
+
     /// A server's process is gone. Its kernel, if that lives, ends its connections; if not, they fall silent.
     pub(crate) fn process_lost(&mut self, server: u32, kernel_lives: bool, plan: &Plan) {
-        if let Some(world) = self.sockets.world().filter(|_| !kernel_lives) {
-            world.power(server, false);
+        if !kernel_lives {
+            self.power_off(server);
         }
         self.stop_listening(server);
         if let Err(error) = self.tls.lose_keys(server, plan) {
@@ -134,9 +146,6 @@ impl Network {
 
     /// A server's process is started, be it that its host boots first.
     pub(crate) fn process_started(&mut self, server: u32) {
-        if let Some(world) = self.sockets.world() {
-            world.power(server, true);
-        }
         self.silent.retain(|(of, stream)| {
             if *of == server {
                 stream.forget();
