@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::Progress;
+use crate::explore::{Clients, Progress};
+use crate::text::{counted, grouped};
 use crate::time::{Nanos, human};
 
 /// How often Ctrl-C was pressed.
@@ -66,19 +67,14 @@ impl Watcher {
         if self.quiet || elapsed < PATIENCE {
             return true;
         }
-        let rate = progress.events as f64 / elapsed.as_secs_f64() / 1e6;
-        let virtual_time = human(Nanos(progress.now.0));
+        let shown = shown(&progress, elapsed);
         if std::io::stderr().is_terminal() {
-            let bar = self.bar.get_or_insert_with(|| bar(progress.end.0));
+            let bar = self.bar.get_or_insert_with(|| bar_with(progress.end.0, "{bar:24} {percent:>3} %  {msg}"));
             bar.set_position(progress.now.0);
-            bar.set_message(format!("{virtual_time} of {} · {rate:.1} M events/s", human(Nanos(progress.end.0))));
+            bar.set_message(shown);
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
-            let percent = progress.now.0 as f64 / progress.end.0 as f64 * 100.0;
-            // As if the rest took as long: runs are seldom as even as that.
-            let left = elapsed.as_secs_f64() * (100.0 / percent.max(1e-3) - 1.0);
-            let end = human(Nanos(progress.end.0));
-            eprintln!("{percent:3.0} %  {virtual_time} of {end} · {rate:.1} M events/s · {left:.0} s left");
+            eprintln!("{:3.0} %  {shown}", progress.now.0 as f64 / progress.end.0 as f64 * 100.0);
         }
         true
     }
@@ -89,6 +85,23 @@ impl Watcher {
             bar.finish_and_clear();
         }
         self.started.elapsed()
+    }
+}
+
+/// How far a run is, how fast, and how long it still takes.
+fn shown(progress: &Progress, elapsed: Duration) -> String {
+    let (now, end) = (Nanos(progress.now.0), Nanos(progress.end.0));
+    let times = format!("{} of {}", human(now), human(end));
+    match progress.clients {
+        Some(Clients { open, failed }) => {
+            format!("{times} · {} open · {}", grouped(open), counted(failed, "failed attempt"))
+        }
+        None => {
+            let rate = progress.events as f64 / elapsed.as_secs_f64() / 1e6;
+            // As if the rest took as long: runs are seldom as even as that.
+            let left = elapsed.as_secs_f64() * (end.0 as f64 / (now.0 as f64).max(1.0) - 1.0);
+            format!("{times} · {rate:.1} M events/s · {left:.0} s left")
+        }
     }
 }
 
@@ -143,11 +156,27 @@ impl Counter {
     }
 }
 
-fn bar(end: u64) -> ProgressBar {
-    bar_with(end, "{bar:40} {percent:>3} %  {msg} · {eta} left")
-}
-
 fn bar_with(end: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template);
     ProgressBar::new(end).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn what_is_shown_fits_the_kind_of_time() {
+        let at = |clients| Progress {
+            now: Timestamp(2_000_000_000),
+            end: Timestamp(8_000_000_000),
+            events: 4_000_000,
+            clients,
+        };
+        let shown = |clients| shown(&at(clients), Duration::from_secs(1));
+        assert_eq!(shown(None), "2.00 s of 8.00 s · 4.0 M events/s · 3 s left");
+        let clients = Clients { open: 1_200, failed: 3 };
+        assert_eq!(shown(Some(clients)), "2.00 s of 8.00 s · 1,200 open · 3 failed attempts");
+    }
 }

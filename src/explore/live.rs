@@ -1,5 +1,6 @@
 //! Live runs: a scenario's clients, its servers, or both, on real sockets.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -11,10 +12,12 @@ use super::limits;
 use super::live_error::LiveError;
 use super::programs::{self, Outputs};
 use super::replay::EventLog;
-use super::single_run::{Finished, Progress};
+use super::single_run::{Clients, Finished, Progress};
 use crate::check::Invariants;
+use crate::client;
 use crate::driver::Driver;
 use crate::driver::live::{self, Address, Part, Setup};
+use crate::event::{Event, Kind};
 use crate::http::parse_location;
 use crate::machine::EndpointId;
 use crate::metrics::{MetricName, Metrics, Phase, Subject};
@@ -303,9 +306,14 @@ pub fn live_with(
     let invariants = Invariants::new(scenario.sessions() as usize, 0, None);
     let examples = (setup.part != Part::Servers).then(|| (Chooser::default(), EventLog::default()));
     let external = ExternalClients::new(scenario.servers().len());
-    let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, (examples, extra))));
+    let clients = Cell::new(Clients::default());
+    let counted = (setup.part != Part::Servers).then_some(Counted(&clients));
+    let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, (examples, (counted, extra)))));
     let end = Timestamp::ZERO + scenario.duration();
-    let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
+    let watch = |progress: live::Progress| {
+        let clients = counted.map(|counted| counted.0.get());
+        watch(Progress { now: progress.now, end, events: progress.events, clients })
+    };
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
     let (metrics, (external, (invariants, (examples, _)))) = recorder;
     let examples = examples.filter(|_| !ended.partial);
@@ -358,6 +366,23 @@ pub fn live_with(
         died: ended.died,
         told: ended.told,
     })
+}
+
+/// Counts for whoever watches.
+#[derive(Clone, Copy)]
+struct Counted<'a>(&'a Cell<Clients>);
+
+impl Recorder for Counted<'_> {
+    fn record(&mut self, event: &Event) {
+        let Kind::Session(_, event) = event.kind else { return };
+        let Clients { open, failed } = self.0.get();
+        self.0.set(match event {
+            client::Event::Opened { .. } => Clients { open: open + 1, failed },
+            client::Event::Lost { .. } | client::Event::Ended => Clients { open: open.saturating_sub(1), failed },
+            client::Event::AttemptFailed { .. } => Clients { open, failed: failed + 1 },
+            _ => return,
+        });
+    }
 }
 
 fn group_name(scenario: &Scenario, group: usize) -> Option<&str> {

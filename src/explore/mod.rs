@@ -67,7 +67,7 @@ pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
 pub(crate) use single_run::caught;
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 pub(crate) use single_run::file_name;
-pub use single_run::{Finished, Progress, RunError, once, once_with};
+pub use single_run::{Clients, Finished, Progress, RunError, once, once_with};
 #[cfg(feature = "cli")]
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 

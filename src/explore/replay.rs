@@ -36,8 +36,9 @@ pub fn exemplars(scenario: &Scenario, chosen: &[Exemplar], mut watch: impl FnMut
     let end = Timestamp::ZERO + scenario.duration();
     let mut simulation = Simulation::new(scenario);
     let mut recorder = (Listener::new(&sessions), Rest::new(chosen));
-    let mut watched =
-        |simulation: &Simulation| watch(Progress { now: simulation.now(), end, events: simulation.events() });
+    let mut watched = |simulation: &Simulation| {
+        watch(Progress { now: simulation.now(), end, events: simulation.events(), clients: None })
+    };
     // Listening costs: not before there is something to hear.
     while simulation.advance_before(&mut (), first, STRIDE) {
         if !watched(&simulation) {

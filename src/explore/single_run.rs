@@ -28,6 +28,17 @@ pub struct Progress {
     pub end: Timestamp,
     /// Events so far.
     pub events: u64,
+    /// What became of the clients so far, where time is real and one watches.
+    pub clients: Option<Clients>,
+}
+
+/// What became of the clients of a run under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Clients {
+    /// Sessions that are open.
+    pub open: u64,
+    /// Attempts that failed.
+    pub failed: u64,
 }
 
 /// What a run came to.
@@ -169,7 +180,7 @@ pub fn once_with(
     let end = Timestamp::ZERO + scenario.duration();
     let mut partial = false;
     while simulation.advance(&mut recorder, STRIDE) {
-        let progress = Progress { now: simulation.now(), end, events: simulation.events() };
+        let progress = Progress { now: simulation.now(), end, events: simulation.events(), clients: None };
         if !watch(progress) {
             partial = true;
             break;

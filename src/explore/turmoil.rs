@@ -39,7 +39,8 @@ pub fn with_programs(
         return Err(LiveError::Refused { place: "over turmoil", keys });
     }
     let end = Timestamp::ZERO + scenario.duration();
-    let watch = |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events });
+    let watch =
+        |progress: live::Progress| watch(Progress { now: progress.now, end, events: progress.events, clients: None });
     let mut recorder = (Observers::new(scenario, programs.servers.is_empty() && programs.clients.is_empty()), extra);
     let (ended, told) = turmoil::run_with(scenario, programs, &mut recorder, watch)?;
     let Ended { at, events, partial } = ended;
