@@ -113,7 +113,7 @@ fn a_server_keeps_the_connections_of_clients_that_vanished_for_long() {
 }
 
 /// Four hundred connects within one round trip, to a process that hangs until 3.5 s.
-fn burst(one_way: &str, overflow: &str) -> (Vec<Event>, Summary) {
+fn burst(one_way: &str, backlog: u32, overflow: &str) -> (Vec<Event>, Summary) {
     let text = format!(
         r#"
         format = 1
@@ -123,7 +123,7 @@ fn burst(one_way: &str, overflow: &str) -> (Vec<Event>, Summary) {
         one_way = "{one_way}"
         syn_retries = "linux"
         [servers.gateway]
-        backlog = 50
+        backlog = {backlog}
         backlog_overflow = "{overflow}"
         service_time = "0s"
         [clients.players]
@@ -144,7 +144,7 @@ fn burst(one_way: &str, overflow: &str) -> (Vec<Event>, Summary) {
 
 #[test]
 fn a_burst_fills_the_accept_queue_and_the_rest_waits_for_its_timers() {
-    let (events, measured) = burst("20ms", "drop");
+    let (events, measured) = burst("20ms", 50, "drop");
     // All SYNs are answered: the queue is empty then. Of the third segments, with requests, 51 find room.
     let connected = events.iter().filter(|event| {
         matches!(event.kind, Kind::Session(_, client::Event::Connected { .. })) && event.at.0 == 1_040 * MS
@@ -165,7 +165,7 @@ fn a_burst_fills_the_accept_queue_and_the_rest_waits_for_its_timers() {
 
 #[test]
 fn without_latency_a_burst_is_stopped_at_its_syns() {
-    let (events, measured) = burst("0s", "drop");
+    let (events, measured) = burst("0s", 50, "drop");
     let dropped = network(&events, |event| matches!(event, network::Event::SynDropped { backlog_full: true, .. }));
     // Linux before 6.5 repeats after 1 s, in vain, and 3 s.
     assert_eq!((dropped.len(), dropped[0]), (2 * 349, SECOND));
@@ -177,9 +177,12 @@ fn without_latency_a_burst_is_stopped_at_its_syns() {
 
 #[test]
 fn a_kernel_may_answer_what_finds_no_room_with_rst() {
-    let (events, measured) = burst("20ms", "reset");
+    let (events, measured) = burst("20ms", 50, "reset");
     assert_eq!((0..400).filter(|session| failed(&events, *session) == [(1_080 * MS, Failure::Reset)]).count(), 349);
     assert_eq!(count(&measured, "servers.gateway.accept_overflows"), 349);
+    // A backlog of 0 has room for one.
+    let (events, _) = burst("20ms", 0, "reset");
+    assert_eq!((0..400).filter(|session| failed(&events, *session) == [(1_080 * MS, Failure::Reset)]).count(), 399);
 }
 
 /// Short connections, a thousand a second, through something that has 28,231 ports towards one server.

@@ -200,7 +200,7 @@ fn server(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(
     if balancer::check(name, server, tree)? {
         return Ok(());
     }
-    for (key, value) in [("count", server.count), ("workers", server.workers), ("backlog", server.backlog)] {
+    for (key, value) in [("count", server.count), ("workers", server.workers)] {
         positive(&at(key), value, tree)?;
     }
     let most = [

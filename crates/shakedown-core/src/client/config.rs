@@ -183,7 +183,8 @@ pub struct Config {
 pub struct Heartbeat {
     /// Time from opening, or from one ping, to the next ping.
     pub every: Nanos,
-    /// Time without a pong after which the connection counts as dead.
+    /// Time without a pong after which the connection counts as dead. It may be longer than `every`, as engine.io 3 has
+    /// it: no second ping is sent while a pong is awaited.
     pub timeout: Nanos,
 }
 

@@ -672,6 +672,24 @@ fn an_unanswered_heartbeat_finds_the_path_dead() {
     assert_eq!(actions[0], Output::Close(ConnectionId(1), CloseMode::Fin));
 }
 
+/// engine.io 3 waits for 60 s, and pings each 25 s.
+#[test]
+fn a_timeout_longer_than_the_period_delays_the_next_ping() {
+    let mut bench = Bench::new("heartbeat = { every = '10s', timeout = '15s' }");
+    bench.give(Input::Start);
+    bench.open();
+    let opened = bench.now;
+    bench.wake();
+    assert_eq!(bench.due, opened + Nanos::from_secs(25), "no second ping while the pong is awaited");
+    bench.now = opened + Nanos::from_secs(22);
+    assert_eq!(events(&bench.received([0x8a, 0])), [Event::HeartbeatAnswered { connection: 1 }]);
+    assert_eq!(bench.due, bench.now, "the ping of 20 s comes at once");
+    bench.wake();
+    assert_eq!(bench.due.since(bench.now), Nanos::from_secs(15));
+    bench.now = bench.due;
+    assert_eq!(events(&bench.wake())[0], Event::Lost { connection: 1, end: End::Heartbeat });
+}
+
 #[test]
 fn a_servers_close_frame_is_answered_and_its_code_decides() {
     for (settings, comes_back) in [("", true), ("fatal_close_codes = [1012]", false)] {

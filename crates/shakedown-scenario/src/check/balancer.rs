@@ -68,7 +68,6 @@ pub(super) fn check(name: &str, server: &ServersToml, tree: &Tree) -> Result<boo
         }
     }
     positive(&at("count"), server.count, tree)?;
-    positive(&at("backlog"), server.backlog, tree)?;
     Ok(true)
 }
 

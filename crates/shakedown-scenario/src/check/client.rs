@@ -66,11 +66,6 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
             let message = format!("a ping every {}: at least {SHORTEST_PERIOD} lies between two", heartbeat.every);
             return wrong("heartbeat.every", message);
         }
-        // There is one ping at a time.
-        if heartbeat.timeout > heartbeat.every {
-            let (timeout, every) = (heartbeat.timeout, heartbeat.every);
-            return wrong("heartbeat.timeout", format!("timeout {timeout} outlasts the next ping, after {every}"));
-        }
     }
     // RFC 6455 section 7.4.2: what lies below 1000 is not used, and above 4999 nothing is defined.
     if let Some(at) = client.fatal_close_codes.iter().position(|code| !(1_000..=4_999).contains(code)) {

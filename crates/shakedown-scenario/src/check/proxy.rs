@@ -21,7 +21,6 @@ pub(super) fn check(name: &str, proxy: &ProxiesToml, file: &File, tree: &Tree) -
     let counts = [
         ("count", Some(proxy.count)),
         ("workers", Some(proxy.workers)),
-        ("backlog", Some(proxy.backlog)),
         ("connections_max", proxy.connections_max),
         ("ports", Some(proxy.ports)),
     ];

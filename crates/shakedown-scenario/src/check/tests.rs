@@ -1047,17 +1047,7 @@ fn retries_must_let_time_pass_and_share_only_what_a_host_has() {
 }
 
 #[test]
-fn a_heartbeat_must_be_over_before_the_next() {
-    assert_snapshot!(
-        refused(r#"hold = "10s""#, "hold = \"10s\"\nheartbeat = { every = \"5s\", timeout = \"6s\" }"),
-        @r#"
-        error: timeout 6s outlasts the next ping, after 5s
-          --> fleet.toml:26:39
-           |
-        26 | heartbeat = { every = "5s", timeout = "6s" }
-           |                                       ^^^^
-        "#
-    );
+fn a_heartbeat_takes_some_time_and_has_a_timeout() {
     assert_snapshot!(
         refused(r#"hold = "10s""#, "hold = \"10s\"\nheartbeat = { every = \"0s\", timeout = \"0s\" }"),
         @r#"

@@ -59,7 +59,7 @@ impl Session {
             };
             bytes = &bytes[len..];
             match frame.opcode {
-                Opcode::Pong => self.answered_ping(cx, out),
+                Opcode::Pong => self.answered_ping(cx, now, out),
                 Opcode::Ping => {
                     let mask = self.mask(cx, now);
                     out.transmit(c, |bytes| frame::write_pong(bytes, frame.payload, mask));
@@ -76,13 +76,13 @@ impl Session {
         }
     }
 
-    fn answered_ping(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+    fn answered_ping(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         let Some(heartbeat) = cx.group.heartbeat.filter(|_| self.state == State::Pinged) else { return };
         self.state = State::Open;
         out.event(Event::HeartbeatAnswered { connection: self.connection });
-        // The deadline was counted from the ping; so is the next one.
+        // The deadline was counted from the ping; so is the next one. One that was due while the pong was awaited comes now.
         let sent = self.beat - heartbeat.timeout;
-        self.wake_at(self.until, sent + heartbeat.every, out);
+        self.wake_at(self.until, (sent + heartbeat.every).max(now), out);
     }
 
     /// A client's frames are masked with a key that is new each time (RFC 6455 section 5.3).
