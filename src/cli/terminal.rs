@@ -108,8 +108,15 @@ pub(super) fn availability(measured: &Measured) -> String {
         let place = |at: Timestamp| (at.0 as u128 * width as u128 / end.0 as u128) as usize;
         let from = place(fault.from).min(width - 1);
         let until = fault.until.map_or(width, place).clamp(from + 1, width);
-        let line: String = (0..width).map(|column| if (from..until).contains(&column) { '▔' } else { ' ' }).collect();
-        text += &format!("            {} {}\n", bad(&line), fault.name);
+        // The name stands beside the line where there is room, else below it.
+        let (begin, line, name) = (" ".repeat(from), "▔".repeat(until - from), &fault.name);
+        let room = WIDTH_OF_TEXT - 12;
+        let length = name.chars().count() + 1;
+        text += &match (until + length <= room, length <= from) {
+            (true, _) => format!("            {begin}{} {name}\n", bad(&line)),
+            (_, true) => format!("            {}{name} {}\n", " ".repeat(from - length), bad(&line)),
+            _ => format!("            {begin}{}\n            {name}\n", bad(&line)),
+        };
     }
     if measured.faults.len() > FAULTS {
         text += &format!("            and {} more faults\n", measured.faults.len() - FAULTS);
@@ -136,12 +143,11 @@ mod tests {
         let measured = Measured { series, faults, ..Measured::default() };
         let full = |count: usize| "█".repeat(count);
         let expected = format!(
-            "           lowest availability per 2.00 s column; minimum after the ramp-up 0 %\n           at 41.0 s\n           ▕ {}_▇{}▄{}▏\n            {}▔{} dies\n",
+            "           lowest availability per 2.00 s column; minimum after the ramp-up 0 %\n           at 41.0 s\n           ▕ {}_▇{}▄{}▏\n            {}▔ dies\n",
             full(19),
             full(8),
             full(29),
             " ".repeat(20),
-            " ".repeat(39),
         );
         assert_eq!(availability(&measured), expected);
     }

@@ -241,6 +241,9 @@ impl Lines {
     /// Those of another seed.
     pub fn absorb(&mut self, other: Lines) {
         self.ends = other.ends;
+        if self.faults.is_empty() {
+            self.faults = other.faults;
+        }
         self.open.extend(other.open);
         for (name, latency) in other.latencies {
             self.latencies.entry(name).or_default().merge(&latency);

@@ -7,13 +7,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::compared::{Comparison, LINES, Lines, Part, Row, Run, Spread, latency_of};
 use super::figure::Unit;
-use super::league::{League, league};
+use super::league::{League, Pair, league};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
 use crate::driver::Driver;
 use crate::metrics::{FaultWindow, Latency, Value};
 use crate::statistics::range;
-use crate::text::{Table, csv_cell, markdown, markdown_line, percent, pretty};
+use crate::text::{Table, WIDTH, beside_labels, csv_cell, markdown, markdown_line, percent, pretty, wrapped};
 
 /// What a choice has of a metric, over its runs.
 fn shown(row: &Row, metric: &str) -> String {
@@ -37,8 +37,10 @@ impl Comparison {
     /// The tables, as text for a terminal; before them what they come to.
     pub fn text(&self) -> String {
         let league = self.league().map(|league| {
-            let verdicts: String = league.pairs.iter().map(|pair| format!("{}\n", pair.verdict)).collect();
-            format!("{}{}\n\n{verdicts}", league.table().aligned_for_terminal(), league.note())
+            let verdict = |pair: &Pair| beside_labels(&format!("- {}", pair.verdict), 2, WIDTH);
+            let verdicts: String = league.pairs.iter().map(verdict).collect();
+            let note = wrapped(&league.note(), WIDTH);
+            format!("{verdicts}\n{}\n{note}\n", league.table().aligned_for_terminal())
         });
         let tables = self.tables().into_iter().map(|table| table.aligned_for_terminal());
         let mut text = league.into_iter().chain(tables).collect::<Vec<_>>().join("\n");

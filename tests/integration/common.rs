@@ -180,6 +180,11 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// What was printed, wherever its lines end.
+pub(crate) fn prose(bytes: &[u8]) -> String {
+    text(bytes).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn set(sets: &[&str]) -> Overrides {
     Overrides { sets: sets.iter().map(ToString::to_string).collect(), ..Overrides::default() }
 }

@@ -171,7 +171,7 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
             }
         }
     }
-    let note = "Medians over the seeds; a line has no point where most never came to an end.";
+    let mut note = String::from("Medians over the seeds; a line has no point where most never came to an end.");
     let mut latency = chart(("ms", "latency"), latencies);
     // The objective of the latency that is drawn; others are of other measures.
     let bounds =
@@ -179,11 +179,12 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
     let latencies = ["time_to_open", "attempt_latency", "handshake_latency"];
     let bound = bounds
         .filter(|bound| latencies.iter().any(|latency| bound.metric.starts_with(latency)))
-        .find_map(|bound| Some((bound.bound_ms()?, format!("objective: {} {}", bound.metric, bound.expected))));
-    if let Some((ms, name)) = bound {
-        latency["bound"] = json!({ "at": ms, "name": name });
+        .find_map(|bound| Some((bound.bound_ms()?, format!("{} {}", bound.metric, bound.expected))));
+    if let Some((ms, objective)) = bound {
+        latency["bound"] = json!({ "at": ms, "name": "objective" });
+        note += &format!(" Dashed across: the objective, {objective}.");
     }
-    page.chart("latency", "Latency against the key", note, latency);
+    page.chart("latency", "Latency against the key", &note, latency);
     let goodput = vec![curve("offered", "black", "dash", "offered"), curve("goodput", "green", "line", "goodput")];
     page.chart(
         "goodput",
@@ -226,7 +227,7 @@ fn charts(page: &mut Page, document: &Json, points: &[&Json]) {
     });
     let fills: Vec<Json> = fills.collect();
     if !fills.is_empty() {
-        page.chart("fills", "How full resources are", "1 is full.", chart(("share", "fill"), fills));
+        page.chart("fills", "How full resources are", "A resource at 100 % is full.", chart(("share", "fill"), fills));
     }
 }
 

@@ -11,6 +11,9 @@ use crate::text::{quoted, with_units};
 const CSS: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Texts of a table that are no longer stand on one line.
+const NAME: usize = 32;
+
 /// A page that grows.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -262,7 +265,8 @@ fn table(name: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) -> String {
             classes.extend(is_text.then_some("text"));
             classes.extend(cell.class);
             // A name breaks at none of its hyphens.
-            classes.extend((*is_text && !cell.text.contains(' ')).then_some("whole"));
+            let is_name = !cell.text.contains(' ') || cell.text.chars().count() <= NAME;
+            classes.extend((*is_text && is_name).then_some("whole"));
             let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
             let value = cell.value.map_or(String::new(), |value| format!(" data-v=\"{value}\""));
             let _ = write!(html, "<td{class}{value}>{}</td>", quoted(&cell.text));

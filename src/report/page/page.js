@@ -149,8 +149,8 @@ class Chart {
     if (spec.bound) values.push(spec.bound.at);
     this.direct = width >= NARROW && spec.series.every(series => series.style !== 'stack');
     this.legend.hidden = this.direct;
-    const said0 = spec.series.filter(series => series.style !== 'range').map(series => series.name.length);
-    this.beside = this.direct ? Math.min(width * 0.36, Math.max(...said0, 7) * LETTER + 22) : RIGHT;
+    const letters = spec.series.filter(series => series.style !== 'range').map(series => series.name.length);
+    this.beside = this.direct ? Math.min(width * 0.36, Math.max(...letters, spec.bound ? spec.bound.name.length : 7) * LETTER + 22) : RIGHT;
     const inner = width - LEFT - this.beside, ticks = Math.max(3, Math.floor(inner / 70));
     const within = mark => mark.from < until && (mark.until === null || mark.until >= from);
     const marks = spec.marks ? (data.faults || []).filter(within) : [], phases = spec.marks ? (data.phases || []).filter(within) : [];
@@ -197,7 +197,6 @@ class Chart {
     if (spec.bound) {
       const y = py(spec.bound.at);
       draw('line', { x1: LEFT, x2: LEFT + inner, y1: y, y2: y, stroke: color('fault'), 'stroke-dasharray': '7 4', 'stroke-width': 1.6 }, svg);
-      draw('text', { x: LEFT + 6, y: y - 5, class: 'rim', style: `fill:${color('fault')}` }, svg, spec.bound.name);
     }
     // What is beyond the edges is cut off. What is lowest in a stack is drawn last, over the others' lower part.
     const inside = draw('svg', { x: LEFT, y: top - 3, width: inner, height: deep + 6, viewBox: `${LEFT} ${top - 3} ${inner} ${deep + 6}` }, svg);
@@ -222,6 +221,8 @@ class Chart {
       while (at >= 0 && (series.y[at] === null || !this.isSeen(series, at))) at--;
       if (at >= 0) all.push({ series, n, own: this.py(series.y[at]), x: this.px(this.place(series, at)) });
     }
+    const bound = this.spec.bound;
+    if (bound) all.push({ series: { name: bound.name, color: 'fault', style: 'dash' }, n: -1, own: this.py(bound.at), x: Infinity });
     all.sort((a, b) => a.own - b.own);
     const { top, deep, inner } = this.box;
     all.forEach((one, n) => { one.y = Math.max(one.own, n ? all[n - 1].y + LINE : top + 4); });
@@ -328,6 +329,8 @@ class Chart {
     this.tip.style.left = left ? 'auto' : (x / this.box.width * 100) + '%';
     this.tip.style.right = left ? (100 - x / this.box.width * 100) + '%' : 'auto';
     this.tip.style.margin = left ? '0 12px 0 0' : '0 0 0 12px';
+    // Where there is no room beside the cursor, it covers what is left of it.
+    if (this.box.width < 420) Object.assign(this.tip.style, { left: '0', right: 'auto', margin: '0' });
   }
 }
 const move = (chart, value) => {

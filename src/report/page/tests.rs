@@ -204,7 +204,7 @@ fn a_search_for_capacity_and_a_map_of_collapse_have_pages() {
         data["charts"]["latency"]["series"].as_array().unwrap().iter().map(|line| &line["name"]).collect();
     assert_eq!(names, ["p99", "p50", "p99, M/M/1", "p50, M/M/1"]);
     assert_eq!(data["charts"]["latency"]["knee"]["at"], 80.5);
-    let bound = serde_json::json!({ "at": 250.0, "name": "objective: handshake_latency.p99 < 250ms" });
+    let bound = serde_json::json!({ "at": 250.0, "name": "objective" });
     assert_eq!(data["charts"]["latency"]["bound"], bound);
 
     let side = |key: &str, values: [f64; 2]| serde_json::json!({ "key": key, "kind": "duration", "values": values });
