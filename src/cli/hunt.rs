@@ -20,7 +20,7 @@ use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{SequenceDiagram, text};
 use crate::scenario::{Problem, Scenario};
-use crate::text::{counted, grouped, visible};
+use crate::text::{WIDTH, beside_labels, counted, grouped, visible};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -177,7 +177,7 @@ fn headline(plan: &Plan, before: u64) -> String {
     if before > 0 {
         parts.push(format!("{} of them done before", grouped(before)));
     }
-    format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · "))
+    beside_labels(&format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · ")), 2, WIDTH)
 }
 
 /// No seed broke anything.

@@ -16,7 +16,7 @@ use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shar
 use crate::report::covered_document;
 use crate::report::figure::{Unit, figure};
 use crate::statistics::Spread;
-use crate::text::{Table, WIDTH, counted, grouped, percent, visible, wrapped};
+use crate::text::{Table, WIDTH, beside_labels, counted, grouped, percent, visible, wrapped};
 
 /// Metrics in the table, at most.
 const METRICS_SHOWN: usize = 12;
@@ -108,7 +108,7 @@ fn headline(plan: &Plan, done: usize) -> String {
     if done > 0 {
         parts.push(format!("{} of them done before", grouped(done as u64)));
     }
-    format!("{}: {}\n{}\n\n", plan.name, visible(title), parts.join(" · "))
+    beside_labels(&format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · ")), 2, WIDTH) + "\n"
 }
 
 pub(super) fn report(

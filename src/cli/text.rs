@@ -33,7 +33,7 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
         let _ = write!(text, " · variant {variant}");
     }
     let _ = writeln!(text, " · {} of {time} time", human(scenario.duration()));
-    text
+    beside_labels(&text, 2, WIDTH)
 }
 
 /// The options that matter most. Of a run that plays but a part of the scenario, that part alone.
