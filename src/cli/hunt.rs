@@ -177,7 +177,8 @@ fn headline(plan: &Plan, before: u64) -> String {
     if before > 0 {
         parts.push(format!("{} of them done before", grouped(before)));
     }
-    beside_labels(&format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · ")), 2, WIDTH)
+    let title = beside_labels(&format!("{}: {}", plan.name, visible(title)), 2, WIDTH);
+    format!("{title}{}\n", parts.join(" · "))
 }
 
 /// No seed broke anything.

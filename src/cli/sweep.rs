@@ -108,7 +108,8 @@ fn headline(plan: &Plan, done: usize) -> String {
     if done > 0 {
         parts.push(format!("{} of them done before", grouped(done as u64)));
     }
-    beside_labels(&format!("{}: {}\n{}\n", plan.name, visible(title), parts.join(" · ")), 2, WIDTH) + "\n"
+    let title = beside_labels(&format!("{}: {}", plan.name, visible(title)), 2, WIDTH);
+    format!("{title}{}\n\n", parts.join(" · "))
 }
 
 pub(super) fn report(
