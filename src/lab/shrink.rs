@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::{Lab, LabError, Outcome};
-use crate::explore::caught;
 use crate::explore::hunt::{Smallest, smallest};
 use crate::explore::turmoil::with_programs;
+use crate::explore::{LiveError, caught};
 use crate::scenario::Scenario;
 
 /// The smallest scenario in which programs fail the same way.
@@ -55,10 +55,7 @@ fn failure(lab: &Lab, scenario: &Scenario) -> Option<(What, String)> {
             what(&outcome).map(|what| (what, outcome.to_string()))
         }
         // What is refused is no failure of the programs, and no reduction.
-        Ok(Err(error @ crate::explore::LiveError::Refused { .. })) => {
-            drop(error);
-            None
-        }
+        Ok(Err(LiveError::Refused { .. })) => None,
         Ok(Err(error)) => Some((What::Error(error.to_string()), error.to_string())),
         Err(panic) => Some((What::Panic(panic.clone()), format!("a program panicked: {panic}"))),
     }
