@@ -90,7 +90,7 @@ fn debian_packs_what_is_there() {
     let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
     for asset in assets {
         let source = asset[0].as_str().unwrap();
-        let made = source.strip_prefix("target/release/").map(|name| name.trim_end_matches("/*.1"));
+        let made = source.strip_prefix("target/release/").map(|name| name.trim_end_matches("/*.1.gz"));
         let there = match made {
             Some(name) => release.contains(&format!("$dist/{name}")),
             None => repository(source.trim_end_matches("/*.toml")).exists(),
