@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use crate::common::{names, ran as run, read, repository, text};
 
 /// Commands that no test runs, each with its reason.
-const NOT_RUN: [(&str, &str, &str); 3] = [
+const NOT_RUN: [(&str, &str, &str); 4] = [
     (
         "replay",
         "tshark -r failed.pcapng",
@@ -24,6 +24,7 @@ const NOT_RUN: [(&str, &str, &str); 3] = [
     ),
     ("studio", "shakedown studio", "serves until it is ended; tests/browser uses it as a person would"),
     ("validation", "benches/validation/run", "measures a quiet machine, for minutes"),
+    ("validation", "benches/validation/wire", "the same"),
 ];
 
 /// A command of a page.
