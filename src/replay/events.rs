@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use crate::client;
-use crate::event::{Event, Kind, Said, Value};
+use crate::event::{Event, EventText, Kind, Value};
 use crate::network;
 use crate::record::Recorder;
 use crate::scenario::Scenario;
@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
 
     /// The event as a line of JSON, without its end.
     pub fn line(&self, event: &Event) -> String {
-        let (Said { kind, fields }, (layer, actor)) = (event.kind.said(), event.kind.actor());
+        let (EventText { kind, fields }, (layer, actor)) = (event.kind.said(), event.kind.actor());
         let mut line = Line::default();
         line.time("at", event.at.0);
         line.plain("seq", event.seq);
@@ -84,7 +84,7 @@ impl<'a> Names<'a> {
                 Value::Number(number) => line.plain(key, number),
                 Value::Flag(flag) => line.plain(key, flag),
                 Value::Text(text) => line.text(key, text),
-                Value::Said(text) => line.text(key, &text),
+                Value::EventText(text) => line.text(key, &text),
                 Value::Length(length) => line.time(key, length.0),
                 Value::Session(session) => line.text(key, &self.session(session)),
                 Value::Endpoint(number) => line.text(key, self.endpoint(number)),
@@ -170,7 +170,7 @@ impl Filter {
         if self.sessions.is_none() && self.servers.is_none() && self.kinds.is_none() {
             return true;
         }
-        let Said { kind, fields } = event.kind.said();
+        let EventText { kind, fields } = event.kind.said();
         let kind_passes = self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind));
         let session_passes = self.sessions.as_ref().is_none_or(|wanted| {
             let is_wanted = |number: u32| names.who(number).is_some_and(|who| wanted.contains(&who));

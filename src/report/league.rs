@@ -82,13 +82,13 @@ pub struct MetricDifference {
 }
 
 /// One choice with what it measured.
-struct Contestant<'a> {
+struct Candidate<'a> {
     name: String,
     scenario: &'a str,
     row: &'a Row,
 }
 
-impl Contestant<'_> {
+impl Candidate<'_> {
     /// Seeds and values of a metric; runs in which there was nothing to measure are left out.
     fn values(&self, path: &str, unit: Unit) -> Vec<(u64, f64)> {
         self.row.runs.iter().filter_map(|run| Some((run.seed, run.number(path, unit)?))).collect()
@@ -110,8 +110,8 @@ fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
 /// The table; nothing where there are not two choices, or none of them has the metric.
 pub fn league(comparison: &Comparison, order: &Order) -> Option<League> {
     let named = comparison.named().into_iter();
-    let contestants: Vec<Contestant<'_>> =
-        named.map(|(name, part, row)| Contestant { name, scenario: &part.scenario, row }).collect();
+    let contestants: Vec<Candidate<'_>> =
+        named.map(|(name, part, row)| Candidate { name, scenario: &part.scenario, row }).collect();
     let unit_of_order = unit(comparison, &order.metric)?;
     if contestants.len() < 2 {
         return None;
@@ -206,7 +206,7 @@ fn asked<'a>(pair: &'a Pair, order: &Order) -> Option<&'a MetricDifference> {
 }
 
 /// How the second differs from the first: seed by seed where they share any.
-fn difference(first: &Contestant, second: &Contestant, path: &str, unit: Unit) -> Option<Difference> {
+fn difference(first: &Candidate, second: &Candidate, path: &str, unit: Unit) -> Option<Difference> {
     let (a, b) = (first.values(path, unit), second.values(path, unit));
     // Several live runs with one seed count as one: their mean.
     let of = |values: &[(u64, f64)], seed: u64| {

@@ -9,7 +9,7 @@ pub use crate::fault::Event as FaultEvent;
 pub use crate::network::Event as NetworkEvent;
 pub use crate::network::dns::Event as DnsEvent;
 pub use crate::server::Event as ServerEvent;
-pub use words::{Field, Said, Value, names};
+pub use words::{EventText, Field, Value, names};
 
 use crate::client;
 use crate::network::dns;

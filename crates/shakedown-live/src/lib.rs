@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-// Said while it is built, and not when the tests have run: tokio can be seeded under this flag only.
+// EventText while it is built, and not when the tests have run: tokio can be seeded under this flag only.
 #[cfg(all(feature = "turmoil", not(any(tokio_unstable, shakedown_unseeded, doc, doctest))))]
 compile_error!(
     "Shakedown's feature `turmoil` needs `--cfg tokio_unstable`, or the same seed need not be the same run. Put this into \

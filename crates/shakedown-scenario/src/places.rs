@@ -4,7 +4,7 @@ use super::Tree;
 use super::nearest::nearest;
 use super::problem::Problem;
 use shakedown_core::fault::{Action, Config, Cut, Side, Target};
-use shakedown_core::network::{Leg, LinkConfig, Route, Routes};
+use shakedown_core::network::{LinkConfig, OneWayRoute, Route, Routes};
 use shakedown_core::quantity::{Loss, Share};
 
 use crate::draft::Draft;
@@ -130,9 +130,9 @@ impl Link<'_> {
         [to_server, to_client]
     }
 
-    fn leg(&self, scenario: &Draft, standard: &Leg, written: bool) -> Leg {
+    fn leg(&self, scenario: &Draft, standard: &OneWayRoute, written: bool) -> OneWayRoute {
         let network = &scenario.file.network;
-        Leg {
+        OneWayRoute {
             one_way: self.config.one_way.clone().unwrap_or_else(|| network.one_way.clone()),
             jitter: self.config.jitter.clone().unwrap_or_else(|| network.jitter.clone()),
             loss: self.config.loss.map_or(standard.loss, |Loss { forward, back }| if written { forward } else { back }),
@@ -144,8 +144,12 @@ impl Link<'_> {
 /// Which route each client group, and each server that calls others, takes to each server.
 pub(super) fn routes(scenario: &Draft, tree: &Tree) -> Result<Routes, Problem> {
     let network = &scenario.file.network;
-    let leg =
-        |loss: Share| Leg { one_way: network.one_way.clone(), jitter: network.jitter.clone(), loss, bottleneck: None };
+    let leg = |loss: Share| OneWayRoute {
+        one_way: network.one_way.clone(),
+        jitter: network.jitter.clone(),
+        loss,
+        bottleneck: None,
+    };
     let standard = Route { to_server: leg(network.loss.forward), to_client: leg(network.loss.back) };
     let servers = scenario.servers().len() as u32;
     let mut routes = Routes { routes: vec![standard.clone()], servers, ..Routes::default() };
@@ -207,7 +211,7 @@ pub(super) fn routes(scenario: &Draft, tree: &Tree) -> Result<Routes, Problem> {
                     return Err(tree.problem(&format!("network.links.{name}"), message).with_help(help));
                 }
             }
-            let leg = |chosen: Option<(usize, bool)>, standard: &Leg| match chosen {
+            let leg = |chosen: Option<(usize, bool)>, standard: &OneWayRoute| match chosen {
                 Some((number, written)) => links[number].leg(scenario, standard, written),
                 None => standard.clone(),
             };

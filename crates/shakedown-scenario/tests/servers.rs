@@ -1193,7 +1193,7 @@ fn a_preface_is_answered_with_settings() {
     assert_eq!(Frame::read(&bench.sent), Some(Frame::Settings { extended_connect: true, streams_max: 7 }));
     let bench = shared("extended_connect = false");
     assert_eq!(Frame::read(&bench.sent), Some(Frame::Settings { extended_connect: false, streams_max: 100 }));
-    // Said twice, it means nothing.
+    // EventText twice, it means nothing.
     let mut bench = shared("");
     assert_eq!(bench.give(Input::Preface(ConnectionId(0))), []);
 }

@@ -30,12 +30,12 @@ pub struct Answer {
     /// The number.
     pub expected: f64,
     /// How the simulated number must stand to it.
-    pub must: Must,
+    pub must: Requirement,
 }
 
 /// How a simulated number must stand to the known one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Must {
+pub enum Requirement {
     /// The same in every seed: nothing is drawn, or nothing that is drawn matters.
     Equal,
     /// The same but for the resolution of the histogram that it is read from, a share of the number.
@@ -78,11 +78,11 @@ impl Outcome {
         let expected = self.answer.expected.abs();
         match self.answer.must {
             // A nanosecond of a second is 1e-9; what is left is the rounding of f64.
-            Must::Equal => Some(1e-9 * expected.max(1.0)),
-            Must::Resolved(resolution) => Some(resolution * expected),
-            Must::Mean { resolution, .. } => Some(self.estimate.margin_999() + resolution * expected),
-            Must::NoDifference(_) => Some(self.estimate.margin_999()),
-            Must::AtLeast | Must::AtMost | Must::Above => None,
+            Requirement::Equal => Some(1e-9 * expected.max(1.0)),
+            Requirement::Resolved(resolution) => Some(resolution * expected),
+            Requirement::Mean { resolution, .. } => Some(self.estimate.margin_999() + resolution * expected),
+            Requirement::NoDifference(_) => Some(self.estimate.margin_999()),
+            Requirement::AtLeast | Requirement::AtMost | Requirement::Above => None,
         }
     }
 
@@ -91,20 +91,22 @@ impl Outcome {
         let (expected, estimate) = (self.answer.expected, &self.estimate);
         let within = |value: f64| self.tolerance().is_some_and(|most| (value - expected).abs() <= most);
         match self.answer.must {
-            Must::Equal | Must::Resolved(_) => within(estimate.min) && within(estimate.max),
-            Must::Mean { blunt, .. } => {
+            Requirement::Equal | Requirement::Resolved(_) => within(estimate.min) && within(estimate.max),
+            Requirement::Mean { blunt, .. } => {
                 within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt * expected.abs())
             }
-            Must::NoDifference(blunt) => within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt),
-            Must::AtLeast => estimate.min >= expected,
-            Must::AtMost => estimate.max <= expected,
-            Must::Above => estimate.mean - estimate.margin_999() > expected,
+            Requirement::NoDifference(blunt) => {
+                within(estimate.mean) && self.tolerance().is_some_and(|most| most <= blunt)
+            }
+            Requirement::AtLeast => estimate.min >= expected,
+            Requirement::AtMost => estimate.max <= expected,
+            Requirement::Above => estimate.mean - estimate.margin_999() > expected,
         }
     }
 }
 
 impl Answer {
-    pub(super) fn new(what: impl Into<String>, unit: &'static str, expected: f64, must: Must) -> Answer {
+    pub(super) fn new(what: impl Into<String>, unit: &'static str, expected: f64, must: Requirement) -> Answer {
         Answer { what: what.into(), unit, expected, must }
     }
 }
@@ -113,7 +115,7 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn outcome(expected: f64, must: Must, values: &[f64]) -> Outcome {
+    fn outcome(expected: f64, must: Requirement, values: &[f64]) -> Outcome {
         Outcome {
             experiment: "x".into(),
             follows: "nobody",
@@ -124,36 +126,36 @@ mod tests {
 
     #[test]
     fn every_kind_of_answer_can_hold_and_can_fail() {
-        let mean = |blunt| Must::Mean { resolution: 0.0, blunt };
+        let mean = |blunt| Requirement::Mean { resolution: 0.0, blunt };
         let near = [0.99, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99];
         for (expected, must, holds) in [
             (1.0, mean(0.05), true),
             (1.1, mean(0.05), false),
             (1.0, mean(0.001), false),
-            (0.9, Must::AtLeast, true),
-            (0.99, Must::AtLeast, false),
-            (1.02, Must::AtMost, true),
-            (1.0, Must::AtMost, false),
-            (0.9, Must::Above, true),
-            (0.999, Must::Above, false),
-            (1.0, Must::Resolved(0.03), true),
-            (1.0, Must::Resolved(0.01), false),
-            (1.0, Must::Equal, false),
-            (1.0, Must::NoDifference(0.05), true),
-            (1.1, Must::NoDifference(0.05), false),
-            (1.0, Must::NoDifference(0.001), false),
+            (0.9, Requirement::AtLeast, true),
+            (0.99, Requirement::AtLeast, false),
+            (1.02, Requirement::AtMost, true),
+            (1.0, Requirement::AtMost, false),
+            (0.9, Requirement::Above, true),
+            (0.999, Requirement::Above, false),
+            (1.0, Requirement::Resolved(0.03), true),
+            (1.0, Requirement::Resolved(0.01), false),
+            (1.0, Requirement::Equal, false),
+            (1.0, Requirement::NoDifference(0.05), true),
+            (1.1, Requirement::NoDifference(0.05), false),
+            (1.0, Requirement::NoDifference(0.001), false),
         ] {
             assert_eq!(outcome(expected, must, &near).passed(), holds, "{expected} {must:?}");
         }
-        assert!(outcome(2.0, Must::Equal, &[2.0]).passed());
+        assert!(outcome(2.0, Requirement::Equal, &[2.0]).passed());
         for must in [
-            Must::Equal,
+            Requirement::Equal,
             mean(0.5),
-            Must::NoDifference(0.5),
-            Must::AtLeast,
-            Must::AtMost,
-            Must::Above,
-            Must::Resolved(0.5),
+            Requirement::NoDifference(0.5),
+            Requirement::AtLeast,
+            Requirement::AtMost,
+            Requirement::Above,
+            Requirement::Resolved(0.5),
         ] {
             assert!(!outcome(1.0, must, &[1.0, f64::NAN]).passed(), "{must:?} without a value");
         }

@@ -1,6 +1,6 @@
 //! What a client does by the clock: heartbeats find a dead path, and a budget limits retries.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric};
 
 /// Every client.
@@ -39,10 +39,10 @@ fn heartbeats() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("the first notices after", "s", 3.98, Must::Equal),
-            Answer::new("mean of the time to notice", "s", (3.98 + 13.97) / 2.0, Must::Equal),
-            Answer::new("the last notices after", "s", 13.97, Must::Equal),
-            Answer::new("clients that notice", "", 1_000.0, Must::Equal),
+            Answer::new("the first notices after", "s", 3.98, Requirement::Equal),
+            Answer::new("mean of the time to notice", "s", (3.98 + 13.97) / 2.0, Requirement::Equal),
+            Answer::new("the last notices after", "s", 13.97, Requirement::Equal),
+            Answer::new("clients that notice", "", 1_000.0, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let measured = measure(text, seed, &mut ());
@@ -83,8 +83,8 @@ fn budget() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("attempts without a budget", "", 9_800.0, Must::Equal),
-            Answer::new("attempts with one", "", 619.0, Must::Equal),
+            Answer::new("attempts without a budget", "", 9_800.0, Requirement::Equal),
+            Answer::new("attempts with one", "", 619.0, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let attempts = |budget| metric(&measure(&text(budget), seed, &mut ()), "attempts.total");

@@ -1,6 +1,6 @@
 //! What can be worked out on paper: round trips, jitter, arrivals, distributions.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
@@ -37,8 +37,8 @@ fn round_trips() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("the fastest opens after", "s", 0.08, Must::Equal),
-            Answer::new("the slowest opens after", "s", 0.08, Must::Equal),
+            Answer::new("the fastest opens after", "s", 0.08, Requirement::Equal),
+            Answer::new("the slowest opens after", "s", 0.08, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let measured = measure(text, seed, &mut ());
@@ -72,8 +72,8 @@ fn redirect() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("the fastest opens after", "s", 0.16, Must::Equal),
-            Answer::new("the slowest opens after", "s", 0.16, Must::Equal),
+            Answer::new("the fastest opens after", "s", 0.16, Requirement::Equal),
+            Answer::new("the slowest opens after", "s", 0.16, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let measured = measure(text, seed, &mut ());
@@ -101,7 +101,7 @@ fn jitter() -> Experiment {
         target = "one"
         at = "0s"
     "#;
-    let near = Must::Mean { resolution: 0.0, blunt: 0.03 };
+    let near = Requirement::Mean { resolution: 0.0, blunt: 0.03 };
     Experiment {
         name: "full jitter".into(),
         follows: "uniform distribution",
@@ -152,7 +152,7 @@ fn lognormal() -> Experiment {
         count = 20_000
         endpoints = ["one"]
     "#;
-    let near = |blunt| Must::Mean { resolution: 0.001, blunt };
+    let near = |blunt| Requirement::Mean { resolution: 0.001, blunt };
     Experiment {
         name: "lognormal ways".into(),
         follows: "as configured",
@@ -190,8 +190,8 @@ fn evenly() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("the smallest gap", "s", 0.004, Must::Equal),
-            Answer::new("the largest gap", "s", 0.004, Must::Equal),
+            Answer::new("the smallest gap", "s", 0.004, Requirement::Equal),
+            Answer::new("the largest gap", "s", 0.004, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let mut events: Vec<Event> = Vec::new();
@@ -219,7 +219,7 @@ fn uniform() -> Experiment {
         arrive = { randomly_over = "10s" }
         endpoints = ["one"]
     "#;
-    let near = |blunt| Must::Mean { resolution: 0.0, blunt };
+    let near = |blunt| Requirement::Mean { resolution: 0.0, blunt };
     Experiment {
         name: "randomly_over".into(),
         follows: "order statistics",
@@ -256,7 +256,7 @@ fn poisson() -> Experiment {
         arrive = { poisson = { rate = "100/s" } }
         endpoints = ["one"]
     "#;
-    let near = |blunt| Must::Mean { resolution: 0.0, blunt };
+    let near = |blunt| Requirement::Mean { resolution: 0.0, blunt };
     Experiment {
         name: "poisson".into(),
         follows: "Poisson process",

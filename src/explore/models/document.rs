@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::answer::{Experiment, Must};
+use super::answer::{Experiment, Requirement};
 use super::table::expected;
 use crate::text::{Table, wrapped};
 
@@ -37,14 +37,14 @@ pub fn document(experiments: &[Experiment]) -> String {
         let mut table = Table::new(3, ["answer", "expected", "compared"]);
         for answer in &experiment.answers {
             let compared = match answer.must {
-                Must::Equal => "exact".to_string(),
-                Must::Resolved(resolution) => format!("resolution {:.1} %", resolution * 100.0),
-                Must::Mean { resolution: 0.0, blunt } => format!("interval, at most {:.0} %", blunt * 100.0),
-                Must::Mean { resolution, blunt } => {
+                Requirement::Equal => "exact".to_string(),
+                Requirement::Resolved(resolution) => format!("resolution {:.1} %", resolution * 100.0),
+                Requirement::Mean { resolution: 0.0, blunt } => format!("interval, at most {:.0} %", blunt * 100.0),
+                Requirement::Mean { resolution, blunt } => {
                     format!("interval + {:.1} %, at most {:.0} %", resolution * 100.0, blunt * 100.0)
                 }
-                Must::NoDifference(blunt) => format!("interval, at most {blunt}"),
-                Must::AtLeast | Must::AtMost | Must::Above => "one-sided".to_string(),
+                Requirement::NoDifference(blunt) => format!("interval, at most {blunt}"),
+                Requirement::AtLeast | Requirement::AtMost | Requirement::Above => "one-sided".to_string(),
             };
             let expected = expected(answer.must, answer.expected, answer.unit);
             table.row([answer.what.clone(), expected, compared]);

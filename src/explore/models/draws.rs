@@ -2,7 +2,7 @@
 
 use libm::{erfc, exp, log, sqrt};
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::simulate;
 use crate::client;
 use crate::event::{Event, Kind};
@@ -19,7 +19,7 @@ pub(super) fn all() -> Vec<Experiment> {
 
 fn answer(what: &str) -> Answer {
     // Its deviation is 0.26, so the mean of 24 seeds is known to 0.2.
-    Answer::new(what, "", KOLMOGOROV_MEAN, Must::Mean { resolution: 0.0, blunt: 0.35 })
+    Answer::new(what, "", KOLMOGOROV_MEAN, Requirement::Mean { resolution: 0.0, blunt: 0.35 })
 }
 
 /// A retry policy, and the distribution function of a delay: of its number (from 1), of the session's last delay and of itself,

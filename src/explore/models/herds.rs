@@ -1,6 +1,6 @@
 //! Herds: how fast one can be served at all, and what back-off makes of one.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::simulate;
 use crate::client;
 use crate::event::{Event, Kind};
@@ -64,7 +64,7 @@ fn floor() -> Experiment {
         about: FLOOR,
         seeds: 1,
         quick: true,
-        answers: vec![Answer::new("the last one opens after", "s", 2.08, Must::Equal)],
+        answers: vec![Answer::new("the last one opens after", "s", 2.08, Requirement::Equal)],
         measure: Box::new(|seed| {
             let mut calls = Calls::default();
             simulate(&herd("\"2ms\""), seed, &mut calls);
@@ -89,7 +89,7 @@ fn drained() -> Experiment {
             "the last one opens after",
             "s",
             3_996.0 * 0.002 / 4.0 + last + 0.08,
-            Must::Mean { resolution: 0.0, blunt: 0.03 },
+            Requirement::Mean { resolution: 0.0, blunt: 0.03 },
         )],
         measure: Box::new(|seed| {
             let mut calls = Calls::default();
@@ -144,7 +144,7 @@ finish within each other's spread.";
 
 /// Calls and completion of each policy, in the order of `POLICIES`.
 fn contention() -> Experiment {
-    let ratio = |what: &str| Answer::new(what, "", 1.0, Must::Above);
+    let ratio = |what: &str| Answer::new(what, "", 1.0, Requirement::Above);
     Experiment {
         name: "back-off".into(),
         follows: "AWS Architecture Blog 2015",
@@ -152,8 +152,13 @@ fn contention() -> Experiment {
         seeds: 40,
         quick: false,
         answers: vec![
-            Answer::new("contenders that get through, worst policy", "", CONTENDERS as f64, Must::Equal),
-            Answer::new("calls: equal jitter / full jitter", "", 1.0, Must::Mean { resolution: 0.02, blunt: 0.03 }),
+            Answer::new("contenders that get through, worst policy", "", CONTENDERS as f64, Requirement::Equal),
+            Answer::new(
+                "calls: equal jitter / full jitter",
+                "",
+                1.0,
+                Requirement::Mean { resolution: 0.02, blunt: 0.03 },
+            ),
             ratio("calls: decorrelated / equal jitter"),
             ratio("calls: exponential / decorrelated"),
             ratio("calls: none / exponential"),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::measure;
 use super::storms::{Goodput, LAST_S, Storm, collapsed};
 use crate::rng::{Bits, Identity, Purpose, Seed};
@@ -83,8 +83,8 @@ which the clients that were left out make again and again: the retry amplificati
 
 fn compared() -> Experiment {
     const FIXED: &str = "{ policy = \"fixed\", base = \"100ms\" }";
-    let no_difference = |what: &str| Answer::new(what, "of seeds", 0.0, Must::NoDifference(0.25));
-    let same = |what: &str| Answer::new(what, "", 1.0, Must::Mean { resolution: 0.0, blunt: 0.02 });
+    let no_difference = |what: &str| Answer::new(what, "of seeds", 0.0, Requirement::NoDifference(0.25));
+    let same = |what: &str| Answer::new(what, "", 1.0, Requirement::Mean { resolution: 0.0, blunt: 0.02 });
     Experiment {
         name: "retry storm, beside an independent simulation".into(),
         follows: "Kiefer and Wolfowitz 1955",

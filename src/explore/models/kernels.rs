@@ -1,6 +1,6 @@
 //! What kernels do when there is no answer.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::simulate;
 use crate::client;
 use crate::event::{Event, Kind};
@@ -70,11 +70,11 @@ fn black_hole(
         at = "0s"
         "#
     );
-    let mut answers = vec![Answer::new("the connect fails after", "s", fails, Must::Equal)];
+    let mut answers = vec![Answer::new("the connect fails after", "s", fails, Requirement::Equal)];
     // Only the end of macOS's schedule is known from a source.
     if !syns.is_empty() {
-        answers.push(Answer::new("SYNs", "", syns.len() as f64, Must::Equal));
-        answers.push(Answer::new("the SYN farthest off its second", "s", 0.0, Must::Equal));
+        answers.push(Answer::new("SYNs", "", syns.len() as f64, Requirement::Equal));
+        answers.push(Answer::new("the SYN farthest off its second", "s", 0.0, Requirement::Equal));
     }
     Experiment {
         name: format!("black hole, {kernel}, {timeout}"),
@@ -130,10 +130,10 @@ fn full_accept_queue() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("connects while the process is stopped", "", 9.0, Must::Equal),
-            Answer::new("SYNs dropped", "", 11.0, Must::Equal),
-            Answer::new("the first client beyond is connected after", "s", 1.002, Must::Equal),
-            Answer::new("the last client is connected after", "s", 1.002, Must::Equal),
+            Answer::new("connects while the process is stopped", "", 9.0, Requirement::Equal),
+            Answer::new("SYNs dropped", "", 11.0, Requirement::Equal),
+            Answer::new("the first client beyond is connected after", "s", 1.002, Requirement::Equal),
+            Answer::new("the last client is connected after", "s", 1.002, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let mut events: Vec<Event> = Vec::new();

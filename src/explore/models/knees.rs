@@ -1,6 +1,6 @@
 //! Capacities that a formula gives: the search finds them.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use crate::explore::capacity::{Key, Model, objective, search};
 use crate::report::capacity::Question;
 use crate::scenario::Overrides;
@@ -60,7 +60,7 @@ fn knee(workers: u32, rate: f64, arrivals: f64) -> Experiment {
             format!("highest rate with p99 < {:.1} ms", bound * 1e3),
             "/s",
             rate,
-            Must::Mean { resolution: 0.005, blunt: 0.05 },
+            Requirement::Mean { resolution: 0.005, blunt: 0.05 },
         )],
         measure: Box::new(move |seed| vec![found(&text, bound, (begin, 250.0 * f64::from(workers)), seed)]),
     }

@@ -1,6 +1,6 @@
 //! What links do: timers that repair losses, lines in front of a bandwidth.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
@@ -20,7 +20,7 @@ timer of 240 ms (RFC 6298, the variance at least 200 ms as in Linux), which doub
 fn timers() -> Experiment {
     let lengths = ["100ms", "300ms", "1s", "2s", "5s"];
     let sums = [0.24, 0.72, 1.68, 3.6, 7.44];
-    let answer = |(length, sum)| Answer::new(format!("lost for {length}: later by"), "s", sum, Must::Equal);
+    let answer = |(length, sum)| Answer::new(format!("lost for {length}: later by"), "s", sum, Requirement::Equal);
     Experiment {
         name: "doubled timers".into(),
         follows: "RFC 6298",
@@ -84,7 +84,7 @@ fn lossy(p: f64, syn_retries: &str, ways: &str) -> String {
 }
 
 fn repaired(p: f64) -> Experiment {
-    let near = Must::Mean { resolution: 0.0, blunt: 0.1 };
+    let near = Requirement::Mean { resolution: 0.0, blunt: 0.1 };
     Experiment {
         name: format!("lost requests, p {p}"),
         follows: "RFC 6298",
@@ -114,7 +114,7 @@ fn connects(p: f64) -> Experiment {
         connected += chance;
         chance *= q;
     }
-    let near = |blunt| Must::Mean { resolution: 0.0, blunt };
+    let near = |blunt| Requirement::Mean { resolution: 0.0, blunt };
     let mut answers = vec![Answer::new("later by, on average", "s", expected / connected, near(0.05))];
     if p > 0.2 {
         answers.push(Answer::new("never connect", "", 1.0 - connected, near(0.1)));
@@ -171,8 +171,8 @@ fn back_to_back() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("the first is connected after", "s", 0.04 + 2.0 * 32e-6, Must::Equal),
-            Answer::new("the last is connected after", "s", 0.04 + 1_001.0 * 32e-6, Must::Equal),
+            Answer::new("the first is connected after", "s", 0.04 + 2.0 * 32e-6, Requirement::Equal),
+            Answer::new("the last is connected after", "s", 0.04 + 1_001.0 * 32e-6, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let mut events: Vec<Event> = Vec::new();
@@ -221,7 +221,7 @@ refuses them; two ways of 1 ms beside that. A line with Poisson arrivals and a f
 (2 (1 - rho)) of that time (Pollaczek and Khinchine), half of what it is with exponential times. A tenth is warm-up.";
 
 fn line(rho: f64, arrivals: f64) -> Experiment {
-    let near = Must::Mean { resolution: 0.0, blunt: 0.1 };
+    let near = Requirement::Mean { resolution: 0.0, blunt: 0.1 };
     Experiment {
         name: format!("bandwidth, M/D/1 rho {rho}"),
         follows: "Pollaczek, Khinchine",
@@ -246,7 +246,12 @@ fn no_line(rho: f64) -> Experiment {
         about: NO_LINE,
         seeds: 16,
         quick: false,
-        answers: vec![Answer::new("dropped", "", rho / (1.0 + rho), Must::Mean { resolution: 0.0, blunt: 0.03 })],
+        answers: vec![Answer::new(
+            "dropped",
+            "",
+            rho / (1.0 + rho),
+            Requirement::Mean { resolution: 0.0, blunt: 0.03 },
+        )],
         measure: Box::new(move |seed| {
             let measured = measure(&syns(rho, 20_000.0, ", queue = \"0B\""), seed, &mut ());
             vec![metric(&measured, "attempts.connect_timeout")]

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 
 use crate::statistics::Estimate;
 
-pub use answer::{Answer, Experiment, Must, Outcome};
+pub use answer::{Answer, Experiment, Outcome, Requirement};
 pub use document::document;
 pub use table::{json, table};
 

@@ -1,6 +1,6 @@
 //! Fail-over by DNS: what a time to live costs.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric};
 
 /// Every time to live.
@@ -70,15 +70,15 @@ fn failover(ttl: f64) -> Experiment {
         seeds: 10,
         quick: true,
         answers: vec![
-            Answer::new("nobody is back before", "s", DETECTION, Must::AtLeast),
-            Answer::new("everybody is back after", "s", DETECTION + ttl + TRIES.1 + OPENING, Must::AtMost),
+            Answer::new("nobody is back before", "s", DETECTION, Requirement::AtLeast),
+            Answer::new("everybody is back after", "s", DETECTION + ttl + TRIES.1 + OPENING, Requirement::AtMost),
             Answer::new(
                 "a client is back after",
                 "s",
                 mean_of_first_try(ttl) + OPENING,
-                Must::Mean { resolution: 0.0, blunt: 0.05 },
+                Requirement::Mean { resolution: 0.0, blunt: 0.05 },
             ),
-            Answer::new("clients that are back", "", 500.0, Must::Equal),
+            Answer::new("clients that are back", "", 500.0, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let measured = measure(&text, seed, &mut ());

@@ -1,6 +1,6 @@
 //! Erlang's queues.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric};
 use crate::event::{Event, Kind};
 use crate::record::Recorder;
@@ -133,11 +133,11 @@ pub(super) fn all() -> Vec<Experiment> {
 fn wait(rho: f64, expected: f64) -> Answer {
     // The wait's spread over seeds grows as 1 / (1 - rho): that is the theory's, not the simulator's.
     let blunt = if rho > 0.9 { 0.2 } else { 0.1 };
-    Answer::new("mean wait", "service times", expected, Must::Mean { resolution: 0.0, blunt })
+    Answer::new("mean wait", "service times", expected, Requirement::Mean { resolution: 0.0, blunt })
 }
 
 fn markov(c: u32, rho: f64, arrivals: f64) -> Experiment {
-    let mean = |resolution, blunt| Must::Mean { resolution, blunt };
+    let mean = |resolution, blunt| Requirement::Mean { resolution, blunt };
     let mut answers = vec![
         wait(rho, mean_wait(c, rho)),
         Answer::new("requests that wait", "", erlang_c(c, rho), mean(0.0, 0.05)),
@@ -198,7 +198,12 @@ fn loss(c: u32, a: u32, arrivals: f64, hold: &'static str, shape: &str) -> Exper
         about: LOSS,
         seeds: SEEDS,
         quick: false,
-        answers: vec![Answer::new("refused", "", erlang_b(c, f64::from(a)), Must::Mean { resolution: 0.0, blunt })],
+        answers: vec![Answer::new(
+            "refused",
+            "",
+            erlang_b(c, f64::from(a)),
+            Requirement::Mean { resolution: 0.0, blunt },
+        )],
         measure: Box::new(move |seed| {
             let rate = a * 10;
             let duration = (arrivals / f64::from(rate)).round();
@@ -243,7 +248,12 @@ fn no_queue(c: u32, a: u32, arrivals: f64) -> Experiment {
         about: NO_QUEUE,
         seeds: SEEDS,
         quick: false,
-        answers: vec![Answer::new("refused", "", erlang_b(c, f64::from(a)), Must::Mean { resolution: 0.0, blunt })],
+        answers: vec![Answer::new(
+            "refused",
+            "",
+            erlang_b(c, f64::from(a)),
+            Requirement::Mean { resolution: 0.0, blunt },
+        )],
         measure: Box::new(move |seed| {
             let rate = a * 10;
             let duration = (arrivals / f64::from(rate)).round();

@@ -1,6 +1,6 @@
 //! Storms that feed themselves, and clocks that do not see a stall.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
@@ -106,12 +106,12 @@ fn metastable() -> Experiment {
         seeds: 24,
         quick: false,
         answers: vec![
-            share("collapsed: spike of 400, no back-off", 1.0, Must::Equal),
-            share("collapsed: spike of 20, no back-off", 0.0, Must::Equal),
-            share("recovered: spike of 400, full jitter", 1.0, Must::Equal),
-            share("collapsed: near the edge", 0.0, Must::Above),
-            share("recovered: near the edge", 0.0, Must::Above),
-            share("neither collapsed nor recovered", 0.0, Must::Equal),
+            share("collapsed: spike of 400, no back-off", 1.0, Requirement::Equal),
+            share("collapsed: spike of 20, no back-off", 0.0, Requirement::Equal),
+            share("recovered: spike of 400, full jitter", 1.0, Requirement::Equal),
+            share("collapsed: near the edge", 0.0, Requirement::Above),
+            share("recovered: near the edge", 0.0, Requirement::Above),
+            share("neither collapsed nor recovered", 0.0, Requirement::Equal),
         ],
         measure: Box::new(move |seed| {
             let goodput = |storm: &Storm| {
@@ -175,11 +175,11 @@ fn omission() -> Experiment {
         seeds: 1,
         quick: true,
         answers: vec![
-            Answer::new("closed loop, p99 of attempts", "s", 0.08, Must::Resolved(0.001)),
-            Answer::new("closed loop, longest attempt", "s", 10.08, Must::AtMost),
-            Answer::new("open loop, p99 of time to open", "s", 9.02, Must::Resolved(0.001)),
-            Answer::new("open loop, mean of time to open", "s", 0.579, Must::Equal),
-            Answer::new("what the closed loop leaves out of p99", "s", 8.94, Must::Resolved(0.0011)),
+            Answer::new("closed loop, p99 of attempts", "s", 0.08, Requirement::Resolved(0.001)),
+            Answer::new("closed loop, longest attempt", "s", 10.08, Requirement::AtMost),
+            Answer::new("open loop, p99 of time to open", "s", 9.02, Requirement::Resolved(0.001)),
+            Answer::new("open loop, mean of time to open", "s", 0.579, Requirement::Equal),
+            Answer::new("what the closed loop leaves out of p99", "s", 8.94, Requirement::Resolved(0.0011)),
         ],
         measure: Box::new(|seed| {
             let closed = measure(&stalled("{ closed_loop = { think = \"500ms\", over = \"1s\" } }", 10), seed, &mut ());

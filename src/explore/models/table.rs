@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
-use super::answer::{Must, Outcome};
+use super::answer::{Outcome, Requirement};
 use crate::text::Table;
 
 /// A number with the digits that it deserves.
@@ -21,12 +21,12 @@ fn number(value: f64) -> String {
 }
 
 /// The expected number as the table and the document write it.
-pub(super) fn expected(must: Must, value: f64, unit: &str) -> String {
+pub(super) fn expected(must: Requirement, value: f64, unit: &str) -> String {
     let sign = match must {
-        Must::Equal | Must::Resolved(_) | Must::Mean { .. } | Must::NoDifference(_) => "",
-        Must::AtLeast => ">= ",
-        Must::AtMost => "<= ",
-        Must::Above => "> ",
+        Requirement::Equal | Requirement::Resolved(_) | Requirement::Mean { .. } | Requirement::NoDifference(_) => "",
+        Requirement::AtLeast => ">= ",
+        Requirement::AtMost => "<= ",
+        Requirement::Above => "> ",
     };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     format!("{sign}{}{unit}", number(value))
@@ -38,12 +38,12 @@ pub fn json(outcomes: &[Outcome]) -> Json {
     let row = |outcome: &Outcome| {
         let Outcome { experiment, follows, answer, estimate } = outcome;
         let compared = match answer.must {
-            Must::Equal => "exact",
-            Must::Resolved(_) => "resolution",
-            Must::Mean { .. } | Must::NoDifference(_) => "interval",
-            Must::AtLeast => "at least",
-            Must::AtMost => "at most",
-            Must::Above => "above",
+            Requirement::Equal => "exact",
+            Requirement::Resolved(_) => "resolution",
+            Requirement::Mean { .. } | Requirement::NoDifference(_) => "interval",
+            Requirement::AtLeast => "at least",
+            Requirement::AtMost => "at most",
+            Requirement::Above => "above",
         };
         json!({
             "case": experiment,
@@ -79,7 +79,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
             _ => format!("{} ± {}", number(outcome.estimate.mean), number(spread)),
         };
         let tolerance = match answer.must {
-            Must::Equal => "exact".into(),
+            Requirement::Equal => "exact".into(),
             _ => outcome.tolerance().map_or_else(|| "one-sided".into(), |tolerance| format!("± {}", number(tolerance))),
         };
         let again = outcome.experiment == last;

@@ -1,6 +1,6 @@
 //! TLS handshakes: their round trips, and the queue that their price makes.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::simulate::{measure, metric, simulate};
 use crate::client;
 use crate::event::{Event, Kind};
@@ -51,7 +51,7 @@ fn round_trips(version: &'static str, expected: &[(&str, f64)], follows: &'stati
         "#
     );
     let answers: Vec<Answer> =
-        expected.iter().map(|(what, seconds)| Answer::new(*what, "s", *seconds, Must::Equal)).collect();
+        expected.iter().map(|(what, seconds)| Answer::new(*what, "s", *seconds, Requirement::Equal)).collect();
     let count = answers.len();
     Experiment {
         name: format!("TLS {version}"),
@@ -92,7 +92,7 @@ fn queue(rho: f64, arrivals: f64) -> Experiment {
             "mean wait",
             "service times",
             mean_wait(1, rho) / 2.0,
-            Must::Mean { resolution: 0.0, blunt: 0.1 },
+            Requirement::Mean { resolution: 0.0, blunt: 0.1 },
         )],
         measure: Box::new(move |seed| {
             let rate = rho * 1_000.0;

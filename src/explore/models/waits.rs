@@ -1,6 +1,6 @@
 //! Queues that are not Erlang's: many workers with a constant time, and a queue with an end.
 
-use super::answer::{Answer, Experiment, Must};
+use super::answer::{Answer, Experiment, Requirement};
 use super::queueing::queue_of;
 use super::simulate::{measure, metric};
 use crate::metrics::Measured;
@@ -47,7 +47,7 @@ distribution: how many wait now follows from who arrived within the last service
 queue are counted through, and with them the percentiles of the wait.";
 
 fn constant(c: u32, rho: f64, arrivals: f64, has_percentiles: bool, blunt: f64) -> Experiment {
-    let near = Must::Mean { resolution: 0.001, blunt };
+    let near = Requirement::Mean { resolution: 0.001, blunt };
     let mut answers = vec![Answer::new("mean wait", "service times", constant_mean_wait(c, rho), near)];
     let percentiles: &'static [&'static str] = if has_percentiles { &["p90", "p99"] } else { &[] };
     if has_percentiles {
@@ -81,7 +81,7 @@ divided by the workers that are busy. Arrivals see what time sees, so the share 
 of those that are served.";
 
 fn finite(c: u32, room: u32, rho: f64, arrivals: f64, percentiles: &'static [&'static str]) -> Experiment {
-    let near = |blunt| Must::Mean { resolution: 0.001, blunt };
+    let near = |blunt| Requirement::Mean { resolution: 0.001, blunt };
     let queue = Finite::new(c, room, rho);
     let mut answers = vec![
         Answer::new("refused", "", queue.refused(), near(0.1)),

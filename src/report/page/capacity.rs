@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::cells::Cell;
-use super::html::{Mood, Page};
+use super::html::{Page, Tone};
 use super::recorded::{PageError, Recorded};
 use super::series::line;
 use crate::report::capacity::{Kind, Objective};
@@ -34,7 +34,7 @@ fn search(document: &Json) -> Page {
     }
     let mut page = Page::new(text(question, "title"), &below);
     let found = document["value"].is_number() && document["partial"] != true;
-    page.verdict(if found { Mood::Good } else { Mood::Open }, text(document, "verdict"));
+    page.verdict(if found { Tone::Good } else { Tone::Open }, text(document, "verdict"));
     if !text(document, "advice").is_empty() {
         page.note(text(document, "advice"));
     }
@@ -237,7 +237,7 @@ fn collapse(document: &Json) -> Page {
         below += &format!(" · variant {variant}");
     }
     let mut page = Page::new(text(document, "title"), &below);
-    page.verdict(Mood::Open, text(document, "verdict"));
+    page.verdict(Tone::Open, text(document, "verdict"));
     let side = |side: &Json| -> Vec<String> {
         list(&side["values"]).map(|value| quantity(text(side, "kind"), value.as_f64().unwrap_or(0.0))).collect()
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::cells::Cell;
-use super::html::{Mood, Page};
+use super::html::{Page, Tone};
 use super::recorded::{PageError, Recorded};
 use crate::metrics::Value;
 use crate::report::compared::{Run, Spread};
@@ -70,7 +70,7 @@ fn league(page: &mut Page, league: &Json) {
     let (metric, unit) =
         (league["by"]["metric"].as_str().unwrap_or_default(), league["unit"].as_str().unwrap_or_default());
     let Some(first) = list("pairs").next() else { return };
-    let mood = if first["shown"] == true { Mood::Good } else { Mood::Open };
+    let mood = if first["shown"] == true { Tone::Good } else { Tone::Open };
     page.verdict(mood, first["verdict"].as_str().unwrap_or_default());
     page.heading(&format!("Ranking by {metric}"));
     let suffix = if unit == "ms" {

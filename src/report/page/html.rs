@@ -28,7 +28,7 @@ pub(super) struct Page {
 
 /// How a headline verdict looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Tone {
     Good,
     Bad,
     /// Nothing was asked, or nothing can be said.
@@ -66,11 +66,11 @@ impl Page {
     }
 
     /// What came out, in a sentence.
-    pub(super) fn verdict(&mut self, mood: Mood, text: &str) {
+    pub(super) fn verdict(&mut self, mood: Tone, text: &str) {
         let class = match mood {
-            Mood::Good => "",
-            Mood::Bad => " bad",
-            Mood::Open => " open",
+            Tone::Good => "",
+            Tone::Bad => " bad",
+            Tone::Open => " open",
         };
         self.add(&format!("<p class=\"verdict{class}\">{}</p>\n", quoted(&with_units(text))));
     }

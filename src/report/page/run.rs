@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::cells::{self, Cell, ROWS, at, metric};
 use super::faults;
-use super::html::{Mood, Page};
+use super::html::{Page, Tone};
 use super::recorded::{PageError, Recorded};
 use super::series::{Fleet, Series, color, line, number};
 use super::topology;
@@ -87,21 +87,21 @@ fn window(window: &Json, summary: &Json) -> Json {
 }
 
 /// What the run came to, and whether that is what was expected.
-fn verdict(run: &Json, summary: &Json) -> (Mood, String) {
+fn verdict(run: &Json, summary: &Json) -> (Tone, String) {
     let list = |key: &str| summary[key].as_array().map_or(&[][..], Vec::as_slice);
     let (expectations, invariants) = (list("expectations"), list("invariants_broken").len() as u64);
     let said = run["verdict"].as_str().unwrap_or_default();
     let failed = expectations.iter().filter(|one| one["passed"] != true).count();
     let of_expectations = format!("{failed} of {}", counted(expectations.len() as u64, "expectation"));
     let judged = match (invariants, failed) {
-        _ if run["partial"] == true => return (Mood::Open, said.into()),
-        (0, 0) if expectations.is_empty() => return (Mood::Open, said.into()),
-        (0, 0) => return (Mood::Good, said.into()),
+        _ if run["partial"] == true => return (Tone::Open, said.into()),
+        (0, 0) if expectations.is_empty() => return (Tone::Open, said.into()),
+        (0, 0) => return (Tone::Good, said.into()),
         (0, _) => of_expectations,
         (broken, 0) => counted(broken, "invariant"),
         (broken, _) => format!("{of_expectations} and {}", counted(broken, "invariant")),
     };
-    (Mood::Bad, format!("{said} FAILED: {judged}.").trim_start().to_string())
+    (Tone::Bad, format!("{said} FAILED: {judged}.").trim_start().to_string())
 }
 
 /// What was measured where something was expected.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::cells::Cell;
-use super::html::{Mood, Page};
+use super::html::{Page, Tone};
 use super::recorded::{PageError, Recorded};
 use super::series::{color, line};
 use crate::metrics::{MetricName, Subject};
@@ -35,11 +35,11 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
     let (runs, passed) = (summary["runs"].as_u64().unwrap_or(0), summary["passed"].as_u64().unwrap_or(0));
     let (mood, sentence) = match passed {
         passed if passed == runs => {
-            (Mood::Good, format!("Everything passed in {} of {}.", grouped(runs), counted(runs, "run")))
+            (Tone::Good, format!("Everything passed in {} of {}.", grouped(runs), counted(runs, "run")))
         }
         passed => {
             let broken = runs - passed;
-            (Mood::Bad, format!("Something failed in {} of {}.", grouped(broken), counted(runs, "run")))
+            (Tone::Bad, format!("Something failed in {} of {}.", grouped(broken), counted(runs, "run")))
         }
     };
     page.verdict(mood, &format!("{sentence}{}", first_broken(cells, &labels)));

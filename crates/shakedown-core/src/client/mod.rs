@@ -21,7 +21,7 @@ pub use group::{Context, Group};
 pub use host::Host;
 pub use names::{Bounds, DnsCache, Names};
 pub use policies::{Auth, Form, NewKey, Remembers, Repeat, Scheme};
-pub use pool::{Action, News, Pool, Wish};
+pub use pool::{Action, OpenRequest, Pool, PoolInput};
 pub use retry::{Budget, Draw, FailureKind, Policy, Retry};
 pub use session::{Outputs, Session};
 

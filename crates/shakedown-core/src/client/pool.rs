@@ -8,7 +8,7 @@ use crate::machine::{ConnectError, ConnectionId, EndpointId, Input};
 /// A stream that a session wants, or has: the driver's number of the session, and the session's own number of its
 /// connection, which is this stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
+pub struct OpenRequest {
     /// The driver's number for the session.
     pub session: u32,
     /// The session's number for it.
@@ -17,11 +17,11 @@ pub struct Wish {
 
 /// Inputs of a pool. Connections have the pool's own numbers, which count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum PoolInput {
     /// A session wants a stream to a server; the last field says whether the server has TLS.
-    Wanted(Wish, EndpointId, bool),
+    Wanted(OpenRequest, EndpointId, bool),
     /// A session without a stream no longer wants one.
-    Unwanted(Wish),
+    Unwanted(OpenRequest),
     /// TCP is established.
     Connected(u32),
     /// TCP could not be established.
@@ -52,7 +52,7 @@ pub enum Action {
     /// It has no streams from now on, and may be closed when it has been idle long enough.
     Idle(u32),
     /// This session's stream is the next one of a connection, with this number.
-    Begin(Wish, u32, u32),
+    Begin(OpenRequest, u32, u32),
     /// An input for a session.
     Tell(u32, Input<'static>),
 }
@@ -80,7 +80,7 @@ struct Line {
     open: u32,
     /// The next one's number: a client's are odd and ascend (RFC 9113 section 5.1.1).
     next: u32,
-    waiting: VecDeque<Wish>,
+    waiting: VecDeque<OpenRequest>,
     going_away: bool,
 }
 
@@ -103,10 +103,10 @@ pub struct Pool {
 
 impl Pool {
     /// Takes one input; its outputs are appended to `out`.
-    pub fn handle(&mut self, news: News, out: &mut Vec<Action>) {
-        match news {
-            News::Wanted(wish, endpoint, secure) => self.want(wish, endpoint, secure, out),
-            News::Unwanted(wish) => {
+    pub fn handle(&mut self, input: PoolInput, out: &mut Vec<Action>) {
+        match input {
+            PoolInput::Wanted(wish, endpoint, secure) => self.want(wish, endpoint, secure, out),
+            PoolInput::Unwanted(wish) => {
                 let place = |line: &Line| line.waiting.iter().position(|other| *other == wish);
                 let mut lines = self.lines.iter().enumerate();
                 let Some((at, place)) = lines.find_map(|(at, line)| Some((at, place(line)?))) else { return };
@@ -116,7 +116,7 @@ impl Pool {
                     out.push(Action::Close(self.lines.remove(at).number));
                 }
             }
-            News::Connected(number) => {
+            PoolInput::Connected(number) => {
                 let Some(line) = self.line(number) else { return };
                 let next = if line.secure { State::Securing } else { State::Greeting };
                 line.state = next;
@@ -128,12 +128,12 @@ impl Pool {
                     _ => Action::Greet(number),
                 });
             }
-            News::Failed(number, why) => {
+            PoolInput::Failed(number, why) => {
                 let Some(line) = self.take(number) else { return };
-                let tell = |wish: Wish| Action::Tell(wish.session, Input::ConnectFailed(wish.connection, why));
+                let tell = |wish: OpenRequest| Action::Tell(wish.session, Input::ConnectFailed(wish.connection, why));
                 out.extend(line.waiting.into_iter().map(tell));
             }
-            News::Secured(number, resumed) => {
+            PoolInput::Secured(number, resumed) => {
                 let Some(line) = self.line(number) else { return };
                 line.state = State::Greeting;
                 // There was one TLS handshake: one session reports it.
@@ -142,8 +142,8 @@ impl Pool {
                 }
                 out.push(Action::Greet(number));
             }
-            News::Settings(number, allowed, streams_max) => self.settings(number, allowed, streams_max, out),
-            News::StreamEnded(number) => {
+            PoolInput::Settings(number, allowed, streams_max) => self.settings(number, allowed, streams_max, out),
+            PoolInput::StreamEnded(number) => {
                 let Some(line) = self.line(number) else { return };
                 line.open -= 1;
                 if line.open == 0 {
@@ -154,7 +154,7 @@ impl Pool {
                     }
                 }
             }
-            News::GoAway(number) => {
+            PoolInput::GoAway(number) => {
                 let Some(line) = self.line(number) else { return };
                 line.going_away = true;
                 if line.open == 0 && line.waiting.is_empty() {
@@ -162,7 +162,7 @@ impl Pool {
                     out.push(Action::Close(number));
                 }
             }
-            News::Lost(number, in_order) => {
+            PoolInput::Lost(number, in_order) => {
                 let Some(line) = self.take(number) else { return };
                 for wish in line.waiting {
                     let c = wish.connection;
@@ -183,7 +183,7 @@ impl Pool {
         retires
     }
 
-    fn want(&mut self, wish: Wish, endpoint: EndpointId, secure: bool, out: &mut Vec<Action>) {
+    fn want(&mut self, wish: OpenRequest, endpoint: EndpointId, secure: bool, out: &mut Vec<Action>) {
         let Some(line) = self.lines.iter_mut().find(|line| line.takes(endpoint)) else {
             self.opened += 1;
             let known = self.known.iter().find(|(other, _)| *other == endpoint);
@@ -260,29 +260,29 @@ mod tests {
     const A: EndpointId = EndpointId(0);
     const B: EndpointId = EndpointId(1);
 
-    fn wish(session: u32) -> Wish {
-        Wish { session, connection: ConnectionId(1) }
+    fn wish(session: u32) -> OpenRequest {
+        OpenRequest { session, connection: ConnectionId(1) }
     }
 
     #[derive(Default)]
     struct Bench(Pool);
 
     impl Bench {
-        fn hear(&mut self, news: News) -> Vec<Action> {
+        fn hear(&mut self, input: PoolInput) -> Vec<Action> {
             let mut out = Vec::new();
-            self.0.handle(news, &mut out);
+            self.0.handle(input, &mut out);
             out
         }
 
         fn want(&mut self, session: u32, endpoint: EndpointId) -> Vec<Action> {
-            self.hear(News::Wanted(wish(session), endpoint, false))
+            self.hear(PoolInput::Wanted(wish(session), endpoint, false))
         }
 
         fn up(streams_max: u32) -> Bench {
             let mut bench = Bench::default();
             assert_eq!(bench.want(0, A), [Action::Open(1, A, 0)]);
-            bench.hear(News::Connected(1));
-            assert_eq!(bench.hear(News::Settings(1, true, streams_max)), [Action::Begin(wish(0), 1, 1)]);
+            bench.hear(PoolInput::Connected(1));
+            assert_eq!(bench.hear(PoolInput::Settings(1, true, streams_max)), [Action::Begin(wish(0), 1, 1)]);
             bench
         }
     }
@@ -297,11 +297,11 @@ mod tests {
         assert_eq!(bench.want(0, A), [Action::Open(1, A, 0)]);
         assert_eq!(bench.want(1, A), []);
         assert_eq!(bench.want(2, B), [Action::Open(2, B, 2)]);
-        let up = bench.hear(News::Connected(1));
+        let up = bench.hear(PoolInput::Connected(1));
         assert_eq!(up, [tell(0, Input::Connected), tell(1, Input::Connected), Action::Greet(1)]);
         // TCP is already established for later sessions.
         assert_eq!(bench.want(3, A), [tell(3, Input::Connected)]);
-        let begun = bench.hear(News::Settings(1, true, 100));
+        let begun = bench.hear(PoolInput::Settings(1, true, 100));
         assert_eq!(begun, [0, 1, 3].map(|n| Action::Begin(wish(n), 1, if n == 3 { 5 } else { 2 * n + 1 })));
         assert_eq!(bench.want(4, A), [tell(4, Input::Connected), Action::Begin(wish(4), 1, 7)]);
     }
@@ -309,11 +309,11 @@ mod tests {
     #[test]
     fn tls_comes_before_the_preface_and_is_told_once() {
         let mut bench = Bench::default();
-        bench.hear(News::Wanted(wish(0), A, true));
-        bench.hear(News::Wanted(wish(1), A, true));
-        let up = bench.hear(News::Connected(1));
+        bench.hear(PoolInput::Wanted(wish(0), A, true));
+        bench.hear(PoolInput::Wanted(wish(1), A, true));
+        let up = bench.hear(PoolInput::Connected(1));
         assert_eq!(up, [tell(0, Input::Connected), tell(1, Input::Connected), Action::StartTls(1, A)]);
-        let secured = bench.hear(News::Secured(1, true));
+        let secured = bench.hear(PoolInput::Secured(1, true));
         assert_eq!(secured, [tell(0, |c| Input::Secured(c, true)), Action::Greet(1)]);
     }
 
@@ -326,13 +326,13 @@ mod tests {
         assert_eq!(bench.want(3, A), []);
         assert_eq!(bench.want(4, A), [Action::Open(3, A, 4)]);
         // One that ends makes room.
-        assert_eq!(bench.hear(News::StreamEnded(1)), []);
+        assert_eq!(bench.hear(PoolInput::StreamEnded(1)), []);
         assert_eq!(bench.want(5, A).last(), Some(&Action::Begin(wish(5), 1, 5)));
         // The limit was unknown before.
         let mut bench = Bench::default();
         (0..5).for_each(|session| drop(bench.want(session, A)));
-        bench.hear(News::Connected(1));
-        let begun = bench.hear(News::Settings(1, true, 2));
+        bench.hear(PoolInput::Connected(1));
+        let begun = bench.hear(PoolInput::Settings(1, true, 2));
         let expected =
             [Action::Begin(wish(0), 1, 1), Action::Begin(wish(1), 1, 3), Action::Open(2, A, 2), Action::Open(3, A, 4)];
         assert_eq!(begun, expected);
@@ -343,31 +343,31 @@ mod tests {
         let mut bench = Bench::default();
         bench.want(0, A);
         bench.want(1, A);
-        assert_eq!(bench.hear(News::Unwanted(wish(0))), []);
-        assert_eq!(bench.hear(News::Unwanted(wish(1))), [Action::Close(1)]);
-        assert_eq!(bench.hear(News::Connected(1)), []);
+        assert_eq!(bench.hear(PoolInput::Unwanted(wish(0))), []);
+        assert_eq!(bench.hear(PoolInput::Unwanted(wish(1))), [Action::Close(1)]);
+        assert_eq!(bench.hear(PoolInput::Connected(1)), []);
         assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
     }
 
     #[test]
     fn what_goes_away_takes_nobody_and_closes_after_its_last_stream() {
         let mut bench = Bench::up(100);
-        assert_eq!(bench.hear(News::GoAway(1)), []);
+        assert_eq!(bench.hear(PoolInput::GoAway(1)), []);
         assert_eq!(bench.want(1, A), [Action::Open(2, A, 1)]);
-        assert_eq!(bench.hear(News::StreamEnded(1)), [Action::Close(1)]);
-        assert_eq!(bench.hear(News::GoAway(2)), []);
+        assert_eq!(bench.hear(PoolInput::StreamEnded(1)), [Action::Close(1)]);
+        assert_eq!(bench.hear(PoolInput::GoAway(2)), []);
         let mut idle = Bench::up(100);
-        assert_eq!(idle.hear(News::StreamEnded(1)), [Action::Idle(1)]);
-        assert_eq!(idle.hear(News::GoAway(1)), [Action::Close(1)]);
+        assert_eq!(idle.hear(PoolInput::StreamEnded(1)), [Action::Idle(1)]);
+        assert_eq!(idle.hear(PoolInput::GoAway(1)), [Action::Close(1)]);
     }
 
     #[test]
     fn what_is_idle_retires_unless_it_is_used_again() {
         let mut bench = Bench::up(100);
-        bench.hear(News::StreamEnded(1));
+        bench.hear(PoolInput::StreamEnded(1));
         bench.want(1, A);
         assert!(!bench.0.retire(1));
-        bench.hear(News::StreamEnded(1));
+        bench.hear(PoolInput::StreamEnded(1));
         assert!(bench.0.retire(1));
         assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
     }
@@ -381,12 +381,12 @@ mod tests {
             bench.want(1, A);
             bench
         };
-        let refused = waiting().hear(News::Failed(1, ConnectError::Refused));
+        let refused = waiting().hear(PoolInput::Failed(1, ConnectError::Refused));
         assert_eq!(refused, both(|c| Input::ConnectFailed(c, ConnectError::Refused)));
-        assert_eq!(waiting().hear(News::Lost(1, true)), both(Input::Eof));
-        assert_eq!(waiting().hear(News::Lost(1, false)), both(Input::Reset));
+        assert_eq!(waiting().hear(PoolInput::Lost(1, true)), both(Input::Eof));
+        assert_eq!(waiting().hear(PoolInput::Lost(1, false)), both(Input::Reset));
         let mut bench = waiting();
-        let unable = bench.hear(News::Settings(1, false, 100));
+        let unable = bench.hear(PoolInput::Settings(1, false, 100));
         assert_eq!(unable, [&both(|c| Input::Stream(c, None))[..], &[Action::Close(1)]].concat());
         assert_eq!(bench.want(2, A), [Action::Open(2, A, 2)]);
     }

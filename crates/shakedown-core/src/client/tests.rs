@@ -943,8 +943,8 @@ fn a_host_connects_its_sessions_to_one_server_one_after_the_other() {
 #[test]
 fn every_way_out_of_an_attempt_leaves_the_gate() {
     let gated = "connect_gate = true\nhosts = 1";
-    type Way = fn(&mut Bench) -> Vec<Action>;
-    let connected: [Way; 6] = [
+    type Exit = fn(&mut Bench) -> Vec<Action>;
+    let connected: [Exit; 6] = [
         |bench| bench.received("nonsense\r\n"),
         |bench| bench.received(rejection(503, None)),
         |bench| bench.received(redirect("ws://gateway-1/")),

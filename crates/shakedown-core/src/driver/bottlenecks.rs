@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::pipes::{Ends, Gap, Pipes, Stage};
 use super::slab::Slab;
 use crate::fault::Fault;
-use crate::network::{Repetitions, Way};
+use crate::network::{Direction, Repetitions};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 
@@ -25,7 +25,7 @@ pub struct Transmission<K, M> {
     /// Its connection.
     pub key: K,
     /// Its direction.
-    pub way: Way,
+    pub way: Direction,
     /// Its length on the wire.
     pub bytes: u64,
     /// Keys its draws.
@@ -72,7 +72,7 @@ pub enum Repeated {
 pub struct Bottlenecks<K, M> {
     pipes: Pipes,
     on_way: Slab<Option<Sent<K, M>>>,
-    gaps: BTreeMap<(K, Way), Gap<u32>>,
+    gaps: BTreeMap<(K, Direction), Gap<u32>>,
     /// Messages sent.
     sent: u64,
 }
@@ -117,7 +117,7 @@ impl<K: Copy + Ord, M> Bottlenecks<K, M> {
     }
 
     /// Whether what would be sent next never arrives, for the same reason.
-    pub fn is_given_up(&self, key: K, way: Way) -> bool {
+    pub fn is_given_up(&self, key: K, way: Direction) -> bool {
         self.gaps.get(&(key, way)).is_some_and(|gap| gap.is_dead(self.sent + 1))
     }
 
@@ -183,22 +183,22 @@ impl<K: Copy + Ord, M> Bottlenecks<K, M> {
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either, and is taken away.
-    pub fn stop_repeating(&mut self, key: K, way: Way) -> Vec<Transmission<K, M>> {
+    pub fn stop_repeating(&mut self, key: K, way: Direction) -> Vec<Transmission<K, M>> {
         let sent = self.sent;
         let Some(gap) = self.gaps.get_mut(&(key, way)) else { return Vec::new() };
         gap.stop(sent).into_values().filter_map(|number| self.take(number)).collect()
     }
 
     /// What is sent from now on is no part of a stream that was given up.
-    pub fn forget_gap(&mut self, key: K, way: Way) {
+    pub fn forget_gap(&mut self, key: K, way: Direction) {
         self.gaps.remove(&(key, way));
     }
 
     /// A connection is over: nothing waits for what is missing.
     pub fn forget(&mut self, key: K) {
         if !self.gaps.is_empty() {
-            self.gaps.remove(&(key, Way::ToServer));
-            self.gaps.remove(&(key, Way::ToClient));
+            self.gaps.remove(&(key, Direction::ToServer));
+            self.gaps.remove(&(key, Direction::ToClient));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::fault::{Action, Fault, Side};
-use crate::network::{AccessLink, Pipe, Way};
+use crate::network::{AccessLink, Direction, Pipe};
 use crate::scenario::Scenario;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub enum Stage {
 
 /// Who opened a connection: by what it is connected to the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
+pub enum Initiator {
     /// A client group's host, by its number there.
     Client {
         /// The group's index.
@@ -38,21 +38,21 @@ pub enum Caller {
     Server(u32),
 }
 
-impl Caller {
+impl Initiator {
     /// The side of the links that it is on.
     pub fn side(self) -> Side {
         match self {
-            Caller::Client { group, .. } => Side::Clients(group),
-            Caller::Server(server) => Side::Server(server),
+            Initiator::Client { group, .. } => Side::Clients(group),
+            Initiator::Server(server) => Side::Server(server),
         }
     }
 }
 
-/// A connection, as far as its bandwidth is concerned. Strangers have no caller.
+/// A connection, as far as its bandwidth is concerned. External clients have no initiator.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
     /// Who opened it.
-    pub caller: Option<Caller>,
+    pub initiator: Option<Initiator>,
     /// The server that it was opened to.
     pub server: u32,
     /// The link of its route in this direction, by [`crate::network::Routes::bottlenecks`].
@@ -109,24 +109,31 @@ impl Pipes {
     }
 
     /// The line that a message joins at a stage of its way, if there is one.
-    pub fn at(&mut self, stage: Stage, way: Way, ends: Ends, faults: &[Fault], now: Timestamp) -> Option<&mut Pipe> {
-        let Ends { caller, server, link } = ends;
-        let to_server = way == Way::ToServer;
+    pub fn at(
+        &mut self,
+        stage: Stage,
+        way: Direction,
+        ends: Ends,
+        faults: &[Fault],
+        now: Timestamp,
+    ) -> Option<&mut Pipe> {
+        let Ends { initiator, server, link } = ends;
+        let to_server = way == Direction::ToServer;
         let pipe = match stage {
             Stage::Up | Stage::Down => {
                 let direction = usize::from(stage == Stage::Down);
                 let at_caller = to_server == (stage == Stage::Up);
-                let host = match caller {
+                let host = match initiator {
                     _ if !at_caller => self.servers.get_mut(server as usize),
-                    Some(Caller::Client { group, host }) => self.clients[usize::from(group)].get_mut(host as usize),
-                    Some(Caller::Server(caller)) => self.servers.get_mut(caller as usize),
+                    Some(Initiator::Client { group, host }) => self.clients[usize::from(group)].get_mut(host as usize),
+                    Some(Initiator::Server(initiator)) => self.servers.get_mut(initiator as usize),
                     None => None,
                 };
                 host.map(|pipes| &mut pipes[direction])
             }
             Stage::Link => self.links.get_mut(usize::from(link?)),
             Stage::Fault => {
-                let side = caller?.side();
+                let side = initiator?.side();
                 // At most one of them lasts on this way at a time.
                 self.faults.iter_mut().find_map(|(number, pipes)| {
                     let fault = &faults[*number as usize];

@@ -11,7 +11,7 @@ use crate::time::Nanos;
 
 /// An event in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct EventText {
     /// The name of what happened.
     pub kind: &'static str,
     /// What belongs to it, by name.
@@ -31,7 +31,7 @@ pub enum Value {
     /// A word.
     Text(&'static str),
     /// A sentence.
-    Said(String),
+    EventText(String),
     /// A length of time.
     Length(Nanos),
     /// A session, by the driver's number.
@@ -50,7 +50,7 @@ pub enum Value {
 
 impl Kind {
     /// The event in words.
-    pub fn said(self) -> Said {
+    pub fn said(self) -> EventText {
         match self {
             Kind::Session(_, event) => session(event),
             Kind::Server(_, event) => server(event),
@@ -82,9 +82,9 @@ macro_rules! words {
     ($names:ident, $say:ident($event:ident: $type:ty) { $($pattern:pat => $name:literal $fields:expr,)+ }) => {
         const $names: &[&str] = &[$($name),+];
 
-        fn $say($event: $type) -> Said {
+        fn $say($event: $type) -> EventText {
             match $event {
-                $($pattern => Said { kind: $name, fields: $fields.into() },)+
+                $($pattern => EventText { kind: $name, fields: $fields.into() },)+
             }
         }
     };
@@ -156,7 +156,7 @@ fn failed(connection: u32, failure: Failure) -> Vec<Field> {
             fields.push(number("status", status));
             fields.extend(retry_after.map(|seconds| number("retry_after_s", seconds)));
         }
-        Failure::Invalid(error) => fields.push(("why", Value::Said(error.to_string()))),
+        Failure::Invalid(error) => fields.push(("why", Value::EventText(error.to_string()))),
         Failure::Insecure => fields.push(text("why", "TLS did not come up")),
         Failure::RedirectLimit => fields.push(text("why", "one redirect too many")),
         Failure::BadLocation => fields.push(text("why", "a Location that leads nowhere")),

@@ -10,19 +10,19 @@ use crate::time::Nanos;
 
 /// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum Direction {
     /// From the client's host to the server's.
     ToServer,
     /// From the server's host to the client's.
     ToClient,
 }
 
-impl Way {
+impl Direction {
     /// The other one.
-    pub fn back(self) -> Way {
+    pub fn back(self) -> Direction {
         match self {
-            Way::ToServer => Way::ToClient,
-            Way::ToClient => Way::ToServer,
+            Direction::ToServer => Direction::ToClient,
+            Direction::ToClient => Direction::ToServer,
         }
     }
 }
@@ -62,7 +62,7 @@ fn yes() -> bool {
 
 /// One direction of a route.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Leg {
+pub struct OneWayRoute {
     /// Latency, drawn once per pair of hosts.
     pub one_way: Distribution,
     /// Added for each message.
@@ -77,9 +77,9 @@ pub struct Leg {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// What clients, or callers, send.
-    pub to_server: Leg,
+    pub to_server: OneWayRoute,
     /// What the server sends.
-    pub to_client: Leg,
+    pub to_client: OneWayRoute,
 }
 
 /// Every route of a scenario, with names looked up.
@@ -107,7 +107,7 @@ struct Span {
 }
 
 impl Span {
-    fn new(leg: &Leg) -> Span {
+    fn new(leg: &OneWayRoute) -> Span {
         Span {
             one_way: leg.one_way.sampler(),
             jitter: leg.jitter.sampler(),
@@ -124,10 +124,10 @@ struct Path {
 }
 
 impl Path {
-    fn span(&self, way: Way) -> &Span {
+    fn span(&self, way: Direction) -> &Span {
         match way {
-            Way::ToServer => &self.to_server,
-            Way::ToClient => &self.to_client,
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
         }
     }
 }
@@ -201,7 +201,7 @@ impl Links {
 
     /// One-way latency between a client's host and a server's: the same for each call. Both directions use the
     /// same draw.
-    pub fn one_way(&self, route: u16, way: Way, client: Identity, server: Identity) -> Nanos {
+    pub fn one_way(&self, route: u16, way: Direction, client: Identity, server: Identity) -> Nanos {
         // A draw's ordinal has 56 bits; the rest of the server's hash is enough to distinguish servers.
         let draw = || self.seed.draw(client, Purpose::Path, server.0 >> 8);
         self.paths[route as usize].span(way).one_way.sample(draw)
@@ -209,7 +209,7 @@ impl Links {
 
     /// Jitter of a message: `which` is its session and its index there.
     #[inline]
-    pub fn jitter(&self, route: u16, way: Way, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
+    pub fn jitter(&self, route: u16, way: Direction, which: impl FnOnce() -> (Identity, u64)) -> Nanos {
         self.paths[route as usize].span(way).jitter.sample(|| {
             let (session, ordinal) = which();
             self.seed.draw(session, Purpose::Jitter, ordinal)
@@ -217,12 +217,12 @@ impl Links {
     }
 
     /// The bandwidth that a message shares with others, by its index in [`Routes::bottlenecks`].
-    pub fn bottleneck(&self, route: u16, way: Way) -> Option<u16> {
+    pub fn bottleneck(&self, route: u16, way: Direction) -> Option<u16> {
         self.paths[route as usize].span(way).bottleneck
     }
 
     /// The share of transmissions that are lost.
-    pub fn loss(&self, route: u16, way: Way) -> f64 {
+    pub fn loss(&self, route: u16, way: Direction) -> f64 {
         self.paths[route as usize].span(way).loss
     }
 }

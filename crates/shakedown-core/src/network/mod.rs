@@ -22,7 +22,7 @@ use crate::time::{Nanos, timeout};
 
 pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
-pub use link::{Leg, LinkConfig, Links, Route, Routes, Way};
+pub use link::{Direction, LinkConfig, Links, OneWayRoute, Route, Routes};
 pub use pipe::{AccessLink, Pipe, wire_bytes};
 pub use ports::{EPHEMERAL_PORTS, Ending, NAT_PORTS, Ports, TimeWait};
 pub use rto::{Repetitions, Rto, time_of_retries};

@@ -98,7 +98,7 @@ impl CallPlan {
 
 /// A request whose worker is done, and which makes calls.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(super) struct CallingRequest {
     pub connection: u32,
     pub client: Identity,
     pub asked: Asked,
@@ -110,7 +110,7 @@ pub(super) struct Caller {
 /// A request that waits for an answer.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub caller: Caller,
+    pub caller: CallingRequest,
     /// The index of the call in the plan, and the called server.
     pub which: usize,
     pub to: EndpointId,

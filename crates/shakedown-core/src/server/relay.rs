@@ -11,7 +11,7 @@ const WAITING_MAX: usize = 64 * 1024;
 
 /// The second connection of a relay, which the server opened.
 #[derive(Debug, Clone, Copy)]
-struct Way {
+struct Outbound {
     accepted: u32,
     to: usize,
     up: bool,
@@ -28,7 +28,7 @@ struct Client {
 
 /// The two connections of a relay that has ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parted {
+pub(super) struct EndedRelay {
     pub own: ConnectionId,
     pub accepted: ConnectionId,
     /// The mark given to [`Relay::begin`].
@@ -41,7 +41,7 @@ pub(super) struct Parted {
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     /// By the server's own number for the second connection.
-    ways: BTreeMap<u32, Way>,
+    ways: BTreeMap<u32, Outbound>,
     clients: Vec<Client>,
     numbers: u32,
     /// When connects have taken too long, in order.
@@ -64,7 +64,7 @@ impl Relay {
     /// mark.
     pub(super) fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
         let own = self.number();
-        self.ways.insert(own, Way { accepted: accepted.0, to, up: false });
+        self.ways.insert(own, Outbound { accepted: accepted.0, to, up: false });
         if self.clients.len() <= accepted.0 as usize {
             self.clients.resize_with(accepted.0 as usize + 1, Client::default);
         }
@@ -111,11 +111,11 @@ impl Relay {
     }
 
     /// Ends the relay of a connection, the first or the second.
-    pub(super) fn part(&mut self, c: ConnectionId) -> Option<Parted> {
+    pub(super) fn part(&mut self, c: ConnectionId) -> Option<EndedRelay> {
         let own = c.as_own().or_else(|| self.clients.get(c.0 as usize)?.way)?;
-        let Way { accepted, to, up } = self.ways.remove(&own)?;
+        let Outbound { accepted, to, up } = self.ways.remove(&own)?;
         self.clients[accepted as usize] = Client::default();
-        Some(Parted { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to, up })
+        Some(EndedRelay { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to, up })
     }
 
     /// The second connections of the relays with a mark.

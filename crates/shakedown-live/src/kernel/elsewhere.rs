@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use shakedown_core::driver::pipes::Caller;
+use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::scenario::Scenario;
 
 use super::hosts::Note;
@@ -41,7 +41,7 @@ impl World {
         SocketAddr::from(([0, 0, 0, 0], 0))
     }
 
-    pub(crate) fn address(&self, _: Caller) -> IpAddr {
+    pub(crate) fn address(&self, _: Initiator) -> IpAddr {
         match self.0 {}
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use shakedown_core::driver::pipes::Caller;
+use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::driver::stage::ClientHosts;
 use shakedown_core::network::Message;
 use shakedown_core::rng::Identity;
@@ -58,11 +58,11 @@ impl Hosts {
         SocketAddr::new(IpAddr::V4(Hosts::server_ip(number)), PORT)
     }
 
-    pub(super) fn address(&self, place: Caller) -> IpAddr {
+    pub(super) fn address(&self, place: Initiator) -> IpAddr {
         match place {
-            Caller::Server(server) => Hosts::server(server).ip(),
+            Initiator::Server(server) => Hosts::server(server).ip(),
             // The first is that of the network.
-            Caller::Client { group, host } => {
+            Initiator::Client { group, host } => {
                 IpAddr::V4(Ipv4Addr::from_bits(CLIENTS + 1 + self.firsts[usize::from(group)] + host))
             }
         }
@@ -79,21 +79,21 @@ impl Hosts {
     }
 
     /// Whose address it is.
-    pub(super) fn place(&self, address: u32) -> Option<Caller> {
+    pub(super) fn place(&self, address: u32) -> Option<Initiator> {
         if let Some(number) = address.checked_sub(CLIENTS + 1) {
             let group = self.firsts.partition_point(|first| *first <= number) - 1;
             let host = number - self.firsts[group];
-            return (group < self.clients.len()).then_some(Caller::Client { group: group as u16, host });
+            return (group < self.clients.len()).then_some(Initiator::Client { group: group as u16, host });
         }
         let server = address.checked_sub(SERVERS)?;
-        ((server as usize) < self.servers.len()).then_some(Caller::Server(server))
+        ((server as usize) < self.servers.len()).then_some(Initiator::Server(server))
     }
 
     /// What a host's latency is drawn by.
-    pub(super) fn identity(&self, place: Caller) -> Identity {
+    pub(super) fn identity(&self, place: Initiator) -> Identity {
         match place {
-            Caller::Server(server) => self.servers[server as usize],
-            Caller::Client { group, host } => self.clients[usize::from(group)].host_of(host),
+            Initiator::Server(server) => self.servers[server as usize],
+            Initiator::Client { group, host } => self.clients[usize::from(group)].host_of(host),
         }
     }
 }
@@ -214,8 +214,8 @@ mod tests {
         let scenario = shakedown_scenario::load("t", "t", SCENARIO, &Overrides::default()).unwrap();
         let hosts = Hosts::new(&scenario);
         assert_eq!(client_hosts(&scenario), 5);
-        let clients = |group, hosts| (0..hosts).map(move |host| Caller::Client { group, host });
-        let all: Vec<Caller> = clients(0, 3).chain(clients(1, 2)).chain([0, 1].map(Caller::Server)).collect();
+        let clients = |group, hosts| (0..hosts).map(move |host| Initiator::Client { group, host });
+        let all: Vec<Initiator> = clients(0, 3).chain(clients(1, 2)).chain([0, 1].map(Initiator::Server)).collect();
         let bits = |place| match hosts.address(place) {
             IpAddr::V4(address) => address.to_bits(),
             IpAddr::V6(_) => unreachable!(),

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use etherparse::PacketBuilder;
 
 use super::hosts::{Flow, PORT, Segment};
-use shakedown_core::network::Way;
+use shakedown_core::network::Direction;
 
 /// What is known of a connection at the ends of its ways: to the server, and to the client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,14 +21,14 @@ struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Resets(BTreeMap<Flow, Known>);
 
-fn index(way: Way) -> usize {
-    usize::from(way == Way::ToClient)
+fn index(way: Direction) -> usize {
+    usize::from(way == Direction::ToClient)
 }
 
 impl Resets {
     /// A host sent a segment this way.
-    pub(super) fn sent(&mut self, segment: &Segment, way: Way) {
-        if segment.is_syn() && way == Way::ToServer {
+    pub(super) fn sent(&mut self, segment: &Segment, way: Direction) {
+        if segment.is_syn() && way == Direction::ToServer {
             self.0.insert(segment.flow, Known::default());
         }
         if let Some(known) = self.0.get_mut(&segment.flow).filter(|_| segment.acknowledges()) {
@@ -37,7 +37,7 @@ impl Resets {
     }
 
     /// A segment arrived.
-    pub(super) fn arrived(&mut self, segment: &Segment, way: Way) {
+    pub(super) fn arrived(&mut self, segment: &Segment, way: Direction) {
         if segment.is_reset() {
             self.0.remove(&segment.flow);
         }
@@ -51,10 +51,10 @@ impl Resets {
 
     /// The packets that end a connection: those to the client first. Where something is missing before what arrived, two
     /// numbers are possible, and the kernel ignores the other.
-    pub(super) fn packets(&mut self, flow: Flow) -> Vec<(Way, Vec<u8>)> {
+    pub(super) fn packets(&mut self, flow: Flow) -> Vec<(Direction, Vec<u8>)> {
         let Some(known) = self.0.remove(&flow) else { return Vec::new() };
         let mut packets = Vec::new();
-        for way in [Way::ToClient, Way::ToServer] {
+        for way in [Direction::ToClient, Direction::ToServer] {
             let (acknowledged, arrived) = (known.acknowledged[index(way)], known.arrived[index(way)]);
             let numbers = arrived.into_iter().chain(acknowledged.filter(|number| Some(*number) != arrived));
             packets.extend(numbers.filter_map(|seq| Some((way, reset(flow, way, seq)?))));
@@ -63,12 +63,12 @@ impl Resets {
     }
 }
 
-fn reset(flow: Flow, way: Way, seq: u32) -> Option<Vec<u8>> {
+fn reset(flow: Flow, way: Direction, seq: u32) -> Option<Vec<u8>> {
     let octets = |address: u32| Ipv4Addr::from_bits(address).octets();
     let ((client, port), server) = (flow.client, flow.server);
     let builder = match way {
-        Way::ToServer => PacketBuilder::ipv4(octets(client), octets(server), TTL).tcp(port, PORT, seq, 0),
-        Way::ToClient => PacketBuilder::ipv4(octets(server), octets(client), TTL).tcp(PORT, port, seq, 0),
+        Direction::ToServer => PacketBuilder::ipv4(octets(client), octets(server), TTL).tcp(port, PORT, seq, 0),
+        Direction::ToClient => PacketBuilder::ipv4(octets(server), octets(client), TTL).tcp(PORT, port, seq, 0),
     };
     let mut packet = Vec::with_capacity(40);
     builder.rst().write(&mut packet, &[]).ok()?;
@@ -92,21 +92,21 @@ mod tests {
         const SYN: u8 = 2;
         const ACK: u8 = 16;
         let mut resets = Resets::default();
-        let mut exchange = |segment: Segment, way: Way| {
+        let mut exchange = |segment: Segment, way: Direction| {
             resets.sent(&segment, way);
             resets.arrived(&segment, way);
         };
-        exchange(segment(SYN, (100, 0), 0, true), Way::ToServer);
-        exchange(segment(SYN | ACK, (500, 101), 0, false), Way::ToClient);
-        exchange(segment(ACK, (101, 501), 30, true), Way::ToServer);
+        exchange(segment(SYN, (100, 0), 0, true), Direction::ToServer);
+        exchange(segment(SYN | ACK, (500, 101), 0, false), Direction::ToClient);
+        exchange(segment(ACK, (101, 501), 30, true), Direction::ToServer);
         let packets = resets.packets(FLOW);
         let numbers = packets.iter().map(|(way, packet)| {
             let read = Segment::read(packet).unwrap();
-            assert!(read.is_reset() && read.flow == FLOW && read.to_server == (*way == Way::ToServer));
+            assert!(read.is_reset() && read.flow == FLOW && read.to_server == (*way == Direction::ToServer));
             (*way, read.seq)
         });
         // The client acknowledged all that it has; the server has thirty bytes that it has not acknowledged.
-        let expected = [(Way::ToClient, 501), (Way::ToServer, 131), (Way::ToServer, 101)];
+        let expected = [(Direction::ToClient, 501), (Direction::ToServer, 131), (Direction::ToServer, 101)];
         assert_eq!(numbers.collect::<Vec<_>>(), expected);
         assert_eq!(resets.packets(FLOW).len(), 0, "it is over");
     }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use shakedown_core::driver::pipes::{Caller, Ends, Pipes, Stage};
+use shakedown_core::driver::pipes::{Ends, Initiator, Pipes, Stage};
 use shakedown_core::fault::{Action, Fault};
-use shakedown_core::network::{Links, Way};
+use shakedown_core::network::{Direction, Links};
 use shakedown_core::rng::{Purpose, Seed};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
@@ -46,9 +46,9 @@ struct Packet {
 /// From where to where.
 #[derive(Debug, Clone, Copy)]
 struct Path {
-    caller: Caller,
+    caller: Initiator,
     server: u32,
-    way: Way,
+    way: Direction,
     route: u16,
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Wire {
     devices: Vec<File>,
     waiting: BinaryHeap<Reverse<Packet>>,
     /// The last arrival of each stream.
-    orders: BTreeMap<(Flow, Way), Timestamp>,
+    orders: BTreeMap<(Flow, Direction), Timestamp>,
     /// Those of connections, where faults end some.
     resets: Option<Resets>,
     tap: Option<Tap>,
@@ -192,7 +192,7 @@ impl Wire {
         let Some(path) = self.path(&segment) else { return };
         self.taken += 1;
         self.told.packets += 1;
-        let from = if path.way == Way::ToServer { path.caller } else { Caller::Server(path.server) };
+        let from = if path.way == Direction::ToServer { path.caller } else { Initiator::Server(path.server) };
         if !self.is_on(from) {
             self.told.silent += 1;
             return;
@@ -209,26 +209,26 @@ impl Wire {
 
     fn path(&self, segment: &Segment) -> Option<Path> {
         let caller = self.hosts.place(segment.flow.client.0)?;
-        let Caller::Server(server) = self.hosts.place(segment.flow.server)? else { return None };
+        let Initiator::Server(server) = self.hosts.place(segment.flow.server)? else { return None };
         let route = match caller {
-            Caller::Client { group, .. } => self.links.route(group, server),
-            Caller::Server(caller) => self.links.route_between(caller, server),
+            Initiator::Client { group, .. } => self.links.route(group, server),
+            Initiator::Server(caller) => self.links.route_between(caller, server),
         };
-        let way = if segment.to_server { Way::ToServer } else { Way::ToClient };
+        let way = if segment.to_server { Direction::ToServer } else { Direction::ToClient };
         Some(Path { caller, server, way, route })
     }
 
-    fn is_on(&self, place: Caller) -> bool {
+    fn is_on(&self, place: Initiator) -> bool {
         match place {
-            Caller::Client { .. } => true,
-            Caller::Server(server) => self.shared.is_on(server),
+            Initiator::Client { .. } => true,
+            Initiator::Server(server) => self.shared.is_on(server),
         }
     }
 
     /// A packet joins the lines that it comes to now, until it has to wait in one, or for the distance.
     fn go_on(&mut self, mut packet: Packet, now: Timestamp) {
         let Path { caller, server, way, route } = packet.path;
-        let ends = Ends { caller: Some(caller), server, link: self.links.bottleneck(route, way) };
+        let ends = Ends { initiator: Some(caller), server, link: self.links.bottleneck(route, way) };
         loop {
             let pipe = self.pipes.as_mut().and_then(|pipes| pipes.at(packet.stage, way, ends, &self.faults, now));
             let through = match pipe {
@@ -273,11 +273,11 @@ impl Wire {
     /// How long a packet is under way that leaves at a moment.
     fn distance(&self, path: Path, number: u64, leaves: Timestamp) -> Nanos {
         let Path { caller, server, way, route } = path;
-        let (client, there) = (self.hosts.identity(caller), self.hosts.identity(Caller::Server(server)));
+        let (client, there) = (self.hosts.identity(caller), self.hosts.identity(Initiator::Server(server)));
         let one_way = self.links.one_way(route, way, client, there);
         let jitter = self.links.jitter(route, way, || (client, number));
         let side = caller.side();
-        let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, leaves, one_way);
+        let delay = |fault: &Fault| fault.delay_at(side, server, way == Direction::ToServer, leaves, one_way);
         let delayed = self.faults.iter().map(delay).fold(0_u64, |sum, delay| sum.saturating_add(delay.0));
         Nanos((one_way + jitter).0.saturating_add(delayed))
     }
@@ -289,13 +289,13 @@ impl Wire {
         let mut loss = self.links.loss(route, way);
         for fault in &self.faults {
             // Either loses it, independently.
-            loss += (1.0 - loss) * fault.loss_at(side, server, way == Way::ToServer, leaves);
+            loss += (1.0 - loss) * fault.loss_at(side, server, way == Direction::ToServer, leaves);
         }
         loss > 0.0 && self.seed.draw(self.hosts.identity(caller), Purpose::Loss, number).unit() < loss
     }
 
     /// Nothing overtakes what left before it in its stream.
-    fn in_order(&mut self, stream: (Flow, Way), arrival: Timestamp, now: Timestamp) -> Timestamp {
+    fn in_order(&mut self, stream: (Flow, Direction), arrival: Timestamp, now: Timestamp) -> Timestamp {
         if self.orders.len() > ORDERS {
             self.orders.retain(|_, last| *last > now);
         }
@@ -322,7 +322,7 @@ impl Wire {
     /// A packet is at the host that it is for, unless a partition is before that, or it has no power.
     fn arrive(&mut self, packet: &Packet, due: Timestamp) {
         let Path { caller, server, way, .. } = packet.path;
-        let to = if way == Way::ToServer { Caller::Server(server) } else { caller };
+        let to = if way == Direction::ToServer { Initiator::Server(server) } else { caller };
         if self.is_cut(packet.path, due) {
             self.told.cut += 1;
             return self.note(packet, due, Fate::Cut);
@@ -335,16 +335,16 @@ impl Wire {
         if let Some(resets) = &mut self.resets {
             resets.arrived(&packet.segment, way);
         }
-        if let Some(tap) = self.tap.as_ref().filter(|_| way == Way::ToClient) {
+        if let Some(tap) = self.tap.as_ref().filter(|_| way == Direction::ToClient) {
             tap.show(due, &packet.bytes);
         }
         self.hand_over(to, &packet.bytes);
     }
 
-    fn hand_over(&mut self, to: Caller, packet: &[u8]) {
+    fn hand_over(&mut self, to: Initiator, packet: &[u8]) {
         let device = match to {
-            Caller::Client { .. } => 0,
-            Caller::Server(server) => server as usize + 1,
+            Initiator::Client { .. } => 0,
+            Initiator::Server(server) => server as usize + 1,
         };
         if (&self.devices[device]).write(packet).is_err() {
             self.told.refused += 1;
@@ -358,10 +358,10 @@ impl Wire {
         for (way, packet) in packets {
             let path = Segment::read(&packet).and_then(|segment| self.path(&segment));
             let Some(Path { caller, server, .. }) = path else { continue };
-            if let Some(tap) = self.tap.as_ref().filter(|_| way == Way::ToClient) {
+            if let Some(tap) = self.tap.as_ref().filter(|_| way == Direction::ToClient) {
                 tap.show(self.now(), &packet);
             }
-            self.hand_over(if way == Way::ToServer { Caller::Server(server) } else { caller }, &packet);
+            self.hand_over(if way == Direction::ToServer { Initiator::Server(server) } else { caller }, &packet);
         }
     }
 
@@ -376,7 +376,7 @@ impl Wire {
     fn is_cut(&self, path: Path, at: Timestamp) -> bool {
         let parts = |fault: &Fault| {
             let cut = fault.between(path.caller.side(), path.server);
-            cut.is_some_and(|cut| cut.affects(path.way == Way::ToServer))
+            cut.is_some_and(|cut| cut.affects(path.way == Direction::ToServer))
                 && matches!(fault.action_at(at), Some(Action::Partition))
         };
         self.faults.iter().any(parts)

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
-use shakedown_core::driver::pipes::Caller;
+use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::network::SynRetries;
 use shakedown_core::scenario::Scenario;
 
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// The address of whoever opens connections.
-    pub(crate) fn address(&self, place: Caller) -> IpAddr {
+    pub(crate) fn address(&self, place: Initiator) -> IpAddr {
         self.hosts.address(place)
     }
 

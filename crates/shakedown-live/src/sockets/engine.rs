@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use shakedown_core::driver::stage::{ClientHosts, Peer, Stage, Transport};
 use shakedown_core::http::Directory;
 use shakedown_core::machine::{ConnectionId, Input};
-use shakedown_core::network::Way;
+use shakedown_core::network::Direction;
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
 use tokio::net::TcpListener;
@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// A machine is told something about a connection, if it still listens there.
-    fn notify(&mut self, key: ConnectionKey, way: Way, notice: &Notice) {
+    fn notify(&mut self, key: ConnectionKey, way: Direction, notice: &Notice) {
         let stage = &mut self.stage;
         match stage.net.network.listener(key, way) {
             None => {}

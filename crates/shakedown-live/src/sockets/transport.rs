@@ -13,7 +13,7 @@ use shakedown_core::driver::stage::{ClientHosts, Due, Peer, PendingInput, Stage,
 use shakedown_core::event::Kind;
 use shakedown_core::fault::{self, Fault};
 use shakedown_core::machine::{CloseMode, ConnectionId, EndpointId};
-use shakedown_core::network::{Host, Process, SynAnswer, Way};
+use shakedown_core::network::{Direction, Host, Process, SynAnswer};
 use shakedown_core::rng::Identity;
 use shakedown_core::time::{Nanos, Timestamp};
 
@@ -151,7 +151,7 @@ impl Transport for Live {
         let opener = Opener {
             peer: Peer::Session(session),
             number: c,
-            place: pipes::Caller::Client { group, host: hosts.host_number(index) },
+            place: pipes::Initiator::Client { group, host: hosts.host_number(index) },
             identity: hosts.identity(index),
             host: hosts.host_of(index),
         };
@@ -177,7 +177,7 @@ impl Transport for Live {
         _: Option<ConnectionKey>,
     ) -> ConnectionKey {
         let identity = stage.net.network.identity(server);
-        let place = pipes::Caller::Server(server);
+        let place = pipes::Initiator::Server(server);
         stage.net.network.connect(to, Opener { peer: Peer::Server(server), number, place, identity, host: identity })
     }
 
@@ -198,17 +198,17 @@ impl Transport for Live {
         stage.net.network.close_server(key, how);
     }
 
-    fn send(&mut self, key: ConnectionKey, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+    fn send(&mut self, key: ConnectionKey, way: Direction, bytes: &mut Vec<u8>, part: Range<usize>) {
         self.network.send(key, way, &bytes[part]);
     }
 
     fn start_tls(stage: &mut Stage<Live>, key: ConnectionKey, endpoint: EndpointId) {
         let keeper = match stage.net.network.place(key) {
-            Some(pipes::Caller::Client { group, host }) => {
+            Some(pipes::Initiator::Client { group, host }) => {
                 let resumes = stage.groups[usize::from(group)].plan.resumes_tls();
                 resumes.then_some((Some(group), host, endpoint.0))
             }
-            Some(pipes::Caller::Server(server)) => Some((None, server, endpoint.0)),
+            Some(pipes::Initiator::Server(server)) => Some((None, server, endpoint.0)),
             None => None,
         };
         stage.net.network.start_tls(key, stage.directory.authority(endpoint), keeper);

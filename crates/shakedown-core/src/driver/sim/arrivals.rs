@@ -1,14 +1,14 @@
-//! What arrives, and for whom: the network's news go to sessions, servers and client hosts, or wait in front of a process
+//! What arrives, and for whom: the network's event go to sessions, servers and client hosts, or wait in front of a process
 //! that hangs.
 
 use super::net::Simulation;
-use super::pending::{News, Pending};
+use super::pending::{ConnectionEvent, Pending};
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
 use super::tcp::segment::{Segment, StallPoint};
 use crate::driver::stage::{PendingInput, Transport};
 use crate::event::Kind;
 use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input};
-use crate::network::{Process, SynAnswer, Way};
+use crate::network::{Direction, Process, SynAnswer};
 use crate::{client, server};
 
 impl Simulation {
@@ -95,8 +95,8 @@ impl Simulation {
         let c = ConnectionId(self.net.tcp.connections[connection].client_number);
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Connected(c)),
-            Peer::Server(_) => self.notify_server(connection, News::Connected),
-            Peer::Host(host) => self.notify_host(host, client::News::Connected(c.0)),
+            Peer::Server(_) => self.notify_server(connection, ConnectionEvent::Connected),
+            Peer::Host(host) => self.notify_host(host, client::PoolInput::Connected(c.0)),
         }
         self.net.tcp.release(connection);
     }
@@ -115,12 +115,12 @@ impl Simulation {
                 self.session_input(session, Input::ConnectFailed(ConnectionId(client_number), why));
             }
             Peer::Server(_) => {
-                self.notify_server(connection, News::Failed(why));
+                self.notify_server(connection, ConnectionEvent::Failed(why));
                 self.net.tcp.release(connection);
             }
             Peer::Host(host) => {
                 self.net.tcp.release(connection);
-                self.notify_host(host, client::News::Failed(client_number, why));
+                self.notify_host(host, client::PoolInput::Failed(client_number, why));
             }
         }
     }
@@ -146,7 +146,7 @@ impl Simulation {
         }
         let fresh = self.net.tcp.connections[connection].server_end != ServerEnd::Accepted;
         let accepted = fresh.then(|| self.accept(connection));
-        if self.net.tls.concerns(connection, Way::ToServer) {
+        if self.net.tls.concerns(connection, Direction::ToServer) {
             if let Some(accepted) = accepted {
                 self.server_input(self.net.tcp.connections[connection].server, accepted);
             }
@@ -190,7 +190,7 @@ impl Simulation {
         }
         let c = ConnectionId(self.net.tcp.connections[connection].client_number);
         match caller.who() {
-            Peer::Session(_) | Peer::Host(_) if self.net.tls.concerns(connection, Way::ToClient) => {
+            Peer::Session(_) | Peer::Host(_) if self.net.tls.concerns(connection, Direction::ToClient) => {
                 self.flight_at_client(connection, segment);
             }
             Peer::Host(host) => self.frame_at_client(connection, host, segment),
@@ -200,7 +200,7 @@ impl Simulation {
                 self.net.tcp.segments[segment] = bytes;
                 self.net.tcp.segments.release(segment);
             }
-            Peer::Server(_) => self.notify_server(connection, News::Received { segment }),
+            Peer::Server(_) => self.notify_server(connection, ConnectionEvent::Received { segment }),
         }
         self.net.tcp.release(connection);
     }
@@ -238,7 +238,7 @@ impl Simulation {
         let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
             Peer::Session(session) => self.session_input(session, Input::Eof(ConnectionId(client_number))),
-            Peer::Server(_) => self.notify_server(connection, News::Eof),
+            Peer::Server(_) => self.notify_server(connection, ConnectionEvent::Eof),
             Peer::Host(_) => {
                 self.carrier_lost(connection, true);
                 self.net.tcp.close_caller(connection, CloseMode::Fin);
@@ -248,7 +248,7 @@ impl Simulation {
     }
 
     pub(super) fn rst_at_server(&mut self, connection: u32) {
-        if !self.net.tcp.held_up(connection, Way::ToServer, Segment::Rst) {
+        if !self.net.tcp.held_up(connection, Direction::ToServer, Segment::Rst) {
             self.reset_at_server(connection);
             self.net.tcp.release(connection);
         }
@@ -267,7 +267,7 @@ impl Simulation {
     }
 
     pub(super) fn rst_at_client(&mut self, connection: u32) {
-        if !self.net.tcp.held_up(connection, Way::ToClient, Segment::Rst) {
+        if !self.net.tcp.held_up(connection, Direction::ToClient, Segment::Rst) {
             self.reset_at_client(connection);
         }
     }
@@ -284,7 +284,7 @@ impl Simulation {
                 }
                 return;
             }
-            Peer::Server(_) if heard => self.notify_server(connection, News::Reset),
+            Peer::Server(_) if heard => self.notify_server(connection, ConnectionEvent::Reset),
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             Peer::Server(_) | Peer::Host(_) => {}
         }
@@ -292,13 +292,13 @@ impl Simulation {
     }
 
     /// A kernel's retries ran out: its own process hears of it.
-    pub(super) fn given_up(&mut self, connection: u32, way: Way) {
+    pub(super) fn given_up(&mut self, connection: u32, way: Direction) {
         let heard = self.net.tcp.given_up(connection, way);
         let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         match caller.who() {
-            _ if way == Way::ToClient => self.reset_at_server(connection),
+            _ if way == Direction::ToClient => self.reset_at_server(connection),
             Peer::Session(session) if heard => self.session_input(session, Input::Reset(ConnectionId(client_number))),
-            Peer::Server(_) if heard => self.notify_server(connection, News::Reset),
+            Peer::Server(_) if heard => self.notify_server(connection, ConnectionEvent::Reset),
             Peer::Host(_) if heard => self.carrier_lost(connection, false),
             _ => {}
         }
@@ -306,18 +306,18 @@ impl Simulation {
     }
 
     /// What stalled leaves once more, and would arrive now.
-    pub(super) fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) {
+    pub(super) fn retransmitted(&mut self, connection: u32, way: Direction, point: StallPoint) {
         for kept in self.net.tcp.retransmitted(connection, way, point) {
             match (way, kept) {
-                (Way::ToServer, Segment::Data(segment)) => self.segment_at_server(connection, segment),
-                (Way::ToServer, Segment::Fin) => self.fin_at_server(connection),
-                (Way::ToServer, Segment::Rst) => self.rst_at_server(connection),
-                (Way::ToClient, Segment::Data(segment)) => {
+                (Direction::ToServer, Segment::Data(segment)) => self.segment_at_server(connection, segment),
+                (Direction::ToServer, Segment::Fin) => self.fin_at_server(connection),
+                (Direction::ToServer, Segment::Rst) => self.rst_at_server(connection),
+                (Direction::ToClient, Segment::Data(segment)) => {
                     let caller = self.net.tcp.connections[connection].caller;
                     self.segment_at_client(connection, caller, segment);
                 }
-                (Way::ToClient, Segment::Fin) => self.fin_at_client(connection),
-                (Way::ToClient, Segment::Rst) => self.rst_at_client(connection),
+                (Direction::ToClient, Segment::Fin) => self.fin_at_client(connection),
+                (Direction::ToClient, Segment::Rst) => self.rst_at_client(connection),
             }
         }
         self.net.tcp.release(connection);

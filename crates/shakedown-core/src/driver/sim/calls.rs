@@ -2,11 +2,11 @@
 //! happens to a client's; only who hears of it differs, and what becomes of them when the server itself is struck.
 
 use super::net::Simulation;
-use super::pending::{News, Pending};
+use super::pending::{ConnectionEvent, Pending};
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId};
 use crate::machine::{ConnectionId, Input};
-use crate::network::{Process, Way};
+use crate::network::{Direction, Process};
 
 impl Simulation {
     /// A session connects: its SYN leaves.
@@ -44,23 +44,23 @@ impl Simulation {
 
     /// The server that opened a connection hears of it, at once or when it goes on.
     #[cold]
-    pub(super) fn notify_server(&mut self, connection: u32, news: News) {
+    pub(super) fn notify_server(&mut self, connection: u32, event: ConnectionEvent) {
         let Connection { caller, client_number, .. } = self.net.tcp.connections[connection];
         let Peer::Server(server) = caller.who() else { return };
         if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
-            self.hold(server, connection, Pending::News { connection, news });
+            self.hold(server, connection, Pending::Event { connection, event });
             return;
         }
         let c = ConnectionId(client_number);
-        match news {
-            News::Connected => self.server_input(server, Input::Connected(c)),
-            News::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why)),
-            News::Eof => self.server_input(server, Input::Eof(c)),
-            News::Reset => self.server_input(server, Input::Reset(c)),
-            News::Received { segment } if self.net.tls.concerns(connection, Way::ToClient) => {
+        match event {
+            ConnectionEvent::Connected => self.server_input(server, Input::Connected(c)),
+            ConnectionEvent::Failed(why) => self.server_input(server, Input::ConnectFailed(c, why)),
+            ConnectionEvent::Eof => self.server_input(server, Input::Eof(c)),
+            ConnectionEvent::Reset => self.server_input(server, Input::Reset(c)),
+            ConnectionEvent::Received { segment } if self.net.tls.concerns(connection, Direction::ToClient) => {
                 self.flight_at_client(connection, segment);
             }
-            News::Received { segment } => {
+            ConnectionEvent::Received { segment } => {
                 let bytes = std::mem::take(&mut self.net.tcp.segments[segment]);
                 self.server_input(server, Input::Received(c, &bytes));
                 self.net.tcp.segments[segment] = bytes;
@@ -71,14 +71,14 @@ impl Simulation {
 
     /// A process that goes on hears what happened meanwhile to a connection that it opened; nothing, if it has closed
     /// it in the meantime.
-    pub(super) fn notify_late(&mut self, connection: u32, news: News) {
+    pub(super) fn notify_late(&mut self, connection: u32, event: ConnectionEvent) {
         let Connection { client, .. } = self.net.tcp.connections[connection];
-        match news {
+        match event {
             // Told of its end, the kernel has closed it already.
-            News::Failed(_) | News::Reset => self.notify_server(connection, news),
-            _ if client == ClientEnd::Open => self.notify_server(connection, news),
-            News::Received { segment } => self.net.tcp.segments.release(segment),
-            News::Connected | News::Eof => {}
+            ConnectionEvent::Failed(_) | ConnectionEvent::Reset => self.notify_server(connection, event),
+            _ if client == ClientEnd::Open => self.notify_server(connection, event),
+            ConnectionEvent::Received { segment } => self.net.tcp.segments.release(segment),
+            ConnectionEvent::Connected | ConnectionEvent::Eof => {}
         }
         self.net.tcp.release(connection);
     }

@@ -6,7 +6,7 @@ use super::tcp::queued::Queued;
 use crate::event::Kind;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::network::dns::Event;
-use crate::network::{SynAnswer, Way};
+use crate::network::{Direction, SynAnswer};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
 
@@ -70,7 +70,7 @@ impl Simulation {
         let Check { name, .. } = self.net.dns.checks[check as usize];
         let Some(health) = self.net.dns.names[usize::from(name)].health() else { return };
         let (every, timeout) = (health.every, health.timeout);
-        let way = self.way_of_check(check, Way::ToServer);
+        let way = self.way_of_check(check, Direction::ToServer);
         self.net.tcp.queue.push(self.net.tcp.now + every, Queued::Check { check });
         if way > timeout {
             self.net.tcp.queue.push(self.net.tcp.now + timeout, Queued::CheckEnds { check, went_well: false });
@@ -83,8 +83,8 @@ impl Simulation {
     pub(super) fn check_arrives(&mut self, check: u32) {
         let Check { name, server, .. } = self.net.dns.checks[check as usize];
         let Some(health) = self.net.dns.names[usize::from(name)].health() else { return };
-        let sent = self.net.tcp.now - self.way_of_check(check, Way::ToServer);
-        let answered = self.net.tcp.now + self.way_of_check(check, Way::ToClient);
+        let sent = self.net.tcp.now - self.way_of_check(check, Direction::ToServer);
+        let answered = self.net.tcp.now + self.way_of_check(check, Direction::ToClient);
         let expires = sent + health.timeout;
         let (at, went_well) = match self.net.tcp.hosts[server.0 as usize].kernel.syn() {
             SynAnswer::Accepted => (answered, answered <= expires),
@@ -101,7 +101,7 @@ impl Simulation {
         self.record_changes(name, events);
     }
 
-    fn way_of_check(&self, check: u32, way: Way) -> Nanos {
+    fn way_of_check(&self, check: u32, way: Direction) -> Nanos {
         let Check { server, checker, .. } = self.net.dns.checks[check as usize];
         // The first route is the one that no link is about.
         self.net.tcp.links.one_way(0, way, checker, self.net.tcp.hosts[server.0 as usize].identity)

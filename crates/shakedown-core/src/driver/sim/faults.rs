@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::net::{Net, Simulation};
-use super::pending::{News, Pending};
+use super::pending::{ConnectionEvent, Pending};
 use super::tcp::connection::{ClientEnd, Peer, ServerEnd};
-use super::tcp::segment::Leg;
+use super::tcp::segment::Hop;
 use crate::driver::stage::PendingInput;
 use crate::event::Kind;
 use crate::fault::Event;
@@ -52,11 +52,11 @@ impl Simulation {
 
     fn is_reset(&self, fault: u32, window: u32, connection: u32) -> bool {
         let identity = self.net.tcp.identity_of(connection);
-        let over = |leg: Leg| {
-            let (_, side, server) = self.net.tcp.stretch(connection, leg);
+        let over = |hop: Hop| {
+            let (_, side, server) = self.net.tcp.stretch(connection, hop);
             self.net.tcp.faults[fault as usize].resets(self.seed, window, side, server, identity)
         };
-        over(Leg::Before) || self.net.tcp.connections[connection].is_relayed() && over(Leg::Behind)
+        over(Hop::Before) || self.net.tcp.connections[connection].is_relayed() && over(Hop::Behind)
     }
 
     /// The sessions that a connection is the path of.
@@ -78,7 +78,7 @@ impl Simulation {
     /// A process that goes on finds something of a connection.
     pub(super) fn find_pending_input(&mut self, server: u32, pending: Pending) {
         match pending {
-            Pending::News { connection, news } => self.notify_late(connection, news),
+            Pending::Event { connection, event } => self.notify_late(connection, event),
             Pending::Segment { connection, segment } => {
                 let end = self.net.tcp.connections[connection].server_end;
                 if end == ServerEnd::Queued || end == ServerEnd::Accepted {
@@ -117,7 +117,7 @@ impl Net {
         let mut unread: Vec<u32> = Vec::new();
         for item in &pending {
             if let Pending::Segment { connection, segment }
-            | Pending::News { connection, news: News::Received { segment } } = *item
+            | Pending::Event { connection, event: ConnectionEvent::Received { segment } } = *item
             {
                 unread.push(connection);
                 self.tcp.segments.release(segment);
@@ -129,7 +129,7 @@ impl Net {
             self.tcp.lose_client(connection, kernel_lives, unread.binary_search(&connection).is_ok());
         }
         for item in pending {
-            let (Pending::Segment { connection, .. } | Pending::Fin { connection } | Pending::News { connection, .. }) =
+            let (Pending::Segment { connection, .. } | Pending::Fin { connection } | Pending::Event { connection, .. }) =
                 item;
             self.tcp.release(connection);
         }

@@ -8,7 +8,7 @@ use super::names::Dns;
 use super::pending::Pending;
 use super::pools::Streams;
 use super::standstill::Guard;
-use super::tcp::connection::{ClientEnd, NONE, Peer as Caller, ServerEnd};
+use super::tcp::connection::{ClientEnd, NONE, Peer as NetworkPeer, ServerEnd};
 use super::tcp::queue::Handle;
 use super::tcp::queued::Queued;
 use super::tcp::{Tcp, connection::Connection};
@@ -17,7 +17,7 @@ use crate::driver::stage::{Due, Peer, PendingInput, SessionSlot, Stage, Transpor
 use crate::event::Kind;
 use crate::fault::{self, Fault};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
-use crate::network::{Host, Way};
+use crate::network::{Direction, Host};
 use crate::rng::Identity;
 use crate::time::Timestamp;
 
@@ -166,7 +166,7 @@ impl Transport for Net {
         }
     }
 
-    fn send(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+    fn send(&mut self, connection: u32, way: Direction, bytes: &mut Vec<u8>, part: Range<usize>) {
         if self.tcp.connections[connection].is_stream() {
             self.send_on_stream(connection, way, &bytes[part]);
         } else {
@@ -185,9 +185,9 @@ impl Transport for Net {
     fn opener(&self, connection: u32) -> Option<(Peer, ConnectionId)> {
         let Connection { caller, client_number, .. } = self.tcp.connections[connection];
         let peer = match caller.who() {
-            Caller::Session(session) => Peer::Session(session),
-            Caller::Server(server) => Peer::Server(server),
-            Caller::Host(_) => return None,
+            NetworkPeer::Session(session) => Peer::Session(session),
+            NetworkPeer::Server(server) => Peer::Server(server),
+            NetworkPeer::Host(_) => return None,
         };
         Some((peer, ConnectionId(client_number)))
     }

@@ -7,7 +7,7 @@ use super::net::{Net, Simulation};
 use super::pending::Pending;
 use super::tcp::NONE;
 use super::tcp::connection::{ClientEnd, Connection, PeerId, ServerEnd};
-use super::tcp::peers::{ServerHost, Strangers};
+use super::tcp::peers::{ExternalConnections, ServerHost};
 use super::tcp::queue::Handle;
 use super::tcp::queued::Queued;
 use crate::client;
@@ -15,7 +15,7 @@ use crate::driver::stage::{PendingInput, ServerSlot, Transport};
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, Input};
-use crate::network::{Event, Host, Overflow, Process, SynAnswer, SynSchedule, Way};
+use crate::network::{Direction, Event, Host, Overflow, Process, SynAnswer, SynSchedule};
 use crate::rng::Identity;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, Timestamp};
@@ -38,7 +38,7 @@ impl Simulation {
             is_external: false,
             quiet_until: Timestamp::ZERO,
         });
-        simulation.net.tcp.strangers = Some(Strangers { host: caller, addresses: BTreeMap::new() });
+        simulation.net.tcp.strangers = Some(ExternalConnections { host: caller, addresses: BTreeMap::new() });
         let (connections, ids, effects) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let external = External { groups, servers, caller, connections, ids, used: 0, opened: 0, effects };
         simulation.net.external = Some(Box::new(external));
@@ -96,7 +96,7 @@ impl Simulation {
     /// One-way latency from a host of a client group to a server.
     pub fn external_one_way(&self, group: u16, host: Identity, server: u32) -> Nanos {
         let route = self.net.tcp.links.route(group, server);
-        self.net.tcp.links.one_way(route, Way::ToServer, host, self.net.tcp.hosts[server as usize].identity)
+        self.net.tcp.links.one_way(route, Direction::ToServer, host, self.net.tcp.hosts[server as usize].identity)
     }
 
     /// A program has connected to a server of the scenario, over a network of its driver's, from this address. `None`
@@ -154,7 +154,7 @@ impl Simulation {
         let segment = self.net.tcp.segments.reuse();
         self.net.tcp.segments[segment].clear();
         self.net.tcp.segments[segment].extend_from_slice(bytes);
-        let way = if at_server { Way::ToClient } else { Way::ToServer };
+        let way = if at_server { Direction::ToClient } else { Direction::ToServer };
         self.net.tcp.send_segment(connection, way, segment, bytes.len());
     }
 
@@ -342,7 +342,7 @@ impl Simulation {
                     self.net.tcp.record(Kind::Network(server, dropped));
                     self.net.tcp.repeat_syn(connection);
                 }
-                (true, false) => self.net.tcp.forget_kept(connection, Way::ToClient),
+                (true, false) => self.net.tcp.forget_kept(connection, Direction::ToClient),
                 _ => {}
             }
             self.net.effect(Effect::Ended { id, reset: true });

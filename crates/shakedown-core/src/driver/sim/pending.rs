@@ -13,15 +13,15 @@ pub enum Pending {
         connection: u32,
     },
     /// Of a connection that it opened.
-    News {
+    Event {
         connection: u32,
-        news: News,
+        event: ConnectionEvent,
     },
 }
 
 /// What happens to a connection at the end that opened it.
 #[derive(Debug, Clone, Copy)]
-pub enum News {
+pub enum ConnectionEvent {
     Connected,
     Failed(ConnectError),
     Received { segment: u32 },

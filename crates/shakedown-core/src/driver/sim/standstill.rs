@@ -89,7 +89,7 @@ impl Guard {
 pub struct Standstill {
     at: Timestamp,
     items: u64,
-    who: Option<Who>,
+    who: Option<Actor>,
     /// What it does, round after round, in words.
     rounds: Vec<String>,
     /// What these are.
@@ -97,9 +97,9 @@ pub struct Standstill {
     restarts: bool,
 }
 
-/// Who goes round.
+/// Which machine repeats itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
+enum Actor {
     Session(u16, u32),
     Server(u32),
 }
@@ -107,15 +107,15 @@ enum Who {
 impl Standstill {
     fn new(at: Timestamp, items: u64, events: &[Event], sessions: &BTreeMap<u32, (u16, u32)>) -> Standstill {
         let who = |event: &Event| match event.kind {
-            Kind::Session(session, _) => sessions.get(&session).map(|(group, index)| Who::Session(*group, *index)),
-            Kind::Server(server, _) => Some(Who::Server(server)),
+            Kind::Session(session, _) => sessions.get(&session).map(|(group, index)| Actor::Session(*group, *index)),
+            Kind::Server(server, _) => Some(Actor::Server(server)),
             _ => None,
         };
-        let mut counts: BTreeMap<Who, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<Actor, usize> = BTreeMap::new();
         events.iter().filter_map(who).for_each(|who| *counts.entry(who).or_default() += 1);
         // A session rather than the server that answers it, and the first of several.
-        let most = |counted: &(&Who, &usize)| {
-            (matches!(counted.0, Who::Session(..)), *counted.1, std::cmp::Reverse(*counted.0))
+        let most = |counted: &(&Actor, &usize)| {
+            (matches!(counted.0, Actor::Session(..)), *counted.1, std::cmp::Reverse(*counted.0))
         };
         let found = counts.iter().max_by_key(most).map(|(who, _)| *who);
         let mut rounds: Vec<String> = Vec::new();
@@ -142,14 +142,14 @@ impl Standstill {
     pub fn explained(&self, scenario: &Scenario) -> String {
         let mut keys: Vec<String> = Vec::new();
         let who = match self.who {
-            Some(Who::Session(group, index)) => {
+            Some(Actor::Session(group, index)) => {
                 let name = scenario.clients().get_index(usize::from(group)).map_or("?", |(name, _)| name.as_str());
                 let of_restart = ["arrive", "hold"].iter().filter(|_| self.restarts);
                 keys.extend(of_restart.map(|key| format!("clients.{name}.{key}")));
                 keys.extend(self.retries.then(|| format!("clients.{name}.retry")));
                 scenario.session_name((group, index))
             }
-            Some(Who::Server(server)) => {
+            Some(Actor::Server(server)) => {
                 scenario.servers().get(server as usize).map_or("?".into(), |server| server.name.clone())
             }
             None => String::new(),

@@ -9,10 +9,10 @@ use super::tcp::NONE;
 use super::tcp::carriers::Stream;
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
 use super::tcp::queued::Queued;
-use crate::client::{Action, News, Wish};
+use crate::client::{Action, OpenRequest, PoolInput};
 use crate::h2::{self, Frame};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
-use crate::network::Way;
+use crate::network::Direction;
 use crate::rng::Identity;
 use crate::time::Timestamp;
 
@@ -29,22 +29,22 @@ impl Simulation {
     pub(super) fn want_stream(&mut self, host: u32, session: u32, c: ConnectionId, server: u32) {
         let endpoint = EndpointId(server);
         let secure = self.directory.secure(endpoint);
-        self.notify_host(host, News::Wanted(Wish { session, connection: c }, endpoint, secure));
+        self.notify_host(host, PoolInput::Wanted(OpenRequest { session, connection: c }, endpoint, secure));
     }
 
     /// A session wants no stream any more that it has not.
     #[cold]
     pub(super) fn give_up_stream(&mut self, session: u32, c: ConnectionId) {
         if let Some(host) = self.sharing_host(session) {
-            self.notify_host(host, News::Unwanted(Wish { session, connection: c }));
+            self.notify_host(host, PoolInput::Unwanted(OpenRequest { session, connection: c }));
         }
     }
 
-    /// Gives a host a piece of news, and does what it asks.
-    pub(super) fn notify_host(&mut self, host: u32, news: News) {
+    /// Gives a host an input, and does what it asks.
+    pub(super) fn notify_host(&mut self, host: u32, input: PoolInput) {
         self.forget_released();
         let mut actions = std::mem::take(&mut self.net.streams.actions);
-        self.net.streams.pools[host as usize].handle(news, &mut actions);
+        self.net.streams.pools[host as usize].handle(input, &mut actions);
         for action in actions.drain(..) {
             match action {
                 Action::Open(number, EndpointId(server), session) => self.open_carrier(host, number, server, session),
@@ -55,7 +55,7 @@ impl Simulation {
                 }
                 Action::Greet(number) => {
                     if let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) {
-                        self.net.send_frame(carrier, Way::ToServer, Frame::Preface);
+                        self.net.send_frame(carrier, Direction::ToServer, Frame::Preface);
                     }
                 }
                 Action::Close(number) => {
@@ -96,9 +96,9 @@ impl Simulation {
         self.send_syn(carrier, None);
     }
 
-    fn begin_stream(&mut self, host: u32, wish: Wish, number: u32, stream: u32) {
+    fn begin_stream(&mut self, host: u32, wish: OpenRequest, number: u32, stream: u32) {
         let Some(&carrier) = self.net.streams.numbers.get(&(host, number)) else { return };
-        let Wish { session, connection: c } = wish;
+        let OpenRequest { session, connection: c } = wish;
         let Connection { route, one_way, server, .. } = self.net.tcp.connections[carrier];
         self.forget_released();
         let older = self.sessions[session as usize].connections;
@@ -166,9 +166,9 @@ impl Simulation {
                 }
             } else {
                 if asked && !server_done {
-                    self.net.send_frame(carrier, Way::ToServer, end_of(number, answered));
+                    self.net.send_frame(carrier, Direction::ToServer, end_of(number, answered));
                 }
-                self.notify_host(host, News::StreamEnded(line));
+                self.notify_host(host, PoolInput::StreamEnded(line));
             }
         }
         self.net.tcp.reap(stream);
@@ -181,7 +181,7 @@ impl Simulation {
         let place =
             self.net.tcp.carriers.streams.get(&stream).filter(|place| heard && !place.ended && place.carrier != NONE);
         if let Some(&Stream { carrier, number, answered, .. }) = place {
-            self.net.send_frame(carrier, Way::ToClient, end_of(number, answered && how == CloseMode::Fin));
+            self.net.send_frame(carrier, Direction::ToClient, end_of(number, answered && how == CloseMode::Fin));
         }
         self.net.tcp.reap(stream);
     }
@@ -191,7 +191,7 @@ impl Simulation {
     #[cold]
     pub(super) fn carrier_lost(&mut self, carrier: u32, in_order: bool) {
         let Peer::Host(host) = self.net.tcp.connections[carrier].caller.who() else { return };
-        self.notify_host(host, News::Lost(self.net.tcp.connections[carrier].client_number, in_order));
+        self.notify_host(host, PoolInput::Lost(self.net.tcp.connections[carrier].client_number, in_order));
         for stream in self.streams_on(carrier) {
             let entry = &mut self.net.tcp.connections[stream];
             if std::mem::replace(&mut entry.client, ClientEnd::Closed) == ClientEnd::Closed {
@@ -267,9 +267,9 @@ impl Simulation {
         let stream = frame.and_then(|frame| self.net.tcp.carriers.on(carrier, frame.stream()?));
         match (frame, stream) {
             (Some(Frame::Settings { extended_connect, streams_max }), _) => {
-                self.notify_host(host, News::Settings(line, extended_connect, streams_max));
+                self.notify_host(host, PoolInput::Settings(line, extended_connect, streams_max));
             }
-            (Some(Frame::GoAway), _) => self.notify_host(host, News::GoAway(line)),
+            (Some(Frame::GoAway), _) => self.notify_host(host, PoolInput::GoAway(line)),
             (Some(frame), Some(stream)) if self.net.tcp.connections[stream].client == ClientEnd::Open => {
                 self.frame_at_session(stream, frame, (host, line));
             }
@@ -291,7 +291,7 @@ impl Simulation {
             Frame::Reset { .. } => {
                 entry.client = ClientEnd::Closed;
                 self.net.tcp.reap(stream);
-                self.notify_host(host, News::StreamEnded(line));
+                self.notify_host(host, PoolInput::StreamEnded(line));
                 self.session_input(session, Input::Reset(c));
             }
             Frame::Preface | Frame::Settings { .. } | Frame::GoAway => {}
@@ -307,7 +307,7 @@ impl Simulation {
 
 impl Net {
     /// Sends a frame over the connection that carries its stream.
-    fn send_frame(&mut self, carrier: u32, way: Way, frame: Frame<'_>) {
+    fn send_frame(&mut self, carrier: u32, way: Direction, frame: Frame<'_>) {
         let segment = self.tcp.segments.reuse();
         let buffer = &mut self.tcp.segments[segment];
         buffer.clear();
@@ -317,20 +317,20 @@ impl Net {
 
     /// Sends what a machine says on a stream: first its request or its answer, then what follows.
     #[cold]
-    pub(super) fn send_on_stream(&mut self, stream: u32, way: Way, bytes: &[u8]) {
+    pub(super) fn send_on_stream(&mut self, stream: u32, way: Direction, bytes: &[u8]) {
         let Some(place) = self.tcp.carriers.streams.get_mut(&stream).filter(|place| place.carrier != NONE) else {
             return;
         };
         let Stream { carrier, number, .. } = *place;
         let begun = match way {
-            Way::ToServer => std::mem::replace(&mut place.asked, true),
-            Way::ToClient => std::mem::replace(&mut place.answered, true),
+            Direction::ToServer => std::mem::replace(&mut place.asked, true),
+            Direction::ToClient => std::mem::replace(&mut place.answered, true),
         };
         let fields;
         let frame = match (begun, way) {
             (true, _) => Frame::Data { stream: number, bytes, last: false },
-            (false, Way::ToServer) => Frame::Headers { stream: number, fields: bytes, last: false },
-            (false, Way::ToClient) => {
+            (false, Direction::ToServer) => Frame::Headers { stream: number, fields: bytes, last: false },
+            (false, Direction::ToClient) => {
                 fields = h2::answer_fields(bytes);
                 place.ended = !fields.starts_with(b":status: 2");
                 Frame::Headers { stream: number, fields: &fields, last: place.ended }

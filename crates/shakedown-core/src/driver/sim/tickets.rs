@@ -1,7 +1,7 @@
 //! What is kept of TLS: how far each connection's handshake is, servers' ticket keys, clients' tickets. All of this stays
 //! empty where no server has TLS.
 
-use crate::network::Way;
+use crate::network::Direction;
 use crate::time::Timestamp;
 use crate::tls::Ticket;
 
@@ -78,10 +78,10 @@ const NONE: u32 = u32::MAX;
 impl Tls {
     /// Whether what arrives there is part of a handshake.
     #[inline]
-    pub(super) fn concerns(&self, connection: u32, way: Way) -> bool {
+    pub(super) fn concerns(&self, connection: u32, way: Direction) -> bool {
         self.ends.get(connection as usize).is_some_and(|ends| match way {
-            Way::ToServer => ends.server != Server::Done,
-            Way::ToClient => ends.client != Client::Done,
+            Direction::ToServer => ends.server != Server::Done,
+            Direction::ToClient => ends.client != Client::Done,
         })
     }
 

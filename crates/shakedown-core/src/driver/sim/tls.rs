@@ -5,9 +5,9 @@
 use super::net::Simulation;
 use super::tcp::connection::Peer;
 use super::tickets::{Client, Key, Server};
-use crate::client::News;
+use crate::client::PoolInput;
 use crate::machine::{ConnectionId, EndpointId, Input};
-use crate::network::Way;
+use crate::network::Direction;
 use crate::server::TlsKeys;
 use crate::tls::{Flight, Ticket, Version};
 
@@ -41,7 +41,7 @@ impl Simulation {
         (usize::from(group), process as usize)
     }
 
-    fn send_flight(&mut self, connection: u32, way: Way, flight: Flight) {
+    fn send_flight(&mut self, connection: u32, way: Direction, flight: Flight) {
         let segment = self.write_flight(flight);
         self.net.tcp.send_segment(connection, way, segment, flight.wire_bytes().into());
     }
@@ -68,7 +68,7 @@ impl Simulation {
         let upgraded = self.groups.get(group).is_some_and(|group| group.plan.upgrades_to_tls());
         let ends = self.net.tls.ends(connection);
         (ends.client, ends.endpoint) = (Client::Greeted { upgraded }, endpoint.0);
-        self.send_flight(connection, Way::ToServer, Flight::ClientHello { ticket });
+        self.send_flight(connection, Direction::ToServer, Flight::ClientHello { ticket });
     }
 
     /// A connection was accepted: where its server has TLS, that comes first.
@@ -90,7 +90,7 @@ impl Simulation {
             (false, _) => Server::Answered { upgraded },
         };
         let ticket = if finished { self.ticket(server) } else { None };
-        self.send_flight(connection, Way::ToClient, Flight::ServerHello { finished, resumed, ticket });
+        self.send_flight(connection, Direction::ToClient, Flight::ServerHello { finished, resumed, ticket });
     }
 
     /// What a server gives its clients for the next time.
@@ -128,7 +128,7 @@ impl Simulation {
             (Server::Answered { upgraded }, Some(Flight::ClientFinished)) => {
                 self.net.tls.ends(connection).server = Server::Done;
                 let ticket = self.ticket(server);
-                self.send_flight(connection, Way::ToClient, Flight::ServerFinished { ticket });
+                self.send_flight(connection, Direction::ToClient, Flight::ServerFinished { ticket });
                 if upgraded {
                     self.server_input(server, Input::Secured(c, false));
                 }
@@ -145,11 +145,11 @@ impl Simulation {
         let (resumed, ticket) = match (self.net.tls.ends(connection).client, flight) {
             (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
                 self.net.tls.ends(connection).client = Client::Finished;
-                return self.send_flight(connection, Way::ToServer, Flight::ClientFinished);
+                return self.send_flight(connection, Direction::ToServer, Flight::ClientFinished);
             }
             (Client::Greeted { upgraded }, Some(Flight::ServerHello { resumed, ticket, .. })) => {
                 if upgraded {
-                    self.send_flight(connection, Way::ToServer, Flight::ClientFinished);
+                    self.send_flight(connection, Direction::ToServer, Flight::ClientFinished);
                 }
                 (resumed, ticket)
             }
@@ -169,7 +169,7 @@ impl Simulation {
         match caller.who() {
             Peer::Session(session) => self.session_input(session, secured),
             Peer::Server(server) => self.server_input(server, secured),
-            Peer::Host(host) => self.notify_host(host, News::Secured(c.0, resumed)),
+            Peer::Host(host) => self.notify_host(host, PoolInput::Secured(c.0, resumed)),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::transport::{Peer, Stage, Transport};
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
-use crate::network::{Event as NetworkEvent, Process, Way};
+use crate::network::{Direction, Event as NetworkEvent, Process};
 use crate::server::{self, Event, Plan, Server};
 use crate::time::Timestamp;
 
@@ -61,11 +61,11 @@ impl<T: Transport> Stage<T> {
                     match c.as_own() {
                         None => {
                             let connection = self.servers[server as usize].accepted[c.0 as usize];
-                            self.net.send(connection, Way::ToClient, bytes, from..sent);
+                            self.net.send(connection, Direction::ToClient, bytes, from..sent);
                         }
                         Some(_) => {
                             if let Some(connection) = self.opened_by(server, c) {
-                                self.net.send(connection, Way::ToServer, bytes, from..sent);
+                                self.net.send(connection, Direction::ToServer, bytes, from..sent);
                             }
                         }
                     }

@@ -9,7 +9,7 @@ use super::transport::{Stage, Transport};
 use crate::client::{self, Session};
 use crate::event::Kind;
 use crate::machine::{ConnectionId, Input, Output};
-use crate::network::Way;
+use crate::network::Direction;
 use crate::time::Timestamp;
 
 impl<T: Transport> Stage<T> {
@@ -79,7 +79,7 @@ impl<T: Transport> Stage<T> {
                     let from = sent;
                     sent += len as usize;
                     if let Some(connection) = self.connection_of(session, c) {
-                        self.net.send(connection, Way::ToServer, bytes, from..sent);
+                        self.net.send(connection, Direction::ToServer, bytes, from..sent);
                     }
                 }
                 Output::StartTls(c, endpoint) => {

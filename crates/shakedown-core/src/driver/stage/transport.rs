@@ -13,7 +13,7 @@ use crate::event::Kind;
 use crate::fault::{self, Fault};
 use crate::http::Directory;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input};
-use crate::network::{Host, Way};
+use crate::network::{Direction, Host};
 use crate::rng::{Identity, Seed};
 use crate::scenario::{Scenario, ServerEntry};
 use crate::server::{self, Membership, Plan};
@@ -91,7 +91,7 @@ pub trait Transport: Sized {
     fn close_accepted(stage: &mut Stage<Self>, connection: Self::Connection, how: CloseMode);
 
     /// Sends a part of `bytes`, which it may keep.
-    fn send(&mut self, connection: Self::Connection, way: Way, bytes: &mut Vec<u8>, part: Range<usize>);
+    fn send(&mut self, connection: Self::Connection, way: Direction, bytes: &mut Vec<u8>, part: Range<usize>);
     /// Whoever opened a connection begins TLS.
     fn start_tls(stage: &mut Stage<Self>, connection: Self::Connection, endpoint: EndpointId);
     /// A server's process answers a TLS handshake's beginning.

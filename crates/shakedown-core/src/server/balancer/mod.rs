@@ -13,7 +13,7 @@ pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, Pi
 use super::connections::note;
 use super::context;
 use super::event::{Event, Outputs};
-use super::relay::{Parted, Relay};
+use super::relay::{EndedRelay, Relay};
 use crate::handshake::client::{Answer, read_answer, write_request};
 use crate::handshake::{Key, Mode};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
@@ -230,7 +230,7 @@ impl Balancer {
 
     /// Closes both connections of a relay.
     fn part(&mut self, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
-        let Some(Parted { own, accepted, to, up }) = self.relay.part(c) else { return };
+        let Some(EndedRelay { own, accepted, to, up }) = self.relay.part(c) else { return };
         self.backends[to].connections -= 1;
         let ending = match (up && how == CloseMode::Fin, c == accepted) {
             (false, _) => Ending::Cut,

@@ -12,7 +12,7 @@ use super::connections::Connections;
 use super::context;
 use super::event::{Event, Outputs, Reason, Turn};
 use super::queue::Job;
-use super::relay::{Parted, Relay};
+use super::relay::{EndedRelay, Relay};
 use super::timeouts::Timeouts;
 use super::workers::{WorkQueue, WorkersPlan};
 use crate::handshake::server::{Request, write_rejection};
@@ -353,7 +353,7 @@ impl ForwardProxy {
 
     /// The target of a tunnel can't be reached.
     fn give_up(&mut self, own: ConnectionId, status: u16, out: &mut Outputs) {
-        if let Some(Parted { own, accepted, .. }) = self.relay.part(own) {
+        if let Some(EndedRelay { own, accepted, .. }) = self.relay.part(own) {
             out.push(Output::Close(own, CloseMode::Fin));
             self.reject(accepted, status, Nanos::ZERO, out);
         }
@@ -380,7 +380,7 @@ impl ForwardProxy {
 
     /// One end of a tunnel has ended: ends the other in the same way.
     fn end_tunnel(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
-        if let Some(Parted { own, accepted, .. }) = self.relay.part(c) {
+        if let Some(EndedRelay { own, accepted, .. }) = self.relay.part(c) {
             out.push(Output::Close(own, how));
             self.close(accepted, how, out);
         }

@@ -9,7 +9,7 @@ use crate::handshake::server::{write_open, write_redirect_and, write_rejection};
 use crate::machine::{CloseMode, ConnectionId};
 use crate::rng::{Purpose, Seed};
 use crate::server::behavior::{Choice, LocationForm};
-use crate::server::calls::Caller;
+use crate::server::calls::CallingRequest;
 use crate::server::challenge::Verdict;
 use crate::server::event::{Event, Outputs};
 use crate::server::targets::Wanted;
@@ -17,7 +17,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// A response that was written.
 #[derive(Default)]
-struct Said {
+struct WrittenResponse {
     /// Its status; 0 if it is not HTTP.
     status: u16,
     opens: bool,
@@ -38,7 +38,7 @@ impl Web {
     }
 
     /// Answers a request.
-    pub(super) fn answer(&mut self, cx: &Context<'_>, now: Timestamp, done: &Caller, out: &mut Outputs) {
+    pub(super) fn answer(&mut self, cx: &Context<'_>, now: Timestamp, done: &CallingRequest, out: &mut Outputs) {
         let (c, served) = (ConnectionId(done.connection), done.served);
         if self.state(c) == State::Abandoned {
             out.event(Event::Wasted { connection: c.0, served });
@@ -47,7 +47,7 @@ impl Web {
         let behavior = cx.plan.behaviors.get(done.asked.behavior as usize);
         let choice = behavior.map(|behavior| &behavior.choice);
         let flaws = behavior.and_then(|behavior| behavior.flaws.as_deref());
-        let mut said = Said::default();
+        let mut said = WrittenResponse::default();
         let mut kept = Vec::new();
         match flaws {
             None => out.transmit(c, |bytes| said = self.say(cx, choice, done, bytes)),
@@ -55,9 +55,9 @@ impl Web {
         }
         let other = flaws.and_then(|flaws| flaws.answer.status).filter(|status| *status != said.status);
         if let Some(status) = other.filter(|_| said.opens) {
-            said = Said { status, ..Said::default() };
+            said = WrittenResponse { status, ..WrittenResponse::default() };
         }
-        let Said { status, opens, keep } = said;
+        let WrittenResponse { status, opens, keep } = said;
         if opens && done.asked.verdict == Verdict::Unproven {
             out.event(Event::AcceptedWithoutCredentials { connection: c.0 });
         }
@@ -81,7 +81,13 @@ impl Web {
     }
 
     /// Writes the response of a behavior.
-    fn say(&mut self, cx: &Context<'_>, choice: Option<&Choice>, done: &Caller, bytes: &mut Vec<u8>) -> Said {
+    fn say(
+        &mut self,
+        cx: &Context<'_>,
+        choice: Option<&Choice>,
+        done: &CallingRequest,
+        bytes: &mut Vec<u8>,
+    ) -> WrittenResponse {
         let asked = &done.asked;
         let status = match choice {
             // It would be closed again at once.
@@ -90,11 +96,11 @@ impl Web {
                 503
             }
             None | Some(Choice::Accept) if asked.connect => {
-                return Said { status: extended::write_open(bytes), opens: true, keep: false };
+                return WrittenResponse { status: extended::write_open(bytes), opens: true, keep: false };
             }
             None | Some(Choice::Accept) => {
                 let status = write_open(bytes, asked.upgrade, &asked.key.accept());
-                return Said { status, opens: true, keep: false };
+                return WrittenResponse { status, opens: true, keep: false };
             }
             Some(Choice::Redirect { status, pick, form, path, retry_after, keep_alive }) => {
                 let target = match pick.to.as_slice() {
@@ -117,7 +123,7 @@ impl Web {
                 };
                 let keep = *keep_alive && !asked.connect && self.drain.is_none();
                 write_redirect_and(bytes, *status, location, *retry_after, keep);
-                return Said { status: *status, opens: false, keep };
+                return WrittenResponse { status: *status, opens: false, keep };
             }
             Some(Choice::Reject { status, retry_after }) => {
                 write_rejection(bytes, *status, *retry_after);
@@ -131,12 +137,12 @@ impl Web {
             // Never queued; answered before.
             Some(Choice::Stall | Choice::Challenge(_)) => 0,
         };
-        Said { status, opens: false, keep: false }
+        WrittenResponse { status, opens: false, keep: false }
     }
 }
 
 /// 64 random bytes that can't begin a line of text.
-fn write_garbage(bytes: &mut Vec<u8>, seed: Seed, done: &Caller) {
+fn write_garbage(bytes: &mut Vec<u8>, seed: Seed, done: &CallingRequest) {
     let start = bytes.len();
     bytes.extend((0..4).flat_map(|ordinal| seed.draw(done.client, Purpose::Garbage, ordinal).bytes()));
     bytes[start] |= 0x80;

@@ -8,7 +8,7 @@ use crate::handshake::call::{self, read_status, write_call};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
-use crate::server::calls::{Call, CallPlan, Caller, PickCalled};
+use crate::server::calls::{Call, CallPlan, CallingRequest, PickCalled};
 use crate::server::event::{CallOutcome, Event, Outputs};
 use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
@@ -30,7 +30,7 @@ impl Web {
     }
 
     /// A worker is done with a request, which is answered after its calls.
-    pub(super) fn begin_calls(&mut self, cx: &Context<'_>, now: Timestamp, caller: Caller, out: &mut Outputs) {
+    pub(super) fn begin_calls(&mut self, cx: &Context<'_>, now: Timestamp, caller: CallingRequest, out: &mut Outputs) {
         let Some(which) = self.next_call(cx, &caller, 0) else {
             return self.answer(cx, now, &caller, out);
         };
@@ -43,7 +43,7 @@ impl Web {
     }
 
     /// The first call from `from` on that this request makes.
-    fn next_call(&self, cx: &Context<'_>, caller: &Caller, from: usize) -> Option<usize> {
+    fn next_call(&self, cx: &Context<'_>, caller: &CallingRequest, from: usize) -> Option<usize> {
         let from_the_beginning = self.since == Timestamp::ZERO;
         let makes = |(which, call): &(usize, &CallPlan)| {
             let kept = || from_the_beginning || self.calls.kept.contains(&(*which, caller.asked.asker.0));
@@ -57,7 +57,7 @@ impl Web {
         &mut self,
         cx: &Context<'_>,
         now: Timestamp,
-        caller: Caller,
+        caller: CallingRequest,
         which: usize,
         attempt: u32,
         out: &mut Outputs,
@@ -74,7 +74,7 @@ impl Web {
     }
 
     /// The server to call: one that the registry lists, or any if it lists none.
-    fn called(&mut self, cx: &Context<'_>, caller: &Caller, which: usize, attempt: u32) -> EndpointId {
+    fn called(&mut self, cx: &Context<'_>, caller: &CallingRequest, which: usize, attempt: u32) -> EndpointId {
         let CallPlan { to, pick, .. } = &cx.plan.calls[which];
         let mut named = to.iter().copied().filter(|endpoint| cx.directory.lists(*endpoint));
         let count = named.clone().count();
@@ -93,7 +93,7 @@ impl Web {
 
     /// An input for a connection that this server opened.
     #[cold]
-    pub(super) fn news(
+    pub(super) fn call_event(
         &mut self,
         cx: &Context<'_>,
         now: Timestamp,
@@ -160,12 +160,12 @@ impl Web {
         if goes_on && let Some(next) = self.next_call(cx, &caller, which + 1) {
             return self.attempt(cx, now, caller, next, 1, out);
         }
-        let Caller { client, asked, served, worked, .. } = caller;
+        let CallingRequest { client, asked, served, worked, .. } = caller;
         // A worker that was held has cost all that time.
         let holds = cx.plan.calls_hold_worker;
         let served = if holds { served + now.since(worked) } else { Nanos::ZERO };
         if goes_on {
-            self.answer(cx, now, &Caller { connection, client, asked, served, worked }, out);
+            self.answer(cx, now, &CallingRequest { connection, client, asked, served, worked }, out);
         } else {
             self.cannot_answer(ConnectionId(connection), served, out);
         }

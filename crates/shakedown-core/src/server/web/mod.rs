@@ -20,7 +20,7 @@ pub(super) use plan::WebPlan;
 use state::State;
 
 use super::behavior::{Choice, LocationForm};
-use super::calls::{Caller, Calls};
+use super::calls::{CallingRequest, Calls};
 use super::connections::{Connections, note};
 use super::drain::Drain;
 use super::event::{Event, Outputs, Reason, Turn};
@@ -91,9 +91,9 @@ impl Web {
         match input {
             Input::Accepted(c, client) => self.accept(cx, now, c, client, out),
             Input::Received(c, _) | Input::Eof(c) | Input::Reset(c) if c.as_own().is_some() => {
-                self.news(cx, now, c, input, out);
+                self.call_event(cx, now, c, input, out);
             }
-            Input::Connected(c) | Input::ConnectFailed(c, _) => self.news(cx, now, c, input, out),
+            Input::Connected(c) | Input::ConnectFailed(c, _) => self.call_event(cx, now, c, input, out),
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Asking => self.read_stream(cx, now, c, bytes, out),
@@ -477,10 +477,10 @@ impl Web {
                 self.demand(cx, now, ConnectionId(connection), &asked, served, out);
             }
             Work::Request(asked) if self.makes_calls(cx, &asked) => {
-                self.begin_calls(cx, now, Caller { connection, client, asked, served, worked: now }, out);
+                self.begin_calls(cx, now, CallingRequest { connection, client, asked, served, worked: now }, out);
             }
             Work::Request(asked) => {
-                self.answer(cx, now, &Caller { connection, client, asked, served, worked: now }, out);
+                self.answer(cx, now, &CallingRequest { connection, client, asked, served, worked: now }, out);
             }
         }
     }

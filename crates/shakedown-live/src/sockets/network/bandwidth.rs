@@ -5,7 +5,7 @@
 
 use shakedown_core::driver::bottlenecks::{Moved, Repeated, Transmission};
 use shakedown_core::driver::pipes::{Ends, Stage};
-use shakedown_core::network::{Event, Message, Repetitions, Way, wire_bytes};
+use shakedown_core::network::{Direction, Event, Message, Repetitions, wire_bytes};
 use shakedown_core::time::Timestamp;
 
 use super::connection::{Connection, ConnectionKey, Segment};
@@ -15,7 +15,7 @@ use super::queued::Queued;
 
 impl Network {
     /// Sends a message with so much payload now.
-    pub(super) fn queue_up(&mut self, key: ConnectionKey, way: Way, queued: Queued, payload: usize) {
+    pub(super) fn queue_up(&mut self, key: ConnectionKey, way: Direction, queued: Queued, payload: usize) {
         if self.bottlenecks.as_ref().is_none_or(|bottlenecks| bottlenecks.is_given_up(key, way)) {
             return;
         }
@@ -29,7 +29,7 @@ impl Network {
     /// Sends a SYN again at a moment, or now if that is over.
     pub(super) fn queue_syn(&mut self, key: ConnectionKey, left: Timestamp) {
         let Some(ordinal) = self.connections.get(&key).map(Connection::ordinal) else { return };
-        if let Some(number) = self.transmit(key, Way::ToServer, Queued::Syn, 0, ordinal, left) {
+        if let Some(number) = self.transmit(key, Direction::ToServer, Queued::Syn, 0, ordinal, left) {
             self.timers.push(left.max(self.now), Timer::Hop { number });
         }
     }
@@ -37,7 +37,7 @@ impl Network {
     fn transmit(
         &mut self,
         key: ConnectionKey,
-        way: Way,
+        way: Direction,
         message: Queued,
         payload: usize,
         ordinal: u64,
@@ -72,7 +72,8 @@ impl Network {
         let Some(connection) = self.connections.get(&key) else { return self.remove(number) };
         let is_repeated = is_syn && connection.syns > 0;
         let caller = connection.opener.map(|opener| opener.place);
-        let ends = Ends { caller, server: connection.server, link: self.links.bottleneck(connection.route, way) };
+        let ends =
+            Ends { initiator: caller, server: connection.server, link: self.links.bottleneck(connection.route, way) };
         let now = self.now;
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         let at = match bottlenecks.go_on(number, ends, &self.faults, now) {
@@ -104,7 +105,7 @@ impl Network {
         let message = match queued {
             Queued::Syn => Message::Syn,
             Queued::Segment(Segment::Connected | Segment::Failed(_)) => Message::SynAck,
-            _ if way == Way::ToServer => Message::ToServer,
+            _ if way == Direction::ToServer => Message::ToServer,
             _ => Message::ToClient,
         };
         let Some(connection) = self.connections.get(&key) else { return self.remove(number) };
@@ -159,7 +160,7 @@ impl Network {
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.
-    pub(super) fn stop_repeating(&mut self, key: ConnectionKey, way: Way) {
+    pub(super) fn stop_repeating(&mut self, key: ConnectionKey, way: Direction) {
         if let Some(bottlenecks) = &mut self.bottlenecks {
             bottlenecks.stop_repeating(key, way);
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use shakedown_core::driver::pipes;
 use shakedown_core::machine::ConnectError;
-use shakedown_core::network::{Event, Way};
+use shakedown_core::network::{Direction, Event};
 use shakedown_core::rng::Identity;
 use shakedown_core::time::{Nanos, Timestamp};
 use tokio::net::TcpStream;
@@ -26,18 +26,19 @@ impl Network {
         if self.emulates {
             let there = self.ports[server as usize].identity;
             connection.route = match opener.place {
-                pipes::Caller::Client { group, .. } => self.links.route(group, server),
-                pipes::Caller::Server(caller) => self.links.route_between(caller, server),
+                pipes::Initiator::Client { group, .. } => self.links.route(group, server),
+                pipes::Initiator::Server(caller) => self.links.route_between(caller, server),
             };
-            let way = |way: Way| self.links.one_way(connection.route, way, opener.host, there);
-            (connection.to_server.one_way, connection.to_client.one_way) = (way(Way::ToServer), way(Way::ToClient));
+            let way = |way: Direction| self.links.one_way(connection.route, way, opener.host, there);
+            (connection.to_server.one_way, connection.to_client.one_way) =
+                (way(Direction::ToServer), way(Direction::ToClient));
         }
         connection.of_program = self.ports.get(server as usize).is_some_and(|port| port.of_program);
         let key = self.add(connection);
         if self.bottlenecks.is_some() {
-            self.queue_up(key, Way::ToServer, Queued::Syn, 0);
+            self.queue_up(key, Direction::ToServer, Queued::Syn, 0);
         } else {
-            let at = self.arrival_of(key, Way::ToServer);
+            let at = self.arrival_of(key, Direction::ToServer);
             if at <= self.now { self.syn(key) } else { self.timers.push(at, Timer::Syn { key }) }
         }
         key
@@ -52,10 +53,10 @@ impl Network {
             return;
         }
         let powered = !self.emulates || self.kernel(server).powered();
-        if powered && !self.is_cut(key, Way::ToServer) {
+        if powered && !self.is_cut(key, Direction::ToServer) {
             if connection.is_up() {
                 // A full queue dropped the answer to an earlier one.
-                return self.deliver(key, Way::ToClient, Segment::Connected);
+                return self.deliver(key, Direction::ToClient, Segment::Connected);
             }
             return self.dial(key);
         }
@@ -77,16 +78,17 @@ impl Network {
             }
             None => {
                 let at = (opened + self.syn_schedule.gives_up()).max(self.now);
-                let at = self.in_order(key, Way::ToClient, at);
-                self.put(key, Way::ToClient, at, Segment::Failed(ConnectError::TimedOut));
+                let at = self.in_order(key, Direction::ToClient, at);
+                self.put(key, Direction::ToClient, at, Segment::Failed(ConnectError::TimedOut));
             }
         }
     }
 
     /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
     pub(super) fn arrival_of_repeated_syn(&self, key: ConnectionKey, leaves: Timestamp) -> Timestamp {
-        let one_way = self.connections.get(&key).map_or(Nanos::ZERO, |connection| connection.one_way(Way::ToServer));
-        leaves + one_way + self.delay(key, Way::ToServer, leaves)
+        let one_way =
+            self.connections.get(&key).map_or(Nanos::ZERO, |connection| connection.one_way(Direction::ToServer));
+        leaves + one_way + self.delay(key, Direction::ToServer, leaves)
     }
 
     /// A SYN is at the host it is for, which has power and is within reach: the kernels do the rest.
@@ -97,7 +99,7 @@ impl Network {
         connection.to_client.stream = Some(handle.clone());
         let Some(&(mut to)) = self.addresses.get(&server) else {
             // Nobody said where it is.
-            return self.deliver(key, Way::ToClient, Segment::Failed(ConnectError::Refused));
+            return self.deliver(key, Direction::ToClient, Segment::Failed(ConnectError::Refused));
         };
         let Some(place) = connection.opener.map(|opener| opener.place) else { return };
         let own = self.sockets.world().map(|world| world.address(place));
@@ -127,7 +129,7 @@ impl Network {
                 Ok(stream) => {
                     notify_owner(&owner, SocketInput::Connected(key));
                     let read = |event: StreamEvent<'_>| {
-                        notify_owner(&owner, SocketInput::Read(key, Way::ToClient, event));
+                        notify_owner(&owner, SocketInput::Read(key, Direction::ToClient, event));
                     };
                     handle.carry(stream, read).await;
                 }
@@ -149,7 +151,7 @@ impl Network {
     pub(super) fn connected(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         connection.connecting = None;
-        self.deliver(key, Way::ToClient, Segment::Connected);
+        self.deliver(key, Direction::ToClient, Segment::Connected);
     }
 
     pub(super) fn not_connected(&mut self, key: ConnectionKey, error: io::Error) {
@@ -167,7 +169,7 @@ impl Network {
             io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 ConnectError::TimedOut
             }
-            // Strangers took all there is: a server can't reach another, and says so.
+            // External clients took all there is: a server can't reach another, and says so.
             _ if self.part == Part::Servers => {
                 self.over_limit += 1;
                 ConnectError::Refused
@@ -178,7 +180,7 @@ impl Network {
                 return self.effects.push_back(Effect::Fail(error));
             }
         };
-        self.deliver(key, Way::ToClient, Segment::Failed(why));
+        self.deliver(key, Direction::ToClient, Segment::Failed(why));
     }
 
     /// A kernel has completed a connection to a server.
@@ -201,9 +203,10 @@ impl Network {
         connection.to_server.stream = Some(handle.clone());
         let owner = self.owner.clone();
         tokio::task::spawn_local(async move {
-            let read = |event: StreamEvent<'_>| notify_owner(&owner, SocketInput::Read(key, Way::ToServer, event));
+            let read =
+                |event: StreamEvent<'_>| notify_owner(&owner, SocketInput::Read(key, Direction::ToServer, event));
             handle.carry(stream, read).await;
         });
-        self.deliver(key, Way::ToServer, Segment::Accepted);
+        self.deliver(key, Direction::ToServer, Segment::Accepted);
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use shakedown_core::driver::pipes;
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::machine::{CloseMode, ConnectError, ConnectionId, Input};
-use shakedown_core::network::{Rto, SERVER, Way};
+use shakedown_core::network::{Direction, Rto, SERVER};
 use shakedown_core::rng::Identity;
 use shakedown_core::time::{Nanos, Timestamp};
 
@@ -67,7 +67,7 @@ impl Notice {
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Direction {
+pub(super) struct HalfConnection {
     /// The socket at its end.
     pub stream: Option<StreamHandle>,
     pub one_way: Nanos,
@@ -80,7 +80,7 @@ pub(super) struct Direction {
     pub stalled: Option<Rto>,
 }
 
-impl Direction {
+impl HalfConnection {
     /// Whether something is on its way.
     pub(super) fn is_busy(&self) -> bool {
         !self.segments.is_empty()
@@ -115,7 +115,7 @@ pub(crate) struct Opener {
     /// Its number for the connection.
     pub number: ConnectionId,
     /// Its host's place in the network.
-    pub place: pipes::Caller,
+    pub place: pipes::Initiator,
     /// What is drawn for its messages is keyed by this.
     pub identity: Identity,
     /// Its host, as servers see it.
@@ -149,8 +149,8 @@ pub(super) struct Connection {
     pub server_number: Option<u32>,
     /// Its server is a program, and has the other socket.
     pub of_program: bool,
-    pub to_server: Direction,
-    pub to_client: Direction,
+    pub to_server: HalfConnection,
+    pub to_client: HalfConnection,
     /// Its ends' TLS.
     pub client_tls: Option<Box<End>>,
     pub server_tls: Option<Box<End>>,
@@ -181,8 +181,8 @@ impl Connection {
             server_end: ServerEnd::None,
             server_number: None,
             of_program: false,
-            to_server: Direction::default(),
-            to_client: Direction::default(),
+            to_server: HalfConnection::default(),
+            to_client: HalfConnection::default(),
             client_tls: None,
             server_tls: None,
             connecting: None,
@@ -198,25 +198,25 @@ impl Connection {
         }
     }
 
-    pub(super) fn direction(&mut self, way: Way) -> &mut Direction {
+    pub(super) fn direction(&mut self, way: Direction) -> &mut HalfConnection {
         match way {
-            Way::ToServer => &mut self.to_server,
-            Way::ToClient => &mut self.to_client,
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
         }
     }
 
     /// The TLS of the end that sends this way, if it has any.
-    pub(super) fn tls_of(&mut self, way: Way) -> Option<&mut End> {
+    pub(super) fn tls_of(&mut self, way: Direction) -> Option<&mut End> {
         match way {
-            Way::ToServer => self.client_tls.as_deref_mut(),
-            Way::ToClient => self.server_tls.as_deref_mut(),
+            Direction::ToServer => self.client_tls.as_deref_mut(),
+            Direction::ToClient => self.server_tls.as_deref_mut(),
         }
     }
 
-    pub(super) fn one_way(&self, way: Way) -> Nanos {
+    pub(super) fn one_way(&self, way: Direction) -> Nanos {
         match way {
-            Way::ToServer => self.to_server.one_way,
-            Way::ToClient => self.to_client.one_way,
+            Direction::ToServer => self.to_server.one_way,
+            Direction::ToClient => self.to_client.one_way,
         }
     }
 
@@ -242,10 +242,10 @@ impl Connection {
     }
 
     /// Whether the machine at the end of a way hears no more of it.
-    pub(super) fn is_deaf(&self, way: Way) -> bool {
+    pub(super) fn is_deaf(&self, way: Direction) -> bool {
         match way {
-            Way::ToServer => self.server_end == ServerEnd::Closed,
-            Way::ToClient => self.client_closed,
+            Direction::ToServer => self.server_end == ServerEnd::Closed,
+            Direction::ToClient => self.client_closed,
         }
     }
 

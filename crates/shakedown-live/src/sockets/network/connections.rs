@@ -11,7 +11,7 @@ use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::fault::{self, Fault};
 use shakedown_core::machine::{CloseMode, ConnectionId};
-use shakedown_core::network::{Event, Links, Message, SynSchedule, Way};
+use shakedown_core::network::{Direction, Event, Links, Message, SynSchedule};
 use shakedown_core::rng::{Identity, Seed};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Timestamp;
@@ -152,7 +152,7 @@ impl Network {
         }
     }
 
-    pub(super) fn notify(&mut self, key: ConnectionKey, way: Way, notice: Notice) {
+    pub(super) fn notify(&mut self, key: ConnectionKey, way: Direction, notice: Notice) {
         self.effects.push_back(Effect::Notify(key, way, notice));
     }
 
@@ -161,14 +161,14 @@ impl Network {
     }
 
     /// Who listens at the end of a way.
-    pub(crate) fn listener(&self, key: ConnectionKey, way: Way) -> Option<Listener> {
+    pub(crate) fn listener(&self, key: ConnectionKey, way: Direction) -> Option<Listener> {
         let connection = self.connections.get(&key)?;
         match way {
-            Way::ToServer if connection.server_end != ServerEnd::Accepted => None,
-            Way::ToServer => {
+            Direction::ToServer if connection.server_end != ServerEnd::Accepted => None,
+            Direction::ToServer => {
                 connection.server_number.map(|number| Listener::Server(connection.server, ConnectionId(number)))
             }
-            Way::ToClient => self.opener(key).map(|(peer, number)| Listener::Opener(peer, number)),
+            Direction::ToClient => self.opener(key).map(|(peer, number)| Listener::Opener(peer, number)),
         }
     }
 
@@ -221,13 +221,13 @@ impl Network {
 
     /// The opener closes its end.
     pub(crate) fn close_client(&mut self, key: ConnectionKey, how: CloseMode) {
-        self.close_tls(key, Way::ToServer, how);
+        self.close_tls(key, Direction::ToServer, how);
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let in_order = connection.of_program && connection.is_up();
         if in_order {
             // Its program hears of it a way later.
             connection.client_closed = true;
-            return self.deliver(key, Way::ToServer, Segment::Closed(how));
+            return self.deliver(key, Direction::ToServer, Segment::Closed(how));
         }
         connection.close_client(how);
         self.reap(key);
@@ -243,7 +243,7 @@ impl Network {
 
     /// The server closes its end.
     pub(crate) fn close_server(&mut self, key: ConnectionKey, how: CloseMode) {
-        self.close_tls(key, Way::ToClient, how);
+        self.close_tls(key, Direction::ToClient, how);
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.close_server(Some(how));
         }
@@ -268,7 +268,7 @@ impl Network {
     }
 
     /// The place in the network that a connection was opened from.
-    pub(crate) fn place(&self, key: ConnectionKey) -> Option<pipes::Caller> {
+    pub(crate) fn place(&self, key: ConnectionKey) -> Option<pipes::Initiator> {
         Some(self.connections.get(&key)?.opener?.place)
     }
 
@@ -349,8 +349,8 @@ impl Network {
                 let kind = Kind::Fault(fault as u16, fault::Event::Reset { session });
                 self.effects.push_back(Effect::Record(kind));
             }
-            self.notify(key, Way::ToClient, Notice::Reset);
-            self.put(key, Way::ToServer, self.now, Segment::Reset);
+            self.notify(key, Direction::ToClient, Notice::Reset);
+            self.put(key, Direction::ToServer, self.now, Segment::Reset);
         }
     }
 

@@ -5,7 +5,7 @@
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::fault::Fault;
 use shakedown_core::machine::CloseMode;
-use shakedown_core::network::{Event, Process, Way};
+use shakedown_core::network::{Direction, Event, Process};
 use shakedown_core::time::{Nanos, Timestamp};
 
 use super::connection::{ConnectionKey, Notice, Segment, ServerEnd};
@@ -19,7 +19,7 @@ const UNDER_WAY_MAX: usize = 256 * 1024;
 
 impl Network {
     /// When what leaves now arrives.
-    pub(super) fn arrival_of(&mut self, key: ConnectionKey, way: Way) -> Timestamp {
+    pub(super) fn arrival_of(&mut self, key: ConnectionKey, way: Direction) -> Timestamp {
         if !self.emulates {
             return self.now;
         }
@@ -36,7 +36,7 @@ impl Network {
     }
 
     /// When something arrives that leaves at a moment.
-    pub(super) fn travel(&self, key: ConnectionKey, way: Way, ordinal: u64, leaves: Timestamp) -> Timestamp {
+    pub(super) fn travel(&self, key: ConnectionKey, way: Direction, ordinal: u64, leaves: Timestamp) -> Timestamp {
         let connection = self.connections.get(&key).filter(|_| self.emulates);
         let Some(connection) = connection else { return leaves };
         let identity = connection.opener.map_or(connection.identity, |opener| opener.identity);
@@ -45,7 +45,7 @@ impl Network {
     }
 
     /// Nothing overtakes what left before it.
-    pub(super) fn in_order(&mut self, key: ConnectionKey, way: Way, arrival: Timestamp) -> Timestamp {
+    pub(super) fn in_order(&mut self, key: ConnectionKey, way: Direction, arrival: Timestamp) -> Timestamp {
         let Some(connection) = self.connections.get_mut(&key) else { return arrival };
         let direction = connection.direction(way);
         direction.last = arrival.max(direction.last);
@@ -53,7 +53,7 @@ impl Network {
     }
 
     /// How much longer faults make a way.
-    pub(super) fn delay(&self, key: ConnectionKey, way: Way, leaves: Timestamp) -> Nanos {
+    pub(super) fn delay(&self, key: ConnectionKey, way: Direction, leaves: Timestamp) -> Nanos {
         if self.latency_faults.is_empty() {
             return Nanos::ZERO;
         }
@@ -61,28 +61,28 @@ impl Network {
         let Some(side) = connection.opener.map(|opener| opener.place.side()) else { return Nanos::ZERO };
         let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
         let delay_at = |fault: &Fault| {
-            fault.delay_at(side, connection.server, way == Way::ToServer, leaves, connection.one_way(way))
+            fault.delay_at(side, connection.server, way == Direction::ToServer, leaves, connection.one_way(way))
         };
         faults.map(delay_at).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
     }
 
     /// Sends what a machine says.
-    pub(crate) fn send(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) {
         if !self.encrypt(key, way, bytes) {
             self.send_plain(key, way, bytes);
         }
     }
 
     /// Sends bytes as they are.
-    pub(super) fn send_plain(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    pub(super) fn send_plain(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) {
         let Some(connection) = self.connections.get(&key) else { return };
         if connection.of_program {
             // Its socket is the program's: the way is before it.
-            return self.receive(key, Way::ToServer, bytes);
+            return self.receive(key, Direction::ToServer, bytes);
         }
         let stream = match way {
-            Way::ToServer => &connection.to_client.stream,
-            Way::ToClient => &connection.to_server.stream,
+            Direction::ToServer => &connection.to_client.stream,
+            Direction::ToClient => &connection.to_server.stream,
         };
         if let Some(stream) = stream {
             stream.send(bytes);
@@ -90,7 +90,7 @@ impl Network {
     }
 
     /// A socket was read.
-    pub(super) fn read(&mut self, key: ConnectionKey, way: Way, event: StreamEvent<'_>) {
+    pub(super) fn read(&mut self, key: ConnectionKey, way: Direction, event: StreamEvent<'_>) {
         match event {
             StreamEvent::Received(bytes) => self.receive(key, way, bytes),
             StreamEvent::Eof => self.deliver(key, way, Segment::Eof),
@@ -99,7 +99,7 @@ impl Network {
     }
 
     /// Bytes leave for the end of a way.
-    fn receive(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    fn receive(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) {
         if self.bottlenecks.is_some() {
             self.is_under_way(key, way, bytes.len());
             return self.queue_up(key, way, Queued::Segment(Segment::Bytes(bytes.to_vec())), bytes.len());
@@ -114,7 +114,7 @@ impl Network {
     }
 
     /// So many bytes more: no more are read once there are too many.
-    fn is_under_way(&mut self, key: ConnectionKey, way: Way, len: usize) {
+    fn is_under_way(&mut self, key: ConnectionKey, way: Direction, len: usize) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let direction = connection.direction(way);
         direction.bytes += len;
@@ -124,7 +124,7 @@ impl Network {
     }
 
     /// Something leaves for the end of a way.
-    pub(super) fn deliver(&mut self, key: ConnectionKey, way: Way, segment: Segment) {
+    pub(super) fn deliver(&mut self, key: ConnectionKey, way: Direction, segment: Segment) {
         // An ACK is not counted in what a link carries.
         if self.bottlenecks.is_some() && !matches!(segment, Segment::Accepted) {
             return self.queue_up(key, way, Queued::Segment(segment), 0);
@@ -138,7 +138,7 @@ impl Network {
         self.put(key, way, arrives, segment);
     }
 
-    pub(super) fn put(&mut self, key: ConnectionKey, way: Way, arrives: Timestamp, segment: Segment) {
+    pub(super) fn put(&mut self, key: ConnectionKey, way: Direction, arrives: Timestamp, segment: Segment) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         connection.direction(way).segments.push_back((arrives, segment));
         if arrives <= self.now {
@@ -149,7 +149,7 @@ impl Network {
     }
 
     /// Whether a partition keeps what goes this way from arriving.
-    pub(super) fn is_cut(&self, key: ConnectionKey, way: Way) -> bool {
+    pub(super) fn is_cut(&self, key: ConnectionKey, way: Direction) -> bool {
         if self.partitions.is_empty() {
             return false;
         }
@@ -157,18 +157,18 @@ impl Network {
         let Some(side) = connection.opener.map(|opener| opener.place.side()) else { return false };
         self.partitions.iter().any(|fault| {
             let cut = self.faults[*fault as usize].between(side, connection.server);
-            cut.is_some_and(|cut| cut.affects(way == Way::ToServer))
+            cut.is_some_and(|cut| cut.affects(way == Direction::ToServer))
         })
     }
 
     /// Whether what arrives is not taken in: a partition is before it, or its process does not run.
-    fn is_blocked(&self, key: ConnectionKey, way: Way) -> bool {
+    fn is_blocked(&self, key: ConnectionKey, way: Direction) -> bool {
         let Some(connection) = self.connections.get(&key) else { return false };
         let process = match (way, connection.opener.map(|opener| opener.peer)) {
             // A program's own kernel takes in what comes meanwhile.
-            (Way::ToServer, _) => (!connection.of_program).then_some(connection.server),
-            (Way::ToClient, Some(Peer::Server(server))) => Some(server),
-            (Way::ToClient, _) => None,
+            (Direction::ToServer, _) => (!connection.of_program).then_some(connection.server),
+            (Direction::ToClient, Some(Peer::Server(server))) => Some(server),
+            (Direction::ToClient, _) => None,
         };
         let hangs =
             |server: u32| self.ports.get(server as usize).is_some_and(|port| port.kernel.process() == Process::Hung);
@@ -176,16 +176,16 @@ impl Network {
     }
 
     /// It meets a partition: its sender's kernel will send it again.
-    fn stall(&mut self, key: ConnectionKey, way: Way) {
+    fn stall(&mut self, key: ConnectionKey, way: Direction) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let rto = connection.rto();
         connection.direction(way).stalled = Some(rto);
         let (server, session) = (connection.server, connection.code());
-        self.record(server, Event::Stalled { session, to_server: way == Way::ToServer });
+        self.record(server, Event::Stalled { session, to_server: way == Direction::ToServer });
         self.timers.push(self.now + rto.length(), Timer::Retransmission { key, way });
     }
 
-    pub(super) fn retransmitted(&mut self, key: ConnectionKey, way: Way) {
+    pub(super) fn retransmitted(&mut self, key: ConnectionKey, way: Direction) {
         let cut = self.is_cut(key, way);
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let direction = connection.direction(way);
@@ -199,7 +199,7 @@ impl Network {
     }
 
     /// Whatever has arrived at the end of a way is taken in.
-    pub(super) fn arrived(&mut self, key: ConnectionKey, way: Way) {
+    pub(super) fn arrived(&mut self, key: ConnectionKey, way: Direction) {
         loop {
             let now = self.now;
             let Some(connection) = self.connections.get_mut(&key) else { return };
@@ -224,16 +224,16 @@ impl Network {
                     }
                     self.take_in(key, way, &bytes);
                 }
-                Some((_, segment)) if way == Way::ToServer => self.at_server(key, &segment),
+                Some((_, segment)) if way == Direction::ToServer => self.at_server(key, &segment),
                 Some((_, segment)) => self.at_client(key, &segment),
             }
         }
     }
 
     /// Bytes come to an end.
-    fn take_in(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    fn take_in(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        if connection.of_program && way == Way::ToServer {
+        if connection.of_program && way == Direction::ToServer {
             if let Some(stream) = &connection.to_client.stream {
                 stream.send(bytes);
             }
@@ -254,13 +254,13 @@ impl Network {
             Segment::Connected => {
                 connection.client_up = true;
                 connection.round_trip = (connection.syns == 0).then(|| now.since(connection.opened));
-                self.notify(key, Way::ToClient, Notice::Connected);
+                self.notify(key, Direction::ToClient, Notice::Connected);
             }
             // It said so over TLS.
             Segment::Eof if connection.client_tls.as_ref().is_some_and(|end| end.closed) => {}
-            Segment::Eof => self.notify(key, Way::ToClient, Notice::Eof),
-            Segment::Failed(why) => self.notify(key, Way::ToClient, Notice::Failed(*why)),
-            Segment::Reset => self.notify(key, Way::ToClient, Notice::Reset),
+            Segment::Eof => self.notify(key, Direction::ToClient, Notice::Eof),
+            Segment::Failed(why) => self.notify(key, Direction::ToClient, Notice::Failed(*why)),
+            Segment::Reset => self.notify(key, Direction::ToClient, Notice::Reset),
             Segment::Accepted | Segment::Bytes(_) | Segment::Closed(_) => {}
         }
     }
@@ -279,8 +279,8 @@ impl Network {
                 self.effects.push_back(Effect::Accepted(key));
             }
             (Segment::Eof, _) if connection.server_tls.as_ref().is_some_and(|end| end.closed) => {}
-            (Segment::Eof, ServerEnd::Accepted) => self.notify(key, Way::ToServer, Notice::Eof),
-            (Segment::Reset, ServerEnd::Accepted) => self.notify(key, Way::ToServer, Notice::Reset),
+            (Segment::Eof, ServerEnd::Accepted) => self.notify(key, Direction::ToServer, Notice::Eof),
+            (Segment::Reset, ServerEnd::Accepted) => self.notify(key, Direction::ToServer, Notice::Reset),
             // It never hears of who came and went.
             (Segment::Reset, ServerEnd::None) if !connection.of_program => {
                 connection.close_server(Some(CloseMode::Reset));

@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::machine::ConnectionId;
-use shakedown_core::network::Way;
+use shakedown_core::network::Direction;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::{ConnectionKey, Notice};
@@ -17,11 +17,11 @@ use crate::stream::StreamEvent;
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// The machine at the end of a way is told something, if it still listens.
-    Notify(ConnectionKey, Way, Notice),
+    Notify(ConnectionKey, Direction, Notice),
     /// A server's process has accepted a connection: it wants a number for it.
     Accepted(ConnectionKey),
     /// What its TLS has to say leaves, after what the machine says to the notice before.
-    Flush(ConnectionKey, Way),
+    Flush(ConnectionKey, Direction),
     /// Something happened.
     Record(Kind),
     /// The run cannot go on.
@@ -41,11 +41,11 @@ pub(crate) enum Timer {
     /// A SYN comes to the host that it is for.
     Syn { key: ConnectionKey },
     /// Something comes to an end of a connection.
-    Arrival { key: ConnectionKey, way: Way },
+    Arrival { key: ConnectionKey, way: Direction },
     /// Something comes to the next limit of bandwidth on its way.
     Hop { number: u32 },
     /// What a partition held up is sent again.
-    Retransmission { key: ConnectionKey, way: Way },
+    Retransmission { key: ConnectionKey, way: Direction },
 }
 
 /// What the sockets' tasks have to say.
@@ -60,7 +60,7 @@ pub(crate) enum SocketInput<'a> {
     Connected(ConnectionKey),
     NotConnected(ConnectionKey, io::Error),
     /// A socket was read, at the end of a way.
-    Read(ConnectionKey, Way, StreamEvent<'a>),
+    Read(ConnectionKey, Direction, StreamEvent<'a>),
     Failed(io::Error),
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::machine::CloseMode;
-use shakedown_core::network::{Host, Way};
+use shakedown_core::network::{Direction, Host};
 use shakedown_core::rng::Identity;
 use shakedown_core::server::Plan;
 use tokio::net::TcpListener;
@@ -116,13 +116,13 @@ impl Network {
                 stream.mute();
                 self.silent.push((server, stream));
                 connection.close_server(None);
-                self.stop_repeating(key, Way::ToClient);
+                self.stop_repeating(key, Direction::ToClient);
             }
             self.reap(key);
         }
         for key in self.keys(|connection| is_opened_by(connection, server)) {
             if !kernel_lives {
-                self.stop_repeating(key, Way::ToServer);
+                self.stop_repeating(key, Direction::ToServer);
             }
             let Some(connection) = self.connections.get_mut(&key) else { continue };
             if !kernel_lives && self.sockets.world().is_some() {
@@ -164,10 +164,10 @@ impl Network {
     pub(crate) fn process_goes_on(&mut self, server: u32) {
         self.hold(server, false);
         for key in self.keys(|connection| connection.server == server) {
-            self.arrived(key, Way::ToServer);
+            self.arrived(key, Direction::ToServer);
         }
         for key in self.keys(|connection| is_opened_by(connection, server)) {
-            self.arrived(key, Way::ToClient);
+            self.arrived(key, Direction::ToClient);
         }
     }
 

@@ -4,16 +4,16 @@
 //! server's flight leaves when its worker has done what the scenario says it costs; what rustls takes itself comes on top.
 
 use shakedown_core::machine::CloseMode;
-use shakedown_core::network::Way;
+use shakedown_core::network::Direction;
 
 use super::connection::{ConnectionKey, Notice};
 use super::connections::Network;
 use super::effects::Effect;
-use super::tls::{Keeper, TlsInput};
+use super::tls::{TicketOwner, TlsInput};
 
 impl Network {
     /// Has a machine's bytes encrypted, if they should be. False where they are sent as they are.
-    pub(super) fn encrypt(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) -> bool {
+    pub(super) fn encrypt(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) -> bool {
         let end = self.connections.get_mut(&key).and_then(|connection| connection.tls_of(way));
         let Some(end) = end.filter(|end| !end.is_plain()) else { return false };
         end.write(bytes);
@@ -22,7 +22,7 @@ impl Network {
     }
 
     /// Sends what an end's TLS has to say.
-    pub(crate) fn flush(&mut self, key: ConnectionKey, way: Way) {
+    pub(crate) fn flush(&mut self, key: ConnectionKey, way: Direction) {
         let Some(end) = self.connections.get_mut(&key).and_then(|connection| connection.tls_of(way)) else { return };
         let bytes = end.take();
         if !bytes.is_empty() {
@@ -31,7 +31,7 @@ impl Network {
     }
 
     /// A machine closes its end: the peer is told, over TLS.
-    pub(super) fn close_tls(&mut self, key: ConnectionKey, way: Way, how: CloseMode) {
+    pub(super) fn close_tls(&mut self, key: ConnectionKey, way: Direction, how: CloseMode) {
         let Some(end) = self.connections.get_mut(&key).and_then(|connection| connection.tls_of(way)) else { return };
         if how == CloseMode::Fin && end.is_secured() {
             end.close();
@@ -40,14 +40,14 @@ impl Network {
     }
 
     /// Whoever opened a connection begins TLS with an authority, with the ticket that `keeper` has for it.
-    pub(crate) fn start_tls(&mut self, key: ConnectionKey, authority: &str, keeper: Option<Keeper>) {
+    pub(crate) fn start_tls(&mut self, key: ConnectionKey, authority: &str, keeper: Option<TicketOwner>) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         connection.client_tls = self.tls.connect(authority, keeper);
         if connection.client_tls.is_none() {
             // Its name is none that a certificate could be for.
-            return self.notify(key, Way::ToClient, Notice::SecureFailed);
+            return self.notify(key, Direction::ToClient, Notice::SecureFailed);
         }
-        self.flush(key, Way::ToServer);
+        self.flush(key, Direction::ToServer);
     }
 
     /// A server's process answers a ClientHello.
@@ -56,11 +56,11 @@ impl Network {
         if let Some(end) = connection.and_then(|connection| connection.server_tls.as_mut()) {
             end.answer();
         }
-        self.flush(key, Way::ToClient);
+        self.flush(key, Direction::ToClient);
     }
 
     /// Bytes come to an end that has TLS.
-    pub(super) fn read_secured(&mut self, key: ConnectionKey, way: Way, bytes: &[u8]) {
+    pub(super) fn read_secured(&mut self, key: ConnectionKey, way: Direction, bytes: &[u8]) {
         let end = self.connections.get_mut(&key).and_then(|connection| connection.tls_of(way.back()));
         let Some(end) = end else { return };
         let (was_secured, upgraded) = (end.is_secured(), end.upgraded);
@@ -69,12 +69,12 @@ impl Network {
             TlsInput::Hello(resumed) => self.notify(key, way, Notice::Hello(resumed)),
             TlsInput::Broken => {
                 self.flush(key, way.back());
-                let failed = way == Way::ToClient && !was_secured;
+                let failed = way == Direction::ToClient && !was_secured;
                 self.notify(key, way, if failed { Notice::SecureFailed } else { Notice::Reset });
             }
             TlsInput::Data { secured, bytes, closed } => {
                 // A server hears of it only where a request waits for that.
-                if let Some(resumed) = secured.filter(|_| way == Way::ToClient || upgraded) {
+                if let Some(resumed) = secured.filter(|_| way == Direction::ToClient || upgraded) {
                     self.notify(key, way, Notice::Secured(resumed));
                 }
                 // What the client sends now goes with its `Finished`.

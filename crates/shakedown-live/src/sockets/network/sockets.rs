@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::kernel::World;
 use crate::stream::ByteStream;
-use shakedown_core::driver::pipes::Caller;
+use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::time::Timestamp;
 
 /// The machine's own network.
@@ -53,10 +53,10 @@ impl Sockets {
     }
 
     /// A socket of whoever opens a connection, at its own address.
-    pub(crate) fn socket_of(&self, place: Caller, to: SocketAddr) -> io::Result<TcpSocket> {
+    pub(crate) fn socket_of(&self, place: Initiator, to: SocketAddr) -> io::Result<TcpSocket> {
         match place {
-            Caller::Server(server) => self.at_server(server, || socket(to)),
-            Caller::Client { .. } => socket(to),
+            Initiator::Server(server) => self.at_server(server, || socket(to)),
+            Initiator::Client { .. } => socket(to),
         }
     }
 }

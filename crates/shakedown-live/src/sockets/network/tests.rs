@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use shakedown_core::driver::pipes::Caller;
+use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
 use shakedown_core::machine::{CloseMode, ConnectError, ConnectionId};
-use shakedown_core::network::{Event, Way};
+use shakedown_core::network::{Direction, Event};
 use shakedown_core::rng::Identity;
 use shakedown_core::server::Plan;
 use shakedown_core::time::{Nanos, Timestamp};
@@ -37,9 +37,9 @@ struct Ends {
     address: SocketAddr,
     opened: u32,
     /// What either end was told, but for bytes.
-    told: Vec<(ConnectionKey, Way, String)>,
+    told: Vec<(ConnectionKey, Direction, String)>,
     /// What was received, and when its first byte was.
-    received: BTreeMap<(ConnectionKey, Way), (Timestamp, Vec<u8>)>,
+    received: BTreeMap<(ConnectionKey, Direction), (Timestamp, Vec<u8>)>,
     accepted: Vec<ConnectionKey>,
     recorded: Vec<Kind>,
 }
@@ -75,7 +75,7 @@ impl Ends {
     fn connect(&mut self) -> ConnectionKey {
         self.opened += 1;
         let (number, identity) = (ConnectionId(self.opened), Identity(self.opened.into()));
-        let place = Caller::Client { group: 0, host: 0 };
+        let place = Initiator::Client { group: 0, host: 0 };
         self.network.now = self.network.sockets.now();
         let opener = Opener { peer: Peer::Session(0), number, place, identity, host: identity };
         let key = self.network.connect(SERVER, opener);
@@ -83,11 +83,11 @@ impl Ends {
         key
     }
 
-    fn heard(&self, key: ConnectionKey, way: Way, what: &str) -> bool {
+    fn heard(&self, key: ConnectionKey, way: Direction, what: &str) -> bool {
         self.told.iter().any(|(k, w, told)| (*k, *w) == (key, way) && told == what)
     }
 
-    fn bytes(&self, key: ConnectionKey, way: Way) -> &[u8] {
+    fn bytes(&self, key: ConnectionKey, way: Direction) -> &[u8] {
         self.received.get(&(key, way)).map_or(&[], |(_, bytes)| bytes)
     }
 }
@@ -126,7 +126,7 @@ impl Test {
     /// A connection that is up at both ends.
     async fn connected(&self) -> ConnectionKey {
         let key = self.0.borrow_mut().connect();
-        let is_up = |ends: &Ends| ends.heard(key, Way::ToClient, "Connected") && ends.accepted.contains(&key);
+        let is_up = |ends: &Ends| ends.heard(key, Direction::ToClient, "Connected") && ends.accepted.contains(&key);
         self.until("connected", is_up).await;
         key
     }
@@ -186,7 +186,7 @@ fn a_connect_takes_both_ways() {
     run("20ms", async |test| {
         let key = test.0.borrow_mut().connect();
         let began = test.0.borrow().network.now;
-        test.until("connected", |ends| ends.heard(key, Way::ToClient, "Connected")).await;
+        test.until("connected", |ends| ends.heard(key, Direction::ToClient, "Connected")).await;
         assert!(test.0.borrow().network.now >= began + Nanos::from_millis(40));
         test.until("accepted", |ends| ends.accepted == [key]).await;
     });
@@ -198,7 +198,7 @@ fn a_closed_port_refuses() {
         test.with(|network| network.stop_listening(SERVER));
         let key = test.0.borrow_mut().connect();
         let refused = format!("{:?}", Notice::Failed(ConnectError::Refused));
-        test.until("refused", |ends| ends.heard(key, Way::ToClient, &refused)).await;
+        test.until("refused", |ends| ends.heard(key, Direction::ToClient, &refused)).await;
         let ends = test.0.borrow();
         let refused = Kind::Network(SERVER, Event::SynRefused { session: 0, backlog_full: false });
         assert_eq!((&ends.recorded[..], &ends.accepted[..]), (&[refused][..], &[][..]));
@@ -217,7 +217,7 @@ fn bytes_arrive_in_order_and_not_before_their_way() {
                 if number == 0 {
                     left = network.now;
                 }
-                for way in [Way::ToServer, Way::ToClient] {
+                for way in [Direction::ToServer, Direction::ToClient] {
                     network.send(key, way, &piece);
                 }
             });
@@ -225,7 +225,7 @@ fn bytes_arrive_in_order_and_not_before_their_way() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
-        for way in [Way::ToServer, Way::ToClient] {
+        for way in [Direction::ToServer, Direction::ToClient] {
             test.until("all received", |ends| ends.bytes(key, way).len() == sent.len()).await;
             let ends = test.0.borrow();
             assert!(ends.bytes(key, way) == sent, "{way:?}");
@@ -240,14 +240,14 @@ fn a_close_comes_after_what_was_sent_before() {
         for how in [CloseMode::Fin, CloseMode::Reset] {
             let key = test.connected().await;
             // With RST, only what has arrived is sure to be read.
-            test.with(|network| network.send(key, Way::ToServer, b"last words"));
-            let has_words = |ends: &Ends| ends.bytes(key, Way::ToServer) == b"last words";
+            test.with(|network| network.send(key, Direction::ToServer, b"last words"));
+            let has_words = |ends: &Ends| ends.bytes(key, Direction::ToServer) == b"last words";
             if how == CloseMode::Reset {
                 test.until("received", has_words).await;
             }
             test.with(|network| network.close_client(key, how));
             let end = if how == CloseMode::Fin { "Eof" } else { "Reset" };
-            test.until(end, |ends| ends.heard(key, Way::ToServer, end)).await;
+            test.until(end, |ends| ends.heard(key, Direction::ToServer, end)).await;
             assert!(has_words(&test.0.borrow()));
             assert!(test.0.borrow().network.opener(key).is_none(), "its opener hears no more");
             test.with(|network| network.close_server(key, CloseMode::Fin));
@@ -262,7 +262,7 @@ fn a_server_closes_with_fin_or_rst() {
         for (how, end) in [(CloseMode::Fin, "Eof"), (CloseMode::Reset, "Reset")] {
             let key = test.connected().await;
             test.with(|network| network.close_server(key, how));
-            test.until(end, |ends| ends.heard(key, Way::ToClient, end)).await;
+            test.until(end, |ends| ends.heard(key, Direction::ToClient, end)).await;
         }
     });
 }
@@ -277,10 +277,10 @@ fn who_has_only_ended_what_it_says_still_hears() {
         stranger.shutdown(Shutdown::Write).unwrap();
         test.until("accepted", |ends| ends.accepted.len() == 1).await;
         let key = test.0.borrow().accepted[0];
-        test.until("half closed", |ends| ends.heard(key, Way::ToServer, "Eof")).await;
-        assert_eq!(test.0.borrow().bytes(key, Way::ToServer), b"question");
+        test.until("half closed", |ends| ends.heard(key, Direction::ToServer, "Eof")).await;
+        assert_eq!(test.0.borrow().bytes(key, Direction::ToServer), b"question");
         test.with(|network| {
-            network.send(key, Way::ToClient, b"answer");
+            network.send(key, Direction::ToClient, b"answer");
             network.close_server(key, CloseMode::Fin);
         });
         // It is blocked while it reads: the connection's task needs its turn in between.
@@ -299,18 +299,18 @@ fn a_process_that_hangs_reads_when_it_goes_on() {
         test.with(|network| {
             network.kernel_mut(SERVER).hang();
             network.process_hung(SERVER);
-            network.send(key, Way::ToServer, b"anybody there?");
+            network.send(key, Direction::ToServer, b"anybody there?");
         });
         // Its kernel completes connects all the same.
         let other = test.0.borrow_mut().connect();
-        test.until("connected", |ends| ends.heard(other, Way::ToClient, "Connected")).await;
-        assert_eq!((test.0.borrow().bytes(key, Way::ToServer), test.0.borrow().accepted.len()), (&b""[..], 1));
+        test.until("connected", |ends| ends.heard(other, Direction::ToClient, "Connected")).await;
+        assert_eq!((test.0.borrow().bytes(key, Direction::ToServer), test.0.borrow().accepted.len()), (&b""[..], 1));
         test.with(|network| {
             network.kernel_mut(SERVER).go_on();
             network.listen(SERVER);
             network.process_goes_on(SERVER);
         });
-        test.until("received", |ends| ends.bytes(key, Way::ToServer) == b"anybody there?").await;
+        test.until("received", |ends| ends.bytes(key, Direction::ToServer) == b"anybody there?").await;
         test.until("accepted", |ends| ends.accepted == [key, other]).await;
     });
 }
@@ -324,7 +324,7 @@ fn a_lost_process_ends_its_connections_and_a_new_one_listens_again() {
             network.kernel_mut(SERVER).crash();
             network.process_lost(SERVER, true, plan);
         }
-        test.until("ended", |ends| ends.heard(key, Way::ToClient, "Eof")).await;
+        test.until("ended", |ends| ends.heard(key, Direction::ToClient, "Eof")).await;
         let refused = test.0.borrow_mut().connect();
         test.until("refused", |ends| ends.told.iter().any(|(k, _, told)| *k == refused && told.starts_with("Failed")))
             .await;

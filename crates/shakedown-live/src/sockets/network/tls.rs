@@ -30,14 +30,14 @@ use crate::kernel::World;
 const HANDSHAKE: u8 = 22;
 
 /// Whose tickets are kept together: a client process, by its group and number there, or a server, and whom they are for.
-pub(crate) type Keeper = (Option<u16>, u32, u32);
+pub(crate) type TicketOwner = (Option<u16>, u32, u32);
 
 /// What the ends of a run have in common, and what each keeps.
 #[derive(Default)]
 pub(super) struct Tls {
     client: Option<Arc<ClientConfig>>,
     /// Those of clients that resume sessions, each with its tickets.
-    clients: BTreeMap<Keeper, Arc<ClientConfig>>,
+    clients: BTreeMap<TicketOwner, Arc<ClientConfig>>,
     servers: BTreeMap<u32, Arc<ServerConfig>>,
 }
 
@@ -75,7 +75,7 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
         let mut config = if insecure {
-            let anyone = Arc::new(Anyone(provider));
+            let anyone = Arc::new(AnyCertificate(provider));
             builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
         } else {
             let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -142,7 +142,7 @@ impl Tls {
     }
 
     /// A client's, which begins; `keeper` has the tickets if any are kept.
-    pub(super) fn connect(&mut self, authority: &str, keeper: Option<Keeper>) -> Option<Box<End>> {
+    pub(super) fn connect(&mut self, authority: &str, keeper: Option<TicketOwner>) -> Option<Box<End>> {
         let base = self.client.as_ref()?;
         let config = match keeper {
             None => base,
@@ -317,9 +317,9 @@ fn host(authority: &str) -> String {
 
 /// Takes every certificate for what it says.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

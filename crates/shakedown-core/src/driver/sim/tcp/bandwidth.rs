@@ -6,11 +6,11 @@
 use super::Tcp;
 use super::connection::{ClientEnd, Peer};
 use super::queued::Queued;
-use super::segment::Leg;
+use super::segment::Hop;
 use crate::driver::bottlenecks::{Bottlenecks, Moved, Repeated, Transmission};
-use crate::driver::pipes::{Caller, Ends, Stage};
+use crate::driver::pipes::{Ends, Initiator, Stage};
 use crate::event::Kind as EventKind;
-use crate::network::{Event, Message, Repetitions, Way, wire_bytes};
+use crate::network::{Direction, Event, Message, Repetitions, wire_bytes};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ impl Tcp {
 
     /// Sends a message with so much payload now.
     #[cold]
-    pub(crate) fn queue_up(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
+    pub(crate) fn queue_up(&mut self, connection: u32, way: Direction, item: Queued, payload: usize) {
         let given_up = *self.connections[connection].last_mut(way) == Timestamp::NEVER;
         if given_up || self.bottlenecks().is_given_up(connection, way) {
             self.drop_bytes(item);
@@ -41,14 +41,14 @@ impl Tcp {
     pub(crate) fn queue_syn(&mut self, connection: u32, left: Timestamp) {
         let ordinal = self.ordinal(connection);
         let item = Queued::Syn { connection };
-        let transmission = self.transmission(connection, Way::ToServer, item, 0, ordinal, left);
+        let transmission = self.transmission(connection, Direction::ToServer, item, 0, ordinal, left);
         self.queue.push(left.max(self.now), Queued::Hop { transmission });
     }
 
     fn transmission(
         &mut self,
         connection: u32,
-        way: Way,
+        way: Direction,
         item: Queued,
         payload: usize,
         ordinal: u64,
@@ -118,21 +118,21 @@ impl Tcp {
     }
 
     /// Where a connection's messages may wait.
-    fn ends(&self, connection: u32, way: Way) -> Ends {
+    fn ends(&self, connection: u32, way: Direction) -> Ends {
         let entry = &self.connections[connection];
-        let client = |(group, number): (u16, u32)| Caller::Client {
+        let client = |(group, number): (u16, u32)| Initiator::Client {
             group,
             host: self.peers.groups[usize::from(group)].host_number(number),
         };
-        let caller = match entry.caller.who() {
+        let initiator = match entry.caller.who() {
             Peer::Session(session) => client(self.peers.session(session)),
             Peer::Host(host) => {
                 let (group, host) = self.peers.carrier_host(host);
-                Caller::Client { group, host }
+                Initiator::Client { group, host }
             }
-            Peer::Server(caller) => Caller::Server(caller),
+            Peer::Server(initiator) => Initiator::Server(initiator),
         };
-        Ends { caller: Some(caller), server: entry.server, link: self.links.bottleneck(entry.route, way) }
+        Ends { initiator: Some(initiator), server: entry.server, link: self.links.bottleneck(entry.route, way) }
     }
 
     /// A message met a full queue.
@@ -141,7 +141,7 @@ impl Tcp {
         let message = match item {
             Queued::Syn { .. } => Message::Syn,
             Queued::SynAck { .. } | Queued::SynRefused { .. } => Message::SynAck,
-            _ if way == Way::ToServer => Message::ToServer,
+            _ if way == Direction::ToServer => Message::ToServer,
             _ => Message::ToClient,
         };
         let entry = &self.connections[connection];
@@ -201,10 +201,10 @@ impl Tcp {
             return self.discard(transmission);
         }
         let key = ordinal << 5 | u64::from(repetitions.count());
-        if self.lossy && self.lost(connection, way, Leg::Before, Purpose::Loss, key, left) {
+        if self.lossy && self.lost(connection, way, Hop::Before, Purpose::Loss, key, left) {
             let entry = &self.connections[connection];
             let (server, session) = (entry.server, entry.caller.code());
-            let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
+            let message = if way == Direction::ToServer { Message::ToServer } else { Message::ToClient };
             self.deferred.push(EventKind::Network(server, Event::Lost { session, message, times: 1 }));
             return self.repeat(transmission);
         }
@@ -215,7 +215,7 @@ impl Tcp {
     }
 
     /// A sender's kernel has given up: what it says from now on is no part of that stream.
-    pub(crate) fn give_up_gap(&mut self, connection: u32, way: Way) {
+    pub(crate) fn give_up_gap(&mut self, connection: u32, way: Direction) {
         self.stop_repeating(connection, way);
         if let Some(bottlenecks) = &mut self.bottlenecks {
             bottlenecks.forget_gap(connection, way);
@@ -223,7 +223,7 @@ impl Tcp {
     }
 
     /// A sender forgets what it would have repeated: what waits for that never arrives either.
-    pub(crate) fn stop_repeating(&mut self, connection: u32, way: Way) {
+    pub(crate) fn stop_repeating(&mut self, connection: u32, way: Direction) {
         let Some(bottlenecks) = &mut self.bottlenecks else { return };
         for message in bottlenecks.stop_repeating(connection, way) {
             self.lose(message);

@@ -1,18 +1,18 @@
 //! Connects: SYNs, their answers, and what becomes of those that are lost or refused.
 
 use super::connection::{ClientEnd, Connection, PeerId, ServerEnd};
-use super::segment::Leg;
+use super::segment::Hop;
 use super::{Queued, ServerHost, Tcp};
 use crate::event::Kind;
 use crate::machine::ConnectError;
-use crate::network::{Event, Message, Process, SynAnswer, Way};
+use crate::network::{Direction, Event, Message, Process, SynAnswer};
 use crate::time::Timestamp;
 
 impl Tcp {
     /// A peer connects to a server over a link: the place of the new connection, whose SYN is still to leave.
     pub(crate) fn connect(&mut self, caller: PeerId, client_number: u32, server: u32, route: u16, older: u32) -> u32 {
         let there = self.hosts[server as usize].identity;
-        let one_way = self.links.one_way(route, Way::ToServer, self.host_of(caller), there);
+        let one_way = self.links.one_way(route, Direction::ToServer, self.host_of(caller), there);
         let entry = Connection::new(self.now, route, one_way, caller, client_number, server, older);
         self.connections.insert(entry)
     }
@@ -23,13 +23,13 @@ impl Tcp {
             return;
         }
         if self.exceptional {
-            self.tap_syn(connection, Leg::Before, self.now);
+            self.tap_syn(connection, Hop::Before, self.now);
             if self.bottlenecks.is_some() {
-                return self.queue_up(connection, Way::ToServer, Queued::Syn { connection }, 0);
+                return self.queue_up(connection, Direction::ToServer, Queued::Syn { connection }, 0);
             }
         }
         let ordinal = self.next_ordinal(connection);
-        let at = self.travel(connection, Way::ToServer, ordinal, self.now);
+        let at = self.travel(connection, Direction::ToServer, ordinal, self.now);
         self.connections[connection].last_to_server = at;
         if self.answer_is_known(self.connections[connection].server, at)
             && (self.ports.is_none() || !self.is_portless(connection))
@@ -59,7 +59,7 @@ impl Tcp {
     fn answer_ahead(&mut self, connection: u32, at: Timestamp) {
         self.connections[connection].server_end = ServerEnd::HalfOpen;
         let ordinal = self.next_ordinal(connection);
-        let arrival = self.travel(connection, Way::ToClient, ordinal, at);
+        let arrival = self.travel(connection, Direction::ToClient, ordinal, at);
         self.connections[connection].last_to_client = arrival;
         let caller = self.connections[connection].caller;
         self.push(connection, arrival, Queued::SynAck { connection, caller });
@@ -88,10 +88,10 @@ impl Tcp {
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
-        } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
+        } else if self.lossy && self.syn_lost(connection, Hop::Before, Message::Syn) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
-        } else if self.is_cut(connection, Way::ToServer) {
+        } else if self.is_cut(connection, Direction::ToServer) {
             self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else {
@@ -138,7 +138,7 @@ impl Tcp {
             Some(after) => {
                 let leaves = opened + after;
                 if self.exceptional {
-                    self.tap_syn(connection, Leg::Before, leaves);
+                    self.tap_syn(connection, Hop::Before, leaves);
                 }
                 if self.bottlenecks.is_some() {
                     return self.queue_syn(connection, leaves);
@@ -156,13 +156,13 @@ impl Tcp {
     /// When a repeated SYN arrives that leaves at a moment. It has no jitter.
     pub(crate) fn arrival_of_repeated_syn(&self, connection: u32, leaves: Timestamp) -> Timestamp {
         let one_way = self.connections[connection].one_way;
-        leaves + one_way + self.delayed(connection, Way::ToServer, Leg::Before, one_way, leaves)
+        leaves + one_way + self.delayed(connection, Direction::ToServer, Hop::Before, one_way, leaves)
     }
 
     /// The answer to a SYN arrives. True when the connection is up: its caller is to hear of it, and then
     /// [`Tcp::release`] follows.
     pub(crate) fn syn_ack(&mut self, connection: u32, caller: PeerId) -> bool {
-        let cut = self.is_cut(connection, Way::ToClient);
+        let cut = self.is_cut(connection, Direction::ToClient);
         let entry = &mut self.connections[connection];
         if cut && entry.client != ClientEnd::Closed {
             self.repeat_syn(connection);
@@ -187,7 +187,7 @@ impl Tcp {
     /// [`Tcp::release`].
     pub(crate) fn not_connected(&mut self, connection: u32, why: ConnectError) -> Option<ConnectError> {
         let waits = self.connections[connection].client != ClientEnd::Closed;
-        if why == ConnectError::Refused && waits && self.is_cut(connection, Way::ToClient) {
+        if why == ConnectError::Refused && waits && self.is_cut(connection, Direction::ToClient) {
             self.repeat_syn(connection);
             self.release(connection);
             return None;

@@ -1,7 +1,7 @@
 //! A simulated TCP connection, both ends of it.
 
 use super::segment::StallPoint;
-use crate::network::{HOST, Rto, SERVER, Way};
+use crate::network::{Direction, HOST, Rto, SERVER};
 use crate::time::{Nanos, Timestamp};
 
 /// No connection.
@@ -182,10 +182,10 @@ impl Connection {
 
     /// The latest arrival scheduled in a direction.
     #[inline]
-    pub(crate) fn last_mut(&mut self, way: Way) -> &mut Timestamp {
+    pub(crate) fn last_mut(&mut self, way: Direction) -> &mut Timestamp {
         match way {
-            Way::ToServer => &mut self.last_to_server,
-            Way::ToClient => &mut self.last_to_client,
+            Direction::ToServer => &mut self.last_to_server,
+            Direction::ToClient => &mut self.last_to_client,
         }
     }
 
@@ -200,26 +200,26 @@ impl Connection {
 
     /// Whether data that goes this way waits at this point.
     #[inline]
-    pub(crate) fn is_stalled(&self, way: Way, point: StallPoint) -> bool {
+    pub(crate) fn is_stalled(&self, way: Direction, point: StallPoint) -> bool {
         self.flags & point.bit(way) != 0
     }
 
     /// Whether what arrives at its end waits there, or comes too late.
     #[inline]
-    pub(crate) fn is_held(&self, way: Way) -> bool {
+    pub(crate) fn is_held(&self, way: Direction) -> bool {
         self.flags & (StallPoint::End.bit(way) | GIVEN_UP << way as u8) != 0
     }
 
     /// Whether what was sent this way, and is still under way, left no more.
-    pub(crate) fn is_given_up(&self, way: Way) -> bool {
+    pub(crate) fn is_given_up(&self, way: Direction) -> bool {
         self.flags & GIVEN_UP << way as u8 != 0
     }
 
-    pub(crate) fn give_up(&mut self, way: Way) {
+    pub(crate) fn give_up(&mut self, way: Direction) {
         self.flags |= GIVEN_UP << way as u8;
     }
 
-    pub(crate) fn set_stalled(&mut self, way: Way, point: StallPoint, stalled: bool) {
+    pub(crate) fn set_stalled(&mut self, way: Direction, point: StallPoint, stalled: bool) {
         let bit = point.bit(way);
         self.flags = if stalled { self.flags | bit } else { self.flags & !bit };
     }

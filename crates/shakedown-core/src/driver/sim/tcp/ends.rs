@@ -3,7 +3,7 @@
 
 use super::Tcp;
 use super::connection::{Peer, PeerId};
-use super::peers::Strangers;
+use super::peers::ExternalConnections;
 use crate::fault::Side;
 use crate::machine::ConnectionId;
 use crate::rng::Identity;
@@ -65,7 +65,8 @@ impl Tcp {
     /// Whether a program opened a connection that is none of the scenario's.
     #[inline]
     pub(crate) fn is_strangers(&self, connection: u32) -> bool {
-        let is_theirs = |strangers: &Strangers| self.connections[connection].caller == PeerId::server(strangers.host);
+        let is_theirs =
+            |strangers: &ExternalConnections| self.connections[connection].caller == PeerId::server(strangers.host);
         self.strangers.as_ref().is_some_and(is_theirs)
     }
 

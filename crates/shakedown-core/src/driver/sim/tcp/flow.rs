@@ -1,9 +1,9 @@
 //! A connection through a balancer that rewrites addresses (NAT), as the balancer has it.
 
-use crate::network::Way;
+use crate::network::Direction;
 use crate::time::{Nanos, Timestamp};
 
-/// A connection as its balancer has it, and the leg behind. The leg before it is that of its [`Connection`](super::connection::Connection).
+/// A connection as its balancer has it, and the hop behind. The hop before it is that of its [`Connection`](super::connection::Connection).
 #[derive(Debug)]
 pub(super) struct Flow {
     pub balancer: u32,
@@ -19,10 +19,10 @@ pub(super) struct Flow {
 
 impl Flow {
     /// The latest arrival scheduled in a direction.
-    pub(super) fn last_mut(&mut self, way: Way) -> &mut Timestamp {
+    pub(super) fn last_mut(&mut self, way: Direction) -> &mut Timestamp {
         match way {
-            Way::ToServer => &mut self.last_to_server,
-            Way::ToClient => &mut self.last_to_client,
+            Direction::ToServer => &mut self.last_to_server,
+            Direction::ToClient => &mut self.last_to_client,
         }
     }
 }

@@ -39,7 +39,7 @@ use carriers::Carriers;
 use connection::Connection;
 pub(super) use connection::NONE;
 use flow::Flow;
-use peers::{Peers, ServerHost, Strangers};
+use peers::{ExternalConnections, Peers, ServerHost};
 use port_table::PortTable;
 use queue::Queue;
 use queued::Queued;
@@ -85,7 +85,7 @@ pub(super) struct Tcp {
     /// Who listens to what is sent; nearly always nobody.
     pub tap: Option<Box<Tap>>,
     /// Who is none of the scenario's; nearly always nobody.
-    pub strangers: Option<Strangers>,
+    pub strangers: Option<ExternalConnections>,
     /// Connects whose answers are decided elsewhere.
     pub dialled: Vec<u32>,
     /// Whether there is any of these: what is sent then takes a longer way than it need.

@@ -23,7 +23,7 @@ pub(crate) struct ServerHost {
 
 /// Connections that programs open which are none of the scenario's: their driver's own network carries what they take.
 #[derive(Debug)]
-pub(crate) struct Strangers {
+pub(crate) struct ExternalConnections {
     /// The place among the servers' hosts that has them.
     pub host: u32,
     /// Where they come from.

@@ -3,7 +3,7 @@
 use super::connection::PeerId;
 use super::segment::StallPoint;
 use crate::driver::stage::Due;
-use crate::network::Way;
+use crate::network::Direction;
 use crate::time::Timestamp;
 
 /// What is pending. The names say what happens when it is due. What goes to a caller names it, though its connection does,
@@ -68,17 +68,17 @@ pub(crate) enum Queued {
     Relay {
         connection: u32,
         segment: u32,
-        way: Way,
+        way: Direction,
     },
     RelayEnd {
         connection: u32,
-        way: Way,
+        way: Direction,
         reset: bool,
     },
     /// What stalled leaves once more, and would arrive now.
     Retransmitted {
         connection: u32,
-        way: Way,
+        way: Direction,
         point: StallPoint,
     },
     /// A message comes to the next place on its way, where bandwidth is limited.
@@ -88,7 +88,7 @@ pub(crate) enum Queued {
     /// A kernel gives a connection up.
     GivenUp {
         connection: u32,
-        way: Way,
+        way: Direction,
     },
     /// The answer to a session's lookup arrives.
     Answer {

@@ -1,7 +1,7 @@
 //! Balancers that rewrite addresses (NAT): one TCP connection between a client and a server, every packet of which goes
 //! through the balancer's host.
 //!
-//! Each message travels two legs: to the balancer, where it finds its flow, and on from there. A balancer that lost its
+//! Each message travels two hops: to the balancer, where it finds its flow, and on from there. A balancer that lost its
 //! flows answers what still comes along them with RST, as a kernel does that knows no such connection (RFC 9293 section
 //! 3.10.7.1); one that stands still, or has no power, is silence on the way.
 
@@ -9,10 +9,10 @@ use super::Tcp;
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::flow::Flow;
 use super::queued::Queued;
-use super::segment::{Leg, Segment, StallPoint};
+use super::segment::{Hop, Segment, StallPoint};
 use crate::event::Kind;
 use crate::fault::Side;
-use crate::network::{Event, Message, Process, Way};
+use crate::network::{Direction, Event, Message, Process};
 use crate::server;
 use crate::time::{Nanos, Timestamp};
 
@@ -21,12 +21,12 @@ pub(super) fn by_way_of_balancer(item: Queued) -> Queued {
     match item {
         Queued::SynAck { connection, .. } => Queued::RelayAnswer { connection, refused: false },
         Queued::SynRefused { connection } => Queued::RelayAnswer { connection, refused: true },
-        Queued::ToServer { connection, segment } => Queued::Relay { connection, segment, way: Way::ToServer },
-        Queued::ToClient { connection, segment, .. } => Queued::Relay { connection, segment, way: Way::ToClient },
-        Queued::FinToServer { connection } => Queued::RelayEnd { connection, way: Way::ToServer, reset: false },
-        Queued::FinToClient { connection } => Queued::RelayEnd { connection, way: Way::ToClient, reset: false },
-        Queued::RstToServer { connection } => Queued::RelayEnd { connection, way: Way::ToServer, reset: true },
-        Queued::RstToClient { connection } => Queued::RelayEnd { connection, way: Way::ToClient, reset: true },
+        Queued::ToServer { connection, segment } => Queued::Relay { connection, segment, way: Direction::ToServer },
+        Queued::ToClient { connection, segment, .. } => Queued::Relay { connection, segment, way: Direction::ToClient },
+        Queued::FinToServer { connection } => Queued::RelayEnd { connection, way: Direction::ToServer, reset: false },
+        Queued::FinToClient { connection } => Queued::RelayEnd { connection, way: Direction::ToClient, reset: false },
+        Queued::RstToServer { connection } => Queued::RelayEnd { connection, way: Direction::ToServer, reset: true },
+        Queued::RstToClient { connection } => Queued::RelayEnd { connection, way: Direction::ToClient, reset: true },
         item => item,
     }
 }
@@ -46,32 +46,32 @@ impl Tcp {
         self.relays && self.hosts[server as usize].is_relay
     }
 
-    /// A leg of a connection: its link, and the hosts at its ends.
-    pub(crate) fn stretch(&self, connection: u32, leg: Leg) -> (u16, Side, u32) {
+    /// A hop of a connection: its link, and the hosts at its ends.
+    pub(crate) fn stretch(&self, connection: u32, hop: Hop) -> (u16, Side, u32) {
         let entry = &self.connections[connection];
-        match leg {
-            Leg::Before => (entry.route, self.side_of(entry.caller), self.dialled(connection)),
-            Leg::Behind => {
+        match hop {
+            Hop::Before => (entry.route, self.side_of(entry.caller), self.dialled(connection)),
+            Hop::Behind => {
                 let Flow { balancer, route, .. } = *self.flow(connection);
                 (route, Side::Server(balancer), entry.server)
             }
         }
     }
 
-    /// The leg on which what goes this way arrives at a point.
-    pub(crate) fn leg_to(&self, connection: u32, way: Way, point: StallPoint) -> Leg {
+    /// The hop on which what goes this way arrives at a point.
+    pub(crate) fn hop_to(&self, connection: u32, way: Direction, point: StallPoint) -> Hop {
         let relayed = self.connections[connection].is_relayed();
-        if relayed && (way == Way::ToServer) == (point == StallPoint::End) { Leg::Behind } else { Leg::Before }
+        if relayed && (way == Direction::ToServer) == (point == StallPoint::End) { Hop::Behind } else { Hop::Before }
     }
 
-    /// The far host of the leg before a balancer, or of the whole path where there is none.
+    /// The far host of the hop before a balancer, or of the whole path where there is none.
     pub(crate) fn dialled(&self, connection: u32) -> u32 {
         let entry = &self.connections[connection];
         if entry.is_relayed() { self.flow(connection).balancer } else { entry.server }
     }
 
     /// Latency behind the balancer.
-    pub(crate) fn one_way_behind(&self, connection: u32, way: Way) -> Nanos {
+    pub(crate) fn one_way_behind(&self, connection: u32, way: Direction) -> Nanos {
         let Flow { balancer, route, one_way, .. } = *self.flow(connection);
         if !self.links.uneven() {
             return one_way;
@@ -81,12 +81,12 @@ impl Tcp {
         self.links.one_way(route, way, balancer, server)
     }
 
-    /// When what leaves for the leg behind the balancer now arrives; `NEVER` once its sender's kernel gives up. Whether a
+    /// When what leaves for the hop behind the balancer now arrives; `NEVER` once its sender's kernel gives up. Whether a
     /// SYN or its answer does is drawn elsewhere: those are not `repaired`.
-    pub(crate) fn arrival_behind(&mut self, connection: u32, way: Way, repaired: bool) -> Timestamp {
+    pub(crate) fn arrival_behind(&mut self, connection: u32, way: Direction, repaired: bool) -> Timestamp {
         let ordinal = self.next_ordinal(connection);
         let leaves = match repaired && self.lossy {
-            true => self.repaired(connection, way, Leg::Behind, ordinal),
+            true => self.repaired(connection, way, Hop::Behind, ordinal),
             false => self.now,
         };
         let one_way = self.one_way_behind(connection, way);
@@ -95,14 +95,14 @@ impl Tcp {
         let jitter = self.links.jitter(route, way, || (self.identity_of_peer(caller), ordinal));
         let mut arrival = leaves + one_way + jitter;
         if !self.latency_faults.is_empty() {
-            arrival = arrival + self.delayed(connection, way, Leg::Behind, one_way, leaves);
+            arrival = arrival + self.delayed(connection, way, Hop::Behind, one_way, leaves);
         }
         let last = self.flow_mut(connection).last_mut(way);
         *last = arrival.max(*last);
         *last
     }
 
-    /// Puts something on the last leg of its way.
+    /// Puts something on the last hop of its way.
     fn push_past(&mut self, connection: u32, at: Timestamp, item: Queued) {
         if at == Timestamp::NEVER {
             if let Queued::ToServer { segment, .. } | Queued::ToClient { segment, .. } = item {
@@ -128,10 +128,10 @@ impl Tcp {
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
-        } else if self.lossy && self.syn_lost(connection, Leg::Before, Message::Syn) {
+        } else if self.lossy && self.syn_lost(connection, Hop::Before, Message::Syn) {
             self.record(Kind::Network(balancer, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
-        } else if self.is_cut_at(connection, Way::ToServer, StallPoint::Balancer) || self.stands_still(balancer) {
+        } else if self.is_cut_at(connection, Direction::ToServer, StallPoint::Balancer) || self.stands_still(balancer) {
             self.record(Kind::Network(balancer, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else if self.flows.get(&connection).is_some_and(|flow| flow.known) {
@@ -163,7 +163,7 @@ impl Tcp {
         };
         let route = self.links.route_between(balancer, to);
         let [here, there] = [balancer, to].map(|server| self.hosts[server as usize].identity);
-        let one_way = self.links.one_way(route, Way::ToServer, here, there);
+        let one_way = self.links.one_way(route, Direction::ToServer, here, there);
         let (last_to_server, last_to_client) = (self.now, self.now);
         self.flows.insert(connection, Flow { balancer, route, one_way, last_to_server, last_to_client, known: true });
         let entry = &mut self.connections[connection];
@@ -177,9 +177,9 @@ impl Tcp {
 
     fn pass_syn(&mut self, connection: u32) {
         if self.exceptional {
-            self.tap_syn(connection, Leg::Behind, self.now);
+            self.tap_syn(connection, Hop::Behind, self.now);
         }
-        let at = self.arrival_behind(connection, Way::ToServer, false);
+        let at = self.arrival_behind(connection, Direction::ToServer, false);
         self.push_past(connection, at, Queued::SynBehind { connection });
     }
 
@@ -193,10 +193,10 @@ impl Tcp {
             if server_end == ServerEnd::HalfOpen {
                 self.connections[connection].server_end = ServerEnd::Gone;
             }
-        } else if self.lossy && self.syn_lost(connection, Leg::Behind, Message::Syn) {
+        } else if self.lossy && self.syn_lost(connection, Hop::Behind, Message::Syn) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::Syn, times: 1 }));
             self.repeat_syn(connection);
-        } else if self.is_cut(connection, Way::ToServer) {
+        } else if self.is_cut(connection, Direction::ToServer) {
             self.record(Kind::Network(server, Event::SynDropped { session, backlog_full: false }));
             self.repeat_syn(connection);
         } else {
@@ -214,15 +214,16 @@ impl Tcp {
             return self.release(connection);
         };
         let session = caller.code();
-        let silent =
-            self.is_cut_at(connection, Way::ToClient, StallPoint::Balancer) || self.stands_still(balancer) || !known;
-        let lost = !silent && self.lossy && self.syn_lost(connection, Leg::Before, Message::SynAck);
+        let silent = self.is_cut_at(connection, Direction::ToClient, StallPoint::Balancer)
+            || self.stands_still(balancer)
+            || !known;
+        let lost = !silent && self.lossy && self.syn_lost(connection, Hop::Before, Message::SynAck);
         if !silent && self.exceptional {
             let item = if refused { Queued::SynRefused { connection } } else { Queued::SynAck { connection, caller } };
-            self.tap_send(item, Leg::Before);
+            self.tap_send(item, Hop::Before);
         }
         if lost {
-            self.tap_answer_lost(connection, Leg::Before);
+            self.tap_answer_lost(connection, Hop::Before);
             self.record(Kind::Network(balancer, Event::Lost { session, message: Message::SynAck, times: 1 }));
         }
         if !silent && !lost {
@@ -238,13 +239,13 @@ impl Tcp {
     }
 
     /// Something else arrives at the balancer.
-    pub(crate) fn relay(&mut self, connection: u32, way: Way, kept: Segment) {
+    pub(crate) fn relay(&mut self, connection: u32, way: Direction, kept: Segment) {
         let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
             if let Segment::Data(segment) = kept {
                 self.segments.release(segment);
             }
-            if way == Way::ToServer {
+            if way == Direction::ToServer {
                 self.reset_client(connection);
             }
             return self.release(connection);
@@ -262,37 +263,37 @@ impl Tcp {
         self.release(connection);
     }
 
-    fn pass_on(&mut self, connection: u32, way: Way, kept: Segment) {
+    fn pass_on(&mut self, connection: u32, way: Direction, kept: Segment) {
         let item = match (kept, way) {
-            (Segment::Data(segment), Way::ToServer) => Queued::ToServer { connection, segment },
-            (Segment::Data(segment), Way::ToClient) => {
+            (Segment::Data(segment), Direction::ToServer) => Queued::ToServer { connection, segment },
+            (Segment::Data(segment), Direction::ToClient) => {
                 let caller = self.connections[connection].caller;
                 Queued::ToClient { connection, caller, segment }
             }
-            (Segment::Fin, Way::ToServer) => Queued::FinToServer { connection },
-            (Segment::Fin, Way::ToClient) => Queued::FinToClient { connection },
-            (Segment::Rst, Way::ToServer) => Queued::RstToServer { connection },
-            (Segment::Rst, Way::ToClient) => Queued::RstToClient { connection },
+            (Segment::Fin, Direction::ToServer) => Queued::FinToServer { connection },
+            (Segment::Fin, Direction::ToClient) => Queued::FinToClient { connection },
+            (Segment::Rst, Direction::ToServer) => Queued::RstToServer { connection },
+            (Segment::Rst, Direction::ToClient) => Queued::RstToClient { connection },
         };
         if self.exceptional {
-            self.tap_send(item, if way == Way::ToServer { Leg::Behind } else { Leg::Before });
+            self.tap_send(item, if way == Direction::ToServer { Hop::Behind } else { Hop::Before });
         }
         let at = match way {
-            Way::ToServer => self.arrival_behind(connection, way, true),
-            Way::ToClient => self.arrival_before(connection, way),
+            Direction::ToServer => self.arrival_behind(connection, way, true),
+            Direction::ToClient => self.arrival_before(connection, way),
         };
         self.push_past(connection, at, item);
     }
 
     /// The balancer knows no such flow: it drops what came and tells the sender so.
-    pub(crate) fn bounce(&mut self, connection: u32, way: Way, kept: Segment) {
+    pub(crate) fn bounce(&mut self, connection: u32, way: Direction, kept: Segment) {
         if let Segment::Data(segment) = kept {
             self.segments.release(segment);
         }
         match (kept, way) {
             (Segment::Rst, _) => {}
-            (_, Way::ToServer) => self.reset_client(connection),
-            (_, Way::ToClient) => self.reset_server(connection),
+            (_, Direction::ToServer) => self.reset_client(connection),
+            (_, Direction::ToClient) => self.reset_server(connection),
         }
     }
 
@@ -303,9 +304,9 @@ impl Tcp {
             let connecting = client == ClientEnd::Connecting;
             let item = if connecting { Queued::SynRefused { connection } } else { Queued::RstToClient { connection } };
             if self.exceptional {
-                self.tap_send(item, Leg::Before);
+                self.tap_send(item, Hop::Before);
             }
-            let at = self.arrival_before(connection, Way::ToClient);
+            let at = self.arrival_before(connection, Direction::ToClient);
             self.push_past(connection, at, item);
         }
     }
@@ -313,9 +314,9 @@ impl Tcp {
     /// RST from the balancer to the server.
     fn reset_server(&mut self, connection: u32) {
         if self.exceptional {
-            self.tap_send(Queued::RstToServer { connection }, Leg::Behind);
+            self.tap_send(Queued::RstToServer { connection }, Hop::Behind);
         }
-        let at = self.arrival_behind(connection, Way::ToServer, true);
+        let at = self.arrival_behind(connection, Direction::ToServer, true);
         self.push_past(connection, at, Queued::RstToServer { connection });
     }
 

@@ -1,6 +1,6 @@
 //! What is on its way over a connection, and which part of the way.
 
-use crate::network::Way;
+use crate::network::Direction;
 
 /// Something on its way to an end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,15 +13,15 @@ pub(crate) enum Segment {
 
 /// A part of a connection's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Leg {
+pub(crate) enum Hop {
     /// Between the caller and the host that it dialled: all of it, unless a balancer is between.
     Before,
     /// Between the balancer and the server.
     Behind,
 }
 
-impl Leg {
-    /// Keeps apart what is drawn for one SYN on either leg.
+impl Hop {
+    /// Keeps apart what is drawn for one SYN on either hop.
     pub(crate) fn bit(self) -> u64 {
         (self as u64) << 48
     }
@@ -39,7 +39,7 @@ pub(crate) enum StallPoint {
 impl StallPoint {
     /// In [`super::connection::Connection`]'s flags.
     #[inline]
-    pub(crate) fn bit(self, way: Way) -> u8 {
+    pub(crate) fn bit(self, way: Direction) -> u8 {
         1 << (way as u8 + 2 * self as u8)
     }
 }

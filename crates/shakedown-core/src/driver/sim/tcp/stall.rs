@@ -7,71 +7,71 @@
 use super::Tcp;
 use super::connection::{ClientEnd, Connection, ServerEnd};
 use super::queued::Queued;
-use super::segment::{Leg, Segment, StallPoint};
+use super::segment::{Hop, Segment, StallPoint};
 use super::stalls::Stall;
 use crate::event::Kind;
 use crate::fault::Fault;
-use crate::network::{Event, Message, Repetitions, Way};
+use crate::network::{Direction, Event, Message, Repetitions};
 use crate::rng::Purpose;
 use crate::time::{Nanos, Timestamp};
 
 impl Tcp {
     /// One-way latency of a connection, of one through a balancer as far as that.
-    pub(crate) fn one_way(&self, connection: u32, way: Way) -> Nanos {
+    pub(crate) fn one_way(&self, connection: u32, way: Direction) -> Nanos {
         let entry = &self.connections[connection];
         let client = self.host_of(entry.caller);
         self.links.one_way(entry.route, way, client, self.hosts[self.dialled(connection) as usize].identity)
     }
 
     /// Whether this SYN, or the answer to it, is lost.
-    pub(crate) fn syn_lost(&self, connection: u32, leg: Leg, message: Message) -> bool {
+    pub(crate) fn syn_lost(&self, connection: u32, hop: Hop, message: Message) -> bool {
         let entry = &self.connections[connection];
         let (way, purpose, left) = match message {
             Message::Syn => {
                 let repetition = usize::from(entry.syns).checked_sub(1).filter(|repetition| *repetition > 0);
                 let after = repetition.and_then(|repetition| self.syn_schedule.repetition(repetition));
-                (Way::ToServer, Purpose::SynLoss, entry.opened() + after.unwrap_or_default())
+                (Direction::ToServer, Purpose::SynLoss, entry.opened() + after.unwrap_or_default())
             }
-            _ => (Way::ToClient, Purpose::SynAckLoss, self.now),
+            _ => (Direction::ToClient, Purpose::SynAckLoss, self.now),
         };
-        let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns) | leg.bit();
-        self.lost(connection, way, leg, purpose, ordinal, left)
+        let ordinal = u64::from(entry.client_number) << 8 | u64::from(entry.syns) | hop.bit();
+        self.lost(connection, way, hop, purpose, ordinal, left)
     }
 
     /// Whether a transmission that leaves at a moment is lost, by its link or by a fault.
     pub(crate) fn lost(
         &self,
         connection: u32,
-        way: Way,
-        leg: Leg,
+        way: Direction,
+        hop: Hop,
         purpose: Purpose,
         ordinal: u64,
         at: Timestamp,
     ) -> bool {
         let entry = &self.connections[connection];
-        let (route, side, server) = self.stretch(connection, leg);
+        let (route, side, server) = self.stretch(connection, hop);
         let mut loss = self.links.loss(route, way);
         for fault in &self.lossy_faults {
             // Either loses it, independently.
             let fault = &self.faults[*fault as usize];
-            loss += (1.0 - loss) * fault.loss_at(side, server, way == Way::ToServer, at);
+            loss += (1.0 - loss) * fault.loss_at(side, server, way == Direction::ToServer, at);
         }
         loss > 0.0 && self.seed.draw(self.identity_of_peer(entry.caller), purpose, ordinal).unit() < loss
     }
 
     /// How much longer faults make the way of what leaves at a moment.
     #[cold]
-    pub(crate) fn delayed(&self, connection: u32, way: Way, leg: Leg, one_way: Nanos, at: Timestamp) -> Nanos {
-        let (_, side, server) = self.stretch(connection, leg);
+    pub(crate) fn delayed(&self, connection: u32, way: Direction, hop: Hop, one_way: Nanos, at: Timestamp) -> Nanos {
+        let (_, side, server) = self.stretch(connection, hop);
         let faults = self.latency_faults.iter().map(|fault| &self.faults[*fault as usize]);
-        let delay = |fault: &Fault| fault.delay_at(side, server, way == Way::ToServer, at, one_way);
+        let delay = |fault: &Fault| fault.delay_at(side, server, way == Direction::ToServer, at, one_way);
         faults.map(delay).fold(Nanos::ZERO, |sum, delay| Nanos(sum.0.saturating_add(delay.0)))
     }
 
     /// When the transmission of a message leaves that is not lost: now, or later by the timers that repair the others
     /// (RFC 6298 section 5); `NEVER` when its kernel gives up.
     #[cold]
-    pub(crate) fn repaired(&mut self, connection: u32, way: Way, leg: Leg, ordinal: u64) -> Timestamp {
+    pub(crate) fn repaired(&mut self, connection: u32, way: Direction, hop: Hop, ordinal: u64) -> Timestamp {
         let orphan = self.is_closed_by_sender(connection, way);
         let entry = &mut self.connections[connection];
         if *entry.last_mut(way) == Timestamp::NEVER {
@@ -82,16 +82,16 @@ impl Tcp {
         let mut leaves = self.now;
         let mut times = 0;
         let mut gives_up = false;
-        while !gives_up && self.lost(connection, way, leg, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
+        while !gives_up && self.lost(connection, way, hop, Purpose::Loss, ordinal << 5 | u64::from(times), leaves) {
             leaves = leaves + repetitions.timer();
             gives_up = !repetitions.again(self.data_retries, orphan);
             times += 1;
-            self.tap_repaired(connection, way, leg, (!gives_up).then_some(leaves));
+            self.tap_repaired(connection, way, hop, (!gives_up).then_some(leaves));
         }
         if times == 0 {
             return leaves;
         }
-        let message = if way == Way::ToServer { Message::ToServer } else { Message::ToClient };
+        let message = if way == Direction::ToServer { Message::ToServer } else { Message::ToClient };
         self.deferred.push(Kind::Network(server, Event::Lost { session, message, times }));
         if gives_up {
             self.push(connection, leaves, Queued::GivenUp { connection, way });
@@ -107,17 +107,17 @@ impl Tcp {
     }
 
     /// Whether the process that sends this way has closed the connection.
-    pub(crate) fn is_closed_by_sender(&self, connection: u32, way: Way) -> bool {
+    pub(crate) fn is_closed_by_sender(&self, connection: u32, way: Direction) -> bool {
         let entry = &self.connections[connection];
         match way {
-            Way::ToServer => entry.client == ClientEnd::Closed,
-            Way::ToClient => matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone),
+            Direction::ToServer => entry.client == ClientEnd::Closed,
+            Direction::ToClient => matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone),
         }
     }
 
     /// A process has closed its end: its kernel alone repeats what waits.
     #[inline]
-    pub(crate) fn orphan(&mut self, connection: u32, way: Way) {
+    pub(crate) fn orphan(&mut self, connection: u32, way: Direction) {
         let now = self.now;
         for point in [StallPoint::End, StallPoint::Balancer] {
             if self.connections[connection].is_stalled(way, point)
@@ -133,7 +133,7 @@ impl Tcp {
 
     /// The same where a loss is yet to be repaired: its timers were drawn as those of a connection that is open.
     #[cold]
-    fn orphan_repair(&mut self, connection: u32, way: Way) {
+    fn orphan_repair(&mut self, connection: u32, way: Direction) {
         let Some((left, leaves)) = self.slow_repairs.remove(&(connection, way)) else { return };
         let mut repetitions = Repetitions::new(self.connections[connection].rto());
         let mut timer = left + repetitions.timer();
@@ -150,7 +150,7 @@ impl Tcp {
 
     /// Whether what has arrived does not: a partition keeps it, or it must wait behind what stalled before it.
     #[inline]
-    pub(crate) fn held_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
+    pub(crate) fn held_up(&mut self, connection: u32, way: Direction, kept: Segment) -> bool {
         if !self.connections[connection].is_held(way) && !self.is_cut(connection, way) {
             return false;
         }
@@ -158,7 +158,7 @@ impl Tcp {
     }
 
     #[cold]
-    fn hold_up(&mut self, connection: u32, way: Way, kept: Segment) -> bool {
+    fn hold_up(&mut self, connection: u32, way: Direction, kept: Segment) -> bool {
         let entry = &self.connections[connection];
         if entry.is_given_up(way) && kept != Segment::Rst {
             if let Segment::Data(segment) = kept {
@@ -177,7 +177,7 @@ impl Tcp {
     /// What has arrived gets no answer: its sender's kernel repeats it, and everything behind it. The connection's place
     /// stays taken for it.
     #[cold]
-    pub(crate) fn stall(&mut self, connection: u32, way: Way, point: StallPoint, kept: Segment) {
+    pub(crate) fn stall(&mut self, connection: u32, way: Direction, point: StallPoint, kept: Segment) {
         if let Some(stall) = self.stalls.get_mut(&(connection, way, point)) {
             stall.kept.push(kept);
             return;
@@ -188,13 +188,13 @@ impl Tcp {
         let (session, server) = (entry.caller.code(), entry.server);
         let repetitions = Repetitions::new(entry.rto());
         self.stalls.insert((connection, way, point), Stall { kept: vec![kept], repetitions, orphaned });
-        let to_server = way == Way::ToServer;
+        let to_server = way == Direction::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }));
         self.next_transmission(connection, way, point);
     }
 
     /// A transmission came to nothing: what happens when the timer runs out that started when it left.
-    fn next_transmission(&mut self, connection: u32, way: Way, point: StallPoint) {
+    fn next_transmission(&mut self, connection: u32, way: Direction, point: StallPoint) {
         let Some(Stall { repetitions, orphaned, .. }) = self.stalls.get(&(connection, way, point)) else { return };
         let (timer, orphan) = (repetitions.timer(), *orphaned <= self.now);
         if repetitions.clone().again(self.data_retries, orphan) {
@@ -207,12 +207,12 @@ impl Tcp {
     }
 
     /// What waits at a point.
-    pub(crate) fn stalled(&self, connection: u32, way: Way, point: StallPoint) -> Option<&[Segment]> {
+    pub(crate) fn stalled(&self, connection: u32, way: Direction, point: StallPoint) -> Option<&[Segment]> {
         self.stalls.get(&(connection, way, point)).map(|stall| &*stall.kept)
     }
 
     /// One-way latency as far as where something stalled.
-    pub(crate) fn latency_to(&self, connection: u32, way: Way, point: StallPoint) -> Nanos {
+    pub(crate) fn latency_to(&self, connection: u32, way: Direction, point: StallPoint) -> Nanos {
         let before = self.one_way(connection, way);
         if !self.connections[connection].is_relayed() {
             return before;
@@ -220,14 +220,14 @@ impl Tcp {
         let behind = self.one_way_behind(connection, way);
         match (point, way) {
             (StallPoint::End, _) => before + behind,
-            (StallPoint::Balancer, Way::ToServer) => before,
-            (StallPoint::Balancer, Way::ToClient) => behind,
+            (StallPoint::Balancer, Direction::ToServer) => before,
+            (StallPoint::Balancer, Direction::ToClient) => behind,
         }
     }
 
     /// What stalled leaves once more, and would arrive now. What does arrive at its end, in order; [`Tcp::release`] follows
     /// once it is dealt with.
-    pub(crate) fn retransmitted(&mut self, connection: u32, way: Way, point: StallPoint) -> Vec<Segment> {
+    pub(crate) fn retransmitted(&mut self, connection: u32, way: Direction, point: StallPoint) -> Vec<Segment> {
         let data_for_nobody = {
             let entry = &self.connections[connection];
             let server_gone = matches!(entry.server_end, ServerEnd::None | ServerEnd::Closed | ServerEnd::Gone);
@@ -247,7 +247,7 @@ impl Tcp {
             self.push(connection, self.now, Queued::GivenUp { connection, way });
         } else if self.is_silent(connection, way, point) {
             self.next_transmission(connection, way, point);
-        } else if way == Way::ToServer && point == StallPoint::End && self.overflows(connection) {
+        } else if way == Direction::ToServer && point == StallPoint::End && self.overflows(connection) {
             let Connection { caller, server, .. } = self.connections[connection];
             self.record(Kind::Network(server, Event::AcceptOverflow { session: caller.code() }));
             self.next_transmission(connection, way, point);
@@ -270,7 +270,7 @@ impl Tcp {
     }
 
     /// Whether what arrives there would meet silence.
-    pub(crate) fn is_silent(&self, connection: u32, way: Way, point: StallPoint) -> bool {
+    pub(crate) fn is_silent(&self, connection: u32, way: Direction, point: StallPoint) -> bool {
         let entry = &self.connections[connection];
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {
@@ -283,18 +283,18 @@ impl Tcp {
             }
         }
         let powered = match way {
-            Way::ToServer => self.hosts[server as usize].kernel.powered(),
-            Way::ToClient => self.peer_powered(caller),
+            Direction::ToServer => self.hosts[server as usize].kernel.powered(),
+            Direction::ToClient => self.peer_powered(caller),
         };
         !powered || self.is_cut(connection, way)
     }
 
     /// A kernel's retries ran out (Linux: `ETIMEDOUT`): its own process hears of it, the other end does not. True when the
     /// end that opened the connection is to hear of it.
-    pub(crate) fn given_up(&mut self, connection: u32, way: Way) -> bool {
+    pub(crate) fn given_up(&mut self, connection: u32, way: Direction) -> bool {
         self.forget_stalled(connection, way);
         self.give_up_gap(connection, way);
-        let to_server = way == Way::ToServer;
+        let to_server = way == Direction::ToServer;
         let heard = to_server && self.drop_client(connection);
         let entry = &mut self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
@@ -307,7 +307,7 @@ impl Tcp {
     }
 
     /// What waits in one direction is lost for good.
-    fn forget_stalled(&mut self, connection: u32, way: Way) {
+    fn forget_stalled(&mut self, connection: u32, way: Direction) {
         self.forget_kept(connection, way);
         for point in [StallPoint::End, StallPoint::Balancer] {
             self.stalls.remove(&(connection, way, point));
@@ -316,7 +316,7 @@ impl Tcp {
     }
 
     /// A host that forgets what it sent; the timer that was to repeat it finds nothing.
-    pub(crate) fn forget_kept(&mut self, connection: u32, way: Way) {
+    pub(crate) fn forget_kept(&mut self, connection: u32, way: Direction) {
         self.stop_repeating(connection, way);
         for point in [StallPoint::End, StallPoint::Balancer] {
             if !self.connections[connection].is_stalled(way, point) {

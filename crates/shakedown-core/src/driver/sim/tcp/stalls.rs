@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::segment::{Segment, StallPoint};
-use crate::network::{Repetitions, Way};
+use crate::network::{Direction, Repetitions};
 use crate::time::Timestamp;
 
 /// What waits in one direction of a connection.
@@ -17,7 +17,7 @@ pub(super) struct Stall {
 }
 
 /// Every direction in which something waits, and where.
-pub(super) type Stalls = BTreeMap<(u32, Way, StallPoint), Stall>;
+pub(super) type Stalls = BTreeMap<(u32, Direction, StallPoint), Stall>;
 
 /// When a message left first, and when the transmission leaves that is not lost, by connection and way.
-pub(super) type SlowRepairs = BTreeMap<(u32, Way), (Timestamp, Timestamp)>;
+pub(super) type SlowRepairs = BTreeMap<(u32, Direction), (Timestamp, Timestamp)>;

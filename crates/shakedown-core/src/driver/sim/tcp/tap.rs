@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::queued::Queued;
-use super::segment::{Leg, Segment};
-use crate::network::Way;
+use super::segment::{Hop, Segment};
+use crate::network::Direction;
 use crate::record::{Fate, Message, Transmission};
 use crate::time::Timestamp;
 
@@ -31,8 +31,8 @@ pub(super) struct Line {
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
     places: BTreeMap<Key, usize>,
-    /// In the order in which they were sent, for each direction and leg.
-    sent: BTreeMap<(Way, Leg, usize), Key>,
+    /// In the order in which they were sent, for each direction and hop.
+    sent: BTreeMap<(Direction, Hop, usize), Key>,
 }
 
 impl UnderWay {
@@ -45,18 +45,18 @@ impl UnderWay {
     pub(super) fn insert(&mut self, key: Key, place: usize) {
         self.remove(key);
         self.places.insert(key, place);
-        self.sent.insert((key.way, key.leg, place), key);
+        self.sent.insert((key.way, key.hop, place), key);
     }
 
     fn remove(&mut self, key: Key) {
         if let Some(place) = self.places.remove(&key) {
-            self.sent.remove(&(key.way, key.leg, place));
+            self.sent.remove(&(key.way, key.hop, place));
         }
     }
 
     /// The one that was sent last.
-    pub(super) fn latest(&self, way: Way, leg: Leg) -> Option<Key> {
-        let mut sent = self.sent.range((way, leg, 0)..=(way, leg, usize::MAX));
+    pub(super) fn latest(&self, way: Direction, hop: Hop) -> Option<Key> {
+        let mut sent = self.sent.range((way, hop, 0)..=(way, hop, usize::MAX));
         sent.next_back().map(|(_, key)| *key)
     }
 }
@@ -64,8 +64,8 @@ impl UnderWay {
 /// Tells the messages of a connection apart that are under way at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub way: Way,
-    pub leg: Leg,
+    pub way: Direction,
+    pub hop: Hop,
     pub what: What,
 }
 
@@ -78,32 +78,34 @@ pub(super) enum What {
 }
 
 impl Key {
-    /// What an item is the arrival of; a relayed one is that of its first leg.
+    /// What an item is the arrival of; a relayed one is that of its first hop.
     pub(super) fn of(item: Queued, relayed: bool) -> Option<(u32, Key)> {
-        let last = if relayed { Leg::Behind } else { Leg::Before };
+        let last = if relayed { Hop::Behind } else { Hop::Before };
         let kept = |reset: bool| What::Segment(if reset { Segment::Rst } else { Segment::Fin });
         let segment = |segment: u32| What::Segment(Segment::Data(segment));
-        let first = |way: Way| if way == Way::ToServer { Leg::Before } else { Leg::Behind };
-        let (connection, way, leg, what) = match item {
-            Queued::Syn { connection } => (connection, Way::ToServer, Leg::Before, What::Syn),
-            Queued::SynBehind { connection } => (connection, Way::ToServer, Leg::Behind, What::Syn),
+        let first = |way: Direction| if way == Direction::ToServer { Hop::Before } else { Hop::Behind };
+        let (connection, way, hop, what) = match item {
+            Queued::Syn { connection } => (connection, Direction::ToServer, Hop::Before, What::Syn),
+            Queued::SynBehind { connection } => (connection, Direction::ToServer, Hop::Behind, What::Syn),
             Queued::SynAck { connection, .. } | Queued::SynRefused { connection } => {
-                (connection, Way::ToClient, Leg::Before, What::Answer)
+                (connection, Direction::ToClient, Hop::Before, What::Answer)
             }
-            Queued::RelayAnswer { connection, .. } => (connection, Way::ToClient, Leg::Behind, What::Answer),
-            Queued::ToServer { connection, segment: number } => (connection, Way::ToServer, last, segment(number)),
+            Queued::RelayAnswer { connection, .. } => (connection, Direction::ToClient, Hop::Behind, What::Answer),
+            Queued::ToServer { connection, segment: number } => {
+                (connection, Direction::ToServer, last, segment(number))
+            }
             Queued::ToClient { connection, segment: number, .. } => {
-                (connection, Way::ToClient, Leg::Before, segment(number))
+                (connection, Direction::ToClient, Hop::Before, segment(number))
             }
-            Queued::FinToServer { connection } => (connection, Way::ToServer, last, kept(false)),
-            Queued::FinToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(false)),
-            Queued::RstToServer { connection } => (connection, Way::ToServer, last, kept(true)),
-            Queued::RstToClient { connection } => (connection, Way::ToClient, Leg::Before, kept(true)),
+            Queued::FinToServer { connection } => (connection, Direction::ToServer, last, kept(false)),
+            Queued::FinToClient { connection } => (connection, Direction::ToClient, Hop::Before, kept(false)),
+            Queued::RstToServer { connection } => (connection, Direction::ToServer, last, kept(true)),
+            Queued::RstToClient { connection } => (connection, Direction::ToClient, Hop::Before, kept(true)),
             Queued::Relay { connection, segment: number, way } => (connection, way, first(way), segment(number)),
             Queued::RelayEnd { connection, way, reset } => (connection, way, first(way), kept(reset)),
             _ => return None,
         };
-        Some((connection, Key { way, leg, what }))
+        Some((connection, Key { way, hop, what }))
     }
 }
 

@@ -6,10 +6,10 @@
 use super::Tcp;
 use super::connection::{ClientEnd, Peer, ServerEnd};
 use super::queued::Queued;
-use super::segment::{Leg, Segment, StallPoint};
+use super::segment::{Hop, Segment, StallPoint};
 use super::tap::{Key, Line, UnderWay, What};
 use crate::h2::Frame;
-use crate::network::{Message as Part, SynAnswer, Way};
+use crate::network::{Direction, Message as Part, SynAnswer};
 use crate::record::{Fate, Flag, Message, Party, Transmission};
 use crate::time::Timestamp;
 use crate::tls::Flight;
@@ -49,14 +49,14 @@ impl Tcp {
     }
 
     /// A SYN leaves, the first or a repeated one.
-    pub(crate) fn tap_syn(&mut self, connection: u32, leg: Leg, left: Timestamp) {
-        self.tap_message(connection, Key { way: Way::ToServer, leg, what: What::Syn }, Flag::Syn, left);
+    pub(crate) fn tap_syn(&mut self, connection: u32, hop: Hop, left: Timestamp) {
+        self.tap_message(connection, Key { way: Direction::ToServer, hop, what: What::Syn }, Flag::Syn, left);
     }
 
     /// An item is the arrival of a message that leaves now.
     #[cold]
-    pub(crate) fn tap_send(&mut self, item: Queued, leg: Leg) {
-        let Some((connection, key)) = Key::of(item, leg == Leg::Behind) else { return };
+    pub(crate) fn tap_send(&mut self, item: Queued, hop: Hop) {
+        let Some((connection, key)) = Key::of(item, hop == Hop::Behind) else { return };
         let flag = match (item, key.what) {
             (Queued::SynRefused { .. } | Queued::RelayAnswer { refused: true, .. }, _) => Flag::Rst,
             (_, What::Answer) => Flag::SynAck,
@@ -65,7 +65,7 @@ impl Tcp {
             (_, What::Segment(Segment::Fin)) => Flag::Fin,
             (_, What::Segment(Segment::Rst)) => Flag::Rst,
         };
-        self.tap_message(connection, Key { leg, ..key }, flag, self.now);
+        self.tap_message(connection, Key { hop, ..key }, flag, self.now);
     }
 
     fn tap_message(&mut self, connection: u32, key: Key, flag: Flag, left: Timestamp) {
@@ -85,16 +85,16 @@ impl Tcp {
             Peer::Session(_) | Peer::Host(_) => Party::Client,
             Peer::Server(server) => Party::Server(server),
         };
-        let (near, far) = match key.leg {
-            Leg::Before if relayed => (caller, dialled),
-            Leg::Before => (caller, Party::Server(entry.server)),
-            Leg::Behind => (dialled, Party::Server(entry.server)),
+        let (near, far) = match key.hop {
+            Hop::Before if relayed => (caller, dialled),
+            Hop::Before => (caller, Party::Server(entry.server)),
+            Hop::Behind => (dialled, Party::Server(entry.server)),
         };
         let bytes = match key.what {
             What::Segment(Segment::Data(segment)) => self.segments[segment].clone(),
             _ => Vec::new(),
         };
-        let (from, to) = if key.way == Way::ToServer { (near, far) } else { (far, near) };
+        let (from, to) = if key.way == Direction::ToServer { (near, far) } else { (far, near) };
         // What is of a stream is its session's; the rest is told of the session that needed the connection first.
         let carrier = self.carriers.get(connection);
         let frame = carrier.and_then(|_| Frame::read(&bytes));
@@ -124,12 +124,12 @@ impl Tcp {
         });
     }
 
-    /// The transmission that left last on a leg is lost, and the next one leaves at a moment.
+    /// The transmission that left last on a hop is lost, and the next one leaves at a moment.
     #[cold]
-    pub(crate) fn tap_repaired(&mut self, connection: u32, way: Way, leg: Leg, again: Option<Timestamp>) {
+    pub(crate) fn tap_repaired(&mut self, connection: u32, way: Direction, hop: Hop, again: Option<Timestamp>) {
         let Some(tap) = &mut self.tap else { return };
         let Some(line) = tap.lines.get(&connection) else { return };
-        if let Some(key) = line.under_way.latest(way, leg) {
+        if let Some(key) = line.under_way.latest(way, hop) {
             self.tap_lost(connection, key, again);
         }
     }
@@ -152,8 +152,8 @@ impl Tcp {
 
     /// The answer to a SYN is lost on its way.
     #[cold]
-    pub(crate) fn tap_answer_lost(&mut self, connection: u32, leg: Leg) {
-        self.tap_lost(connection, Key { way: Way::ToClient, leg, what: What::Answer }, None);
+    pub(crate) fn tap_answer_lost(&mut self, connection: u32, hop: Hop) {
+        self.tap_lost(connection, Key { way: Direction::ToClient, hop, what: What::Answer }, None);
     }
 
     /// A caller closes its end: SYNs that would have left later don't.
@@ -161,7 +161,7 @@ impl Tcp {
     pub(crate) fn tap_closed(&mut self, connection: u32) {
         let now = self.now;
         let Some(tap) = &mut self.tap else { return };
-        let key = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
+        let key = Key { way: Direction::ToServer, hop: Hop::Before, what: What::Syn };
         let line = tap.lines.get(&connection);
         if let Some(place) = line.and_then(|line| line.under_way.place(key)) {
             let transmissions = &mut tap.messages[place].transmissions;
@@ -190,7 +190,7 @@ impl Tcp {
         {
             // The SYN's answer was known when it left.
             let left = self.connections[connection].last_to_server;
-            let syn = Key { way: Way::ToServer, leg: Leg::Before, what: What::Syn };
+            let syn = Key { way: Direction::ToServer, hop: Hop::Before, what: What::Syn };
             tap.end(connection, syn, Fate::Arrived(left));
             self.tap_message(connection, key, Flag::SynAck, left);
         }
@@ -207,12 +207,12 @@ impl Tcp {
     /// What becomes of a message whose item is due now.
     fn fate(&self, connection: u32, item: Queued, key: Key) -> Fate {
         let entry = &self.connections[connection];
-        if key.leg == Leg::Behind && !entry.is_relayed() {
+        if key.hop == Hop::Behind && !entry.is_relayed() {
             // Nobody knows its flow any more.
             return Fate::Unanswered;
         }
-        let point = match (entry.is_relayed(), key.way, key.leg) {
-            (true, Way::ToServer, Leg::Before) | (true, Way::ToClient, Leg::Behind) => StallPoint::Balancer,
+        let point = match (entry.is_relayed(), key.way, key.hop) {
+            (true, Direction::ToServer, Hop::Before) | (true, Direction::ToClient, Hop::Behind) => StallPoint::Balancer,
             _ => StallPoint::End,
         };
         let balancer_silent =
@@ -220,7 +220,7 @@ impl Tcp {
         let silent = match item {
             Queued::Syn { .. } | Queued::SynBehind { .. } if entry.client == ClientEnd::Closed => false,
             Queued::Syn { .. } | Queued::SynBehind { .. } => {
-                if self.lossy && self.syn_lost(connection, key.leg, Part::Syn) {
+                if self.lossy && self.syn_lost(connection, key.hop, Part::Syn) {
                     return Fate::Lost;
                 }
                 if point == StallPoint::Balancer || self.is_relay(entry.server) {
@@ -238,11 +238,11 @@ impl Tcp {
             _ if point == StallPoint::Balancer => entry.is_stalled(key.way, point) || balancer_silent(),
             _ => {
                 let powered = match key.way {
-                    Way::ToServer => self.hosts[entry.server as usize].kernel.powered(),
-                    Way::ToClient => self.peer_powered(entry.caller),
+                    Direction::ToServer => self.hosts[entry.server as usize].kernel.powered(),
+                    Direction::ToClient => self.peer_powered(entry.caller),
                 };
                 let overflows = matches!(key.what, What::Segment(Segment::Data(_)))
-                    && key.way == Way::ToServer
+                    && key.way == Direction::ToServer
                     && self.overflows(connection);
                 !powered || entry.is_stalled(key.way, point) || self.is_cut(connection, key.way) || overflows
             }
@@ -251,7 +251,7 @@ impl Tcp {
     }
 
     /// What stalled was sent again, and would arrive now.
-    fn hear_again(&mut self, connection: u32, way: Way, point: StallPoint) {
+    fn hear_again(&mut self, connection: u32, way: Direction, point: StallPoint) {
         if !self.is_tapped(connection) {
             return;
         }
@@ -261,16 +261,16 @@ impl Tcp {
         let Some(kept) = self.stalled(connection, way, point).filter(|kept| !kept.is_empty() && !for_nobody) else {
             return;
         };
-        let overflows = way == Way::ToServer && point == StallPoint::End && self.overflows(connection);
+        let overflows = way == Direction::ToServer && point == StallPoint::End && self.overflows(connection);
         let silent = self.is_silent(connection, way, point) || overflows;
         // While nobody answers, only the first of what waits is repeated.
         let kept: Vec<Segment> = kept.iter().copied().take(if silent { 1 } else { usize::MAX }).collect();
         let fate = if silent { Fate::Unanswered } else { Fate::Arrived(self.now) };
         let left = self.now - self.latency_to(connection, way, point);
-        let leg = self.leg_to(connection, way, point);
+        let hop = self.hop_to(connection, way, point);
         let Some(tap) = &mut self.tap else { return };
         for kept in kept {
-            let key = Key { way, leg, what: What::Segment(kept) };
+            let key = Key { way, hop, what: What::Segment(kept) };
             tap.again(connection, key, left);
             tap.end(connection, key, fate);
         }

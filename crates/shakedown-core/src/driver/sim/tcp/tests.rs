@@ -6,7 +6,7 @@ use super::segment::Segment;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
 use crate::machine::{CloseMode, ConnectError};
-use crate::network::{Event as Network, Leg, Message, Overflow, Route, Routes, Way};
+use crate::network::{Direction, Event as Network, Message, OneWayRoute, Overflow, Route, Routes};
 use crate::quantity::{Loss, Share};
 use crate::rng::{Distribution, Seed};
 use crate::scenario::{Parts, Roster};
@@ -59,7 +59,7 @@ impl Net {
 
     /// More keys of the client group, and faults.
     fn with(client: &str, faults: Vec<Fault>) -> Net {
-        let leg = Leg {
+        let leg = OneWayRoute {
             one_way: Distribution::Constant(Nanos::from_millis(20)),
             jitter: Distribution::Constant(Nanos::ZERO),
             loss: Share(0.0),
@@ -105,7 +105,7 @@ impl Net {
         net
     }
 
-    fn say(&mut self, way: Way, text: &str) {
+    fn say(&mut self, way: Direction, text: &str) {
         let mut bytes = text.as_bytes().to_vec();
         self.tcp.send_bytes(self.connection, way, &mut bytes, 0..text.len());
         self.tcp.record_deferred();
@@ -115,15 +115,19 @@ impl Net {
         self.heard.push((self.tcp.now.since(Timestamp::ZERO).0 / 1_000_000, heard));
     }
 
-    fn arrives(&mut self, way: Way, kept: Segment) {
+    fn arrives(&mut self, way: Direction, kept: Segment) {
         let connection = self.connection;
         let (end, heard) = match (way, kept) {
-            (Way::ToServer, Segment::Data(segment)) => ("server", self.tcp.segment_at_server(connection, segment)),
-            (Way::ToServer, Segment::Fin) => ("server", self.tcp.fin_at_server(connection)),
-            (Way::ToServer, Segment::Rst) => ("server", !self.tcp.held_up(connection, way, kept)),
-            (Way::ToClient, Segment::Data(segment)) => ("client", self.tcp.segment_at_client(connection, segment)),
-            (Way::ToClient, Segment::Fin) => ("client", self.tcp.fin_at_client(connection)),
-            (Way::ToClient, Segment::Rst) => {
+            (Direction::ToServer, Segment::Data(segment)) => {
+                ("server", self.tcp.segment_at_server(connection, segment))
+            }
+            (Direction::ToServer, Segment::Fin) => ("server", self.tcp.fin_at_server(connection)),
+            (Direction::ToServer, Segment::Rst) => ("server", !self.tcp.held_up(connection, way, kept)),
+            (Direction::ToClient, Segment::Data(segment)) => {
+                ("client", self.tcp.segment_at_client(connection, segment))
+            }
+            (Direction::ToClient, Segment::Fin) => ("client", self.tcp.fin_at_client(connection)),
+            (Direction::ToClient, Segment::Rst) => {
                 ("client", !self.tcp.held_up(connection, way, kept) && self.tcp.drop_client(connection))
             }
         };
@@ -132,14 +136,14 @@ impl Net {
         }
         match kept {
             Segment::Data(segment) => {
-                if way == Way::ToServer {
+                if way == Direction::ToServer {
                     self.tcp.connections[connection].server_end = ServerEnd::Accepted;
                 }
                 self.hear(Bytes(end, self.tcp.segments[segment].clone()));
             }
             Segment::Fin => self.hear(Fin(end)),
             Segment::Rst => {
-                if way == Way::ToServer {
+                if way == Direction::ToServer {
                     self.tcp.connections[connection].server_end = ServerEnd::Gone;
                 }
                 self.hear(Rst(end));
@@ -175,12 +179,12 @@ impl Net {
                     self.tcp.release(connection);
                 }
             }
-            Queued::ToServer { segment, .. } => self.arrives(Way::ToServer, Segment::Data(segment)),
-            Queued::ToClient { segment, .. } => self.arrives(Way::ToClient, Segment::Data(segment)),
-            Queued::FinToServer { .. } => self.arrives(Way::ToServer, Segment::Fin),
-            Queued::FinToClient { .. } => self.arrives(Way::ToClient, Segment::Fin),
-            Queued::RstToServer { .. } => self.arrives(Way::ToServer, Segment::Rst),
-            Queued::RstToClient { .. } => self.arrives(Way::ToClient, Segment::Rst),
+            Queued::ToServer { segment, .. } => self.arrives(Direction::ToServer, Segment::Data(segment)),
+            Queued::ToClient { segment, .. } => self.arrives(Direction::ToClient, Segment::Data(segment)),
+            Queued::FinToServer { .. } => self.arrives(Direction::ToServer, Segment::Fin),
+            Queued::FinToClient { .. } => self.arrives(Direction::ToClient, Segment::Fin),
+            Queued::RstToServer { .. } => self.arrives(Direction::ToServer, Segment::Rst),
+            Queued::RstToClient { .. } => self.arrives(Direction::ToClient, Segment::Rst),
             Queued::Retransmitted { connection, way, point } => {
                 for kept in self.tcp.retransmitted(connection, way, point) {
                     self.arrives(way, kept);
@@ -264,8 +268,8 @@ fn a_full_accept_queue_drops_syns_until_it_has_room() {
 #[test]
 fn data_arrives_in_order_and_fin_after_it() {
     let mut net = Net::connected();
-    net.say(Way::ToServer, "one");
-    net.say(Way::ToServer, "two");
+    net.say(Direction::ToServer, "one");
+    net.say(Direction::ToServer, "two");
     net.tcp.close_caller(net.connection, CloseMode::Fin);
     net.run_until(2_000);
     let bytes = |text: &str| Bytes("server", text.as_bytes().to_vec());
@@ -280,11 +284,11 @@ fn data_arrives_in_order_and_fin_after_it() {
 #[test]
 fn what_comes_for_an_end_that_is_closed_is_answered_with_rst() {
     let mut net = Net::connected();
-    net.say(Way::ToServer, "hello");
+    net.say(Direction::ToServer, "hello");
     net.run_until(2_000);
     net.tcp.connections[net.connection].server_end = ServerEnd::Closed;
     net.tcp.close_server(net.connection, CloseMode::Fin);
-    net.say(Way::ToServer, "too late");
+    net.say(Direction::ToServer, "too late");
     net.run_until(3_000);
     let hello = Bytes("server", b"hello".to_vec());
     assert_eq!(net.heard, [(1_020, hello), (2_020, Fin("client")), (2_040, Rst("client"))]);
@@ -293,7 +297,7 @@ fn what_comes_for_an_end_that_is_closed_is_answered_with_rst() {
 #[test]
 fn a_reset_overtakes_nothing_and_ends_both_ends() {
     let mut net = Net::connected();
-    net.say(Way::ToServer, "last words");
+    net.say(Direction::ToServer, "last words");
     net.tcp.close_caller(net.connection, CloseMode::Reset);
     net.run_until(2_000);
     assert_eq!(net.heard, [(1_020, Bytes("server", b"last words".to_vec())), (1_020, Rst("server"))]);
@@ -307,9 +311,9 @@ fn a_lost_segment_is_repeated_by_its_timer_and_delays_what_follows() {
     let mut net = Net::with("", vec![lossy]);
     net.dial();
     net.run_until(1_000);
-    net.say(Way::ToServer, "one");
+    net.say(Direction::ToServer, "one");
     net.run_until(1_550);
-    net.say(Way::ToServer, "two");
+    net.say(Direction::ToServer, "two");
     net.run_until(10_000);
     let bytes = |text: &str| Bytes("server", text.as_bytes().to_vec());
     assert_eq!(net.heard, [(40, Connected), (1_740, bytes("one")), (1_740, bytes("two"))]);
@@ -322,7 +326,7 @@ fn a_partition_holds_data_until_the_first_retransmission_after_it() {
     net.dial();
     net.run_until(1_000);
     net.tcp.partitions.push(0);
-    net.say(Way::ToServer, "one");
+    net.say(Direction::ToServer, "one");
     net.run_until(2_000);
     net.tcp.partitions.clear();
     net.run_until(10_000);
@@ -337,7 +341,7 @@ fn a_partition_that_lasts_ends_the_connection_at_its_sender() {
     net.dial();
     net.run_until(1_000);
     net.tcp.partitions.push(0);
-    net.say(Way::ToServer, "one");
+    net.say(Direction::ToServer, "one");
     net.run_until(5_000_000);
     // Timers of 240, 480, ... ms, each 120 s at most: the first that runs out after 924.6 s.
     assert_eq!(net.heard, [(40, Connected), (1_000 + 962_640, GivenUp)]);
@@ -349,11 +353,11 @@ fn orphaned(heals: u64) -> Net {
     let mut net = Net::with("", vec![fault(Action::Partition, 1_000, heals)]);
     net.dial();
     net.run_until(500);
-    net.say(Way::ToServer, "hello");
+    net.say(Direction::ToServer, "hello");
     net.run_until(1_000);
     net.tcp.partitions.push(0);
     net.heard.clear();
-    net.say(Way::ToServer, "ping");
+    net.say(Direction::ToServer, "ping");
     net.run_until(6_000);
     net.tcp.close_caller(net.connection, CloseMode::Fin);
     net.run_until(heals);
@@ -375,7 +379,7 @@ fn a_kernel_repeats_for_a_closed_connection_for_a_minute() {
     assert_eq!(net.tcp.connections[net.connection].server_end, ServerEnd::Accepted);
     assert!(net.tcp.released.is_empty());
     // It finds out by itself: what it says is answered with RST.
-    net.say(Way::ToClient, "are you there?");
+    net.say(Direction::ToClient, "are you there?");
     net.run_until(3_001_000);
     assert_eq!(net.heard, [(3_000_040, Rst("server"))]);
 }
@@ -387,10 +391,10 @@ fn losses_end_a_closed_connection_as_silence_does() {
         let mut net = Net::with("", vec![lossy(heals)]);
         net.dial();
         net.run_until(500);
-        net.say(Way::ToServer, "hello");
+        net.say(Direction::ToServer, "hello");
         net.run_until(1_000);
         net.heard.clear();
-        net.say(Way::ToServer, "ping");
+        net.say(Direction::ToServer, "ping");
         net.run_until(6_000);
         net.tcp.close_caller(net.connection, CloseMode::Fin);
         net.tcp.record_deferred();
@@ -415,7 +419,7 @@ fn a_connect_that_was_answered_before_the_queue_filled_waits_for_its_timer() {
     // Two others were faster.
     net.tcp.hosts[0].kernel.enqueue();
     net.tcp.hosts[0].kernel.enqueue();
-    net.say(Way::ToServer, "hello");
+    net.say(Direction::ToServer, "hello");
     net.run_until(1_000);
     let overflow = Network::AcceptOverflow { session: 0 };
     let stalled = Network::Stalled { session: 0, to_server: true };
@@ -435,7 +439,7 @@ fn a_connect_that_finds_the_queue_full_may_be_reset() {
     net.dial();
     net.run_until(40);
     net.tcp.hosts[0].kernel.enqueue();
-    net.say(Way::ToServer, "hello");
+    net.say(Direction::ToServer, "hello");
     net.run_until(1_000);
     assert_eq!(net.heard, [(40, Connected), (80, Rst("client"))]);
 }
@@ -461,8 +465,8 @@ fn bandwidth_takes_a_messages_bytes_their_time() {
     net.run_until(1_000);
     assert_eq!(net.heard, [(360, Connected)]);
     // Of 85 bytes and headers of 40 the last bit leaves after a second; the second message waits for the first.
-    net.say(Way::ToServer, &"a".repeat(85));
-    net.say(Way::ToServer, &"b".repeat(85));
+    net.say(Direction::ToServer, &"a".repeat(85));
+    net.say(Direction::ToServer, &"b".repeat(85));
     net.run_until(10_000);
     let arrived: Vec<u64> = net.heard[1..].iter().map(|(at, _)| *at).collect();
     assert_eq!(arrived, [2_020, 3_020]);

@@ -4,25 +4,25 @@ use std::ops::Range;
 
 use super::connection::{ClientEnd, Connection, Peer, ServerEnd};
 use super::relay::by_way_of_balancer;
-use super::segment::{Leg, Segment, StallPoint};
+use super::segment::{Hop, Segment, StallPoint};
 use super::{Queued, Tcp};
 use crate::event::Kind;
 use crate::machine::CloseMode;
-use crate::network::{Event, Message, Overflow, Way};
+use crate::network::{Direction, Event, Message, Overflow};
 use crate::time::Timestamp;
 
 impl Tcp {
     /// Sends a message with so much payload: it arrives as `item`.
     #[inline]
-    pub(crate) fn send(&mut self, connection: u32, way: Way, item: Queued, payload: usize) {
+    pub(crate) fn send(&mut self, connection: u32, way: Direction, item: Queued, payload: usize) {
         if self.exceptional {
             if self.is_strangers(connection) {
                 return self.push(connection, self.now, item);
             }
-            let first = if way == Way::ToClient && self.connections[connection].is_relayed() {
-                Leg::Behind
+            let first = if way == Direction::ToClient && self.connections[connection].is_relayed() {
+                Hop::Behind
             } else {
-                Leg::Before
+                Hop::Before
             };
             self.tap_send(item, first);
             if self.bottlenecks.is_some() {
@@ -71,8 +71,8 @@ impl Tcp {
             bottlenecks.forget(connection);
         }
         if !self.slow_repairs.is_empty() {
-            self.slow_repairs.remove(&(connection, Way::ToServer));
-            self.slow_repairs.remove(&(connection, Way::ToClient));
+            self.slow_repairs.remove(&(connection, Direction::ToServer));
+            self.slow_repairs.remove(&(connection, Direction::ToClient));
         }
         self.released.push(connection);
     }
@@ -93,7 +93,7 @@ impl Tcp {
     }
 
     /// Sends a part of `bytes`.
-    pub(crate) fn send_bytes(&mut self, connection: u32, way: Way, bytes: &mut Vec<u8>, part: Range<usize>) {
+    pub(crate) fn send_bytes(&mut self, connection: u32, way: Direction, bytes: &mut Vec<u8>, part: Range<usize>) {
         let payload = part.len();
         let segment = self.keep(bytes, part);
         self.send_segment(connection, way, segment, payload);
@@ -101,10 +101,12 @@ impl Tcp {
 
     /// Sends a segment that counts as so many bytes.
     #[inline]
-    pub(crate) fn send_segment(&mut self, connection: u32, way: Way, segment: u32, payload: usize) {
+    pub(crate) fn send_segment(&mut self, connection: u32, way: Direction, segment: u32, payload: usize) {
         let item = match way {
-            Way::ToServer => Queued::ToServer { connection, segment },
-            Way::ToClient => Queued::ToClient { connection, caller: self.connections[connection].caller, segment },
+            Direction::ToServer => Queued::ToServer { connection, segment },
+            Direction::ToClient => {
+                Queued::ToClient { connection, caller: self.connections[connection].caller, segment }
+            }
         };
         self.send(connection, way, item, payload);
     }
@@ -120,7 +122,7 @@ impl Tcp {
         if self.exceptional {
             self.tap_closed(connection);
         }
-        self.orphan(connection, Way::ToServer);
+        self.orphan(connection, Direction::ToServer);
         let entry = &self.connections[connection];
         if was_up && !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone) {
             self.end_toward_server(connection, how == CloseMode::Reset);
@@ -130,7 +132,7 @@ impl Tcp {
 
     /// The server closes its end: FIN or RST, unless the client's is closed already.
     pub(crate) fn close_server(&mut self, connection: u32, how: CloseMode) {
-        self.orphan(connection, Way::ToClient);
+        self.orphan(connection, Direction::ToClient);
         if self.connections[connection].client != ClientEnd::Closed {
             self.cut(connection, how == CloseMode::Reset);
         }
@@ -141,18 +143,18 @@ impl Tcp {
     pub(crate) fn send_answer(&mut self, connection: u32, item: Queued) {
         let entry = &self.connections[connection];
         let (session, server) = (entry.caller.code(), entry.server);
-        let leg = if entry.is_relayed() { Leg::Behind } else { Leg::Before };
+        let hop = if entry.is_relayed() { Hop::Behind } else { Hop::Before };
         if self.exceptional {
-            self.tap_send(item, leg);
+            self.tap_send(item, hop);
         }
-        if self.lossy && self.syn_lost(connection, leg, Message::SynAck) {
+        if self.lossy && self.syn_lost(connection, hop, Message::SynAck) {
             self.record(Kind::Network(server, Event::Lost { session, message: Message::SynAck, times: 1 }));
-            self.tap_answer_lost(connection, leg);
+            self.tap_answer_lost(connection, hop);
             self.repeat_syn(connection);
             return;
         }
         if self.bottlenecks.is_some() {
-            return self.queue_up(connection, Way::ToClient, item, 0);
+            return self.queue_up(connection, Direction::ToClient, item, 0);
         }
         let at = self.arrival_of_answer(connection);
         self.push(connection, at, item);
@@ -160,7 +162,7 @@ impl Tcp {
 
     /// A segment arrives at a server. True when its process is to have it; [`Tcp::release`] follows.
     pub(crate) fn segment_at_server(&mut self, connection: u32, segment: u32) -> bool {
-        if self.held_up(connection, Way::ToServer, Segment::Data(segment)) {
+        if self.held_up(connection, Direction::ToServer, Segment::Data(segment)) {
             return false;
         }
         let Connection { server, server_end, client, .. } = self.connections[connection];
@@ -175,10 +177,10 @@ impl Tcp {
                 // the connection answers RST.
                 if client != ClientEnd::Closed {
                     if !self.hosts[server as usize].kernel.powered() {
-                        self.stall(connection, Way::ToServer, StallPoint::End, Segment::Data(segment));
+                        self.stall(connection, Direction::ToServer, StallPoint::End, Segment::Data(segment));
                         return false;
                     }
-                    self.send(connection, Way::ToClient, Queued::RstToClient { connection }, 0);
+                    self.send(connection, Direction::ToClient, Queued::RstToClient { connection }, 0);
                 }
                 self.segments.release(segment);
             }
@@ -194,11 +196,11 @@ impl Tcp {
         let Connection { caller, server, client, .. } = self.connections[connection];
         self.record(Kind::Network(server, Event::AcceptOverflow { session: caller.code() }));
         match self.hosts[server as usize].kernel.overflow() {
-            Overflow::Drop => self.stall(connection, Way::ToServer, StallPoint::End, Segment::Data(segment)),
+            Overflow::Drop => self.stall(connection, Direction::ToServer, StallPoint::End, Segment::Data(segment)),
             Overflow::Reset => {
                 self.connections[connection].server_end = ServerEnd::Gone;
                 if client != ClientEnd::Closed {
-                    self.send(connection, Way::ToClient, Queued::RstToClient { connection }, 0);
+                    self.send(connection, Direction::ToClient, Queued::RstToClient { connection }, 0);
                 }
                 self.segments.release(segment);
                 self.release(connection);
@@ -233,7 +235,7 @@ impl Tcp {
     /// A segment arrives at the end that opened the connection. True when that is to have it;
     /// [`Tcp::release`] follows.
     pub(crate) fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
-        if self.held_up(connection, Way::ToClient, Segment::Data(segment)) {
+        if self.held_up(connection, Direction::ToClient, Segment::Data(segment)) {
             return false;
         }
         if self.connections[connection].client == ClientEnd::Open {
@@ -255,7 +257,7 @@ impl Tcp {
             return false;
         }
         if !self.peer_powered(caller) {
-            self.stall(connection, Way::ToClient, StallPoint::End, Segment::Data(segment));
+            self.stall(connection, Direction::ToClient, StallPoint::End, Segment::Data(segment));
             return true;
         }
         self.reset_to_server(connection);
@@ -264,7 +266,7 @@ impl Tcp {
 
     /// FIN arrives at a server. True when its process is to hear of it; [`Tcp::release`] follows.
     pub(crate) fn fin_at_server(&mut self, connection: u32) -> bool {
-        if self.held_up(connection, Way::ToServer, Segment::Fin) {
+        if self.held_up(connection, Direction::ToServer, Segment::Fin) {
             return false;
         }
         let alive = self.connections[connection].is_alive_at_server();
@@ -277,7 +279,7 @@ impl Tcp {
     /// FIN arrives at the end that opened the connection. True when that is to hear of it;
     /// [`Tcp::release`] follows.
     pub(crate) fn fin_at_client(&mut self, connection: u32) -> bool {
-        if self.held_up(connection, Way::ToClient, Segment::Fin) {
+        if self.held_up(connection, Direction::ToClient, Segment::Fin) {
             return false;
         }
         let open = self.connections[connection].client == ClientEnd::Open;
@@ -303,17 +305,17 @@ impl Tcp {
 
     /// FIN or RST from the server's host, unless that has given the connection up.
     pub(crate) fn cut(&mut self, connection: u32, reset: bool) {
-        if self.connections[connection].is_given_up(Way::ToClient) {
+        if self.connections[connection].is_given_up(Direction::ToClient) {
             return;
         }
         let item = if reset { Queued::RstToClient { connection } } else { Queued::FinToClient { connection } };
-        self.send(connection, Way::ToClient, item, 0);
+        self.send(connection, Direction::ToClient, item, 0);
     }
 
     /// FIN or RST from the end that opened a connection.
     pub(crate) fn end_toward_server(&mut self, connection: u32, reset: bool) {
         let item = if reset { Queued::RstToServer { connection } } else { Queued::FinToServer { connection } };
-        self.send(connection, Way::ToServer, item, 0);
+        self.send(connection, Direction::ToServer, item, 0);
     }
 
     /// Whether a number of the slab names a connection of this server that is alive at the server's end.
@@ -343,9 +345,9 @@ impl Tcp {
             }
             let heard = entry.client != ClientEnd::Closed;
             if !kernel_lives {
-                self.forget_kept(connection, Way::ToClient);
+                self.forget_kept(connection, Direction::ToClient);
             } else {
-                self.orphan(connection, Way::ToClient);
+                self.orphan(connection, Direction::ToClient);
             }
             if kernel_lives && heard {
                 let reset = !accepted || unread.binary_search(&connection).is_ok();
@@ -367,9 +369,9 @@ impl Tcp {
         }
         let heard = !matches!(entry.server_end, ServerEnd::Closed | ServerEnd::Gone);
         if !kernel_lives {
-            self.forget_kept(connection, Way::ToServer);
+            self.forget_kept(connection, Direction::ToServer);
         } else if was == ClientEnd::Open && heard {
-            self.orphan(connection, Way::ToServer);
+            self.orphan(connection, Direction::ToServer);
             self.end_toward_server(connection, unread);
         }
         self.reap(connection);
