@@ -72,7 +72,7 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
         folders.extend(found);
     }
     let text = args.format == Format::Text;
-    let (mut different, mut unreadable) = (0, 0);
+    let (mut different, mut skipped, mut unreadable) = (0, 0, 0);
     let mut runs = Vec::new();
     for folder in &folders {
         let explore::Verified { folder, verdict } = explore::verify(folder);
@@ -81,6 +81,10 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
             Verdict::Different(differences) => {
                 different += 1;
                 ("DIFFERENT ", differences)
+            }
+            Verdict::Skipped(why) => {
+                skipped += 1;
+                ("SKIPPED   ", vec![why])
             }
             Verdict::Unreadable(problem) => {
                 unreadable += 1;
@@ -102,10 +106,13 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
     }
     document.insert("runs".into(), Json::Array(runs));
     if text {
-        let unread = if unreadable > 0 { format!(", unreadable: {unreadable}") } else { String::new() };
-        print(&format!("recorded runs: {}, different: {different}{unread}\n", folders.len()))?;
+        let counts = [("different", different), ("skipped", skipped), ("unreadable", unreadable)];
+        let shown = counts.iter().filter(|(what, count)| *what == "different" || *count > 0);
+        let shown: String = shown.map(|(what, count)| format!(", {what}: {count}")).collect();
+        print(&format!("recorded runs: {}{shown}\n", folders.len()))?;
     }
     match (different, unreadable) {
+        (0, 0) if skipped == folders.len() => Err(Failure::Machine("no recorded run could be repeated".into())),
         (0, 0) => Ok(()),
         (0, _) => Err(Failure::Machine("not every recorded run could be read".into())),
         _ => Err(Failure::Broken),

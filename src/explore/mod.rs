@@ -72,6 +72,6 @@ pub use single_run::{Clients, Finished, Progress, RunError, once, once_with};
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 
 /// Why this program does not run over turmoil, and what to do.
-#[cfg(all(feature = "cli", not(feature = "turmoil")))]
+#[cfg(feature = "cli")]
 pub(crate) const WITHOUT_TURMOIL: &str = "this program was built without turmoil: build it with `--features turmoil`, or leave `--driver turmoil` out (a \
      scenario without programs of your own has the same run in the simulator)";

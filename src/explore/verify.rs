@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::difference::{self, first_difference};
 use super::replay::{EventLog, exemplars};
 use super::single_run::once_with;
-use super::{capacity, compare};
+use super::{WITHOUT_TURMOIL, capacity, compare};
 use crate::driver::Driver;
 use crate::replay::Chooser;
 use crate::report;
@@ -29,6 +29,8 @@ pub enum Verdict {
     Same,
     /// What differs, a line each.
     Different(Vec<String>),
+    /// This program was built without the driver of the recorded run.
+    Skipped(String),
     /// What was recorded can't be read, and why.
     Unreadable(String),
 }
@@ -92,6 +94,7 @@ pub fn verify(folder: &Path) -> Verified {
     let verdict = match differences {
         Ok(differences) if differences.is_empty() => Verdict::Same,
         Ok(differences) => Verdict::Different(differences),
+        Err(problem) if problem.contains(WITHOUT_TURMOIL) => Verdict::Skipped(problem),
         Err(problem) => Verdict::Unreadable(problem),
     };
     Verified { folder: folder.to_path_buf(), verdict }
@@ -121,7 +124,7 @@ fn differences(folder: &Path) -> Result<Vec<String>, String> {
         Some(Driver::Turmoil) => super::turmoil::once_with(&scenario, &mut (&mut chooser, &mut kept), |_| true)
             .map_err(|error| error.to_string())?,
         #[cfg(not(feature = "turmoil"))]
-        Some(Driver::Turmoil) => return Err(format!("run.json: {}", super::WITHOUT_TURMOIL)),
+        Some(Driver::Turmoil) => return Err(format!("run.json: {WITHOUT_TURMOIL}")),
         _ => return Err(format!("run.json: driver {driver} is not deterministic, so it can't be verified")),
     };
     let variant = recorded["variant"].as_str();
