@@ -86,7 +86,7 @@ fn every_form_of_a_run_has_the_same_value() {
     let (summary, place) = measured();
     let place = place.path();
     let value = |path: &str| summary.get(path).unwrap_or_else(|| panic!("{path}"));
-    let printed = made(place, &["run", "crash.toml", "--out", "run"]);
+    let printed = made(place, &["run", "crash.toml", "--out", "run", "--verbose"]);
     let seed = loaded(CRASH).seed().0.to_string();
     let seeds = format!("{seed}..{}", loaded(CRASH).seed().0 + 1);
     // JSON, CSV.

@@ -526,7 +526,7 @@ fn what_a_run_measured_is_said_in_every_form() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    let text = output(&["run", "ports.toml", "--out", "ports"]);
+    let text = output(&["run", "ports.toml", "--out", "ports", "--verbose"]);
     assert!(text.contains("\nbottleneck  ports of chp was full from "), "{text}");
     assert!(text.contains(" connections turned away\n"), "{text}");
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
