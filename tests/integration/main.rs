@@ -17,6 +17,7 @@ mod client_cases;
 mod clients;
 mod common;
 mod determinism;
+mod disk;
 mod dns;
 mod escapes;
 mod extended_connect;

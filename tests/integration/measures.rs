@@ -534,7 +534,7 @@ fn what_a_run_measured_is_said_in_every_form() {
     assert_eq!(document["full_resources"][0]["resource"], "ports");
     assert!(read("ports/report.html").contains("ports of chp was full from "));
 
-    let text = output(&["run", "crash.toml", "--out", "crash"]);
+    let text = output(&["run", "crash.toml", "--out", "crash", "--verbose"]);
     for column in ["affected", "recovery time", "lost time", "peak arrivals", "peak/s", "balance"] {
         assert!(text.contains(column), "{column}: {text}");
     }
@@ -548,8 +548,9 @@ fn what_a_run_measured_is_said_in_every_form() {
         assert!(csv.contains(&format!("\n{metric},")), "{metric}");
     }
     let page = read("crash/report.html");
-    for tile in ["affected", "recovery time", "lost time", "peak arrivals in a second", "balance of gateway at the end"]
-    {
+    let tiles =
+        ["affected", "99 % back after", "lost time", "worst second, busiest survivor", "balance of gateway at the end"];
+    for tile in tiles {
         assert!(page.contains(tile), "{tile}");
     }
     assert!(read("crash/series.csv").lines().next().unwrap().ends_with(",servers.gateway.balance"));

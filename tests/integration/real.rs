@@ -122,6 +122,30 @@ fn no_sooner(simulated: &BTreeMap<u32, u64>, real: &BTreeMap<u32, u64>) {
     }
 }
 
+/// Servers that are never full, far away: on a machine that does not stand still, what it adds is little beside the ways.
+const FAR: &str = "format = 1\ntitle = 'Far'\nduration = '3500ms'\n[network]\n\
+                   one_way = { uniform = { min = '150ms', max = '250ms' } }\n[servers.gateway]\ncount = 3\nworkers = 8\n\
+                   service_time = '5ms'\n[clients.players]\ncount = 200\narrive = { evenly_over = '2000ms' }\n\
+                   endpoints = ['gateway']\n";
+
+#[test]
+fn times_on_real_sockets_are_within_three_percent_of_the_simulated() {
+    in_real_time(|slower| {
+        let [simulated, real] = both(&load_slower(slower, "far", FAR, None, &[])).map(|events| times_to_open(&events));
+        assert_eq!((simulated.len(), real.len()), (200, 200));
+        no_sooner(&simulated, &real);
+        for percent in [50, 99] {
+            let at = |times: &BTreeMap<u32, u64>| {
+                let mut sorted: Vec<u64> = times.values().copied().collect();
+                sorted.sort_unstable();
+                sorted[(sorted.len() - 1) * percent / 100]
+            };
+            let (simulated, real) = (at(&simulated), at(&real));
+            assert!(real * 100 <= simulated * 103, "p{percent}: {real} ns, simulated {simulated} ns");
+        }
+    });
+}
+
 #[test]
 fn a_redirected_fleet_lives_the_same_lives_on_real_sockets() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
