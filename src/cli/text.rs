@@ -23,6 +23,8 @@ use crate::time::{Nanos, Timestamp, human};
 const MEMBERS_SHOWN: usize = 8;
 /// Resources that were full, at most.
 const FULL_SHOWN: usize = 5;
+/// The most servers of a fault that are named.
+const NAMED: usize = 4;
 
 /// What is about to run, before anything else.
 pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Driver) -> String {
@@ -55,7 +57,7 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
         let _ = match &server.machine {
             Machine::Balancer(balancer) => {
                 let (how, pick) = (balancer.forwarding.balance().name(), balancer.pick.name());
-                let to = &balancer.to_name;
+                let to = balancer.to_names.join(", ");
                 writeln!(text, "servers  {name}: {count} × layer-4 balancer ({how}) to {to}, {pick}")
             }
             Machine::Proxy(proxy) => {
@@ -99,14 +101,18 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
         };
         let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
     }
-    for Fault { name, config: fault, .. } in scenario.faults().iter().filter(|_| servers) {
+    for whole @ Fault { name, config: fault, .. } in scenario.faults().iter().filter(|_| servers) {
         let target = match &fault.target {
-            Target::Name(name) => name.clone(),
+            Target::Names(names) => names.0.join(", "),
             Target::Between(between) => {
                 let arrow = if fault.one_way { "to" } else { "and" };
                 format!("{} {arrow} {}", between.from, between.to)
             }
-            Target::Some(some) => format!("some of {}", some.group),
+            Target::Some(some) => match report::struck(scenario, whole) {
+                none if none.is_empty() => format!("none of {}", some.group),
+                all if all.len() <= NAMED => all.join(", "),
+                all => format!("{} and {} more of {}", all[..NAMED - 1].join(", "), all.len() + 1 - NAMED, some.group),
+            },
         };
         let course = course(fault);
         let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), human(fault.at));

@@ -33,6 +33,7 @@ pub use league::League;
 pub use run::Run;
 pub use secrets::{covered_document, holds_secret};
 pub use shown::{margin, shown};
+pub(crate) use verdict::struck;
 pub use verdict::verdict;
 pub use version::{FORMAT_VERSION, readable};
 

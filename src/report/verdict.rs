@@ -197,23 +197,16 @@ pub(super) fn what(scenario: &Scenario, fault: &Fault) -> String {
 
 /// What a fault strikes, at the beginning of a sentence.
 fn subject(scenario: &Scenario, fault: &Fault) -> String {
-    let struck: Vec<&str> = fault
-        .windows
-        .first()
-        .into_iter()
-        .flat_map(|window| &window.servers)
-        .filter_map(|number| scenario.servers().get(*number as usize).map(|server| server.name.as_str()))
-        .collect();
     match &fault.config.target {
-        Target::Name(name) => match scenario.groups().get(name) {
-            Some(group) if group.count == 1 => format!("Server {name}"),
-            Some(group) if group.count == 2 => format!("Both servers of {name}"),
-            Some(group) => format!("All {} servers of {name}", grouped(group.count.into())),
-            None if scenario.members(name).is_some() => format!("Server {name}"),
-            None if scenario.dns().contains_key(name) || scenario.clients().contains_key(name) => name.clone(),
-            None => format!("Zone {}", name.strip_prefix("zone-").unwrap_or(name)),
-        },
-        Target::Some(some) => match struck.as_slice() {
+        Target::Names(names) if names.0.len() > 1 => {
+            let all: Vec<String> = names.0.iter().map(|name| named(scenario, name)).collect();
+            let (last, others) = all.split_last().expect("several");
+            let others: Vec<String> =
+                (0..).zip(others).map(|(at, name)| if at == 0 { name.clone() } else { within(name) }).collect();
+            format!("{} and {}", others.join(", "), within(last))
+        }
+        Target::Names(names) => names.0.first().map(|name| named(scenario, name)).unwrap_or_default(),
+        Target::Some(some) => match struck(scenario, fault).as_slice() {
             [] => format!("No server of {}", some.group),
             [one] => format!("Server {one}"),
             [one, other] => format!("Servers {one} and {other}"),
@@ -226,10 +219,37 @@ fn subject(scenario: &Scenario, fault: &Fault) -> String {
     }
 }
 
+/// The servers that a fault strikes, by name.
+pub(crate) fn struck<'a>(scenario: &'a Scenario, fault: &Fault) -> Vec<&'a str> {
+    let first = fault.windows.first().into_iter().flat_map(|window| &window.servers);
+    first.filter_map(|number| scenario.servers().get(*number as usize).map(|server| server.name.as_str())).collect()
+}
+
+/// One name of a target.
+fn named(scenario: &Scenario, name: &str) -> String {
+    match scenario.groups().get(name) {
+        Some(group) if group.count == 1 => format!("Server {name}"),
+        Some(group) if group.count == 2 => format!("Both servers of {name}"),
+        Some(group) => format!("All {} servers of {name}", grouped(group.count.into())),
+        None if scenario.members(name).is_some() => format!("Server {name}"),
+        None if scenario.dns().contains_key(name) || scenario.clients().contains_key(name) => name.to_string(),
+        None => format!("Zone {}", name.strip_prefix("zone-").unwrap_or(name)),
+    }
+}
+
+/// A name that does not begin the sentence.
+fn within(named: &str) -> String {
+    const FIRST: [&str; 4] = ["Server ", "Both ", "All ", "Zone "];
+    match FIRST.iter().any(|word| named.starts_with(word)) {
+        true => named[..1].to_lowercase() + &named[1..],
+        false => named.to_string(),
+    }
+}
+
 /// The same within a sentence.
 fn place(config: &crate::fault::Config) -> String {
     match &config.target {
-        Target::Name(name) => name.clone(),
+        Target::Names(names) => names.0.join(", "),
         Target::Some(some) => some.group.clone(),
         Target::Between(between) if config.one_way => format!("the way from {} to {}", between.from, between.to),
         Target::Between(between) => format!("the link between {} and {}", between.from, between.to),

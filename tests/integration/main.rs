@@ -51,3 +51,4 @@ mod versions;
 mod widths;
 #[cfg(target_os = "linux")]
 mod wire;
+mod zones;

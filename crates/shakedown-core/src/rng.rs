@@ -88,6 +88,8 @@ pub enum Purpose {
     Backend = 60,
     /// The rendezvous hash of an address and a server behind a balancer.
     SourceHash = 61,
+    /// The order in which the servers behind balancers are dealt out to them.
+    Subset = 62,
     /// Work a server does for any request, whatever the answer.
     AcceptTime = 50,
     /// Work a server does to check a client's credentials.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::faults::FaultToml;
-use shakedown_core::fault::{Kind, Target};
+use shakedown_core::fault::Kind;
 use shakedown_core::quantity::{Loss, Share};
 use shakedown_core::rng::{Bits, Distribution, Identity, Purpose, Seed, Varying};
 use shakedown_core::time::Nanos;
@@ -104,7 +104,7 @@ impl Chaos {
             let at = whole(draw(2).between(self.from, Nanos(until.0 - 1)));
             let length = whole(sampler.sample(|| draw(3))).max(Nanos::from_millis(1));
             let length = Nanos(length.0.min(until.0.saturating_sub(at.0)));
-            let target = Target::Name(server.clone());
+            let target = server.as_str().into();
             let (begins, ends) = (at.0, at.0 + length.0);
             let meets = |other: &FaultToml| {
                 other.target == target

@@ -22,6 +22,7 @@ use super::path::segment;
 use super::problem::{Problem, ticked};
 use shakedown_core::fault::{self, Target};
 use shakedown_core::metrics::Summary;
+use shakedown_core::names::Names;
 use shakedown_core::network::SynRetries;
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Nanos;
@@ -318,15 +319,9 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
             // The places of faults of links are found where those are laid between them.
             _ if fault.effective_kind().is_of_links() => continue,
             _ if fault.effective_kind() == fault::Kind::DnsOutage => continue,
-            Target::Name(target) if scenario.servers_in(target).is_some() => continue,
-            Target::Name(target) => {
-                let path = format!("faults.{name}.target");
-                if super::places::zones(scenario).any(|(zone, _)| zone == target) {
-                    let message = format!("no server is in the zone `{target}`");
-                    let help = "a fault strikes a zone's servers; name a zone that has some";
-                    return Err(tree.problem(&path, message).with_help(help));
-                }
-                (target, path)
+            Target::Names(targets) => {
+                struck(scenario, targets, &format!("faults.{name}.target"), tree)?;
+                continue;
             }
             Target::Some(some) => (&some.group, format!("faults.{name}.target.group")),
             Target::Between(_) => {
@@ -355,6 +350,27 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     tls::upgrades(scenario, tree)?;
     tls::redirects(scenario, tree)?;
     streams::reached(scenario, tree)
+}
+
+/// Checks what a fault of servers strikes: servers, groups and zones.
+fn struck(scenario: &Draft, targets: &Names, path: &str, tree: &Tree) -> Result<(), Problem> {
+    if targets.0.is_empty() {
+        return Err(tree.problem(path, "strikes nobody: write at least one server, group or zone"));
+    }
+    for (number, target) in targets.0.iter().enumerate() {
+        let listed = format!("{path}.{number}");
+        let path = if tree.has(&listed) { &listed } else { path };
+        if !scenario.servers_in(target).is_empty() {
+            continue;
+        }
+        if super::places::zones(scenario).any(|(zone, _)| zone == target) {
+            let message = format!("no server is in the zone `{target}`");
+            let help = "a fault strikes a zone's servers; name a zone that has some";
+            return Err(tree.problem(path, message).with_help(help));
+        }
+        known_host(scenario, target, path, tree)?;
+    }
+    Ok(())
 }
 
 /// Checks what is shown beside others: names, and metrics that the scenario or one of its variants has.

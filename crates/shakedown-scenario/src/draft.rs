@@ -6,7 +6,7 @@ use shakedown_core::http::Directory;
 use shakedown_core::machine::EndpointId;
 use shakedown_core::names::Names;
 use shakedown_core::scenario::{Roster, ServerEntry};
-use shakedown_core::server::Group;
+use shakedown_core::server::{Group, Machine};
 use shakedown_core::time::Nanos;
 
 use crate::file::File;
@@ -17,7 +17,7 @@ pub(crate) struct Draft {
     pub roster: Roster,
     /// Groups of servers, and after them those of proxies.
     pub groups: IndexMap<String, Group>,
-    /// The zone of each.
+    /// The zone of each server.
     zones: Vec<Option<String>>,
 }
 
@@ -31,9 +31,27 @@ impl Draft {
             file.servers.iter().map(|(name, group)| (name.clone(), group.group(&roster, file.network.time_wait())));
         let proxies = file.proxies.iter().map(|(name, group)| (name.clone(), group.group(patience)));
         let groups = servers.chain(proxies).collect();
-        let proxies = file.proxies.values().map(|group| group.zone.clone());
-        let zones = file.servers.values().map(|group| group.zone.clone()).chain(proxies).collect();
-        Draft { file, roster, groups, zones }
+        let proxies = file.proxies.values().map(|group| (group.count, &group.zone));
+        let of_groups = file.servers.values().map(|group| (group.count, &group.zone)).chain(proxies);
+        let zones = of_groups.flat_map(|(count, zone)| {
+            // Members are spread over a group's zones in turn.
+            let zones = zone.iter().flat_map(|names| &names.0).cycle();
+            zones.map(|zone| Some(zone.clone())).chain(std::iter::repeat(None)).take(count as usize)
+        });
+        let zones = zones.collect();
+        let mut draft = Draft { file, roster, groups, zones };
+        let mut first = 0;
+        for (number, (name, config)) in draft.file.servers.iter().enumerate() {
+            let members = &draft.zones[first as usize..(first + config.count) as usize];
+            let behind = config.to.as_ref().map(|to| draft.all_members(to)).unwrap_or_default();
+            let behind: Vec<Option<&str>> = behind.iter().map(|server| draft.zone(server.0)).collect();
+            let reach = crate::reach::of_members(draft.file.seed, (name, config), members, &behind);
+            if let Machine::Balancer(balancing) = &mut draft.groups[number].machine {
+                (balancing.first, balancing.reach) = (EndpointId(first), reach);
+            }
+            first += config.count;
+        }
+        draft
     }
 
     pub(crate) fn servers(&self) -> &[ServerEntry] {
@@ -56,19 +74,24 @@ impl Draft {
         self.roster.all_endpoints(names)
     }
 
-    /// Groups of servers with their zones.
-    pub(crate) fn zones(&self) -> impl Iterator<Item = (&String, Option<&str>)> {
-        self.groups.keys().zip(self.zones.iter().map(Option::as_deref))
-    }
-
-    /// The zone of a group of servers.
-    pub(crate) fn zone(&self, group: usize) -> Option<&str> {
-        self.zones[group].as_deref()
+    /// The zone of a server.
+    pub(crate) fn zone(&self, server: u32) -> Option<&str> {
+        self.zones[server as usize].as_deref()
     }
 
     /// The servers in a zone.
-    pub(crate) fn servers_in(&self, zone: &str) -> Option<Vec<EndpointId>> {
-        self.roster.all(|server| self.zone(server.group) == Some(zone))
+    pub(crate) fn servers_in(&self, zone: &str) -> Vec<EndpointId> {
+        (0..self.servers().len() as u32).filter(|server| self.zone(*server) == Some(zone)).map(EndpointId).collect()
+    }
+
+    /// The servers that a fault's target means: a server, a group, or a zone.
+    pub(crate) fn struck(&self, name: &str) -> Vec<EndpointId> {
+        self.members(name).unwrap_or_else(|| self.servers_in(name))
+    }
+
+    /// The servers of a list of names; one that is not known means nobody.
+    pub(crate) fn all_members(&self, names: &Names) -> Vec<EndpointId> {
+        names.0.iter().flat_map(|name| self.members(name).unwrap_or_default()).collect()
     }
 
     /// Everyone who opens connections: client groups, then servers that connect to others, each in order.

@@ -25,6 +25,7 @@ mod played;
 mod preset;
 mod problem;
 pub mod profile;
+mod reach;
 mod read_error;
 #[cfg(feature = "schema")]
 mod schema;
@@ -244,14 +245,14 @@ fn drawn(chaos: &Chaos, draft: &Draft) -> Vec<(String, FaultToml)> {
 fn found(draft: &Draft, name: &str, fault: &FaultToml, tree: &Tree) -> Result<Fault, Problem> {
     let config = fault_config::read(name, fault, tree)?;
     let members = match &config.target {
-        Target::Name(name) => draft.members(name).or_else(|| draft.servers_in(name)),
-        Target::Some(some) => draft.members(&some.group),
-        Target::Between(_) => None,
+        Target::Names(names) => names.0.iter().flat_map(|name| draft.struck(name)).collect::<Vec<_>>(),
+        Target::Some(some) => draft.members(&some.group).unwrap_or_default(),
+        Target::Between(_) => Vec::new(),
     };
     let (members, cuts) = match config.action() {
         Action::DnsOutage => (check::dns::struck(draft, name, &config, tree)?, Vec::new()),
         action if action.kind().is_of_links() => (Vec::new(), places::cuts(draft, name, &config, tree)?),
-        _ => (members.unwrap_or_default().into_iter().map(|member| member.0).collect(), Vec::new()),
+        _ => (members.into_iter().map(|member| member.0).collect::<BTreeSet<u32>>().into_iter().collect(), Vec::new()),
     };
     Ok(Fault::new(draft.file.seed, name, config, members, cuts))
 }

@@ -33,7 +33,7 @@ impl Place<'_> {
     fn has_server(self, scenario: &Draft, server: u32) -> bool {
         let group = scenario.servers()[server as usize].group;
         match self {
-            Place::Zone(zone) => scenario.zone(group) == Some(zone),
+            Place::Zone(zone) => scenario.zone(server) == Some(zone),
             Place::Servers(number) => number == group,
             Place::Server(number) => number == server,
             Place::Clients(_) => false,
@@ -52,15 +52,30 @@ impl Place<'_> {
 
 /// Every zone that is named, with the path of a key that names it.
 pub(super) fn zones(scenario: &Draft) -> impl Iterator<Item = (&str, String)> {
-    let clients = scenario.file.clients.iter();
-    let clients = clients.map(|(name, config)| (config.zone.as_deref(), format!("clients.{name}.zone")));
-    let servers = scenario.zones().zip(scenario.groups.values());
-    let servers = servers.map(|((name, zone), group)| (zone, format!("{}.{name}.zone", group.table())));
-    clients.chain(servers).filter_map(|(zone, path)| Some((zone?, path)))
+    let file = &scenario.file;
+    let clients = file.clients.iter().map(|(name, config)| (config.zone.as_deref(), format!("clients.{name}.zone")));
+    let servers = file.servers.iter().map(|(name, group)| (&group.zone, format!("servers.{name}.zone")));
+    let proxies = file.proxies.iter().map(|(name, group)| (&group.zone, format!("proxies.{name}.zone")));
+    let servers = servers.chain(proxies).flat_map(|(names, path)| {
+        names.iter().flat_map(|names| &names.0).map(move |zone| (zone.as_str(), path.clone()))
+    });
+    clients.filter_map(|(zone, path)| Some((zone?, path))).chain(servers)
 }
 
 /// No zone may have the name of a group or a server.
 pub(super) fn check_zones(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
+    let servers = scenario.file.servers.iter().map(|(name, group)| (&group.zone, format!("servers.{name}.zone")));
+    let proxies = scenario.file.proxies.iter().map(|(name, group)| (&group.zone, format!("proxies.{name}.zone")));
+    for (names, path) in servers.chain(proxies) {
+        let Some(names) = names else { continue };
+        if names.0.is_empty() {
+            let help = "write zone = \"eu-1\", or a list over which its members are spread";
+            return Err(tree.problem(&path, "names no zone").with_help(help));
+        }
+        if let Some(at) = (1..names.0.len()).find(|at| names.0[..*at].contains(&names.0[*at])) {
+            return Err(tree.problem(&path, format!("names the zone `{}` twice", names.0[at])));
+        }
+    }
     for (zone, path) in zones(scenario) {
         super::check::name_at(zone, &path, tree)?;
         let file = &scenario.file;
@@ -239,10 +254,16 @@ pub(super) fn routes(scenario: &Draft, tree: &Tree) -> Result<Routes, Problem> {
 pub(super) fn cuts(scenario: &Draft, name: &str, fault: &Config, tree: &Tree) -> Result<Vec<Cut>, Problem> {
     let target = format!("faults.{name}.target");
     let (from, to) = match &fault.target {
-        Target::Name(name) => (place(scenario, name, &target, tree)?, None),
+        Target::Names(names) => {
+            let listed = |number: usize| Some(format!("{target}.{number}")).filter(|path| tree.has(path));
+            let found = (0..)
+                .zip(&names.0)
+                .map(|(number, name)| place(scenario, name, listed(number).as_deref().unwrap_or(&target), tree));
+            (found.collect::<Result<Vec<_>, _>>()?, None)
+        }
         Target::Between(between) => {
             let from = place(scenario, &between.from, &format!("{target}.from"), tree)?;
-            (from, Some(place(scenario, &between.to, &format!("{target}.to"), tree)?))
+            (vec![from], Some(place(scenario, &between.to, &format!("{target}.to"), tree)?))
         }
         Target::Some(_) => {
             let help = "write a place, such as \"gateway-0\", or { from = \"eu\", to = \"gateway\" }";
@@ -250,6 +271,8 @@ pub(super) fn cuts(scenario: &Draft, name: &str, fault: &Config, tree: &Tree) ->
             return Err(tree.problem(&target, message).with_help(help));
         }
     };
+    let from_client = |side: Side| from.iter().any(|place| place.has(scenario, side));
+    let from_server = |server: u32| from.iter().any(|place| place.has_server(scenario, server));
     let mut cuts = Vec::new();
     for server in 0..scenario.servers().len() as u32 {
         for side in scenario.sides() {
@@ -258,16 +281,15 @@ pub(super) fn cuts(scenario: &Draft, name: &str, fault: &Config, tree: &Tree) ->
             }
             let (to_server, to_client, reversed) = match to {
                 Some(to) => {
-                    let along = from.has(scenario, side) && to.has_server(scenario, server);
-                    let against = to.has(scenario, side) && from.has_server(scenario, server);
+                    let along = from_client(side) && to.has_server(scenario, server);
+                    let against = to.has(scenario, side) && from_server(server);
                     (along || against && !fault.one_way, against || along && !fault.one_way, !along)
                 }
                 // Without a direction of its own, forward is from clients to servers, as everywhere.
                 None => {
-                    let apart = from.has(scenario, side) != from.has_server(scenario, server);
+                    let apart = from_client(side) != from_server(server);
                     // What shares a place's bandwidth goes out of it or comes in, whoever sends it.
-                    let reversed =
-                        matches!(fault.action(), Action::Bandwidth { .. }) && from.has_server(scenario, server);
+                    let reversed = matches!(fault.action(), Action::Bandwidth { .. }) && from_server(server);
                     (apart, apart, reversed)
                 }
             };

@@ -207,7 +207,8 @@ pub(super) fn called(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
                 let (called, config) = file.servers.get_index(group).expect("every server has a group");
                 if let (ServerKind::L4, Some(behind)) = (config.kind, &config.to) {
                     let message = format!("`{called}` is a balancer: calls through one are not simulated");
-                    let help = format!("call the servers behind it: to = \"{behind}\"");
+                    let quoted: Vec<String> = behind.0.iter().map(|name| format!("\"{name}\"")).collect();
+                    let help = format!("call the servers behind it: to = [{}]", quoted.join(", "));
                     return Err(tree.problem(&path, message).with_help(help));
                 }
                 if !config.behavior.0.iter().any(|behavior| behavior.kind == Kind::Serve) {

@@ -19,7 +19,7 @@ use schema::Schema;
 /// Scenarios in the gate, of which each is run several times.
 const RUN: u64 = 6;
 /// Scenarios that are only drawn, to see that every key is.
-const DRAWN: u64 = 400;
+const DRAWN: u64 = 800;
 /// The longest that a scenario may take, however busy the machine is.
 const LONGEST: Duration = Duration::from_secs(120);
 

@@ -6,15 +6,16 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::names::Names;
 use crate::quantity::Share;
 use crate::shape::shaped;
 
-/// The targets of a fault: a server, a group, or members of a group; for a fault of links: places.
+/// The targets of a fault: servers, groups and zones, or members of a group; for a fault of links: places.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers. For a fault of links also a client group: all traffic to
-    /// and from the place.
-    Name(String),
+    /// `"gateway-0"`, `"gateway"`, or a zone: all its servers; or a list of these. For a fault of links also a client group:
+    /// all traffic to and from each place.
+    Names(Names),
     /// The two sides of a fault of links.
     Between(Between),
     /// Members of a group, drawn at random.
@@ -59,8 +60,14 @@ pub struct SomeOf {
     pub count: Option<u32>,
 }
 
+impl From<&str> for Target {
+    fn from(name: &str) -> Target {
+        Target::Names(Names(vec![name.to_string()]))
+    }
+}
+
 shaped!(Target, "Target", |generator| shape::any([
-    generator.subschema_for::<String>(),
+    generator.subschema_for::<Names>(),
     generator.subschema_for::<Between>(),
     generator.subschema_for::<SomeOf>()
 ]));
@@ -68,7 +75,7 @@ shaped!(Target, "Target", |generator| shape::any([
 impl Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Target::Name(name) => serializer.serialize_str(name),
+            Target::Names(names) => names.serialize(serializer),
             Target::Between(between) => between.serialize(serializer),
             Target::Some(some) => some.serialize(serializer),
         }
@@ -82,11 +89,14 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a name, { group = \"gateway\", count = 1 }, or of a fault of links { from = \"eu\", to = \"gateway\" }",
+                    "a name, a list of names, { group = \"gateway\", count = 1 }, or of a fault of links { from = \"eu\", to = \"gateway\" }",
                 )
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Target, E> {
-                Ok(Target::Name(text.to_string()))
+                Ok(text.into())
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Target, A::Error> {
+                Names::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Target::Names)
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
                 let table = Table::deserialize(de::value::MapAccessDeserializer::new(map))?;

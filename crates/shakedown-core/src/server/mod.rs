@@ -29,7 +29,7 @@ mod work;
 mod workers;
 
 pub use crate::names::Names;
-pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
+pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend, Reach};
 pub use behavior::{Behavior, BehaviorKind, Choice, LocationForm, When};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};

@@ -1,7 +1,7 @@
 //! What a group of balancers can get wrong, and others that are taken for one.
 
 use super::super::{Problem, Tree};
-use super::{known_server, positive, ticked};
+use super::{known_server, positive, targets, ticked};
 use shakedown_core::fault;
 use shakedown_core::machine::EndpointId;
 use shakedown_core::server::{Balance, Forwarding};
@@ -76,11 +76,40 @@ fn cycle_of(scenario: &Draft) -> Option<Vec<&str>> {
     let servers = &scenario.file.servers;
     let group_of = |member: &EndpointId| scenario.servers()[member.0 as usize].group;
     let behind = |group: usize| {
-        let to = servers[group].to.as_deref().and_then(|to| scenario.members(to));
+        let to = servers[group].to.as_ref().map(|to| scenario.all_members(to));
         to.iter().flatten().map(group_of).filter(|group| *group < servers.len()).collect()
     };
     let cycle = cycle(servers.len(), behind)?;
     Some(cycle.iter().map(|group| servers.get_index(*group).expect("a group").0.as_str()).collect())
+}
+
+/// Checks which of the servers behind it each balancer uses.
+fn reach(scenario: &Draft, name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    let behind = server.to.as_ref().map(|to| scenario.all_members(to)).unwrap_or_default();
+    if let Some(subset) = server.subset {
+        positive(&at("subset"), subset, tree)?;
+        if subset as usize > behind.len() {
+            let message = format!("a subset of {subset}, of {} servers", behind.len());
+            return Err(tree.problem(&at("subset"), message).with_help("leave it out: each balancer uses all of them"));
+        }
+    }
+    if !server.zone_aware {
+        return Ok(());
+    }
+    if server.zone.is_none() {
+        let help = "write zone = \"eu-1\" beside it, or a list of zones over which its members are spread";
+        return Err(tree.problem(&at("zone_aware"), "this balancer is in no zone").with_help(help));
+    }
+    let zones = server.zone.iter().flat_map(|zone| &zone.0);
+    let empty = |zone: &&String| !behind.iter().any(|server| scenario.zone(server.0) == Some(zone));
+    match zones.into_iter().find(empty) {
+        Some(zone) => {
+            let message = format!("no server behind it is in the zone {}", ticked(zone));
+            Err(tree.problem(&at("zone_aware"), message).with_help("give the servers that it passes on to zones, too"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Checks what balancers pass connections on to, and what strikes them.
@@ -88,16 +117,29 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     for (name, server) in &scenario.file.servers {
         let Some(to) = &server.to else { continue };
         let path = format!("servers.{name}.to");
-        known_server(scenario, to, &path, tree)?;
-        let members = scenario.members(to).unwrap_or_default();
-        if members.iter().any(|member| scenario.group_of(member.0).balancer().is_some()) {
-            let message = format!("{} is a balancer itself: one behind another is not simulated", ticked(to));
-            let problem = tree.problem(&path, message);
-            return Err(match cycle_of(scenario) {
-                Some(names) => problem.with_note(format!("a cycle: {}", names.join(" -> "))),
-                None => problem,
-            });
+        targets(scenario, to, &path, tree, known_server)?;
+        for (number, behind) in to.0.iter().enumerate() {
+            let members = scenario.members(behind).unwrap_or_default();
+            let listed = format!("{path}.{number}");
+            let place = if tree.has(&listed) { &listed } else { &path };
+            if members.iter().any(|member| scenario.group_of(member.0).balancer().is_some()) {
+                let message = format!("{} is a balancer itself: one behind another is not simulated", ticked(behind));
+                let problem = tree.problem(place, message);
+                return Err(match cycle_of(scenario) {
+                    Some(names) => problem.with_note(format!("a cycle: {}", names.join(" -> "))),
+                    None => problem,
+                });
+            }
+            let secure = |member: &EndpointId| scenario.is_secure(*member);
+            if let (Some(first), Some(here)) = (scenario.all_members(to).first(), members.first())
+                && secure(first) != secure(here)
+            {
+                let message = format!("{} and {} do not agree on TLS", ticked(&to.0[0]), ticked(behind));
+                let help = "a balancer passes on what its clients speak: give all servers behind it TLS, or none";
+                return Err(tree.problem(place, message).with_help(help));
+            }
         }
+        reach(scenario, name, server, tree)?;
     }
     // A message would have to join lines on both legs.
     let file = &scenario.file;
@@ -111,13 +153,18 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
         return Err(tree.problem(&format!("servers.{name}.balance"), message).with_help(help));
     }
     for (name, config) in &scenario.file.faults {
-        let target = match &config.target {
-            fault::Target::Name(target) => target,
-            fault::Target::Some(some) => &some.group,
-            _ => continue,
+        let struck: Vec<&String> = match &config.target {
+            fault::Target::Names(names) => names.0.iter().collect(),
+            fault::Target::Some(some) => vec![&some.group],
+            fault::Target::Between(_) => continue,
         };
-        let Some(first) = scenario.members(target).and_then(|members| members.first().copied()) else { continue };
-        let Some(balancer) = scenario.group_of(first.0).balancer() else { continue };
+        let balancer = |target: &&String| {
+            let members = scenario.members(target)?;
+            scenario.group_of(members.first()?.0).balancer()
+        };
+        let Some((target, balancer)) = struck.into_iter().find_map(|name| Some((name, balancer(&name)?))) else {
+            continue;
+        };
         let nothing = match config.kind {
             fault::Kind::Slow => "it does no work that could take longer",
             fault::Kind::Backlog if balancer.forwarding == Forwarding::Nat => "no connection waits there",

@@ -167,18 +167,25 @@ pub(crate) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
 /// The DNS name that a fault strikes.
 pub(crate) fn struck(scenario: &Draft, name: &str, fault: &fault::Config, tree: &Tree) -> Result<Vec<u32>, Problem> {
     let path = format!("faults.{name}.target");
-    let number = match &fault.target {
-        Target::Name(target) => scenario.roster.dns_name(target),
-        _ => None,
+    let names = match &fault.target {
+        Target::Names(names) => &names.0[..],
+        _ => &[],
     };
-    if let Some(number) = number {
-        return Ok(vec![number.0]);
+    let mut numbers = Vec::new();
+    let mut stranger = None;
+    for name in names {
+        match scenario.roster.dns_name(name) {
+            Some(number) => numbers.push(number.0),
+            None => stranger = Some(name),
+        }
+    }
+    if stranger.is_none() && !numbers.is_empty() {
+        numbers.sort_unstable();
+        numbers.dedup();
+        return Ok(numbers);
     }
     let problem = tree.problem(&path, "a fault of kind dns-outage strikes a DNS name, and this is none");
-    let near = match &fault.target {
-        Target::Name(target) => nearest(target, scenario.file.dns.keys().map(String::as_str)),
-        _ => None,
-    };
+    let near = stranger.and_then(|name| nearest(name, scenario.file.dns.keys().map(String::as_str)));
     Err(match (near, scenario.file.dns.keys().next()) {
         (Some(near), _) => problem.with_help(format!("the nearest name is `{near}`")),
         (None, Some(first)) => problem.with_help(format!("write target = \"{first}\"")),

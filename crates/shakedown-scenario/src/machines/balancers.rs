@@ -1,6 +1,8 @@
 //! A group of balancers as written: its keys of `[servers.NAME]`.
 
 use serde::Serialize;
+use shakedown_core::machine::EndpointId;
+use shakedown_core::names::Names;
 use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Health, Overflow, TimeWait};
 use shakedown_core::server::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
 use shakedown_core::time::Nanos;
@@ -26,10 +28,12 @@ pub(super) fn fill_in(config: &mut ServersToml) {
 
 /// The balancers with what they have, and their names looked up.
 pub(super) fn read(config: &ServersToml, roster: &Roster, time_wait: TimeWait) -> Balancing {
-    let to_name = config.to.clone().unwrap_or_default();
+    let to_names = config.to.as_ref().map(|names| names.0.clone()).unwrap_or_default();
     Balancing {
-        to: roster.members(&to_name).unwrap_or_default(),
-        to_name,
+        to: to_names.iter().flat_map(|name| roster.members(name).unwrap_or_default()).collect(),
+        to_names,
+        first: EndpointId(0),
+        reach: Vec::new(),
         forwarding: match config.balance {
             Some(Balance::Nat) => Forwarding::Nat,
             Some(Balance::Terminate) | None => Forwarding::Terminate {
@@ -53,7 +57,7 @@ pub(super) fn read(config: &ServersToml, roster: &Roster, time_wait: TimeWait) -
 pub(crate) struct Written<'a> {
     kind: ServerKind,
     count: u32,
-    to: &'a Option<String>,
+    to: &'a Option<Names>,
     balance: Option<Balance>,
     pick: Option<PickBackend>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +79,11 @@ pub(crate) struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     on_down: Option<OnDown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    zone: &'a Option<String>,
+    subset: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    zone_aware: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: &'a Option<Names>,
 }
 
 impl<'a> From<&'a ServersToml> for Written<'a> {
@@ -96,6 +104,8 @@ impl<'a> From<&'a ServersToml> for Written<'a> {
             health: config.health,
             check: config.check,
             on_down: config.on_down,
+            subset: config.subset,
+            zone_aware: config.zone_aware,
             zone: &config.zone,
         }
     }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use shakedown_core::http::auth::{Algorithm, Login};
+use shakedown_core::names::Names;
 use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Overflow};
 use shakedown_core::quantity::count_up_to;
 use shakedown_core::rng::Distribution;
@@ -72,9 +73,9 @@ pub(crate) struct ProxiesToml {
     /// Bandwidth of each member's connection to the network; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
-    /// Zone of its hosts, for links and faults.
+    /// Zone of its hosts, for links and faults; of a list, members are spread over them in turn.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
+    pub zone: Option<Names>,
 }
 
 impl Default for ProxiesToml {

@@ -52,7 +52,9 @@ pub(crate) fn sorts(key: &str) -> &'static [Sort] {
     match key {
         "kind" | "count" | "zone" => &[Sort::Web, Sort::Nat, Sort::Terminating, Sort::Program],
         "backlog" | "backlog_overflow" | "connections_max" | "access_link" => &[Sort::Web, Sort::Terminating],
-        "to" | "balance" | "pick" | "health" | "check" | "on_down" => &[Sort::Nat, Sort::Terminating],
+        "to" | "balance" | "pick" | "health" | "check" | "on_down" | "subset" | "zone_aware" => {
+            &[Sort::Nat, Sort::Terminating]
+        }
         "connect_timeout" | "ports" => &[Sort::Terminating],
         "command" => &[Sort::Program],
         _ => &[Sort::Web],
@@ -68,9 +70,9 @@ pub(crate) struct ServersToml {
     /// Kind of its members.
     #[serde(skip_serializing_if = "ServerKind::is_default")]
     pub kind: ServerKind,
-    /// l4: the server or group behind it.
+    /// l4: the servers and groups behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
+    pub to: Option<Names>,
     /// l4: how connections are forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
@@ -203,9 +205,15 @@ pub(crate) struct ServersToml {
     pub lax: bool,
     /// How it answers requests.
     pub behavior: Behaviors,
-    /// Zone of its hosts, for links and faults.
+    /// l4: each member uses so many of the servers behind it, spread evenly (absent: all).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
+    pub subset: Option<u32>,
+    /// l4: servers in the member's own zone come first: others are chosen only when none there is up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub zone_aware: bool,
+    /// Zone of its hosts, for links and faults; of a list, members are spread over them in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Names>,
 }
 
 impl Default for ServersToml {
@@ -257,6 +265,8 @@ impl Default for ServersToml {
             calls_hold_worker: false,
             lax: false,
             behavior: Behaviors::default(),
+            subset: None,
+            zone_aware: false,
             zone: None,
         }
     }

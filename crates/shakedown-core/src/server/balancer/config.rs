@@ -89,13 +89,38 @@ pub struct Balancing {
     /// The servers behind it.
     pub to: Vec<EndpointId>,
     /// Their names in the scenario.
-    pub to_name: String,
+    pub to_names: Vec<String>,
+    /// The group's first member.
+    pub first: EndpointId,
+    /// Which of them each member uses; empty: all members use all of them.
+    pub reach: Vec<Reach>,
     /// How connections are forwarded.
     pub forwarding: Forwarding,
     /// How a server is chosen.
     pub pick: PickBackend,
     /// How it checks which servers are up. Absent: it does not.
     pub health: Option<HealthChecks>,
+}
+
+/// Which of the servers behind a group of balancers one member uses. An empty list is one of all servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Of each server: whether it is used at all, and so checked.
+    pub only: Vec<bool>,
+    /// Of each server: whether it comes first. The others are chosen only when none of these can be.
+    pub near: Vec<bool>,
+}
+
+impl Reach {
+    /// Whether a server is used at all.
+    pub fn has(&self, server: usize) -> bool {
+        self.only.get(server).copied().unwrap_or(true)
+    }
+
+    /// Whether a server comes first.
+    pub fn is_near(&self, server: usize) -> bool {
+        self.near.get(server).copied().unwrap_or(true)
+    }
 }
 
 /// How a balancer forwards connections, with the settings of each kind.

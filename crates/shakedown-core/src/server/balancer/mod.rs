@@ -8,7 +8,7 @@ mod config;
 
 use std::collections::BTreeMap;
 
-pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
+pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend, Reach};
 
 use super::connections::note;
 use super::context;
@@ -102,7 +102,13 @@ impl Balancer {
     /// address.
     fn choose(&mut self, cx: &Context<'_>, [client, address]: [Identity; 2], now: Timestamp) -> Option<usize> {
         let count = self.backends.len();
-        let fits = |at: &usize| self.backends[*at].verdict.is_up() && self.backends[*at].ports.has_free(now);
+        let reach = reach(cx);
+        let may = |at: &usize| {
+            let backend = &self.backends[*at];
+            backend.verdict.is_up() && backend.ports.has_free(now) && reach.is_none_or(|reach| reach.has(*at))
+        };
+        let near = reach.filter(|reach| (0..count).any(|at| reach.is_near(at) && may(&at)));
+        let fits = |at: &usize| near.is_none_or(|reach| reach.is_near(*at)) && may(at);
         let turn = self.turn;
         let mut in_turn = (0..count).map(|step| (turn + step) % count).filter(fits);
         let chosen = match cx.plan.pick {
@@ -285,7 +291,8 @@ impl Balancer {
         }
         self.next_checks = Some(now + checks.health.every);
         self.checks_end = Some(now + checks.health.timeout);
-        for backend in 0..self.backends.len() {
+        let reach = reach(cx);
+        for backend in (0..self.backends.len()).filter(|backend| reach.is_none_or(|reach| reach.has(*backend))) {
             let to = cx.plan.to[backend];
             // A balancer among its own servers would ask itself; the scenario's check refuses that.
             debug_assert_ne!(to, cx.endpoint);
@@ -321,6 +328,11 @@ impl Balancer {
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));
         }
     }
+}
+
+/// Which servers this member uses, unless all members use all of them.
+fn reach<'a>(cx: &Context<'a>) -> Option<&'a Reach> {
+    cx.plan.reach.get(cx.endpoint.0.checked_sub(cx.plan.first.0)? as usize)
 }
 
 /// The key of a check's handshake.

@@ -40,7 +40,7 @@ fn ms(ms: u64) -> Timestamp {
 fn fault(action: Action, begins: u64, heals: u64) -> Fault {
     let config = Config {
         kind: FaultKind::Partition,
-        target: Target::Name("gateway".into()),
+        target: "gateway".into(),
         at: Nanos::from_millis(begins),
         one_way: false,
         duration: None,
