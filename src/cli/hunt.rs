@@ -21,7 +21,7 @@ use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{SequenceDiagram, text};
 use crate::scenario::{Problem, Scenario};
 use crate::text::{WIDTH, beside_labels, counted, grouped, visible};
-use crate::time::{Nanos, human};
+use crate::time::{Nanos, spelled};
 
 #[derive(Debug, Args)]
 pub(super) struct HuntArgs {
@@ -224,7 +224,7 @@ fn told(shrunk: &Shrunk) -> String {
         counted(shrunk.scenario.sessions(), "session"),
         counted(servers.into(), "server"),
         counted(scenario.faults().len() as u64, "fault"),
-        human(scenario.duration()),
+        spelled(scenario.duration()),
     );
     for violation in &shrunk.finished.violations {
         text.push_str(&format!("  {}: {}\n", violation.invariant.name(), violation.what));

@@ -9,14 +9,16 @@ use serde_json::{Map, Value as Json, json};
 use super::capture::Capture;
 use super::invocation::Invocation;
 use super::options::{DriverArg, OutputArgs, RunArgs, ScenarioArgs};
-use super::output::{Failure, complain, machine, say};
+use super::output::{Failure, Format, complain, machine, say};
 use super::results::{EXEMPLARS, Results, partial};
 use super::text;
 use crate::driver::live::{Part, Setup, Told};
+use crate::event::Event;
 use crate::explore::live::{self, Live};
 use crate::explore::programs::Outputs;
-use crate::explore::{LiveError, PreparedFile};
-use crate::replay::{Filter, Lines};
+use crate::explore::{LiveError, PreparedFile, Unreached};
+use crate::record::Recorder;
+use crate::replay::{Filter, Lines, Names};
 use crate::scenario::{Played, Scenario};
 use crate::text::{grouped, pretty};
 use crate::time::{Nanos, human};
@@ -31,6 +33,12 @@ pub(super) struct ServeArgs {
     /// Write a JSON object of server names and their addresses to this file
     #[arg(long, value_name = "FILE")]
     ports: Option<PathBuf>,
+    /// Where a server listens: gateway-0=9000; of a group, its first server: the others have the next ports (can be repeated)
+    #[arg(long = "port", value_name = "NAME=PORT", value_delimiter = ',')]
+    port: Vec<String>,
+    /// Print what happens, a line for each event
+    #[arg(long)]
+    log: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -79,7 +87,7 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
     let capture = args.capture.as_ref().map(|file| Capture::begin(file, &scenario)).transpose()?;
     setup.tap = capture.as_ref().map(Capture::tap);
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
-    let keeps = Keeps { exemplars: !args.no_exemplars, events: args.events };
+    let keeps = Keeps { exemplars: !args.no_exemplars, events: args.events, log: false };
     let played = play(&results, &setup, &outputs, keeps, |_| {});
     if let Some(capture) = &capture {
         let (file, packets) = capture.finish()?;
@@ -90,13 +98,15 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
 
 pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let mut scenario = args.scenario.load_part(Played::Servers)?;
-    let setup = live::servers(&mut scenario, args.bind)?;
+    let mut setup = live::servers(&mut scenario, args.bind)?;
+    setup.ports = live::ports(&scenario, &args.port)?;
     if let Some(file) = &args.ports {
         may_replace_ports(file, setup.authority.is_some())?;
     }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     let mut told = Ok(());
-    let played = play(&results, &setup, &Outputs::default(), Keeps::default(), |addresses| {
+    let keeps = Keeps { log: args.log, ..Keeps::default() };
+    let played = play(&results, &setup, &Outputs::default(), keeps, |addresses| {
         told = tell(&scenario, args, &setup, addresses);
     });
     told.and(played)
@@ -193,6 +203,22 @@ struct Keeps {
     exemplars: bool,
     /// Every event.
     events: bool,
+    /// Nothing, but every event is printed as it happens.
+    log: bool,
+}
+
+/// Prints events as they happen.
+struct Log<'a> {
+    names: Names<'a>,
+    to: Format,
+}
+
+impl Recorder for Log<'_> {
+    fn record(&mut self, event: &Event) {
+        self.names.learn(event);
+        // Whoever no longer reads it has not asked for the run to end.
+        let _ = say(self.to, &format!("{}\n", self.names.text(event)));
+    }
 }
 
 /// Plays what was asked for.
@@ -213,9 +239,11 @@ fn play(
     let prepared = keeps.events.then(|| PreparedFile::beside(&folder, "events.jsonl")).transpose().map_err(machine)?;
     let lines = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
     let mut lines = lines.map(|out| Lines::new(scenario, Filter::default(), out));
-    let played = live::live_with(scenario, setup, &mut lines, ready, |progress| watcher.watch(progress));
+    let log = keeps.log.then(|| Log { names: Names::new(scenario), to: results.output.text() });
+    let mut extra = (&mut lines, log);
+    let played = live::live_with(scenario, setup, &mut extra, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
-    let Live { finished, exemplars, visits, not_judged, behind, over_limit, died, told } = match played {
+    let Live { finished, exemplars, visits, unreached, not_judged, behind, over_limit, died, told } = match played {
         Ok(live) => live,
         Err(error) => {
             // What a program that did not start had to say is lost otherwise.
@@ -247,6 +275,7 @@ fn play(
             "{not_judged} {expectations} skipped: {need} server, fault or DNS data, which `load` does not have\n"
         ))?;
     }
+    complain(&unreached.iter().map(of_unreached).collect::<String>())?;
     if behind > BEHIND {
         complain(&format!(
             "WARNING: a session started {} after its schedule, as this machine was busy; what it waited is counted\n",
@@ -281,6 +310,19 @@ fn play(
         (false, true) => Ok(()),
         (false, false) => Err(Failure::Broken),
     }
+}
+
+/// Which target was not there, and what became of those who tried it.
+fn of_unreached(of: &Unreached) -> String {
+    let Unreached { authority, socket, names, refused, timed_out } = of;
+    let address = match authority.parse() == Ok(*socket) {
+        true => authority.clone(),
+        false => format!("{authority} ({socket})"),
+    };
+    let counts = [(refused, "refused"), (timed_out, "not answered in time")].into_iter();
+    let counts = counts.filter(|(count, _)| **count > 0).map(|(count, how)| format!("{} {how}", grouped(*count)));
+    let (names, counts) = (names.join(", "), counts.collect::<Vec<_>>().join(", "));
+    format!("WARNING: no connection to {address} came about, which is the target of {names}: {counts}\n")
 }
 
 fn visits_json(scenario: &Scenario, visits: &[crate::explore::ClientCounts]) -> String {

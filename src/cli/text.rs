@@ -17,7 +17,7 @@ use crate::rng::Distribution;
 use crate::scenario::Scenario;
 use crate::server::{Behavior, Machine, TlsConfig, When, Workers};
 use crate::text::{Table, WIDTH, beside_labels, counted, grouped, percent, wrapped};
-use crate::time::{Nanos, Timestamp, human};
+use crate::time::{Nanos, Timestamp, human, spelled};
 
 /// Members of a server group that are shown one by one, at most.
 const MEMBERS_SHOWN: usize = 8;
@@ -34,7 +34,7 @@ pub(super) fn headline(scenario: &Scenario, variant: Option<&str>, driver: Drive
     if let Some(variant) = variant {
         let _ = write!(text, " · variant {variant}");
     }
-    let _ = writeln!(text, " · {} of {time} time", human(scenario.duration()));
+    let _ = writeln!(text, " · {} of {time} time", spelled(scenario.duration()));
     beside_labels(&text, 2, WIDTH)
 }
 
@@ -79,8 +79,10 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
     for (name, client) in scenario.clients().iter().filter(|_| clients) {
         let retry = match client.retry.policy {
             Policy::None => "no retry".to_string(),
-            Policy::Fixed => format!("retry after {}", human(client.retry.base)),
-            policy => format!("{} retry {} to {}", policy.name(), human(client.retry.base), human(client.retry.cap)),
+            Policy::Fixed => format!("retry after {}", spelled(client.retry.base)),
+            policy => {
+                format!("{} retry {} to {}", policy.name(), spelled(client.retry.base), spelled(client.retry.cap))
+            }
         };
         let hold = match &client.hold {
             Hold::End => "hold to the end".to_string(),
@@ -99,7 +101,7 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
             none if none.is_empty() => none,
             standby => format!(", in their stead {standby}"),
         };
-        let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), human(dns.ttl));
+        let _ = writeln!(text, "name     {name}: {}{standby}, kept for {}", dns.to.join(", "), spelled(dns.ttl));
     }
     for whole @ Fault { name, config: fault, .. } in scenario.faults().iter().filter(|_| servers) {
         let target = match &fault.target {
@@ -115,7 +117,7 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
             },
         };
         let course = course(fault);
-        let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), human(fault.at));
+        let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), spelled(fault.at));
     }
     beside_labels(&text, 9, WIDTH)
 }
@@ -131,8 +133,8 @@ fn behavior(behavior: &Behavior) -> String {
     let conditions = [
         share.map(|share| format!("{share} of requests")),
         path.as_ref().map(|path| format!("to {path}")),
-        after.map(|after| format!("from {}", human(after))),
-        until.map(|until| format!("until {}", human(until))),
+        after.map(|after| format!("from {}", spelled(after))),
+        until.map(|until| format!("until {}", spelled(until))),
     ];
     let conditions: Vec<String> = conditions.into_iter().flatten().collect();
     match conditions.join(" ") {
@@ -146,10 +148,10 @@ fn course(fault: &fault::Config) -> String {
     let mut text = String::new();
     if let Course::End { drain, turns, .. } = fault.course {
         if drain > Nanos::ZERO {
-            let _ = write!(text, ", after a drain of {}", human(drain));
+            let _ = write!(text, ", after a drain of {}", spelled(drain));
         }
         if let Some(Turns { at_a_time, gap }) = turns {
-            let _ = write!(text, ", {} at a time, {} apart", grouped(at_a_time.into()), human(gap));
+            let _ = write!(text, ", {} at a time, {} apart", grouped(at_a_time.into()), spelled(gap));
         }
     }
     match (fault.action(), fault.duration) {
@@ -158,17 +160,17 @@ fn course(fault: &fault::Config) -> String {
         }
         (Action::Restart, None) => text.push_str(", started again at once"),
         (Action::Restart | Action::Stop, Some(down)) => {
-            let _ = write!(text, ", down for {}", human(down));
+            let _ = write!(text, ", down for {}", spelled(down));
         }
         (_, Some(length)) => {
-            let _ = write!(text, " for {}", human(length));
+            let _ = write!(text, " for {}", spelled(length));
         }
         (_, None) => text.push_str(" for good"),
     }
     if let Some(Repeat { every, times }) = fault.repeat {
         let _ = match times {
-            Some(times) => write!(text, ", {}, every {}", counted(times.into(), "time"), human(every)),
-            None => write!(text, ", every {}", human(every)),
+            Some(times) => write!(text, ", {}, every {}", counted(times.into(), "time"), spelled(every)),
+            None => write!(text, ", every {}", spelled(every)),
         };
     }
     text
@@ -177,17 +179,17 @@ fn course(fault: &fault::Config) -> String {
 fn arrival(arrive: &Arrive) -> String {
     match arrive {
         Arrive::AtOnce => "at once".into(),
-        Arrive::EvenlyOver(time) => format!("evenly over {}", human(*time)),
-        Arrive::RandomlyOver(time) => format!("randomly over {}", human(*time)),
+        Arrive::EvenlyOver(time) => format!("evenly over {}", spelled(*time)),
+        Arrive::RandomlyOver(time) => format!("randomly over {}", spelled(*time)),
         Arrive::Poisson { rate } => format!("Poisson at {rate}"),
-        Arrive::Ramp { from, to, over } => format!("ramping from {from} to {to} over {}", human(*over)),
+        Arrive::Ramp { from, to, over } => format!("ramping from {from} to {to} over {}", spelled(*over)),
         Arrive::ClosedLoop { think, .. } => format!("in a closed loop with {} to think", distribution(think)),
     }
 }
 
 fn distribution(distribution: &Distribution) -> String {
     match distribution {
-        Distribution::Constant(value) => human(*value),
+        Distribution::Constant(value) => spelled(*value),
         Distribution::Varying(varying) => varying.describe(),
     }
 }

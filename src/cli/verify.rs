@@ -1,6 +1,6 @@
 //! `shakedown verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
@@ -61,12 +61,12 @@ fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failur
 fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), Failure> {
     let mut folders = Vec::new();
     for place in &args.folders {
-        let found = explore::recorded_runs(place)
-            .map_err(|error| Failure::Input(format!("error: can't read {}: {error}", place.display())))?;
+        let found = explore::recorded_runs(place).map_err(|error| unreadable(place, &error))?;
         if found.is_empty() {
             let place = place.display();
             return Err(Failure::Input(format!(
-                "error: {place} holds no recorded run (a folder with the run.json of a run that was not interrupted)"
+                "error: {place} holds no recorded run (a folder with the run.json of a run that was not interrupted)\n  = \
+                 help: `shakedown run` writes one, by default to results/"
             )));
         }
         folders.extend(found);
@@ -117,4 +117,16 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
         (0, _) => Err(Failure::Machine("not every recorded run could be read".into())),
         _ => Err(Failure::Broken),
     }
+}
+
+/// Why there is nothing to search in a place, and what to give instead.
+fn unreadable(place: &Path, error: &std::io::Error) -> Failure {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such folder".to_string(),
+        std::io::ErrorKind::NotADirectory => "it is a file, and runs are recorded in folders".to_string(),
+        std::io::ErrorKind::PermissionDenied => "this user may not read it".to_string(),
+        _ => error.to_string(),
+    };
+    let help = "give a folder that `shakedown run` wrote, or one that holds such folders: shakedown verify results/";
+    Failure::Input(format!("error: can't verify {}: {why}\n  = help: {help}", place.display()))
 }

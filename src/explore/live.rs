@@ -13,6 +13,7 @@ use super::live_error::LiveError;
 use super::programs::{self, Outputs};
 use super::replay::EventLog;
 use super::single_run::{Clients, Finished, Progress};
+use super::unreached::{Connects, Unreached};
 use crate::check::Invariants;
 use crate::client;
 use crate::driver::Driver;
@@ -39,6 +40,8 @@ pub struct Live {
     pub exemplars: Option<Vec<u8>>,
     /// What the servers' clients did, by server: of `serve` alone.
     pub visits: Vec<ClientCounts>,
+    /// Targets to which no connection came about: of `load` alone.
+    pub unreached: Vec<Unreached>,
     /// Expectations that were not judged, as they are about what was not played.
     pub not_judged: usize,
     /// The longest that a session's start came after its schedule.
@@ -129,6 +132,31 @@ pub fn servers(scenario: &mut Scenario, bind: IpAddr) -> Result<Setup, LiveError
         given => vec![given],
     };
     Ok(Setup { bind, sources, authority: authority(scenario)?, ..setup(Part::Servers, most) })
+}
+
+/// Which port servers listen on that were given one: `NAME=PORT` each, and of a group its first member's, which the others follow.
+///
+/// # Errors
+/// [`LiveError`], for what is no server or no port, and for a port that two servers would have.
+pub fn ports(scenario: &Scenario, given: &[String]) -> Result<BTreeMap<u32, u16>, LiveError> {
+    let mut ports = BTreeMap::new();
+    for text in given {
+        let wrong = |what: String| LiveError::Target(format!("--port {text}: {what}"));
+        let (name, port) = text.split_once('=').ok_or_else(|| wrong("write NAME=PORT".into()))?;
+        let members = scenario
+            .members(name)
+            .ok_or_else(|| wrong(format!("`{name}` is no server, proxy or group of {}", scenario.name())))?;
+        let first: u16 =
+            port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("a port is 1 to 65535".into()))?;
+        for (EndpointId(member), port) in members.iter().zip(u32::from(first)..) {
+            let port = u16::try_from(port).map_err(|_| wrong(format!("{name} has {} servers", members.len())))?;
+            if ports.values().any(|taken| *taken == port) {
+                return Err(wrong(format!("two servers would have port {port}")));
+            }
+            ports.insert(*member, port);
+        }
+    }
+    Ok(ports)
 }
 
 /// Makes a live run of the clients ready: `targets` are `NAME=URL`, a server, a group or a DNS name each.
@@ -242,6 +270,7 @@ fn setup(part: Part, connections_max: u64) -> Setup {
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         sources: Vec::new(),
         targets: BTreeMap::new(),
+        ports: BTreeMap::new(),
         connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
         insecure: false,
         roots: Vec::new(),
@@ -308,6 +337,8 @@ pub fn live_with(
     let external = ExternalClients::new(scenario.servers().len());
     let clients = Cell::new(Clients::default());
     let counted = (setup.part != Part::Servers).then_some(Counted(&clients));
+    let connects = (setup.part == Part::Clients).then(Connects::default);
+    let extra = (connects, extra);
     let mut recorder = (Metrics::new(scenario.layout()), (external, (invariants, (examples, (counted, extra)))));
     let end = Timestamp::ZERO + scenario.duration();
     let watch = |progress: live::Progress| {
@@ -315,7 +346,8 @@ pub fn live_with(
         watch(Progress { now: progress.now, end, events: progress.events, clients })
     };
     let ended = live::run(scenario, setup, &mut recorder, ready, watch)?;
-    let (metrics, (external, (invariants, (examples, _)))) = recorder;
+    let (metrics, (external, (invariants, (examples, (_, (connects, _)))))) = recorder;
+    let unreached = connects.map_or_else(Vec::new, |connects| connects.finish(scenario, setup));
     let examples = examples.filter(|_| !ended.partial);
     let exemplars = examples.and_then(|(chooser, kept)| kept.exemplars(scenario, &chooser.chosen(), ended.at));
     let firsts = invariants.firsts();
@@ -360,6 +392,7 @@ pub fn live_with(
         finished,
         exemplars,
         visits,
+        unreached,
         not_judged,
         behind: ended.behind,
         over_limit: ended.over_limit,

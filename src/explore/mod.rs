@@ -40,6 +40,8 @@ pub mod sweep;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
 #[cfg(feature = "cli")]
+mod unreached;
+#[cfg(feature = "cli")]
 mod verify;
 
 #[cfg(feature = "cli")]
@@ -68,6 +70,8 @@ pub(crate) use single_run::caught;
 #[cfg(any(feature = "cli", feature = "turmoil"))]
 pub(crate) use single_run::file_name;
 pub use single_run::{Clients, Finished, Progress, RunError, once, once_with};
+#[cfg(feature = "cli")]
+pub use unreached::Unreached;
 #[cfg(feature = "cli")]
 pub use verify::{Verdict, Verified, recorded_runs, verify};
 

@@ -72,6 +72,35 @@ impl<'a> Names<'a> {
         self.scenario.dns().get_index(number).map_or("?", |(name, _)| name.as_str())
     }
 
+    /// The event as a line to read: when, who, what, and what belongs to it.
+    pub fn text(&self, event: &Event) -> String {
+        let (EventText { kind, fields }, (_, (_, actor))) = (event.kind.said(), event.kind.actor());
+        let word = |value: &Value| match value {
+            Value::Number(number) => number.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+            Value::Text(text) => text.to_string(),
+            Value::EventText(text) => format!("\"{text}\""),
+            Value::Length(length) => length.to_string(),
+            Value::Session(session) => self.session(*session),
+            Value::Endpoint(number) => self.endpoint(*number).into(),
+            Value::Group(group) => self.group(*group).into(),
+            Value::Fault(fault) => self.fault(*fault).into(),
+            Value::Name(name) => self.dns(usize::from(*name)).into(),
+            Value::Opener(number) if number & network::SERVER != 0 => self.endpoint(number & !network::SERVER).into(),
+            Value::Opener(number) if number & network::HOST != 0 => format!("host {}", number & !network::HOST),
+            Value::Opener(number) => self.session(*number),
+        };
+        let at = event.at.0 / 1_000_000;
+        let mut line = format!("{:>5}.{:03} s  {}  {kind}", at / 1_000, at % 1_000, word(&actor));
+        for (key, value) in fields.iter().filter(|(_, value)| *value != Value::Flag(false)) {
+            let _ = match value {
+                Value::Flag(true) => write!(line, "  {key}"),
+                _ => write!(line, "  {key}={}", word(value)),
+            };
+        }
+        line
+    }
+
     /// The event as a line of JSON, without its end.
     pub fn line(&self, event: &Event) -> String {
         let (EventText { kind, fields }, (layer, actor)) = (event.kind.said(), event.kind.actor());

@@ -42,6 +42,7 @@ mod redirects;
 mod replay;
 mod secrets;
 mod servers;
+mod serving;
 mod statistics;
 mod sweep;
 mod tcp;

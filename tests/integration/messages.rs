@@ -41,6 +41,13 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
             ("run nowhere.toml", 2, &["can't read nowhere.toml: there is no such file"]),
             ("list", 2, &["can't read scenarios: there is no such folder", "shakedown list DIR"]),
             ("list file", 2, &["can't read file: it is no folder"]),
+            ("verify nowhere", 2, &["can't verify nowhere: there is no such folder", "shakedown verify results/"]),
+            ("verify file", 2, &["can't verify file: it is a file", "shakedown verify results/"]),
+            (
+                "check a.toml --set clients.p.retry={policy='fixed',cap='10s'}",
+                0,
+                &["clients.p.retry.cap has no effect: the policy `fixed` has none"],
+            ),
             ("run a.toml --out file/below --quiet", 3, &["file/below"]),
             ("serve a.toml --bind 203.0.113.7", 3, &["can't listen on 203.0.113.7: this machine has no such address"]),
             ("run a.toml --seeds 0..3", 2, &["--seed N", "shakedown sweep FILE --seeds"]),

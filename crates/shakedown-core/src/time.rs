@@ -265,17 +265,29 @@ pub fn meant(text: &str) -> Option<String> {
     Some(format!("{number}{short}")).filter(is_duration)
 }
 
-/// The shortest exact spelling: `"250us"`, `"1500ms"`, `"20s"`.
+/// The exact spelling that reads best: `"1h"`, `"5m"`, `"60s"`, `"1.5s"`, `"250us"`. It has the largest unit that it does not
+/// fall below; minutes and hours are whole, and minutes are two at least.
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MINUTE: u64 = 60_000_000_000;
+        const HOUR: u64 = 60 * MINUTE;
         let (unit, factor) = match self.0 {
-            0 => ("s", 1_000_000_000),
-            n if n.is_multiple_of(1_000_000_000) => ("s", 1_000_000_000),
-            n if n.is_multiple_of(1_000_000) => ("ms", 1_000_000),
-            n if n.is_multiple_of(1_000) => ("us", 1_000),
+            0 => ("s", 1),
+            n if n.is_multiple_of(HOUR) => ("h", HOUR),
+            n if n.is_multiple_of(MINUTE) && n > MINUTE => ("m", MINUTE),
+            n if n >= 1_000_000_000 => ("s", 1_000_000_000),
+            n if n >= 1_000_000 => ("ms", 1_000_000),
+            n if n >= 1_000 => ("us", 1_000),
             _ => ("ns", 1),
         };
-        write!(f, "{}{unit}", self.0 / factor)
+        let (whole, rest) = (self.0 / factor, self.0 % factor);
+        if rest == 0 {
+            return write!(f, "{whole}{unit}");
+        }
+        // Below a second, all factors are powers of ten.
+        let digits = factor.ilog10() as usize;
+        let decimals = format!("{rest:0digits$}");
+        write!(f, "{whole}.{}{unit}", decimals.trim_end_matches('0'))
     }
 }
 
@@ -334,6 +346,16 @@ pub fn human(length: Nanos) -> String {
     }
     let seconds = half_to_even(u128::from(length.0), 1_000_000_000);
     format!("{} s", grouped(seconds as u64))
+}
+
+/// What a scenario says, for readers: whole minutes and hours as such (`"15 min"`, `"1 h"`), anything else as [`human`] has it.
+pub fn spelled(length: Nanos) -> String {
+    let text = length.to_string();
+    match (text.strip_suffix('m'), text.strip_suffix('h')) {
+        (Some(minutes), _) => format!("{minutes} min"),
+        (_, Some(hours)) => format!("{hours} h"),
+        _ => human(length),
+    }
 }
 
 /// A quotient, rounded to the nearest whole number; of two that are equally near, to the even one.
@@ -410,9 +432,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_in_minutes_is_spelled_so() {
+        for (text, shown) in
+            [("1h", "1 h"), ("3600s", "1 h"), ("90m", "90 min"), ("60s", "60.0 s"), ("1500ms", "1.50 s")]
+        {
+            assert_eq!(spelled(text.parse().unwrap()), shown);
+        }
+    }
+
+    #[test]
     fn display_round_trips() {
-        for ns in [0, 1, 999, 1_000, 1_500_000, 60_000_000_000, 61_500_000_000] {
-            assert_eq!(Nanos(ns).to_string().parse(), Ok(Nanos(ns)));
+        for (ns, shown) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (999, "999ns"),
+            (1_000, "1us"),
+            (1_500, "1.5us"),
+            (250_000, "250us"),
+            (1_500_000, "1.5ms"),
+            (1_000_000_001, "1.000000001s"),
+            (60_000_000_000, "60s"),
+            (61_500_000_000, "61.5s"),
+            (90_000_000_000, "90s"),
+            (120_000_000_000, "2m"),
+            (5_400_000_000_000, "90m"),
+            (3_600_000_000_000, "1h"),
+            (86_400_000_000_000, "24h"),
+            (3_600_000_000_001, "3600.000000001s"),
+        ] {
+            assert_eq!(Nanos(ns).to_string(), shown);
+            assert_eq!(shown.parse(), Ok(Nanos(ns)), "{shown}");
         }
     }
 }

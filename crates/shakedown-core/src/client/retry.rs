@@ -218,6 +218,24 @@ impl Retry {
         delay + plus(&self.plus, Draw::Plus)
     }
 
+    /// Its keys that say something other than their default, which the policy has no use for.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let default = Retry::default();
+        let grows = matches!(
+            self.policy,
+            Policy::Exponential | Policy::FullJitter | Policy::EqualJitter | Policy::DecorrelatedJitter
+        );
+        let has_base = grows || self.policy == Policy::Fixed;
+        let has_factor = grows && self.policy != Policy::DecorrelatedJitter;
+        let keys = [
+            ("base", has_base || self.base == default.base),
+            ("cap", grows || self.cap == default.cap),
+            ("factor", has_factor || self.factor == default.factor),
+            ("delays", self.policy == Policy::List || self.delays.is_empty()),
+        ];
+        keys.into_iter().filter(|(_, is_used)| !is_used).map(|(key, _)| key).collect()
+    }
+
     fn shaped(&self, n: u32, base: Nanos, previous: Nanos, jitter: impl Fn() -> Bits) -> Nanos {
         let grown = || {
             let mut delay = base.0 as f64;

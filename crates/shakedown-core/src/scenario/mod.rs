@@ -288,7 +288,8 @@ impl Scenario {
         &self.0.clients
     }
 
-    /// What is no mistake, and may not be meant: client groups whose counts do not fit their rates.
+    /// What is no mistake, and may not be meant: client groups whose counts do not fit their rates, keys of retries that the
+    /// policy does not use, shares without their `%`.
     pub fn notes(&self) -> Vec<String> {
         let note = |(name, group): (&String, &client::Config)| {
             let left = Nanos(self.duration().0.saturating_sub(group.start.0));
@@ -304,7 +305,15 @@ impl Scenario {
                 "{table}.{path}: \"{expectation}\" is a number, of {of} sessions; a share is written {percent}%"
             ))
         });
-        self.clients().iter().filter_map(note).chain(forgotten).collect()
+        let unused = self.clients().iter().flat_map(|(name, group)| {
+            let policy = group.retry.policy;
+            let keys = group.retry.without_effect().into_iter();
+            keys.map(move |key| {
+                let policy = policy.name();
+                format!("clients.{name}.retry.{key} has no effect: the policy `{policy}` has none")
+            })
+        });
+        self.clients().iter().filter_map(note).chain(unused).chain(forgotten).collect()
     }
 
     /// The most that a metric can count, where it counts sessions.

@@ -64,13 +64,23 @@ async fn play(
                 continue;
             }
             let backlog = scenario.groups()[server.group].backlog;
-            let place = if setup.wire { World::server(number) } else { SocketAddr::new(setup.bind, 0) };
+            let place = if setup.wire {
+                World::server(number)
+            } else {
+                SocketAddr::new(setup.bind, setup.ports.get(&number).copied().unwrap_or(0))
+            };
             let listener = net.listen(number, place, backlog).map_err(|error| {
                 let why = match error.kind() {
+                    io::ErrorKind::AddrInUse => "another process has this port".to_string(),
+                    io::ErrorKind::PermissionDenied => "this user may not".to_string(),
                     io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
                     _ => error.to_string(),
                 };
-                io::Error::new(error.kind(), format!("can't listen on {}: {why}", place.ip()))
+                let place = match place.port() {
+                    0 => place.ip().to_string(),
+                    _ => format!("{place} as {}", server.name),
+                };
+                io::Error::new(error.kind(), format!("can't listen on {place}: {why}"))
             })?;
             addresses.push(listener.local_addr()?);
             listeners.push(Some(listener));

@@ -33,6 +33,8 @@ pub struct Setup {
     pub tap: Option<Tap>,
     /// Where servers listen.
     pub bind: IpAddr,
+    /// On which ports servers listen, by number; the others on whichever is free.
+    pub ports: BTreeMap<u32, u16>,
     /// Addresses that clients connect from, in turn; empty: whichever the kernel takes.
     pub sources: Vec<IpAddr>,
     /// Where the scenario's servers and names are found, by number in the directory, if they are not the run's own.

@@ -587,7 +587,7 @@ fn a_number_out_of_range_is_told_the_range() {
        = help: leave it out: attempts are not limited then
     "#);
     assert_snapshot!(refused(RETRY, r#"retry = { policy = "decorrelated-jitter", cap = "2h" }"#), @r#"
-    error: cap 7200s: decorrelated jitter takes at most 3600s
+    error: cap 2h: decorrelated jitter takes at most 1h
       --> fleet.toml:19:49
        |
     19 | retry = { policy = "decorrelated-jitter", cap = "2h" }
@@ -761,7 +761,7 @@ fn times_must_be_in_order() {
        |       ^^^^
     "#);
     assert_snapshot!(refused("count = 5\n", "count = 5\nstart = \"2m\"\n"), @r#"
-    error: starts at 120s, but the run ends at 60s
+    error: starts at 2m, but the run ends at 60s
       --> fleet.toml:23:9
        |
     23 | start = "2m"
@@ -823,7 +823,7 @@ fn times_must_be_in_order() {
 #[test]
 fn arrivals_that_would_never_happen_are_refused() {
     assert_snapshot!(refused(r#"evenly_over = "5s""#, r#"evenly_over = "2m""#), @r#"
-    error: sessions arrive up to 120s, but the run ends at 60s
+    error: sessions arrive up to 2m, but the run ends at 60s
       --> fleet.toml:17:10
        |
     17 | arrive = { evenly_over = "2m" }
@@ -879,7 +879,7 @@ fn arrivals_that_would_never_happen_are_refused() {
        = help: one of `at_once`, `evenly_over`, `randomly_over`, `poisson`, `ramp`, `closed_loop`
     "#);
     assert_snapshot!(refused(r#"{ think = "1s" }"#, r#"{ think = "1s", over = "2m" }"#), @r#"
-    error: sessions arrive up to 120s, but the run ends at 60s
+    error: sessions arrive up to 2m, but the run ends at 60s
       --> fleet.toml:23:10
        |
     23 | arrive = { closed_loop = { think = "1s", over = "2m" } }
@@ -1351,7 +1351,7 @@ fn a_behavior_must_not_contradict_itself() {
        |                                                                                                  ^^^^^
     "#);
     assert_snapshot!(refused(r#"until = "30s""#, r#"after = "2m""#), @r#"
-    error: applies from 120s on, but the run ends at 60s
+    error: applies from 2m on, but the run ends at 60s
       --> fleet.toml:13:83
        |
     13 | behavior = { kind = "reject", retry_after = "5s", when = { share = "10%", after = "2m" } }
@@ -1499,7 +1499,7 @@ fn what_is_measured_must_lie_within_the_run() {
        |        ^^^^^
     "#);
     assert_snapshot!(refused_with("[measure]\nuntil = \"2m\"\n"), @r#"
-    error: measuring ends at 120s, but the run ends at 60s
+    error: measuring ends at 2m, but the run ends at 60s
       --> fleet.toml:39:9
        |
     39 | until = "2m"

@@ -144,6 +144,7 @@ fn run(one_way: &str, test: impl AsyncFnOnce(Test)) {
         wire: false,
         tap: None,
         bind: LOCALHOST,
+        ports: BTreeMap::new(),
         sources: vec![LOCALHOST],
         targets: BTreeMap::new(),
         connections_max: 100,
