@@ -408,3 +408,35 @@ fn a_reset_strikes_a_share_of_the_connections_on_its_link() {
     let twice = "repeat = { every = '5s', times = 2 }\n";
     assert_eq!(struck(&format!("{}{twice}", fault("flush", link, "100%"))).len(), 400);
 }
+
+#[test]
+fn delays_may_depend_on_how_an_attempt_failed() {
+    // Refused: 40 ms after each attempt. A host without power: the client's own timeout.
+    let begins = |server: &str, clients: &str, fault: &str| {
+        let text = text(server, &format!("count = 1\n{clients}"), fault)
+            .replace("retry = { policy = 'fixed', base = '500ms' }\n", "");
+        times(failed(&history_as_resolved(&text), 0))
+    };
+    let after = "retry = { policy = 'fixed', base = '500ms', attempts = 4, after = { refused = '100ms', connect_timeout = '3s' } }";
+    assert_eq!(begins("joins_at = '20s'", after, "")[..3], [40 * MS, 180 * MS, 320 * MS]);
+    let dark = "[faults.dark]\nkind = 'power-off'\ntarget = 'gateway-0'\nat = '0s'\n";
+    let silent = format!("connect_timeout = '1s'\n{after}");
+    assert_eq!(begins("", &silent, dark)[..3], [SECOND, 5 * SECOND, 9 * SECOND]);
+    // Only what is listed is tried again, by kind of connect.
+    let only = |kinds: &str| {
+        let retry = format!(
+            "connect_timeout = '1s'\nretry = {{ policy = 'fixed', base = '500ms', attempts = 3, failures = [{kinds}] }}"
+        );
+        (begins("joins_at = '20s'", &retry, "").len(), begins("", &retry, dark).len())
+    };
+    assert_eq!(only("'connect'"), (3, 3));
+    assert_eq!(only("'refused'"), (3, 1));
+    assert_eq!(only("'connect-timeout'"), (1, 3));
+    assert_eq!(only("'lookup'"), (1, 1));
+    let wrong = |retry: &str| {
+        let text = text("", "count = 1", "").replace("policy = 'fixed', base = '500ms'", retry);
+        load(&text).unwrap_err()
+    };
+    assert!(wrong("after = { refused = '0s' }").contains("at least 1ms"));
+    assert!(wrong("policy = 'none', after = { refused = '1s' }").contains("no failure is retried"));
+}

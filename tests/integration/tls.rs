@@ -286,3 +286,60 @@ fn an_upgrade_to_tls_goes_through_a_proxy_and_needs_tls() {
     let problem = load(&text.replace("proxy = 'corporate'", first)).unwrap_err();
     assert!(problem.starts_with("error: in mode tls-upgrade the first request is in plain"), "{problem}");
 }
+
+/// One session that opens again and again where `server` has TLS 1.3 and this certificate; when it failed, and when it opened.
+fn with_certificate(certificate: &str, clients: &str) -> (Vec<(u64, Failure)>, Vec<u64>) {
+    let server = format!("tls = '1.3'\n{PRICES}\ntls_tickets = '0s'\ntls_certificate = {certificate}");
+    let (events, _) = run(&scenario(&server, clients, ""));
+    (failed(&events, 0), opened(&events, 0))
+}
+
+#[test]
+fn a_certificate_that_expires_fails_full_handshakes_until_it_is_renewed() {
+    let retries = "count = 1\nstart = '10s'\nretry = { policy = 'fixed', base = '2s' }";
+    // The server's flight is there 83 ms after the start; the FIN, and the next attempt 2 s later.
+    let (failures, opened_at) = with_certificate("{ expires_at = '9s', renewed_at = '14s' }", retries);
+    assert_eq!(failures, [(10_083 * MS, Failure::Insecure), (12_166 * MS, Failure::Insecure)]);
+    assert_eq!(opened_at, [14_249 * MS + 40 * MS]);
+    // Who has been there before resumes, and checks no certificate.
+    let (events, summary) =
+        run(&scenario(&format!("tls = '1.3'\n{PRICES}\ntls_certificate = {{ expires_at = '9s' }}"), COMES_BACK, ""));
+    assert!(opened(&events, 0).len() > 80 && failed(&events, 0).is_empty());
+    assert_eq!(count(&summary, "attempts.invalid"), 0);
+}
+
+#[test]
+fn an_issuer_that_some_do_not_know_fails_them_every_time() {
+    let share = |certificate: &str, more: &str| {
+        let server = format!("tls = '1.3'\nworkers = 64\ntls_certificate = {certificate}");
+        let clients = format!("count = 2000\nretry = {{ policy = 'fixed', base = '50s', attempts = 3 }}\n{more}");
+        let (_, summary) = run(&scenario(&server, &clients, ""));
+        (count(&summary, "sessions.opened"), count(&summary, "attempts.invalid"))
+    };
+    // 5 % of 2,000 hosts are 100, give or take a few standard deviations of 9.7; each fails three times.
+    let (opened, failures) = share("{ untrusted_share = '5%' }", "");
+    assert_eq!(failures, 3 * (2_000 - opened));
+    assert!((60..=140).contains(&(2_000 - opened)), "{opened}");
+    assert_eq!(share("{ untrusted_by = 'players' }", ""), (0, 6_000));
+    // Four hosts with 500 sessions each: what a host does not trust, none of its sessions does.
+    let (opened, _) = share("{ untrusted_share = '50%' }", "hosts = 4");
+    assert_eq!(opened % 500, 0);
+}
+
+#[test]
+fn what_makes_no_sense_of_a_certificate_is_told() {
+    for (certificate, says) in [
+        ("{}", "nothing is wrong with this certificate"),
+        ("{ renewed_at = '5s' }", "it is renewed, but does not expire"),
+        ("{ expires_at = '9s', renewed_at = '5s' }", "renewed at 5s, but it expires at 9s"),
+        ("{ expires_at = '900s' }", "expires at 900s, but the run ends at"),
+        ("{ untrusted_by = 'player' }", "the nearest name is `players`"),
+        ("{ untrusted_share = '120%' }", "120%"),
+    ] {
+        let told =
+            load(&scenario(&format!("tls = '1.3'\ntls_certificate = {certificate}"), "count = 1", "")).unwrap_err();
+        assert!(told.contains(says), "{certificate}: {told}");
+    }
+    let told = load(&scenario("tls_certificate = { expires_at = '9s' }", "count = 1", "")).unwrap_err();
+    assert!(told.contains("`tls_certificate` means nothing without TLS"), "{told}");
+}

@@ -40,7 +40,7 @@ impl fmt::Display for Rate {
 }
 
 /// A part of a whole, from 0 to 1. In files: `"30%"`.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Share(pub f64);
 
 /// What a share must look like, for error messages.

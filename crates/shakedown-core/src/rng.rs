@@ -96,6 +96,8 @@ pub enum Purpose {
     AuthTime = 51,
     /// Work a server does for a TLS handshake.
     TlsCost = 52,
+    /// Whether a client host trusts the certificates of a server group.
+    Trust = 53,
     /// When a server that pauses periodically first does.
     PausePhase = 56,
     /// From one pause of a server to the next.

@@ -151,7 +151,7 @@ pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Probl
         return wrong("clients", "no clients: write at least one [clients.NAME]".into());
     }
     for (name, config) in &file.servers {
-        server(name, config, file.duration, tree)?;
+        server(name, config, file, tree)?;
     }
     let counts = file.servers.iter().map(|(name, group)| (name, group.count));
     total("servers", counts, MAX_SERVERS, tree)?;
@@ -192,7 +192,7 @@ pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Probl
     phases(file, tree)
 }
 
-fn server(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(), Problem> {
+fn server(name: &str, server: &ServersToml, file: &File, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
     valid_name(name, "servers", tree)?;
     if let Some(link) = server.access_link {
@@ -215,8 +215,9 @@ fn server(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) -> Result<(
         }
     }
     distribution(&at("service_time"), &server.service_time, tree)?;
+    let run = file.duration;
     super::server::limits(name, server, run, tree)?;
-    tls::server(name, server, tree)?;
+    tls::server(name, server, file, tree)?;
     behavior::check(name, &server.behavior.0, run, tree)
 }
 

@@ -155,6 +155,11 @@ impl Group {
         self.resumes
     }
 
+    /// What its members' draws are keyed by.
+    pub fn group_identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Whether its sessions begin TLS within HTTP (RFC 2817).
     pub fn upgrades_to_tls(&self) -> bool {
         self.mode == Mode::TlsUpgrade

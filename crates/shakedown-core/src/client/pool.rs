@@ -28,6 +28,8 @@ pub enum PoolInput {
     Failed(u32, ConnectError),
     /// TLS is established; true if an earlier session was resumed.
     Secured(u32, bool),
+    /// TLS could not be established.
+    SecureFailed(u32),
     /// The server's SETTINGS arrived: whether extended CONNECT is allowed, and the maximum of concurrent streams.
     Settings(u32, bool, u32),
     /// A stream has ended, at this end.
@@ -141,6 +143,12 @@ impl Pool {
                     out.push(Action::Tell(first.session, Input::Secured(first.connection, resumed)));
                 }
                 out.push(Action::Greet(number));
+            }
+            PoolInput::SecureFailed(number) => {
+                let Some(line) = self.take(number) else { return };
+                let tell = |wish: OpenRequest| Action::Tell(wish.session, Input::SecureFailed(wish.connection));
+                out.extend(line.waiting.into_iter().map(tell));
+                out.push(Action::Close(number));
             }
             PoolInput::Settings(number, allowed, streams_max) => self.settings(number, allowed, streams_max, out),
             PoolInput::StreamEnded(number) => {

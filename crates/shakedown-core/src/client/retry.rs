@@ -93,6 +93,9 @@ pub struct Retry {
     /// Kinds of failures without a status that are retried; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<FailureKind>>,
+    /// Delays after attempts that failed in a certain way, in place of the policy's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Box<AfterFailure>>,
     /// The delay after a lost connection, which then does not count as a retry; absent: the first delay of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_loss: Option<Distribution>,
@@ -108,8 +111,14 @@ pub struct Retry {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// No connection: a lookup or a connect failed, also after a redirect.
+    /// No connection: any of the next three, also after a redirect.
     Connect,
+    /// A lookup without an answer, or a name that nobody knows.
+    Lookup,
+    /// RST answered the connect, or there was no port for it.
+    Refused,
+    /// Nobody answered the connect.
+    ConnectTimeout,
     /// The handshake took too long.
     Timeout,
     /// FIN or RST before the response, or a line of it that has no proper end.
@@ -125,11 +134,9 @@ pub enum FailureKind {
 impl FailureKind {
     fn of(failure: Failure) -> Option<FailureKind> {
         Some(match failure {
-            Failure::LookupTimeout
-            | Failure::Refused
-            | Failure::NoPort
-            | Failure::ConnectTimeout
-            | Failure::Unresolved => FailureKind::Connect,
+            Failure::LookupTimeout | Failure::Unresolved => FailureKind::Lookup,
+            Failure::Refused | Failure::NoPort => FailureKind::Refused,
+            Failure::ConnectTimeout => FailureKind::ConnectTimeout,
             Failure::HandshakeTimeout => FailureKind::Timeout,
             Failure::Closed | Failure::Reset | Failure::Invalid(Error::LineEnd) => FailureKind::Closed,
             Failure::Invalid(_) => FailureKind::Invalid,
@@ -140,6 +147,71 @@ impl FailureKind {
             | Failure::ProxyUnauthorized
             | Failure::ProxyRejected { .. } => return None,
         })
+    }
+
+    /// Whether a kind that is listed means this one.
+    fn is_meant_by(self, listed: FailureKind) -> bool {
+        let connects = matches!(self, FailureKind::Lookup | FailureKind::Refused | FailureKind::ConnectTimeout);
+        listed == self || listed == FailureKind::Connect && connects
+    }
+}
+
+/// `{ refused = "100ms", timeout = "10s" }`: the delay after an attempt that failed like this, drawn each time. It takes the
+/// place of the policy's, which grows all the same; `Retry-After` makes it longer where it is honoured.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct AfterFailure {
+    /// A lookup without an answer, or a name that nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Distribution>,
+    /// RST answered the connect, or there was no port for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Distribution>,
+    /// Nobody answered the connect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Distribution>,
+    /// The handshake took too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Distribution>,
+    /// FIN or RST before the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Distribution>,
+    /// TLS failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Distribution>,
+    /// A status that does not open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Distribution>,
+}
+
+impl AfterFailure {
+    /// Each of them that is given, with its key.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &Distribution)> {
+        let all = [
+            ("lookup", &self.lookup),
+            ("refused", &self.refused),
+            ("connect_timeout", &self.connect_timeout),
+            ("timeout", &self.timeout),
+            ("closed", &self.closed),
+            ("tls", &self.tls),
+            ("rejected", &self.rejected),
+        ];
+        all.into_iter().filter_map(|(key, delay)| Some((key, delay.as_ref()?)))
+    }
+
+    fn of(&self, failure: Failure) -> Option<&Distribution> {
+        let delay = match FailureKind::of(failure) {
+            None => &self.rejected,
+            Some(FailureKind::Lookup) => &self.lookup,
+            Some(FailureKind::Refused) => &self.refused,
+            Some(FailureKind::ConnectTimeout) => &self.connect_timeout,
+            Some(FailureKind::Timeout) => &self.timeout,
+            Some(FailureKind::Closed) => &self.closed,
+            Some(FailureKind::Tls) => &self.tls,
+            Some(FailureKind::Connect | FailureKind::Invalid | FailureKind::Redirect) => &None,
+        };
+        delay.as_ref()
     }
 }
 
@@ -171,6 +243,7 @@ impl Default for Retry {
             honour_retry_after: false,
             statuses: None,
             failures: None,
+            after: None,
             after_loss: None,
             reset_after: Nanos::ZERO,
             budget: None,
@@ -194,10 +267,17 @@ impl Retry {
     pub(super) fn retries(&self, failure: Failure) -> bool {
         let listed = match (failure.status(), FailureKind::of(failure)) {
             (Some(status), _) => self.statuses.as_ref().is_none_or(|list| list.contains(&status)),
-            (None, Some(kind)) => self.failures.as_ref().is_none_or(|list| list.contains(&kind)),
+            (None, Some(kind)) => {
+                self.failures.as_ref().is_none_or(|list| list.iter().any(|listed| kind.is_meant_by(*listed)))
+            }
             (None, None) => true,
         };
         self.failed_handshakes && listed
+    }
+
+    /// What an attempt that failed like this waits for, where that is not the policy's delay.
+    pub(super) fn after(&self, failure: Failure) -> Option<&Distribution> {
+        self.after.as_ref()?.of(failure)
     }
 
     /// The delay before retry `n` (from 1). `previous` is the session's last delay, zero before the first.

@@ -437,7 +437,7 @@ impl Session {
             _ => Nanos::ZERO,
         };
         let retries = cx.group.retry.retries(failure);
-        self.retry(cx, now, retries, asked, out);
+        self.retry(cx, now, retries, Some(failure), asked, out);
     }
 
     fn lose(&mut self, cx: &mut Context<'_>, now: Timestamp, end: End, out: &mut Outputs) {
@@ -452,7 +452,7 @@ impl Session {
                 let delay = delay.sampler().sample(|| self.draw(cx, Purpose::Retry, self.connection));
                 self.wait(cx, now, delay, out);
             }
-            _ => self.retry(cx, now, comes_back, Nanos::ZERO, out),
+            _ => self.retry(cx, now, comes_back, None, Nanos::ZERO, out),
         }
     }
 
@@ -469,7 +469,15 @@ impl Session {
     }
 
     /// Retries after the policy's delay, or after `Retry-After` if that is longer; or gives up.
-    fn retry(&mut self, cx: &mut Context<'_>, now: Timestamp, may: bool, asked: Nanos, out: &mut Outputs) {
+    fn retry(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        may: bool,
+        failure: Option<Failure>,
+        asked: Nanos,
+        out: &mut Outputs,
+    ) {
         let retry = &cx.group.retry;
         let spent = retry.attempts.is_some_and(|most| u32::from(self.attempts) >= most);
         if !may || spent || retry.policy == Policy::None {
@@ -484,8 +492,10 @@ impl Session {
             Draw::Once => self.draw(cx, Purpose::RetryBase, 0),
         };
         let delay = retry.delay(u32::from(self.retries), Nanos(u64::from(self.delay_us) * 1_000), draw);
+        let own = failure.and_then(|failure| retry.after(failure));
+        let waits = own.map_or(delay, |own| own.sampler().sample(|| draw(Draw::Jitter)));
         self.delay_us = (delay.0 / 1_000).try_into().unwrap_or(u32::MAX);
-        self.wait(cx, now, delay.max(asked), out);
+        self.wait(cx, now, waits.max(asked), out);
     }
 
     /// Waits for the next attempt, as long as the host's budget says if that is longer.

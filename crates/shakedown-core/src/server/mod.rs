@@ -46,6 +46,6 @@ pub use response_flaws::{
     AnswerConfig, BodyConfig, CloseConfig, DeliveryConfig, Flaw, Framing, HttpVersion, LineEnd, ResponseFlaws, Then,
 };
 pub use targets::{HashBy, Pick, PickMember, REPORT_EVERY};
-pub use tls::{TlsConfig, TlsKeys};
+pub use tls::{Certificate, TlsConfig, TlsKeys};
 pub use transactions::TransactionsFull;
 pub use workers::Workers;

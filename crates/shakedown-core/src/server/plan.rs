@@ -3,7 +3,7 @@
 use super::balancer::{Balancing, OnDown, PickBackend};
 use super::config::{Group, Machine};
 use super::proxy::ProxyPlan;
-use super::tls::TlsKeys;
+use super::tls::{Certificate, TlsKeys};
 use super::web::WebPlan;
 use crate::time::Nanos;
 use crate::tls;
@@ -74,6 +74,11 @@ impl Plan {
     /// Lifetime of a member's session tickets; `None` if it issues none.
     pub fn tickets(&self) -> Option<Nanos> {
         self.web()?.tickets
+    }
+
+    /// What clients find of the members' certificate, if anything is wrong with it.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.web()?.certificate.as_ref()
     }
 
     /// Which members can decrypt a member's tickets.

@@ -57,6 +57,9 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
             let listens = part == Part::Servers && server.program().is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
+            let certificate =
+                server.web().and_then(|web| web.tls.as_ref()).is_some_and(|tls| tls.certificate.is_some());
+            refuse(certificate, at("tls_certificate"), "the certificates here are made for the run, and good");
             let reset = server.backlog_overflow == Overflow::Reset;
             let why = match wire {
                 true => "Linux drops a SYN that meets a full queue, whatever it is set to",

@@ -33,6 +33,18 @@ pub(super) fn check(name: &str, client: &Config, tree: &Tree) -> Result<(), Prob
             distribution(&at(&format!("retry.{key}")), part, tree)?;
         }
     }
+    for (key, delay) in retry.after.iter().flat_map(|after| after.given()) {
+        let path = at(&format!("retry.after.{key}"));
+        distribution(&path, delay, tree)?;
+        if retry.policy == Policy::None {
+            let message = "no failure is retried: retry.policy is \"none\"";
+            return Err(tree.problem(&path, message).with_help("leave it out, or write another policy"));
+        }
+        if retry.attempts.is_none() && is_always_below(delay, SHORTEST_PERIOD) {
+            let message = format!("the delays of retries without limit have at least {SHORTEST_PERIOD}");
+            return Err(tree.problem(&path, message).with_help("write attempts = N, or a longer delay"));
+        }
+    }
     delays(retry, &at("retry"), tree)?;
     let statuses = retry.statuses.as_deref().unwrap_or_default();
     if let Some(number) = statuses.iter().position(|status| !(200..=599).contains(status)) {

@@ -1,6 +1,6 @@
 //! What TLS can still get wrong in a scenario: prices of nothing, and redirects that no client follows.
 
-use super::{Problem, Tree, behavior, segment};
+use super::{Problem, Tree, behavior, nearest, segment, ticked};
 use shakedown_core::client::Auth;
 use shakedown_core::handshake::Mode;
 use shakedown_core::rng::Distribution;
@@ -9,15 +9,15 @@ use shakedown_core::time::Nanos;
 
 use crate::draft::Draft;
 use crate::file::File;
-use crate::machines::ServersToml;
+use crate::machines::{CertificateToml, ServersToml};
 
 /// RFC 8446 section 4.6.1: no ticket is good for longer.
 const LONGEST_TICKET: Nanos = Nanos::from_secs(7 * 24 * 3_600);
 
 /// Checks the keys of a server group at `servers.NAME`.
-pub(super) fn server(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+pub(super) fn server(name: &str, server: &ServersToml, file: &File, tree: &Tree) -> Result<(), Problem> {
     let at = |key: &str| format!("servers.{name}.{key}");
-    let keys = ["tls_cost", "tls_resumed_cost", "tls_tickets", "tls_keys"];
+    let keys = ["tls_cost", "tls_resumed_cost", "tls_tickets", "tls_keys", "tls_certificate"];
     // A written `tls = "none"` may stand beside them: it is what a variant or `--set` takes TLS away with.
     if server.tls.is_none() && !tree.has(&at("tls")) {
         return match keys.iter().find(|key| tree.has(&at(key))) {
@@ -37,7 +37,46 @@ pub(super) fn server(name: &str, server: &ServersToml, tree: &Tree) -> Result<()
         let message = "a ticket is good for seven days at most (RFC 8446 section 4.6.1)";
         return Err(tree.problem(&at("tls_tickets"), message));
     }
-    Ok(())
+    match &server.tls_certificate {
+        Some(certificate) => self::certificate(&at("tls_certificate"), certificate, file, tree),
+        None => Ok(()),
+    }
+}
+
+/// Checks what is wrong with a certificate.
+fn certificate(path: &str, certificate: &CertificateToml, file: &File, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let CertificateToml { expires_at, renewed_at, untrusted_by, .. } = certificate;
+    if certificate == &CertificateToml::default() {
+        let help = "write expires_at = \"30s\", untrusted_by = \"GROUP\" or untrusted_share = \"3%\", or leave it out";
+        return Err(tree.problem(path, "nothing is wrong with this certificate").with_help(help));
+    }
+    match (expires_at, renewed_at) {
+        (None, Some(_)) => {
+            let message = "it is renewed, but does not expire";
+            return Err(tree.problem(&at("renewed_at"), message).with_help("write expires_at beside it"));
+        }
+        (Some(expires), Some(renewed)) if renewed <= expires => {
+            let message = format!("renewed at {renewed}, but it expires at {expires}");
+            return Err(tree.problem(&at("renewed_at"), message).with_help("let it be renewed later"));
+        }
+        (Some(expires), _) if *expires >= file.duration => {
+            let message = format!("expires at {expires}, but the run ends at {}", file.duration);
+            return Err(tree.problem(&at("expires_at"), message));
+        }
+        _ => {}
+    }
+    let unknown = |name: &&String| !file.clients.contains_key(*name);
+    match untrusted_by.iter().flat_map(|names| &names.0).find(unknown) {
+        Some(name) => {
+            let problem = tree.problem(&at("untrusted_by"), format!("no client group is named {}", ticked(name)));
+            Err(match nearest(name, file.clients.keys().map(String::as_str)) {
+                Some(near) => problem.with_help(format!("the nearest name is `{near}`")),
+                None => problem,
+            })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Checks the keys of a client group at `clients.NAME`.

@@ -9,7 +9,7 @@ use shakedown_core::time::{Nanos, Timestamp};
 
 use super::balancers;
 use super::behaviors::BehaviorToml;
-use super::servers::{ServerKind, ServersToml};
+use super::servers::{CertificateToml, ServerKind, ServersToml};
 
 /// What a TLS handshake costs: about an RSA-2048 signature and a key exchange on a server's core.
 const TLS_COST: Nanos = Nanos::from_millis(1);
@@ -33,6 +33,7 @@ impl ServersToml {
             }
         } else {
             (self.tls_cost, self.tls_resumed_cost, self.tls_tickets, self.tls_keys) = (None, None, None, None);
+            self.tls_certificate = None;
         }
         if self.connections_max.is_some() {
             self.when_full.get_or_insert_default();
@@ -99,6 +100,7 @@ impl ServersToml {
                 resumed_cost: self.tls_resumed_cost.clone().unwrap_or(TLS_RESUMED_COST.into()),
                 tickets: self.tls_tickets.unwrap_or(TICKETS),
                 keys: self.tls_keys.unwrap_or_default(),
+                certificate: self.tls_certificate.as_ref().map(CertificateToml::read),
             }),
             connections: self.connections_max.map(|most| ConnectionLimit {
                 most,

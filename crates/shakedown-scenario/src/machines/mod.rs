@@ -10,4 +10,4 @@ mod servers;
 pub(crate) use balancers::Written;
 pub(crate) use behaviors::BehaviorToml;
 pub(crate) use proxies::ProxiesToml;
-pub(crate) use servers::{ServerKind, ServersToml, Sort, sorts};
+pub(crate) use servers::{CertificateToml, ServerKind, ServersToml, Sort, sorts};

@@ -5,13 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shakedown_core::names::Names;
 use shakedown_core::network::{AccessLink, Health, Overflow};
-use shakedown_core::quantity::count_up_to;
-use shakedown_core::rng::Distribution;
+use shakedown_core::quantity::{Share, count_up_to};
+use shakedown_core::rng::{Distribution, Identity};
 use shakedown_core::server::{
-    Balance, CallConfig, Check, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder, TlsKeys,
-    TokenBucket, TransactionsFull, WarmUp, WhenFull,
+    Balance, CallConfig, Certificate, Check, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder,
+    TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
 };
-use shakedown_core::time::Nanos;
+use shakedown_core::time::{Nanos, Timestamp};
 use shakedown_core::tls;
 
 use super::behaviors::Behaviors;
@@ -58,6 +58,39 @@ pub(crate) fn sorts(key: &str) -> &'static [Sort] {
         "connect_timeout" | "ports" => &[Sort::Terminating],
         "command" => &[Sort::Program],
         _ => &[Sort::Web],
+    }
+}
+
+/// `tls_certificate = { expires_at = "20s", renewed_at = "50s" }`: what is wrong with a certificate.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Certificate"))]
+pub(crate) struct CertificateToml {
+    /// When it expires, as a time of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Nanos>,
+    /// When a new one is there, as a time of the run; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<Nanos>,
+    /// The client groups that do not know its issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untrusted_by: Option<Names>,
+    /// The share of client hosts that do not, drawn once for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untrusted_share: Option<Share>,
+}
+
+impl CertificateToml {
+    /// With resolved names.
+    pub(crate) fn read(&self) -> Certificate {
+        let at = |time: Nanos| Timestamp::ZERO + time;
+        let groups = self.untrusted_by.iter().flat_map(|names| &names.0);
+        Certificate {
+            expired: self.expires_at.map(|expires| (at(expires), self.renewed_at.map(at))),
+            untrusted_by: groups.map(|name| Identity::group(name)).collect(),
+            untrusted_share: self.untrusted_share.unwrap_or_default(),
+        }
     }
 }
 
@@ -126,6 +159,9 @@ pub(crate) struct ServersToml {
     /// Who can decrypt its session tickets (`process` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_keys: Option<TlsKeys>,
+    /// What clients find of its certificate; absent: nothing wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<CertificateToml>,
     /// Work takes longer for a time after the start of the process (also at the beginning of the run). Absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
@@ -239,6 +275,7 @@ impl Default for ServersToml {
             tls_resumed_cost: None,
             tls_tickets: None,
             tls_keys: None,
+            tls_certificate: None,
             warm_up: None,
             backlog: 1024,
             backlog_overflow: Overflow::default(),

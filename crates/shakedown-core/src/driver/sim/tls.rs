@@ -138,11 +138,41 @@ impl Simulation {
         }
     }
 
+    /// Whether whoever opened a connection refuses its server's certificate.
+    fn distrusts(&self, connection: u32) -> bool {
+        let server = self.net.tcp.connections[connection].server;
+        let group = self.servers[server as usize].group;
+        let Some(certificate) = self.plans[group].certificate() else { return false };
+        let (clients, host) = self.keeper(connection);
+        let client = self.groups.get(clients).map(|slot| {
+            let hosts = &self.net.tcp.peers.groups[clients];
+            (slot.plan.group_identity(), hosts.host_of(host as u32))
+        });
+        certificate.is_refused(self.net.tcp.now, client, self.seed, group as u64)
+    }
+
+    /// The client ends a handshake that it has no trust in. Its alert comes with the FIN.
+    fn refuse_certificate(&mut self, connection: u32) {
+        self.net.tls.ends(connection).client = Client::Done;
+        let entry = &self.net.tcp.connections[connection];
+        let (caller, c) = (entry.caller, ConnectionId(entry.client_number));
+        match caller.who() {
+            Peer::Session(session) => self.session_input(session, Input::SecureFailed(c)),
+            Peer::Server(server) => self.server_input(server, Input::SecureFailed(c)),
+            Peer::Host(host) => self.notify_host(host, PoolInput::SecureFailed(c.0)),
+        }
+    }
+
     /// Whoever opened a connection reads a flight of its server.
     #[cold]
     pub(super) fn flight_at_client(&mut self, connection: u32, segment: u32) {
         let flight = self.read_flight(segment);
         let (resumed, ticket) = match (self.net.tls.ends(connection).client, flight) {
+            (Client::Greeted { .. }, Some(Flight::ServerHello { resumed: false, .. }))
+                if self.distrusts(connection) =>
+            {
+                return self.refuse_certificate(connection);
+            }
             (Client::Greeted { .. }, Some(Flight::ServerHello { finished: false, .. })) => {
                 self.net.tls.ends(connection).client = Client::Finished;
                 return self.send_flight(connection, Direction::ToServer, Flight::ClientFinished);

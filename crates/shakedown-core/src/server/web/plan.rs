@@ -8,7 +8,7 @@ use crate::server::context;
 use crate::server::limits::{Bucket, OverRate, WhenFull};
 use crate::server::queue::Job;
 use crate::server::targets::{Pick, PickMember};
-use crate::server::tls::{TlsConfig, TlsKeys};
+use crate::server::tls::{Certificate, TlsConfig, TlsKeys};
 use crate::server::transactions::TransactionsFull;
 use crate::server::work::Work;
 use crate::server::workers::WorkersPlan;
@@ -31,6 +31,8 @@ pub(in crate::server) struct WebPlan {
     tls_cost: [Sampler; 2],
     /// Lifetime of a member's session tickets; absent: it issues none.
     pub(in crate::server) tickets: Option<Nanos>,
+    /// What clients find of the members' certificate.
+    pub(in crate::server) certificate: Option<Certificate>,
     /// Which members can decrypt a member's tickets.
     pub(in crate::server) keys: TlsKeys,
     pub(super) connections_max: u32,
@@ -71,6 +73,7 @@ impl WebPlan {
             tls: web.tls.as_ref().map_or(tls::Version::None, |tls| tls.version),
             tls_cost: [tls_cost(|tls| &tls.cost), tls_cost(|tls| &tls.resumed_cost)],
             tickets: web.tls.as_ref().map(|tls| tls.tickets).filter(|life| *life > Nanos::ZERO),
+            certificate: web.tls.as_ref().and_then(|tls| tls.certificate.clone()),
             keys: web.tls.as_ref().map(|tls| tls.keys).unwrap_or_default(),
             warm_up: web.warm_up,
             connections_max: connections.as_ref().map_or(u32::MAX, |limit| limit.most),
