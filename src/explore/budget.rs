@@ -9,7 +9,7 @@ use crate::client::{Config, Hold};
 use crate::load::Arrive;
 use crate::rng::{Distribution, Varying};
 use crate::scenario::Scenario;
-use crate::server::Machine;
+use crate::server::{Group, Machine};
 use crate::text::grouped;
 use crate::time::{Nanos, human};
 
@@ -113,7 +113,16 @@ impl Estimate {
 
     fn servers(&mut self, scenario: &Scenario) {
         let run = scenario.duration();
+        let pinging = |group: &Group| group.clocks().is_some_and(|clocks| clocks.heartbeat.is_some());
+        let all: f64 =
+            scenario.groups().values().filter(|group| pinging(group)).map(|group| f64::from(group.count)).sum();
         for (name, group) in scenario.groups() {
+            if let Some((every, ..)) = group.clocks().and_then(|clocks| clocks.heartbeat) {
+                // As with clients, of the sessions that those servers share.
+                let sessions = scenario.sessions() as f64 * f64::from(group.count) / all;
+                let pings = sessions * times(run, every) / 2.0;
+                self.steps.push((format!("servers.{name}.heartbeat.every"), pings * OF_PING));
+            }
             let members = f64::from(group.count);
             let Machine::Balancer(balancing) = &group.machine else { continue };
             if let Some(checks) = &balancing.health {

@@ -198,6 +198,10 @@ impl Builder<'_> {
         let at = event.at;
         match event.kind {
             Kind::Session(_, kind) => self.session(at, kind),
+            Kind::Network(_, network::Event::KeepaliveFailed { by_client, .. }) => {
+                let whose = if by_client { "its kernel's" } else { "the server's kernel's" };
+                self.note(at, format!("{whose} keepalive probes have had no answer"));
+            }
             Kind::Network(_, network::Event::GivenUp { to_server, .. }) => {
                 let whose = if to_server { "its kernel" } else { "the server's kernel" };
                 self.note(at, format!("{whose} gives the connection up"));

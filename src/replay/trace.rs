@@ -60,7 +60,10 @@ impl Recorder for Listener {
                 session
             }
             Kind::Session(session, _) => session,
-            Kind::Network(_, network::Event::GivenUp { session, .. }) => session,
+            Kind::Network(
+                _,
+                network::Event::GivenUp { session, .. } | network::Event::KeepaliveFailed { session, .. },
+            ) => session,
             Kind::Fault(..) => return self.events.iter_mut().for_each(|events| events.push(*event)),
             _ => return,
         };

@@ -18,9 +18,15 @@ pub(super) fn csv(series: &Series) -> String {
             let _ = write!(text, ",{latency}.{statistic}_ms");
         }
     }
+    if series.half_open.is_some() {
+        text.push_str(",half_open.servers,half_open.clients");
+    }
     for server in &series.servers {
         for metric in ["arrivals", "open_connections", "queue_depth", "utilisation"] {
             let _ = write!(text, ",servers.{}.{metric}", server.name);
+        }
+        if server.old.is_some() {
+            let _ = write!(text, ",servers.{0}.old_connections,servers.{0}.old_processes", server.name);
         }
         if server.transactions.is_some() {
             let _ = write!(text, ",servers.{}.transactions_in_use", server.name);
@@ -47,9 +53,15 @@ pub(super) fn csv(series: &Series) -> String {
                 optional(&mut text, latency[row].map(|latency| statistic(latency).as_millis_f64()));
             }
         }
+        if let Some([servers, clients]) = &series.half_open {
+            let _ = write!(text, ",{},{}", servers[row], clients[row]);
+        }
         for server in &series.servers {
             let _ = write!(text, ",{},{}", server.arrivals[row], server.open_connections[row]);
             let _ = write!(text, ",{},{}", server.queue_depth[row], rounded(server.utilisation[row]));
+            if let Some((connections, processes)) = &server.old {
+                let _ = write!(text, ",{},{}", connections[row], processes[row]);
+            }
             if let Some((_, in_use)) = &server.transactions {
                 let _ = write!(text, ",{}", in_use[row]);
             }

@@ -173,6 +173,7 @@ pub(super) fn what(scenario: &Scenario, fault: &Fault) -> String {
             }
             _ => format!("All connections of {} reset", place(config)),
         },
+        Kind::Reload => format!("{subject} reloaded"),
         Kind::Restart => format!("{subject} restarted"),
         Kind::RollingRestart => format!("{subject} restarted in turn"),
         Kind::Stop => format!("{subject} stopped"),

@@ -34,6 +34,8 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("hybi/redirect", Some("final-response"), 1),
     ("shared-connections", None, 1),
     ("zone-aware", None, 1),
+    ("reload", None, 1),
+    ("half-open", None, 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

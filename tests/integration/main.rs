@@ -16,6 +16,7 @@ mod cli;
 mod client_cases;
 mod clients;
 mod common;
+mod connection_ends;
 mod determinism;
 mod disk;
 mod dns;

@@ -430,6 +430,38 @@ endpoints = ["passing"]
 }
 
 #[test]
+fn clocks_end_connections_on_real_sockets() {
+    let group = |name: &str, keys: &str| {
+        format!(
+            "[servers.{name}]\nservice_time = \"0s\"\n{keys}\n[clients.of_{name}]\ncount = 3\narrive = \"at_once\"\n\
+             start = \"50ms\"\nendpoints = [\"{name}\"]\nretry = {{ policy = \"none\" }}\n"
+        )
+    };
+    let text = [
+        "format = 1\ntitle = \"x\"\nduration = \"1500ms\"\n[network]\none_way = \"5ms\"\n",
+        &group("idle", "idle_timeout = { after = \"300ms\" }"),
+        &group(
+            "pinging",
+            "heartbeat = { every = \"200ms\", timeout = \"200ms\" }\nidle_timeout = { after = \"300ms\" }",
+        ),
+        &group("aging", "connection_age = { max = \"300ms\", ends = \"reset\" }"),
+        &group("reloaded", ""),
+        "[faults.reload]\nkind = \"reload\"\ntarget = \"reloaded\"\nat = \"300ms\"\nconnections_until = \"300ms\"\n\
+         ends = \"close\"\ncode = 1012\n",
+    ]
+    .concat();
+    in_real_time(|slower| {
+        let runs = both(&load_slower(slower, "clocks", &text, None, &[]));
+        agree(&runs);
+        let ended = runs.each_ref().map(|events| {
+            let rang = |event: &&Event| matches!(event.kind, Kind::Server(_, server::Event::EndedByClock { .. }));
+            events.iter().filter(rang).count()
+        });
+        assert_eq!(ended, [9, 9]);
+    });
+}
+
+#[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
     let sets = ["network.loss='1%'", "servers.gateway.backlog_overflow='reset'", "clients.players.nat=2"];

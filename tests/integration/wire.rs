@@ -28,6 +28,14 @@ cut = { service_time = "0s" }
 half = { service_time = "0s" }
 reset = { service_time = "0s" }
 lossy = { service_time = "0s" }
+silent = { service_time = "0s" }
+[clients.of_silent]
+count = 3
+start = "50ms"
+arrive = "at_once"
+endpoints = ["silent"]
+keepalive = { idle = "1s", every = "1s", probes = 1 }
+retry = { policy = "none" }
 [clients.of_crashed]
 count = 3
 start = "50ms"
@@ -66,6 +74,10 @@ count = 400
 start = "50ms"
 arrive = { evenly_over = "1s" }
 endpoints = ["lossy"]
+[faults.silences]
+kind = "partition"
+target = { from = "of_silent", to = "silent" }
+at = "1s"
 [faults.crashes]
 kind = "crash"
 target = "crashed"

@@ -199,6 +199,13 @@ fn server_event(event: server::Event) -> Fields {
         server::Event::TransactionBegan { connection } => Fields::new(91, connection),
         server::Event::TransactionEnded { connection } => Fields::new(92, connection),
         server::Event::TransactionAwaited { connection } => Fields::new(93, connection),
+        server::Event::EndedByClock { connection, clock, ends, code, cause } => {
+            let cause = cause.map_or(0, |fault| u32::from(fault) + 1);
+            let clock = u16::from(clock as u8) | u16::from(ends as u8) << 8;
+            Fields::new(110, connection).code(clock).detail(u32::from(code) | cause << 16)
+        }
+        server::Event::Reloaded { generation, connections } => Fields::new(111, generation).detail(connections),
+        server::Event::OldClosed { connection, generation } => Fields::new(112, connection).detail(generation),
         server::Event::TimedOut { connection } => Fields::new(23, connection),
         server::Event::GoingAway { connection, code } => Fields::new(24, connection).code(code),
         server::Event::Hello { connection, resumed, queued } => {
@@ -231,6 +238,8 @@ fn network_event(event: network::Event) -> Fields {
         network::Event::AcceptOverflow { session } => Fields::new(8, session),
         network::Event::Through { session, server } => Fields::new(50, session).detail(server),
         network::Event::Stalled { session, to_server } => Fields::new(6, session).code(u16::from(to_server)),
+        network::Event::Paired { session, connection } => Fields::new(12, session).detail(connection),
+        network::Event::KeepaliveFailed { session, by_client } => Fields::new(11, session).code(u16::from(by_client)),
         network::Event::GivenUp { session, to_server } => Fields::new(7, session).code(u16::from(to_server)),
     }
 }

@@ -4,6 +4,10 @@
 //! buffer that the driver owns and reuses, so that the steady state allocates nothing. Connections have ids, so that a
 //! late input for a connection that the machine gave up is ignored.
 
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Nanos, Timestamp};
 
 /// A machine's own number for one of its connections.
@@ -48,6 +52,54 @@ pub enum CloseMode {
     Fin,
     /// RST: at once, what was not read is lost.
     Reset,
+}
+
+/// How a clock ends its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Ends {
+    /// With a close frame; when the client has answered it, or `close_timeout` later, with FIN.
+    Close = 1,
+    /// With FIN; where connections are forwarded, to both ends.
+    Fin = 2,
+    /// With RST; where connections are forwarded, to both ends.
+    Reset = 3,
+    /// A balancer forgets it and tells nobody. It answers what comes later with RST.
+    Forget = 4,
+    /// A balancer forgets it and tells nobody. It drops what comes later.
+    Silence = 5,
+}
+
+impl Ends {
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ends::Close => "close",
+            Ends::Fin => "fin",
+            Ends::Reset => "reset",
+            Ends::Forget => "forget",
+            Ends::Silence => "silence",
+        }
+    }
+}
+
+/// A way to end connections, complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub ends: Ends,
+    /// The status code of the close frame (RFC 6455 section 7.4.1); 0 where there is none.
+    pub code: u16,
+}
+
+impl Ending {
+    /// As written, with these defaults.
+    pub fn of(ends: Option<Ends>, default: Ends, code: Option<u16>, usual: u16) -> Ending {
+        let ends = ends.unwrap_or(default);
+        Ending { ends, code: if ends == Ends::Close { code.unwrap_or(usual) } else { 0 } }
+    }
 }
 
 /// Inputs of a machine, from its driver.

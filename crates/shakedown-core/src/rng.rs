@@ -132,6 +132,10 @@ pub enum Purpose {
     Chaos = 120,
     /// Whether a connection is reset.
     Reset = 121,
+    /// The age at which a connection ends.
+    ConnectionAge = 140,
+    /// How long an old process keeps a connection.
+    ReloadDeadline = 141,
     /// Whatever a user's program in a scenario draws.
     Program = 130,
 }

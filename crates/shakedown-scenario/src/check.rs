@@ -3,6 +3,7 @@
 mod balancer;
 pub(crate) mod behavior;
 mod client;
+pub(crate) mod clocks;
 pub(super) mod dns;
 pub(super) mod network;
 mod proxy;
@@ -12,7 +13,7 @@ mod streams;
 mod tls;
 mod values;
 
-pub(super) use values::{SHORTEST_PERIOD, is_always_below, is_always_zero, name_at};
+pub(super) use values::{SHORTEST_PERIOD, distribution, is_always_below, is_always_zero, name_at};
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ use super::problem::{Problem, ticked};
 use shakedown_core::fault::{self, Target};
 use shakedown_core::metrics::Summary;
 use shakedown_core::names::Names;
-use shakedown_core::network::SynRetries;
+use shakedown_core::network::{GivingUp, SynRetries};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::Nanos;
 
@@ -33,8 +34,8 @@ use crate::machines::ServersToml;
 use crate::metric::metric;
 use crate::played::Played;
 use values::{
-    distribution, each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server,
-    positive, targets, valid_name, valid_path,
+    each_once, is_control, known_callee, known_endpoint, known_endpoints, known_host, known_server, positive, targets,
+    valid_name, valid_path,
 };
 
 /// The most servers: results have columns for each.
@@ -198,6 +199,10 @@ fn server(name: &str, server: &ServersToml, file: &File, tree: &Tree) -> Result<
     if let Some(link) = server.access_link {
         network::access(&at("access_link"), link, tree)?;
     }
+    let written = (server.heartbeat, server.idle_timeout, server.connection_age.as_ref());
+    clocks::check(&format!("servers.{name}"), written, server.close_timeout, server.endings(), tree)?;
+    let (keepalive, user_timeout) = (server.keepalive, server.user_timeout);
+    clocks::giving_up(&format!("servers.{name}"), GivingUp { keepalive, user_timeout }, tree)?;
     if balancer::check(name, server, tree)? {
         return Ok(());
     }

@@ -1,17 +1,24 @@
 //! A fault as written becomes one with only the keys of its kind.
 
-use shakedown_core::fault::{Action, Config, Course, Kind, Turns};
+use shakedown_core::fault::{Action, Config, Course, Kind, Reload, Turns};
+use shakedown_core::machine::{Ending, Ends};
 use shakedown_core::quantity::Loss;
 use shakedown_core::time::Nanos;
 
 use super::{Problem, Tree};
+use crate::check::clocks::ending;
+use crate::check::distribution;
 use crate::check::network::narrow;
 use crate::faults::FaultToml;
+use crate::machines::GOING_AWAY;
 
 /// The most repetitions.
 const MAX_TIMES: u32 = 10_000;
 /// How long a drain's close frames are spread unless the scenario says otherwise.
 const DRAINS_OVER: Nanos = Nanos::from_secs(10);
+
+/// How an old process may end its connections: by default in the first way.
+const ENDINGS: [Ends; 3] = [Ends::Fin, Ends::Reset, Ends::Close];
 
 /// The fault `faults.NAME` with the keys that its kind has; every other one is a problem.
 pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config, Problem> {
@@ -25,11 +32,13 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         ("bandwidth", fault.bandwidth.is_some(), kind == Kind::Bandwidth),
         ("queue", fault.queue.is_some(), kind == Kind::Bandwidth),
         ("share", fault.share.is_some(), kind == Kind::Reset),
-        ("for", fault.duration.is_some(), kind != Kind::Reset),
+        ("for", fault.duration.is_some(), kind != Kind::Reset && kind != Kind::Reload),
         ("one_way", fault.one_way, kind != Kind::Reset),
+        ("connections_until", fault.connections_until.is_some(), kind == Kind::Reload),
+        ("ends", fault.ends.is_some(), kind == Kind::Reload),
         ("add", fault.add.is_some(), kind == Kind::Latency),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
-        ("code", fault.code.is_some(), drain || kind.restarts()),
+        ("code", fault.code.is_some(), drain || kind.restarts() || kind == Kind::Reload),
         ("over", fault.over.is_some(), drain),
         ("at_a_time", fault.at_a_time.is_some(), rolling),
         ("gap", fault.gap.is_some(), rolling),
@@ -46,7 +55,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
     if fault.kind == Kind::Flap {
         match fault.with {
             None => return Err(needs("with", "\"crash\", what comes and goes")),
-            Some(with @ (Kind::Flap | Kind::RollingRestart | Kind::Reset)) => {
+            Some(with @ (Kind::Flap | Kind::RollingRestart | Kind::Reset | Kind::Reload)) => {
                 let message = format!("a target does not flap with `{}`", with.name());
                 return Err(tree.problem(&at("with"), message).with_help("write with = \"crash\" or \"partition\""));
             }
@@ -81,6 +90,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
             Course::Action(Action::Latency { factor, add })
         }
         Kind::Reset => Course::Action(Action::Reset { share: fault.share.map_or(1.0, |share| share.0) }),
+        Kind::Reload => Course::Action(Action::Reload),
         Kind::Drain => {
             let (code, over) = (fault.code.unwrap_or(1001), fault.over.unwrap_or(DRAINS_OVER));
             Course::Action(Action::Drain { code, over })
@@ -131,7 +141,17 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
     if fault.at_a_time == Some(0) {
         return Err(tree.problem(&at("at_a_time"), "zero: it must be at least 1"));
     }
-    if let Some(code) = fault.code
+    if let Some(until) = &fault.connections_until {
+        distribution(&at("connections_until"), until, tree)?;
+    } else if kind == Kind::Reload
+        && let Some((key, ..)) = given.iter().find(|(key, given, _)| ["ends", "code"].contains(key) && *given)
+    {
+        let problem = tree.problem(&at(key), format!("`{key}` means nothing without `connections_until`"));
+        return Err(problem.with_help("write connections_until = \"60s\" beside it"));
+    }
+    if kind == Kind::Reload {
+        ending(&format!("faults.{name}"), (fault.ends, fault.code), &ENDINGS, tree)?;
+    } else if let Some(code) = fault.code
         && ![1001, 1012, 1013].contains(&code)
     {
         let message = format!("code {code}: 1001 (going away), 1012 (service restart) or 1013 (try again later)");
@@ -148,6 +168,10 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
             return Err(tree.problem(&at("repeat.every"), "repetitions must have some time between them"));
         }
     }
+    let reload = (kind == Kind::Reload).then(|| {
+        let connections_until = fault.connections_until.clone().unwrap_or(Nanos(u64::MAX).into());
+        Box::new(Reload { connections_until, ending: Ending::of(fault.ends, ENDINGS[0], fault.code, GOING_AWAY) })
+    });
     let &FaultToml { kind, ref target, at, one_way, duration, repeat, .. } = fault;
-    Ok(Config { kind, target: target.clone(), at, one_way, duration, repeat, course })
+    Ok(Config { kind, target: target.clone(), at, one_way, duration, repeat, course, reload })
 }

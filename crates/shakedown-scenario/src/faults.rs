@@ -4,7 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shakedown_core::fault::{Kind, Repeat, Target};
+use shakedown_core::machine::Ends;
 use shakedown_core::quantity::{Bandwidth, Bytes, Loss, Share};
+use shakedown_core::rng::Distribution;
 use shakedown_core::time::Nanos;
 
 /// `[faults.NAME]`.
@@ -46,7 +48,13 @@ pub(crate) struct FaultToml {
     /// backlog: its reduced size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
-    /// Faults that drain: the close frames' status code (1012 if the process starts again, else 1001, unless given).
+    /// reload: how long the old process keeps each of its connections, drawn for each; absent: until their clients end them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_until: Option<Distribution>,
+    /// reload: how the old process ends connections at that time (`fin` unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
+    /// Faults that drain, and reload with `ends = "close"`: the close frames' status code (1012 if the process starts again, else 1001, unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// drain: the time over which close frames are sent (10 s unless given).
@@ -86,6 +94,8 @@ impl FaultToml {
             queue: None,
             share: None,
             to: None,
+            connections_until: None,
+            ends: None,
             code: None,
             over: None,
             at_a_time: None,

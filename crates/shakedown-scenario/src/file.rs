@@ -106,6 +106,9 @@ pub(crate) struct MeasureToml {
     /// The interval of the series; absent: a round one that gives 60 to 120 of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Nanos>,
+    /// Whether half-open connections are measured: which one end has ended while the other believes that they are open.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub half_open: bool,
 }
 
 /// `[compare]`: what `shakedown compare` shows of the scenario.

@@ -178,6 +178,7 @@ fn resolve(
         from: measure.from,
         until: measure.until.unwrap_or(file.duration),
         interval: measure.interval.unwrap_or(file.duration),
+        half_open: measure.half_open,
     };
     let written_out = if drawn.is_empty() && chaos.is_none() {
         resolved.clone()

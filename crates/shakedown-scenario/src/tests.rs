@@ -357,8 +357,9 @@ fn what_is_not_written_is_what_the_types_say() {
     assert_eq!((&retry.statuses, &retry.after_loss), (&None, &None));
     assert_eq!((retry.failed_handshakes, retry.honour_retry_after, retry.budget), (true, false, None));
     assert_eq!((retry.reset_after, retry.delays.len()), (Nanos::ZERO, 0));
-    let Measure { from, until, interval } = *scenario.measure();
+    let Measure { from, until, interval, half_open } = *scenario.measure();
     assert_eq!((from, until, interval), (Nanos::ZERO, Nanos::from_secs(60), Nanos::from_millis(500)));
+    assert!(!half_open);
     assert_eq!(scenario.servers(), [ServerEntry { name: "gateway-0".into(), group: 0 }]);
     assert!(scenario.faults().is_empty() && scenario.expectations().next().is_none());
 }

@@ -8,6 +8,7 @@ mod clients;
 mod closed;
 mod document;
 mod draws;
+mod ends;
 mod herds;
 mod independent;
 mod kernels;
@@ -40,6 +41,7 @@ pub fn experiments() -> Vec<Experiment> {
         closed::all(),
         draws::all(),
         clients::all(),
+        ends::all(),
         names::all(),
         herds::all(),
         storms::all(),

@@ -181,7 +181,7 @@ impl Series {
 
     /// All charts that have something to show.
     pub(super) fn charts(&self) -> Vec<Chart> {
-        let mut charts = vec![self.sessions(), self.availability(), self.attempts()];
+        let mut charts = vec![self.sessions(), self.availability(), self.attempts(), self.half_open()];
         let few = "Faint where an interval has fewer than 10 samples (p99: 100), which say little.";
         let note = format!("From TCP up to open, per interval. {few}");
         charts.push(self.latency("handshake_latency", "Handshake latency", &note));
@@ -194,6 +194,8 @@ impl Series {
             ("queue_depth", "Longest queue", "count", "requests waiting"),
             ("utilisation", "Busy workers", "share", "share of the workers' time"),
             ("transactions_in_use", "HTTP transactions in use", "count", "transactions"),
+            ("old_connections", "Connections of old processes", "count", "connections"),
+            ("old_processes", "Old processes", "count", "processes"),
             ("open_streams", "HTTP/2 streams", "count", "streams"),
         ];
         for (metric, title, kind, name) in servers {
@@ -221,6 +223,17 @@ impl Series {
         let chart = self.over_time(("share", "availability"), vec![line("availability", "green", "line", values)]);
         let note = "Time that sessions were usable, of the time that they wanted to be.";
         Some(Chart { id: "availability".into(), title: "Availability".into(), note: note.into(), chart })
+    }
+
+    fn half_open(&self) -> Option<Chart> {
+        let lines = vec![
+            line("open for the server alone", "blue", "line", self.column("half_open.servers")?),
+            line("open for the client alone", "vermillion", "line", self.column("half_open.clients")?),
+        ];
+        let chart = self.over_time(("count", "connections"), lines);
+        let note =
+            "Connections that one end has ended, or lost with its process, and that the other believes to be open.";
+        Some(Chart { id: "half_open".into(), title: "Half-open connections".into(), note: note.into(), chart })
     }
 
     fn attempts(&self) -> Option<Chart> {

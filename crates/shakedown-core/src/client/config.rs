@@ -14,7 +14,7 @@ use crate::handshake::{Lapse, Mode, Reading};
 use crate::http::auth::Login;
 use crate::load::Arrive;
 use crate::names::one_or_more;
-use crate::network::{AccessLink, EPHEMERAL_PORTS, NAT_PORTS};
+use crate::network::{AccessLink, EPHEMERAL_PORTS, GivingUp, Keepalive, NAT_PORTS};
 use crate::quantity::count_up_to;
 use crate::rng::Distribution;
 use crate::shape::shaped;
@@ -124,6 +124,12 @@ pub struct Config {
     /// Pings that detect a dead path; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+    /// Its kernel probes connections over which nothing comes; absent: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<Keepalive>,
+    /// How long its kernel waits for the acknowledgement of data (`TCP_USER_TIMEOUT`); absent: `[network] data_retries`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Nanos>,
     /// The retry policy.
     #[serde(default)]
     pub retry: Retry,
@@ -207,6 +213,11 @@ pub(super) const DNS_TIMEOUT: Nanos = Nanos::from_secs(10);
 pub(super) const IDLE_TIMEOUT: Nanos = Nanos::from_secs(170);
 
 impl Config {
+    /// When its kernel gives up connections.
+    pub fn giving_up(&self) -> GivingUp {
+        GivingUp { keepalive: self.keepalive, user_timeout: self.user_timeout }
+    }
+
     /// Makes the default visible that means something only with HTTP/2.
     pub fn fill_in_streams(&mut self) {
         if self.mode == Mode::ExtendedConnect {

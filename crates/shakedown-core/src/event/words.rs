@@ -6,7 +6,7 @@ use super::Kind;
 use crate::client::{self, End, Failure};
 use crate::fault::{self, Cut, Side};
 use crate::network::{self, dns};
-use crate::server;
+use crate::server::{self, Clock, Ends};
 use crate::time::Nanos;
 
 /// An event in words.
@@ -213,10 +213,23 @@ words! {
         server::Event::NotForwarded { connection } => "not_forwarded" [on(connection)],
         server::Event::FlowBegan { connection } => "flow_began" [on(connection)],
         server::Event::FlowEnded { connection } => "flow_ended" [on(connection)],
+        server::Event::EndedByClock { connection, clock, ends, code, cause } => "ended_by_clock"
+            ended_by_clock(connection, (clock, ends, code), cause),
+        server::Event::Reloaded { generation, connections } => "reloaded"
+            [number("generation", generation), number("connections", connections)],
+        server::Event::OldClosed { connection, generation } => "old_closed"
+            [on(connection), number("generation", generation)],
         server::Event::CheckFailed { server } => "check_failed" [endpoint("checked", server)],
         server::Event::MarkedDown { server } => "marked_down" [endpoint("checked", server)],
         server::Event::MarkedUp { server } => "marked_up" [endpoint("checked", server)],
     }
+}
+
+fn ended_by_clock(connection: u32, (clock, ends, code): (Clock, Ends, u16), cause: Option<u16>) -> Vec<Field> {
+    let mut fields = vec![on(connection), text("clock", clock.name()), text("ends", ends.name())];
+    fields.extend((code != 0).then(|| number("code", code)));
+    fields.extend(cause.map(|fault| ("fault", Value::Fault(fault))));
+    fields
 }
 
 words! {
@@ -232,6 +245,9 @@ words! {
         network::Event::NoPort { session } => "no_port" [of(session)],
         network::Event::AcceptOverflow { session } => "accept_overflow" [of(session)],
         network::Event::Through { session, server } => "through" [of(session), endpoint("to", server)],
+        network::Event::Paired { session, connection } => "paired" [of(session), on(connection)],
+        network::Event::KeepaliveFailed { session, by_client } => "keepalive_failed"
+            [of(session), flag("by_client", by_client)],
         network::Event::GivenUp { session, to_server } => "given_up" [of(session), flag("by_client", to_server)],
     }
 }

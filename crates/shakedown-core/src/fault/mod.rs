@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 pub use target::{Between, SomeOf, Target};
 
+use crate::machine::Ending;
 use crate::quantity::{Bandwidth, Bytes, Loss};
-use crate::rng::{Identity, Purpose, Seed};
+use crate::rng::{Distribution, Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
 
 /// A fault as a scenario defines it.
@@ -29,6 +30,8 @@ pub struct Config {
     pub repeat: Option<Repeat>,
     /// The effect of each occurrence.
     pub course: Course,
+    /// reload: what becomes of the connections of the old process.
+    pub reload: Option<Box<Reload>>,
 }
 
 impl Config {
@@ -38,6 +41,15 @@ impl Config {
             Course::Action(action) | Course::End { action, .. } => action,
         }
     }
+}
+
+/// reload: how a process is replaced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reload {
+    /// How long the old process keeps each connection that it has.
+    pub connections_until: Distribution,
+    /// How it ends those that are left.
+    pub ending: Ending,
 }
 
 /// The effect of each occurrence of a fault.
@@ -82,6 +94,8 @@ pub enum Action {
     Restart,
     /// [`Kind::Stop`].
     Stop,
+    /// [`Kind::Reload`]: [`Config::reload`] has its keys.
+    Reload,
     /// [`Kind::Slow`].
     Slow {
         /// Factor of the time that work takes.
@@ -140,6 +154,7 @@ impl Action {
             Action::Restart => Kind::Restart,
             Action::Stop => Kind::Stop,
             Action::Slow { .. } => Kind::Slow,
+            Action::Reload => Kind::Reload,
             Action::Backlog { .. } => Kind::Backlog,
             Action::Drain { .. } => Kind::Drain,
             Action::DnsOutage => Kind::DnsOutage,
@@ -206,6 +221,8 @@ pub enum Kind {
     Flap,
     /// The process is ended on purpose, after a `drain` if given. It stays down, or starts again after `for`.
     Stop,
+    /// The process is replaced: a new one accepts at once, and the old one keeps its connections until a deadline.
+    Reload,
     /// The records of a DNS name are unavailable: resolvers use their cached answers until the TTL expires.
     DnsOutage,
 }
@@ -218,7 +235,7 @@ impl Kind {
 
     /// Whether the paths through an affected server fail at once.
     pub fn takes_down(self) -> bool {
-        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage) && !self.impairs()
+        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage | Kind::Reload) && !self.impairs()
     }
 
     /// Whether it affects links between places, and not servers.
@@ -255,6 +272,7 @@ impl Kind {
             Kind::RollingRestart => "rolling-restart",
             Kind::Flap => "flap",
             Kind::Stop => "stop",
+            Kind::Reload => "reload",
             Kind::DnsOutage => "dns-outage",
         }
     }
@@ -278,6 +296,7 @@ impl Kind {
             Kind::RollingRestart => 9,
             Kind::Flap => 34,
             Kind::Stop => 35,
+            Kind::Reload => 37,
             Kind::DnsOutage => 60,
         }
     }
@@ -387,8 +406,8 @@ impl Fault {
             let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
             match config.course {
                 Course::Action(action) => {
-                    // A reset is over at once.
-                    let at_once = matches!(action, Action::Reset { .. }).then_some(Nanos::ZERO);
+                    // A reset is over at once, and so is a reload: the new process is there.
+                    let at_once = matches!(action, Action::Reset { .. } | Action::Reload).then_some(Nanos::ZERO);
                     let heals = config.duration.or(at_once).map(|length| begins + length);
                     windows.push(FaultWindow { action, begins, heals, servers: members.clone() });
                 }
@@ -500,7 +519,8 @@ pub enum Event {
         /// The session's number.
         session: u32,
     },
-    /// A draining server has sent a close frame: this session's path is dead from here on.
+    /// A draining server has sent a close frame, or an old process has ended the connection: this session's path is dead
+    /// from here on.
     Drained {
         /// The session's number.
         session: u32,

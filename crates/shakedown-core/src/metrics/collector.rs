@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::counts::Counts;
 use super::dns::NameAccount;
 use super::faults::FaultAccount;
+use super::half_open::HalfOpen;
 use super::latency::{Latency, Percentiles};
 use super::layout::Layout;
 use super::lives::{Life, Outages, Path, bits};
@@ -63,6 +64,8 @@ pub struct Metrics {
     balancing: u64,
     detection_time: Latency,
     outage: Latency,
+    /// Where they are measured.
+    half_open: Option<Box<HalfOpen>>,
     /// Of each client group: the sessions of the measured window that want to be open at the end of the run, and those
     /// that are.
     at_end: Vec<(u64, u64)>,
@@ -104,6 +107,7 @@ impl Metrics {
             balance: groups_of_several(&layout).map(|(_, name)| (name, Vec::with_capacity(rows))).collect(),
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),
+            half_open: layout.half_open.then(|| [Vec::with_capacity(rows), Vec::with_capacity(rows)]),
             ..Series::default()
         };
         series.outcomes.iter_mut().for_each(|outcome| outcome.reserve_exact(rows));
@@ -118,6 +122,7 @@ impl Metrics {
                 queue_depth: Vec::with_capacity(rows),
                 utilisation: Vec::with_capacity(rows),
                 transactions: server.transactions_max.map(|most| (most, Vec::with_capacity(rows))),
+                old: server.reloads.then(|| (Vec::with_capacity(rows), Vec::with_capacity(rows))),
             })
             .collect();
         let counts = Counts::new(layout.groups.len(), layout.server_groups.len());
@@ -139,6 +144,7 @@ impl Metrics {
             balancing: 0,
             detection_time: cut(),
             outage: cut(),
+            half_open: layout.half_open.then(|| Box::new(HalfOpen::new(segments.count()))),
             at_end: vec![(0, 0); layout.groups.len()],
             usable: 0,
             usable_lowest: 0,
@@ -213,6 +219,7 @@ impl Metrics {
         self.latencies.iter_mut().flatten().for_each(Latency::cut);
         self.detection_time.cut();
         self.outage.cut();
+        self.half_open.iter_mut().for_each(|half_open| half_open.cut(self.segments.current() + 1));
         self.segments.advance();
     }
 
@@ -251,6 +258,9 @@ impl Metrics {
         }
         self.detection_time.end_interval(start, length);
         self.outage.end_interval(start, length);
+        if let (Some(half_open), Some(columns)) = (&mut self.half_open, &mut series.half_open) {
+            half_open.end_interval(start, length, columns);
+        }
         for (server, series) in self.servers.iter_mut().zip(&mut series.servers) {
             server.end_interval(start, end, &self.segments, series);
         }
@@ -410,6 +420,7 @@ impl Metrics {
 
     fn opened(&mut self, now: Timestamp, session: u32, dialled: u32) {
         let began = self.lives[session as usize].attempt;
+        self.half_open.iter_mut().for_each(|half_open| half_open.opened(now, session, &self.segments));
         self.attempted(now, session, Outcome::Opened);
         let server = self.behind(session, dialled);
         self.lives[session as usize].server = server as u16;
@@ -435,6 +446,7 @@ impl Metrics {
     }
 
     fn lost(&mut self, now: Timestamp, session: u32) {
+        self.half_open.iter_mut().for_each(|half_open| half_open.ended(now, session, &self.segments));
         let life = &self.lives[session as usize];
         if let Path::Dead { .. } = life.path {
             let died = life.connected;
@@ -453,6 +465,7 @@ impl Metrics {
     }
 
     fn ended(&mut self, now: Timestamp, session: u32) {
+        self.half_open.iter_mut().for_each(|half_open| half_open.ended(now, session, &self.segments));
         self.add_up(now);
         let life = &mut self.lives[session as usize];
         self.wanted -= u32::from(std::mem::take(&mut life.wants));
@@ -500,6 +513,9 @@ impl Recorder for Metrics {
             }
             Kind::Network(balancer, network::Event::Through { session, server }) => {
                 self.passed_on(session, balancer, server);
+            }
+            Kind::Network(server, network::Event::Paired { session, connection }) => {
+                self.half_open.iter_mut().for_each(|half_open| half_open.paired(server, connection, session));
             }
             Kind::Network(server, kind) => self.network(event.at, server, kind),
             Kind::Fault(fault, kind) => self.fault(event.at, fault, kind),

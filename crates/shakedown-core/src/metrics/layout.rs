@@ -27,6 +27,8 @@ pub struct Layout {
     pub faults: Vec<FaultLayout>,
     /// The phases that metrics are also of.
     pub phases: Vec<PhaseLayout>,
+    /// Whether half-open connections are measured.
+    pub half_open: bool,
     /// The run's seed.
     pub seed: Seed,
     /// Whether any server has TLS.
@@ -101,4 +103,10 @@ pub struct ServerLayout {
     pub behind: u32,
     /// Whether it is a forward proxy.
     pub proxy: bool,
+    /// Whether clocks may end its connections.
+    pub clocks: bool,
+    /// Whether kernels at either end may probe its connections.
+    pub keepalive: bool,
+    /// Whether it may be reloaded.
+    pub reloads: bool,
 }

@@ -34,6 +34,8 @@ pub struct Series {
     /// Of each server group of several members: its name, and Jain's index of the members' open connections at the
     /// interval's end; none where nothing is open.
     pub balance: Vec<(String, Vec<Option<f64>>)>,
+    /// If they are measured: half-open connections at the interval's end that servers, and that clients, believe to be open.
+    pub half_open: Option<[Vec<u32>; 2]>,
     /// One per server, in the scenario's order.
     pub servers: Vec<ServerSeries>,
 }
@@ -67,6 +69,9 @@ pub struct ServerSeries {
     pub utilisation: Vec<f64>,
     /// If HTTP transactions are limited: the limit, and the maximum in use at any moment of the interval.
     pub transactions: Option<(u32, Vec<u32>)>,
+    /// If it may be reloaded: connections that old processes have, and how many old processes there are, at the interval's
+    /// end.
+    pub old: Option<(Vec<u32>, Vec<u32>)>,
 }
 
 /// The time during which a fault affected at least one of its targets.

@@ -10,6 +10,7 @@ pub(super) use summary::{Part, jain, summarize, summarize_group, summarize_netwo
 
 use super::latency::Latency;
 use super::layout::ServerLayout;
+use super::old_processes::OldProcesses;
 use super::resources::{self, Resource};
 use super::segments::Segments;
 use super::series::ServerSeries;
@@ -63,6 +64,12 @@ pub(super) struct ServerAccount {
     behind: u32,
     /// Whether it is a forward proxy, and so has these metrics.
     proxy: bool,
+    /// Whether clocks may end its connections, and so have metrics.
+    clocks: bool,
+    /// Whether kernels probe its connections, and so have metrics.
+    keepalive: bool,
+    /// Its old processes, where it may be reloaded.
+    old: Option<Box<OldProcesses>>,
 }
 
 impl ServerAccount {
@@ -94,6 +101,9 @@ impl ServerAccount {
             balancer: layout.balancer,
             behind: layout.behind,
             proxy: layout.proxy,
+            clocks: layout.clocks || layout.reloads,
+            keepalive: layout.keepalive,
+            old: layout.reloads.then(Box::default),
         }
     }
 
@@ -119,6 +129,7 @@ impl ServerAccount {
             | network::Event::SynRefused { backlog_full: true, .. } => counts.syns_dropped += 1,
             network::Event::AcceptOverflow { .. } => counts.accept_overflows += 1,
             network::Event::NoPort { .. } => counts.no_port += 1,
+            network::Event::KeepaliveFailed { by_client, .. } => counts.keepalive_failed[usize::from(by_client)] += 1,
             _ => {}
         }
     }
@@ -239,6 +250,11 @@ impl ServerAccount {
             // A finding of all servers together.
             Event::AcceptedWithoutCredentials { .. } => {}
             Event::Joined | Event::Leaving | Event::SentAway { .. } => {}
+            Event::EndedByClock { clock, .. } => counts.ended_by[clock as usize - 1] += 1,
+            Event::Reloaded { generation, connections } => {
+                self.old.iter_mut().for_each(|old| old.reloaded(generation, connections, counts));
+            }
+            Event::OldClosed { generation, .. } => self.old.iter_mut().for_each(|old| old.closed(generation)),
         }
     }
 
@@ -294,6 +310,7 @@ impl ServerAccount {
         self.connections = 0;
         self.streams = 0;
         self.excess.clear();
+        self.old.iter_mut().for_each(|old| old.wiped());
         let counts = &mut self.counts[within.current()];
         self.pool.iter_mut().for_each(|pool| pool.wiped(now, counts));
         self.busy = 0;
@@ -320,6 +337,7 @@ impl ServerAccount {
         next.connections_max = self.connections;
         next.streams_max = self.streams;
         next.queue_max = self.queue;
+        self.old.iter().for_each(|old| old.note(next));
         next.transactions_max = self.pool.as_ref().map_or(0, Pool::in_use);
         self.waits.cut();
         self.call_latency.cut();
@@ -358,6 +376,11 @@ impl ServerAccount {
         series.utilisation.push(if capacity == 0 { 0.0 } else { busy as f64 / capacity as f64 });
         if let (Some(pool), Some((_, column))) = (&mut self.pool, &mut series.transactions) {
             column.push(pool.end_interval());
+        }
+        if let (Some(old), Some((connections, processes))) = (&self.old, &mut series.old) {
+            let now = old.now();
+            connections.push(now.0);
+            processes.push(now.1);
         }
         self.waits.end_interval(start, length);
         self.call_latency.end_interval(start, length);

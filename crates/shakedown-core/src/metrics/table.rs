@@ -132,6 +132,9 @@ const TLS: &str = "TLS";
 const LIMITS: &str = "a limit of the server";
 const POOL: &str = "`transactions_max`";
 const BALANCER: &str = "a balancer";
+const HALF_OPEN: &str = "`[measure] half_open`";
+const CLOCKS: &str = "`heartbeat`, `idle_timeout` or `connection_age` of the server, or a `reload`";
+const RELOADS: &str = "a fault of kind `reload`";
 const PROXY: &str = "a forward proxy";
 const CALLS: &str = "`calls`";
 const FINDINGS: &str = "credentials, redirects, or clients that open unverified";
@@ -265,6 +268,28 @@ pub static TABLE: &[Entry] = &[
     run("heartbeats.answered", Count, Higher, "Heartbeats that were answered.", ""),
     run("detection_time", Latency, Lower, "From the failure of the path until the client notices.", ""),
     run("outage", Latency, Lower, "From the failure of the path until the session is open again.", ""),
+    run(
+        "half_open.servers_max",
+        Count,
+        Lower,
+        "The most connections at once that servers believed to be open and whose clients had ended them.",
+        HALF_OPEN,
+    ),
+    run(
+        "half_open.servers",
+        Latency,
+        Lower,
+        "From the moment that a client ended its open connection, or gave it up, until the server knew. One that never knows is infinitely slow.",
+        HALF_OPEN,
+    ),
+    run(
+        "half_open.clients_max",
+        Count,
+        Lower,
+        "The most connections at once that clients believed to be open and that their servers had ended, or lost with their processes.",
+        HALF_OPEN,
+    ),
+    run("half_open.clients", Latency, Lower, "From that moment until the client knew.", HALF_OPEN),
     fault(
         "open_at_strike",
         Count,
@@ -375,6 +400,35 @@ pub static TABLE: &[Entry] = &[
     server("transactions_awaited", Count, Lower, "Requests that waited for a transaction.", POOL),
     server("transactions_full", Count, Lower, "Requests that were rejected without a transaction.", POOL),
     server("transactions_utilisation", Ratio, Lower, "Transactions in use, divided by their limit, over time.", POOL),
+    server(
+        "ended_by.*",
+        Count,
+        Lower,
+        "Open connections that its clock of this name ended: `heartbeat`, `idle_timeout`, `connection_age`, `reload`.",
+        CLOCKS,
+    ),
+    server(
+        "keepalive_failed.*",
+        Count,
+        Lower,
+        "Connections that a kernel gave up because its probes were not answered: `servers` its own, `clients` that of whoever connected.",
+        "`keepalive`",
+    ),
+    server("reloads", Count, Lower, "How often its process was replaced.", RELOADS),
+    server(
+        "old_connections_max",
+        Count,
+        Lower,
+        "The most connections that its old processes had at once; of a group, at its worst member.",
+        RELOADS,
+    ),
+    server(
+        "old_processes_max",
+        Count,
+        Lower,
+        "The most old processes at once, each of which is there until its last connection is gone; of a group, at its worst member.",
+        RELOADS,
+    ),
     server("tls_full", Count, Lower, "Full TLS handshakes.", TLS),
     server("tls_resumed", Count, Higher, "Resumed TLS handshakes.", TLS),
     server("calls", Count, Lower, "Attempts of calls to other servers.", CALLS),

@@ -39,6 +39,9 @@ fn layout(sessions: u32) -> Layout {
         balancer: false,
         behind: 0,
         proxy: false,
+        clocks: false,
+        keepalive: false,
+        reloads: false,
         connections_max: None,
     };
     Layout {

@@ -2,9 +2,11 @@
 //!
 //! Knows neither what is sent nor who sends it.
 
+mod alarms;
 pub mod dns;
 mod health;
 mod host;
+mod keepalive;
 mod link;
 mod pipe;
 mod ports;
@@ -20,8 +22,10 @@ use crate::quantity::Loss;
 use crate::rng::Distribution;
 use crate::time::{Nanos, timeout};
 
+pub use alarms::Alarms;
 pub use health::{Health, Verdict};
 pub use host::{Host, Overflow, Process, SynAnswer};
+pub use keepalive::{GivingUp, Keepalive};
 pub use link::{Direction, LinkConfig, Links, OneWayRoute, Route, Routes};
 pub use pipe::{AccessLink, Pipe, wire_bytes};
 pub use ports::{EPHEMERAL_PORTS, Ending, NAT_PORTS, Ports, TimeWait};
@@ -164,12 +168,26 @@ pub enum Event {
         /// The session whose connection it was to be.
         session: u32,
     },
+    /// A server has accepted a session's connection. Only where half-open connections are measured.
+    Paired {
+        /// The session whose connection it is.
+        session: u32,
+        /// The server's number for it.
+        connection: u32,
+    },
     /// A balancer forwards a session's connection to another server.
     Through {
         /// The session whose connection it is.
         session: u32,
         /// The server that was chosen.
         server: u32,
+    },
+    /// A kernel gave up a connection because its probes were not answered. [`Event::GivenUp`] follows.
+    KeepaliveFailed {
+        /// The session whose connection it was.
+        session: u32,
+        /// Which end gave up: true for the client's.
+        by_client: bool,
     },
     /// A kernel gave up a connection: its data was never acknowledged (Linux: `ETIMEDOUT`).
     GivenUp {

@@ -52,12 +52,19 @@ pub struct Repetitions {
     /// Between the first transmission and the last.
     since: Nanos,
     count: u8,
+    /// How long data may stay unacknowledged, whatever the number of repetitions (`TCP_USER_TIMEOUT`).
+    limit: Option<Nanos>,
 }
 
 impl Repetitions {
     /// None so far; the first transmission has left.
     pub fn new(timer: Rto) -> Repetitions {
-        Repetitions { timer, since: Nanos::ZERO, count: 0 }
+        Repetitions::within(timer, None)
+    }
+
+    /// The same with a limit of the time that they may take.
+    pub fn within(timer: Rto, limit: Option<Nanos>) -> Repetitions {
+        Repetitions { timer, since: Nanos::ZERO, count: 0, limit }
     }
 
     /// How long a kernel repeats for a connection that its process has closed, at most.
@@ -66,8 +73,13 @@ impl Repetitions {
     }
 
     /// How long after the last transmission the timer runs out.
+    ///
+    /// It does at the limit at the latest, once it has run out before (Linux: `tcp_clamp_rto_to_user_timeout`).
     pub fn timer(&self) -> Nanos {
-        self.timer.length()
+        match self.limit.filter(|_| self.count > 0) {
+            Some(limit) => self.timer.length().min(Nanos(limit.0.saturating_sub(self.since.0).max(1_000_000))),
+            None => self.timer.length(),
+        }
     }
 
     /// Transmissions after the first.
@@ -84,8 +96,8 @@ impl Repetitions {
             true => 0,
             false => retries,
         };
-        let since = self.since + self.timer.length();
-        if self.count > 0 && since >= time_of_retries(retries) {
+        let since = self.since + self.timer();
+        if self.count > 0 && since >= self.limit.unwrap_or_else(|| time_of_retries(retries)) {
             return false;
         }
         (self.since, self.timer, self.count) = (since, self.timer.doubled(), self.count.saturating_add(1));
@@ -103,7 +115,19 @@ mod tests {
 
     /// When data leaves again, and when its kernel gives up, in milliseconds after the first transmission.
     fn schedule(round_trip: u64, retries: u8, orphan: bool) -> (Vec<u64>, u64) {
-        let mut repetitions = Repetitions::new(timer(round_trip));
+        schedule_of(Repetitions::new(timer(round_trip)), retries, orphan)
+    }
+
+    #[test]
+    fn a_user_timeout_takes_the_place_of_the_retries() {
+        let within = |limit| Repetitions::within(timer(40), Some(Nanos::from_millis(limit)));
+        assert_eq!(schedule_of(within(2_000), 15, false), (vec![240, 720, 1_680], 2_000));
+        assert_eq!(schedule_of(within(2_000), 15, true), schedule_of(within(2_000), 0, false));
+        // The first timer runs whatever the limit is, and the data leaves once more.
+        assert_eq!(schedule_of(within(100), 15, false), (vec![240], 241));
+    }
+
+    fn schedule_of(mut repetitions: Repetitions, retries: u8, orphan: bool) -> (Vec<u64>, u64) {
         let (mut at, mut left) = (0, Vec::new());
         loop {
             at += repetitions.timer().0 / 1_000_000;

@@ -3,7 +3,7 @@
 //! It is a plain, immutable model with resolved names and complete defaults. The crate `shakedown-scenario` makes it from a
 //! file: it knows the format of files and checks them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Expectation, Expectations};
 use crate::client;
-use crate::fault::Fault;
+use crate::fault::{Action, Fault};
 use crate::handshake::Mode;
 use crate::http::Directory;
 use crate::machine::EndpointId;
@@ -24,7 +24,7 @@ use crate::metrics::{
 use crate::names::Names;
 use crate::network::{self, Routes, dns};
 use crate::rng::Seed;
-use crate::server::{Group, Machine, Pick, WebServer, Workers};
+use crate::server::{ClocksConfig, Group, Machine, Pick, WebServer, Workers};
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
@@ -94,6 +94,8 @@ pub struct Measure {
     pub until: Nanos,
     /// The interval of the series.
     pub interval: Nanos,
+    /// Whether half-open connections are measured.
+    pub half_open: bool,
 }
 
 /// A part of the run that the scenario names: metrics are also of it.
@@ -412,7 +414,10 @@ impl Scenario {
     pub fn layout(&self) -> Layout {
         let Parts { groups, clients, .. } = &self.0;
         let streams = clients.values().any(|client| client.mode == Mode::ExtendedConnect);
-        let server = |server: &ServerEntry| {
+        let reloads = self.0.faults.iter().flat_map(|fault| &fault.windows);
+        let reloads = reloads.filter(|window| window.action == Action::Reload);
+        let reloads: BTreeSet<u32> = reloads.flat_map(|window| window.servers.iter().copied()).collect();
+        let server = |(number, server): (u32, &ServerEntry)| {
             let group = &groups[server.group];
             ServerLayout {
                 name: server.name.clone(),
@@ -431,6 +436,10 @@ impl Scenario {
                 pauses: group.pauses().is_some(),
                 streams: streams && matches!(group.machine, Machine::Web(_) | Machine::Program(_)),
                 tls: !group.tls().is_none(),
+                clocks: group.clocks().is_some_and(ClocksConfig::any),
+                keepalive: clients.values().map(|client| client.keepalive).any(|keepalive| keepalive.is_some())
+                    || groups.values().any(|group| group.giving_up.keepalive.is_some()),
+                reloads: reloads.contains(&number),
             }
         };
         let group = |(name, config): (&String, &client::Config)| GroupLayout {
@@ -455,11 +464,12 @@ impl Scenario {
             until: Timestamp::ZERO + self.0.measure.until,
             groups: clients.iter().map(group).collect(),
             server_groups: groups.keys().cloned().collect(),
-            servers: self.servers().iter().map(server).collect(),
+            servers: (0..).zip(self.servers().iter()).map(server).collect(),
             names: self.0.dns.keys().cloned().collect(),
             faults: self.0.faults.iter().enumerate().map(|(number, of)| fault(of, number >= drawn_from)).collect(),
             phases: self.phases(),
             seed: self.0.seed,
+            half_open: self.0.measure.half_open,
             tls: self.0.strangers || self.has_tls(),
             auth: self.0.strangers || self.demands_credentials(),
             proxies: groups.values().any(Group::is_proxy),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::balancer::{Balancing, Forwarding};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
+use super::clocks::ClocksConfig;
 use super::limits::{OverRate, TokenBucket, WhenFull};
 use super::pauses::PauseConfig;
 use super::proxy::Proxy;
@@ -16,7 +17,7 @@ use super::tls::TlsConfig;
 use super::transactions::TransactionsFull;
 use super::workers::Workers;
 use crate::machine::EndpointId;
-use crate::network::{AccessLink, Overflow};
+use crate::network::{AccessLink, GivingUp, Overflow};
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
@@ -33,6 +34,8 @@ pub struct Group {
     pub access_link: Option<AccessLink>,
     /// When its members join and leave.
     pub membership: Membership,
+    /// When their kernels give up connections.
+    pub giving_up: GivingUp,
     /// Their kind.
     pub machine: Machine,
 }
@@ -67,6 +70,8 @@ pub struct WebServer {
     pub rates: Rates,
     /// Time limit for a connection to send its whole request. Absent: no limit.
     pub handshake_timeout: Option<Nanos>,
+    /// The clocks of its open connections.
+    pub clocks: ClocksConfig,
     /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3).
     pub extended_connect: bool,
     /// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
@@ -116,6 +121,7 @@ impl Default for WebServer {
             transactions: None,
             rates: Rates::default(),
             handshake_timeout: None,
+            clocks: ClocksConfig::default(),
             extended_connect: true,
             streams_max: STREAMS_MAX,
             pauses: None,
@@ -213,6 +219,16 @@ impl Group {
     /// The pauses of the members.
     pub fn pauses(&self) -> Option<&PauseConfig> {
         self.web()?.pauses.as_ref()
+    }
+
+    /// The clocks of the members' connections.
+    pub fn clocks(&self) -> Option<&ClocksConfig> {
+        match &self.machine {
+            Machine::Web(web) => Some(&web.clocks),
+            Machine::Balancer(balancing) => Some(&balancing.clocks),
+            Machine::Proxy(proxy) => Some(&proxy.clocks),
+            Machine::Program(_) => None,
+        }
     }
 
     /// Whether they may reject requests because of a limit.

@@ -1,5 +1,6 @@
 //! What servers say that they do.
 
+use crate::machine::Ends;
 use crate::time::Nanos;
 
 /// Events of a server. Connections are numbered within a server; a number is reused after its connection has ended.
@@ -149,7 +150,8 @@ pub enum Event {
     Leaving,
     /// The process of a server that leaves has ended.
     Left,
-    /// A server that leaves has sent a close frame: this session's path is dead from here on.
+    /// A server that leaves has sent a close frame, or a clock has ended the connection: this session's path is dead from
+    /// here on.
     SentAway {
         /// The session's number.
         session: u32,
@@ -210,6 +212,33 @@ pub enum Event {
         /// The server's number in the scenario.
         server: u32,
     },
+    /// A clock ends a connection: the server sends a close frame, FIN or RST, or forgets it.
+    EndedByClock {
+        /// Its number: of an accepted connection, or of a flow ([`Event::FlowBegan`]).
+        connection: u32,
+        /// Which clock.
+        clock: Clock,
+        /// How it ends.
+        ends: Ends,
+        /// The status code of the close frame; 0 where there is none.
+        code: u16,
+        /// The fault that replaced the process that had it, if that is why.
+        cause: Option<u16>,
+    },
+    /// The process was replaced, and a new one accepts.
+    Reloaded {
+        /// The old process, numbered from 0 since the server was last started.
+        generation: u32,
+        /// Connections that stay with it.
+        connections: u32,
+    },
+    /// A connection of an old process is gone. [`Event::Closed`] or [`Event::StreamClosed`] follows.
+    OldClosed {
+        /// Its number.
+        connection: u32,
+        /// The old process.
+        generation: u32,
+    },
 }
 
 /// Where an [`Event`] and the actions around it go.
@@ -244,6 +273,36 @@ impl Reason {
             Reason::AddressRate => "address_rate",
             Reason::Draining => "draining",
             Reason::TransactionsMax => "transactions_max",
+        }
+    }
+}
+
+/// What ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Clock {
+    /// A ping of the server's was not answered in time.
+    Heartbeat = 1,
+    /// Nothing came for too long.
+    IdleTimeout = 2,
+    /// It has reached its age.
+    Age = 3,
+    /// The process that accepted it was replaced, and its time is up.
+    Reload = 4,
+}
+
+impl Clock {
+    /// Every one.
+    pub const ALL: [Clock; 4] = [Clock::Heartbeat, Clock::IdleTimeout, Clock::Age, Clock::Reload];
+
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clock::Heartbeat => "heartbeat",
+            Clock::IdleTimeout => "idle_timeout",
+            Clock::Age => "connection_age",
+            Clock::Reload => "reload",
         }
     }
 }

@@ -6,6 +6,7 @@ use super::event::Outputs;
 use super::plan::{Kind, Plan};
 use super::proxy::ForwardProxy;
 use super::web::Web;
+use crate::fault::Reload;
 use crate::machine::{ConnectionId, EndpointId, Input};
 use crate::rng::Identity;
 use crate::time::{Nanos, Timestamp};
@@ -60,6 +61,25 @@ impl Server {
         match (&mut self.0, &cx.plan.0) {
             (Process::Web(web), Kind::Web(plan)) => web.resume(&cx.of(&**plan), out),
             (Process::Proxy(proxy), _) => proxy.drain(false),
+            _ => {}
+        }
+    }
+
+    /// The process is replaced because of this fault: the new one accepts from now on, and the old one keeps what is open
+    /// for a time. A balancer that rewrites addresses is no process.
+    pub fn reload(
+        &mut self,
+        cx: &Context<'_, Plan>,
+        now: Timestamp,
+        (reload, cause): (&Reload, u16),
+        out: &mut Outputs,
+    ) {
+        match (&mut self.0, &cx.plan.0) {
+            (Process::Web(web), Kind::Web(plan)) => web.reload(&cx.of(&**plan), now, reload, cause, out),
+            (Process::Balancer(balancer), Kind::Balancer(plan)) => {
+                balancer.reload(&cx.of(plan), now, reload, cause, out);
+            }
+            (Process::Proxy(proxy), Kind::Proxy(plan)) => proxy.reload(&cx.of(&**plan), now, reload, cause, out),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::event::Outputs;
 use crate::machine::ConnectionId;
+use crate::rng::Identity;
 use crate::time::Timestamp;
 
 /// Limit of data that is kept before the second connection is established: far more than an opening handshake needs.
@@ -13,6 +14,8 @@ const WAITING_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy)]
 struct Outbound {
     accepted: u32,
+    /// Who is at the other end of that.
+    client: Identity,
     to: usize,
     up: bool,
 }
@@ -62,9 +65,15 @@ impl Relay {
 
     /// Begins a second connection for an accepted one, to be established by `due`; returns its number. `to` is the caller's
     /// mark.
-    pub(super) fn begin(&mut self, accepted: ConnectionId, to: usize, due: Timestamp) -> ConnectionId {
+    pub(super) fn begin(
+        &mut self,
+        accepted: ConnectionId,
+        client: Identity,
+        to: usize,
+        due: Timestamp,
+    ) -> ConnectionId {
         let own = self.number();
-        self.ways.insert(own, Outbound { accepted: accepted.0, to, up: false });
+        self.ways.insert(own, Outbound { accepted: accepted.0, client, to, up: false });
         if self.clients.len() <= accepted.0 as usize {
             self.clients.resize_with(accepted.0 as usize + 1, Client::default);
         }
@@ -76,6 +85,16 @@ impl Relay {
     /// The accepted connection of this second connection.
     pub(super) fn accepted_for(&self, own: u32) -> Option<ConnectionId> {
         self.ways.get(&own).map(|way| ConnectionId(way.accepted))
+    }
+
+    /// Whether an accepted connection has a second one.
+    pub(super) fn has(&self, accepted: ConnectionId) -> bool {
+        self.clients.get(accepted.0 as usize).is_some_and(|client| client.way.is_some())
+    }
+
+    /// The accepted connections that have a second one, and who is at the other end of each.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = (ConnectionId, Identity)> {
+        self.ways.values().map(|way| (ConnectionId(way.accepted), way.client))
     }
 
     /// The second connection is established: sends the client's data. Returns the accepted connection.
@@ -113,7 +132,7 @@ impl Relay {
     /// Ends the relay of a connection, the first or the second.
     pub(super) fn part(&mut self, c: ConnectionId) -> Option<EndedRelay> {
         let own = c.as_own().or_else(|| self.clients.get(c.0 as usize)?.way)?;
-        let Outbound { accepted, to, up } = self.ways.remove(&own)?;
+        let Outbound { accepted, to, up, .. } = self.ways.remove(&own)?;
         self.clients[accepted as usize] = Client::default();
         Some(EndedRelay { own: ConnectionId::own(own), accepted: ConnectionId(accepted), to, up })
     }

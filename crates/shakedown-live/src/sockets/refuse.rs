@@ -48,7 +48,26 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             let hosts = client_hosts(scenario);
             refuse(hosts > CLIENTS_MAX, "clients".into(), "there are addresses for 8,388,606 client hosts");
         }
+        let why = "loopback is never silent: nothing there is without an answer";
+        for (name, client) in scenario.clients() {
+            refuse(!wire && client.keepalive.is_some(), format!("clients.{name}.keepalive"), why);
+            refuse(!wire && client.user_timeout.is_some(), format!("clients.{name}.user_timeout"), why);
+        }
+        for (name, group) in scenario.groups() {
+            let at = |key: &str| format!("{}.{name}.{key}", group.table());
+            refuse(!wire && group.giving_up.keepalive.is_some(), at("keepalive"), why);
+            refuse(!wire && group.giving_up.user_timeout.is_some(), at("user_timeout"), why);
+        }
         refuse(!scenario.dns().is_empty(), "dns".into(), "there is no resolver that would know these names");
+    }
+    let gives_up = |giving_up: &network::GivingUp| !cfg!(target_os = "linux") && giving_up.any();
+    for (name, group) in scenario.groups() {
+        let path = format!("{}.{name}", group.table());
+        refuse(gives_up(&group.giving_up), path, "keepalive and user_timeout are options of sockets of Linux");
+    }
+    for (name, client) in scenario.clients() {
+        let path = format!("clients.{name}");
+        refuse(gives_up(&client.giving_up()), path, "keepalive and user_timeout are options of sockets of Linux");
     }
     if part != Part::Clients {
         for (name, server) in scenario.groups() {
@@ -86,7 +105,7 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             let windows = fault.windows.iter().filter(|window| window.servers.iter().any(|server| is_program(*server)));
             let why = windows.into_iter().find_map(|window| match window.action.kind() {
                 Kind::PowerOff if !wire => Some("a program's kernel lives on: crash kills it, and hang stops it"),
-                Kind::Slow | Kind::Drain => {
+                Kind::Slow | Kind::Drain | Kind::Reload => {
                     Some("what a program does is its own affair: crash kills it, and hang stops it")
                 }
                 _ => None,

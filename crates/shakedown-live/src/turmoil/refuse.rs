@@ -121,7 +121,7 @@ pub fn refused_with(scenario: &Scenario, programs: &Programs) -> Vec<String> {
         group.is_some_and(|(name, _)| programs.servers.contains_key(name))
     };
     for fault in scenario.faults() {
-        let asks = |kind: Kind| matches!(kind, Kind::Slow | Kind::Drain);
+        let asks = |kind: Kind| matches!(kind, Kind::Slow | Kind::Drain | Kind::Reload);
         let window =
             fault.windows.iter().find(|window| asks(window.action.kind()) && window.servers.iter().any(is_program));
         if let Some(window) = window {

@@ -167,6 +167,7 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
         };
         let nothing = match config.kind {
             fault::Kind::Slow => "it does no work that could take longer",
+            fault::Kind::Reload if balancer.forwarding == Forwarding::Nat => "its kernel passes packets on",
             fault::Kind::Backlog if balancer.forwarding == Forwarding::Nat => "no connection waits there",
             _ => continue,
         };

@@ -1,8 +1,8 @@
 //! Client groups: sessions that could never arrive, open, end or make time pass.
 
 use super::{
-    Problem, SHORTEST_PERIOD, Tree, behavior, distribution, is_always_below, is_always_zero, network, positive, retry,
-    valid_name, valid_path,
+    Problem, SHORTEST_PERIOD, Tree, behavior, clocks, distribution, is_always_below, is_always_zero, network, positive,
+    retry, valid_name, valid_path,
 };
 use shakedown_core::client::{Auth, Config, Hold};
 use shakedown_core::load::Arrive;
@@ -56,6 +56,7 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
         return wrong(key, "a timeout of zero: nothing would ever open".into());
     }
     answers(client, &at, tree)?;
+    clocks::giving_up(&format!("clients.{name}"), client.giving_up(), tree)?;
     if let Some(heartbeat) = client.heartbeat {
         for (key, value) in [("every", heartbeat.every), ("timeout", heartbeat.timeout)] {
             if value == Nanos::ZERO {

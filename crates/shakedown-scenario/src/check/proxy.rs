@@ -1,8 +1,10 @@
 //! What forward proxies, and the client groups behind them, can get wrong.
 
 use super::super::{Problem, Tree};
-use super::{behavior, distribution, known_server, nearest, network, positive, segment, ticked, valid_name};
+use super::{behavior, clocks, distribution, known_server, nearest, network, positive, segment, ticked, valid_name};
 use shakedown_core::client;
+use shakedown_core::machine::Ends;
+use shakedown_core::network::GivingUp;
 use shakedown_core::server::{BehaviorKind as Kind, Group, Names};
 use shakedown_core::time::Nanos;
 
@@ -18,6 +20,10 @@ pub(super) fn check(name: &str, proxy: &ProxiesToml, file: &File, tree: &Tree) -
         let message = format!("the name `{name}` would mean proxies and servers: rename this group");
         return Err(tree.problem_at_key(&format!("proxies.{}", segment(name)), message));
     }
+    let written = (None, proxy.idle_timeout, proxy.connection_age.as_ref());
+    clocks::check(&format!("proxies.{name}"), written, None, &[Ends::Fin, Ends::Reset], tree)?;
+    let (keepalive, user_timeout) = (proxy.keepalive, proxy.user_timeout);
+    clocks::giving_up(&format!("proxies.{name}"), GivingUp { keepalive, user_timeout }, tree)?;
     let counts = [
         ("count", Some(proxy.count)),
         ("workers", Some(proxy.workers)),

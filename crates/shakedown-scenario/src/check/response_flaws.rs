@@ -50,7 +50,7 @@ pub(super) fn check(behavior: &BehaviorToml, path: &str, tree: &Tree) -> Result<
 }
 
 /// RFC 6455 section 7.4.
-fn may_be_sent(code: u16) -> bool {
+pub(super) fn may_be_sent(code: u16) -> bool {
     (1_000..=4_999).contains(&code) && ![1_004, 1_005, 1_006, 1_015].contains(&code)
 }
 

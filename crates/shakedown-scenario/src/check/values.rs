@@ -107,7 +107,7 @@ pub(super) fn known_host(scenario: &Draft, name: &str, path: &str, tree: &Tree) 
     })
 }
 
-pub(super) fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<(), Problem> {
+pub(crate) fn distribution(path: &str, distribution: &Distribution, tree: &Tree) -> Result<(), Problem> {
     match distribution.problem() {
         Some(problem) => Err(tree.problem(path, problem)),
         None => Ok(()),

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use shakedown_core::machine::EndpointId;
 use shakedown_core::names::Names;
-use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Health, Overflow, TimeWait};
-use shakedown_core::server::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend};
+use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Health, Keepalive, Overflow, TimeWait};
+use shakedown_core::server::{
+    Balance, Balancing, Check, ConnectionAge, Forwarding, HealthChecks, IdleTimeout, OnDown, PickBackend,
+};
 use shakedown_core::time::Nanos;
 
 use super::servers::{ServerKind, ServersToml};
@@ -49,6 +51,7 @@ pub(super) fn read(config: &ServersToml, roster: &Roster, time_wait: TimeWait) -
             check: config.check.unwrap_or_default(),
             on_down: config.on_down.unwrap_or_default(),
         }),
+        clocks: config.clocks(),
     }
 }
 
@@ -83,6 +86,14 @@ pub(crate) struct Written<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     zone_aware: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    idle_timeout: Option<IdleTimeout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_age: &'a Option<ConnectionAge>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keepalive: Option<Keepalive>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_timeout: Option<Nanos>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     zone: &'a Option<Names>,
 }
 
@@ -106,6 +117,10 @@ impl<'a> From<&'a ServersToml> for Written<'a> {
             on_down: config.on_down,
             subset: config.subset,
             zone_aware: config.zone_aware,
+            idle_timeout: config.idle_timeout,
+            connection_age: &config.connection_age,
+            keepalive: config.keepalive,
+            user_timeout: config.user_timeout,
             zone: &config.zone,
         }
     }

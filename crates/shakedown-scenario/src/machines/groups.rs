@@ -21,6 +21,7 @@ const TICKETS: Nanos = Nanos::from_secs(2 * 3_600);
 impl ServersToml {
     /// Makes the defaults visible that depend on other keys.
     pub(crate) fn fill_in(&mut self) {
+        self.fill_in_clocks();
         if self.kind == ServerKind::L4 {
             return balancers::fill_in(self);
         }
@@ -74,6 +75,7 @@ impl ServersToml {
                 joins_at: self.joins_at.map(at),
                 leaves_at: self.leaves_at.map(|time| (at(time), leaves_over)),
             },
+            giving_up: self.giving_up(),
             machine: match (self.kind, &self.command) {
                 (ServerKind::L4, _) => Machine::Balancer(balancers::read(self, roster, time_wait)),
                 (ServerKind::Websocket, Some(command)) => Machine::Program(command.clone()),
@@ -114,6 +116,7 @@ impl ServersToml {
                 over: self.over_rate.unwrap_or_default(),
             },
             handshake_timeout: self.handshake_timeout,
+            clocks: self.clocks(),
             extended_connect: self.extended_connect.unwrap_or(true),
             streams_max: self.streams_max.unwrap_or(STREAMS_MAX),
             pauses: self.pauses.clone(),

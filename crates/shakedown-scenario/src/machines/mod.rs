@@ -3,11 +3,13 @@
 
 mod balancers;
 mod behaviors;
+mod clocks;
 mod groups;
 mod proxies;
 mod servers;
 
 pub(crate) use balancers::Written;
 pub(crate) use behaviors::BehaviorToml;
+pub(crate) use clocks::GOING_AWAY;
 pub(crate) use proxies::ProxiesToml;
 pub(crate) use servers::{CertificateToml, ServerKind, ServersToml, Sort, sorts};

@@ -5,14 +5,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use shakedown_core::http::auth::{Algorithm, Login};
+use shakedown_core::machine::Ends;
 use shakedown_core::names::Names;
-use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, Overflow};
+use shakedown_core::network::{AccessLink, EPHEMERAL_PORTS, GivingUp, Keepalive, Overflow};
 use shakedown_core::quantity::count_up_to;
 use shakedown_core::rng::Distribution;
-use shakedown_core::server::{BehaviorKind, Group, Machine, Membership, Proxy, QueueFull, QueueOrder, Scheme, Workers};
+use shakedown_core::server::{
+    BehaviorKind, ConnectionAge, Group, IdleTimeout, Machine, Membership, Proxy, QueueFull, QueueOrder, Scheme, Workers,
+};
 use shakedown_core::time::Nanos;
 
 use super::behaviors::{BehaviorToml, NONCE_LIFETIME, REALM};
+use super::clocks::{self, Clocks};
 use super::servers::ServersToml;
 
 /// `[proxies.NAME]`: forward proxies that make tunnels by `CONNECT` (RFC 9110 section 9.3.6). Keys that servers also
@@ -70,6 +74,18 @@ pub(crate) struct ProxiesToml {
     /// Status that answers every `CONNECT` that would otherwise be forwarded. Absent: it is forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reject: Option<u16>,
+    /// Tunnels over which nothing comes end. Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<IdleTimeout>,
+    /// Tunnels end at an age. Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_age: Option<ConnectionAge>,
+    /// Its kernel probes connections over which nothing comes. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<Keepalive>,
+    /// How long its kernel waits for the acknowledgement of data (`TCP_USER_TIMEOUT`). Absent: `[network] data_retries`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Nanos>,
     /// Bandwidth of each member's connection to the network; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_link: Option<AccessLink>,
@@ -100,6 +116,10 @@ impl Default for ProxiesToml {
             nonce_lifetime: None,
             keep_alive: None,
             reject: None,
+            idle_timeout: None,
+            connection_age: None,
+            keepalive: None,
+            user_timeout: None,
             access_link: None,
             zone: None,
         }
@@ -109,6 +129,8 @@ impl Default for ProxiesToml {
 impl ProxiesToml {
     /// Makes the defaults visible that mean something only beside other keys.
     pub(crate) fn fill_in(&mut self) {
+        let (idle_timeout, connection_age) = (self.idle_timeout.as_mut(), self.connection_age.as_mut());
+        Clocks { heartbeat: None, idle_timeout, connection_age }.fill_in(Ends::Fin);
         if self.credentials.is_none() {
             return;
         }
@@ -142,6 +164,7 @@ impl ProxiesToml {
             backlog_overflow: self.backlog_overflow,
             access_link: self.access_link,
             membership: Membership::default(),
+            giving_up: GivingUp { keepalive: self.keepalive, user_timeout: self.user_timeout },
             machine: Machine::Proxy(Box::new(Proxy {
                 workers: Workers {
                     count: self.workers,
@@ -157,6 +180,7 @@ impl ProxiesToml {
                 demand: self.demand().and_then(|demand| demand.demand()),
                 reject: self.reject,
                 handshake_timeout: patience,
+                clocks: clocks::read(None, self.idle_timeout, self.connection_age.as_ref(), None, Ends::Fin),
             })),
         }
     }

@@ -3,18 +3,20 @@
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shakedown_core::machine::Ends;
 use shakedown_core::names::Names;
-use shakedown_core::network::{AccessLink, Health, Overflow};
+use shakedown_core::network::{AccessLink, GivingUp, Health, Keepalive, Overflow};
 use shakedown_core::quantity::{Share, count_up_to};
 use shakedown_core::rng::{Distribution, Identity};
 use shakedown_core::server::{
-    Balance, CallConfig, Certificate, Check, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder,
-    TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
+    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate, PauseConfig,
+    PickBackend, QueueFull, QueueOrder, ServerHeartbeat, TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 use shakedown_core::tls;
 
 use super::behaviors::Behaviors;
+use super::clocks::{self, Clocks};
 
 /// Kind of a group's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub(crate) fn sorts(key: &str) -> &'static [Sort] {
         "to" | "balance" | "pick" | "health" | "check" | "on_down" | "subset" | "zone_aware" => {
             &[Sort::Nat, Sort::Terminating]
         }
+        "idle_timeout" => &[Sort::Web, Sort::Nat, Sort::Terminating],
+        "keepalive" | "user_timeout" | "connection_age" => &[Sort::Web, Sort::Terminating],
         "connect_timeout" | "ports" => &[Sort::Terminating],
         "command" => &[Sort::Program],
         _ => &[Sort::Web],
@@ -91,6 +95,41 @@ impl CertificateToml {
             untrusted_by: groups.map(|name| Identity::group(name)).collect(),
             untrusted_share: self.untrusted_share.unwrap_or_default(),
         }
+    }
+}
+
+impl ServersToml {
+    /// How its clocks may end connections: by default in the first way.
+    pub(crate) fn endings(&self) -> &'static [Ends] {
+        match (self.kind, self.balance) {
+            (ServerKind::Websocket, _) => &[Ends::Close, Ends::Fin, Ends::Reset],
+            (ServerKind::L4, Some(Balance::Nat)) => &[Ends::Forget, Ends::Silence, Ends::Reset],
+            (ServerKind::L4, _) => &[Ends::Fin, Ends::Reset],
+        }
+    }
+
+    /// Makes the defaults of its clocks visible.
+    pub(super) fn fill_in_clocks(&mut self) {
+        let usual = self.endings()[0];
+        let clocks = Clocks {
+            heartbeat: self.heartbeat.as_mut(),
+            idle_timeout: self.idle_timeout.as_mut(),
+            connection_age: self.connection_age.as_mut(),
+        };
+        if clocks.fill_in(usual) {
+            self.close_timeout.get_or_insert(CLOSE_TIMEOUT);
+        }
+    }
+
+    /// When its kernel gives up connections.
+    pub(super) fn giving_up(&self) -> GivingUp {
+        GivingUp { keepalive: self.keepalive, user_timeout: self.user_timeout }
+    }
+
+    /// Its clocks.
+    pub(super) fn clocks(&self) -> ClocksConfig {
+        let (age, usual) = (self.connection_age.as_ref(), self.endings()[0]);
+        clocks::read(self.heartbeat, self.idle_timeout, age, self.close_timeout, usual)
     }
 }
 
@@ -205,6 +244,24 @@ pub(crate) struct ServersToml {
     /// Time limit for a connection to send its whole request. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake_timeout: Option<Nanos>,
+    /// It pings its open connections, and ends those that do not answer. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<ServerHeartbeat>,
+    /// Connections over which nothing comes end. Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<IdleTimeout>,
+    /// Connections end at an age. Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_age: Option<ConnectionAge>,
+    /// Its kernel probes connections over which nothing comes. Absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<Keepalive>,
+    /// How long its kernel waits for the acknowledgement of data (`TCP_USER_TIMEOUT`). Absent: `[network] data_retries`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Nanos>,
+    /// Time limit of the answer to a close frame that a clock sent; then the connection is closed (10 s unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub close_timeout: Option<Nanos>,
     /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3; true unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extended_connect: Option<bool>,
@@ -291,6 +348,12 @@ impl Default for ServersToml {
             address_rate: None,
             over_rate: None,
             handshake_timeout: None,
+            heartbeat: None,
+            idle_timeout: None,
+            connection_age: None,
+            close_timeout: None,
+            keepalive: None,
+            user_timeout: None,
             extended_connect: None,
             streams_max: None,
             pauses: None,

@@ -24,6 +24,14 @@ impl Simulation {
         }
     }
 
+    /// The first clock of connections that kernels and balancers have is due.
+    #[cold]
+    pub(super) fn ring_clocks(&mut self) {
+        self.net.tcp.ring_idle_flows();
+        self.net.tcp.ring_keepalives();
+        self.end_flows();
+    }
+
     /// Balancers have flows no more.
     fn end_flows(&mut self) {
         for (balancer, server) in self.net.tcp.ended_flows.drain(..) {

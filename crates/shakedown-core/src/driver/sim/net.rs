@@ -150,6 +150,9 @@ impl Transport for Net {
         let entry = &mut self.tcp.connections[connection];
         entry.server_number = c.0;
         entry.server_end = ServerEnd::Accepted;
+        if self.tcp.keepalives.is_some() {
+            self.tcp.end_is_up(connection, Direction::ToClient);
+        }
     }
 
     fn address(&self, connection: u32) -> Identity {
@@ -233,6 +236,10 @@ impl Transport for Net {
 
     fn process_started(&mut self, server: u32) {
         self.started_outside(server);
+    }
+
+    fn process_replaced(&mut self, server: u32) {
+        self.tls.lose_keys(server);
     }
 
     fn process_hung(&mut self, server: u32) {

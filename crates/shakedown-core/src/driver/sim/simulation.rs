@@ -212,6 +212,7 @@ impl Simulation {
             Queued::Check { check } => self.check_begins(check),
             Queued::CheckArrives { check } => self.check_arrives(check),
             Queued::CheckEnds { check, went_well } => self.check_ends(check, went_well),
+            Queued::Clocks => self.ring_clocks(),
             Queued::Notify => self.notify_sessions(),
             Queued::Idle { connection, since } => self.idle_for_long(connection, since),
         }

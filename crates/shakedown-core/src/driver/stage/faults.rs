@@ -21,6 +21,7 @@ impl<T: Transport> Stage<T> {
                     self.servers[server as usize].drained_by = Some(fault as u16);
                     self.ask(server, PendingInput::Drain { code, over });
                 }
+                Action::Reload => self.ask(server, PendingInput::Reload { fault: fault as u16 }),
                 Action::DnsOutage => self.net.names_fail(server, true),
                 // Of links.
                 Action::Partition | Action::Lossy { .. } | Action::Latency { .. } => {}

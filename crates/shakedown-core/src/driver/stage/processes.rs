@@ -57,6 +57,14 @@ impl<T: Transport> Stage<T> {
         }
     }
 
+    /// A process is replaced.
+    #[cold]
+    fn reload(&mut self, server: u32, fault: u16) {
+        let Some(reload) = self.net.faults()[usize::from(fault)].config.reload.clone() else { return };
+        self.net.process_replaced(server);
+        self.with_server(server, |machine, cx, now, out| machine.reload(cx, now, (&reload, fault), out));
+    }
+
     /// Asks something of a process, which does it once it runs.
     pub(super) fn ask(&mut self, server: u32, what: PendingInput<T::Pending>) {
         self.servers[server as usize].pending.push(what);
@@ -77,6 +85,7 @@ impl<T: Transport> Stage<T> {
                     self.net.listens(server);
                     self.with_server(server, |machine, cx, now, out| machine.drain(cx, now, code, over, out));
                 }
+                PendingInput::Reload { fault } => self.reload(server, fault),
                 PendingInput::Resume => {
                     self.net.kernel_mut(server).listen(true);
                     self.net.listens(server);

@@ -49,7 +49,10 @@ impl<T: Transport> Stage<T> {
                 Output::Event(kind) => {
                     self.net.record(Kind::Server(server, kind));
                     match kind {
-                        Event::GoingAway { connection, .. } => self.drained(server, connection),
+                        Event::GoingAway { connection, .. } => {
+                            self.sent_away(server, connection, self.servers[server as usize].drained_by);
+                        }
+                        Event::EndedByClock { connection, cause, .. } => self.sent_away(server, connection, cause),
                         Event::Forwarded { connection, to } => self.passed(server, connection, to),
                         Event::MarkedDown { server: down } => T::found_down(self, server, down),
                         _ => {}
@@ -110,6 +113,11 @@ impl<T: Transport> Stage<T> {
         }
         let c = ConnectionId(number);
         self.net.number(connection, c);
+        if self.pairs
+            && let Some((Peer::Session(session), _)) = self.net.opener(connection)
+        {
+            self.net.record(Kind::Network(server, NetworkEvent::Paired { session, connection: number }));
+        }
         if self.plans[slot.group].asks_for_addresses() {
             slot.machine.comes_from(c, self.net.address(connection));
         }
@@ -134,9 +142,10 @@ impl<T: Transport> Stage<T> {
         self.servers[server as usize].opened.get(&c.0).copied().filter(|connection| self.net.is_open(*connection))
     }
 
-    /// A close frame was sent: its session loses its path, unless it has given the connection up itself.
+    /// A server ends a connection: its session loses its path, unless it has given the connection up itself. A fault is
+    /// why, or the server alone.
     #[cold]
-    fn drained(&mut self, server: u32, number: u32) {
+    fn sent_away(&mut self, server: u32, number: u32, cause: Option<u16>) {
         let slot = &self.servers[server as usize];
         let mut connection = slot.accepted[number as usize];
         let mut opener = self.net.opener(connection);
@@ -146,7 +155,7 @@ impl<T: Transport> Stage<T> {
             (connection, opener) = (before, self.net.opener(before));
         }
         if let Some((Peer::Session(session), _)) = opener.filter(|_| self.net.is_open(connection)) {
-            let kind = match slot.drained_by {
+            let kind = match cause {
                 Some(fault) => Kind::Fault(fault, fault::Event::Drained { session }),
                 None => Kind::Server(server, Event::SentAway { session }),
             };

@@ -113,6 +113,11 @@ pub enum PendingInput<P> {
     },
     /// The drain is over.
     Resume,
+    /// It is replaced, because of this fault.
+    Reload {
+        /// The fault's index.
+        fault: u16,
+    },
     /// It was started, and has something to do.
     Start,
 }

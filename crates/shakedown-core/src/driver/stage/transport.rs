@@ -124,6 +124,8 @@ pub trait Transport: Sized {
     );
     /// A process or a program was started, as its kernel has been told.
     fn process_started(&mut self, server: u32);
+    /// A process was replaced by another that accepts in its place.
+    fn process_replaced(&mut self, _server: u32) {}
     /// It was stopped.
     fn process_hung(&mut self, server: u32);
     /// It goes on, after what was pending.
@@ -173,6 +175,8 @@ pub struct Stage<T: Transport> {
     pub(super) client_outputs: Option<Box<client::Outputs>>,
     pub(super) server_outputs: Option<Box<server::Outputs>>,
     pub(super) reports: Vec<Option<u32>>,
+    /// Whether it is recorded whose connection each is that a server accepts.
+    pub(super) pairs: bool,
 }
 
 impl<T: Transport> Stage<T> {
@@ -196,6 +200,7 @@ impl<T: Transport> Stage<T> {
             client_outputs: None,
             server_outputs: None,
             reports: Vec::with_capacity(scenario.servers().len()),
+            pairs: scenario.measure().half_open,
         }
     }
 

@@ -194,7 +194,7 @@ impl Metrics {
     /// Events of a process itself.
     #[inline]
     pub(super) fn server(&mut self, now: Timestamp, server: u32, event: server::Event) {
-        use server::Event::{Accepted, Closed, FlowBegan, FlowEnded, Requested};
+        use server::Event::{Accepted, Closed, FlowBegan, FlowEnded, Requested, StreamClosed};
         match event {
             Requested { queued, .. } => {
                 self.waits(now, server, queued);
@@ -204,6 +204,12 @@ impl Metrics {
             }
             Accepted { .. } | Closed { .. } | FlowBegan { .. } | FlowEnded { .. } if self.balancing != 0 => {
                 self.rebalance(now, Some(server));
+                if let Closed { connection } = event {
+                    self.half_open.iter_mut().for_each(|half| half.closed(now, server, connection, &self.segments));
+                }
+            }
+            Closed { connection } | StreamClosed { connection } if self.half_open.is_some() => {
+                self.half_open.iter_mut().for_each(|half| half.closed(now, server, connection, &self.segments));
             }
             server::Event::Hello { queued, .. } => self.waits(now, server, queued),
             server::Event::TurnedAway { .. }
@@ -260,6 +266,7 @@ impl Metrics {
         }
         if !revives {
             account.wiped(now, &self.segments);
+            self.half_open.iter_mut().for_each(|half_open| half_open.wiped(now, server, &self.segments));
         }
         for session in 0..self.lives.len() as u32 {
             if !self.goes_through(session, server) {

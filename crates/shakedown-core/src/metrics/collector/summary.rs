@@ -23,6 +23,7 @@ impl Metrics {
         }
         self.end_measurements();
         self.servers.iter_mut().for_each(|server| server.finish(end, &self.segments));
+        self.half_open.iter_mut().for_each(|half_open| half_open.finish(&self.segments));
         self.faults.iter_mut().for_each(|fault| fault.add_up(end));
         let all = self.segments.measured();
         let whole = Part { prefix: "", segments: &all, whole: true, length: self.segments.length(&all, self.added) };
@@ -152,6 +153,7 @@ impl Metrics {
         }
         summary.push_latency(&path("detection_time"), &part.of(&self.detection_time));
         summary.push_latency(&path("outage"), &part.of(&self.outage));
+        self.half_open.iter().for_each(|half_open| half_open.summarize(part, summary));
         for (number, name) in self.layout.server_groups.iter().enumerate() {
             let of_group = self.layout.servers.iter().zip(&self.servers);
             let of_group = of_group.filter(|(layout, _)| layout.group == number);

@@ -55,6 +55,13 @@ pub(in super::super) struct Counts {
     pub tunnels: u64,
     pub challenged: u64,
     pub unreachable: u64,
+    /// Connections that kernels gave up after their probes: servers', and those of whoever opened them.
+    pub keepalive_failed: [u64; 2],
+    /// Connections that a clock ended, by [`Clock::ALL`](crate::server::Clock::ALL).
+    pub ended_by: [u64; 4],
+    pub reloads: u64,
+    pub old_connections_max: u32,
+    pub old_processes_max: u32,
 }
 
 impl Counts {
@@ -102,6 +109,12 @@ impl Counts {
         self.tunnels += later.tunnels;
         self.challenged += later.challenged;
         self.unreachable += later.unreachable;
+        (0..).zip(later.ended_by).for_each(|(clock, count): (usize, _)| self.ended_by[clock] += count);
+        self.keepalive_failed[0] += later.keepalive_failed[0];
+        self.keepalive_failed[1] += later.keepalive_failed[1];
+        self.reloads += later.reloads;
+        self.old_connections_max = self.old_connections_max.max(later.old_connections_max);
+        self.old_processes_max = self.old_processes_max.max(later.old_processes_max);
     }
 
     /// Requests that were rejected because of a limit.

@@ -4,6 +4,7 @@ use super::super::latency::Latency;
 use super::super::summary::Summary;
 use super::super::value::Value;
 use super::{Counts, ServerAccount};
+use crate::server::Clock;
 use crate::time::Nanos;
 
 /// Some segments of the run, as the measures of servers need them.
@@ -82,6 +83,21 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
     if any(|server| server.caller) {
         count("calls", sum(|counts| counts.calls));
         count("calls_failed", sum(|counts| counts.calls_failed));
+    }
+    if any(|server| server.clocks) {
+        for clock in Clock::ALL {
+            let ended = all.iter().map(|counts| counts.ended_by[clock as usize - 1]).sum();
+            count(&format!("ended_by.{}", clock.name()), ended);
+        }
+    }
+    if any(|server| server.keepalive) {
+        count("keepalive_failed.servers", sum(|counts| counts.keepalive_failed[0]));
+        count("keepalive_failed.clients", sum(|counts| counts.keepalive_failed[1]));
+    }
+    if any(|server| server.old.is_some()) {
+        count("reloads", sum(|counts| counts.reloads));
+        count("old_connections_max", most(|counts| counts.old_connections_max));
+        count("old_processes_max", most(|counts| counts.old_processes_max));
     }
     if any(|server| server.pauses) {
         count("pauses", sum(|counts| counts.paused_count));

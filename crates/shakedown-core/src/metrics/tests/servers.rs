@@ -259,6 +259,9 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             balancer: false,
             behind: 0,
             proxy: false,
+            clocks: false,
+            keepalive: false,
+            reloads: false,
             connections_max: None,
         }],
         ..layout(0)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::EndpointId;
 use crate::network::{Health, TimeWait};
+use crate::server::clocks::ClocksConfig;
 use crate::time::Nanos;
 
 /// How a balancer forwards connections.
@@ -100,6 +101,8 @@ pub struct Balancing {
     pub pick: PickBackend,
     /// How it checks which servers are up. Absent: it does not.
     pub health: Option<HealthChecks>,
+    /// The clocks of the connections through it.
+    pub clocks: ClocksConfig,
 }
 
 /// Which of the servers behind a group of balancers one member uses. An empty list is one of all servers.

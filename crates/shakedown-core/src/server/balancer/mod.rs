@@ -4,12 +4,14 @@
 //! It does not read what it forwards. Where it rewrites addresses (NAT), packets never reach a process: the driver
 //! simulates its kernel and asks [`Balancer::forward`] for the server of a SYN.
 
+mod clocks;
 mod config;
 
 use std::collections::BTreeMap;
 
 pub use config::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend, Reach};
 
+use super::clocks::{Clocks, ClocksPlan};
 use super::connections::note;
 use super::context;
 use super::event::{Event, Outputs};
@@ -51,6 +53,10 @@ pub(super) struct Balancer {
     next_checks: Option<Timestamp>,
     checks_end: Option<Timestamp>,
     due: Option<Timestamp>,
+    clocks: Clocks,
+    clocks_plan: ClocksPlan,
+    /// Its own numbers below this are of connections that old processes have, and how many of these are left.
+    old: (u32, u32),
 }
 
 impl Balancer {
@@ -66,7 +72,11 @@ impl Balancer {
             ports: ports.clone(),
             checking: None,
         };
-        Balancer { backends: plan.to.iter().map(backend).collect(), ..Balancer::default() }
+        Balancer {
+            backends: plan.to.iter().map(backend).collect(),
+            clocks_plan: ClocksPlan::new(&plan.clocks),
+            ..Balancer::default()
+        }
     }
 
     /// Sets the address of a connection, before it is accepted.
@@ -145,11 +155,11 @@ impl Balancer {
                 self.give_up_connects(now, out);
                 self.end_checks(cx, now, out);
                 self.check_all(cx, now, out);
+                self.ring(now, out);
             }
             Input::Received(c, bytes) => match self.check_of(c) {
                 Some((own, backend)) => self.check_answered(cx, now, (own, backend), bytes, out),
-                None if self.relay.pass(c, bytes, out) => {}
-                None => self.part(now, c, CloseMode::Reset, out),
+                None => self.pass(now, c, bytes, out),
             },
             Input::Eof(c) => self.ended_at(cx, now, c, CloseMode::Fin, out),
             Input::Reset(c) => self.ended_at(cx, now, c, CloseMode::Reset, out),
@@ -167,7 +177,7 @@ impl Balancer {
         out.event(Event::Accepted { connection: c.0 });
         // Of one that rewrites addresses, no process accepts anything.
         let Forwarding::Terminate { connections_max, connect_timeout, .. } = cx.plan.forwarding else { return };
-        let room = connections_max.is_none_or(|most| self.relay.len() < most);
+        let room = connections_max.is_none_or(|most| self.relay.len() - self.old.1 < most);
         let chosen = if room { self.choose(cx, from, now) } else { None };
         let Some(backend) = chosen else {
             // The client's data was not read: RST (`tcp_close` with bytes in the receive queue).
@@ -179,7 +189,8 @@ impl Balancer {
         let to = cx.plan.to[backend];
         self.backends[backend].connections += 1;
         self.backends[backend].ports.take(now);
-        let own = self.relay.begin(c, backend, now + connect_timeout);
+        let own = self.relay.begin(c, from[0], backend, now + connect_timeout);
+        self.start_clocks(cx, now, c, from[0]);
         out.push(Output::Open(own, to));
         out.event(Event::Forwarded { connection: c.0, to: to.0 });
     }
@@ -237,7 +248,13 @@ impl Balancer {
     /// Closes both connections of a relay.
     fn part(&mut self, now: Timestamp, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         let Some(EndedRelay { own, accepted, to, up }) = self.relay.part(c) else { return };
-        self.backends[to].connections -= 1;
+        match own.as_own().is_some_and(|own| own < self.old.0) {
+            true => self.old.1 -= 1,
+            false => self.backends[to].connections -= 1,
+        }
+        if let Some(generation) = self.clocks.forget(accepted) {
+            out.event(Event::OldClosed { connection: accepted.0, generation });
+        }
         let ending = match (up && how == CloseMode::Fin, c == accepted) {
             (false, _) => Ending::Cut,
             (true, true) => Ending::ClosedFirst,
@@ -322,7 +339,8 @@ impl Balancer {
     }
 
     fn schedule(&mut self, out: &mut Outputs) {
-        let next = [self.relay.next_due(), self.next_checks, self.checks_end].into_iter().flatten().min();
+        let clock = if self.clocks.is_empty() { None } else { self.next_clock() };
+        let next = [self.relay.next_due(), self.next_checks, self.checks_end, clock].into_iter().flatten().min();
         if next != self.due {
             self.due = next;
             out.push(Output::WakeAt(next.unwrap_or(Timestamp::NEVER)));

@@ -1,6 +1,7 @@
 //! The settings of a forward proxy.
 
 use crate::server::challenge::Demand;
+use crate::server::clocks::ClocksConfig;
 use crate::server::workers::Workers;
 use crate::time::Nanos;
 
@@ -21,4 +22,6 @@ pub struct Proxy {
     pub reject: Option<u16>,
     /// Time limit for a connection to send its whole request. Absent: no limit.
     pub handshake_timeout: Option<Nanos>,
+    /// The clocks of its tunnels.
+    pub clocks: ClocksConfig,
 }

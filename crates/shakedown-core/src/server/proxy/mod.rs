@@ -3,17 +3,18 @@
 //! A request waits for a worker, as with any server. When that is done, the proxy connects to the target; once it is
 //! connected, it forwards what comes from either end to the other, and reads none of it.
 
+mod clocks;
 mod config;
 
 pub use config::Proxy;
 
 use super::challenge::{Nonces, Verdict};
+use super::clocks::{Clocks, ClocksPlan};
 use super::connections::Connections;
 use super::context;
 use super::event::{Event, Outputs, Reason, Turn};
 use super::queue::Job;
 use super::relay::{EndedRelay, Relay};
-use super::timeouts::Timeouts;
 use super::workers::{WorkQueue, WorkersPlan};
 use crate::handshake::server::{Request, write_rejection};
 use crate::handshake::tunnel::{authority, read_connect, write_challenge, write_connected};
@@ -24,12 +25,14 @@ use crate::time::{Nanos, Timestamp};
 #[derive(Debug)]
 pub(super) struct ProxyPlan {
     workers: WorkersPlan,
+    clocks: ClocksPlan,
     config: Proxy,
 }
 
 impl ProxyPlan {
     pub(super) fn new(config: &Proxy) -> ProxyPlan {
-        ProxyPlan { workers: WorkersPlan::new(&config.workers), config: config.clone() }
+        let (workers, clocks) = (WorkersPlan::new(&config.workers), ClocksPlan::new(&config.clocks));
+        ProxyPlan { workers, clocks, config: config.clone() }
     }
 }
 
@@ -69,7 +72,7 @@ pub(super) struct ForwardProxy {
     since: Timestamp,
     connections: Connections<State>,
     workers: WorkQueue<Asked>,
-    timeouts: Timeouts,
+    clocks: Clocks,
     relay: Relay,
     drains: bool,
     due: Option<Timestamp>,
@@ -108,12 +111,13 @@ impl ForwardProxy {
             Input::Accepted(c, client) => {
                 let most = cx.plan.config.connections_max.unwrap_or(u32::MAX);
                 self.connections.accept(c, client, State::Reading, most, out);
+                self.clocks.accept(c);
                 self.limit_time(cx, now, c, out);
             }
             Input::Received(c, bytes) => match self.connections.state(c) {
                 State::Reading if c.as_own().is_none() => self.read(cx, now, c, bytes, out),
-                State::Tunnel => self.pass(c, bytes, out),
-                _ if c.as_own().is_some() => self.pass(c, bytes, out),
+                State::Tunnel => self.pass(now, c, bytes, out),
+                _ if c.as_own().is_some() => self.pass(now, c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 _ => {}
             },
@@ -125,7 +129,7 @@ impl ForwardProxy {
             Input::Reset(c) => self.ended(c, CloseMode::Reset, out),
             Input::Wake if self.due.is_some_and(|due| due <= now) => {
                 self.due = None;
-                self.time_out(now, out);
+                self.ring(cx, now, out);
                 while let Some(own) = self.relay.overdue(now) {
                     self.give_up(own, 504, out);
                 }
@@ -141,9 +145,8 @@ impl ForwardProxy {
 
     fn schedule(&mut self, cx: &Context<'_>, out: &mut Outputs) {
         let mut next = [self.workers.next_due(), self.relay.next_due()].into_iter().flatten().min();
-        if cx.plan.config.handshake_timeout.is_some() {
-            let timeout = self.timeouts.next_due(|c| self.connections.state(c) == State::Reading);
-            next = [next, timeout].into_iter().flatten().min();
+        if !self.clocks.is_empty() {
+            next = [next, self.next_clock(cx)].into_iter().flatten().min();
         }
         if next != self.due {
             self.due = next;
@@ -151,27 +154,11 @@ impl ForwardProxy {
         }
     }
 
-    /// Starts the time limit of a connection.
-    fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
-        if let Some(timeout) = cx.plan.config.handshake_timeout {
-            self.timeouts.begin(c, now + timeout);
-            self.schedule(cx, out);
-        }
-    }
-
-    /// Closes connections that have taken too long to send a request.
-    fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some(c) = self.timeouts.take(now, |c| self.connections.state(c) == State::Reading) {
-            out.event(Event::TimedOut { connection: c.0 });
-            match self.connections.partial(c) {
-                Some(_) => self.reject(c, 408, Nanos::ZERO, out),
-                None => self.close(c, CloseMode::Fin, out),
-            }
-        }
-    }
-
     fn close(&mut self, c: ConnectionId, how: CloseMode, out: &mut Outputs) {
         out.push(Output::Close(c, how));
+        if let Some(generation) = self.clocks.forget(c) {
+            out.event(Event::OldClosed { connection: c.0, generation });
+        }
         self.connections.forget(c, out);
     }
 
@@ -334,8 +321,12 @@ impl ForwardProxy {
             // It can be reached no more than a host that refuses.
             return self.reject(c, 502, Nanos::ZERO, out);
         };
-        let own = self.relay.begin(c, target.0 as usize, now + cx.plan.config.connect_timeout);
+        let client = self.connections.client(c);
+        let own = self.relay.begin(c, client, target.0 as usize, now + cx.plan.config.connect_timeout);
         self.connections.turn(c, State::Tunnel);
+        if cx.plan.clocks.any() || self.clocks.in_use() {
+            self.clocks.open(cx.seed, &cx.plan.clocks, now, c, client);
+        }
         out.push(Output::Open(own, target));
         out.event(Event::Forwarded { connection: c.0, to: target.0 });
         self.schedule(cx, out);
@@ -356,13 +347,6 @@ impl ForwardProxy {
         if let Some(EndedRelay { own, accepted, .. }) = self.relay.part(own) {
             out.push(Output::Close(own, CloseMode::Fin));
             self.reject(accepted, status, Nanos::ZERO, out);
-        }
-    }
-
-    /// Bytes come to one end of a tunnel.
-    fn pass(&mut self, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
-        if !self.relay.pass(c, bytes, out) {
-            self.end_tunnel(c, CloseMode::Reset, out);
         }
     }
 

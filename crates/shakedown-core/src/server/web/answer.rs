@@ -64,12 +64,13 @@ impl Web {
         out.event(Event::Answered { connection: c.0, status, served });
         match flaws {
             Some(flaws) => {
-                self.deliver(now, c, flaws, (kept, status != 0, opens), out);
+                self.deliver(cx, now, c, flaws, (kept, status != 0, opens), out);
                 self.schedule(cx, out);
             }
             None if opens => {
                 self.connections.turn(c, State::Open);
                 self.opened(c, out);
+                self.start_clocks(cx, now, c, out);
             }
             None if keep => {
                 self.connections.turn(c, State::Reading);

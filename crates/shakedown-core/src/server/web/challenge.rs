@@ -81,7 +81,7 @@ impl Web {
             let mut bytes = Vec::new();
             write(&mut bytes);
             out.event(answered);
-            self.deliver(now, c, flaws, (bytes, true, false), out);
+            self.deliver(cx, now, c, flaws, (bytes, true, false), out);
             return self.schedule(cx, out);
         }
         out.transmit(c, write);

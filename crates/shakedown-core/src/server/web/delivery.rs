@@ -1,6 +1,7 @@
 //! Responses with flaws are sent at their pace.
 
 use super::Web;
+use super::plan::Context;
 use super::state::State;
 use crate::frame;
 use crate::machine::{CloseMode, ConnectionId};
@@ -13,6 +14,7 @@ impl Web {
     #[cold]
     pub(super) fn deliver(
         &mut self,
+        cx: &Context<'_>,
         now: Timestamp,
         c: ConnectionId,
         flaws: &ResponseFlaws,
@@ -34,11 +36,12 @@ impl Web {
         }
         let piece = delivery.bytes.map_or(bytes.len(), |piece| piece as usize).max(1);
         self.connections.turn(c, State::Stalled);
-        self.write_on(now, c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
+        self.write_on(cx, now, c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
     }
 
     fn write_on(
         &mut self,
+        cx: &Context<'_>,
         now: Timestamp,
         c: ConnectionId,
         (bytes, mut sent): (Vec<u8>, usize),
@@ -58,6 +61,7 @@ impl Web {
             End::Open(close) => {
                 self.connections.turn(c, State::Open);
                 self.opened(c, out);
+                self.start_clocks(cx, now, c, out);
                 if let Some(CloseConfig { after, code }) = close {
                     self.later.add(c, now + after, Step::Close { code });
                 }
@@ -69,11 +73,11 @@ impl Web {
 
     /// Does what is due for single connections.
     #[cold]
-    pub(super) fn go_on(&mut self, now: Timestamp, out: &mut Outputs) {
+    pub(super) fn go_on(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while let Some((c, step)) = self.later.take(now) {
             match step {
                 Step::Write { bytes, sent, piece, every, end } => {
-                    self.write_on(now, c, (bytes, sent), (piece, every), end, out);
+                    self.write_on(cx, now, c, (bytes, sent), (piece, every), end, out);
                 }
                 // A drain may have been earlier.
                 Step::Close { code } if self.state(c) == State::Open => {

@@ -1,43 +1,16 @@
-//! Rates, and how long a connection may take to send its request.
+//! Rates of requests.
 
 use std::cmp::Reverse;
 
 use super::Web;
 use super::plan::Context;
-use crate::handshake::server::read_request_by;
-use crate::machine::{CloseMode, ConnectionId};
+use crate::machine::ConnectionId;
 use crate::server::event::{Event, Outputs, Reason, Turn};
 use crate::server::limits::OverRate;
 use crate::server::queue::Working;
 use crate::time::Timestamp;
 
 impl Web {
-    /// Starts the time limit of a connection.
-    pub(super) fn limit_time(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, out: &mut Outputs) {
-        if let Some(timeout) = cx.plan.handshake_timeout {
-            self.timeouts.begin(c, now + timeout);
-            self.schedule(cx, out);
-        }
-    }
-
-    /// Closes connections that have taken too long to send a request.
-    pub(super) fn time_out(&mut self, now: Timestamp, out: &mut Outputs) {
-        while let Some(c) = self.timeouts.take(now, |c| self.connections.state(c).reads()) {
-            out.event(Event::TimedOut { connection: c.0 });
-            // One whose whole request is there waits for TLS that it was offered, and could not read HTTP.
-            let partly = |bytes: &[u8]| !matches!(read_request_by(bytes, true), Ok(Some(_)));
-            match self.connections.partial(c).is_some_and(partly) {
-                true => self.reject(c, 408, None, out),
-                false => self.close(c, CloseMode::Fin, out),
-            }
-        }
-    }
-
-    /// When the first connection will have taken too long.
-    pub(super) fn next_timeout(&mut self) -> Option<Timestamp> {
-        self.timeouts.next_due(|c| self.connections.state(c).reads())
-    }
-
     /// Applies the rates: admitted now (`Ok(None)`), at a later time, or rejected (an answer was sent).
     #[cold]
     pub(super) fn ask_rates(

@@ -3,6 +3,7 @@
 mod answer;
 mod calls;
 mod challenge;
+mod clocks;
 mod delivery;
 mod drain;
 mod limits;
@@ -21,6 +22,7 @@ use state::State;
 
 use super::behavior::{Choice, LocationForm};
 use super::calls::{CallingRequest, Calls};
+use super::clocks::Clocks;
 use super::connections::{Connections, note};
 use super::drain::Drain;
 use super::event::{Event, Outputs, Reason, Turn};
@@ -28,7 +30,6 @@ use super::limits::{Limits, WhenFull};
 use super::queue::{Job, Working};
 use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
-use super::timeouts::Timeouts;
 use super::transactions::{Transactions, TransactionsFull};
 use super::work::{Asked, Work};
 use super::workers::WorkQueue;
@@ -49,7 +50,7 @@ pub(super) struct Web {
     /// When the process was started.
     since: Timestamp,
     limits: Limits,
-    timeouts: Timeouts,
+    clocks: Clocks,
     calls: Calls,
     drain: Option<Box<Drain>>,
     /// The HTTP/2 connection that each stream is on.
@@ -97,7 +98,7 @@ impl Web {
             Input::Received(c, bytes) => match self.state(c) {
                 State::Reading => self.read(cx, now, c, bytes, out),
                 State::Asking => self.read_stream(cx, now, c, bytes, out),
-                State::Open | State::Closing => self.listen(cx, c, bytes, out),
+                State::Open | State::Closing => self.listen(cx, now, c, bytes, out),
                 // What a client says before it was answered, or after its end, is ignored.
                 State::Gone | State::Pending | State::Abandoned | State::Stalled | State::Ignored => {}
                 // No driver passes on what comes before TLS is up.
@@ -133,12 +134,14 @@ impl Web {
                     self.due = None;
                     if cx.plan.timed {
                         self.let_in(cx, now, out);
-                        self.time_out(now, out);
+                    }
+                    if !self.clocks.is_empty() {
+                        self.ring(cx, now, out);
                     }
                     self.time_calls(cx, now, out);
                     self.send_away(now, out);
                     if !self.later.is_empty() {
-                        self.go_on(now, out);
+                        self.go_on(cx, now, out);
                     }
                     self.complete(cx, now, out);
                 }
@@ -158,6 +161,7 @@ impl Web {
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
         self.connections.accept(c, client, state, cx.plan.connections_max, out);
+        self.clocks.accept(c);
         self.limit_time(cx, now, c, out);
     }
 
@@ -167,6 +171,9 @@ impl Web {
         }
         if !self.transactions.none_in_use() {
             self.end_transaction(c, out);
+        }
+        if let Some(generation) = self.clocks.forget(c) {
+            out.event(Event::OldClosed { connection: c.0, generation });
         }
         if !self.streams.is_empty() && self.streams.remove(&c.0).is_some() {
             self.connections.remove(c);
@@ -194,7 +201,7 @@ impl Web {
                 self.requested(cx, now, c, &request, call, out);
                 // A client must wait for its answer (RFC 6455 section 4.1); one that was answered at once may as well have.
                 if self.state(c) == State::Open && bytes.len() > len {
-                    self.listen(cx, c, &bytes[len..], out);
+                    self.listen(cx, now, c, &bytes[len..], out);
                 }
                 return;
             }
@@ -314,7 +321,8 @@ impl Web {
     }
 
     /// Reads the frames of an open connection: answers pings, and the client's close.
-    fn listen(&mut self, cx: &Context<'_>, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+    fn listen(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, bytes: &[u8], out: &mut Outputs) {
+        self.clocks.heard(now, c);
         let from = if cx.plan.lax { Sender::Any } else { Sender::Client };
         let mut partial = self.connections.take_partial(c);
         let mut bytes = partial.join(bytes);
@@ -336,7 +344,8 @@ impl Web {
                             out.push(Output::Close(c, CloseMode::Fin));
                             return self.forget(c, out);
                         }
-                        Opcode::Pong | Opcode::Data => {}
+                        Opcode::Pong => self.pong(cx, now, c, out),
+                        Opcode::Data => {}
                     }
                 }
                 Err(_) => {
@@ -432,7 +441,10 @@ impl Web {
         let mut next = self.workers.next_due();
         if cx.plan.timed {
             let held = self.limits.held.peek().map(|Reverse(held)| held.done);
-            next = [next, held, self.next_timeout()].into_iter().flatten().min();
+            next = [next, held].into_iter().flatten().min();
+        }
+        if !self.clocks.is_empty() {
+            next = [next, self.next_clock(cx)].into_iter().flatten().min();
         }
         if !cx.plan.calls.is_empty() {
             next = [next, self.calls.next_due()].into_iter().flatten().min();

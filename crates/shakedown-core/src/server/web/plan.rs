@@ -3,6 +3,7 @@
 use crate::rng::{Distribution, Purpose, Sampler, Seed};
 use crate::server::behavior::{Behavior, Choice};
 use crate::server::calls::CallPlan;
+use crate::server::clocks::ClocksPlan;
 use crate::server::config::{WarmUp, WebServer};
 use crate::server::context;
 use crate::server::limits::{Bucket, OverRate, WhenFull};
@@ -46,7 +47,8 @@ pub(in crate::server) struct WebPlan {
     pub(super) address_rate: Option<Bucket>,
     pub(super) over_rate: OverRate,
     pub(super) handshake_timeout: Option<Nanos>,
-    /// Whether a member may need wake-ups other than for finished work.
+    pub(super) clocks: ClocksPlan,
+    /// Whether a member may hold requests back.
     pub(super) timed: bool,
     pub(super) behaviors: Vec<Behavior>,
     pub(super) calls: Vec<CallPlan>,
@@ -85,7 +87,8 @@ impl WebPlan {
             address_rate: rates.address.as_ref().map(Bucket::new),
             over_rate: rates.over,
             handshake_timeout: web.handshake_timeout,
-            timed: rates.all.is_some() || rates.address.is_some() || web.handshake_timeout.is_some(),
+            clocks: ClocksPlan::new(&web.clocks),
+            timed: rates.all.is_some() || rates.address.is_some(),
             serves: behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Serve)),
             behaviors: behaviors.clone(),
             calls: web.calls.clone(),

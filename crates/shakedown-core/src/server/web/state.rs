@@ -31,10 +31,3 @@ pub(super) enum State {
     /// A WebSocket that was sent a close frame; the client's is awaited (RFC 6455 section 7.1.2).
     Closing,
 }
-
-impl State {
-    /// Whether the client has yet to say something.
-    pub(super) fn reads(self) -> bool {
-        matches!(self, State::Reading | State::Greeting | State::Switched)
-    }
-}

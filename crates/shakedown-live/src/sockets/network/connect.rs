@@ -14,6 +14,7 @@ use super::super::setup::Part;
 use super::connection::{Connection, ConnectionKey, Opener, Segment};
 use super::connections::Network;
 use super::effects::{Effect, SocketInput, Timer, notify_owner};
+use super::options;
 use super::queued::Queued;
 use super::sockets::Sockets;
 use crate::stream::{StreamEvent, StreamHandle};
@@ -117,7 +118,11 @@ impl Network {
             });
         }
         let owner = self.owner.clone();
-        let socket = self.sockets.socket_of(place, to);
+        let options = self.options.of(place);
+        let socket = self.sockets.socket_of(place, to).and_then(|socket| {
+            options::set(&socket, options)?;
+            Ok(socket)
+        });
         let task = tokio::task::spawn_local(async move {
             let bound = |address| notify_owner(&owner, SocketInput::Bound(key, address));
             let connected = match socket {
@@ -199,6 +204,8 @@ impl Network {
             }
         };
         let Some(connection) = self.connections.get_mut(&key) else { return };
+        // Where they can't be set, the connection has ended already.
+        let _ = options::set(&stream, self.options.of_server(server));
         let handle = StreamHandle::default();
         connection.to_server.stream = Some(handle.clone());
         let owner = self.owner.clone();

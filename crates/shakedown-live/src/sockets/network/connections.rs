@@ -21,6 +21,7 @@ use super::super::schedule::{Schedule, Sleep};
 use super::super::setup::{Part, Setup};
 use super::connection::{Connection, ConnectionKey, Notice, Segment, ServerEnd};
 use super::effects::{Effect, Listener, Nobody, Owner, SocketInput, Timer};
+use super::options::SocketOptions;
 use super::ports::Port;
 use super::queued::Queued;
 use super::sockets::Sockets;
@@ -36,6 +37,7 @@ pub(crate) struct Network {
     /// Whether what lies between two hosts is played here: no wire does it.
     pub(super) emulates: bool,
     pub(super) seed: Seed,
+    pub(super) options: SocketOptions,
     pub(super) owner: Weak<dyn Owner>,
     pub(super) timers: Schedule<Timer>,
     pub(super) effects: VecDeque<Effect>,
@@ -87,6 +89,7 @@ impl Network {
             part: setup.part,
             emulates,
             seed,
+            options: SocketOptions::new(scenario),
             owner: Weak::<Nobody>::new(),
             timers: Schedule::new(sleep),
             effects: VecDeque::new(),

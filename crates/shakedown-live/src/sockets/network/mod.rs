@@ -13,6 +13,7 @@ mod connections;
 mod delivery;
 mod effects;
 mod hosts;
+mod options;
 mod ports;
 mod queued;
 mod secure;

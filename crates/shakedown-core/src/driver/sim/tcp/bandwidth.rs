@@ -10,7 +10,7 @@ use super::segment::Hop;
 use crate::driver::bottlenecks::{Bottlenecks, Moved, Repeated, Transmission};
 use crate::driver::pipes::{Ends, Initiator, Stage};
 use crate::event::Kind as EventKind;
-use crate::network::{Direction, Event, Message, Repetitions, wire_bytes};
+use crate::network::{Direction, Event, Message, wire_bytes};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
 
@@ -55,9 +55,8 @@ impl Tcp {
         left: Timestamp,
     ) -> u32 {
         let orphan = self.is_closed_by_sender(connection, way);
-        let entry = &mut self.connections[connection];
-        entry.in_flight += 1;
-        let repetitions = Repetitions::new(entry.rto());
+        self.connections[connection].in_flight += 1;
+        let repetitions = self.repetitions(connection, way);
         let (message, bytes) = (item, wire_bytes(payload));
         self.bottlenecks().send(Transmission {
             message,

@@ -172,6 +172,9 @@ impl Tcp {
                 left = left + self.syn_schedule.repetition(usize::from(entry.syns) - 1).unwrap_or_default();
             }
             entry.came_up(self.now, left);
+            if self.keepalives.is_some() {
+                self.end_is_up(connection, Direction::ToServer);
+            }
             return true;
         } else if self.peer_powered(caller) {
             self.reset_to_server(connection);

@@ -15,6 +15,10 @@ pub(super) struct Flow {
     pub last_to_client: Timestamp,
     /// Whether the balancer still has it.
     pub known: bool,
+    /// Whether it drops what comes along one that it no longer has, where it would answer with RST.
+    pub dropped: bool,
+    /// When something came last.
+    pub heard: Timestamp,
 }
 
 impl Flow {

@@ -11,6 +11,10 @@ pub(super) mod connection;
 mod cuts;
 mod ends;
 mod flow;
+mod idle;
+mod idle_flows;
+mod keepalive;
+mod keepalives;
 pub(super) mod peers;
 mod port_table;
 mod ports;
@@ -39,6 +43,8 @@ use carriers::Carriers;
 use connection::Connection;
 pub(super) use connection::NONE;
 use flow::Flow;
+use idle_flows::IdleFlows;
+use keepalives::Keepalives;
 use peers::{ExternalConnections, Peers, ServerHost};
 use port_table::PortTable;
 use queue::Queue;
@@ -105,6 +111,10 @@ pub(super) struct Tcp {
     /// Whether any balancer rewrites addresses, and the connections through those that do.
     relays: bool,
     flows: BTreeMap<u32, Flow>,
+    /// When kernels give up connections; absent where none has an option set.
+    pub keepalives: Option<Box<Keepalives>>,
+    /// Which flows balancers forget when nothing comes; absent where they keep all.
+    pub idle_flows: Option<Box<IdleFlows>>,
     /// Flows that balancers have no more: the balancer, and the server that it was to.
     pub ended_flows: Vec<(u32, u32)>,
 }
@@ -168,6 +178,8 @@ impl Tcp {
             carriers: Carriers::default(),
             relays,
             flows: BTreeMap::new(),
+            idle_flows: IdleFlows::new(scenario),
+            keepalives: Keepalives::new(scenario),
             ended_flows: Vec::new(),
         }
     }

@@ -111,6 +111,8 @@ pub(crate) enum Queued {
         check: u32,
         went_well: bool,
     },
+    /// The first clock of a connection through a balancer, or of its kernels, is due.
+    Clocks,
     /// Sessions are told what happened to streams of theirs.
     Notify,
     /// A connection that carries streams has had none for some time.

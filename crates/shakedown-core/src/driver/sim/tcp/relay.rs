@@ -32,11 +32,11 @@ pub(super) fn by_way_of_balancer(item: Queued) -> Queued {
 }
 
 impl Tcp {
-    fn flow(&self, connection: u32) -> &Flow {
+    pub(super) fn flow(&self, connection: u32) -> &Flow {
         &self.flows[&connection]
     }
 
-    fn flow_mut(&mut self, connection: u32) -> &mut Flow {
+    pub(super) fn flow_mut(&mut self, connection: u32) -> &mut Flow {
         self.flows.get_mut(&connection).expect("a connection through a balancer has a flow until it is released")
     }
 
@@ -148,6 +148,7 @@ impl Tcp {
     /// A flow that was lost with the balancer's process leaves nothing behind here.
     fn forget_flow(&mut self, connection: u32, balancer: u32) {
         self.flows.remove(&connection);
+        self.forget_idle_flow(connection);
         let entry = &mut self.connections[connection];
         entry.set_relayed(false);
         (entry.server, entry.server_end) = (balancer, ServerEnd::None);
@@ -165,7 +166,10 @@ impl Tcp {
         let [here, there] = [balancer, to].map(|server| self.hosts[server as usize].identity);
         let one_way = self.links.one_way(route, Direction::ToServer, here, there);
         let (last_to_server, last_to_client) = (self.now, self.now);
-        self.flows.insert(connection, Flow { balancer, route, one_way, last_to_server, last_to_client, known: true });
+        let (known, dropped, heard) = (true, false, self.now);
+        let flow = Flow { balancer, route, one_way, last_to_server, last_to_client, known, dropped, heard };
+        self.flows.insert(connection, flow);
+        self.time_flow(connection, balancer);
         let entry = &mut self.connections[connection];
         entry.set_relayed(true);
         entry.server = to;
@@ -240,7 +244,8 @@ impl Tcp {
 
     /// Something else arrives at the balancer.
     pub(crate) fn relay(&mut self, connection: u32, way: Direction, kept: Segment) {
-        let Some(&Flow { balancer, known, .. }) = self.flows.get(&connection) else {
+        self.hear_flow(connection);
+        let Some(&Flow { balancer, known, dropped, .. }) = self.flows.get(&connection) else {
             // It came along a flow that is gone. No server has a connection left to reset.
             if let Segment::Data(segment) = kept {
                 self.segments.release(segment);
@@ -251,7 +256,8 @@ impl Tcp {
             return self.release(connection);
         };
         let behind_another = self.connections[connection].is_stalled(way, StallPoint::Balancer);
-        if behind_another || self.is_cut_at(connection, way, StallPoint::Balancer) || self.stands_still(balancer) {
+        let silent = dropped || self.is_cut_at(connection, way, StallPoint::Balancer) || self.stands_still(balancer);
+        if behind_another || silent {
             self.stall(connection, way, StallPoint::Balancer, kept);
             return;
         }
@@ -338,19 +344,22 @@ impl Tcp {
             cut.then_some(*connection)
         };
         let through: Vec<u32> = self.flows.iter().filter_map(through).collect();
-        for connection in through {
-            self.end_flow(connection);
-            self.flow_mut(connection).known = false;
-            self.reset_client(connection);
-            if self.connections[connection].is_alive_at_server() {
-                self.reset_server(connection);
-            }
-        }
+        through.into_iter().for_each(|connection| self.cut_flow(connection));
         self.record_deferred();
     }
 
+    /// A balancer ends a flow with RST to both ends.
+    pub(super) fn cut_flow(&mut self, connection: u32) {
+        self.end_flow(connection);
+        self.flow_mut(connection).known = false;
+        self.reset_client(connection);
+        if self.connections[connection].is_alive_at_server() {
+            self.reset_server(connection);
+        }
+    }
+
     /// A balancer no longer has a flow.
-    fn end_flow(&mut self, connection: u32) {
+    pub(super) fn end_flow(&mut self, connection: u32) {
         let Flow { balancer, known, .. } = *self.flow(connection);
         if known {
             self.ended_flows.push((balancer, self.connections[connection].server));
@@ -363,5 +372,6 @@ impl Tcp {
     pub(crate) fn release_flow(&mut self, connection: u32) {
         self.end_flow(connection);
         self.flows.remove(&connection);
+        self.forget_idle_flow(connection);
     }
 }

@@ -78,7 +78,7 @@ impl Tcp {
             return Timestamp::NEVER;
         }
         let (server, session) = (entry.server, entry.caller.code());
-        let mut repetitions = Repetitions::new(entry.rto());
+        let mut repetitions = self.repetitions(connection, way);
         let mut leaves = self.now;
         let mut times = 0;
         let mut gives_up = false;
@@ -135,7 +135,7 @@ impl Tcp {
     #[cold]
     fn orphan_repair(&mut self, connection: u32, way: Direction) {
         let Some((left, leaves)) = self.slow_repairs.remove(&(connection, way)) else { return };
-        let mut repetitions = Repetitions::new(self.connections[connection].rto());
+        let mut repetitions = self.repetitions(connection, way);
         let mut timer = left + repetitions.timer();
         while timer <= leaves && repetitions.again(self.data_retries, timer > self.now) {
             timer = timer + repetitions.timer();
@@ -186,7 +186,7 @@ impl Tcp {
         let entry = &mut self.connections[connection];
         entry.set_stalled(way, point, true);
         let (session, server) = (entry.caller.code(), entry.server);
-        let repetitions = Repetitions::new(entry.rto());
+        let repetitions = self.repetitions(connection, way);
         self.stalls.insert((connection, way, point), Stall { kept: vec![kept], repetitions, orphaned });
         let to_server = way == Direction::ToServer;
         self.record(Kind::Network(server, Event::Stalled { session, to_server }));
@@ -275,7 +275,8 @@ impl Tcp {
         let (server, caller) = (entry.server, entry.caller);
         if entry.is_relayed() {
             let balancer = self.dialled(connection);
-            if self.is_cut_at(connection, way, StallPoint::Balancer) || self.stands_still(balancer) {
+            let cut = self.is_cut_at(connection, way, StallPoint::Balancer);
+            if cut || self.stands_still(balancer) || self.flow(connection).dropped {
                 return true;
             }
             if point == StallPoint::Balancer {

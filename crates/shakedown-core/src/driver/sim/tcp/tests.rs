@@ -46,6 +46,7 @@ fn fault(action: Action, begins: u64, heals: u64) -> Fault {
         duration: None,
         repeat: None,
         course: Course::Action(action),
+        reload: None,
     };
     let window = FaultWindow { action, begins: ms(begins), heals: Some(ms(heals)), servers: Vec::new() };
     let cut = Cut { side: Side::Clients(0), server: 0, to_server: true, to_client: true, reversed: false };

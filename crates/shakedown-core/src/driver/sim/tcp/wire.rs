@@ -62,6 +62,9 @@ impl Tcp {
         if self.connections[connection].is_relayed() {
             self.release_flow(connection);
         }
+        if self.keepalives.is_some() {
+            self.forget_keepalive(connection);
+        }
         if self.connections[connection].is_stream() {
             self.carriers.forget_stream(connection);
         } else if let Peer::Host(_) = self.connections[connection].caller.who() {
@@ -165,6 +168,9 @@ impl Tcp {
         if self.held_up(connection, Direction::ToServer, Segment::Data(segment)) {
             return false;
         }
+        if self.keepalives.is_some() {
+            self.both_hear(connection, Direction::ToServer);
+        }
         let Connection { server, server_end, client, .. } = self.connections[connection];
         match server_end {
             ServerEnd::HalfOpen if self.hosts[server as usize].kernel.is_full() => {
@@ -237,6 +243,9 @@ impl Tcp {
     pub(crate) fn segment_at_client(&mut self, connection: u32, segment: u32) -> bool {
         if self.held_up(connection, Direction::ToClient, Segment::Data(segment)) {
             return false;
+        }
+        if self.keepalives.is_some() {
+            self.both_hear(connection, Direction::ToClient);
         }
         if self.connections[connection].client == ClientEnd::Open {
             return true;
