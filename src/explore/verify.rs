@@ -29,21 +29,20 @@ pub enum Verdict {
     Same,
     /// What differs, a line each.
     Different(Vec<String>),
-    /// This program was built without the driver of the recorded run.
+    /// It can't be had again: it was on real sockets, or this program was built without its driver.
     Skipped(String),
     /// What was recorded can't be read, and why.
     Unreadable(String),
 }
 
 /// The folders under `place` that hold a run or a comparison, or what is left of one, in order of their names; and below
-/// it, those that can't be searched. Left out are partial runs (`…-partial`) and those of drivers that never run the same
-/// way twice.
+/// it, those that can't be searched. Left out are partial runs (`…-partial`).
 ///
 /// # Errors
 /// When `place` itself can't be read.
 pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let is_run = FILES.iter().any(|name| place.join(name).exists()) && !is_unrepeatable(place);
+    let is_run = FILES.iter().any(|name| place.join(name).exists()) && !says(place, "partial", true);
     let is_comparison = compare::is_comparison(place) && !compare::is_unrepeatable(place);
     if is_run || is_comparison || is_search(place) {
         found.push(place.to_path_buf());
@@ -69,10 +68,9 @@ pub fn recorded_runs(place: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// What is compared: each shows that a run was recorded, though another may be lost.
 const FILES: [&str; 3] = ["run.json", "summary.json", "series.csv"];
 
-/// Whether what a run left can't be had again: it was interrupted, and nobody chose where it ended, or it was live.
-fn is_unrepeatable(folder: &Path) -> bool {
-    let run = difference::any_version(folder, "run.json");
-    run.is_ok_and(|run| run["partial"] == true || run["deterministic"] == false)
+/// What the record of a run says of it: whether it was interrupted, as nobody chose where it ended, or can be had again.
+fn says(folder: &Path, key: &str, value: bool) -> bool {
+    difference::any_version(folder, "run.json").is_ok_and(|run| run[key] == value)
 }
 
 /// Whether a folder holds a search for capacity that came to its end.
@@ -84,6 +82,10 @@ fn is_search(folder: &Path) -> bool {
 
 /// Runs a recorded run again and compares digest, `summary.json`, `series.csv` and, where there is one, `exemplars.jsonl`; of a comparison, all that is no chart.
 pub fn verify(folder: &Path) -> Verified {
+    if says(folder, "deterministic", false) {
+        let why = "no two runs on real sockets are the same".to_string();
+        return Verified { folder: folder.to_path_buf(), verdict: Verdict::Skipped(why) };
+    }
     let differences = if compare::is_comparison(folder) {
         compare::differences(folder)
     } else if is_search(folder) {
