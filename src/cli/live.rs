@@ -12,15 +12,15 @@ use super::options::{DriverArg, OutputArgs, RunArgs, ScenarioArgs};
 use super::output::{Failure, Format, complain, machine, say};
 use super::results::{EXEMPLARS, Results, partial};
 use super::text;
-use crate::driver::live::{Part, Setup, Told};
+use crate::driver::live::{Lateness, Part, Setup, Told};
 use crate::event::Event;
 use crate::explore::live::{self, Live};
-use crate::explore::programs::Outputs;
+use crate::explore::programs::{Outputs, Programs};
 use crate::explore::{LiveError, PreparedFile, Unreached};
 use crate::record::Recorder;
 use crate::replay::{Filter, Lines, Names};
 use crate::scenario::{Played, Scenario};
-use crate::text::{grouped, pretty};
+use crate::text::{WIDTH, grouped, pretty, wrapped};
 use crate::time::{Nanos, human};
 
 #[derive(Debug, Args)]
@@ -80,9 +80,13 @@ const BEHIND: Nanos = Nanos::from_millis(50);
 /// `run --driver tokio`, and `run --driver kernel`.
 pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let scenario = args.scenario.load_with_programs()?;
+    let programs = match args.allow_commands {
+        true => Programs::Allowed { here: args.scenario.scenario.parent().unwrap_or(Path::new("")) },
+        false => Programs::Refused,
+    };
     let (mut setup, outputs) = match args.driver {
-        DriverArg::Kernel => live::on_wire(&scenario, args.allow_commands)?,
-        _ => live::both_with_programs(&scenario, args.allow_commands)?,
+        DriverArg::Kernel => live::on_wire(&scenario, programs)?,
+        _ => live::both_with_programs(&scenario, programs)?,
     };
     let capture = args.capture.as_ref().map(|file| Capture::begin(file, &scenario)).transpose()?;
     setup.tap = capture.as_ref().map(Capture::tap);
@@ -353,23 +357,29 @@ fn wire_text(told: &Told) -> String {
         [(lost, "lost"), (cut, "cut off"), (silent, "of hosts without power"), (queue_full, "met a full queue")];
     let fates = fates.iter().filter(|(count, _)| **count > 0);
     let fates: String = fates.map(|(count, what)| format!(", {} {what}", grouped(**count))).collect();
-    format!(
-        "wire: {} packets{fates}; handed over late by {} (p99), {} at most\n",
+    let each = Nanos(told.processor.0.checked_div(*packets).unwrap_or(0));
+    let prose = format!(
+        "wire: {} packets{fates}; handed over late by {} (p99), {} at most (a thread without work is woken late by {} \
+         here); {} of processor time each",
         grouped(*packets),
-        human(told.late_by(0.99)),
-        human(told.late_max)
-    )
+        human(told.late.quantile(0.99)),
+        human(told.late.max),
+        human(told.idle.quantile(0.99)),
+        human(each)
+    );
+    format!("{}\n", wrapped(&prose, WIDTH))
 }
 
 /// What makes a run's figures those of this machine rather than of the scenario.
 fn wire_warnings(told: &Told) -> String {
     let mut text = String::new();
-    if told.late_by(0.99) > WIRE_LATE {
-        text += &format!(
+    if told.late.quantile(0.99) > WIRE_LATE {
+        let prose = format!(
             "WARNING: the wire was late by more than {} with one packet of a hundred, as this machine was busy: times are \
-             longer by that\n",
+             longer by that",
             human(WIRE_LATE)
         );
+        text += &format!("{}\n", wrapped(&prose, WIDTH));
     }
     let dropped = told.dropped + told.refused;
     if dropped > 0 {
@@ -383,6 +393,10 @@ fn wire_json(scenario: &Scenario, told: &Told) -> String {
     let counted = |counters: &[(String, u64)]| {
         counters.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<Map<String, Json>>()
     };
+    let lateness = |late: &Lateness| {
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| late.quantile(share).0);
+        json!({ "p50": p50, "p90": p90, "p99": p99, "max": late.max.0 })
+    };
     let servers = scenario.servers().iter().zip(&told.servers);
     let servers: Map<String, Json> =
         servers.map(|(server, counters)| (server.name.clone(), counted(counters).into())).collect();
@@ -393,12 +407,9 @@ fn wire_json(scenario: &Scenario, told: &Told) -> String {
         "without_power": told.silent,
         "queue_full": told.queue_full,
         "dropped_by_machine": told.dropped + told.refused,
-        "late_ns": {
-            "p50": told.late_by(0.5).0,
-            "p90": told.late_by(0.9).0,
-            "p99": told.late_by(0.99).0,
-            "max": told.late_max.0,
-        },
+        "late_ns": lateness(&told.late),
+        "idle_late_ns": lateness(&told.idle),
+        "processor_ns": told.processor.0,
         "kernels": { "clients": counted(&told.clients), "servers": servers },
     }))
 }

@@ -81,7 +81,7 @@ pub(super) struct RunArgs {
     /// Don't make the run again to keep the slowest and some failed sessions in exemplars.jsonl
     #[arg(long)]
     pub no_exemplars: bool,
-    /// Start the programs that the scenario's servers are (--driver tokio, kernel)
+    /// Start the programs that the scenario's servers are, and that its faults run (--driver tokio, kernel)
     #[arg(long)]
     pub allow_commands: bool,
     /// Write the packets on the wire into this file, for Wireshark and tshark (--driver kernel)

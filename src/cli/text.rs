@@ -71,8 +71,9 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
                 let (workers, kinds) = (by_workers(&web.workers), kinds.join(", then "));
                 writeln!(text, "servers  {name}: {workers} per handshake{tls}, {kinds}")
             }
-            Machine::Program(_) => {
-                writeln!(text, "servers  {name}: {} per handshake, accept", by_workers(&Workers::default()))
+            Machine::Program(program) => {
+                let what = if program.listens { "servers" } else { "hosts  " };
+                writeln!(text, "{what}  {name}: {count} × the program {}", program.command[0])
             }
         };
     }

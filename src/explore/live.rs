@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::external_clients::{ClientCounts, ExternalClients};
 use super::limits;
 use super::live_error::LiveError;
-use super::programs::{self, Outputs};
+use super::programs::{self, Outputs, Programs, Ready};
 use super::replay::EventLog;
 use super::single_run::{Clients, Finished, Progress};
 use super::unreached::{Connects, Unreached};
@@ -69,22 +69,22 @@ pub fn driver_of(setup: &Setup) -> Driver {
 /// # Errors
 /// [`LiveError`], before anything was opened.
 pub fn both(scenario: &Scenario) -> Result<Setup, LiveError> {
-    both_with_programs(scenario, false).map(|(setup, _)| setup)
+    both_with_programs(scenario, Programs::Refused).map(|(setup, _)| setup)
 }
 
-/// The same where servers may be programs: they are started only if that is `allowed`, as a scenario may come from anyone.
-/// What they print goes to the outputs.
+/// The same where servers may be programs, and faults run some. What they print goes to the outputs.
 ///
 /// # Errors
 /// [`LiveError`], before anything was opened or started.
-pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
+pub fn both_with_programs(scenario: &Scenario, programs: Programs<'_>) -> Result<(Setup, Outputs), LiveError> {
     refuse(scenario, Part::Both, false)?;
     let connections = scenario.sessions() * connections_at_once(scenario);
     let most = descriptors(scenario, connections, 2)?;
     let sources = limits::sources(connections, limits::ports()).map_err(LiveError::Limits)?;
-    let (programs, outputs) = programs::ready(scenario, allowed, false)?;
+    let Ready { servers, faults, outputs } = programs::ready(scenario, programs, false)?;
     let authority = authority(scenario)?;
-    Ok((Setup { sources, programs, authority, ..setup(Part::Both, most) }, outputs))
+    let setup = Setup { sources, programs: servers, commands: faults, authority, ..setup(Part::Both, most) };
+    Ok((setup, outputs))
 }
 
 /// Makes a live run of both sides ready, each host with a kernel's network of its own, and a wire between them. The process
@@ -92,20 +92,23 @@ pub fn both_with_programs(scenario: &Scenario, allowed: bool) -> Result<(Setup, 
 ///
 /// # Errors
 /// [`LiveError`], before anything was opened or started.
-pub fn on_wire(scenario: &Scenario, allowed: bool) -> Result<(Setup, Outputs), LiveError> {
+pub fn on_wire(scenario: &Scenario, programs: Programs<'_>) -> Result<(Setup, Outputs), LiveError> {
     refuse(scenario, Part::Both, true)?;
     live::prepare().map_err(LiveError::Limits)?;
     let connections = scenario.sessions() * connections_at_once(scenario);
     let most = descriptors(scenario, connections, 4)?;
-    let (programs, outputs) = programs::ready(scenario, allowed, true)?;
+    let Ready { servers, faults, outputs } = programs::ready(scenario, programs, true)?;
     let authority = authority(scenario)?;
-    Ok((Setup { wire: true, programs, authority, ..setup(Part::Both, most) }, outputs))
+    let setup = Setup { wire: true, programs: servers, commands: faults, authority, ..setup(Part::Both, most) };
+    Ok((setup, outputs))
 }
 
-/// Room for both ends of each connection and some that linger, and for so many descriptors of each server.
+/// Room for the ends of each connection and some that linger, and for so many descriptors of each server.
 fn descriptors(scenario: &Scenario, connections: u64, of_server: u64) -> Result<u64, LiveError> {
     let fixed = scenario.servers().len() as u64 * of_server;
-    limits::descriptors(connections * 2 + connections / 4, fixed).map_err(LiveError::Limits)
+    // A program has its own.
+    let ends = if scenario.groups().values().all(|group| group.program().is_some()) { 1 } else { 2 };
+    limits::descriptors(connections * ends + connections / 4, fixed).map_err(LiveError::Limits)
 }
 
 /// How many connections there may be for a session at a moment: its own, and one for each group on its way that connects to
@@ -276,6 +279,7 @@ fn setup(part: Part, connections_max: u64) -> Setup {
         roots: Vec::new(),
         authority: None,
         programs: BTreeMap::new(),
+        commands: BTreeMap::new(),
         threads: 1,
     }
 }

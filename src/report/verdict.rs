@@ -182,6 +182,7 @@ pub(super) fn what(scenario: &Scenario, fault: &Fault) -> String {
         Kind::Backlog => format!("Accept queue of {} shortened", place(config)),
         Kind::DnsOutage => format!("DNS records of {} unavailable", place(config)),
         Kind::Flap => format!("{subject} failed"),
+        Kind::Command => format!("Command `{}` run on {}", fault.name, place(config)),
     };
     let times = match config.repeat {
         Some(_) if fault.windows.len() > 1 => format!(" {} times", grouped(fault.windows.len() as u64)),

@@ -247,10 +247,11 @@ fn the_schema_takes_every_scenario_and_what_each_resolves_to() {
     for text in texts {
         let title = text.lines().find(|line| line.starts_with("title")).unwrap().to_string();
         assert_eq!(schema.problem(&text), None, "{title}");
-        let base = shakedown::scenario::load("x", "x", &text, &Overrides::default()).unwrap();
+        let programs = Overrides { programs: true, ..Overrides::default() };
+        let base = shakedown::scenario::load("x", "x", &text, &programs).unwrap();
         let variants = base.variants().iter().cloned().map(Some).chain([None]);
         for variant in variants {
-            let overrides = Overrides { variant: variant.clone(), ..Overrides::default() };
+            let overrides = Overrides { variant: variant.clone(), ..programs.clone() };
             let resolved = shakedown::scenario::load("x", "x", &text, &overrides).unwrap().resolved().to_string();
             assert_eq!(schema.problem(&resolved), None, "{title}, {variant:?}, resolved");
         }

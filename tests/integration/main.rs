@@ -8,6 +8,8 @@ mod attacks;
 mod auth;
 mod balancers;
 mod bandwidth;
+#[cfg(target_os = "linux")]
+mod boxes;
 mod budgets;
 mod calls;
 mod captures;

@@ -13,6 +13,7 @@ use shakedown::client;
 use shakedown::driver::live::{self as driver, Part};
 use shakedown::event::{Event, Kind};
 use shakedown::explore::live::{self, Live};
+use shakedown::explore::programs::Programs;
 use shakedown::fault;
 use shakedown::handshake::server::{read_request, write_open};
 use shakedown::metrics::Value;
@@ -23,6 +24,10 @@ use shakedown::server;
 use crate::common::{self, in_real_time, scenario_file, shakedown as program, slowed};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn allowed() -> Programs<'static> {
+    Programs::Allowed { here: Path::new("") }
+}
 
 /// The same for a check in real time, so many times slower.
 fn load_slower(slower: u32, name: &str, text: &str, variant: Option<&str>, sets: &[&str]) -> Scenario {
@@ -1199,7 +1204,8 @@ fn hostile_peers_cost_little_and_take_nothing_down() {
 fn a_program() {
     let Ok(port) = std::env::var("PORT") else { return };
     println!("{} started", std::env::var("SHAKEDOWN_SERVER").unwrap());
-    let listener = TcpListener::bind((LOOPBACK, port.parse().unwrap())).unwrap();
+    let host: IpAddr = std::env::var("HOST").unwrap().parse().unwrap();
+    let listener = TcpListener::bind((host, port.parse().unwrap())).unwrap();
     for stream in listener.incoming() {
         spawn(move || {
             let mut stream = stream.unwrap();
@@ -1282,7 +1288,7 @@ fn programs_are_killed_stopped_and_started_as_servers_are() {
     let scenario = load_programs(PROGRAMS).unwrap();
     assert_eq!(scenario.resolved().matches("a_program").count(), 2);
     in_real_time(|_| {
-        let (setup, outputs) = live::both_with_programs(&scenario, true).unwrap();
+        let (setup, outputs) = live::both_with_programs(&scenario, allowed()).unwrap();
         let mut events: Vec<Event> = Vec::new();
         let ended = driver::run(&scenario, &setup, &mut events, |_| {}, |_| true).unwrap();
         assert_eq!(ended.died, [], "neither ended by itself");
@@ -1320,7 +1326,7 @@ fn programs_are_started_only_where_that_is_allowed_and_means_something() {
     let served = live::servers(&mut load_programs(PROGRAMS).unwrap(), LOOPBACK).unwrap_err().to_string();
     assert!(served.contains("servers.crashed.command: a program listens by itself"), "{served}");
     let refused = load_programs(&PROGRAMS.replace("kind = \"hang\"", "kind = \"power-off\"")).unwrap();
-    let refused = live::both_with_programs(&refused, true).unwrap_err().to_string();
+    let refused = live::both_with_programs(&refused, allowed()).unwrap_err().to_string();
     assert!(refused.contains("faults.stops: a program's kernel lives on"), "{refused}");
     for (wrong, says) in [
         ("command = []", "no program"),
@@ -1332,11 +1338,11 @@ fn programs_are_started_only_where_that_is_allowed_and_means_something() {
     }
     // One that does not start ends the run before it begins.
     let gone = load_programs(&PROGRAMS.replacen("COMMAND", "command = ['/nowhere/to/be/found']", 1)).unwrap();
-    let (setup, _) = live::both_with_programs(&gone, true).unwrap();
+    let (setup, _) = live::both_with_programs(&gone, allowed()).unwrap();
     let error = driver::run(&gone, &setup, &mut Vec::new(), |_| {}, |_| true).unwrap_err().to_string();
     assert!(error.contains("crashed-0 can't be started"), "{error}");
     let brief = load_programs(&PROGRAMS.replacen("COMMAND", "command = ['false']", 1)).unwrap();
-    let (setup, _) = live::both_with_programs(&brief, true).unwrap();
+    let (setup, _) = live::both_with_programs(&brief, allowed()).unwrap();
     let error = driver::run(&brief, &setup, &mut Vec::new(), |_| {}, |_| true).unwrap_err().to_string();
     assert!(error.contains("crashed-0 ended (exit status: 1) before it listened"), "{error}");
 }

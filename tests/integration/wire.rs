@@ -111,24 +111,24 @@ const SMALL: &str = "format = 1\ntitle = 't'\nduration = '300ms'\n[servers.s]\n[
                      endpoints = ['s']\n[expect]\n'sessions.opened' = '== 2'\n";
 
 /// Runs the program with a scenario; nothing where this machine has no such driver.
-fn kernel(place: &Path, file: &str, args: &[&str]) -> Option<Output> {
+pub(crate) fn kernel(place: &Path, file: &str, args: &[&str]) -> Option<Output> {
     let output = ran(place, &[&["run", file, "--driver", "kernel"], args].concat());
     let said = text(&output.stderr);
     if output.status.code() == Some(3) && said.contains("docs/kernel.md") {
         println!("SKIPPED: no packets can be carried here: {said}");
-        assert_eq!(names(place), [file], "nothing is written where nothing runs");
+        assert!(!names(place).contains(&"out".into()), "nothing is written where nothing runs");
         return None;
     }
     Some(output)
 }
 
 /// The events of a run, in order.
-fn events(folder: &Path) -> Vec<Json> {
+pub(crate) fn events(folder: &Path) -> Vec<Json> {
     let lines = fs::read_to_string(folder.join("events.jsonl")).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn of(event: &Json, key: &str) -> String {
+pub(crate) fn of(event: &Json, key: &str) -> String {
     event[key].as_str().unwrap_or_default().to_string()
 }
 

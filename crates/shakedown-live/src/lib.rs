@@ -25,7 +25,7 @@ mod stream;
 pub mod turmoil;
 
 #[cfg(feature = "sockets")]
-pub use kernel::{Tap, Told, host_names, prepare, server_address};
+pub use kernel::{Lateness, Tap, Told, host_names, prepare, server_address};
 pub use progress::Progress;
 #[cfg(feature = "sockets")]
-pub use sockets::{Address, Authority, Ended, Part, Program, Setup, certificates, refused, run};
+pub use sockets::{Address, Authority, Ended, FaultCommand, Part, Program, Setup, Start, certificates, refused, run};

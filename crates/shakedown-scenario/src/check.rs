@@ -226,12 +226,15 @@ fn server(name: &str, server: &ServersToml, file: &File, tree: &Tree) -> Result<
     behavior::check(name, &server.behavior.0, run, tree)
 }
 
-/// Checks that all servers are played: a program can't be.
+/// Checks that all servers are played, and all faults: programs can't be.
 pub(super) fn no_programs(file: &File, tree: &Tree) -> Result<(), Problem> {
-    let Some((name, _)) = file.servers.iter().find(|(_, server)| server.command.is_some()) else { return Ok(()) };
-    let message = format!("`{name}` is a program, and needs real sockets");
+    let server = file.servers.iter().find(|(_, server)| server.command.is_some());
+    let server = server.map(|(name, _)| (format!("servers.{name}.command"), format!("`{name}` is a program")));
+    let fault = file.faults.iter().find(|(_, fault)| fault.effective_kind() == fault::Kind::Command);
+    let fault = fault.map(|(name, _)| (format!("faults.{name}.kind"), format!("`{name}` runs a program")));
+    let Some((path, what)) = server.or(fault) else { return Ok(()) };
     let help = "run it on real sockets, with --allow-commands: docs/real-sockets.md";
-    Err(tree.problem_at_key(&format!("servers.{name}.command"), message).with_help(help))
+    Err(tree.problem_at_key(&path, format!("{what}, and needs real sockets")).with_help(help))
 }
 
 /// Checks the members that all groups have together; the largest group is blamed.

@@ -1,6 +1,6 @@
 //! A fault as written becomes one with only the keys of its kind.
 
-use shakedown_core::fault::{Action, Config, Course, Kind, Reload, Turns};
+use shakedown_core::fault::{Action, Commands, Config, Course, Kind, Reload, Turns};
 use shakedown_core::machine::{Ending, Ends};
 use shakedown_core::quantity::Loss;
 use shakedown_core::time::Nanos;
@@ -36,6 +36,8 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         ("one_way", fault.one_way, kind != Kind::Reset),
         ("connections_until", fault.connections_until.is_some(), kind == Kind::Reload),
         ("ends", fault.ends.is_some(), kind == Kind::Reload),
+        ("command", fault.command.is_some(), kind == Kind::Command),
+        ("heal", fault.heal.is_some(), kind == Kind::Command),
         ("add", fault.add.is_some(), kind == Kind::Latency),
         ("to", fault.to.is_some(), kind == Kind::Backlog),
         ("code", fault.code.is_some(), drain || kind.restarts() || kind == Kind::Reload),
@@ -55,7 +57,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
     if fault.kind == Kind::Flap {
         match fault.with {
             None => return Err(needs("with", "\"crash\", what comes and goes")),
-            Some(with @ (Kind::Flap | Kind::RollingRestart | Kind::Reset | Kind::Reload)) => {
+            Some(with @ (Kind::Flap | Kind::RollingRestart | Kind::Reset | Kind::Reload | Kind::Command)) => {
                 let message = format!("a target does not flap with `{}`", with.name());
                 return Err(tree.problem(&at("with"), message).with_help("write with = \"crash\" or \"partition\""));
             }
@@ -75,6 +77,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         Kind::Pause => Course::Action(Action::Pause),
         Kind::Partition => Course::Action(Action::Partition),
         Kind::DnsOutage => Course::Action(Action::DnsOutage),
+        Kind::Command => Course::Action(Action::Command),
         Kind::Slow => Course::Action(Action::Slow { factor: fault.factor.ok_or_else(|| needs("factor", "5"))? }),
         Kind::Backlog => Course::Action(Action::Backlog { to: fault.to.ok_or_else(|| needs("to", "16"))? }),
         Kind::Lossy => Course::Action(Action::Lossy { loss: fault.loss.ok_or_else(|| needs("loss", "\"20%\""))? }),
@@ -105,6 +108,19 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
             end(Action::Restart, 1012, Some(Turns { at_a_time, gap }))
         }
     };
+    for (key, command) in [("command", &fault.command), ("heal", &fault.heal)] {
+        if command.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+            let help = format!("write {key} = [\"kill\", \"-HUP\", \"1234\"]: a program and its arguments");
+            return Err(tree.problem(&at(key), "no program").with_help(help));
+        }
+    }
+    let commands = match (kind, fault.command.clone()) {
+        (Kind::Command, None) => return Err(needs("command", "[\"kill\", \"-HUP\", \"1234\"]")),
+        (_, begin) => begin.map(|begin| Commands { begin, heal: fault.heal.clone() }),
+    };
+    if fault.heal.is_some() && fault.duration.is_none() {
+        return Err(needs("for", "\"5s\", after which `heal` runs"));
+    }
     if fault.duration == Some(Nanos::ZERO) && kind != Kind::Restart && !rolling {
         let message = "a fault must take some time; leave `for` out for one that never heals";
         return Err(tree.problem(&at("for"), message));
@@ -173,5 +189,5 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         Box::new(Reload { connections_until, ending: Ending::of(fault.ends, ENDINGS[0], fault.code, GOING_AWAY) })
     });
     let &FaultToml { kind, ref target, at, one_way, duration, repeat, .. } = fault;
-    Ok(Config { kind, target: target.clone(), at, one_way, duration, repeat, course, reload })
+    Ok(Config { kind, target: target.clone(), at, one_way, duration, repeat, course, reload, commands })
 }

@@ -73,6 +73,12 @@ pub(crate) struct FaultToml {
     /// flap: the kind of the repeated fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Kind>,
+    /// command: the program to run on each target's host when the fault begins, and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// command: the program to run when the fault heals (none unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal: Option<Vec<String>>,
     /// Absent: it happens once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
@@ -102,6 +108,8 @@ impl FaultToml {
             gap: None,
             drain: None,
             with: None,
+            command: None,
+            heal: None,
             repeat: None,
         }
     }

@@ -41,7 +41,9 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
     let other = |other: &str, example: &str| (format!("`{other}`"), format!("write {other} = {example} beside it"));
     let rates = server.accept_rate.is_some() || server.address_rate.is_some();
     let a_rate = ("a rate".to_string(), "write accept_rate = { rate = \"500/s\", burst = 100 }".to_string());
+    let program = ("`command`".to_string(), "write command = [\"node\", \"client.js\"] beside it".to_string());
     let needs = [
+        ("listens", server.listens.is_some(), program, server.command.is_some()),
         ("when_full", server.when_full.is_some(), number("connections_max"), server.connections_max.is_some()),
         ("queue_full", server.queue_full.is_some(), number("queue_max"), server.queue_max.is_some()),
         (

@@ -32,6 +32,17 @@ pub struct Config {
     pub course: Course,
     /// reload: what becomes of the connections of the old process.
     pub reload: Option<Box<Reload>>,
+    /// What [`Kind::Command`] runs.
+    pub commands: Option<Commands>,
+}
+
+/// The user's own programs that a fault of kind [`Kind::Command`] runs, with their arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commands {
+    /// When it begins.
+    pub begin: Vec<String>,
+    /// When it heals, if anything.
+    pub heal: Option<Vec<String>>,
 }
 
 impl Config {
@@ -141,6 +152,8 @@ pub enum Action {
         /// The share of connections that it ends.
         share: f64,
     },
+    /// [`Kind::Command`].
+    Command,
 }
 
 impl Action {
@@ -163,6 +176,7 @@ impl Action {
             Action::Latency { .. } => Kind::Latency,
             Action::Bandwidth { .. } => Kind::Bandwidth,
             Action::Reset { .. } => Kind::Reset,
+            Action::Command => Kind::Command,
         }
     }
 }
@@ -225,6 +239,8 @@ pub enum Kind {
     Reload,
     /// The records of a DNS name are unavailable: resolvers use their cached answers until the TTL expires.
     DnsOutage,
+    /// A program of the user's runs on each target's host, and another when the fault heals; only on real sockets.
+    Command,
 }
 
 impl Kind {
@@ -235,7 +251,9 @@ impl Kind {
 
     /// Whether the paths through an affected server fail at once.
     pub fn takes_down(self) -> bool {
-        !matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage | Kind::Reload) && !self.impairs()
+        let is_quiet =
+            matches!(self, Kind::Slow | Kind::Drain | Kind::Backlog | Kind::DnsOutage | Kind::Reload | Kind::Command);
+        !is_quiet && !self.impairs()
     }
 
     /// Whether it affects links between places, and not servers.
@@ -274,6 +292,7 @@ impl Kind {
             Kind::Stop => "stop",
             Kind::Reload => "reload",
             Kind::DnsOutage => "dns-outage",
+            Kind::Command => "command",
         }
     }
 
@@ -298,6 +317,7 @@ impl Kind {
             Kind::Stop => 35,
             Kind::Reload => 37,
             Kind::DnsOutage => 60,
+            Kind::Command => 70,
         }
     }
 }
@@ -406,8 +426,9 @@ impl Fault {
             let begins = Timestamp::ZERO + config.at + Nanos(repeat.every.0.saturating_mul(number));
             match config.course {
                 Course::Action(action) => {
-                    // A reset is over at once, and so is a reload: the new process is there.
-                    let at_once = matches!(action, Action::Reset { .. } | Action::Reload).then_some(Nanos::ZERO);
+                    // A reset is over at once, and so are a reload (the new process is there) and what only begins.
+                    let at_once = matches!(action, Action::Reset { .. } | Action::Reload | Action::Command);
+                    let at_once = at_once.then_some(Nanos::ZERO);
                     let heals = config.duration.or(at_once).map(|length| begins + length);
                     windows.push(FaultWindow { action, begins, heals, servers: members.clone() });
                 }

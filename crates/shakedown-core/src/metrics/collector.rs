@@ -61,6 +61,8 @@ pub struct Metrics {
     /// Faults, a bit each: those that have begun, those for which arrivals count, and those whose groups' balance is awaited.
     begun: u64,
     arriving: u64,
+    /// The faults that may do more than events say.
+    opaque: u64,
     balancing: u64,
     detection_time: Latency,
     outage: Latency,
@@ -141,6 +143,7 @@ impl Metrics {
             sent_away: BTreeMap::new(),
             begun: 0,
             arriving: 0,
+            opaque: (0..).zip(&layout.faults).fold(0, |mask, (bit, fault)| mask | u64::from(fault.opaque) << bit),
             balancing: 0,
             detection_time: cut(),
             outage: cut(),
@@ -448,6 +451,7 @@ impl Metrics {
     fn lost(&mut self, now: Timestamp, session: u32) {
         self.half_open.iter_mut().for_each(|half_open| half_open.ended(now, session, &self.segments));
         let life = &self.lives[session as usize];
+        let unexpected = life.path == Path::Usable;
         if let Path::Dead { .. } = life.path {
             let died = life.connected;
             self.noticed(died);
@@ -456,6 +460,9 @@ impl Metrics {
             }
         }
         self.unusable(now, session);
+        if unexpected && self.opaque != 0 {
+            self.blame_opaque(now, session);
+        }
     }
 
     /// A client no longer believes in a path that died: it noticed, or the path works again, or it ended.

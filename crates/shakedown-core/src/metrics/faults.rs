@@ -104,6 +104,11 @@ impl FaultAccount {
         self.balance.begin_anew();
     }
 
+    /// Whether it has begun and not healed.
+    pub(super) fn lasts(&self) -> bool {
+        self.holds > 0
+    }
+
     /// Whether it strikes now, and the open sessions are still to be counted.
     pub(super) fn strikes(&mut self, now: Timestamp) -> bool {
         self.struck_at.replace(now) != Some(now)

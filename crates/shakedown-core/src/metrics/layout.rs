@@ -61,6 +61,9 @@ pub struct FaultLayout {
     pub drawn: bool,
     /// The servers that it strikes, in rising order; of a fault of links, those at its ends.
     pub servers: Vec<u32>,
+    /// Whether programs are concerned, which do not say what they do to whom: what is lost while it lasts, and for no other
+    /// known reason, is its work.
+    pub opaque: bool,
 }
 
 /// A client group.

@@ -53,7 +53,9 @@ fn layout(sessions: u32) -> Layout {
         server_groups: vec!["gateway".into()],
         servers: vec![server(0), server(1)],
         names: Vec::new(),
-        faults: ["a", "b"].map(|name| FaultLayout { name: name.into(), drawn: false, servers: vec![0] }).into(),
+        faults: ["a", "b"]
+            .map(|name| FaultLayout { name: name.into(), drawn: false, servers: vec![0], opaque: false })
+            .into(),
         phases: Vec::new(),
         seed: Seed(1),
         tls: false,
@@ -185,6 +187,24 @@ impl Feed {
 
     fn finish_at(self, ms: u64) -> Measured {
         self.metrics.finish(at(ms))
+    }
+}
+
+/// Of a session that is lost for no known reason, only a fault that may do more than events say is the cause, while it lasts.
+#[test]
+fn what_is_lost_unexpectedly_is_the_work_of_an_opaque_fault() {
+    for opaque in [false, true] {
+        let mut layout = layout(3);
+        layout.faults[0].opaque = opaque;
+        let mut feed = Feed::new(layout);
+        feed.all_open(3, 0);
+        feed.lost(1_000, 0);
+        feed.began(2_000, 0, 0, FaultKind::Command);
+        feed.lost(3_000, 1);
+        feed.healed(4_000, 0, 0, FaultKind::Command);
+        feed.lost(5_000, 2);
+        let measured = feed.finish();
+        assert_eq!(part(&measured, "faults.a.affected"), (u64::from(opaque), 2));
     }
 }
 

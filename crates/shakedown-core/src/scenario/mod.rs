@@ -455,7 +455,8 @@ impl Scenario {
             servers.retain(|server| *server < count);
             servers.sort_unstable();
             servers.dedup();
-            FaultLayout { name: fault.name.clone(), drawn, servers }
+            let opaque = fault.config.commands.is_some() || groups.values().any(|group| group.program().is_some());
+            FaultLayout { name: fault.name.clone(), drawn, servers, opaque }
         };
         Layout {
             duration: self.0.duration,

@@ -40,6 +40,15 @@ pub struct Group {
     pub machine: Machine,
 }
 
+/// A program that a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The program, and its arguments.
+    pub command: Vec<String>,
+    /// Whether it is a server; if not, it opens connections at most.
+    pub listens: bool,
+}
+
 /// Kind of a group's members.
 #[derive(Debug, Clone)]
 pub enum Machine {
@@ -49,8 +58,8 @@ pub enum Machine {
     Balancer(Balancing),
     /// Forward proxies.
     Proxy(Box<Proxy>),
-    /// Programs with their arguments, only on real sockets.
-    Program(Vec<String>),
+    /// Programs, only on real sockets.
+    Program(Program),
 }
 
 /// A server that answers opening handshakes, and redirects, rejects or challenges as its behaviors have it.
@@ -178,9 +187,9 @@ impl Group {
     }
 
     /// The program that the members are, if they are one.
-    pub fn program(&self) -> Option<&[String]> {
+    pub fn program(&self) -> Option<&Program> {
         match &self.machine {
-            Machine::Program(command) => Some(command),
+            Machine::Program(program) => Some(program),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ pub use behavior::{Behavior, BehaviorKind, Choice, LocationForm, When};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled};
 pub use challenge::{Demand, Scheme};
 pub use clocks::{CLOSE_TIMEOUT, ClocksConfig, ConnectionAge, IdleTimeout, ServerHeartbeat};
-pub use config::{ConnectionLimit, Group, Machine, Membership, Rates, STREAMS_MAX, WarmUp, WebServer};
+pub use config::{ConnectionLimit, Group, Machine, Membership, Program, Rates, STREAMS_MAX, WarmUp, WebServer};
 pub use context::Context;
 pub use event::{CallOutcome, Clock, Event, Outputs, Reason, Turn};
 pub use limits::{OverRate, TokenBucket, WhenFull};

@@ -29,7 +29,15 @@ impl World {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn begin(&mut self, _: &Scenario, _: Instant, _: Option<Tap>) -> io::Result<()> {
+    pub(crate) fn calibrate(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn carry_before(&self, _: &Scenario) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn begin(&self, _: &Scenario, _: Instant, _: Option<Tap>) -> io::Result<()> {
         match self.0 {}
     }
 

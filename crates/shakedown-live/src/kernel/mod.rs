@@ -10,6 +10,8 @@ mod elsewhere;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are no hosts elsewhere"))]
 mod hosts;
 #[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
@@ -35,7 +37,7 @@ use std::collections::BTreeMap;
 use shakedown_core::scenario::Scenario;
 
 pub use tap::Tap;
-pub use told::Told;
+pub use told::{Lateness, Told};
 
 /// The names of all hosts, by address.
 pub fn host_names(scenario: &Scenario) -> BTreeMap<[u8; 4], String> {

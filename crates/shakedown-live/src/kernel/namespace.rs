@@ -87,7 +87,7 @@ pub(super) fn counters(file: &str) -> String {
     deprecated,
     reason = "it trusts that nobody shares a table of descriptors by it, which these flags do not change"
 )]
-fn leave(flags: UnshareFlags) -> io::Result<()> {
+pub(super) fn leave(flags: UnshareFlags) -> io::Result<()> {
     Ok(rustix::thread::unshare(flags)?)
 }
 

@@ -44,6 +44,10 @@ impl Shared {
         self.over.load(Ordering::SeqCst)
     }
 
+    pub(super) fn go_on(&self) {
+        self.over.store(false, Ordering::SeqCst);
+    }
+
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
     }

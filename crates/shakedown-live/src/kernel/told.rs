@@ -6,6 +6,41 @@ use shakedown_core::time::Nanos;
 const STEP: u64 = 20_000;
 const STEPS: usize = 5_000;
 
+/// How late things came.
+#[derive(Debug, Clone, Default)]
+pub struct Lateness {
+    /// At most.
+    pub max: Nanos,
+    /// How many were so late, in steps; the last has all others.
+    steps: Vec<u64>,
+}
+
+impl Lateness {
+    pub(super) fn add(&mut self, late: Nanos) {
+        self.max = self.max.max(late);
+        if self.steps.is_empty() {
+            self.steps = vec![0; STEPS];
+        }
+        self.steps[((late.0 / STEP) as usize).min(STEPS - 1)] += 1;
+    }
+
+    /// What this share of them did not exceed.
+    pub fn quantile(&self, share: f64) -> Nanos {
+        let all: u64 = self.steps.iter().sum();
+        let wanted = (all as f64 * share).ceil() as u64;
+        let mut sum = 0;
+        let step = self.steps.iter().position(|count| {
+            sum += count;
+            sum >= wanted
+        });
+        match step {
+            Some(step) if all > 0 && step + 1 < STEPS => Nanos((step as u64 + 1) * STEP).min(self.max),
+            Some(_) if all > 0 => self.max,
+            _ => Nanos::ZERO,
+        }
+    }
+}
+
 /// What became of the packets of a run, and what the kernels counted.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
@@ -23,41 +58,16 @@ pub struct Told {
     pub refused: u64,
     /// Dropped by a device, as the wire did not take them in time. The scenario does not say so: the machine was too slow.
     pub dropped: u64,
-    /// The longest that a packet was handed over after it was due.
-    pub late_max: Nanos,
-    /// Packets by how late they were, in steps; the last has all others.
-    lateness: Vec<u64>,
+    /// How long after they were due packets were handed over.
+    pub late: Lateness,
+    /// How late the machine woke a thread before the run, when that had nothing else to do.
+    pub idle: Lateness,
+    /// The processor time of the wire, with what the kernels do as they take a packet.
+    pub processor: Nanos,
     /// What the kernels counted, by name: of the clients' hosts together, and of each server's.
     pub clients: Vec<(String, u64)>,
     /// See [`Told::clients`].
     pub servers: Vec<Vec<(String, u64)>>,
-}
-
-impl Told {
-    /// A packet was handed over so much after it was due.
-    pub(super) fn late(&mut self, by: Nanos) {
-        self.late_max = self.late_max.max(by);
-        if self.lateness.is_empty() {
-            self.lateness = vec![0; STEPS];
-        }
-        self.lateness[((by.0 / STEP) as usize).min(STEPS - 1)] += 1;
-    }
-
-    /// The lateness that this share of packets did not exceed.
-    pub fn late_by(&self, share: f64) -> Nanos {
-        let all: u64 = self.lateness.iter().sum();
-        let wanted = (all as f64 * share).ceil() as u64;
-        let mut sum = 0;
-        let step = self.lateness.iter().position(|count| {
-            sum += count;
-            sum >= wanted
-        });
-        match step {
-            Some(step) if all > 0 && step + 1 < STEPS => Nanos((step as u64 + 1) * STEP).min(self.late_max),
-            Some(_) if all > 0 => self.late_max,
-            _ => Nanos::ZERO,
-        }
-    }
 }
 
 /// The counters of `/proc/net/netstat`, or of `/proc/net/snmp`: a line of names, then one of their values.
@@ -84,14 +94,14 @@ mod tests {
 
     #[test]
     fn lateness_is_told() {
-        let mut told = Told::default();
-        assert_eq!(told.late_by(0.99), Nanos::ZERO);
+        let mut late = Lateness::default();
+        assert_eq!(late.quantile(0.99), Nanos::ZERO);
         for _ in 0..99 {
-            told.late(Nanos(30_000));
+            late.add(Nanos(30_000));
         }
-        told.late(Nanos::from_secs(1));
-        assert_eq!(told.late_by(0.99), Nanos(40_000));
-        assert_eq!((told.late_by(1.0), told.late_max), (Nanos::from_secs(1), Nanos::from_secs(1)));
+        late.add(Nanos::from_secs(1));
+        assert_eq!(late.quantile(0.99), Nanos(40_000));
+        assert_eq!((late.quantile(1.0), late.max), (Nanos::from_secs(1), Nanos::from_secs(1)));
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
 use shakedown_core::driver::pipes::{Ends, Initiator, Pipes, Stage};
 use shakedown_core::fault::{Action, Fault};
 use shakedown_core::network::{Direction, Links};
@@ -23,7 +24,7 @@ use super::hosts::{Fate, Flow, Hosts, Note, Segment};
 use super::resets::Resets;
 use super::shared::Shared;
 use super::tap::Tap;
-use super::told::Told;
+use super::told::{Lateness, Told};
 
 /// No packet of a device is longer.
 const LONGEST: usize = 65_536;
@@ -31,6 +32,10 @@ const LONGEST: usize = 65_536;
 const BUDGET: usize = 64;
 /// The order of a stream is looked up for so many streams before those are forgotten that have nothing under way.
 const ORDERS: usize = 4_096;
+
+/// How often, and after how long, a thread is woken before the run.
+const WAKES: u32 = 100;
+const WAKE: Duration = Duration::from_millis(1);
 
 /// A packet on its way.
 struct Packet {
@@ -99,6 +104,8 @@ pub(super) struct Wire {
     tap: Option<Tap>,
     taken: u64,
     told: Told,
+    /// Whether what is under way at the end is handed over: another wire goes on.
+    goes_on: bool,
 }
 
 impl Wire {
@@ -106,30 +113,40 @@ impl Wire {
         scenario: &Scenario,
         hosts: Arc<Hosts>,
         shared: Arc<Shared>,
-        (devices, tap): (Vec<File>, Option<Tap>),
+        devices: Vec<File>,
         start: Instant,
     ) -> Wire {
         let links = Links::new(scenario.seed(), scenario.routes());
-        let stretches = |fault: &Fault| matches!(fault.config.action(), Action::Latency { .. });
-        let ends = |fault: &Fault| matches!(fault.config.action(), Action::Reset { .. });
-        let unordered = links.jittery() || scenario.faults().iter().any(stretches);
         Wire {
             start,
             seed: scenario.seed(),
             hosts,
             shared,
+            unordered: links.jittery(),
             links,
             pipes: Pipes::new(scenario),
-            faults: scenario.faults().to_vec(),
-            unordered,
+            faults: Vec::new(),
             devices,
             waiting: BinaryHeap::new(),
             orders: BTreeMap::new(),
-            resets: scenario.faults().iter().any(ends).then(Resets::default),
-            tap,
+            resets: None,
+            tap: None,
             taken: 0,
             told: Told::default(),
+            goes_on: true,
         }
+    }
+
+    /// The scenario's faults strike, and somebody looks.
+    pub(super) fn struck(mut self, scenario: &Scenario, tap: Option<Tap>) -> Wire {
+        let stretches = |fault: &Fault| matches!(fault.config.action(), Action::Latency { .. });
+        let ends = |fault: &Fault| matches!(fault.config.action(), Action::Reset { .. });
+        self.unordered |= scenario.faults().iter().any(stretches);
+        self.resets = scenario.faults().iter().any(ends).then(Resets::default);
+        self.faults = scenario.faults().to_vec();
+        self.tap = tap;
+        self.goes_on = false;
+        self
     }
 
     fn now(&self) -> Timestamp {
@@ -138,8 +155,7 @@ impl Wire {
 
     /// Carries packets until the bell rings.
     pub(super) fn run(mut self, bell: &OwnedFd) -> io::Result<(Told, Vec<File>)> {
-        // The default is 50 us, which is as much as would be late; where it can't be set, it is measured.
-        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        sleep_exactly();
         let mut room = vec![0; LONGEST];
         let mut ready: Vec<usize> = (0..self.devices.len()).collect();
         loop {
@@ -162,6 +178,11 @@ impl Wire {
                 // It rings until it is read; who rings twice meanwhile is heard once.
                 let _ = rustix::io::read(bell, &mut [0_u8; 8]);
                 if self.shared.is_over() {
+                    while let Some(Reverse(packet)) = self.waiting.pop().filter(|_| self.goes_on) {
+                        let at = packet.at;
+                        self.go_on(packet, at);
+                    }
+                    self.told.processor = processor_time();
                     return Ok((self.told, self.devices));
                 }
                 for (server, device) in self.shared.booted() {
@@ -331,7 +352,7 @@ impl Wire {
             self.told.silent += 1;
             return self.note(packet, due, Fate::Cut);
         }
-        self.told.late(self.now().since(due));
+        self.told.late.add(self.now().since(due));
         if let Some(resets) = &mut self.resets {
             resets.arrived(&packet.segment, way);
         }
@@ -381,6 +402,33 @@ impl Wire {
         };
         self.faults.iter().any(parts)
     }
+}
+
+/// The calling thread's waits end as soon as they can: the default is 50 us later. Where it can't be set, it is measured.
+fn sleep_exactly() {
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+}
+
+/// What the calling thread has cost.
+fn processor_time() -> Nanos {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    Nanos(tv_sec.unsigned_abs() * 1_000_000_000 + tv_nsec.unsigned_abs())
+}
+
+/// How late this machine wakes a thread that has nothing else to do: no wire is any earlier.
+pub(super) fn idle() -> Lateness {
+    sleep_exactly();
+    let mut late = Lateness::default();
+    for _ in 0..WAKES {
+        let due = Instant::now() + WAKE;
+        while let Some(wait) = due.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) {
+            let wait = Nanos(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+            // It sleeps for less if it is interrupted.
+            let _ = poll(&mut [], Some(&timespec(wait)));
+        }
+        late.add(Nanos(u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX)));
+    }
+    late
 }
 
 fn timespec(wait: Nanos) -> Timespec {

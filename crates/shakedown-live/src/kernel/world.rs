@@ -15,11 +15,12 @@ use shakedown_core::network::SynRetries;
 use shakedown_core::scenario::Scenario;
 
 use super::hosts::{CLIENTS_PREFIX, Flow, Hosts, Note};
+use super::names;
 use super::namespace::{self, Addresses, DEVICE, Namespace};
 use super::shared::Shared;
 use super::tap::Tap;
-use super::told::{self, Told};
-use super::wire::Wire;
+use super::told::{self, Lateness, Told};
+use super::wire::{self, Wire};
 
 /// The hosts of a run, and the wire between them.
 #[derive(Debug)]
@@ -35,8 +36,9 @@ pub(crate) struct World {
     /// What was counted by kernels that are no more, as their hosts lost power: their servers, and what their devices dropped.
     earlier: RefCell<(Vec<(u32, Counted)>, u64)>,
     /// The clients' and the servers', until the wire has them.
-    devices: Vec<File>,
+    devices: RefCell<Vec<File>>,
     running: RefCell<Option<JoinHandle<Ended>>>,
+    idle: RefCell<Lateness>,
     bell: Arc<OwnedFd>,
 }
 
@@ -48,12 +50,17 @@ type Ended = io::Result<(Told, Vec<File>)>;
 
 /// What is asked of the kernels' counters.
 const COUNTERS: &[&str] =
-    &["ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPTimeouts", "RetransSegs", "OutRsts"];
+    &["ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPTimeouts", "TCPLossProbes", "RetransSegs", "OutRsts"];
 
 impl World {
     /// Makes every host. The calling thread is in the clients' namespace from then on, until the world is dropped.
     pub(crate) fn new(scenario: &Scenario) -> io::Result<World> {
         let before = Namespace::own()?;
+        let commands = scenario.faults().iter().any(|fault| fault.config.commands.is_some());
+        if commands || scenario.groups().values().any(|group| group.program().is_some()) {
+            // Where a container does not allow it, programs find servers by their addresses.
+            let _ = names::know(scenario);
+        }
         let settings = settings(scenario);
         match World::made(scenario, &settings) {
             Ok((clients, servers, devices)) => Ok(World {
@@ -64,8 +71,9 @@ impl World {
                 servers: RefCell::new(servers),
                 settings,
                 earlier: RefCell::default(),
-                devices,
+                devices: RefCell::new(devices),
                 running: RefCell::new(None),
+                idle: RefCell::default(),
                 bell: Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?),
             }),
             Err(error) => {
@@ -88,13 +96,35 @@ impl World {
         Ok((clients, servers, devices))
     }
 
-    /// Time begins at that instant: from now on, packets are carried.
-    pub(crate) fn begin(&mut self, scenario: &Scenario, start: Instant, tap: Option<Tap>) -> io::Result<()> {
-        let devices = std::mem::take(&mut self.devices);
-        let wire = Wire::new(scenario, Arc::clone(&self.hosts), Arc::clone(&self.shared), (devices, tap), start);
+    /// Packets are carried already before time begins, without faults: programs that start may know each other by then.
+    pub(crate) fn carry_before(&self, scenario: &Scenario) -> io::Result<()> {
+        let devices = self.devices.take();
+        let wire = Wire::new(scenario, Arc::clone(&self.hosts), Arc::clone(&self.shared), devices, Instant::now());
+        self.carry(wire)
+    }
+
+    /// Time begins at that instant: from now on, packets are carried as the scenario says.
+    pub(crate) fn begin(&self, scenario: &Scenario, start: Instant, tap: Option<Tap>) -> io::Result<()> {
+        let devices = match self.stop() {
+            Some(before) => before?.1,
+            None => self.devices.take(),
+        };
+        let wire = Wire::new(scenario, Arc::clone(&self.hosts), Arc::clone(&self.shared), devices, start);
+        self.carry(wire.struck(scenario, tap))
+    }
+
+    /// Measures how late this machine is before it has anything to do.
+    pub(crate) fn calibrate(&self) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name("wire".into()).spawn(wire::idle)?;
+        *self.idle.borrow_mut() = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(())
+    }
+
+    fn carry(&self, wire: Wire) -> io::Result<()> {
+        self.shared.go_on();
         let bell = Arc::clone(&self.bell);
         let thread = std::thread::Builder::new().name("wire".into());
-        *self.running.get_mut() = Some(thread.spawn(move || wire.run(&bell))?);
+        *self.running.borrow_mut() = Some(thread.spawn(move || wire.run(&bell))?);
         Ok(())
     }
 
@@ -143,6 +173,7 @@ impl World {
     pub(crate) fn end(&self) -> io::Result<Told> {
         // The devices are gone with their files, and with them what they dropped.
         let (mut told, devices) = self.stop().unwrap_or_else(|| Ok((Told::default(), Vec::new())))?;
+        told.idle = self.idle.take();
         told.clients = counted(&mut told.dropped);
         let servers = self.servers.borrow().len() as u32;
         let (earlier, dropped) = std::mem::take(&mut *self.earlier.borrow_mut());

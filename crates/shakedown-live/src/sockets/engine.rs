@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::super::events::Events;
 use super::network::{ConnectionKey, Effect, Listener, Network, Notice, Owner, SocketInput, Sockets};
-use super::programs::Running;
+use super::programs::{Commands, Running};
 use super::schedule::{Schedule, Sleep};
 use super::setup::{Part, Setup};
 use super::transport::{Item, Live};
@@ -60,6 +60,8 @@ impl Engine {
             programs: setup.programs.clone(),
             running,
             died: Vec::new(),
+            commands: setup.commands.clone(),
+            ran: Commands::default(),
         };
         let mut stage = Stage::over(live, scenario, directory);
         match setup.part {

@@ -21,7 +21,7 @@ use shakedown_core::record::Recorder;
 use shakedown_core::scenario::Scenario;
 
 pub use network::{Authority, certificates};
-pub use programs::Program;
+pub use programs::{FaultCommand, Program, Start};
 pub use refuse::refused;
 pub use setup::{Address, Ended, Part, Setup};
 

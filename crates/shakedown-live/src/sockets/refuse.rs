@@ -93,6 +93,7 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
                 Kind::Lossy if !wire => "loopback loses nothing",
                 Kind::Backlog if !wire => "the kernel's accept queue keeps its size",
                 Kind::DnsOutage => "there is no resolver that would know these names",
+                Kind::Command if part == Part::Servers => "`run --driver tokio` and `--driver kernel` run programs",
                 Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
                 Kind::Partition | Kind::Latency | Kind::Bandwidth | Kind::Reset if part == Part::Servers => {
                     "the network to clients is the real one"

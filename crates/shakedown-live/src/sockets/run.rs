@@ -1,6 +1,5 @@
 //! A live run on one thread: its sockets, its loop, its end.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -30,17 +29,12 @@ pub(super) fn alone(
     ready: impl FnOnce(&[SocketAddr]),
     watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
-    let mut world = if setup.wire { Some(World::new(scenario)?) } else { None };
-    let running = programs::start(&setup.programs, world.as_ref())?;
-    let start = start.unwrap_or_else(Instant::now);
-    if let Some(world) = &mut world {
-        world.begin(scenario, start, setup.tap.clone())?;
-    }
+    let world = if setup.wire { Some(World::new(scenario)?) } else { None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     // Connections end with their tasks, and those with the runtime.
     runtime.block_on(async {
-        let net = Rc::new(Sockets::new(start, share, world)?);
-        play(net, scenario, setup, running, recorder, ready, watch).await
+        let net = Rc::new(Sockets::new(share, world)?);
+        play(net, scenario, setup, start, recorder, ready, watch).await
     })
 }
 
@@ -49,7 +43,7 @@ async fn play(
     net: Rc<Sockets>,
     scenario: &Scenario,
     setup: &Setup,
-    running: BTreeMap<u32, programs::Running>,
+    start: Option<Instant>,
     recorder: &mut impl Recorder,
     ready: impl FnOnce(&[SocketAddr]),
     mut watch: impl FnMut(Progress) -> bool,
@@ -86,6 +80,13 @@ async fn play(
             listeners.push(Some(listener));
         }
     }
+    net.world().map_or(Ok(()), World::calibrate)?;
+    let running = programs::start(scenario, &setup.programs, net.world())?;
+    let start = start.unwrap_or_else(Instant::now);
+    net.begin(start);
+    if let Some(world) = net.world() {
+        world.begin(scenario, start, setup.tap.clone())?;
+    }
     let directory = directory(scenario, setup, &addresses);
     let dialled = match setup.part {
         Part::Clients => setup.targets.iter().map(|(number, address)| (*number, address.socket)).collect(),
@@ -103,6 +104,7 @@ async fn play(
         let next = {
             let mut engine = engine.borrow_mut();
             engine.stage.net.hear_wire();
+            engine.stage.net.look_at_commands();
             let next = engine.turn(now.min(end));
             engine.stage.net.events.flush(now, recorder);
             if let Some(trouble) = engine.stage.net.trouble.take() {

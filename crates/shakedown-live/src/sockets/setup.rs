@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use shakedown_core::time::{Nanos, Timestamp};
 
 use super::network::authority::Authority;
-use super::programs::Program;
+use super::programs::{FaultCommand, Program};
 use crate::kernel::{Tap, Told};
 
 /// Whose part of a scenario is played.
@@ -49,6 +49,8 @@ pub struct Setup {
     pub authority: Option<Arc<Authority>>,
     /// Servers that are programs, by number.
     pub programs: BTreeMap<u32, Program>,
+    /// What faults run, by the fault's number and the server's.
+    pub commands: BTreeMap<(u32, u32), FaultCommand>,
     /// On how many threads clients are played; whatever else is played has one.
     pub threads: u32,
 }

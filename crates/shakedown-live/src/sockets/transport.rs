@@ -19,7 +19,7 @@ use shakedown_core::time::{Nanos, Timestamp};
 
 use super::super::events::Events;
 use super::network::{ConnectionKey, Network, Opener};
-use super::programs::{Program, Running};
+use super::programs::{Commands, FaultCommand, Program, Running};
 use super::schedule::{Schedule, Sleep};
 use crate::kernel::World;
 
@@ -48,6 +48,9 @@ pub(super) struct Live {
     pub programs: BTreeMap<u32, Program>,
     pub running: BTreeMap<u32, Running>,
     pub died: Vec<(u32, String)>,
+    /// What faults run, by the fault's number and the server's, and what they ran.
+    pub commands: BTreeMap<(u32, u32), FaultCommand>,
+    pub ran: Commands,
 }
 
 impl Live {
@@ -55,6 +58,13 @@ impl Live {
     pub(crate) fn fail(&mut self, error: io::Error) {
         self.trouble.get_or_insert(error);
         self.sleep.notify.notify_one();
+    }
+
+    /// A command of a fault's that failed ends the run: the fault was not what the scenario says.
+    pub(crate) fn look_at_commands(&mut self) {
+        if let Some(error) = self.ran.failed() {
+            self.fail(error);
+        }
     }
 
     /// The wire says what became of messages.
@@ -68,8 +78,10 @@ impl Live {
 
     /// A program is gone; whether it had ended by itself is worth a word.
     fn bury(&mut self, server: u32) {
+        let may_end = self.programs.get(&server).is_some_and(|program| !program.listens);
         if let Some(mut running) = self.running.remove(&server)
             && let Some(status) = running.ended()
+            && !(may_end && status.success())
         {
             self.died.push((server, status.to_string()));
         }
@@ -270,7 +282,7 @@ impl Transport for Live {
             self.network.process_started(server);
             return self.listens(server);
         };
-        match self.network.sockets.at_server(server, || Running::start(program)) {
+        match self.network.sockets.at_server(server, || Running::start(&program.name, &program.start)) {
             Ok(running) => drop(self.running.insert(server, running)),
             Err(error) => self.fail(error),
         }
@@ -314,6 +326,15 @@ impl Transport for Live {
         match begins {
             true => self.network.impair(fault, kind),
             false => self.network.repair(fault),
+        }
+    }
+
+    fn command(&mut self, fault: u32, server: u32, begins: bool) {
+        let Some(command) = self.commands.get(&(fault, server)) else { return };
+        let Some(start) = (if begins { Some(&command.begin) } else { command.heal.as_ref() }) else { return };
+        match self.network.sockets.at_server(server, || Running::start(&command.name, start)) {
+            Ok(running) => self.ran.add(running, &command.name),
+            Err(error) => self.fail(error),
         }
     }
 

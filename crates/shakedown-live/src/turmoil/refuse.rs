@@ -59,6 +59,7 @@ pub fn refused(scenario: &Scenario) -> Vec<String> {
             Kind::Lossy => LOSES_NOTHING,
             Kind::Backlog => "the accept queue keeps its size",
             Kind::DnsOutage => "turmoil's names have one address for ever",
+            Kind::Command => "programs are run on real sockets only",
             _ => continue,
         };
         refuse(true, key, why);

@@ -1218,7 +1218,7 @@ fn an_unknown_choice_is_told_the_nearest_or_all() {
     28 | kind = "explode"
        |        ^^^^^^^^^
        |
-       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
+       = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `reload`, `dns-outage`, `command`
     "#);
     assert_snapshot!(refused(r#"kind = "redirect""#, r#"kind = "rediret""#), @r#"
     error: unknown value `rediret` for `servers.front.behavior.kind`
@@ -1990,7 +1990,7 @@ fn a_set_is_quoted_where_it_is_wrong() {
      | faults.dies.kind=kill
      |                  ^^^^
      |
-     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `dns-outage`
+     = help: one of `crash`, `power-off`, `hang`, `partition`, `lossy`, `latency`, `bandwidth`, `reset`, `restart`, `pause`, `slow`, `drain`, `backlog`, `rolling-restart`, `flap`, `stop`, `reload`, `dns-outage`, `command`
     ");
     assert_snapshot!(refused_set("seed=1e3"), @r"
     error: `seed` must be a whole number, found the number 1000.0

@@ -17,6 +17,11 @@ pub(super) fn known_endpoint(scenario: &Draft, name: &str, path: &str, tree: &Tr
     if scenario.file.dns.contains_key(name) {
         return Ok(());
     }
+    let members = scenario.members(name).unwrap_or_default();
+    let listens = |member: &EndpointId| scenario.group_of(member.0).program().is_none_or(|program| program.listens);
+    if !members.iter().all(listens) {
+        return Err(tree.problem(path, format!("`{name}` does not listen")));
+    }
     known_server(scenario, name, path, tree).map_err(|problem| {
         match nearest(name, scenario.file.dns.keys().map(String::as_str)) {
             Some(near) => problem.with_help(format!("the nearest DNS name is `{near}`")),

@@ -3,7 +3,7 @@
 use shakedown_core::network::TimeWait;
 use shakedown_core::scenario::Roster;
 use shakedown_core::server::{
-    CallPlan, ConnectionLimit, Group, Machine, Membership, Rates, STREAMS_MAX, TlsConfig, WebServer, Workers,
+    CallPlan, ConnectionLimit, Group, Machine, Membership, Program, Rates, STREAMS_MAX, TlsConfig, WebServer, Workers,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 
@@ -78,7 +78,9 @@ impl ServersToml {
             giving_up: self.giving_up(),
             machine: match (self.kind, &self.command) {
                 (ServerKind::L4, _) => Machine::Balancer(balancers::read(self, roster, time_wait)),
-                (ServerKind::Websocket, Some(command)) => Machine::Program(command.clone()),
+                (ServerKind::Websocket, Some(command)) => {
+                    Machine::Program(Program { command: command.clone(), listens: self.listens.unwrap_or(true) })
+                }
                 (ServerKind::Websocket, None) => Machine::Web(Box::new(self.web(roster))),
             },
         }

@@ -9,8 +9,9 @@ use shakedown_core::network::{AccessLink, GivingUp, Health, Keepalive, Overflow}
 use shakedown_core::quantity::{Share, count_up_to};
 use shakedown_core::rng::{Distribution, Identity};
 use shakedown_core::server::{
-    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate, PauseConfig,
-    PickBackend, QueueFull, QueueOrder, ServerHeartbeat, TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
+    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate,
+    PauseConfig, PickBackend, QueueFull, QueueOrder, ServerHeartbeat, TlsKeys, TokenBucket, TransactionsFull, WarmUp,
+    WhenFull,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 use shakedown_core::tls;
@@ -60,7 +61,7 @@ pub(crate) fn sorts(key: &str) -> &'static [Sort] {
         "idle_timeout" => &[Sort::Web, Sort::Nat, Sort::Terminating],
         "keepalive" | "user_timeout" | "connection_age" => &[Sort::Web, Sort::Terminating],
         "connect_timeout" | "ports" => &[Sort::Terminating],
-        "command" => &[Sort::Program],
+        "command" | "listens" => &[Sort::Program],
         _ => &[Sort::Web],
     }
 }
@@ -170,6 +171,9 @@ pub(crate) struct ServersToml {
     /// the member's behavior.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// command: whether the program is a server (true unless given). One that is none is not waited for, and may end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listens: Option<bool>,
     /// Members, numbered from 0: `NAME-0`, `NAME-1`.
     #[serde(deserialize_with = "count_up_to::<10_000, _>")]
     pub count: u32,
@@ -322,6 +326,7 @@ impl Default for ServersToml {
             connect_timeout: None,
             ports: None,
             command: None,
+            listens: None,
             count: 1,
             workers: 4,
             service_time: Nanos(250_000).into(),

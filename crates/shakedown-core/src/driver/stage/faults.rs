@@ -23,6 +23,7 @@ impl<T: Transport> Stage<T> {
                 }
                 Action::Reload => self.ask(server, PendingInput::Reload { fault: fault as u16 }),
                 Action::DnsOutage => self.net.names_fail(server, true),
+                Action::Command => self.net.command(fault, server, true),
                 // Of links.
                 Action::Partition | Action::Lossy { .. } | Action::Latency { .. } => {}
                 Action::Bandwidth { .. } | Action::Reset { .. } => {}
@@ -52,6 +53,7 @@ impl<T: Transport> Stage<T> {
                     self.set_backlog(server, backlog);
                 }
                 Action::DnsOutage => self.net.names_fail(server, false),
+                Action::Command => self.net.command(fault, server, false),
                 _ => {}
             }
             self.net.record(EventKind::Fault(fault as u16, Event::Healed { server, kind }));

@@ -148,6 +148,8 @@ pub trait Transport: Sized {
     fn reset(stage: &mut Stage<Self>, fault: u32, window: u32);
     /// The servers of a name fail, or answer again.
     fn names_fail(&mut self, _name: u32, _fail: bool) {}
+    /// A fault begins or heals on a server by what the user's own command does.
+    fn command(&mut self, _fault: u32, _server: u32, _begins: bool) {}
 }
 
 /// The machines of a run, over a transport.

@@ -57,6 +57,17 @@ impl Metrics {
         self.watch(fault.into());
     }
 
+    /// A session has lost its connection for no known reason: a fault that lasts is the cause, if it may do more than events
+    /// say.
+    #[cold]
+    pub(super) fn blame_opaque(&mut self, now: Timestamp, session: u32) {
+        for fault in bits(self.opaque) {
+            if self.faults[fault].lasts() {
+                self.blame(now, session, Some(fault as u16));
+            }
+        }
+    }
+
     /// Whether arrivals and balance count for a fault from now on.
     pub(super) fn watch(&mut self, fault: usize) {
         let bit = 1 << fault;

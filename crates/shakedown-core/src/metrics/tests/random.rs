@@ -291,7 +291,10 @@ proptest! {
             until: at(from + length),
             servers: (0..SERVERS).map(server).collect(),
             faults: (0..FAULTS)
-                .map(|number| FaultLayout { name: format!("f{number}"), drawn: false, servers: vec![(number % SERVERS) as u32] })
+                .map(|number| {
+                    let servers = vec![(number % SERVERS) as u32];
+                    FaultLayout { name: format!("f{number}"), drawn: false, servers, opaque: false }
+                })
                 .collect(),
             ..layout(SESSIONS)
         };

@@ -1,5 +1,6 @@
 //! Real sockets and the real clock, by tokio.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use shakedown_core::time::Timestamp;
 /// The machine's own network.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    start: Instant,
+    start: Cell<Instant>,
     share: Share,
     alarm: Alarm,
     /// Where every host has a network of its own.
@@ -34,9 +35,13 @@ impl Share {
 }
 
 impl Sockets {
+    pub(crate) fn new(share: Share, world: Option<World>) -> io::Result<Sockets> {
+        Ok(Sockets { alarm: Alarm::new()?, start: Cell::new(Instant::now()), share, world })
+    }
+
     /// Time begins at that instant.
-    pub(crate) fn new(start: Instant, share: Share, world: Option<World>) -> io::Result<Sockets> {
-        Ok(Sockets { alarm: Alarm::new()?, start, share, world })
+    pub(crate) fn begin(&self, start: Instant) {
+        self.start.set(start);
     }
 
     /// The hosts, where each has a network of its own.
@@ -69,7 +74,7 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
 impl Sockets {
     /// Time since the run began.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Timestamp(u64::try_from(self.start.get().elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Whether the sessions of a group's client host of this number are this loop's to play; if not, they are another's.

@@ -4,7 +4,7 @@
 use super::connection::{ClientEnd, PeerId, ServerEnd};
 use super::segment::Segment;
 use super::*;
-use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side, Target};
+use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side};
 use crate::machine::{CloseMode, ConnectError};
 use crate::network::{Direction, Event as Network, Message, OneWayRoute, Overflow, Route, Routes};
 use crate::quantity::{Loss, Share};
@@ -47,6 +47,7 @@ fn fault(action: Action, begins: u64, heals: u64) -> Fault {
         repeat: None,
         course: Course::Action(action),
         reload: None,
+        commands: None,
     };
     let window = FaultWindow { action, begins: ms(begins), heals: Some(ms(heals)), servers: Vec::new() };
     let cut = Cut { side: Side::Clients(0), server: 0, to_server: true, to_client: true, reversed: false };
