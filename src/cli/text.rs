@@ -184,6 +184,11 @@ fn arrival(arrive: &Arrive) -> String {
         Arrive::RandomlyOver(time) => format!("randomly over {}", spelled(*time)),
         Arrive::Poisson { rate } => format!("Poisson at {rate}"),
         Arrive::Ramp { from, to, over } => format!("ramping from {from} to {to} over {}", spelled(*over)),
+        Arrive::Stages(stages) | Arrive::RandomStages(stages) => {
+            let over = arrive.over().unwrap_or_default();
+            let randomly = if matches!(arrive, Arrive::RandomStages(_)) { ", randomly" } else { "" };
+            format!("in {} over {}{randomly}", counted(stages.len() as u64, "stage"), spelled(over))
+        }
         Arrive::ClosedLoop { think, .. } => format!("in a closed loop with {} to think", distribution(think)),
     }
 }

@@ -17,7 +17,7 @@ use shakedown::record::{Flag, Party};
 use shakedown::scenario::Scenario;
 
 use crate::client_cases::{self, Case, case};
-use crate::common::{CREDENTIALS, load, loaded};
+use crate::common::{self, CREDENTIALS, load, loaded};
 
 /// The profile that stands for a client of the table, and the keys beside it: the library's own way to reconnect, or none.
 fn simulated(client: &str) -> (&str, String) {
@@ -478,4 +478,30 @@ fn every_profile_is_described() {
         assert!(page.contains(&format!("`{name}`")) && page.contains(&profile.version), "{name} {}", profile.version);
         assert!(!profile.facts.is_empty() && profile.keys.contains_key("known_findings"), "{name}");
     }
+}
+
+#[test]
+fn stages_say_how_many_sessions_there_are() {
+    let text = |arrive: &str| {
+        format!(
+            "format = 1\ntitle = 'x'\nduration = '60s'\n[servers.gateway]\nworkers = 64\n[clients.players]\nendpoints = ['gateway']\n\
+             arrive = {arrive}\n"
+        )
+    };
+    let stages = "[{ for = '10s', to = '20/s' }, { for = '20s', to = '20/s' }, { for = '10s', to = '0/s' }]";
+    for kind in ["stages", "random_stages"] {
+        let text = text(&format!("{{ {kind} = {stages} }}"));
+        let summary = common::summary(&text);
+        assert_eq!(common::count(&summary, "sessions.opened"), 100 + 400 + 100);
+        // What is filled in may be written.
+        let scenario = load(&text).unwrap();
+        assert!(scenario.resolved().contains("count = 600"));
+        assert_eq!(common::digest(&load(scenario.resolved()).unwrap()), common::digest(&scenario));
+    }
+    let wrong = |arrive: &str| load(&text(arrive)).unwrap_err();
+    let other = wrong(&format!("{{ stages = {stages} }}\ncount = 500"));
+    assert!(other.contains("count is 500, but the stages bring 600 sessions"), "{other}");
+    assert!(wrong("{ stages = [] }").contains("no stages"));
+    assert!(wrong("{ stages = [{ for = '70s', at = '1/s' }] }").contains("but the run ends at 60s"));
+    assert!(wrong("'at_once'").contains("missing key `count` in [clients.players]"));
 }

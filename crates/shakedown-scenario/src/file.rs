@@ -157,6 +157,10 @@ impl File {
         }
         let tls = self.has_tls();
         for client in self.clients.values_mut() {
+            // Of none that is written there are at least one.
+            if client.count == 0 {
+                client.count = client.arrive.sessions().map_or(0, |sessions| sessions.try_into().unwrap_or(u32::MAX));
+            }
             client.fill_in_auth();
             client.fill_in_streams();
             client.fill_in_ports();

@@ -127,6 +127,8 @@ const TOGETHER: &[(&str, &[&str])] = &[
             "arrive = { poisson = { rate = '40/s' } }",
             "arrive = { ramp = { from = '1/s', to = '40/s', over = '2s' } }",
             "arrive = { randomly_over = '1s' }\nstart = '@D'",
+            "arrive = { stages = [{ for = '1s', to = '40/s' }, { for = '500ms', at = '20/s' }] }\ncount = 30",
+            "arrive = { random_stages = [{ for = '2s', at = '10/s' }] }\ncount = 20",
             "retry = { policy = 'list', delays = ['0s', '100ms', '1s'], plus = '@L' }",
             "retry = { policy = 'decorrelated-jitter', base = '50ms', cap = '2s' }",
             "retry = { policy = 'exponential', base = '50ms', cap = '2s', factor = 1.5, spread = '10%', first = '@L' }",

@@ -32,8 +32,8 @@ pub struct Config {
     /// A real client's reaction to responses, as defaults of this group's keys (the same page).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// Number of sessions (closed loop: of users).
-    #[serde(deserialize_with = "count_up_to::<100_000_000, _>")]
+    /// Number of sessions (closed loop: of users). Stages say it themselves.
+    #[serde(default, deserialize_with = "count_up_to::<100_000_000, _>")]
     pub count: u32,
     /// When the group's arrivals begin.
     #[serde(default)]

@@ -4,13 +4,18 @@
 //! (everything but the closed loop) keep their schedule whatever the servers do, which avoids coordinated
 //! omission (Tene, "How NOT to measure latency"; wrk2's README).
 
+mod stages;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use stages::Stage;
+
 use crate::quantity::Rate;
-use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
+use crate::rng::{Bits, Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::{Nanos, Timestamp, human};
+use stages::Pieces;
 
 /// How a group of clients arrives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +42,11 @@ pub enum Arrive {
         /// How long the ramp takes.
         over: Nanos,
     },
+    /// Stages with rates of their own, which say how many arrive: evenly, as the rate has it.
+    Stages(Vec<Stage>),
+    /// The same number, each at a random moment, which is as likely as the rate is high: a Poisson process of this rate, given its
+    /// number.
+    RandomStages(Vec<Stage>),
     /// `count` users who each start a new session a pause after the last one ended.
     ClosedLoop {
         /// The pause between two sessions of a user.
@@ -61,7 +71,28 @@ impl Arrive {
             Arrive::Ramp { to, .. } if to.0 <= 0.0 => Some("a ramp must end at a rate above zero".into()),
             Arrive::Ramp { over, .. } if over.0 == 0 => Some("a ramp needs a time to ramp over".into()),
             Arrive::ClosedLoop { think, .. } => think.problem(),
+            Arrive::Stages(stages) | Arrive::RandomStages(stages) => stages::problem(stages),
             _ => None,
+        }
+    }
+
+    /// The number of sessions, where it is not the group's `count` that says it.
+    pub fn sessions(&self) -> Option<u64> {
+        match self {
+            Arrive::Stages(stages) | Arrive::RandomStages(stages) => Some(stages::sessions(stages)),
+            _ => None,
+        }
+    }
+
+    /// The time within which all arrive, where there is one.
+    pub fn over(&self) -> Option<Nanos> {
+        match self {
+            Arrive::EvenlyOver(over) | Arrive::RandomlyOver(over) | Arrive::ClosedLoop { over, .. } => Some(*over),
+            Arrive::Stages(stages) | Arrive::RandomStages(stages) => {
+                Some(Nanos(stages.iter().fold(0, |sum: u64, stage| sum.saturating_add(stage.duration.0))))
+            }
+            // Of a rate, `count` is a limit that it may or may not reach.
+            Arrive::AtOnce | Arrive::Poisson { .. } | Arrive::Ramp { .. } => None,
         }
     }
 
@@ -122,6 +153,8 @@ pub struct Arrivals {
     made: u64,
     /// State of the process: a share of the time (`randomly_over`) or seconds since the start (`poisson`).
     position: f64,
+    /// The stages, where there are any.
+    pieces: Pieces,
 }
 
 impl Arrivals {
@@ -131,6 +164,10 @@ impl Arrivals {
             think: match process {
                 Arrive::ClosedLoop { think, .. } => Some(think.sampler()),
                 _ => None,
+            },
+            pieces: match process {
+                Arrive::Stages(stages) | Arrive::RandomStages(stages) => Pieces::new(stages),
+                _ => Pieces::default(),
             },
             process: process.clone(),
             seed,
@@ -165,11 +202,13 @@ impl Iterator for Arrivals {
             Arrive::AtOnce => Nanos::ZERO,
             Arrive::EvenlyOver(over) | Arrive::ClosedLoop { over, .. } => evenly(*over),
             Arrive::RandomlyOver(over) => {
-                // The next of n sorted uniforms: the smallest of those left is 1 - u^(1/left) of the way to the end.
-                let left = (self.count - number) as f64;
-                let step = 1.0 - libm::exp(libm::log(draw().open_unit()) / left);
-                self.position += (1.0 - self.position) * step;
+                self.position = next_uniform(self.position, self.count - number, draw());
                 Nanos::from_f64(self.position * over.0 as f64)
+            }
+            Arrive::Stages(_) => Nanos::from_f64(self.pieces.when(number as f64 + 0.5) * 1e9),
+            Arrive::RandomStages(_) => {
+                self.position = next_uniform(self.position, self.count - number, draw());
+                Nanos::from_f64(self.pieces.when(self.position * self.pieces.total()) * 1e9)
             }
             Arrive::Poisson { rate } => {
                 self.position += draw().exponential() / rate.0;
@@ -179,6 +218,12 @@ impl Iterator for Arrivals {
         };
         Some(self.start + offset)
     }
+}
+
+/// The next of sorted uniforms: the smallest of those `left` is 1 - u^(1/left) of the way to the end.
+fn next_uniform(position: f64, left: u64, draw: Bits) -> f64 {
+    let step = 1.0 - libm::exp(libm::log(draw.open_unit()) / left as f64);
+    position + (1.0 - position) * step
 }
 
 /// When a linearly changing rate has brought `number` arrivals: the root of from*t + (to-from)*t^2/(2*over) = number.
@@ -241,6 +286,36 @@ mod tests {
         let poisson = "at 100/s about 6000 of 7000 sessions arrive before the run ends";
         assert_eq!(note(Arrive::Poisson { rate: Rate(100.0) }, 7_000), poisson);
         assert_eq!(note(Arrive::AtOnce, 7_000), "");
+    }
+
+    #[test]
+    fn stages_bring_their_area() {
+        let stage = |seconds, to| Stage { duration: Nanos::from_secs(seconds), to: Some(Rate(to)), at: None };
+        let at = |seconds, at| Stage { duration: Nanos::from_secs(seconds), to: None, at: Some(Rate(at)) };
+        // Up to 100/s in 10 s, 20 s there, a step to 10/s for 10 s, nothing for 5 s, and down from 40/s.
+        let all = vec![stage(10, 100.0), stage(20, 100.0), at(10, 10.0), at(5, 0.0), at(1, 40.0), stage(10, 0.0)];
+        let sessions = Arrive::Stages(all.clone()).sessions().unwrap();
+        assert_eq!(sessions, 500 + 2_000 + 100 + 40 + 200);
+        let within = |times: &[u64], from: u64, until: u64| {
+            times.iter().filter(|at| (from * 1_000_000_000..until * 1_000_000_000).contains(*at)).count() as u64
+        };
+        let even = times(Arrive::Stages(all.clone()), sessions as u32);
+        let parts = [(0, 5), (5, 10), (10, 30), (30, 40), (40, 45), (45, 46), (46, 56)];
+        let counts = |times: &[u64]| parts.map(|(from, until)| within(times, from, until));
+        assert_eq!(counts(&even), [125, 375, 2_000, 100, 0, 40, 200]);
+        assert_eq!(even[500] / 1_000_000, 10_005);
+        // At random the same number, each part within four deviations of its binomial count.
+        let random = times(Arrive::RandomStages(all.clone()), sessions as u32);
+        for (wanted, got) in [125.0, 375.0, 2_000.0, 100.0, 0.0, 40.0, 200.0].into_iter().zip(counts(&random)) {
+            assert!((got as f64 - wanted).abs() <= 4.0 * f64::sqrt(wanted), "{wanted}: {got}");
+        }
+        assert_eq!(Arrive::Stages(all).over(), Some(Nanos::from_secs(56)));
+        let wrong = |stages: Vec<Stage>| Arrive::Stages(stages).problem().unwrap();
+        assert!(wrong(Vec::new()).starts_with("no stages"));
+        assert!(wrong(vec![stage(0, 1.0)]).ends_with("stage 1 takes no time"));
+        assert!(wrong(vec![at(10, 0.0)]).contains("no session at all"));
+        assert!(wrong(vec![Stage { to: None, ..stage(1, 1.0) }]).contains("has no rate"));
+        assert!(wrong(vec![Stage { at: Some(Rate(1.0)), ..stage(1, 1.0) }]).contains("exclude each other"));
     }
 
     #[test]

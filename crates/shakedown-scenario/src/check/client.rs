@@ -143,6 +143,18 @@ fn arrivals(client: &Config, path: &str, file: &File, tree: &Tree) -> Result<(),
     if let Some(problem) = client.arrive.problem() {
         return Err(tree.problem(path, problem));
     }
+    let count = path.replace(".arrive", ".count");
+    match client.arrive.sessions() {
+        None if client.count == 0 => {
+            let (table, _) = path.rsplit_once('.').unwrap_or_default();
+            return Err(tree.problem(table, format!("missing key `count` in [{table}]")));
+        }
+        Some(sessions) if sessions != u64::from(client.count) => {
+            let message = format!("count is {}, but the stages bring {sessions} sessions", client.count);
+            return Err(tree.problem(&count, message).with_help("leave `count` out, and change the stages"));
+        }
+        _ => {}
+    }
     if let Arrive::ClosedLoop { think, .. } = &client.arrive {
         if client.hold == Hold::End {
             let problem = tree.problem(path, "a closed loop needs sessions that end");
@@ -159,11 +171,7 @@ fn arrivals(client: &Config, path: &str, file: &File, tree: &Tree) -> Result<(),
             return Err(problem.with_help("give `think`, or [network] one_way, some time"));
         }
     }
-    let over = match client.arrive {
-        Arrive::EvenlyOver(over) | Arrive::RandomlyOver(over) | Arrive::ClosedLoop { over, .. } => over,
-        // Of a rate, `count` is a limit that it may or may not reach.
-        Arrive::AtOnce | Arrive::Poisson { .. } | Arrive::Ramp { .. } => return Ok(()),
-    };
+    let Some(over) = client.arrive.over() else { return Ok(()) };
     // Who has not arrived is not counted, and what is not counted can't fail.
     let until = client.start + over;
     if until > file.duration {
