@@ -52,7 +52,12 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
     for (name, server) in scenario.groups().iter().filter(|_| servers) {
         let count = grouped(server.count.into());
         let by_workers = |workers: &Workers| {
-            format!("{count} × {} workers, {}", grouped(workers.count.into()), distribution(&workers.service_time))
+            let cores = workers.cores.map(|cores| format!(" on {} cores", grouped(cores.into()))).unwrap_or_default();
+            format!(
+                "{count} × {} workers{cores}, {}",
+                grouped(workers.count.into()),
+                distribution(&workers.service_time)
+            )
         };
         let _ = match &server.machine {
             Machine::Balancer(balancer) => {

@@ -26,6 +26,7 @@ accept_rate = { rate = "1/s", burst = 1 }
 address_rate = { rate = "1/s", burst = 1 }
 queue = { deadline = "1s" }
 warm_up = { for = "1s", factor = 2 }
+slowdown = { contention = "1%" }
 pauses = { every = "10s", for = "1s" }
 calls = [{ to = "auth", timeout = "1s", retry = { attempts = 2, delay = "1s" } }]
 behavior = [{ kind = "reject", when = { after = "1s" } }, { kind = "accept" }]
@@ -128,6 +129,7 @@ fn every_key_is_documented_where_it_belongs() {
         ("`[servers.NAME]`", "servers.gateway.access_link"),
         ("`[servers.NAME]`", "servers.gateway.accept_rate"),
         ("`[servers.NAME]`", "servers.gateway.warm_up"),
+        ("`[servers.NAME]`", "servers.gateway.slowdown"),
         ("`[servers.NAME]`", "servers.gateway.pauses"),
         ("`[servers.NAME]`", "servers.gateway.calls.0"),
         ("`[servers.NAME]`", "servers.gateway.calls.0.retry"),

@@ -3,7 +3,7 @@
 use super::check::{SHORTEST_PERIOD, is_always_below, is_always_zero};
 use super::{Problem, Tree};
 use shakedown_core::rng::Distribution;
-use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, WhenFull};
+use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, Slowdown, WhenFull};
 use shakedown_core::time::Nanos;
 
 use crate::cycle::cycle;
@@ -109,6 +109,7 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
             return Err(tree.problem(&at(&format!("{key}.burst")), message));
         }
     }
+    sharing(name, server, tree)?;
     membership(name, server, run, tree)?;
     calls(name, server, tree)?;
     if let Some(config) = &server.pauses {
@@ -116,6 +117,24 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
     }
     if server.handshake_timeout == Some(Nanos::ZERO) {
         return Err(tree.problem(&at("handshake_timeout"), "a timeout of zero: nothing would ever open"));
+    }
+    Ok(())
+}
+
+/// Work can only share processors that are fewer than the workers.
+fn sharing(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if server.cores == Some(0) {
+        return Err(tree.problem(&at("cores"), "a member without a processor would do nothing: at least 1"));
+    }
+    if let Some(cores) = server.cores.filter(|cores| *cores >= server.workers) {
+        let message = format!("{} workers have a processor each of {cores}: they share none", server.workers);
+        let help = format!("write workers = N with N above {cores}, or leave cores out");
+        return Err(tree.problem(&at("cores"), message).with_help(help));
+    }
+    if server.slowdown.is_some_and(|Slowdown { contention, coherency }| contention.0 + coherency.0 == 0.0) {
+        let message = "no slowdown at all: leave it out, or write { contention = \"2%\", coherency = \"0.1%\" }";
+        return Err(tree.problem(&at("slowdown"), message));
     }
     Ok(())
 }

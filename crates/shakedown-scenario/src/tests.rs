@@ -114,7 +114,9 @@ bandwidth = "2Gbit/s"
 queue = "1MB"
 
 [servers.front]
-workers = 1
+workers = 16
+cores = 1
+slowdown = { contention = "2%", coherency = "0.1%" }
 service_time = { normal = { mean = "1ms", deviation = "100us" } }
 backlog = 16
 behavior = [

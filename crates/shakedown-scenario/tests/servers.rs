@@ -422,6 +422,39 @@ fn requests_wait_for_a_worker_in_order() {
 }
 
 #[test]
+fn workers_share_cores_and_what_is_done_speeds_up_the_rest() {
+    let mut bench = Bench::new("service_time = '10ms'\nworkers = 3\ncores = 1");
+    let begin = bench.now;
+    bench.ask(0, "/");
+    bench.pass(ms(4));
+    for c in 1..4 {
+        // Three are in progress at most, and share one core.
+        assert!(bench.ask(c, "/").contains(&requested(c, c == 3)));
+    }
+    // 6 ms are left of the first, a third of the core each.
+    assert_eq!(bench.due, begin + ms(4 + 18));
+    assert_eq!(answered(&bench.wake()), [(0, 101)]);
+    // 4 ms are left of both others; the one that waited has begun.
+    assert_eq!(bench.due, begin + ms(22 + 12));
+    assert_eq!(answered(&bench.wake()), [(1, 101), (2, 101)]);
+    assert_eq!(bench.due, begin + ms(34 + 6));
+    let actions = bench.wake();
+    assert!(actions.contains(&Output::Event(Event::Answered { connection: 3, status: 101, served: ms(10) })));
+    // All the time, one core was busy: 40 ms for four times 10 ms.
+    assert_eq!((bench.now, bench.due), (begin + ms(40), Timestamp::NEVER));
+}
+
+#[test]
+fn work_in_progress_slows_itself_down() {
+    let mut bench = Bench::new("service_time = '10ms'\nslowdown = { contention = '100%' }");
+    let begin = bench.now;
+    bench.ask(0, "/");
+    bench.ask(1, "/");
+    // All of it is under one lock: two take as long as one after the other.
+    assert_eq!(bench.due, begin + ms(20));
+}
+
+#[test]
 fn work_done_at_the_same_moment_is_answered_in_the_order_it_was_begun() {
     let mut bench = Bench::new("service_time = '10ms'\nworkers = 8");
     let clients = [5, 0, 7, 3, 1, 6, 2, 4];

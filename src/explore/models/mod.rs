@@ -16,6 +16,7 @@ mod knees;
 mod links;
 mod names;
 mod queueing;
+mod sharing;
 mod simulate;
 mod storms;
 mod table;
@@ -35,6 +36,7 @@ pub fn experiments() -> Vec<Experiment> {
     let parts = [
         queueing::all(),
         waits::all(),
+        sharing::all(),
         kernels::all(),
         knees::all(),
         links::all(),

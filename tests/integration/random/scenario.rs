@@ -223,6 +223,7 @@ const TOGETHER: &[(&str, &[&str])] = &[
             "servers.callee = { behavior = { kind = 'serve' } }\nservers.@G.calls = [{ to = 'callee', timeout = '1s', pick = 'round-robin' }]",
             "servers.callee = { count = 2, service_time = '50ms', behavior = { kind = 'serve' } }\nservers.@G.calls = [{ to = 'callee', timeout = '@D', pick = 'hash', share = '40%', cached = true, optional = true, retry = { attempts = 2, delay = '@L' } }]\nservers.@G.calls_hold_worker = true",
             "servers.callee = { count = 2, behavior = { kind = 'serve' } }\nservers.@G.calls = [{ to = ['callee'], timeout = '500ms', pick = 'random', retry = { attempts = 3, delay = '@D' } }]",
+            "servers.@G.workers = 20\nservers.@G.cores = 1\nservers.@G.slowdown = { contention = '5%', coherency = '1%' }",
             "invariants.open_within = '2s'",
             "chaos = { targets = ['@G'], faults = 2, from = '500ms', until = '4s', lasting = '@D' }",
             "chaos = { targets = ['@G'], kinds = ['crash', 'hang', 'lossy', 'latency', 'partition'] }",

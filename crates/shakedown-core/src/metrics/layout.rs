@@ -84,7 +84,7 @@ pub struct ServerLayout {
     pub name: String,
     /// Its group's index in [`Layout::server_groups`].
     pub group: usize,
-    /// Its workers.
+    /// Its workers, or the processors that these share.
     pub workers: u32,
     /// Maximum of its connections.
     pub connections_max: Option<u32>,

@@ -288,10 +288,12 @@ impl ServerAccount {
     fn work(&mut self, now: Timestamp, within: &Segments) {
         if self.busy > 0 {
             let counts = &mut self.counts[within.current()];
-            let busy = u128::from(self.busy) * u128::from(now.since(self.busy_since).0);
+            // Of work that shares processors, more may be in progress than there are.
+            let busy_now = self.busy.min(self.workers);
+            let busy = u128::from(busy_now) * u128::from(now.since(self.busy_since).0);
             self.busy_interval += busy;
             counts.busy += busy;
-            counts.busy_peak.add_over(self.busy_since, now, self.busy.into());
+            counts.busy_peak.add_over(self.busy_since, now, busy_now.into());
         }
         self.busy_since = now;
     }

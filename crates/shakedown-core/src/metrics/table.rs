@@ -435,7 +435,13 @@ pub static TABLE: &[Entry] = &[
     server("calls_failed", Count, Lower, "Attempts of calls that failed.", CALLS),
     server("pauses", Count, Lower, "How often its process paused.", "`pauses`"),
     server("paused", Ratio, Lower, "The time that it paused, divided by all time.", "`pauses`"),
-    server("utilisation.mean", Ratio, Lower, "The time that workers were busy, divided by all their time.", ""),
+    server(
+        "utilisation.mean",
+        Ratio,
+        Lower,
+        "The time that workers (with `cores`: processors) were busy, divided by all their time.",
+        "",
+    ),
     server("utilisation.peak", Ratio, Lower, "The same in the worst second; of a group, of its busiest member.", ""),
     server(
         "queue_wait",

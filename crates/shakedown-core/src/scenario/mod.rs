@@ -424,7 +424,7 @@ impl Scenario {
                 group: server.group,
                 workers: match (&group.machine, group.workers()) {
                     (Machine::Balancer(_), _) => 0,
-                    (_, workers) => workers.map_or(Workers::default().count, |workers| workers.count),
+                    (_, workers) => workers.map_or(Workers::default().count, |of| of.cores.unwrap_or(of.count)),
                 },
                 balancer: group.balancer().is_some(),
                 behind: group.balancer().map_or(0, |balancer| balancer.to.len() as u32),

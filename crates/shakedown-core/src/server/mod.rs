@@ -17,6 +17,7 @@ mod limits;
 mod machine;
 mod pauses;
 mod plan;
+mod processor;
 mod proxy;
 mod queue;
 mod relay;
@@ -42,6 +43,7 @@ pub use limits::{OverRate, TokenBucket, WhenFull};
 pub use machine::Server;
 pub use pauses::{PauseConfig, Pauses};
 pub use plan::Plan;
+pub use processor::Slowdown;
 pub use proxy::Proxy;
 pub use queue::{QueueFull, QueueOrder};
 pub use response_flaws::{

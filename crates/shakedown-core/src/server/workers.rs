@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::event::{Event, Outputs};
+use super::processor::{Clock, Sharing, Slowdown};
 use super::queue::{Job, QueueFull, QueueOrder, Working, take};
 use crate::rng::{Distribution, Identity, Purpose, Sampler, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -13,6 +14,10 @@ use crate::time::{Nanos, Timestamp};
 pub struct Workers {
     /// Requests that are processed at the same time.
     pub count: u32,
+    /// Processors that the workers share. Absent: each has one.
+    pub cores: Option<u32>,
+    /// How work in progress slows itself down. Absent: it does not.
+    pub slowdown: Option<Slowdown>,
     /// A worker's time for one request; with `accept_time`, only for one that opens.
     pub service_time: Distribution,
     /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
@@ -29,6 +34,8 @@ impl Default for Workers {
     fn default() -> Workers {
         Workers {
             count: 4,
+            cores: None,
+            slowdown: None,
             service_time: Nanos(250_000).into(),
             accept_time: None,
             auth_time: None,
@@ -42,6 +49,8 @@ impl Default for Workers {
 #[derive(Debug)]
 pub(super) struct WorkersPlan {
     pub count: u32,
+    /// How work in progress shares processors, if it does.
+    sharing: Option<Sharing>,
     service_time: Sampler,
     prices: Option<Prices>,
     pub queue_max: u32,
@@ -54,6 +63,8 @@ impl WorkersPlan {
         let (queue_max, queue_full) = config.queue.unwrap_or((u32::MAX, QueueFull::default()));
         WorkersPlan {
             count: config.count,
+            sharing: (config.cores.is_some() || config.slowdown.is_some())
+                .then_some(Sharing { cores: config.cores, slowdown: config.slowdown }),
             service_time: config.service_time.sampler(),
             prices: Prices::new(config),
             queue_max,
@@ -65,6 +76,11 @@ impl WorkersPlan {
     /// Whether requests cost no time at all.
     pub(super) fn is_free(&self) -> bool {
         self.prices.is_none() && self.service_time == Sampler::Constant(Nanos::ZERO)
+    }
+
+    /// Whether work in progress shares processors. What waits for others then uses none.
+    pub(super) fn shares(&self) -> bool {
+        self.sharing.is_some()
     }
 
     /// A worker's time for a request of a client. Only where there are prices it matters whether it opens, and whether
@@ -129,11 +145,13 @@ pub(super) struct WorkQueue<W> {
     pub held: u32,
     /// The factor by which work is slowed, if it is.
     slow: Option<f64>,
+    /// The clock of work that shares processors: then the times of `working` are its.
+    clock: Option<Clock>,
 }
 
 impl<W> Default for WorkQueue<W> {
     fn default() -> WorkQueue<W> {
-        WorkQueue { waiting: VecDeque::new(), working: BinaryHeap::new(), started: 0, held: 0, slow: None }
+        WorkQueue { waiting: VecDeque::new(), working: BinaryHeap::new(), started: 0, held: 0, slow: None, clock: None }
     }
 }
 
@@ -153,14 +171,28 @@ impl<W> WorkQueue<W> {
         self.slow.map_or(work, |factor| Nanos::from_f64(work.0 as f64 * factor))
     }
 
-    /// A worker takes a job, which takes so much time.
-    pub(super) fn start(&mut self, now: Timestamp, job: Job<W>, work: Nanos, queued: bool, out: &mut Outputs) {
+    /// A worker takes a job, which takes so much of a processor's time.
+    pub(super) fn start(
+        &mut self,
+        plan: &WorkersPlan,
+        now: Timestamp,
+        job: Job<W>,
+        work: Nanos,
+        queued: bool,
+        out: &mut Outputs,
+    ) {
         // Work takes at least one nanosecond: it ends later than it starts.
         let served = work.max(Nanos(1));
         let waited = now.since(job.since);
         out.event(Event::ServiceStarted { connection: job.connection, waited, queued });
         let order = self.next_order();
-        self.working.push(Reverse(Working { done: now + served, order, served, job }));
+        let mut done = now + served;
+        if let Some(sharing) = &plan.sharing {
+            let clock = self.clock.get_or_insert_with(|| Clock::new(now));
+            done = clock.after(now, served);
+            clock.turn(now, sharing, self.working.len() + 1);
+        }
+        self.working.push(Reverse(Working { done, order, served, job }));
     }
 
     /// Tells jobs apart that are due at the same moment.
@@ -171,13 +203,18 @@ impl<W> WorkQueue<W> {
 
     /// When the next job is done.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.working.peek().map(|Reverse(working)| working.done)
+        let Reverse(Working { done, .. }) = self.working.peek()?;
+        Some(self.clock.as_ref().map_or(*done, |clock| clock.when(*done)))
     }
 
-    /// A job that is done, and the worker's time that it cost.
-    pub(super) fn done(&mut self, now: Timestamp) -> Option<(Job<W>, Nanos)> {
-        self.next_due().filter(|done| *done <= now)?;
-        self.working.pop().map(|Reverse(Working { served, job, .. })| (job, served))
+    /// A job that is done, and the time of a worker, or of a processor that is shared, that it cost.
+    pub(super) fn done(&mut self, plan: &WorkersPlan, now: Timestamp) -> Option<(Job<W>, Nanos)> {
+        let due = self.next_due().filter(|due| *due <= now)?;
+        let Reverse(Working { served, job, .. }) = self.working.pop()?;
+        if let (Some(clock), Some(sharing)) = (&mut self.clock, &plan.sharing) {
+            clock.turn(due, sharing, self.working.len());
+        }
+        Some((job, served))
     }
 
     /// The job that a free worker takes next, if one is free.

@@ -91,6 +91,8 @@ impl ServersToml {
         WebServer {
             workers: Workers {
                 count: self.workers,
+                cores: self.cores,
+                slowdown: self.slowdown,
                 service_time: self.service_time.clone(),
                 accept_time: self.accept_time.clone(),
                 auth_time: self.auth_time.clone(),

@@ -168,6 +168,8 @@ impl ProxiesToml {
             machine: Machine::Proxy(Box::new(Proxy {
                 workers: Workers {
                     count: self.workers,
+                    cores: None,
+                    slowdown: None,
                     service_time: self.service_time.clone(),
                     accept_time: self.accept_time.clone(),
                     auth_time: self.auth_time.clone(),

@@ -9,9 +9,7 @@ use shakedown_core::network::{AccessLink, GivingUp, Health, Keepalive, Overflow}
 use shakedown_core::quantity::{Share, count_up_to};
 use shakedown_core::rng::{Distribution, Identity};
 use shakedown_core::server::{
-    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate,
-    PauseConfig, PickBackend, QueueFull, QueueOrder, ServerHeartbeat, TlsKeys, TokenBucket, TransactionsFull, WarmUp,
-    WhenFull,
+    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder, ServerHeartbeat, Slowdown, TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 use shakedown_core::tls;
@@ -179,6 +177,13 @@ pub(crate) struct ServersToml {
     pub count: u32,
     /// Handshakes that a member processes at the same time.
     pub workers: u32,
+    /// Processors that the workers of a member share: n requests in progress each get the same part of them, at most one
+    /// processor. Absent: each worker has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
+    /// How requests in progress slow each other down. Absent: they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slowdown: Option<Slowdown>,
     /// A worker's time for one handshake; with `accept_time`, only for one that opens.
     pub service_time: Distribution,
     /// A worker's time for any request, whatever the answer. Absent: none, and every request costs `service_time`.
@@ -329,6 +334,8 @@ impl Default for ServersToml {
             listens: None,
             count: 1,
             workers: 4,
+            cores: None,
+            slowdown: None,
             service_time: Nanos(250_000).into(),
             accept_time: None,
             auth_time: None,

@@ -236,13 +236,14 @@ impl ForwardProxy {
         let verdict = job.work.verdict;
         let opens = cx.plan.config.reject.is_none() && !verdict.refuses();
         let work = cx.plan.workers.work(cx.seed, job.client, || (opens, verdict.was_checked()));
-        self.workers.start(now, job, self.workers.slowed(work), queued, out);
+        let work = self.workers.slowed(work);
+        self.workers.start(&cx.plan.workers, now, job, work, queued, out);
         self.schedule(cx, out);
     }
 
     /// Workers that are done answer and take the next request.
     fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while let Some((job, served)) = self.workers.done(now) {
+        while let Some((job, served)) = self.workers.done(&cx.plan.workers, now) {
             self.finish(cx, now, job, served, out);
             while let Some(next) = self.workers.next(&cx.plan.workers) {
                 let (c, waited) = (ConnectionId(next.connection), now.since(next.since));

@@ -34,9 +34,10 @@ impl Web {
         let Some(which) = self.next_call(cx, &caller, 0) else {
             return self.answer(cx, now, &caller, out);
         };
-        if cx.plan.calls_hold_worker {
-            self.workers.held += 1;
-        } else if caller.served > Nanos::ZERO {
+        let holds = cx.plan.calls_hold_worker;
+        self.workers.held += u32::from(holds);
+        // A worker that is held uses no processor, if it shares those.
+        if (!holds || cx.plan.workers.shares()) && caller.served > Nanos::ZERO {
             out.event(Event::Worked { connection: caller.connection, served: caller.served });
         }
         self.attempt(cx, now, caller, which, 1, out);
@@ -163,7 +164,8 @@ impl Web {
         let CallingRequest { client, asked, served, worked, .. } = caller;
         // A worker that was held has cost all that time.
         let holds = cx.plan.calls_hold_worker;
-        let served = if holds { served + now.since(worked) } else { Nanos::ZERO };
+        let occupied = holds && !cx.plan.workers.shares();
+        let served = if occupied { served + now.since(worked) } else { Nanos::ZERO };
         if goes_on {
             self.answer(cx, now, &CallingRequest { connection, client, asked, served, worked }, out);
         } else {

@@ -433,7 +433,7 @@ impl Web {
         {
             work = Nanos::from_f64(work.0 as f64 * warm_up.factor);
         }
-        self.workers.start(now, job, work, queued, out);
+        self.workers.start(&cx.plan.workers, now, job, work, queued, out);
         self.schedule(cx, out);
     }
 
@@ -463,7 +463,7 @@ impl Web {
 
     /// Workers that are done answer and take the next request.
     fn complete(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        while let Some((job, served)) = self.workers.done(now) {
+        while let Some((job, served)) = self.workers.done(&cx.plan.workers, now) {
             self.finish(cx, now, job, served, out);
             self.take_next(cx, now, out);
         }
