@@ -367,6 +367,8 @@ fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
         "open_connections_max",
         "open_at_end",
         "transactions_in_use_max",
+        "kills",
+        "memory_in_use_max",
         "queue_depth_max",
         "queue_wait.p99",
         "utilisation.mean",

@@ -215,7 +215,9 @@ impl<'a, W: Write> Perfetto<'a, W> {
         match event {
             Event::Accepted { .. } | Event::FlowBegan { .. } => server.connections += 1,
             Event::Closed { .. } | Event::FlowEnded { .. } => server.connections -= 1,
-            Event::Requested { queued: true, .. } | Event::Hello { queued: true, .. } => server.waiting += 1,
+            Event::Requested { queued: true, .. }
+            | Event::Hello { queued: true, .. }
+            | Event::Probed { queued: true, .. } => server.waiting += 1,
             Event::TurnedAway { queued: true, .. } | Event::Expired { .. } => server.waiting -= 1,
             Event::ServiceStarted { connection, queued, .. } => {
                 server.waiting -= i64::from(queued);
@@ -232,11 +234,22 @@ impl<'a, W: Write> Perfetto<'a, W> {
                 self.busy(at, number);
             }
             Event::Answered { connection, status, .. } => self.worked(at, number, connection, &status.to_string()),
+            Event::ProbeAnswered { .. } => self.worked(at, number, u32::MAX, "probe"),
             Event::HelloAnswered { connection, .. } => self.worked(at, number, connection, "TLS"),
             Event::Wasted { connection, .. } => self.worked(at, number, connection, "wasted"),
             Event::Worked { connection, .. } => self.worked(at, number, connection, "before its calls"),
             Event::Left => self.forgets(at, number),
-            Event::Paused | Event::Resumed | Event::Joined | Event::Leaving => {
+            Event::Killed { .. } => {
+                self.forgets(at, number);
+                self.out.instant((pid, 0), at, Kind::Server(number, event).said().kind);
+            }
+            Event::Paused
+            | Event::Resumed
+            | Event::Joined
+            | Event::Leaving
+            | Event::Restarted
+            | Event::NotReady
+            | Event::Ready => {
                 self.out.instant((pid, 0), at, Kind::Server(number, event).said().kind);
             }
             _ => {}

@@ -185,7 +185,8 @@ pub struct ClosedForm {
 pub struct Limit {
     /// The server group; of what is no server's, the scenario's key.
     pub of: String,
-    /// Which resource: `workers`, `connections_max`, `queue_max`, `transactions_max`, `accept_rate`, `backlog`, `link`.
+    /// Which resource: `workers`, `connections_max`, `queue_max`, `transactions_max`, `accept_rate`, `memory`,
+    /// `descriptors`, `backlog`, `link`.
     pub resource: String,
     /// How full it is at the last value that holds, and at the first that does not: 1 is full.
     pub fill: (f64, f64),

@@ -34,6 +34,12 @@ pub(super) fn csv(series: &Series) -> String {
         if !server.open_streams.is_empty() {
             let _ = write!(text, ",servers.{}.open_streams", server.name);
         }
+        if !server.kills.is_empty() {
+            let _ = write!(text, ",servers.{}.kills", server.name);
+        }
+        if !server.memory_in_use.is_empty() {
+            let _ = write!(text, ",servers.{}.memory_in_use", server.name);
+        }
     }
     for (group, _) in &series.balance {
         let _ = write!(text, ",servers.{group}.balance");
@@ -67,6 +73,12 @@ pub(super) fn csv(series: &Series) -> String {
             }
             if let Some(streams) = server.open_streams.get(row) {
                 let _ = write!(text, ",{streams}");
+            }
+            if let Some(kills) = server.kills.get(row) {
+                let _ = write!(text, ",{kills}");
+            }
+            if let Some(memory) = server.memory_in_use.get(row) {
+                let _ = write!(text, ",{memory}");
             }
         }
         for (_, balance) in &series.balance {

@@ -36,6 +36,8 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("zone-aware", None, 1),
     ("reload", None, 1),
     ("half-open", None, 1),
+    ("crash-loop", None, 1),
+    ("address-limits", None, 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

@@ -27,8 +27,14 @@ address_rate = { rate = "1/s", burst = 1 }
 queue = { deadline = "1s" }
 warm_up = { for = "1s", factor = 2 }
 slowdown = { contention = "1%" }
+memory = { max = "1MB", connection = "1KB" }
+liveness = {}
+descriptors = { max = 100 }
+address_window = { max = 1, per = "1s" }
+readiness = {}
+restart = {}
 pauses = { every = "10s", for = "1s" }
-calls = [{ to = "auth", timeout = "1s", retry = { attempts = 2, delay = "1s" } }]
+calls = [{ to = "auth", timeout = "1s", pool = { size = 1, queue = 1, timeout = "1s" }, retry = { attempts = 2, delay = "1s" } }]
 behavior = [{ kind = "reject", when = { after = "1s" } }, { kind = "accept" }]
 
 [servers.auth]
@@ -130,9 +136,15 @@ fn every_key_is_documented_where_it_belongs() {
         ("`[servers.NAME]`", "servers.gateway.accept_rate"),
         ("`[servers.NAME]`", "servers.gateway.warm_up"),
         ("`[servers.NAME]`", "servers.gateway.slowdown"),
+        ("`[servers.NAME]`", "servers.gateway.descriptors"),
+        ("`[servers.NAME]`", "servers.gateway.address_window"),
+        ("`[servers.NAME]`", "servers.gateway.memory"),
+        ("`[servers.NAME]`", "servers.gateway.readiness"),
+        ("`[servers.NAME]`", "servers.gateway.restart"),
         ("`[servers.NAME]`", "servers.gateway.pauses"),
         ("`[servers.NAME]`", "servers.gateway.calls.0"),
         ("`[servers.NAME]`", "servers.gateway.calls.0.retry"),
+        ("`[servers.NAME]`", "servers.gateway.calls.0.pool"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0.when"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0.answer"),
@@ -178,6 +190,9 @@ fn every_word_is_documented_where_it_belongs() {
         ("`[servers.NAME]`", "servers.gateway.queue_full"),
         ("`[servers.NAME]`", "servers.gateway.queue"),
         ("`[servers.NAME]`", "servers.gateway.over_rate"),
+        ("`[servers.NAME]`", "servers.gateway.memory.when_full"),
+        ("`[servers.NAME]`", "servers.gateway.accepts"),
+        ("`[servers.NAME]`", "servers.gateway.address_window.kind"),
         ("`[servers.NAME]`", "servers.gateway.calls.0.pick"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0.kind"),
         ("`[servers.NAME]`", "servers.gateway.behavior.0.pick"),

@@ -434,6 +434,61 @@ endpoints = ["passing"]
     });
 }
 
+/// A server that needs too much memory is killed, one that is too busy for its probes as well, and the next processes serve those
+/// that come again.
+#[test]
+fn processes_are_killed_and_started_again() {
+    const KILLED: &str = r#"
+format = 1
+title = "Killed"
+duration = "1800ms"
+[network]
+one_way = "5ms"
+[servers.heavy]
+memory = { max = "100KB", connection = "10KB" }
+restart = { after = "200ms" }
+[servers.busy]
+workers = 1
+service_time = "400ms"
+liveness = { every = "100ms", timeout = "50ms", failures = 3 }
+restart = { after = "200ms" }
+[clients.many]
+count = 11
+arrive = "at_once"
+endpoints = ["heavy"]
+retry = { policy = "none" }
+reconnect = false
+[clients.few]
+count = 4
+start = "700ms"
+arrive = "at_once"
+endpoints = ["heavy"]
+[clients.waiting]
+count = 3
+arrive = "at_once"
+endpoints = ["busy"]
+retry = { policy = "none" }
+reconnect = false
+"#;
+    let runs = both(&load("killed", KILLED, None, &[]));
+    for events in runs {
+        let counts = counts(&events);
+        let killed = |reason| {
+            let is = |event: &&Event| event.kind == Kind::Server(reason as u32 - 1, server::Event::Killed { reason });
+            events.iter().filter(is).count()
+        };
+        assert_eq!(
+            (killed(server::KillReason::OutOfMemory), killed(server::KillReason::Liveness)),
+            (1, 1),
+            "{counts:?}"
+        );
+        assert_eq!(counts["Restarted"], 2);
+        let opened = |event: &&Event| matches!(event.kind, Kind::Session(_, client::Event::Opened { .. }));
+        let late = events.iter().filter(opened).filter(|event| event.at.0 > 700_000_000).count();
+        assert_eq!(late, 4);
+    }
+}
+
 #[test]
 fn clocks_end_connections_on_real_sockets() {
     let group = |name: &str, keys: &str| {
@@ -469,10 +524,22 @@ fn clocks_end_connections_on_real_sockets() {
 #[test]
 fn what_sockets_cannot_do_is_refused_with_all_of_it() {
     let text = std::fs::read_to_string("scenarios/redirect.toml").unwrap();
-    let sets = ["network.loss='1%'", "servers.gateway.backlog_overflow='reset'", "clients.players.nat=2"];
+    let sets = [
+        "network.loss='1%'",
+        "servers.gateway.backlog_overflow='reset'",
+        "clients.players.nat=2",
+        "servers.gateway.accepts='when-idle'",
+        "servers.gateway.descriptors={ max = 9 }",
+    ];
     let scenario = load("redirect", &text, None, &sets);
     let problem = live::both(&scenario).unwrap_err().to_string();
-    for key in ["network.loss: ", "servers.gateway.backlog_overflow: ", "clients.players.nat: "] {
+    for key in [
+        "network.loss: ",
+        "servers.gateway.backlog_overflow: ",
+        "clients.players.nat: ",
+        "servers.gateway.accepts: ",
+        "servers.gateway.descriptors.when_full: ",
+    ] {
         assert!(problem.contains(key), "{key} is missing in {problem}");
     }
     // The network between strangers is not ours.

@@ -190,6 +190,18 @@ fn server_event(event: server::Event) -> Fields {
         server::Event::NotForwarded { connection } => Fields::new(71, connection),
         server::Event::FlowBegan { connection } => Fields::new(72, connection),
         server::Event::FlowEnded { connection } => Fields::new(73, connection),
+        server::Event::Probed { number, queued } => Fields::new(120, number).code(u16::from(queued)),
+        server::Event::ProbeAnswered { number, healthy, served } => {
+            Fields::new(121, number).code(u16::from(healthy)).long(served.0)
+        }
+        server::Event::ProbeFailed { probe } => Fields::new(122, 0).code(u16::from(probe as u8)),
+        server::Event::NotReady => Fields::new(123, 0),
+        server::Event::Ready => Fields::new(124, 0),
+        server::Event::OutOfMemory => Fields::new(125, 0),
+        server::Event::Killed { reason } => Fields::new(126, 0).code(u16::from(reason as u8)),
+        server::Event::Restarted => Fields::new(127, 0),
+        server::Event::Refused { connection, resource } => Fields::new(128, connection).code(u16::from(resource as u8)),
+        server::Event::Uses { resource, amount } => Fields::new(129, 0).code(u16::from(resource as u8)).long(amount),
         server::Event::CheckFailed { server } => Fields::new(74, server),
         server::Event::MarkedDown { server } => Fields::new(75, server),
         server::Event::MarkedUp { server } => Fields::new(76, server),

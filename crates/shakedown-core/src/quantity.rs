@@ -81,7 +81,7 @@ const BIT_UNITS: [(&str, u64); 5] =
     [("Tbit/s", 1_000_000_000_000), ("Gbit/s", 1_000_000_000), ("Mbit/s", 1_000_000), ("kbit/s", 1_000), ("bit/s", 1)];
 
 /// Bytes. In files: `"64KB"`, with `B`, `KB`, `MB`, `GB` of powers of 1000, or `KiB`, `MiB`, `GiB` of powers of 1024.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Bytes(pub u64);
 
 /// What a size must look like, for error messages.

@@ -136,6 +136,8 @@ pub enum Purpose {
     ConnectionAge = 140,
     /// How long an old process keeps a connection.
     ReloadDeadline = 141,
+    /// When a process is probed first.
+    ProbePhase = 150,
     /// Whatever a user's program in a scenario draws.
     Program = 130,
 }

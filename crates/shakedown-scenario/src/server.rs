@@ -2,8 +2,12 @@
 
 use super::check::{SHORTEST_PERIOD, is_always_below, is_always_zero};
 use super::{Problem, Tree};
+use shakedown_core::quantity::Bytes;
 use shakedown_core::rng::Distribution;
-use shakedown_core::server::{BehaviorKind as Kind, CallConfig, PauseConfig, QueueOrder, Slowdown, WhenFull};
+use shakedown_core::server::{
+    BehaviorKind as Kind, CallConfig, DescriptorsConfig, MemoryConfig, OverRate, PauseConfig, QueueOrder, Slowdown,
+    WhenFull, WhenUsedUp, WindowConfig, WindowKind,
+};
 use shakedown_core::time::Nanos;
 
 use crate::cycle::cycle;
@@ -39,7 +43,7 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
     // What means nothing without another key.
     let number = |other: &str| (format!("`{other}`"), format!("write {other} = N"));
     let other = |other: &str, example: &str| (format!("`{other}`"), format!("write {other} = {example} beside it"));
-    let rates = server.accept_rate.is_some() || server.address_rate.is_some();
+    let rates = server.limits_rates();
     let a_rate = ("a rate".to_string(), "write accept_rate = { rate = \"500/s\", burst = 100 }".to_string());
     let program = ("`command`".to_string(), "write command = [\"node\", \"client.js\"] beside it".to_string());
     let needs = [
@@ -110,6 +114,9 @@ pub(super) fn limits(name: &str, server: &ServersToml, run: Nanos, tree: &Tree) 
         }
     }
     sharing(name, server, tree)?;
+    resources(name, server, tree)?;
+    supervision(name, server, tree)?;
+    windows(name, server, tree)?;
     membership(name, server, run, tree)?;
     calls(name, server, tree)?;
     if let Some(config) = &server.pauses {
@@ -135,6 +142,98 @@ fn sharing(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem>
     if server.slowdown.is_some_and(|Slowdown { contention, coherency }| contention.0 + coherency.0 == 0.0) {
         let message = "no slowdown at all: leave it out, or write { contention = \"2%\", coherency = \"0.1%\" }";
         return Err(tree.problem(&at("slowdown"), message));
+    }
+    Ok(())
+}
+
+/// Limits of each address must let something in.
+fn windows(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if server.address_connections_max == Some(0) {
+        return Err(tree.problem(&at("address_connections_max"), "no connection at all: at least 1"));
+    }
+    if server.address_connections_max.is_some() && server.over_rate == Some(OverRate::Wait) {
+        let message = "a connection above `address_connections_max` has no time at which its turn comes";
+        return Err(tree.problem(&at("over_rate"), message).with_help("write \"reject\" or \"drop\""));
+    }
+    let Some(WindowConfig { max, per, kind, counts_rejected }) = server.address_window else { return Ok(()) };
+    if max == 0 || per == Nanos::ZERO {
+        let (key, message) = if max == 0 { ("max", "it lets nothing in") } else { ("per", "a window of no time") };
+        return Err(tree.problem(&at(&format!("address_window.{key}")), format!("{message}: above zero")));
+    }
+    if counts_rejected && kind == WindowKind::Fixed {
+        let message = "a fixed window ends when it ends, whatever is rejected meanwhile";
+        let help = "write kind = \"sliding\" beside it, or leave counts_rejected out";
+        return Err(tree.problem(&at("address_window.counts_rejected"), message).with_help(help));
+    }
+    Ok(())
+}
+
+/// What there is of a resource must suffice for a process that has one client.
+fn resources(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if let Some(DescriptorsConfig { max, when_full }) = server.descriptors {
+        if max == 0 {
+            let message = "without a descriptor no connection is ever accepted: at least 1";
+            return Err(tree.problem(&at("descriptors.max"), message));
+        }
+        if when_full == WhenUsedUp::Kill {
+            let message = "a process that has no descriptor left lives on";
+            return Err(tree.problem(&at("descriptors.when_full"), message).with_help("write \"wait\" or \"refuse\""));
+        }
+    }
+    let Some(MemoryConfig { max, process, connection, handshake, .. }) = server.memory else { return Ok(()) };
+    if connection.0 == 0 && handshake.0 == 0 {
+        let message = "no client needs any of this memory";
+        let help = "write connection = \"64KB\" or handshake = \"1MB\" beside max, or leave memory out";
+        return Err(tree.problem(&at("memory"), message).with_help(help));
+    }
+    let one = process.0.saturating_add(connection.0).saturating_add(handshake.0);
+    if one > max.0 {
+        let message = format!("{max} is less than a process with one client needs, which is {}", Bytes(one));
+        return Err(tree.problem(&at("memory.max"), message));
+    }
+    Ok(())
+}
+
+/// The most that a restart's time may grow by, each time.
+const MAX_FACTOR: f64 = 1_000.0;
+
+/// Probes must end before the next one begins.
+fn supervision(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
+    for (kind, probe) in [("liveness", server.liveness), ("readiness", server.readiness)] {
+        let Some(probe) = probe else { continue };
+        let at = |key: &str| format!("servers.{name}.{kind}.{key}");
+        if probe.every < SHORTEST_PERIOD {
+            return Err(tree.problem(&at("every"), format!("at least {SHORTEST_PERIOD} lies between two probes")));
+        }
+        if probe.timeout == Nanos::ZERO || probe.timeout > probe.every {
+            let message = format!("a timeout of {}: above zero, and at most `every`, {}", probe.timeout, probe.every);
+            return Err(tree.problem(&at("timeout"), message));
+        }
+        for (key, count) in [("failures", Some(probe.failures)), ("successes", probe.successes)] {
+            if count == Some(0) {
+                return Err(tree.problem(&at(key), format!("`{key}` must be at least 1, found 0")));
+            }
+        }
+        if kind == "liveness" && probe.successes.is_some() {
+            let help = "leave successes out";
+            let message = "a process is killed only once: `successes` is for readiness probes";
+            return Err(tree.problem(&at("successes"), message).with_help(help));
+        }
+    }
+    let Some(restart) = server.restart else { return Ok(()) };
+    let at = |key: &str| format!("servers.{name}.{key}");
+    if !server.may_be_killed() {
+        let help = "write liveness = {} beside it, or leave restart out";
+        return Err(tree.problem(&at("restart"), "nothing kills these processes but faults").with_help(help));
+    }
+    if !(1.0..=MAX_FACTOR).contains(&restart.factor) {
+        let message = format!("factor {}: from 1 to {MAX_FACTOR}", restart.factor);
+        return Err(tree.problem(&at("restart.factor"), message));
+    }
+    if restart.after == Nanos::ZERO {
+        return Err(tree.problem(&at("restart.after"), "no process starts in no time: above zero"));
     }
     Ok(())
 }
@@ -201,6 +300,15 @@ fn calls(name: &str, server: &ServersToml, tree: &Tree) -> Result<(), Problem> {
         }
         if call.share.is_some_and(|share| share.0 == 0.0) {
             return Err(tree.problem(&at("share"), "a call that no request makes: leave the call out"));
+        }
+        if let Some(pool) = call.pool {
+            if pool.size == 0 {
+                return Err(tree.problem(&at("pool.size"), "a pool without a connection: at least 1"));
+            }
+            if pool.queue > 0 && pool.timeout == Nanos::ZERO {
+                let help = "write queue = 0 for calls that do not wait";
+                return Err(tree.problem(&at("pool.timeout"), "nobody waits for no time").with_help(help));
+            }
         }
         let Some(retry) = &call.retry else { continue };
         if !(2..=MAX_ATTEMPTS).contains(&retry.attempts) {

@@ -117,6 +117,14 @@ queue = "1MB"
 workers = 16
 cores = 1
 slowdown = { contention = "2%", coherency = "0.1%" }
+memory = { max = "2GiB", process = "200MB", connection = "64KiB", handshake = "1MB" }
+descriptors = { max = 1024, when_full = "refuse" }
+accepts = "when-idle"
+address_window = { max = 10, per = "1m", kind = "sliding", counts_rejected = true }
+address_connections_max = 20
+liveness = { every = "5s", in_queue = false }
+readiness = { delay = "1s" }
+restart = { after = "10s", factor = 2 }
 service_time = { normal = { mean = "1ms", deviation = "100us" } }
 backlog = 16
 behavior = [

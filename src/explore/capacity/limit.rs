@@ -7,6 +7,7 @@ use crate::report::capacity::{Kind, Limit};
 use crate::report::figure::{Unit, magnitude};
 use crate::rng::{Distribution, Identity, Purpose, Seed, Varying};
 use crate::scenario::Scenario;
+use crate::server;
 use crate::time::{Nanos, Timestamp, human};
 
 /// How full one resource of a group is in a run.
@@ -64,6 +65,13 @@ pub(super) fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, 
         if config.web().is_some_and(|web| web.rates.all.is_some() || web.rates.address.is_some()) {
             let over = turned_away(Resource::AcceptRate);
             add("accept_rate", if over > 0 { 1.0 } else { 0.0 }, over);
+        }
+        for limit in config.web().map_or(&[][..], |web| &web.resources) {
+            let (most, resource) = match limit.resource {
+                server::Resource::Memory => (of("memory_in_use_max"), Resource::Memory),
+                server::Resource::Descriptors => (of("descriptors_in_use_max"), Resource::Descriptors),
+            };
+            add(limit.resource.name(), most as f64 / limit.max.max(1) as f64, turned_away(resource));
         }
         if let Some((limit, _)) = config.workers().and_then(|workers| workers.queue) {
             add("queue_max", full(of("queue_depth_max"), limit), turned_away(Resource::Queue));
@@ -284,6 +292,8 @@ pub(super) fn advice(limit: &Limit, scenario: &Scenario) -> String {
             "To change: a higher servers.{of}.transactions_max, or a mode that gives transactions back (final-response)."
         ),
         "accept_rate" => format!("To change: a higher servers.{of}.accept_rate, or more members (servers.{of}.count)."),
+        "memory" => format!("To change: more servers.{of}.memory.max, or more members (servers.{of}.count)."),
+        "descriptors" => format!("To change: more servers.{of}.descriptors.max, or more members (servers.{of}.count)."),
         "queue_max" => {
             format!(
                 "To change: a longer servers.{of}.queue_max, if its clients wait that long; or more workers behind it."

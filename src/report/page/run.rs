@@ -316,6 +316,7 @@ fn servers(page: &mut Page, summary: &Json) {
         ("open max", "open_connections_max"),
         ("open at end", "open_at_end"),
         ("transactions max", "transactions_in_use_max"),
+        ("kills", "kills"),
         ("queue max", "queue_depth_max"),
         ("queue wait p50", "queue_wait.p50_ms"),
         ("queue wait p99", "queue_wait.p99_ms"),

@@ -87,12 +87,12 @@ pub(super) struct Chart {
 fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
     let known = || values.iter().flatten().copied();
     let metric = name.rsplit('.').next().unwrap_or_default();
-    if name.starts_with("attempts.") || metric == "arrivals" {
+    if name.starts_with("attempts.") || metric == "arrivals" || metric == "kills" {
         return Some(known().sum());
     }
     match metric {
         "open_lowest" | "availability" => known().min_by(f64::total_cmp),
-        "queue_depth" | "utilisation" | "transactions_in_use" => known().max_by(f64::total_cmp),
+        "queue_depth" | "utilisation" | "transactions_in_use" | "memory_in_use" => known().max_by(f64::total_cmp),
         _ if metric.ends_with("_ms") => known().max_by(f64::total_cmp),
         _ => values.last().copied().flatten(),
     }
@@ -197,6 +197,8 @@ impl Series {
             ("old_connections", "Connections of old processes", "count", "connections"),
             ("old_processes", "Old processes", "count", "processes"),
             ("open_streams", "HTTP/2 streams", "count", "streams"),
+            ("kills", "Processes killed", "count", "kills by probes, or for want of memory"),
+            ("memory_in_use", "Memory in use", "count", "bytes"),
         ];
         for (metric, title, kind, name) in servers {
             // Balancers carry what all servers carry together: they would squash them.

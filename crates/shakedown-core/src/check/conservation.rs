@@ -254,7 +254,7 @@ impl Conservation {
                 }
             }
             // It ended its process; what it held is gone.
-            Event::Left => self.process_ended(at, server),
+            Event::Left | Event::Killed { .. } => self.process_ended(at, server),
             _ => {}
         }
     }

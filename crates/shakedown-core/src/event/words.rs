@@ -219,6 +219,18 @@ words! {
             [number("generation", generation), number("connections", connections)],
         server::Event::OldClosed { connection, generation } => "old_closed"
             [on(connection), number("generation", generation)],
+        server::Event::Probed { number: probe, queued } => "probed" [number("number", probe), flag("queued", queued)],
+        server::Event::ProbeAnswered { number: probe, healthy, served } => "probe_answered"
+            [number("number", probe), flag("healthy", healthy), length("served", served)],
+        server::Event::ProbeFailed { probe } => "probe_failed" [text("probe", probe.name())],
+        server::Event::NotReady => "not_ready" [],
+        server::Event::Ready => "ready" [],
+        server::Event::OutOfMemory => "out_of_memory" [],
+        server::Event::Killed { reason } => "killed" [text("reason", reason.name())],
+        server::Event::Restarted => "restarted" [],
+        server::Event::Refused { connection, resource } => "refused"
+            [on(connection), text("resource", resource.name())],
+        server::Event::Uses { resource, amount } => "uses" [text("resource", resource.name()), number("amount", amount)],
         server::Event::CheckFailed { server } => "check_failed" [endpoint("checked", server)],
         server::Event::MarkedDown { server } => "marked_down" [endpoint("checked", server)],
         server::Event::MarkedUp { server } => "marked_up" [endpoint("checked", server)],

@@ -16,6 +16,8 @@ pub struct Directory {
     servers: u32,
     /// Those that a registry does not name; nearly always none.
     unlisted: Vec<EndpointId>,
+    /// Those that are not ready; nearly always none.
+    unready: Vec<EndpointId>,
 }
 
 impl Directory {
@@ -28,7 +30,7 @@ impl Directory {
             .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
             .collect();
         let servers = authorities.len() as u32;
-        Directory { authorities, numbers, secure: Vec::new(), servers, unlisted: Vec::new() }
+        Directory { authorities, numbers, secure: Vec::new(), servers, unlisted: Vec::new(), unready: Vec::new() }
     }
 
     /// The same, with TLS on these.
@@ -83,14 +85,29 @@ impl Directory {
         }
     }
 
+    /// Says whether this endpoint is ready from now on. All are at first; of one that is not, no registry and no balancer
+    /// knows.
+    pub fn ready(&mut self, endpoint: EndpointId, ready: bool) {
+        self.unready.retain(|other| *other != endpoint);
+        if !ready {
+            self.unready.push(endpoint);
+        }
+    }
+
+    /// Whether this endpoint is ready.
+    #[inline]
+    pub fn is_ready(&self, endpoint: EndpointId) -> bool {
+        self.unready.is_empty() || !self.unready.contains(&endpoint)
+    }
+
     /// Whether a registry names this endpoint.
     pub fn lists(&self, endpoint: EndpointId) -> bool {
-        !self.unlisted.contains(&endpoint)
+        !self.unlisted.contains(&endpoint) && self.is_ready(endpoint)
     }
 
     /// Whether a registry names every endpoint.
     pub fn lists_all(&self) -> bool {
-        self.unlisted.is_empty()
+        self.unlisted.is_empty() && self.unready.is_empty()
     }
 
     /// The endpoint at an authority, if the driver knows it.

@@ -123,6 +123,8 @@ impl Metrics {
                 open_streams: Vec::with_capacity(if server.streams { rows } else { 0 }),
                 queue_depth: Vec::with_capacity(rows),
                 utilisation: Vec::with_capacity(rows),
+                kills: Vec::with_capacity(if server.supervised { rows } else { 0 }),
+                memory_in_use: Vec::with_capacity(if server.limits[0] { rows } else { 0 }),
                 transactions: server.transactions_max.map(|most| (most, Vec::with_capacity(rows))),
                 old: server.reloads.then(|| (Vec::with_capacity(rows), Vec::with_capacity(rows))),
             })

@@ -94,6 +94,10 @@ pub struct ServerLayout {
     pub limited: bool,
     /// Whether its process pauses by itself.
     pub pauses: bool,
+    /// Whether its process is probed, or may be killed for want of memory.
+    pub supervised: bool,
+    /// Which resources it has a limited amount of: memory, descriptors.
+    pub limits: [bool; 2],
     /// Whether it calls other servers.
     pub calls: bool,
     /// Whether it has TLS.

@@ -18,6 +18,10 @@ pub enum Resource {
     AcceptRate,
     /// `transactions_max`.
     Transactions,
+    /// `memory`.
+    Memory,
+    /// `descriptors`.
+    Descriptors,
     /// The workers.
     Workers,
     /// `queue_max`: the queue of requests.
@@ -28,12 +32,14 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource. Those that fill up because another one is full are last.
-    pub const ALL: [Resource; 8] = [
+    pub const ALL: [Resource; 10] = [
         Resource::Link,
         Resource::Ports,
         Resource::Connections,
         Resource::AcceptRate,
         Resource::Transactions,
+        Resource::Memory,
+        Resource::Descriptors,
         Resource::Workers,
         Resource::Queue,
         Resource::Backlog,
@@ -47,6 +53,8 @@ impl Resource {
             Resource::Connections => "connections_max",
             Resource::AcceptRate => "accept_rate",
             Resource::Transactions => "transactions_max",
+            Resource::Memory => "memory",
+            Resource::Descriptors => "descriptors",
             Resource::Workers => "workers",
             Resource::Queue => "queue_max",
             Resource::Backlog => "backlog",
@@ -60,6 +68,8 @@ impl Resource {
             Resource::Ports => "connections turned away",
             Resource::Connections | Resource::Queue => "requests turned away",
             Resource::AcceptRate | Resource::Transactions => "requests turned away or kept waiting",
+            Resource::Memory => "connections and requests turned away, or processes killed",
+            Resource::Descriptors => "connections turned away",
             Resource::Workers => "requests kept waiting",
             Resource::Backlog => "connects dropped or refused",
         }
@@ -185,11 +195,15 @@ pub(super) fn of_server(event: server::Event, is_excess: bool, has_servers: bool
     match event {
         Event::TurnedAway { reason, .. } => match reason {
             Reason::QueueFull => Some(Resource::Queue),
-            Reason::ConnectionsMax => Some(Resource::Connections),
-            Reason::AcceptRate | Reason::AddressRate => Some(Resource::AcceptRate),
+            Reason::ConnectionsMax | Reason::AddressConnections => Some(Resource::Connections),
+            Reason::AcceptRate | Reason::AddressRate | Reason::AddressWindow => Some(Resource::AcceptRate),
             Reason::TransactionsMax => Some(Resource::Transactions),
+            Reason::Memory => Some(Resource::Memory),
             Reason::Draining => None,
         },
+        Event::OutOfMemory => Some(Resource::Memory),
+        Event::Refused { resource: server::Resource::Memory, .. } => Some(Resource::Memory),
+        Event::Refused { .. } => Some(Resource::Descriptors),
         Event::HeldBack { .. } => Some(Resource::AcceptRate),
         Event::TransactionAwaited { .. } => Some(Resource::Transactions),
         Event::NotForwarded { .. } if is_excess => Some(Resource::Connections),

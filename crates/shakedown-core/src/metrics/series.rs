@@ -67,6 +67,10 @@ pub struct ServerSeries {
     pub queue_depth: Vec<u32>,
     /// Utilisation of the workers, over the interval.
     pub utilisation: Vec<f64>,
+    /// Kills of its process during the interval; empty where nothing but faults kills it.
+    pub kills: Vec<u32>,
+    /// Maximum of the memory that it needed at any moment of the interval, in bytes; empty without a limit.
+    pub memory_in_use: Vec<u64>,
     /// If HTTP transactions are limited: the limit, and the maximum in use at any moment of the interval.
     pub transactions: Option<(u32, Vec<u32>)>,
     /// If it may be reloaded: connections that old processes have, and how many old processes there are, at the interval's

@@ -1,12 +1,15 @@
 //! Measures of each server: arrivals, connections, its queue and its workers.
 
 mod counts;
+mod health;
 mod summary;
 
 use std::collections::BTreeSet;
 
 pub(super) use counts::Counts;
 pub(super) use summary::{Part, jain, summarize, summarize_group, summarize_network};
+
+use health::Health;
 
 use super::latency::Latency;
 use super::layout::ServerLayout;
@@ -70,6 +73,7 @@ pub(super) struct ServerAccount {
     keepalive: bool,
     /// Its old processes, where it may be reloaded.
     old: Option<Box<OldProcesses>>,
+    health: Health,
 }
 
 impl ServerAccount {
@@ -104,13 +108,16 @@ impl ServerAccount {
             clocks: layout.clocks || layout.reloads,
             keepalive: layout.keepalive,
             old: layout.reloads.then(Box::default),
+            health: Health::new(layout.supervised, layout.limits),
         }
     }
 
     /// The fault that interrupts its paths, if a fault does, and whether its connections survive; `None` if they work.
     pub(super) fn why_down(&self) -> Option<(Option<u16>, bool)> {
         let by_fault = self.down.map(|(fault, revives)| (Some(fault), revives));
-        by_fault.or(self.left.then_some((None, false))).or(self.paused.map(|_| (None, true)))
+        by_fault
+            .or((self.left || self.health.is_killed()).then_some((None, false)))
+            .or(self.paused.map(|_| (None, true)))
     }
 
     /// The resource that was full, by an event that was recorded just now.
@@ -192,6 +199,8 @@ impl ServerAccount {
                 self.served(now, served, within);
             }
             Event::HelloAnswered { served, .. } => self.served(now, served, within),
+            Event::Probed { queued, .. } => self.asked(queued, within),
+            Event::ProbeAnswered { served, .. } => self.served(now, served, within),
             Event::Wasted { served, .. } => {
                 counts.wasted += 1;
                 self.served(now, served, within);
@@ -199,10 +208,11 @@ impl ServerAccount {
             Event::TurnedAway { reason, queued, .. } => {
                 let count = match reason {
                     Reason::QueueFull => &mut counts.queue_full,
-                    Reason::ConnectionsMax => &mut counts.connections_full,
-                    Reason::AcceptRate | Reason::AddressRate => &mut counts.over_rate,
+                    Reason::ConnectionsMax | Reason::AddressConnections => &mut counts.connections_full,
+                    Reason::AcceptRate | Reason::AddressRate | Reason::AddressWindow => &mut counts.over_rate,
                     Reason::Draining => &mut counts.draining,
                     Reason::TransactionsMax => &mut counts.transactions_full,
+                    Reason::Memory => &mut counts.refused,
                 };
                 *count += 1;
                 if queued {
@@ -255,6 +265,14 @@ impl ServerAccount {
                 self.old.iter_mut().for_each(|old| old.reloaded(generation, connections, counts));
             }
             Event::OldClosed { generation, .. } => self.old.iter_mut().for_each(|old| old.closed(generation)),
+            Event::ProbeFailed { .. }
+            | Event::NotReady
+            | Event::Ready
+            | Event::OutOfMemory
+            | Event::Killed { .. }
+            | Event::Restarted
+            | Event::Refused { .. }
+            | Event::Uses { .. } => self.health.record(now, event, counts),
         }
     }
 
@@ -315,6 +333,7 @@ impl ServerAccount {
         self.old.iter_mut().for_each(|old| old.wiped());
         let counts = &mut self.counts[within.current()];
         self.pool.iter_mut().for_each(|pool| pool.wiped(now, counts));
+        self.health.wiped();
         self.busy = 0;
         self.queue = 0;
         self.add_unfinished(within);
@@ -340,6 +359,7 @@ impl ServerAccount {
         next.streams_max = self.streams;
         next.queue_max = self.queue;
         self.old.iter().for_each(|old| old.note(next));
+        self.health.cut(next);
         next.transactions_max = self.pool.as_ref().map_or(0, Pool::in_use);
         self.waits.cut();
         self.call_latency.cut();
@@ -350,6 +370,7 @@ impl ServerAccount {
         self.work(now, within);
         let counts = &mut self.counts[within.current()];
         counts.open_at_end = self.connections;
+        self.health.add_up(now, counts);
         if let Some(since) = &mut self.paused {
             counts.paused_time += now.since(*since);
             *since = now;
@@ -372,6 +393,7 @@ impl ServerAccount {
         if self.shares {
             series.open_streams.push(self.streams);
         }
+        self.health.end_interval(series);
         series.queue_depth.push(std::mem::replace(&mut self.queue_max_interval, self.queue));
         let capacity = u128::from(self.workers) * u128::from(length.0);
         let busy = std::mem::take(&mut self.busy_interval);

@@ -138,6 +138,7 @@ const RELOADS: &str = "a fault of kind `reload`";
 const PROXY: &str = "a forward proxy";
 const CALLS: &str = "`calls`";
 const FINDINGS: &str = "credentials, redirects, or clients that open unverified";
+const SUPERVISED: &str = "`liveness`, `readiness`, or `memory` that kills";
 const GROUP: &str = "a server group";
 const SEVERAL: &str = "a server group of several members";
 
@@ -433,6 +434,45 @@ pub static TABLE: &[Entry] = &[
     server("tls_resumed", Count, Higher, "Resumed TLS handshakes.", TLS),
     server("calls", Count, Lower, "Attempts of calls to other servers.", CALLS),
     server("calls_failed", Count, Lower, "Attempts of calls that failed.", CALLS),
+    server(
+        "memory_in_use_max",
+        Count,
+        Lower,
+        "Most memory that it needed at once, in bytes; of a group, of one member.",
+        "`memory`",
+    ),
+    server(
+        "descriptors_in_use_max",
+        Count,
+        Lower,
+        "Most file descriptors that its connections needed at once.",
+        "`descriptors`",
+    ),
+    server(
+        "refused",
+        Count,
+        Lower,
+        "Connections that were closed as soon as they were accepted, and requests answered 503, for want of a resource.",
+        "`memory` or `descriptors`",
+    ),
+    server("kills", Count, Lower, "How often its process was killed for one of the two reasons.", SUPERVISED),
+    server(
+        "kills_out_of_memory",
+        Count,
+        Lower,
+        "Kills of processes that needed more memory than there is.",
+        SUPERVISED,
+    ),
+    server("kills_liveness", Count, Lower, "Kills of processes whose liveness probes failed.", SUPERVISED),
+    server("restarts", Count, Lower, "Processes that were started in place of one that was killed.", SUPERVISED),
+    server("probes_failed", Count, Lower, "Probes that failed, or were not answered in time.", SUPERVISED),
+    server(
+        "not_ready",
+        Ratio,
+        Lower,
+        "The time from a kill to the restart, or while readiness probes failed, divided by all time.",
+        SUPERVISED,
+    ),
     server("pauses", Count, Lower, "How often its process paused.", "`pauses`"),
     server("paused", Ratio, Lower, "The time that it paused, divided by all time.", "`pauses`"),
     server(

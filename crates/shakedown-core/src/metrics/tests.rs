@@ -33,6 +33,8 @@ fn layout(sessions: u32) -> Layout {
         limited: false,
         transactions_max: None,
         pauses: false,
+        supervised: false,
+        limits: [false; 2],
         calls: false,
         tls: false,
         streams: false,

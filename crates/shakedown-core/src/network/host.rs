@@ -57,12 +57,23 @@ pub struct Host {
     overflow: Overflow,
     /// Established connections that wait for the process to accept them.
     unaccepted: u32,
+    /// Whether the process accepts them one by one, when it continues, too.
+    one_by_one: bool,
 }
 
 impl Host {
     /// A host whose process listens with this backlog and this overflow action.
     pub fn new(backlog: u32, overflow: Overflow) -> Host {
-        Host { powered: true, process: Process::Running, listens: true, stops: 0, backlog, overflow, unaccepted: 0 }
+        Host {
+            powered: true,
+            process: Process::Running,
+            listens: true,
+            stops: 0,
+            backlog,
+            overflow,
+            unaccepted: 0,
+            one_by_one: false,
+        }
     }
 
     /// The state of the process.
@@ -105,7 +116,7 @@ impl Host {
         self.unaccepted += 1;
     }
 
-    /// A connection left the accept queue unaccepted, because its client disconnected.
+    /// A connection left the accept queue: its client disconnected, or the process accepted it.
     pub fn dequeue(&mut self) {
         self.unaccepted = self.unaccepted.saturating_sub(1);
     }
@@ -136,8 +147,15 @@ impl Host {
         self.stops -= 1;
         if self.stops == 0 {
             self.process = Process::Running;
-            self.unaccepted = 0;
+            if !self.one_by_one {
+                self.unaccepted = 0;
+            }
         }
+    }
+
+    /// The process says of each connection that it accepts it ([`Host::dequeue`]).
+    pub fn accepts_one_by_one(&mut self) {
+        self.one_by_one = true;
     }
 
     /// The process is killed.

@@ -24,7 +24,7 @@ use crate::metrics::{
 use crate::names::Names;
 use crate::network::{self, Routes, dns};
 use crate::rng::Seed;
-use crate::server::{ClocksConfig, Group, Machine, Pick, WebServer, Workers};
+use crate::server::{ClocksConfig, Group, Machine, Pick, Resource, WebServer, Workers};
 use crate::time::{Nanos, Timestamp};
 use crate::tls;
 
@@ -434,6 +434,8 @@ impl Scenario {
                 limited: group.has_limits(),
                 calls: group.calls(),
                 pauses: group.pauses().is_some(),
+                supervised: group.supervision().is_some(),
+                limits: Resource::ALL.map(|resource| group.limits(resource)),
                 streams: streams && matches!(group.machine, Machine::Web(_) | Machine::Program(_)),
                 tls: !group.tls().is_none(),
                 clocks: group.clocks().is_some_and(ClocksConfig::any),

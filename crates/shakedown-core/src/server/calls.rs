@@ -1,7 +1,7 @@
 //! Calls: a request that waits for other servers' answers. Each is one HTTP GET on a connection of its own.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -36,9 +36,25 @@ pub struct CallConfig {
     /// Whether the request continues when the call fails.
     #[serde(default)]
     pub optional: bool,
+    /// Connections that a process may have for this call at once. Absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolConfig>,
     /// Absent: a failed call is not retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<CallRetry>,
+}
+
+/// `{ size = 10, queue = 100, timeout = "1s" }`: a pool of connections, and who waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Attempts at the same time.
+    pub size: u32,
+    /// Maximum of those that wait for their turn; one more fails at once.
+    pub queue: u32,
+    /// How long one waits before it fails.
+    pub timeout: Nanos,
 }
 
 /// `{ attempts = 3, delay = "100ms" }`: when a failed call is retried.
@@ -76,6 +92,7 @@ pub struct CallPlan {
     pub(super) share: Option<Share>,
     pub(super) cached: bool,
     pub(super) optional: bool,
+    pub(super) pool: Option<PoolConfig>,
     pub(super) attempts: u32,
     pub(super) delay: Sampler,
 }
@@ -90,6 +107,7 @@ impl CallPlan {
             share: config.share,
             cached: config.cached,
             optional: config.optional,
+            pool: config.pool,
             attempts: config.retry.as_ref().map_or(1, |retry| retry.attempts),
             delay: config.retry.as_ref().map_or(Sampler::Constant(Nanos::ZERO), |retry| retry.delay.sampler()),
         }
@@ -120,10 +138,31 @@ pub(super) struct Call {
     pub began: Timestamp,
     /// Its time limit; after a failure, the time of the next attempt.
     pub due: Timestamp,
-    /// Whether the last attempt failed and the next is pending.
-    pub rests: bool,
+    pub phase: Phase,
     /// An incomplete response head.
     pub partial: Vec<u8>,
+}
+
+/// What a call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The answer of its attempt.
+    Answer,
+    /// A connection of the pool.
+    Turn,
+    /// The time of the next attempt, as the last one failed.
+    Retry,
+}
+
+/// A pool of connections for one call.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    /// Attempts that have one.
+    pub in_use: u32,
+    /// Those that wait for one, by number; also of calls that have ended.
+    pub queue: VecDeque<u32>,
+    /// How many of these wait.
+    pub waiting: u32,
 }
 
 /// The state of one server's calls. Empty where it makes none.
@@ -131,6 +170,10 @@ pub(super) struct Call {
 pub(super) struct Calls {
     /// By the server's number for the connection of the last attempt.
     pub waiting: BTreeMap<u32, Call>,
+    /// Attempts that have a connection.
+    pub open: u32,
+    /// The pools, by the index of the call; those that were used.
+    pub pools: BTreeMap<usize, Pool>,
     /// Numbers used so far.
     pub numbers: u32,
     /// Pending times by number; also of calls that have ended.

@@ -8,10 +8,12 @@ use super::balancer::{Balancing, Forwarding};
 use super::behavior::{Behavior, Choice};
 use super::calls::CallPlan;
 use super::clocks::ClocksConfig;
-use super::limits::{OverRate, TokenBucket, WhenFull};
+use super::limits::{OverRate, TokenBucket, WhenFull, WindowConfig};
 use super::pauses::PauseConfig;
 use super::proxy::Proxy;
 use super::queue::QueueOrder;
+use super::resources::{Accepts, Resource, ResourceLimit, WhenUsedUp};
+use super::supervision::Supervision;
 use super::targets::Pick;
 use super::tls::TlsConfig;
 use super::transactions::TransactionsFull;
@@ -85,6 +87,12 @@ pub struct WebServer {
     pub extended_connect: bool,
     /// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
     pub streams_max: u32,
+    /// What there is little of: what it needs of each, and what happens when that is used up.
+    pub resources: Vec<ResourceLimit>,
+    /// When it accepts connections.
+    pub accepts: Accepts,
+    /// What probes it and starts it again. Absent: nobody.
+    pub supervision: Option<Supervision>,
     /// Periodic pauses of the process.
     pub pauses: Option<PauseConfig>,
     /// Calls to other servers, made one after the other when a worker has processed a request, which waits for the answers.
@@ -116,7 +124,11 @@ pub struct Rates {
     pub all: Option<TokenBucket>,
     /// From each client address. Absent: no limit.
     pub address: Option<TokenBucket>,
-    /// The action on requests above either rate.
+    /// From each client address in a window. Absent: no limit.
+    pub window: Option<WindowConfig>,
+    /// Connections from each client address at the same time. Absent: no limit.
+    pub connections: Option<u32>,
+    /// The action on requests above any of them.
     pub over: OverRate,
 }
 
@@ -133,6 +145,9 @@ impl Default for WebServer {
             clocks: ClocksConfig::default(),
             extended_connect: true,
             streams_max: STREAMS_MAX,
+            resources: Vec::new(),
+            accepts: Accepts::default(),
+            supervision: None,
             pauses: None,
             calls: Vec::new(),
             calls_hold_worker: false,
@@ -156,6 +171,12 @@ impl WebServer {
     /// The targets of its redirects.
     pub fn redirections(&self) -> impl Iterator<Item = &Pick> {
         self.behaviors.iter().filter_map(Behavior::pick)
+    }
+
+    /// Whether it accepts nothing while it is busy, or while something is used up.
+    pub fn waits_to_accept(&self) -> bool {
+        let waits = |limit: &ResourceLimit| limit.when_full == WhenUsedUp::Wait;
+        self.accepts == Accepts::WhenIdle || self.resources.iter().any(waits)
     }
 
     /// Whether it demands credentials.
@@ -240,6 +261,16 @@ impl Group {
         }
     }
 
+    /// What probes the members and starts them again.
+    pub fn supervision(&self) -> Option<Supervision> {
+        self.web()?.supervision
+    }
+
+    /// Whether the members have a limited amount of a resource.
+    pub fn limits(&self, resource: Resource) -> bool {
+        self.web().is_some_and(|web| web.resources.iter().any(|limit| limit.resource == resource))
+    }
+
     /// Whether they may reject requests because of a limit.
     pub fn has_limits(&self) -> bool {
         let of_workers =
@@ -251,7 +282,10 @@ impl Group {
                     web.transactions.is_some()
                         || web.rates.all.is_some()
                         || web.rates.address.is_some()
+                        || web.rates.window.is_some()
+                        || web.rates.connections.is_some()
                         || web.handshake_timeout.is_some()
+                        || web.resources.iter().any(|limit| limit.when_full == WhenUsedUp::Refuse)
                 }
                 Machine::Proxy(proxy) => proxy.handshake_timeout.is_some(),
                 Machine::Balancer(_) | Machine::Program(_) => false,

@@ -1,5 +1,7 @@
 //! What servers say that they do.
 
+use super::resources::Resource;
+use super::supervision::{KillReason, Probe};
 use crate::machine::Ends;
 use crate::time::Nanos;
 
@@ -197,6 +199,54 @@ pub enum Event {
         /// Its number.
         connection: u32,
     },
+    /// A probe asks the process whether it answers.
+    Probed {
+        /// Its number; the lowest bit is its kind.
+        number: u32,
+        /// True when it waits for a worker.
+        queued: bool,
+    },
+    /// The process answers a probe.
+    ProbeAnswered {
+        /// Its number.
+        number: u32,
+        /// What it says.
+        healthy: bool,
+        /// The worker's time that it cost.
+        served: Nanos,
+    },
+    /// A probe failed, or was not answered in time.
+    ProbeFailed {
+        /// Its kind.
+        probe: Probe,
+    },
+    /// The server's readiness probes fail: nobody is sent to it from now on.
+    NotReady,
+    /// The server's readiness probes succeed again.
+    Ready,
+    /// The process needs more memory than there is, and is going to be killed.
+    OutOfMemory,
+    /// The process was killed.
+    Killed {
+        /// Why.
+        reason: KillReason,
+    },
+    /// A process was started in place of one that was killed.
+    Restarted,
+    /// A connection was closed with RST as soon as it was accepted.
+    Refused {
+        /// Its number.
+        connection: u32,
+        /// What there was too little of.
+        resource: Resource,
+    },
+    /// What the process needs of a resource has changed. Only where there is a limit.
+    Uses {
+        /// The resource.
+        resource: Resource,
+        /// How much of it.
+        amount: u64,
+    },
     /// A health check of this server failed.
     CheckFailed {
         /// The server's number in the scenario.
@@ -261,6 +311,12 @@ pub enum Reason {
     Draining = 5,
     /// `transactions_max` transactions are in use.
     TransactionsMax = 6,
+    /// There is not enough `memory`.
+    Memory = 7,
+    /// More requests from one address than `address_window` allows.
+    AddressWindow = 8,
+    /// More connections from one address than `address_connections_max`.
+    AddressConnections = 9,
 }
 
 impl Reason {
@@ -273,6 +329,9 @@ impl Reason {
             Reason::AddressRate => "address_rate",
             Reason::Draining => "draining",
             Reason::TransactionsMax => "transactions_max",
+            Reason::Memory => "memory",
+            Reason::AddressWindow => "address_window",
+            Reason::AddressConnections => "address_connections_max",
         }
     }
 }
@@ -322,6 +381,10 @@ pub enum CallOutcome {
     TimedOut = 4,
     /// The connection ended before the response, or the response was malformed.
     Broken = 5,
+    /// Its pool was in use, and the queue in front of it full.
+    PoolFull = 6,
+    /// It waited too long for a connection of its pool.
+    PoolTimedOut = 7,
 }
 
 impl CallOutcome {
@@ -333,6 +396,8 @@ impl CallOutcome {
             CallOutcome::Refused => "refused",
             CallOutcome::TimedOut => "timed_out",
             CallOutcome::Broken => "broken",
+            CallOutcome::PoolFull => "pool_full",
+            CallOutcome::PoolTimedOut => "pool_timed_out",
         }
     }
 }
@@ -350,6 +415,8 @@ pub enum Turn {
     Drop = 3,
     /// RST.
     Reset = 4,
+    /// Opened, and closed at once with 1013.
+    OpenThenClose = 5,
 }
 
 impl Turn {
@@ -360,6 +427,7 @@ impl Turn {
             Turn::Redirect => "redirect",
             Turn::Drop => "drop",
             Turn::Reset => "reset",
+            Turn::OpenThenClose => "open_then_close",
         }
     }
 }

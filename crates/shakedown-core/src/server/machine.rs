@@ -84,6 +84,21 @@ impl Server {
         }
     }
 
+    /// A probe asks whether it answers. Only a web server is probed.
+    pub fn probe(&mut self, cx: &Context<'_, Plan>, now: Timestamp, number: u32, out: &mut Outputs) {
+        if let (Process::Web(web), Kind::Web(plan)) = (&mut self.0, &cx.plan.0) {
+            web.probe(&cx.of(&**plan), now, number, out);
+        }
+    }
+
+    /// Whether it accepts another connection now. Only [`Plan::waits_to_accept`] asks.
+    pub fn accepts(&self, plan: &Plan) -> bool {
+        match (&self.0, &plan.0) {
+            (Process::Web(web), Kind::Web(plan)) => web.accepts(plan),
+            _ => true,
+        }
+    }
+
     /// Slows work that starts from now on by this factor; `None`: normal speed.
     pub fn slow_down(&mut self, factor: Option<f64>) {
         match &mut self.0 {

@@ -52,6 +52,12 @@ impl Plan {
         self.balancing().is_some_and(|balancing| balancing.health.is_some_and(|health| health.on_down == OnDown::Reset))
     }
 
+    /// Whether members accept nothing while they are busy, or while something is used up.
+    #[inline]
+    pub fn waits_to_accept(&self) -> bool {
+        self.web().is_some_and(|web| web.waits_to_accept)
+    }
+
     /// Whether a process of the group has something to do from its start on.
     pub fn starts(&self) -> bool {
         self.balancing().is_some()

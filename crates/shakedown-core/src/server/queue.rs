@@ -22,6 +22,9 @@ pub enum QueueFull {
     Drop,
     /// RST.
     Reset,
+    /// A request that opens is opened without a worker, and closed at once with 1013 (try again later); others are answered
+    /// 503.
+    OpenThenClose,
 }
 
 impl QueueFull {
@@ -31,6 +34,7 @@ impl QueueFull {
             QueueFull::Reject => Turn::Reject,
             QueueFull::Drop => Turn::Drop,
             QueueFull::Reset => Turn::Reset,
+            QueueFull::OpenThenClose => Turn::OpenThenClose,
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Work {
     },
     /// A request.
     Request(Asked),
+    /// A probe, by its number.
+    Probe(u32),
 }
 
 /// The stored parts of a request.

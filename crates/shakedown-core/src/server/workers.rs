@@ -143,6 +143,8 @@ pub(super) struct WorkQueue<W> {
     started: u64,
     /// Workers that are not free though their work is done.
     pub held: u32,
+    /// Jobs in progress that take no worker.
+    pub apart: u32,
     /// The factor by which work is slowed, if it is.
     slow: Option<f64>,
     /// The clock of work that shares processors: then the times of `working` are its.
@@ -151,7 +153,15 @@ pub(super) struct WorkQueue<W> {
 
 impl<W> Default for WorkQueue<W> {
     fn default() -> WorkQueue<W> {
-        WorkQueue { waiting: VecDeque::new(), working: BinaryHeap::new(), started: 0, held: 0, slow: None, clock: None }
+        WorkQueue {
+            waiting: VecDeque::new(),
+            working: BinaryHeap::new(),
+            started: 0,
+            held: 0,
+            apart: 0,
+            slow: None,
+            clock: None,
+        }
     }
 }
 
@@ -161,9 +171,14 @@ impl<W> WorkQueue<W> {
         self.slow = factor;
     }
 
+    /// Jobs that workers are at.
+    pub(super) fn in_progress(&self) -> usize {
+        self.working.len()
+    }
+
     /// Workers that are not free.
     pub(super) fn busy(&self) -> u32 {
-        self.working.len() as u32 + self.held
+        self.working.len() as u32 + self.held - self.apart
     }
 
     /// A time of work, slowed if it is.

@@ -5,7 +5,7 @@ use crate::kernel::{CLIENTS_MAX, SERVERS_MAX, client_hosts};
 use shakedown_core::fault::Kind;
 use shakedown_core::network::{self, EPHEMERAL_PORTS, Kernel, Overflow, SynRetries};
 use shakedown_core::scenario::Scenario;
-use shakedown_core::server::{Forwarding, Machine};
+use shakedown_core::server::{Accepts, Forwarding, Machine, WhenUsedUp};
 
 /// Every key of a scenario that this part of it can't be played with, and why; `wire` says whether both parts have one
 /// between them.
@@ -79,6 +79,13 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             let certificate =
                 server.web().and_then(|web| web.tls.as_ref()).is_some_and(|tls| tls.certificate.is_some());
             refuse(certificate, at("tls_certificate"), "the certificates here are made for the run, and good");
+            let waits = server.web().is_some_and(|web| web.accepts == Accepts::WhenIdle);
+            let why = "servers here accept what comes, and leave nothing in the kernel's queue";
+            refuse(waits, at("accepts"), why);
+            for limit in server.web().map_or(&[][..], |web| &web.resources) {
+                let waits = limit.when_full == WhenUsedUp::Wait;
+                refuse(waits, at(&format!("{}.when_full", limit.resource.name())), why);
+            }
             let reset = server.backlog_overflow == Overflow::Reset;
             let why = match wire {
                 true => "Linux drops a SYN that meets a full queue, whatever it is set to",

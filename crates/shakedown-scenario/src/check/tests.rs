@@ -576,10 +576,23 @@ fn a_number_out_of_range_is_told_the_range() {
        |
     13 | cores = 4
        |         ^
-      help: write workers = N with N above 4, or leave cores out
+       |
+       = help: write workers = N with N above 4, or leave cores out
     ");
-    assert_snapshot!(refused("count = 3\n", "count = 3\ncores = 0\n"), @"");
-    assert_snapshot!(refused("count = 3\n", "count = 3\nslowdown = {}\n"), @"");
+    assert_snapshot!(refused("count = 3\n", "count = 3\ncores = 0\n"), @"
+    error: a member without a processor would do nothing: at least 1
+      --> fleet.toml:13:9
+       |
+    13 | cores = 0
+       |         ^
+    ");
+    assert_snapshot!(refused("count = 3\n", "count = 3\nslowdown = {}\n"), @r#"
+    error: no slowdown at all: leave it out, or write { contention = "2%", coherency = "0.1%" }
+      --> fleet.toml:13:12
+       |
+    13 | slowdown = {}
+       |            ^^
+    "#);
     assert_snapshot!(refused("count = 3\n", "count = 3\nconnections_max = 0\n"), @r"
     error: `servers.gateway.connections_max` must be at least 1, found 0
       --> fleet.toml:13:19

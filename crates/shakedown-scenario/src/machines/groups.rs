@@ -3,7 +3,8 @@
 use shakedown_core::network::TimeWait;
 use shakedown_core::scenario::Roster;
 use shakedown_core::server::{
-    CallPlan, ConnectionLimit, Group, Machine, Membership, Program, Rates, STREAMS_MAX, TlsConfig, WebServer, Workers,
+    CallPlan, ConnectionLimit, Group, Machine, Membership, Program, Rates, ResourceLimit, STREAMS_MAX, Supervision,
+    TlsConfig, WebServer, WhenUsedUp, Workers,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 
@@ -46,12 +47,29 @@ impl ServersToml {
         if self.transactions_max.is_some() {
             self.transactions_full.get_or_insert_default();
         }
+        if let Some(readiness) = &mut self.readiness {
+            readiness.successes.get_or_insert(1);
+        }
+        if self.may_be_killed() {
+            self.restart.get_or_insert_default();
+        }
         if self.leaves_at.is_some() {
             self.leaves_over.get_or_insert(Nanos::from_secs(10));
         }
-        if self.accept_rate.is_some() || self.address_rate.is_some() {
+        if self.limits_rates() {
             self.over_rate.get_or_insert_default();
         }
+    }
+
+    /// Whether it has a limit that `over_rate` is for.
+    pub(crate) fn limits_rates(&self) -> bool {
+        let addresses = self.address_rate.is_some() || self.address_window.is_some();
+        self.accept_rate.is_some() || addresses || self.address_connections_max.is_some()
+    }
+
+    /// Whether something may kill its members' processes, besides faults.
+    pub(crate) fn may_be_killed(&self) -> bool {
+        self.liveness.is_some() || self.memory.is_some_and(|memory| memory.when_full == WhenUsedUp::Kill)
     }
 
     /// Makes the defaults visible that mean something only where clients come by HTTP/2.
@@ -117,12 +135,26 @@ impl ServersToml {
             rates: Rates {
                 all: self.accept_rate,
                 address: self.address_rate,
+                window: self.address_window,
+                connections: self.address_connections_max,
                 over: self.over_rate.unwrap_or_default(),
             },
             handshake_timeout: self.handshake_timeout,
             clocks: self.clocks(),
             extended_connect: self.extended_connect.unwrap_or(true),
             streams_max: self.streams_max.unwrap_or(STREAMS_MAX),
+            resources: [
+                self.memory.as_ref().map(ResourceLimit::memory),
+                self.descriptors.as_ref().map(ResourceLimit::descriptors),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            accepts: self.accepts.unwrap_or_default(),
+            supervision: (self.may_be_killed() || self.readiness.is_some()).then(|| Supervision {
+                probes: [self.liveness, self.readiness],
+                restart: self.restart.unwrap_or_default(),
+            }),
             pauses: self.pauses.clone(),
             calls: calls.collect(),
             calls_hold_worker: self.calls_hold_worker,

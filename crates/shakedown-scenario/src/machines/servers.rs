@@ -9,7 +9,9 @@ use shakedown_core::network::{AccessLink, GivingUp, Health, Keepalive, Overflow}
 use shakedown_core::quantity::{Share, count_up_to};
 use shakedown_core::rng::{Distribution, Identity};
 use shakedown_core::server::{
-    Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, IdleTimeout, OnDown, OverRate, PauseConfig, PickBackend, QueueFull, QueueOrder, ServerHeartbeat, Slowdown, TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull,
+    Accepts, Balance, CLOSE_TIMEOUT, CallConfig, Certificate, Check, ClocksConfig, ConnectionAge, DescriptorsConfig,
+    IdleTimeout, MemoryConfig, OnDown, OverRate, PauseConfig, PickBackend, ProbeConfig, QueueFull, QueueOrder,
+    RestartConfig, ServerHeartbeat, Slowdown, TlsKeys, TokenBucket, TransactionsFull, WarmUp, WhenFull, WindowConfig,
 };
 use shakedown_core::time::{Nanos, Timestamp};
 use shakedown_core::tls;
@@ -247,7 +249,13 @@ pub(crate) struct ServersToml {
     /// Rate limit of requests from each client address. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_rate: Option<TokenBucket>,
-    /// Action on requests above either rate (`reject` unless given).
+    /// Maximum of requests from each client address in a window. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_window: Option<WindowConfig>,
+    /// Maximum of open connections from each client address. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_connections_max: Option<u32>,
+    /// Action on requests above any of these limits (`reject` unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over_rate: Option<OverRate>,
     /// Time limit for a connection to send its whole request. Absent: no limit.
@@ -271,6 +279,25 @@ pub(crate) struct ServersToml {
     /// Time limit of the answer to a close frame that a clock sent; then the connection is closed (10 s unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close_timeout: Option<Nanos>,
+    /// What a member has of memory, and what it needs. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryConfig>,
+    /// File descriptors of a member, one for each connection. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptors: Option<DescriptorsConfig>,
+    /// When a member accepts connections (`always` unless given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepts: Option<Accepts>,
+    /// Probes after which a member's process is killed. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<ProbeConfig>,
+    /// Probes after which no redirector, caller or balancer sends anything to a member, until they succeed again. Absent:
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<ProbeConfig>,
+    /// When a process that was killed is started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartConfig>,
     /// Whether its HTTP/2 SETTINGS enable extended CONNECT (RFC 8441 section 3; true unless given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extended_connect: Option<bool>,
@@ -358,6 +385,8 @@ impl Default for ServersToml {
             transactions_full: None,
             accept_rate: None,
             address_rate: None,
+            address_window: None,
+            address_connections_max: None,
             over_rate: None,
             handshake_timeout: None,
             heartbeat: None,
@@ -366,6 +395,12 @@ impl Default for ServersToml {
             close_timeout: None,
             keepalive: None,
             user_timeout: None,
+            memory: None,
+            descriptors: None,
+            accepts: None,
+            liveness: None,
+            readiness: None,
+            restart: None,
             extended_connect: None,
             streams_max: None,
             pauses: None,

@@ -1,6 +1,8 @@
 //! What arrives, and for whom: the network's event go to sessions, servers and client hosts, or wait in front of a process
 //! that hangs.
 
+use std::collections::VecDeque;
+
 use super::net::Simulation;
 use super::pending::{ConnectionEvent, Pending};
 use super::tcp::connection::{ClientEnd, Connection, Peer, PeerId, ServerEnd};
@@ -152,6 +154,57 @@ impl Simulation {
         if self.net.is_program(self.net.tcp.connections[connection].server) {
             return self.external_receives(connection, segment);
         }
+        if self.waits_to_be_accepted(connection) {
+            self.net.tcp.enqueue(connection);
+            return self.hold_unaccepted(connection, Pending::Segment { connection, segment });
+        }
+        self.read_at_server(connection, segment);
+    }
+
+    /// Whether a process does not accept a connection yet.
+    #[inline]
+    fn waits_to_be_accepted(&self, connection: u32) -> bool {
+        let entry = &self.net.tcp.connections[connection];
+        let slot = &self.servers[entry.server as usize];
+        entry.server_end != ServerEnd::Accepted
+            && self.plans[slot.group].waits_to_accept()
+            && (!slot.unaccepted.is_empty() || !self.accepts(entry.server))
+    }
+
+    #[cold]
+    fn hold_unaccepted(&mut self, connection: u32, pending: Pending) {
+        let entry = &mut self.net.tcp.connections[connection];
+        entry.in_flight += 1;
+        self.servers[entry.server as usize].unaccepted.push_back(pending);
+    }
+
+    /// A process accepts a connection whose first bytes have waited, and reads all that has come for it.
+    #[cold]
+    pub(super) fn accept_waiting_connection(&mut self, server: u32, first: Pending) {
+        let of = |pending: &Pending| match *pending {
+            Pending::Segment { connection, .. } | Pending::Fin { connection } | Pending::Event { connection, .. } => {
+                connection
+            }
+        };
+        let connection = of(&first);
+        let waiting = std::mem::take(&mut self.servers[server as usize].unaccepted);
+        let (mut found, rest): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|other| of(other) == connection);
+        self.servers[server as usize].unaccepted = rest;
+        found.push_front(first);
+        for pending in found {
+            match pending {
+                Pending::Segment { segment, .. } if self.net.tcp.connections[connection].is_alive_at_server() => {
+                    self.read_at_server(connection, segment);
+                    self.net.tcp.release(connection);
+                }
+                other => self.find_pending_input(server, other),
+            }
+        }
+    }
+
+    /// A process that runs reads a segment, after accepting its connection if it has not yet.
+    fn read_at_server(&mut self, connection: u32, segment: u32) {
         let fresh = self.net.tcp.connections[connection].server_end != ServerEnd::Accepted;
         let accepted = fresh.then(|| self.accept(connection));
         if self.net.tls.concerns(connection, Direction::ToServer) {
@@ -181,7 +234,10 @@ impl Simulation {
 
     /// The process accepts a connection, and is to be told: under this number, from this client.
     pub(super) fn accept(&mut self, connection: u32) -> Input<'static> {
-        let server = self.net.tcp.connections[connection].server;
+        let Connection { server, server_end, .. } = self.net.tcp.connections[connection];
+        if server_end == ServerEnd::Queued && self.plans[self.servers[server as usize].group].waits_to_accept() {
+            self.net.tcp.hosts[server as usize].kernel.dequeue();
+        }
         let c = self.number(server, connection);
         self.await_hello(connection, server);
         Input::Accepted(c, self.net.tcp.identity_of(connection))
@@ -221,6 +277,10 @@ impl Simulation {
         // A queued connection has held bytes before this FIN, and a half-open one will be read after the hang.
         if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.hold(server, connection, Pending::Fin { connection });
+        } else if self.net.tcp.connections[connection].server_end == ServerEnd::Queued
+            && self.waits_to_be_accepted(connection)
+        {
+            self.hold_unaccepted(connection, Pending::Fin { connection });
         } else {
             self.end_at_server(connection, Input::Eof);
         }

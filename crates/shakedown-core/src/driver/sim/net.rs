@@ -254,6 +254,10 @@ impl Transport for Net {
         stage.find_pending_input(server, pending);
     }
 
+    fn accept_waiting(stage: &mut Simulation, server: u32, pending: Pending) {
+        stage.accept_waiting_connection(server, pending);
+    }
+
     fn quiet_until(&mut self, server: u32, at: Timestamp) {
         self.tcp.hosts[server as usize].quiet_until = at;
     }

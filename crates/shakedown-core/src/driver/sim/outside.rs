@@ -116,7 +116,8 @@ impl Simulation {
         self.net.tls.forget(connection);
         self.servers[caller as usize].opened.insert(number, connection);
         let id = self.number_external(Entry { connection, at_server: false, answered: true, ended: false, address });
-        if self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
+        let waits = self.plans[self.servers[server as usize].group].waits_to_accept();
+        if waits || self.net.tcp.hosts[server as usize].kernel.process() == Process::Hung {
             self.net.tcp.enqueue(connection);
         } else {
             let accepted = self.accept(connection);

@@ -1,5 +1,7 @@
 //! What becomes due on the stage, besides what machines wake up for.
 
+use crate::server::{KillReason, Probe};
+
 /// What is due. The names say what happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
@@ -38,6 +40,38 @@ pub enum Due {
     Pause {
         /// The server.
         server: u32,
+    },
+    /// A supervisor probes a process.
+    Probe {
+        /// The server.
+        server: u32,
+        /// What it wants to know.
+        probe: Probe,
+        /// Of which of its processes.
+        generation: u32,
+    },
+    /// The time for an answer is over.
+    ProbeEnds {
+        /// The server.
+        server: u32,
+        /// The probe.
+        number: u32,
+    },
+    /// A process is killed.
+    Kill {
+        /// The server.
+        server: u32,
+        /// Why.
+        reason: KillReason,
+        /// Which of its processes.
+        generation: u32,
+    },
+    /// A process that was killed is started again.
+    StartAgain {
+        /// The server.
+        server: u32,
+        /// Which of its processes was killed.
+        generation: u32,
     },
     /// A closed-loop user starts its next session.
     Restart {

@@ -14,8 +14,8 @@ impl<T: Transport> Stage<T> {
             match action {
                 Action::Crash | Action::Restart | Action::Stop => self.lose_process(server, true),
                 Action::PowerOff => self.lose_process(server, false),
-                Action::Hang | Action::Pause => self.hang(server),
-                Action::Slow { factor } => self.servers[server as usize].machine.slow_down(Some(factor)),
+                Action::Hang | Action::Pause => self.hang_by_fault(server),
+                Action::Slow { factor } => self.slow_down(server, Some(factor)),
                 Action::Backlog { to } => self.set_backlog(server, to),
                 Action::Drain { code, over } => {
                     self.servers[server as usize].drained_by = Some(fault as u16);
@@ -47,7 +47,7 @@ impl<T: Transport> Stage<T> {
         for server in servers {
             match action {
                 Action::Crash | Action::PowerOff | Action::Restart | Action::Stop => self.start_process(server),
-                Action::Slow { .. } => self.servers[server as usize].machine.slow_down(None),
+                Action::Slow { .. } => self.slow_down(server, None),
                 Action::Backlog { .. } => {
                     let backlog = self.backlogs[self.servers[server as usize].group];
                     self.set_backlog(server, backlog);
@@ -65,7 +65,7 @@ impl<T: Transport> Stage<T> {
                         self.find_pending(server);
                     }
                 }
-                Action::Hang | Action::Pause => self.continue_process(server),
+                Action::Hang | Action::Pause => self.continue_after_fault(server),
                 Action::Drain { .. } => self.ask(server, PendingInput::Resume),
                 _ => {}
             }

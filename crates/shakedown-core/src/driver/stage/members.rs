@@ -22,7 +22,7 @@ impl<T: Transport> Stage<T> {
             self.net.schedule(at, Due::Member { server, step: Step::Joins });
         }
         if let Some((at, over)) = membership.leaves_at {
-            self.net.quiet_until(server, at);
+            self.quiet_until(server, at);
             self.net.schedule(at, Due::Member { server, step: Step::Leaves });
             self.net.schedule(at + over, Due::Member { server, step: Step::Ends });
         }
@@ -48,6 +48,9 @@ impl<T: Transport> Stage<T> {
             Step::Ends => {
                 if self.net.kernel(server).process() != Process::Dead {
                     self.lose_process(server, true);
+                } else {
+                    // One that was killed is not started again.
+                    self.supervised_process_lost(server, true);
                 }
                 self.net.record(Kind::Server(server, Event::Left));
             }
@@ -61,7 +64,7 @@ impl<T: Transport> Stage<T> {
             let (begins, ends) = pausing.pauses.advance();
             pausing.ends = ends;
             let leaves_at = self.memberships[slot.group].leaves_at.map_or(Timestamp::NEVER, |(at, _)| at);
-            self.net.quiet_until(server, begins.min(leaves_at));
+            self.quiet_until(server, begins.min(leaves_at));
             self.net.schedule(begins, Due::Pause { server });
         }
     }

@@ -12,6 +12,7 @@ mod processes;
 mod servers;
 mod sessions;
 mod slots;
+mod supervision;
 mod transport;
 
 pub use due::{Due, Step};

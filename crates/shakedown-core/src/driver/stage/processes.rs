@@ -24,13 +24,15 @@ impl<T: Transport> Stage<T> {
         if self.net.is_program(server) {
             return T::program_lost(self, server, kernel_lives);
         }
+        self.supervised_process_lost(server, kernel_lives);
         let slot = &mut self.servers[server as usize];
         slot.machine = Server::new(&self.plans[slot.group], Timestamp::ZERO);
         slot.pauses.iter_mut().for_each(|pausing| pausing.stops_process = false);
         slot.free.clear();
         slot.accepted.clear();
         self.net.wake_server(&mut slot.wake, server, Timestamp::NEVER);
-        let (opened, pending) = (std::mem::take(&mut slot.opened), std::mem::take(&mut slot.pending));
+        let (opened, mut pending) = (std::mem::take(&mut slot.opened), std::mem::take(&mut slot.pending));
+        pending.extend(slot.unaccepted.drain(..).map(PendingInput::Network));
         T::process_lost(self, server, kernel_lives, opened, pending);
     }
 
@@ -40,6 +42,7 @@ impl<T: Transport> Stage<T> {
         let slot = &mut self.servers[server as usize];
         slot.machine = Server::new(&self.plans[slot.group], self.net.now());
         self.net.process_started(server);
+        self.supervised_process_started(server);
     }
 
     /// The process is stopped: nothing is read, nothing accepted.
@@ -80,6 +83,9 @@ impl<T: Transport> Stage<T> {
             match item {
                 PendingInput::Wake => self.server_input(server, Input::Wake),
                 PendingInput::Start => self.server_input(server, Input::Start),
+                PendingInput::Probe { number } => {
+                    self.with_server(server, |machine, cx, now, out| machine.probe(cx, now, number, out));
+                }
                 PendingInput::Drain { code, over } => {
                     self.net.kernel_mut(server).listen(false);
                     self.net.listens(server);

@@ -7,7 +7,7 @@ use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
 use crate::network::{Direction, Event as NetworkEvent, Process};
-use crate::server::{self, Event, Plan, Server};
+use crate::server::{self, Event, KillReason, Plan, Server};
 use crate::time::Timestamp;
 
 impl<T: Transport> Stage<T> {
@@ -55,6 +55,8 @@ impl<T: Transport> Stage<T> {
                         Event::EndedByClock { connection, cause, .. } => self.sent_away(server, connection, cause),
                         Event::Forwarded { connection, to } => self.passed(server, connection, to),
                         Event::MarkedDown { server: down } => T::found_down(self, server, down),
+                        Event::ProbeAnswered { number, healthy, .. } => self.probe_ends(server, number, healthy),
+                        Event::OutOfMemory => self.schedule_kill(server, KillReason::OutOfMemory),
                         _ => {}
                     }
                 }
@@ -101,6 +103,30 @@ impl<T: Transport> Stage<T> {
         }
         out.clear();
         self.server_outputs = Some(out);
+        if !self.servers[server as usize].unaccepted.is_empty() {
+            self.accept_waiting(server);
+        }
+    }
+
+    /// A process accepts what waits for that, as long as it does.
+    #[cold]
+    fn accept_waiting(&mut self, server: u32) {
+        if std::mem::replace(&mut self.servers[server as usize].accepting, true) {
+            return;
+        }
+        while self.accepts(server)
+            && let Some(pending) = self.servers[server as usize].unaccepted.pop_front()
+        {
+            T::accept_waiting(self, server, pending);
+        }
+        self.servers[server as usize].accepting = false;
+    }
+
+    /// Whether a process accepts another connection now.
+    pub(crate) fn accepts(&self, server: u32) -> bool {
+        let slot = &self.servers[server as usize];
+        let runs = self.net.kernel(server).process() == Process::Running;
+        runs && slot.machine.accepts(&self.plans[slot.group])
     }
 
     /// A server gets a number for a connection to it, and hears where that comes from if it needs to know.

@@ -1,12 +1,12 @@
 //! What is kept for each machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::client::{self, Group, Session};
 use crate::load::Arrivals;
 use crate::rng::Identity;
 use crate::scenario::{Scenario, ServerEntry};
-use crate::server::{Pauses, Plan, Server};
+use crate::server::{Pauses, Plan, Server, Supervisor};
 use crate::time::{Nanos, Timestamp};
 
 /// A session with what its driver keeps for it: in the simulator, one line of a processor's cache.
@@ -111,6 +111,11 @@ pub enum PendingInput<P> {
         /// How long that takes.
         over: Nanos,
     },
+    /// A probe asks it.
+    Probe {
+        /// Its number.
+        number: u32,
+    },
     /// The drain is over.
     Resume,
     /// It is replaced, because of this fault.
@@ -139,9 +144,15 @@ pub struct ServerSlot<W, C, P> {
     pub opened: BTreeMap<u32, C>,
     /// What has come while its process does not run, in order.
     pub(crate) pending: Vec<PendingInput<P>>,
+    /// What has come for connections that it does not accept yet, in order.
+    pub(crate) unaccepted: VecDeque<P>,
+    /// It accepts some of them now.
+    pub(crate) accepting: bool,
     /// The fault that drains it; none where it leaves.
     pub(super) drained_by: Option<u16>,
     pub(super) pauses: Option<Box<Pausing>>,
+    /// What probes its processes and starts them again, if anything does.
+    pub(super) supervisor: Option<Box<Supervisor>>,
 }
 
 impl<W, C, P> ServerSlot<W, C, P> {
@@ -154,8 +165,11 @@ impl<W, C, P> ServerSlot<W, C, P> {
             accepted: Vec::new(),
             opened: BTreeMap::new(),
             pending: Vec::new(),
+            unaccepted: VecDeque::new(),
+            accepting: false,
             drained_by: None,
             pauses: None,
+            supervisor: None,
         }
     }
 
@@ -166,7 +180,9 @@ impl<W, C, P> ServerSlot<W, C, P> {
             let (member, group) = (Identity::group(&entry.name), Identity::group(group));
             Box::new(Pausing::new(Pauses::new(scenario.seed(), pauses, member, group)))
         });
-        ServerSlot { pauses, ..ServerSlot::new(plan, entry.group, wake) }
+        let supervision = scenario.groups()[entry.group].supervision();
+        let supervisor = supervision.map(|config| Box::new(Supervisor::new(config)));
+        ServerSlot { pauses, supervisor, ..ServerSlot::new(plan, entry.group, wake) }
     }
 }
 

@@ -137,6 +137,8 @@ pub trait Transport: Sized {
     fn backlog_changed(&mut self, _server: u32) {}
     /// A process that goes on finds something.
     fn find_pending(stage: &mut Stage<Self>, server: u32, pending: Self::Pending);
+    /// A process accepts a connection that has waited for that, and finds what has come for it.
+    fn accept_waiting(_stage: &mut Stage<Self>, _server: u32, _pending: Self::Pending) {}
     /// No process of this server stops by itself before a moment.
     fn quiet_until(&mut self, _server: u32, _at: Timestamp) {}
     /// A balancer has found a server down.
@@ -232,6 +234,15 @@ impl<T: Transport> Stage<T> {
         }
         for server in servers {
             self.next_pause(server);
+            if self.plans[self.servers[server as usize].group].waits_to_accept() {
+                self.net.kernel_mut(server).accepts_one_by_one();
+                self.quiet_until(server, Timestamp::ZERO);
+            }
+            let absent = self.memberships[self.servers[server as usize].group].joins_at.is_some();
+            if self.servers[server as usize].supervisor.is_some() && !absent {
+                self.quiet_until(server, Timestamp::ZERO);
+                self.begin_probes(server);
+            }
         }
         let first = (0..).zip(&mut self.groups).filter_map(|(number, group)| group.arrivals.next().zip(Some(number)));
         self.arrivals = first.map(Reverse).collect();
@@ -246,6 +257,10 @@ impl<T: Transport> Stage<T> {
             Due::Start { server } => self.start(server),
             Due::Report { server } => self.report(server),
             Due::Pause { server } => self.pause(server),
+            Due::Probe { server, probe, generation } => self.probe(server, probe, generation),
+            Due::ProbeEnds { server, number } => self.probe_ends(server, number, false),
+            Due::Kill { server, reason, generation } => self.kill(server, reason, generation),
+            Due::StartAgain { server, generation } => self.start_again(server, generation),
             Due::Restart { session } => self.session_input(session, Input::Start),
         }
     }

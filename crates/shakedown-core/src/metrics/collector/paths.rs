@@ -226,13 +226,19 @@ impl Metrics {
             server::Event::TurnedAway { .. }
             | server::Event::HeldBack { .. }
             | server::Event::TransactionAwaited { .. }
+            | server::Event::Refused { .. }
+            | server::Event::OutOfMemory
             | server::Event::NotForwarded { .. } => self.turned_away(now, server, event),
             server::Event::Paused => {
                 self.goes_down(now, server, None, true);
             }
             server::Event::Resumed => self.comes_back(now, server),
             server::Event::AcceptedWithoutCredentials { .. } => self.found(0),
-            server::Event::Left => self.goes_down(now, server, None, false),
+            server::Event::Left | server::Event::Killed { .. } => self.goes_down(now, server, None, false),
+            server::Event::Restarted => {
+                self.comes_back(now, server);
+                self.rebalance(now, None);
+            }
             server::Event::SentAway { session } => self.sent_away(now, session, None),
             _ => {}
         }

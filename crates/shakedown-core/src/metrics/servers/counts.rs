@@ -62,6 +62,13 @@ pub(in super::super) struct Counts {
     pub reloads: u64,
     pub old_connections_max: u32,
     pub old_processes_max: u32,
+    pub refused: u64,
+    pub probes_failed: u64,
+    /// Kills for want of memory, and by liveness probes.
+    pub kills: [u64; 2],
+    pub restarts: u64,
+    pub not_ready_time: Nanos,
+    pub used_max: [u64; 2],
 }
 
 impl Counts {
@@ -115,6 +122,14 @@ impl Counts {
         self.reloads += later.reloads;
         self.old_connections_max = self.old_connections_max.max(later.old_connections_max);
         self.old_processes_max = self.old_processes_max.max(later.old_processes_max);
+        self.refused += later.refused;
+        self.probes_failed += later.probes_failed;
+        self.restarts += later.restarts;
+        self.not_ready_time += later.not_ready_time;
+        for which in 0..2 {
+            self.kills[which] += later.kills[which];
+            self.used_max[which] = self.used_max[which].max(later.used_max[which]);
+        }
     }
 
     /// Requests that were rejected because of a limit.
@@ -126,5 +141,6 @@ impl Counts {
             + self.expired
             + self.timed_out
             + self.transactions_full
+            + self.refused
     }
 }

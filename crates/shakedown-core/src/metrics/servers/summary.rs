@@ -3,8 +3,9 @@
 use super::super::latency::Latency;
 use super::super::summary::Summary;
 use super::super::value::Value;
+use super::health::not_ready;
 use super::{Counts, ServerAccount};
-use crate::server::Clock;
+use crate::server::{Clock, Resource};
 use crate::time::Nanos;
 
 /// Some segments of the run, as the measures of servers need them.
@@ -99,12 +100,31 @@ pub(in super::super) fn summarize(name: &str, servers: &[&ServerAccount], part: 
         count("old_connections_max", most(|counts| counts.old_connections_max));
         count("old_processes_max", most(|counts| counts.old_processes_max));
     }
+    for (resource, name) in [(Resource::Memory, "memory_in_use_max"), (Resource::Descriptors, "descriptors_in_use_max")]
+    {
+        if servers.iter().any(|server| server.health.limits[resource as usize]) {
+            count(name, all.iter().map(|counts| counts.used_max[resource as usize]).max().unwrap_or(0));
+        }
+    }
+    if any(|server| server.health.limits != [false; 2]) {
+        count("refused", sum(|counts| counts.refused));
+    }
+    if any(|server| server.health.supervised) {
+        count("kills", sum(|counts| counts.kills.iter().sum()));
+        count("kills_out_of_memory", sum(|counts| counts.kills[0]));
+        count("kills_liveness", sum(|counts| counts.kills[1]));
+        count("restarts", sum(|counts| counts.restarts));
+        count("probes_failed", sum(|counts| counts.probes_failed));
+    }
     if any(|server| server.pauses) {
         count("pauses", sum(|counts| counts.paused_count));
         let paused = sum(|counts| counts.paused_time.0) as f64;
         let all_time = part.length.0 as f64 * servers.len() as f64;
         let share = (part.length > Nanos::ZERO).then(|| paused / all_time);
         summary.push(format!("{path}paused"), Value::Ratio(share));
+    }
+    if any(|server| server.health.supervised) {
+        summary.push(format!("{path}not_ready"), Value::Ratio(not_ready(&all, part.length)));
     }
     let limit: u64 = servers.iter().filter_map(|server| server.pool.as_ref()).map(|pool| u64::from(pool.most)).sum();
     if any(|server| server.pool.is_some()) {

@@ -283,7 +283,7 @@ proptest! {
         interval in 300u64..2_000,
     ) {
 
-        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, calls: false, tls: false, streams: false, balancer: false, behind: 0, proxy: false, clocks: false, keepalive: false, reloads: false, connections_max: None };
+        let server = |number: usize| ServerLayout { name: format!("gateway-{number}"), group: 0, workers: WORKERS, limited: false, transactions_max: None, pauses: false, supervised: false, limits: [false; 2], calls: false, tls: false, streams: false, balancer: false, behind: 0, proxy: false, clocks: false, keepalive: false, reloads: false, connections_max: None };
         let layout = Layout {
             duration: ms(60_000),
             interval: ms(interval),

@@ -253,6 +253,8 @@ fn a_great_many_busy_workers_over_a_long_interval_still_add_up() {
             limited: false,
             transactions_max: None,
             pauses: false,
+            supervised: false,
+            limits: [false; 2],
             calls: false,
             tls: false,
             streams: false,

@@ -115,7 +115,10 @@ impl Balancer {
         let reach = reach(cx);
         let may = |at: &usize| {
             let backend = &self.backends[*at];
-            backend.verdict.is_up() && backend.ports.has_free(now) && reach.is_none_or(|reach| reach.has(*at))
+            backend.verdict.is_up()
+                && backend.ports.has_free(now)
+                && reach.is_none_or(|reach| reach.has(*at))
+                && cx.directory.is_ready(cx.plan.to[*at])
         };
         let near = reach.filter(|reach| (0..count).any(|at| reach.is_near(at) && may(&at)));
         let fits = |at: &usize| near.is_none_or(|reach| reach.is_near(*at)) && may(at);

@@ -174,7 +174,7 @@ impl ForwardProxy {
             _ if self.connections.state(c) == State::Abandoned => self.close(c, CloseMode::Fin, out),
             Turn::Drop => self.connections.turn(c, State::Stalled),
             Turn::Reset => self.close(c, CloseMode::Reset, out),
-            Turn::Reject | Turn::Redirect => self.reject(c, 503, Nanos::ZERO, out),
+            Turn::Reject | Turn::Redirect | Turn::OpenThenClose => self.reject(c, 503, Nanos::ZERO, out),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::handshake::call::{self, read_status, write_call};
 use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
-use crate::server::calls::{Call, CallPlan, CallingRequest, PickCalled};
+use crate::server::calls::{Call, CallPlan, CallingRequest, Phase, PickCalled};
 use crate::server::event::{CallOutcome, Event, Outputs};
 use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
@@ -66,12 +66,48 @@ impl Web {
         let to = self.called(cx, &caller, which, attempt);
         let number = self.calls.numbers;
         self.calls.numbers += 1;
-        out.event(Event::Called { connection: caller.connection, endpoint: to.0 });
-        out.push(Output::Open(ConnectionId::own(number), to));
-        let due = now + cx.plan.calls[which].timeout;
-        let call = Call { caller, which, to, attempt, began: now, due, rests: false, partial: Vec::new() };
+        let plan = &cx.plan.calls[which];
+        let due = now + plan.timeout;
+        let call = Call { caller, which, to, attempt, began: now, due, phase: Phase::Answer, partial: Vec::new() };
+        let Some(pool) = plan.pool else { return self.connect_call(cx, number, call, out) };
+        let state = self.calls.pools.entry(which).or_default();
+        if state.in_use < pool.size {
+            state.in_use += 1;
+            return self.connect_call(cx, number, call, out);
+        }
+        let full = state.waiting >= pool.queue;
+        state.waiting += 1;
+        state.queue.push_back(number);
+        self.calls.wait(number, Call { due: now + pool.timeout, phase: Phase::Turn, ..call });
+        match full {
+            true => self.ended(cx, now, number, CallOutcome::PoolFull, out),
+            false => self.schedule(cx, out),
+        }
+    }
+
+    /// An attempt has its turn.
+    fn connect_call(&mut self, cx: &Context<'_>, number: u32, call: Call, out: &mut Outputs) {
+        out.event(Event::Called { connection: call.caller.connection, endpoint: call.to.0 });
+        out.push(Output::Open(ConnectionId::own(number), call.to));
+        self.calls.open += 1;
         self.calls.wait(number, call);
         self.schedule(cx, out);
+    }
+
+    /// A connection of a pool is free: whoever has waited longest has its turn.
+    fn free_pooled(&mut self, cx: &Context<'_>, now: Timestamp, which: usize, out: &mut Outputs) {
+        let Some(pool) = self.calls.pools.get_mut(&which) else { return };
+        pool.in_use -= 1;
+        while let Some(number) = pool.queue.pop_front() {
+            // One that has waited too long is gone.
+            if let Some(call) = self.calls.waiting.remove(&number) {
+                pool.in_use += 1;
+                pool.waiting -= 1;
+                let due = now + cx.plan.calls[which].timeout;
+                let call = Call { began: now, due, phase: Phase::Answer, ..call };
+                return self.connect_call(cx, number, call, out);
+            }
+        }
     }
 
     /// The server to call: one that the registry lists, or any if it lists none.
@@ -103,7 +139,7 @@ impl Web {
         out: &mut Outputs,
     ) {
         let Some(number) = c.as_own() else { return };
-        let Some(call) = self.calls.waiting.get_mut(&number).filter(|call| !call.rests) else { return };
+        let Some(call) = self.calls.waiting.get_mut(&number).filter(|call| call.phase == Phase::Answer) else { return };
         let outcome = match input {
             Input::Connected(_) => {
                 let authority = cx.directory.authority(call.to);
@@ -130,11 +166,17 @@ impl Web {
     pub(super) fn time_calls(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while self.calls.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse((_, number))) = self.calls.due.pop() else { break };
-            if !self.calls.waiting[&number].rests {
-                out.push(Output::Close(ConnectionId::own(number), CloseMode::Fin));
-                self.ended(cx, now, number, CallOutcome::TimedOut, out);
-            } else if let Some(Call { caller, which, attempt, .. }) = self.calls.waiting.remove(&number) {
-                self.attempt(cx, now, caller, which, attempt + 1, out);
+            match self.calls.waiting[&number].phase {
+                Phase::Answer => {
+                    out.push(Output::Close(ConnectionId::own(number), CloseMode::Fin));
+                    self.ended(cx, now, number, CallOutcome::TimedOut, out);
+                }
+                Phase::Turn => self.ended(cx, now, number, CallOutcome::PoolTimedOut, out),
+                Phase::Retry => {
+                    if let Some(Call { caller, which, attempt, .. }) = self.calls.waiting.remove(&number) {
+                        self.attempt(cx, now, caller, which, attempt + 1, out);
+                    }
+                }
             }
         }
     }
@@ -143,8 +185,22 @@ impl Web {
     fn ended(&mut self, cx: &Context<'_>, now: Timestamp, number: u32, outcome: CallOutcome, out: &mut Outputs) {
         let Some(mut call) = self.calls.waiting.remove(&number) else { return };
         let (connection, took) = (call.caller.connection, now.since(call.began));
-        out.event(Event::CallEnded { connection, outcome, took });
         let plan = &cx.plan.calls[call.which];
+        match call.phase {
+            // It never had a connection: its attempt begins and ends now.
+            Phase::Turn => {
+                out.event(Event::Called { connection, endpoint: call.to.0 });
+                if let Some(pool) = self.calls.pools.get_mut(&call.which) {
+                    pool.waiting -= 1;
+                }
+            }
+            _ => self.calls.open -= 1,
+        }
+        let pooled = (call.phase == Phase::Answer && plan.pool.is_some()).then_some(call.which);
+        out.event(Event::CallEnded { connection, outcome, took });
+        if let Some(which) = pooled {
+            self.free_pooled(cx, now, which, out);
+        }
         let answered = outcome == CallOutcome::Answered;
         if answered && plan.cached {
             self.calls.kept.insert((call.which, call.caller.asked.asker.0));
@@ -152,7 +208,7 @@ impl Web {
         if !answered && call.attempt < plan.attempts {
             let draw = || cx.seed.draw(call.caller.client, Purpose::Call, ordinal(call.which, call.attempt, 2));
             call.due = now + plan.delay.sample(draw);
-            call.rests = true;
+            call.phase = Phase::Retry;
             self.calls.wait(number, call);
             return self.schedule(cx, out);
         }

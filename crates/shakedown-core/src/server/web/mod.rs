@@ -8,6 +8,7 @@ mod delivery;
 mod drain;
 mod limits;
 mod plan;
+mod resources;
 mod state;
 mod streams;
 mod tls;
@@ -16,6 +17,7 @@ mod transactions;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use drain::opens;
 use plan::Context;
 pub(super) use plan::WebPlan;
 use state::State;
@@ -28,6 +30,7 @@ use super::drain::Drain;
 use super::event::{Event, Outputs, Reason, Turn};
 use super::limits::{Limits, WhenFull};
 use super::queue::{Job, Working};
+use super::resources::Used;
 use super::response_flaws::Later;
 use super::targets::{Targets, Wanted};
 use super::transactions::{Transactions, TransactionsFull};
@@ -57,6 +60,7 @@ pub(super) struct Web {
     streams: BTreeMap<u32, u32>,
     later: Later,
     transactions: Transactions,
+    used: Used,
 }
 
 impl Web {
@@ -85,6 +89,9 @@ impl Web {
         self.take(cx, now, input, out);
         if !self.transactions.waiting.is_empty() {
             self.take_transactions(cx, now, out);
+        }
+        if !cx.plan.resources.is_empty() {
+            self.use_resources(cx, out);
         }
     }
 
@@ -160,8 +167,15 @@ impl Web {
 
     fn accept(&mut self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, client: Identity, out: &mut Outputs) {
         let state = if cx.plan.tls.is_none() { State::Reading } else { State::Greeting };
+        let lacking = if cx.plan.resources.is_empty() { None } else { self.lacks(cx, 1, 0) };
         self.connections.accept(c, client, state, cx.plan.connections_max, out);
         self.clocks.accept(c);
+        if let Some(most) = cx.plan.address_connections {
+            self.limits.connect(c.0, most);
+        }
+        if let Some(resource) = lacking {
+            return self.refuse_connection(c, resource, out);
+        }
         self.limit_time(cx, now, c, out);
     }
 
@@ -177,7 +191,11 @@ impl Web {
         }
         if !self.streams.is_empty() && self.streams.remove(&c.0).is_some() {
             self.connections.remove(c);
+            self.limits.excess.remove(&c.0);
             return out.event(Event::StreamClosed { connection: c.0 });
+        }
+        if !self.limits.connections.is_empty() {
+            self.limits.disconnect(c.0);
         }
         self.connections.forget(c, out);
     }
@@ -205,7 +223,7 @@ impl Web {
                 }
                 return;
             }
-            Ok(Some((request, _))) => return self.overflow(cx, c, &request, out),
+            Ok(Some((request, _))) => return self.overflow(cx, now, c, &request, out),
             Ok(None) => {
                 return self.connections.keep_partial(c, bytes);
             }
@@ -228,12 +246,21 @@ impl Web {
     }
 
     /// The request of a connection above the limit.
-    fn overflow(&mut self, cx: &Context<'_>, c: ConnectionId, request: &Request<'_>, out: &mut Outputs) {
+    fn overflow(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        c: ConnectionId,
+        request: &Request<'_>,
+        out: &mut Outputs,
+    ) {
         out.event(Event::Requested { connection: c.0, queued: false });
         let turn = match cx.plan.when_full {
             WhenFull::Redirect if !cx.plan.overflow.to.is_empty() => Turn::Redirect,
             WhenFull::Reject | WhenFull::Redirect => Turn::Reject,
             WhenFull::Drop => Turn::Drop,
+            WhenFull::OpenThenClose if self.would_open(cx, now, c, request) => Turn::OpenThenClose,
+            WhenFull::OpenThenClose => Turn::Reject,
         };
         out.event(Event::TurnedAway { connection: c.0, reason: Reason::ConnectionsMax, turn, queued: false });
         match turn {
@@ -247,14 +274,26 @@ impl Web {
                 self.answered_at_once(c, 307, out);
             }
             Turn::Drop => self.connections.turn(c, State::Ignored),
+            Turn::OpenThenClose => {
+                self.open_then_close(c, (request.upgrade, request.connect), &request.key, out);
+            }
             Turn::Reject | Turn::Reset => self.reject(c, 503, None, out),
         }
     }
 
     /// A request without a free worker or a place in the queue.
     #[cold]
-    fn queue_full(&mut self, cx: &Context<'_>, c: ConnectionId, queued: bool, out: &mut Outputs) {
-        let turn = cx.plan.workers.queue_full.turn();
+    fn queue_full(&mut self, cx: &Context<'_>, job: &Job<Work>, queued: bool, out: &mut Outputs) {
+        let c = ConnectionId(job.connection);
+        let turn = match (cx.plan.workers.queue_full.turn(), &job.work) {
+            (Turn::OpenThenClose, Work::Request(asked)) if opens(cx, asked) && self.state(c) == State::Pending => {
+                let (reason, turn) = (Reason::QueueFull, Turn::OpenThenClose);
+                out.event(Event::TurnedAway { connection: c.0, reason, turn, queued });
+                return self.open_then_close(c, (asked.upgrade, asked.connect), &asked.key, out);
+            }
+            (Turn::OpenThenClose, _) => Turn::Reject,
+            (turn, _) => turn,
+        };
         out.event(Event::TurnedAway { connection: c.0, reason: Reason::QueueFull, turn, queued });
         self.turn_away(c, turn, 503, None, out);
     }
@@ -266,7 +305,7 @@ impl Web {
             Turn::Reset => self.close(c, CloseMode::Reset, out),
             // Without TLS there are no words to say it with.
             Turn::Reject if self.state(c) == State::Securing => self.close(c, CloseMode::Fin, out),
-            Turn::Reject | Turn::Redirect => self.reject(c, status, retry_after, out),
+            Turn::Reject | Turn::Redirect | Turn::OpenThenClose => self.reject(c, status, retry_after, out),
         }
     }
 
@@ -283,18 +322,22 @@ impl Web {
         let queued = short || self.workers.busy() >= cx.plan.workers.count;
         let waiting = self.workers.waiting.len() + self.transactions.waiting.len();
         let full = queued && waiting as u32 >= cx.plan.workers.queue_max;
+        let starved = !cx.plan.resources.is_empty() && self.lacks(cx, 0, 1).is_some();
         if !waited {
-            let (connection, queued) = (c.0, queued && !full && !rejected);
+            let (connection, queued) = (c.0, queued && !full && !rejected && !starved);
             out.event(match job.work {
                 Work::Tls { resumed } => Event::Hello { connection, resumed, queued },
-                Work::Request(_) => Event::Requested { connection, queued },
+                Work::Request(_) | Work::Probe(_) => Event::Requested { connection, queued },
             });
+        }
+        if starved {
+            return self.refuse_request(c, waited, out);
         }
         if rejected {
             return self.out_of_transactions(c, waited, out);
         }
         if full {
-            return self.queue_full(cx, c, waited, out);
+            return self.queue_full(cx, &job, waited, out);
         }
         if short {
             out.event(Event::TransactionAwaited { connection: c.0 });
@@ -376,7 +419,10 @@ impl Web {
             out.event(Event::TurnedAway { connection: c.0, reason, turn, queued: false });
             return self.reject(c, 503, None, out);
         }
-        let later = match cx.plan.accept_rate.is_some() || cx.plan.address_rate.is_some() {
+        if self.limits.excess.contains(&c.0) {
+            return self.too_many_from(cx, c, out);
+        }
+        let later = match cx.plan.limits_rates() {
             false => None,
             true => match self.ask_rates(cx, now, c, out) {
                 Ok(later) => later,
@@ -474,7 +520,8 @@ impl Web {
     fn take_next(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
         while let Some(next) = self.workers.next(&cx.plan.workers) {
             let waited = now.since(next.since);
-            if !self.expires(cx, ConnectionId(next.connection), waited, out) {
+            // A probe has a time limit of its own.
+            if matches!(next.work, Work::Probe(_)) || !self.expires(cx, ConnectionId(next.connection), waited, out) {
                 self.start(cx, now, next, true, out);
             }
         }
@@ -485,6 +532,7 @@ impl Web {
         let Job { connection, client, work, .. } = job;
         match work {
             Work::Tls { .. } => self.answer_hello(cx, now, ConnectionId(connection), served, out),
+            Work::Probe(number) => self.answer_probe(cx, number, served, out),
             Work::Request(asked) if asked.verdict.refuses() => {
                 self.demand(cx, now, ConnectionId(connection), &asked, served, out);
             }

@@ -6,8 +6,10 @@ use crate::server::calls::CallPlan;
 use crate::server::clocks::ClocksPlan;
 use crate::server::config::{WarmUp, WebServer};
 use crate::server::context;
-use crate::server::limits::{Bucket, OverRate, WhenFull};
+use crate::server::limits::{Bucket, OverRate, WhenFull, WindowConfig};
 use crate::server::queue::Job;
+use crate::server::resources::{Accepts, ResourceLimit};
+use crate::server::supervision::{Probe, ProbeConfig};
 use crate::server::targets::{Pick, PickMember};
 use crate::server::tls::{Certificate, TlsConfig, TlsKeys};
 use crate::server::transactions::TransactionsFull;
@@ -45,11 +47,20 @@ pub(in crate::server) struct WebPlan {
     pub(super) transactions_full: TransactionsFull,
     pub(super) accept_rate: Option<Bucket>,
     pub(super) address_rate: Option<Bucket>,
+    pub(super) address_window: Option<WindowConfig>,
+    pub(super) address_connections: Option<u32>,
     pub(super) over_rate: OverRate,
     pub(super) handshake_timeout: Option<Nanos>,
     pub(super) clocks: ClocksPlan,
     /// Whether a member may hold requests back.
     pub(super) timed: bool,
+    /// Whether members accept nothing while they are busy, or while something is used up.
+    pub(in crate::server) waits_to_accept: bool,
+    pub(super) accepts: Accepts,
+    /// What there is little of.
+    pub(super) resources: Vec<ResourceLimit>,
+    /// The probes of each kind.
+    probes: [Option<ProbeConfig>; 2],
     pub(super) behaviors: Vec<Behavior>,
     pub(super) calls: Vec<CallPlan>,
     pub(super) calls_hold_worker: bool,
@@ -85,11 +96,17 @@ impl WebPlan {
             transactions_full: web.transactions.map(|(_, full)| full).unwrap_or_default(),
             accept_rate: rates.all.as_ref().map(Bucket::new),
             address_rate: rates.address.as_ref().map(Bucket::new),
+            address_window: rates.window,
+            address_connections: rates.connections,
             over_rate: rates.over,
             handshake_timeout: web.handshake_timeout,
             clocks: ClocksPlan::new(&web.clocks),
-            timed: rates.all.is_some() || rates.address.is_some(),
+            timed: rates.all.is_some() || rates.address.is_some() || rates.window.is_some(),
             serves: behaviors.iter().any(|behavior| matches!(behavior.choice, Choice::Serve)),
+            waits_to_accept: web.waits_to_accept(),
+            accepts: web.accepts,
+            resources: web.resources.clone(),
+            probes: web.supervision.map_or([None; 2], |supervision| supervision.probes),
             behaviors: behaviors.clone(),
             calls: web.calls.clone(),
             calls_hold_worker: web.calls_hold_worker,
@@ -102,7 +119,14 @@ impl WebPlan {
     /// Whether members need the addresses of connections.
     pub(in crate::server) fn asks_for_addresses(&self) -> bool {
         let of_targets = self.behaviors.iter().filter_map(Behavior::pick).any(Pick::asks_for_address);
-        self.address_rate.is_some() || !self.calls.is_empty() || of_targets
+        let limits = self.address_rate.is_some() || self.address_window.is_some() || self.address_connections.is_some();
+        limits || !self.calls.is_empty() || of_targets
+    }
+
+    /// Whether requests may come too fast.
+    #[inline]
+    pub(super) fn limits_rates(&self) -> bool {
+        self.accept_rate.is_some() || self.address_rate.is_some() || self.address_window.is_some()
     }
 
     /// Whether some work costs no time at all.
@@ -110,7 +134,13 @@ impl WebPlan {
         match work {
             Work::Tls { resumed } => self.tls_cost[usize::from(*resumed)] == Sampler::Constant(Nanos::ZERO),
             Work::Request(_) => self.free,
+            Work::Probe(_) => false,
         }
+    }
+
+    /// The probe that a number is of.
+    pub(super) fn probe(&self, number: u32) -> ProbeConfig {
+        self.probes[Probe::of(number) as usize].unwrap_or_default()
     }
 
     /// A worker's time for a job.
@@ -119,6 +149,7 @@ impl WebPlan {
             Work::Tls { resumed } => {
                 self.tls_cost[usize::from(*resumed)].sample(|| seed.draw(job.client, Purpose::TlsCost, 0))
             }
+            Work::Probe(number) => self.probe(*number).service_time,
             Work::Request(asked) => self.workers.work(seed, job.client, || {
                 let behavior = self.behaviors.get(asked.behavior as usize);
                 let opens = behavior.is_none_or(|behavior| matches!(behavior.choice, Choice::Accept | Choice::Serve));

@@ -30,6 +30,9 @@ impl Web {
         let excess = self.connections.is_excess(on);
         self.connections.insert(c, client, State::Asking, excess);
         self.streams.insert(c.0, on.0);
+        if self.limits.excess.contains(&on.0) {
+            self.limits.excess.insert(c.0);
+        }
         out.event(Event::StreamOpened { connection: c.0, on: on.0 });
     }
 
@@ -44,7 +47,7 @@ impl Web {
         out: &mut Outputs,
     ) {
         match read_request(fields) {
-            Ok(request) if self.connections.is_excess(c) => self.overflow(cx, c, &request, out),
+            Ok(request) if self.connections.is_excess(c) => self.overflow(cx, now, c, &request, out),
             Ok(request) => self.requested(cx, now, c, &request, false, out),
             Err(status) => {
                 out.event(Event::Requested { connection: c.0, queued: false });
