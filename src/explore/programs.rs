@@ -133,8 +133,8 @@ pub(super) fn ready(scenario: &Scenario, programs: Programs<'_>, wire: bool) -> 
             ports.push(port);
         }
     }
-    // A scenario that is named by its file alone is in the folder `.`.
-    let here = std::path::absolute(Path::new(".").join(here))?;
+    // A scenario that is named by its file alone has none.
+    let here = std::path::absolute(if here.as_os_str().is_empty() { Path::new(".") } else { here })?;
     for (number, name, program) in servers {
         let place = Place { server: name, here: &here, folder: ready.outputs.folder(name)?, addresses: &addresses };
         let output = ready.outputs.add(name.to_string())?;

@@ -104,7 +104,7 @@ pub(super) struct Wire {
     tap: Option<Tap>,
     taken: u64,
     told: Told,
-    /// Whether what is under way at the end is handed over: another wire goes on.
+    /// Whether it ends when nothing is under way any more: another wire goes on.
     goes_on: bool,
 }
 
@@ -178,9 +178,11 @@ impl Wire {
                 // It rings until it is read; who rings twice meanwhile is heard once.
                 let _ = rustix::io::read(bell, &mut [0_u8; 8]);
                 if self.shared.is_over() {
-                    while let Some(Reverse(packet)) = self.waiting.pop().filter(|_| self.goes_on) {
-                        let at = packet.at;
-                        self.go_on(packet, at);
+                    while self.goes_on
+                        && let Some(Reverse(next)) = self.waiting.peek()
+                    {
+                        let _ = poll(&mut [], Some(&timespec(next.at.since(self.now()))));
+                        self.pass_on();
                     }
                     self.told.processor = processor_time();
                     return Ok((self.told, self.devices));

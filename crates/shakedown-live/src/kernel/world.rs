@@ -103,12 +103,17 @@ impl World {
         self.carry(wire)
     }
 
+    /// What was under way before time begins arrives; what is sent from now on waits for that.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        if let Some(before) = self.stop() {
+            self.devices.replace(before?.1);
+        }
+        Ok(())
+    }
+
     /// Time begins at that instant: from now on, packets are carried as the scenario says.
     pub(crate) fn begin(&self, scenario: &Scenario, start: Instant, tap: Option<Tap>) -> io::Result<()> {
-        let devices = match self.stop() {
-            Some(before) => before?.1,
-            None => self.devices.take(),
-        };
+        let devices = self.devices.take();
         let wire = Wire::new(scenario, Arc::clone(&self.hosts), Arc::clone(&self.shared), devices, start);
         self.carry(wire.struck(scenario, tap))
     }

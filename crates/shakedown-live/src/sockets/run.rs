@@ -82,6 +82,7 @@ async fn play(
     }
     net.world().map_or(Ok(()), World::calibrate)?;
     let running = programs::start(scenario, &setup.programs, net.world())?;
+    net.world().map_or(Ok(()), World::settle)?;
     let start = start.unwrap_or_else(Instant::now);
     net.begin(start);
     if let Some(world) = net.world() {
