@@ -94,10 +94,11 @@ impl Draft {
         names.0.iter().flat_map(|name| self.members(name).unwrap_or_default()).collect()
     }
 
-    /// Everyone who opens connections: client groups, then servers that connect to others, each in order.
+    /// Everyone who opens connections: client groups, then servers that connect to others, as programs may, each in order.
     pub(crate) fn sides(&self) -> Vec<Side> {
         let clients = (0..self.file.clients.len() as u16).map(Side::Clients);
-        let servers = (0..self.servers().len() as u32).filter(|server| self.group_of(*server).opens_connections());
+        let opens = |group: &Group| group.opens_connections() || group.program().is_some();
+        let servers = (0..self.servers().len() as u32).filter(|server| opens(self.group_of(*server)));
         clients.chain(servers.map(Side::Server)).collect()
     }
 
