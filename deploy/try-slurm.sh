@@ -101,7 +101,10 @@ as_array_job() {
     done
     echo "$name: task 2 has done $($runs "$partial") runs: killed and requeued"
     scontrol requeue "${job}_2"
-    # Slurm delays a requeued task, unless it is released.
+    # Slurm delays a requeued task, unless it is released. Not at once: what is launched in the second in which it was killed, slurmd
+    # takes for the killed one ("already killed, do not launch"), and the controller believes that it runs.
+    sleep 2
+    left=unknown
     for _ in $(seq 600); do
         scontrol release "${job}_2" 2> /dev/null || true
         # The answer must say that all tasks have ended; a busy controller may not answer, or not know yet which tasks it requeues.
@@ -110,6 +113,12 @@ as_array_job() {
         sleep 0.5
     done
     cat task-*.out
+    if [ -n "$left" ] || [ "$($runs "$partial")" -ne 0 ]; then
+        echo "$name: the requeued task did not end" >&2
+        squeue --jobs="$job" >&2 || true
+        tail -n 5 "$place/slurmd.log" >&2
+        exit 1
+    fi
 
     "$SHAKEDOWN" merge results/*/*-shard-*-of-4 --out merged || [ $? -eq 1 ]
     diff -r whole merged

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
+use super::judged::JunitArgs;
 use super::options::{ManyArgs, read, stem};
 use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, catch_interrupts, interrupted};
@@ -14,6 +15,7 @@ use crate::explore::sweep::Seeds;
 use crate::explore::{may_hold_capacity, possible, write_folder};
 use crate::report::capacity::{Capacity, Find, Objective, Outcome, Question};
 use crate::report::covered_document;
+use crate::report::junit::{Case, Outcome as Judged, Suite};
 use crate::scenario::{Problem, Scenario};
 
 pub(super) const EXAMPLES: &str = "\
@@ -75,6 +77,11 @@ pub(super) struct CapacityArgs {
     /// What to print on standard output; with json and markdown, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = Printed::Text)]
     format: Printed,
+    #[command(flatten)]
+    junit: JunitArgs,
+    /// Print every value that was tried, too
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
     /// Print the verdict only
     #[arg(long)]
     quiet: bool,
@@ -157,10 +164,12 @@ fn knee(args: &CapacityArgs, scenario: &Scenario, vary: &str, invocation: &Invoc
     let found = watched(args, |watch| search(question, watch))?;
     let document = match args.format {
         Printed::Text if args.quiet => format!("{}\n", found.verdict),
-        Printed::Text => found.text(),
+        Printed::Text => found.text(args.verbose),
         Printed::Json => covered_document(&found.json()).into_owned(),
         Printed::Markdown => found.markdown(),
     };
+    let failed = (found.outcome == Outcome::HoldsNowhere).then_some("objective");
+    args.judged(scenario, failed, &found.verdict)?;
     tell(&folder, &document, &found.files(), found.partial)?;
     match found.outcome {
         _ if !found.errors.is_empty() => Err(Failure::Machine("some runs came to no end".into())),
@@ -191,6 +200,18 @@ fn map(args: &CapacityArgs, scenario: &Scenario, invocation: &Invocation<'_>) ->
     match found.errors.is_empty() {
         true => Ok(()),
         false => Err(Failure::Machine("some runs came to no end".into())),
+    }
+}
+
+impl CapacityArgs {
+    /// Tells CI whether there is a value that holds the objective.
+    fn judged(&self, scenario: &Scenario, failed: Option<&'static str>, verdict: &str) -> Result<(), Failure> {
+        let slo: Vec<String> = self.slo.iter().map(|one| format!("{} {}", one.metric, one.expected)).collect();
+        let outcome = failed.map_or(Judged::Passed, |kind| Judged::failed(kind, verdict));
+        let case = Case { name: slo.join(" and "), outcome };
+        let properties = vec![("verdict".into(), verdict.into())];
+        let suite = Suite { name: scenario.name().into(), properties, cases: vec![case] };
+        self.junit.tell(&suite, &self.scenario)
     }
 }
 

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::invocation::Invocation;
+use super::judged::JunitArgs;
 use super::options::{available_parallelism, read, stem};
 use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, end_when_interrupted};
 use crate::explore::sweep::{Axis, Named};
-use crate::explore::{Choice, Source, may_hold_comparison, prepare, recorded, write_folder};
-use crate::report::{Better, Order, covered_document};
+use crate::explore::{Choice, Folder, Source, may_hold_comparison, prepare, recorded, write_folder};
+use crate::quantity::Share;
+use crate::report::{Better, Gate, Order, covered_document};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +23,9 @@ Examples:
       --grid clients.players.retry.policy=full-jitter,equal-jitter,exponential
   shakedown compare scenarios/failover.toml --by outage.p99 --choice 'as it is:' \\
       --choice 'patient: clients.players.retry.base=2s; clients.players.retry.cap=60s'
+  shakedown compare scenarios/failover.toml --fail-if-worse outage.p99 --by 5% --seeds 0..20 \\
+      --choice 'as it is:' --choice 'new: clients.players.retry.base=1s' --junit gate.xml
+  shakedown compare before=results/x/load-1-1 before=results/x/load-1-2 after=results/x/load-1-3
   shakedown compare results/redirect/sim-1 results/redirect/tokio-1-1
   shakedown compare results/failover/sweep-0-100 results/failover/sweep-0-100-no-jitter --by outage.p99
 
@@ -31,13 +36,18 @@ again. Results go to results/NAME, where NAME is the folder that the files share
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// The scenario files, or the folders of finished runs and sweeps
+    /// The scenario files, or the folders of finished runs and sweeps; runs of one NAME=FOLDER are one choice
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Sort by this metric and say for each two whether they differ in it; ten seeds, 0..10, unless --seeds says otherwise
-    #[arg(long, value_name = "PATH")]
-    by: Option<String>,
-    /// Which value of --by is better; what its name says unless given: more opened sessions, less of most else
+    /// Sort by this metric and say for each two whether they differ in it; ten seeds, 0..10, unless --seeds says otherwise. With
+    /// --fail-if-worse also a share, 5%: by how much that may be worse
+    #[arg(long, value_name = "PATH|SHARE", value_parser = by)]
+    by: Vec<By>,
+    /// Exit with 1 if a choice is shown to be worse than the first in this metric, by more than --by 5%: the whole 95 % interval of
+    /// the change within seeds is beyond that
+    #[arg(long, value_name = "PATH", requires = "by")]
+    fail_if_worse: Option<String>,
+    /// Which value of --by and --fail-if-worse is better; what its name says unless given: more opened sessions, less of most else
     #[arg(long, value_name = "lower|higher", value_parser = better, requires = "by")]
     better: Option<Better>,
     /// Vary a key over several values, a row for each; several of these make every combination (can be repeated)
@@ -65,9 +75,28 @@ pub(super) struct CompareArgs {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     format: CompareFormat,
+    #[command(flatten)]
+    junit: JunitArgs,
     /// Write the results into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print all metrics, and what can be said of each two choices
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// What `--by` says: a metric, or a share of one.
+#[derive(Debug, Clone)]
+enum By {
+    Metric(String),
+    Share(f64),
+}
+
+fn by(text: &str) -> Result<By, String> {
+    match text.ends_with('%') {
+        true => text.parse::<Share>().map(|share| By::Share(share.0)).map_err(|hint| hint.to_string()),
+        false => Ok(By::Metric(text.into())),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,7 +153,7 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
         let (shown, text) = read(path)?;
         Ok(Source { shown, name: stem(path), text })
     };
-    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = args.files.iter().cloned().partition(|path| path.is_dir());
+    let (folders, files): (Vec<Folder>, Vec<PathBuf>) = sorted(&args.files);
     if !folders.is_empty()
         && (args.seeds.is_some() || !args.sets.is_empty() || !args.grid.is_empty() || !args.choices.is_empty())
         && files.is_empty()
@@ -146,9 +175,18 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
     if let Some(twice) = args.choices.iter().find(|one| called(one) > 1) {
         return Err(Failure::Input(format!("error: two choices are both called {}", twice.name)));
     }
+    let better = |metric: &str| args.better.unwrap_or_else(|| Better::of(metric));
+    let gate = gate(args, better)?;
+    let metrics = args.by.iter().filter_map(|by| if let By::Metric(metric) = by { Some(metric.clone()) } else { None });
+    let metrics: Vec<String> = metrics.collect();
+    if metrics.len() > 1 {
+        return Err(Failure::Input("error: --by twice: a table is sorted by one metric".into()));
+    }
+    // What decides is what choices are ranked by.
+    let by = metrics.into_iter().next().or_else(|| gate.as_ref().map(|gate| gate.metric.clone()));
     let choice = Choice {
         variants: args.variants.clone(),
-        seeds: match (&args.seeds, &args.by) {
+        seeds: match (&args.seeds, &by) {
             (Some(seeds), _) => seeds.0.clone(),
             (None, Some(_)) => SEEDS.collect(),
             (None, None) => Vec::new(),
@@ -157,7 +195,8 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
         metrics: args.metrics.clone(),
         axes: args.grid.clone(),
         named: args.choices.clone(),
-        by: args.by.clone().map(|metric| Order { better: args.better.unwrap_or_else(|| Better::of(&metric)), metric }),
+        by: by.map(|metric| Order { better: better(&metric), metric }),
+        gate,
         command: Some(invocation.command()),
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&folder));
@@ -173,18 +212,56 @@ pub(super) fn compare(args: &CompareArgs, invocation: &Invocation<'_>) -> Result
     let compared = prepared.run(&|done, of| counter.watch(done, of));
     counter.finish();
     let comparison = compared?;
+    // Nothing is written that looks as if it had passed.
+    if let Some(gate) = &comparison.gate {
+        gate.judge(&comparison).map_err(|why| Failure::Input(format!("error: --fail-if-worse: {why}")))?;
+    }
     let written = write_folder(&out, &comparison.files());
     print(&match args.format {
-        CompareFormat::Text => comparison.text(),
+        CompareFormat::Text => comparison.text(args.verbose),
         CompareFormat::Json => covered_document(&comparison.json()).into_owned(),
         CompareFormat::Markdown => comparison.markdown(),
     })?;
     // The numbers are told even when they could not be kept.
     written.map_err(machine)?;
     complain(&format!("results in {}\n", out.display()))?;
+    args.junit.tell(&comparison.suite(), args.files.first().map_or(Path::new(""), PathBuf::as_path))?;
+    if comparison.judged().is_some_and(|judged| judged.iter().any(|one| !one.passed)) {
+        return Err(Failure::Broken);
+    }
     match comparison.parts.iter().flat_map(|part| &part.rows).all(|row| row.errors.is_empty()) {
         true => Ok(()),
         false => Err(Failure::Machine("some runs came to no end".into())),
+    }
+}
+
+/// Folders of finished runs, with the names that were given them, and scenario files.
+fn sorted(given: &[PathBuf]) -> (Vec<Folder>, Vec<PathBuf>) {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for path in given {
+        let named = path.to_str().and_then(|text| text.split_once('=')).filter(|_| !path.exists());
+        match named.map(|(name, folder)| (name, PathBuf::from(folder))).filter(|(_, folder)| folder.is_dir()) {
+            Some((name, path)) => folders.push(Folder { name: Some(name.into()), path }),
+            None if path.is_dir() => folders.push(Folder { name: None, path: path.clone() }),
+            None => files.push(path.clone()),
+        }
+    }
+    (folders, files)
+}
+
+/// What `--fail-if-worse` and the share of `--by` say.
+fn gate(args: &CompareArgs, better: impl Fn(&str) -> Better) -> Result<Option<Gate>, Failure> {
+    let mut shares = args.by.iter().filter_map(|by| if let By::Share(share) = by { Some(*share) } else { None });
+    match (&args.fail_if_worse, shares.next(), shares.next()) {
+        (None, None, _) => Ok(None),
+        (Some(metric), Some(by), None) => Ok(Some(Gate { metric: metric.clone(), better: better(metric), by })),
+        (None, Some(_), _) => Err(Failure::Input(
+            "error: --by a share is for --fail-if-worse METRIC; to sort, give a metric: --by outage.p99".into(),
+        )),
+        (Some(metric), ..) => {
+            let message = format!("error: --fail-if-worse {metric} needs one bound: --by 5%");
+            Err(Failure::Input(message))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::invocation::Invocation;
+use super::judged::JunitArgs;
 use super::options::ManyArgs;
 use super::output::{Failure, complain, machine, print};
 use super::progress::{Counter, catch_interrupts, interrupted};
@@ -19,6 +20,7 @@ use crate::explore::hunt::{
 use crate::explore::sweep::{Plan, Point, Seeds, Shard};
 use crate::explore::{self, may_hold_sweep, write_folder};
 use crate::replay::{SequenceDiagram, text};
+use crate::report::junit::{Case, Outcome, Suite};
 use crate::scenario::{Problem, Scenario};
 use crate::text::{WIDTH, beside_labels, counted, grouped, visible};
 use crate::time::{Nanos, spelled};
@@ -43,6 +45,8 @@ pub(super) struct HuntArgs {
     /// Write what was found into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    junit: JunitArgs,
     /// Print what was found only
     #[arg(long)]
     quiet: bool,
@@ -75,6 +79,7 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
         write_folder(&folder, &[(FILE.into(), document(&plan, &tally, None).into_bytes())]).map_err(machine)?;
         checkpoint.remove();
         print(&nothing(&tally, plan.runs()))?;
+        args.judged(&plan, tally.never().map(|never| format!("{never} never happened")).next())?;
         if is_always_the_same(&plan, &load) {
             complain(
                 "note: two seeds gave the same events: nothing in this scenario is random, and more seeds find no more. \
@@ -84,7 +89,9 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
         // What never happened here may have happened in another share.
         return if plan.shard == Shard::WHOLE { happened(&tally, plan.runs()) } else { Ok(()) };
     };
-    print(&format!("\nseed {seed} breaks {broken}\nreplay it: {} --seed {seed}\n", invocation.run()))?;
+    let replay = format!("{} --seed {seed}", invocation.run());
+    print(&format!("\nseed {seed} breaks {broken}\nreplay it: {replay}\n"))?;
+    args.judged(&plan, Some(format!("seed {seed} breaks {broken}; replay it: {replay}")))?;
     let mut steps = 0;
     let mut step = |what: &str| {
         steps += 1;
@@ -110,6 +117,16 @@ pub(super) fn hunt(args: &HuntArgs, invocation: &Invocation<'_>) -> Result<(), F
         print(&told(shrunk))?;
     }
     ends(&found, &folder)
+}
+
+impl HuntArgs {
+    /// Tells CI what came out: what broke, or that nothing did.
+    fn judged(&self, plan: &Plan, failed: Option<String>) -> Result<(), Failure> {
+        let outcome = failed.map_or(Outcome::Passed, |what| Outcome::failed("found", &what));
+        let cases = vec![Case { name: format!("nothing breaks with seeds {}", plan.seeds), outcome }];
+        let suite = Suite { name: plan.name.clone(), properties: Vec::new(), cases };
+        self.junit.tell(&suite, &self.scenario)
+    }
 }
 
 /// Whether the first two seeds give the same run.

@@ -8,10 +8,14 @@ use crate::scenario::from_environment;
 use crate::text::word;
 
 /// Options that say where results go, how fast, or what else is printed and kept, and change nothing of the runs.
-const APART: [&str; 11] = [
+const APART: [&str; 15] = [
     "out",
     "format",
     "quiet",
+    "verbose",
+    "junit",
+    "log",
+    "metrics_address",
     "jobs",
     "events",
     "check_determinism",

@@ -11,12 +11,12 @@ use super::invocation::Invocation;
 use super::options::{DriverArg, OutputArgs, RunArgs, ScenarioArgs};
 use super::output::{Failure, Format, complain, machine, say};
 use super::results::{EXEMPLARS, Results, partial};
-use super::text;
+use super::{text, watch};
 use crate::driver::live::{Lateness, Part, Setup, Told};
 use crate::event::Event;
 use crate::explore::live::{self, Live};
 use crate::explore::programs::{Outputs, Programs};
-use crate::explore::{LiveError, PreparedFile, Unreached};
+use crate::explore::{LiveError, PreparedFile, Unreached, Watched};
 use crate::record::Recorder;
 use crate::replay::{Filter, Lines, Names};
 use crate::scenario::{Played, Scenario};
@@ -39,6 +39,9 @@ pub(super) struct ServeArgs {
     /// Print what happens, a line for each event
     #[arg(long)]
     log: bool,
+    /// Serve what was counted so far as OpenMetrics text at http://ADDRESS/metrics: 127.0.0.1:9464
+    #[arg(long = "metrics", value_name = "ADDRESS")]
+    metrics_address: Option<SocketAddr>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -59,6 +62,9 @@ pub(super) struct LoadArgs {
     /// Trust the certificates in this PEM file, too
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
+    /// Serve what was counted so far as OpenMetrics text at http://ADDRESS/metrics: 127.0.0.1:9464
+    #[arg(long = "metrics", value_name = "ADDRESS")]
+    metrics_address: Option<SocketAddr>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -91,7 +97,7 @@ pub(super) fn both(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fa
     let capture = args.capture.as_ref().map(|file| Capture::begin(file, &scenario)).transpose()?;
     setup.tap = capture.as_ref().map(Capture::tap);
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
-    let keeps = Keeps { exemplars: !args.no_exemplars, events: args.events, log: false };
+    let keeps = Keeps { exemplars: !args.no_exemplars, events: args.events, log: false, metrics: args.metrics_address };
     let played = play(&results, &setup, &outputs, keeps, |_| {});
     if let Some(capture) = &capture {
         let (file, packets) = capture.finish()?;
@@ -109,7 +115,7 @@ pub(super) fn serve(args: &ServeArgs, invocation: &Invocation<'_>) -> Result<(),
     }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
     let mut told = Ok(());
-    let keeps = Keeps { log: args.log, ..Keeps::default() };
+    let keeps = Keeps { log: args.log, metrics: args.metrics_address, ..Keeps::default() };
     let played = play(&results, &setup, &Outputs::default(), keeps, |addresses| {
         told = tell(&scenario, args, &setup, addresses);
     });
@@ -196,7 +202,7 @@ pub(super) fn load(args: &LoadArgs, invocation: &Invocation<'_>) -> Result<(), F
         complain("WARNING: --insecure: certificates are not checked, so anybody may be at the other end\n")?;
     }
     let results = results(&scenario, &setup, &args.scenario, &args.output, invocation);
-    let keeps = Keeps { exemplars: true, ..Keeps::default() };
+    let keeps = Keeps { exemplars: true, metrics: args.metrics_address, ..Keeps::default() };
     play(&results, &setup, &Outputs::default(), keeps, |_| {})
 }
 
@@ -209,6 +215,8 @@ struct Keeps {
     events: bool,
     /// Nothing, but every event is printed as it happens.
     log: bool,
+    /// Nothing, but what was counted is served here.
+    metrics: Option<SocketAddr>,
 }
 
 /// Prints events as they happen.
@@ -244,7 +252,13 @@ fn play(
     let lines = prepared.as_ref().map(PreparedFile::writer).transpose().map_err(machine)?;
     let mut lines = lines.map(|out| Lines::new(scenario, Filter::default(), out));
     let log = keeps.log.then(|| Log { names: Names::new(scenario), to: results.output.text() });
-    let mut extra = (&mut lines, log);
+    let plays = (setup.part != Part::Servers, setup.part != Part::Clients);
+    let watched = keeps.metrics.map(|_| Watched::new(scenario, plays));
+    if let Some((address, watched)) = keeps.metrics.zip(watched.as_ref()) {
+        let own = watch::serve(address, watched)?;
+        results.say_loud(&format!("metrics at http://{own}/metrics\n"))?;
+    }
+    let mut extra = (&mut lines, (log, watched));
     let played = live::live_with(scenario, setup, &mut extra, ready, |progress| watcher.watch(progress));
     let took = watcher.finish();
     let Live { finished, exemplars, visits, unreached, not_judged, behind, over_limit, died, told } = match played {

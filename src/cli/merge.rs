@@ -23,5 +23,5 @@ pub(super) fn merge(args: &MergeArgs) -> Result<(), Failure> {
         return hunt::merged(&explore::hunt::merge(&args.folders, args.out.clone()).map_err(machine)?);
     }
     let (plan, summary, folder) = explore::sweep::merge(&args.folders, args.out.clone()).map_err(machine)?;
-    sweep::report(&plan, &summary, &folder, Format::Text, false)
+    sweep::report(&plan, &summary, &folder, Format::Text, sweep::Shown::Most)
 }

@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod hunt;
 mod invocation;
+mod judged;
 mod live;
 mod merge;
 mod metrics;
@@ -27,6 +28,7 @@ mod sweep;
 mod terminal;
 mod text;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 

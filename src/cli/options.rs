@@ -1,9 +1,11 @@
 //! Options that several commands take.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::judged::JunitArgs;
 use super::output::{Failure, Format, complain, machine};
 use super::report;
 use crate::explore::{Estimate, file_name};
@@ -84,6 +86,9 @@ pub(super) struct RunArgs {
     /// Start the programs that the scenario's servers are, and that its faults run (--driver tokio, kernel)
     #[arg(long)]
     pub allow_commands: bool,
+    /// Serve what was counted so far as OpenMetrics text at http://ADDRESS/metrics (--driver tokio, kernel): 127.0.0.1:9464
+    #[arg(long = "metrics", value_name = "ADDRESS")]
+    pub metrics_address: Option<SocketAddr>,
     /// Write the packets on the wire into this file, for Wireshark and tshark (--driver kernel)
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
@@ -100,6 +105,8 @@ pub(super) struct OutputArgs {
     /// What to print on standard output; with another than text, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = report::Document::Text)]
     pub format: report::Document,
+    #[command(flatten)]
+    pub junit: JunitArgs,
     /// Print what is run, every expectation and all tables, too
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,

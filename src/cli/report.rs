@@ -1,9 +1,10 @@
 //! `shakedown report`, and the documents that `--format` prints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::judged::annotations;
 use super::output::{Failure, machine, print};
 use crate::explore::{report_files, rewrite_page};
 use crate::report::formats;
@@ -57,15 +58,20 @@ pub(super) enum Document {
     Csv,
     /// Expectations and invariants as test cases
     Junit,
+    /// What failed, as annotations that GitHub shows beside the lines of the scenario
+    Github,
     /// The series, for a time-series database
     Openmetrics,
 }
 
 impl Document {
     /// Prints it, made from a run's files. Of text nothing: that was said as it came.
-    pub(super) fn print(self, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    pub(super) fn print(self, files: &[(String, Vec<u8>)], scenario: &Path) -> Result<(), Failure> {
         let made = match self {
             Document::Text => return Ok(()),
+            Document::Github => {
+                return print(&annotations(&formats::suite(Recorded(files)).map_err(machine)?, scenario));
+            }
             Document::Json => Made::Json,
             Document::Markdown => Made::Markdown,
             Document::Csv => Made::Csv,

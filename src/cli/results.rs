@@ -73,7 +73,9 @@ impl Results<'_> {
         let written = write_folder_with(folder, files, prepared);
         tell()?;
         // The numbers are told even when they could not be kept.
-        self.output.format.print(files)?;
+        self.output.format.print(files, &self.args.scenario)?;
+        let suite = report::formats::suite(report::page::Recorded(files)).map_err(machine)?;
+        self.output.junit.tell(&suite, &self.args.scenario)?;
         written.map_err(machine)
     }
 

@@ -20,6 +20,11 @@ pub(super) fn run(args: &RunArgs, invocation: &Invocation<'_>) -> Result<(), Fai
                        replay --format pcapng` writes one";
         return Err(Failure::Input(message.into()));
     }
+    if args.metrics_address.is_some() && !matches!(args.driver, DriverArg::Tokio | DriverArg::Kernel) {
+        let message = "error: --metrics is for --driver tokio and kernel, which take their time: a simulated run's series are \
+                       in `--format openmetrics`";
+        return Err(Failure::Input(message.into()));
+    }
     if matches!(args.driver, DriverArg::Tokio | DriverArg::Kernel) {
         if args.check_determinism {
             let message = "error: --check-determinism is for --driver sim: real runs differ";

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::invocation::Invocation;
+use super::judged::JunitArgs;
 use super::options::{ManyArgs, read, stem};
 use super::output::{Failure, Format, complain, machine, print, say};
 use super::progress::{Counter, catch_interrupts, interrupted};
@@ -15,11 +16,14 @@ use crate::explore::may_hold_sweep;
 use crate::explore::sweep::{self, Axis, Given, Journal, Plan, Point, Seeds, Shard, SweepError, SweepSummary};
 use crate::report::covered_document;
 use crate::report::figure::{Unit, figure};
+use crate::report::junit::{Case, Outcome, Suite};
 use crate::statistics::Spread;
 use crate::text::{Table, WIDTH, beside_labels, counted, grouped, percent, visible, wrapped};
 
 /// Metrics in the table, at most.
 const METRICS_SHOWN: usize = 12;
+/// Those of them that are printed unasked.
+const METRICS_FIRST: usize = 4;
 
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
@@ -44,9 +48,25 @@ pub(super) struct SweepArgs {
     /// What to print on standard output; with json, everything else goes to standard error
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    junit: JunitArgs,
+    /// Print more metrics
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
     /// Print failed expectations and the digest only
     #[arg(long)]
     quiet: bool,
+}
+
+/// How much of a sweep is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// What failed, and the digest.
+    Least,
+    /// What matters most, too.
+    Most,
+    /// All that has room.
+    All,
 }
 
 pub(super) fn sweep(args: &SweepArgs, invocation: &Invocation<'_>) -> Result<(), Failure> {
@@ -77,7 +97,13 @@ pub(super) fn sweep(args: &SweepArgs, invocation: &Invocation<'_>) -> Result<(),
         return Err(Failure::Interrupted);
     }
     let summary = sweep::finish(&plan, journal, &folder).map_err(|error: SweepError| machine(error))?;
-    report(&plan, &summary, &folder, args.format, args.quiet)
+    args.junit.tell(&suite(&plan, &summary), &args.scenario)?;
+    let shown = match (args.quiet, args.verbose) {
+        (true, _) => Shown::Least,
+        (_, true) => Shown::All,
+        _ => Shown::Most,
+    };
+    report(&plan, &summary, &folder, args.format, shown)
 }
 
 /// What is to be run: that of a hunt, too.
@@ -117,20 +143,20 @@ pub(super) fn report(
     summary: &SweepSummary,
     folder: &Path,
     format: Format,
-    quiet: bool,
+    shown: Shown,
 ) -> Result<(), Failure> {
     say(format, &failures(plan, summary))?;
-    if !quiet {
+    if shown != Shown::Least {
         let (passed, runs) = summary.cells.iter().fold((0, 0), |sum, cell| (sum.0 + cell.passed, sum.1 + cell.runs));
         say(format, &format!("{}  {} of {}\n", good("passed"), grouped(passed as u64), counted(runs as u64, "run")))?;
-        say(format, &format!("{}\n", figures(plan, summary)))?;
+        say(format, &format!("{}\n", figures(plan, summary, shown)))?;
     }
     if format == Format::Json {
         // The very file, which a share has not.
         let document = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_else(|_| plan.header());
         print(&covered_document(&document))?;
     }
-    if !quiet {
+    if shown != Shown::Least {
         say(format, &format!("results in {}\n", folder.display()))?;
     }
     say(format, &format!("digest {}\n", summary.digest))?;
@@ -141,13 +167,17 @@ pub(super) fn report(
 }
 
 /// A column per cell: the median over the seeds of the metrics that matter most, and between which values it lies.
-fn figures(plan: &Plan, summary: &SweepSummary) -> String {
-    let metrics = sweep::headline_metrics(plan, summary, METRICS_SHOWN);
+fn figures(plan: &Plan, summary: &SweepSummary, of: Shown) -> String {
+    let most = if of == Shown::All { METRICS_SHOWN } else { METRICS_FIRST };
+    let metrics = sweep::headline_metrics(plan, summary, most);
     let names = metrics.iter().map(|metric| metric.trim_end_matches("_ms"));
-    let mut table = Table::new(1, ["", "passed"].into_iter().chain(names));
+    // Of one cell, that is said already.
+    let counts = of == Shown::All || summary.cells.len() > 1;
+    let mut table = Table::new(1, [""].into_iter().chain(counts.then_some("passed")).chain(names));
     for cell in &summary.cells {
         let label = if cell.label.is_empty() { "all seeds".to_string() } else { cell.label.clone() };
-        let mut line = vec![label, format!("{}/{}", grouped(cell.passed as u64), grouped(cell.runs as u64))];
+        let passed = format!("{}/{}", grouped(cell.passed as u64), grouped(cell.runs as u64));
+        let mut line: Vec<String> = [label].into_iter().chain(counts.then_some(passed)).collect();
         line.extend(
             metrics.iter().map(|metric| cell.metrics.get(metric).map_or(String::new(), |of| spread(metric, of))),
         );
@@ -158,6 +188,11 @@ fn figures(plan: &Plan, summary: &SweepSummary) -> String {
     let coverage = shown().map(|of| of.coverage.unwrap_or(0.0)).fold(1.0, f64::min);
     let runs = shown().map(|of| of.runs).min().unwrap_or(0);
     let note = match runs {
+        0 | 1 if of != Shown::All => "Of one seed; more metrics: --verbose".to_string(),
+        _ if of != Shown::All => {
+            let sure = percent(coverage);
+            format!("Medians (that of all seeds, with {sure} confidence); more metrics: --verbose")
+        }
         0 | 1 => "Each figure: of one seed, which says nothing of others.".to_string(),
         _ => format!(
             "Each figure: the median over {} seeds (and from where to where that of all seeds is, with {} confidence).",
@@ -175,6 +210,32 @@ fn spread(metric: &str, of: &Spread) -> String {
     } else {
         format!("{} ({} to {})", value(of.median), value(of.low), value(of.high))
     }
+}
+
+/// What was judged: every expectation, and what else broke, in each cell.
+fn suite(plan: &Plan, summary: &SweepSummary) -> Suite {
+    let mut cases = Vec::new();
+    for (number, (cell, planned)) in summary.cells.iter().zip(&plan.cells).enumerate() {
+        let of = if cell.label.is_empty() { String::new() } else { format!(" with {}", cell.label) };
+        let mut judged: Vec<&str> = planned.scenario.expectations().map(|(path, _)| path).collect();
+        judged.dedup();
+        let others = cell.broken.keys().map(String::as_str).filter(|path| !judged.contains(path)).collect::<Vec<_>>();
+        for path in others.into_iter().chain(judged.iter().copied()) {
+            let outcome = cell.broken.get(path).map_or(Outcome::Passed, |(runs, seed)| {
+                let command = plan.command(Point { cell: number, seed: *seed });
+                let (runs, of) = (grouped(*runs as u64), counted(cell.runs as u64, "run"));
+                Outcome::failed("expectation", &format!("in {runs} of {of}; the first: {command}"))
+            });
+            cases.push(Case { name: format!("{path}{of}"), outcome });
+        }
+        let ended = |(seed, error): &(u64, String)| Case {
+            name: format!("seed {seed}{of}"),
+            outcome: Outcome::failed("error", error),
+        };
+        cases.extend(cell.errors.iter().map(ended));
+    }
+    let properties = vec![("seeds".into(), plan.seeds.to_string()), ("digest".into(), summary.digest.clone())];
+    Suite { name: plan.name.clone(), properties, cases }
 }
 
 /// What broke, the first seed with which it did, and how to see it again.

@@ -123,7 +123,7 @@ pub(super) fn conditions(scenario: &Scenario, driver: Driver) -> String {
             },
         };
         let course = course(fault);
-        let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), spelled(fault.at));
+        let _ = writeln!(text, "fault    {name}: {} of {target} at {}{course}", fault.kind.name(), human(fault.at));
     }
     beside_labels(&text, 9, WIDTH)
 }
@@ -135,12 +135,13 @@ pub(super) fn verdict(run: &Run<'_>) -> String {
 
 /// What a server does, and with which requests.
 fn behavior(behavior: &Behavior) -> String {
-    let When { share, after, until, path } = &behavior.when;
+    let When { share, after, until, path, first } = &behavior.when;
     let conditions = [
+        first.map(|first| format!("the first {}", counted(first.into(), "request"))),
         share.map(|share| format!("{share} of requests")),
         path.as_ref().map(|path| format!("to {path}")),
-        after.map(|after| format!("from {}", spelled(after))),
-        until.map(|until| format!("until {}", spelled(until))),
+        after.map(|after| format!("from {}", human(after))),
+        until.map(|until| format!("until {}", human(until))),
     ];
     let conditions: Vec<String> = conditions.into_iter().flatten().collect();
     match conditions.join(" ") {

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
+use super::judged::JunitArgs;
 use super::output::{Failure, Format, print};
 use super::progress::{Counter, end_when_interrupted};
 use crate::explore::{self, Verdict};
+use crate::report::junit::{Case, Outcome as Judged, Suite};
 use crate::text::pretty;
 
 #[derive(Debug, Args)]
@@ -20,6 +22,8 @@ pub(super) struct VerifyArgs {
     /// What to print on standard output; with json, one document of all that was verified
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    junit: JunitArgs,
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
@@ -30,11 +34,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     end_when_interrupted();
     let mut document = Map::new();
     document.insert("format_version".into(), json!(1));
-    let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args, &mut document) };
+    let mut cases = Vec::new();
+    let recorded = if args.folders.is_empty() { Ok(()) } else { recorded(args, &mut document, &mut cases) };
     // What differs in one does not keep the other from being looked at; a place that holds no runs does.
     let verified = match recorded {
         Ok(()) | Err(Failure::Broken | Failure::Machine(_)) if args.models => {
-            models(args.format, &mut document).and(recorded)
+            models(args.format, &mut document, &mut cases).and(recorded)
         }
         recorded => recorded,
     };
@@ -42,15 +47,26 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         document.insert("passed".into(), json!(verified.is_ok()));
         print(&pretty(&document))?;
     }
+    let suite = Suite { name: "verify".into(), properties: Vec::new(), cases };
+    args.junit.tell(&suite, Path::new(""))?;
     verified
 }
 
 /// Simulates what has a known answer.
-fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failure> {
+fn models(format: Format, document: &mut Map<String, Json>, cases: &mut Vec<Case>) -> Result<(), Failure> {
     let experiments = explore::models::experiments();
     let counter = Counter::new(0, false);
     let outcomes = explore::models::run(&experiments, &|done, of| counter.watch(done, of));
     counter.finish();
+    cases.extend(outcomes.iter().map(|of| Case {
+        name: format!("{}: {}", of.experiment, of.answer.what),
+        outcome: match of.passed() {
+            true => Judged::Passed,
+            false => {
+                Judged::failed("answer", &format!("expected {}, simulated {}", of.answer.expected, of.estimate.mean))
+            }
+        },
+    }));
     match format {
         Format::Text => print(&explore::models::table(&outcomes))?,
         Format::Json => drop(document.insert("models".into(), explore::models::json(&outcomes))),
@@ -58,7 +74,7 @@ fn models(format: Format, document: &mut Map<String, Json>) -> Result<(), Failur
     if outcomes.iter().all(explore::models::Outcome::passed) { Ok(()) } else { Err(Failure::Broken) }
 }
 
-fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), Failure> {
+fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>, cases: &mut Vec<Case>) -> Result<(), Failure> {
     let mut folders = Vec::new();
     for place in &args.folders {
         let found = explore::recorded_runs(place).map_err(|error| unreadable(place, &error))?;
@@ -91,6 +107,12 @@ fn recorded(args: &VerifyArgs, document: &mut Map<String, Json>) -> Result<(), F
                 ("UNREADABLE", vec![problem])
             }
         };
+        let outcome = match word.trim_end() {
+            "same" => Judged::Passed,
+            "SKIPPED" => Judged::Skipped(lines.join("\n")),
+            word => Judged::failed(if word == "DIFFERENT" { "different" } else { "unreadable" }, &lines.join("\n")),
+        };
+        cases.push(Case { name: folder.display().to_string(), outcome });
         if text {
             let mut block = format!("{word}  {}\n", folder.display());
             for line in &lines {

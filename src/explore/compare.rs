@@ -14,7 +14,7 @@ use super::sweep::{Axis, Named, cells, label, shown};
 use crate::driver::Driver;
 use crate::metrics::{Summary, Value};
 use crate::report::compared::{LINES, Lines, latency_of};
-use crate::report::{Comparison, Order, Part, Row, compared};
+use crate::report::{Comparison, Gate, Order, Part, Row, compared};
 use crate::scenario::{Overrides, Problem, Scenario, Secrets};
 
 /// A scenario file that is to be compared.
@@ -46,6 +46,8 @@ pub struct Choice {
     pub named: Vec<Named>,
     /// What the league table is sorted by; none: by the comparison's own order, where there are several seeds.
     pub by: Option<Order>,
+    /// What fails the comparison.
+    pub gate: Option<Gate>,
     /// The command line that asks for it, which is kept with it.
     pub command: Option<String>,
 }
@@ -119,7 +121,8 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         let runs = recorded.iter().flat_map(|part| &part.rows).flat_map(|row| &row.runs);
         runs.flat_map(|run| &run.values).any(|(own, _)| own == path)
     };
-    let by = choice.by.iter().map(|order| &order.metric);
+    let gated = choice.gate.iter().map(|gate| &gate.metric);
+    let by = choice.by.iter().map(|order| &order.metric).chain(gated);
     for asked in choice.metrics.iter().chain(by).filter(|path| !of_runs(path)) {
         crate::scenario::metric(asked, &summaries)?;
     }
@@ -128,8 +131,12 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         asked => asked.to_vec(),
     };
     // What decides is shown.
-    if let Some(order) = choice.by.as_ref().filter(|order| !metrics.contains(&order.metric)) {
-        metrics.insert(0, order.metric.clone());
+    let gated = choice.gate.as_ref().map(|gate| &gate.metric);
+    for metric in choice.by.as_ref().map(|order| &order.metric).into_iter().chain(gated) {
+        if metrics.contains(metric) {
+            continue;
+        }
+        metrics.insert(0, metric.clone());
         for part in parts.iter_mut().filter(|part| part.metrics == metrics[1..]) {
             part.metrics = metrics.clone();
         }
@@ -150,8 +157,8 @@ pub fn prepare(name: &str, sources: &[Source], recorded: Vec<Part>, choice: &Cho
         seeds.extend(part.rows.iter().map(|_| Vec::new()));
         parts.push(part);
     }
-    let (by, command) = (choice.by.clone(), choice.command.clone());
-    let comparison = Comparison { name: name.into(), metrics, parts, by, command };
+    let (by, gate, command) = (choice.by.clone(), choice.gate.clone(), choice.command.clone());
+    let comparison = Comparison { name: name.into(), metrics, parts, by, gate, command };
     let estimates = scenarios.iter().map(Estimate::new).collect();
     Ok(Prepared { comparison, seeds, drawn: true, estimates })
 }
@@ -345,9 +352,10 @@ fn recorded_again(recorded: &serde_json::Value) -> Result<Prepared, Unreadable> 
         texts.collect::<Result<Vec<String>, Unreadable>>()
     };
     let by = serde_json::from_value(recorded["league"]["by"].clone()).ok();
+    let gate = serde_json::from_value(recorded["gate"]["of"].clone()).ok();
     let (name, metrics) = (text(recorded, "comparison")?, texts(recorded, "metrics")?);
     let command = recorded["command"].as_str().map(String::from);
-    let mut comparison = Comparison { name, metrics, parts: Vec::new(), by, command };
+    let mut comparison = Comparison { name, metrics, parts: Vec::new(), by, gate, command };
     let mut seeds = Vec::new();
     for part in list(recorded, "parts")? {
         let name = text(&part, "scenario")?;

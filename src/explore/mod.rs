@@ -43,6 +43,8 @@ pub mod turmoil;
 mod unreached;
 #[cfg(feature = "cli")]
 mod verify;
+#[cfg(feature = "cli")]
+mod watching;
 
 #[cfg(feature = "cli")]
 pub use budget::{Estimate, Unaffordable};
@@ -62,7 +64,7 @@ pub use live_error::LiveError;
 #[cfg(feature = "cli")]
 pub use possible::possible;
 #[cfg(feature = "cli")]
-pub use recorded::{RecordedError, recorded};
+pub use recorded::{Folder, RecordedError, recorded};
 #[cfg(feature = "cli")]
 pub use replay::{EventLog, events, exemplars, find, perfetto, trace};
 #[cfg(any(feature = "studio", feature = "turmoil"))]
@@ -79,3 +81,5 @@ pub use verify::{Verdict, Verified, recorded_runs, verify};
 #[cfg(feature = "cli")]
 pub(crate) const WITHOUT_TURMOIL: &str = "this program was built without turmoil: build it with `--features turmoil`, or leave `--driver turmoil` out (a \
      scenario without programs of your own has the same run in the simulator)";
+#[cfg(feature = "cli")]
+pub use watching::Watched;

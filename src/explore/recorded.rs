@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::compare::{AS_WRITTEN, unmeasured};
 use super::difference;
+use super::single_run::file_name;
 use super::sweep::label;
 use crate::driver::Driver;
 use crate::metrics::{FaultWindow, Metric, MetricName, Summary, Unit, Value};
@@ -25,27 +26,52 @@ pub struct RecordedError {
     pub what: String,
 }
 
+/// A folder of a finished run or sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// What its choice is called; folders of one name are one choice.
+    pub name: Option<String>,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
 /// The runs of folders: those of one scenario that differ in nothing but their seed, or in nothing at all where they are
 /// live, are one row. Metrics are all those that the folders have; what a comparison does not show is left out by it.
 ///
 /// # Errors
 /// [`RecordedError`] for the first folder that holds neither a run nor a sweep.
-pub fn recorded(folders: &[PathBuf]) -> Result<Vec<Part>, RecordedError> {
+pub fn recorded(folders: &[Folder]) -> Result<Vec<Part>, RecordedError> {
     let mut parts: Vec<Part> = Vec::new();
-    for folder in folders {
-        let failed = |what: String| RecordedError { folder: folder.clone(), what };
-        for (scenario, title, row) in read(folder).map_err(failed)? {
+    for Folder { name, path } in folders {
+        let failed = |what: String| RecordedError { folder: path.clone(), what };
+        for (scenario, title, mut row) in read(path).map_err(failed)? {
+            if let Some(name) = name {
+                row.name.clone_from(name);
+            }
             let at = parts.iter().position(|part| part.scenario == scenario).unwrap_or_else(|| {
                 parts.push(Part { scenario: scenario.clone(), title, metrics: Vec::new(), rows: Vec::new() });
                 parts.len() - 1
             });
             let rows = &mut parts[at].rows;
-            let alike = |other: &&mut Row| other.driver == row.driver && seedless(other) == seedless(&row);
+            let alike = |other: &&mut Row| match name {
+                Some(name) => other.name == *name,
+                None => other.driver == row.driver && seedless(other) == seedless(&row),
+            };
             match rows.iter_mut().find(alike) {
                 Some(other) => extend(other, row),
                 None => rows.push(row),
             }
         }
+    }
+    // Two real runs and nothing else: they are what is to be compared.
+    if let [part] = &parts[..]
+        && let [row] = &part.rows[..]
+        && !row.driver.is_virtual()
+        && folders.len() > 1
+        && folders.iter().all(|folder| folder.name.is_none())
+    {
+        let called = |Folder { path, .. }: &Folder| Folder { name: Some(file_name(path)), path: path.clone() };
+        return recorded(&folders.iter().map(called).collect::<Vec<_>>());
     }
     for row in parts.iter_mut().flat_map(|part| &mut part.rows) {
         row.runs.sort_by_key(|run| run.seed);

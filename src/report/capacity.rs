@@ -381,14 +381,19 @@ impl Capacity {
     }
 
     /// The verdict and the table, for a terminal.
-    pub fn text(&self) -> String {
+    pub fn text(&self, verbose: bool) -> String {
         let mut text = format!("{}\n", wrapped(&self.verdict, WIDTH));
         if !self.advice.is_empty() {
             let _ = writeln!(text, "{}", wrapped(&self.advice, WIDTH));
         }
         let seeds = counted(self.question.seeds.len() as u64, "seed");
-        let _ = writeln!(text, "{} with {seeds}.\n", counted(self.runs as u64, "run"));
-        let _ = writeln!(text, "{}\n{}", self.table().aligned_for_terminal(), wrapped(&self.legend(), WIDTH));
+        let runs = counted(self.runs as u64, "run");
+        if verbose {
+            let _ = writeln!(text, "{runs} with {seeds}.\n");
+            let _ = writeln!(text, "{}\n{}", self.table().aligned_for_terminal(), wrapped(&self.legend(), WIDTH));
+        } else {
+            let _ = writeln!(text, "{runs} with {seeds}. Every value that was tried: --verbose");
+        }
         for SeedError { seed, error } in &self.errors {
             let _ = writeln!(text, "ERROR   seed {seed}: {}", error.trim_end());
         }

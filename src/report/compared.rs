@@ -23,6 +23,8 @@ pub struct Comparison {
     pub parts: Vec<Part>,
     /// What the league table is sorted by; none: there is one of several seeds only, sorted by [`Comparison::order`].
     pub by: Option<Order>,
+    /// What fails the comparison.
+    pub gate: Option<Gate>,
     /// The command line that makes it again, where there was one.
     pub command: Option<String>,
 }
@@ -227,6 +229,17 @@ pub struct Order {
     pub metric: String,
     /// Which value of it comes first.
     pub better: Better,
+}
+
+/// What must not become worse, and by how much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The metric.
+    pub metric: String,
+    /// Which value of it is better.
+    pub better: Better,
+    /// The share of the first one's mean by which it may be worse.
+    pub by: f64,
 }
 
 /// The latency that a metric is of: `time_to_open`, unless it names another.

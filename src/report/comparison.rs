@@ -7,6 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::compared::{Comparison, LINES, Lines, Part, Row, Run, Spread, latency_of};
 use super::figure::Unit;
+use super::gate::Judged;
+use super::junit::{Case, Outcome, Suite};
 use super::league::{League, Pair, league};
 use super::{FORMAT_VERSION, number};
 use crate::chart::{self, Band, Bars, Cell, Column, Curve};
@@ -34,22 +36,63 @@ impl Comparison {
         files
     }
 
-    /// The tables, as text for a terminal; before them what they come to.
-    pub fn text(&self) -> String {
-        let league = self.league().map(|league| {
+    /// What they come to, as text for a terminal, and the tables: all of them, or what matters most.
+    pub fn text(&self, verbose: bool) -> String {
+        let mut parts = Vec::new();
+        if let Some(judged) = self.judged() {
+            let line = |judged: &Judged| beside_labels(&judged.line(), 8, WIDTH);
+            parts.push(judged.iter().map(line).collect::<String>());
+        }
+        let league = self.league();
+        if let Some(league) = &league {
             let verdict = |pair: &Pair| beside_labels(&format!("- {}", pair.verdict), 2, WIDTH);
-            let verdicts: String = league.pairs.iter().map(verdict).collect();
-            let note = wrapped(&league.note(), WIDTH);
-            format!("{verdicts}\n{}\n{note}\n", league.table().aligned_for_terminal())
-        });
-        let tables = self.tables().into_iter().map(|table| table.aligned_for_terminal());
-        let mut text = league.into_iter().chain(tables).collect::<Vec<_>>().join("\n");
+            let shown = if verbose { league.pairs.len() } else { 1 };
+            parts.push(league.pairs.iter().take(shown).map(verdict).collect::<String>());
+            let note = if verbose { league.note() } else { league.short_note() };
+            parts.push(format!("{}\n{}\n", league.table().aligned_for_terminal(), wrapped(&note, WIDTH)));
+        }
+        let tables = self.tables().into_iter().take(if verbose { usize::MAX } else { usize::from(league.is_none()) });
+        parts.extend(tables.map(|table| table.aligned_for_terminal()));
+        let mut text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
         for (name, _, row) in self.named() {
             for (seed, error) in &row.errors {
                 let _ = writeln!(text, "ERROR   seed {seed} of {name}: {}", error.trim_end());
             }
         }
         text
+    }
+
+    /// What the gate says of each choice. Nothing where there is none, or it can say nothing.
+    pub fn judged(&self) -> Option<Vec<Judged>> {
+        self.gate.as_ref()?.judge(self).ok()
+    }
+
+    /// The gate's sentences in Markdown, each an item.
+    fn judged_markdown(&self) -> Option<String> {
+        let line = |judged: &Judged| {
+            let word = if judged.passed { "passed" } else { "**FAILED**" };
+            format!("- {word}: {}\n", markdown_line(&judged.sentence))
+        };
+        Some(self.judged()?.iter().map(line).collect())
+    }
+
+    /// What was judged: each choice by the gate, and each seed that has no run.
+    pub fn suite(&self) -> Suite {
+        let judged = self
+            .gate
+            .iter()
+            .flat_map(|gate| self.judged().unwrap_or_default().into_iter().map(move |judged| judged.case(gate)));
+        let named = self.named();
+        let errors = named.iter().flat_map(|(name, _, row)| row.errors.iter().map(move |error| (name, error)));
+        let errors = errors.map(|(name, (seed, error))| Case {
+            name: format!("seed {seed} of {name}"),
+            outcome: Outcome::failed("error", error),
+        });
+        let mut properties = Vec::new();
+        if let Some(command) = &self.command {
+            properties.push(("command".to_string(), command.clone()));
+        }
+        Suite { name: self.name.clone(), properties, cases: judged.chain(errors).collect() }
     }
 
     /// The tables, in Markdown; before them what they come to.
@@ -60,7 +103,7 @@ impl Comparison {
             format!("{}\n{}\n\n{verdicts}", league.table().markdown(), league.note())
         });
         let tables = self.tables_of_page().into_iter().map(|table| table.markdown());
-        league.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
+        self.judged_markdown().into_iter().chain(league).chain(tables).collect::<Vec<_>>().join("\n")
     }
 
     /// Which choice is better: where that was asked, or there are several seeds to tell.
@@ -136,6 +179,9 @@ impl Comparison {
             _ => "medians over the seeds, with the least and the largest in brackets where they differ",
         };
         let _ = writeln!(text, "Written by `shakedown compare`; {of}.\n");
+        if let Some(judged) = self.judged_markdown() {
+            text += &format!("{judged}\n");
+        }
         if let Some(league) = self.league() {
             text += &format!("{}\n{}\n\n", league.table().markdown(), league.note());
             league.pairs.iter().for_each(|pair| text += &format!("- {}\n", markdown_line(&pair.verdict)));
@@ -261,6 +307,9 @@ impl Comparison {
         }
         if let Some(league) = self.league() {
             document["league"] = serde_json::to_value(league).expect("strings and numbers can be written");
+        }
+        if let Some(gate) = &self.gate {
+            document["gate"] = json!({ "of": gate, "judged": self.judged() });
         }
         pretty(&document)
     }
@@ -456,6 +505,7 @@ mod tests {
             metrics: vec!["outage.p99".into()],
             parts: vec![part],
             by: None,
+            gate: None,
             command: None,
         };
         assert_eq!(

@@ -1,12 +1,13 @@
-//! A run for other programs, made from its recorded files: Markdown for a comment, CSV for a spreadsheet, JUnit XML for
+//! A run for other programs, made from its recorded files: Markdown for a comment, CSV for a spreadsheet, test cases for
 //! a CI job, OpenMetrics text for a time-series database.
 
 use std::fmt::Write;
 
 use serde_json::Value as Json;
 
+use super::junit::{Case, Outcome, Suite};
 use super::page::{Cell, PageError, Recorded, margin};
-use crate::text::{Table, clean, csv_cell, markdown as escape, quoted};
+use crate::text::{Table, csv_cell, label, markdown as escape};
 
 /// What is recorded of a run.
 struct Run {
@@ -148,74 +149,52 @@ pub fn csv(files: Recorded<'_>) -> Result<String, PageError> {
     Ok(text)
 }
 
-/// Expectations and invariants as test cases, those that failed as failures.
+/// The suite as JUnit XML.
 ///
 /// # Errors
 /// When the run's files are missing, or are none.
 pub fn junit(files: Recorded<'_>) -> Result<String, PageError> {
+    suite(files).map(|suite| suite.xml())
+}
+
+/// Expectations and invariants as test cases, those that failed as failures.
+///
+/// # Errors
+/// When the run's files are missing, or are none.
+pub fn suite(files: Recorded<'_>) -> Result<Suite, PageError> {
     let run = Run::read(files)?;
-    let escaped = |text: &str| quoted(&clean(text));
-    let class = escaped(run.text("scenario"));
-    let mut cases = String::new();
-    let (mut count, mut failures) = (0, 0);
+    let part = |one: &Json, key: &str| one[key].as_str().unwrap_or_default().to_string();
+    let mut cases = Vec::new();
     for one in run.list("expectations") {
-        let part = |key: &str| escaped(one[key].as_str().unwrap_or_default());
-        let name = format!("{} {}", part("metric"), part("expected"));
-        let measured = escaped(&run.measured(one));
-        count += 1;
-        if one["passed"] == true {
-            let _ = writeln!(cases, "    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\"/>");
-        } else {
-            failures += 1;
-            let _ = writeln!(
-                cases,
-                "    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\">\n      \
-                 <failure message=\"measured {measured}\" type=\"expectation\">{name}: measured {measured}</failure>\n    \
-                 </testcase>"
-            );
-        }
+        let name = format!("{} {}", part(one, "metric"), part(one, "expected"));
+        let outcome = match one["passed"] == true {
+            true => Outcome::Passed,
+            false => {
+                let measured = format!("measured {}", run.measured(one));
+                Outcome::Failed { kind: "expectation", text: format!("{name}: {measured}"), message: measured }
+            }
+        };
+        cases.push(Case { name, outcome });
     }
-    let broken: Vec<&Json> = run.list("invariants_broken").collect();
-    count += 1;
-    if broken.is_empty() {
-        let _ = writeln!(cases, "    <testcase classname=\"{class}\" name=\"invariants\" time=\"0\"/>");
-    } else {
-        failures += 1;
-        let said = broken.iter().map(|one| {
-            let part = |key: &str| escaped(one[key].as_str().unwrap_or_default());
-            format!("{}: {} {}", part("invariant"), part("what"), part("session"))
-        });
-        let said: Vec<String> = said.collect();
-        let _ = writeln!(
-            cases,
-            "    <testcase classname=\"{class}\" name=\"invariants\" time=\"0\">\n      \
-             <failure message=\"{} violated\" type=\"invariant\">{}</failure>\n    </testcase>",
-            broken.len(),
-            said.join("\n")
-        );
-    }
+    let said = |one: &Json| format!("{}: {} {}", part(one, "invariant"), part(one, "what"), part(one, "session"));
+    let broken: Vec<String> = run.list("invariants_broken").map(said).collect();
+    let outcome = match broken.len() {
+        0 => Outcome::Passed,
+        count => Outcome::Failed { kind: "invariant", message: format!("{count} violated"), text: broken.join("\n") },
+    };
+    cases.push(Case { name: "invariants".into(), outcome });
     if run.run["partial"] == true {
-        count += 1;
-        failures += 1;
-        let _ = writeln!(
-            cases,
-            "    <testcase classname=\"{class}\" name=\"run to the end\" time=\"0\">\n      \
-             <failure message=\"interrupted\" type=\"partial\">interrupted before its end</failure>\n    </testcase>"
-        );
+        let outcome = Outcome::Failed {
+            kind: "partial",
+            message: "interrupted".into(),
+            text: "interrupted before its end".into(),
+        };
+        cases.push(Case { name: "run to the end".into(), outcome });
     }
-    let mut properties = String::new();
-    for key in ["verdict", "seed", "driver", "variant", "digest", "version"] {
-        let value = &run.run[key];
-        if !value.is_null() {
-            let value = value.as_str().map_or(value.to_string(), str::to_string);
-            let _ = writeln!(properties, "      <property name=\"{key}\" value=\"{}\"/>", escaped(&value));
-        }
-    }
-    Ok(format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"shakedown\" tests=\"{count}\" failures=\"{failures}\" \
-         errors=\"0\" time=\"0\">\n  <testsuite name=\"{class}\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" \
-         skipped=\"0\" time=\"0\">\n    <properties>\n{properties}    </properties>\n{cases}  </testsuite>\n</testsuites>\n"
-    ))
+    let known = ["verdict", "seed", "driver", "variant", "digest", "version"].into_iter();
+    let known = known.map(|key| (key, &run.run[key])).filter(|(_, value)| !value.is_null());
+    let properties = known.map(|(key, value)| (key.into(), value.as_str().map_or(value.to_string(), str::to_string)));
+    Ok(Suite { name: run.text("scenario").into(), properties: properties.collect(), cases })
 }
 
 /// The series as OpenMetrics 1.0 text: gauges, with the run's own time as timestamps, which begin at 0.
@@ -286,10 +265,6 @@ fn family(column: &str) -> (String, &'static str, String) {
     (format!("shakedown_{}", plain(column)), "", String::new())
 }
 
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_broke_is_a_failed_test_case() {
-        let text = junit(Recorded(&files())).unwrap();
+        let text = suite(Recorded(&files())).unwrap().xml();
         assert!(text.contains("<testsuites name=\"shakedown\" tests=\"3\" failures=\"1\""), "{text}");
         assert!(text.contains("name=\"sessions.opened &gt;= 90%\" time=\"0\"/>"), "{text}");
         assert!(text.contains("<failure message=\"measured 2.00 s\" type=\"expectation\">"), "{text}");

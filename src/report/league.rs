@@ -89,14 +89,46 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// Seeds and values of a metric; runs in which there was nothing to measure are left out.
     fn values(&self, path: &str, unit: Unit) -> Vec<(u64, f64)> {
-        self.row.runs.iter().filter_map(|run| Some((run.seed, run.number(path, unit)?))).collect()
+        values(self.row, path, unit)
     }
 }
 
+/// Seeds and values of a metric; runs in which there was nothing to measure are left out.
+fn values(row: &Row, path: &str, unit: Unit) -> Vec<(u64, f64)> {
+    row.runs.iter().filter_map(|run| Some((run.seed, run.number(path, unit)?))).collect()
+}
+
+/// Values of two choices that are to be compared.
+pub(super) enum Sample {
+    /// Of the same seeds.
+    Paired(Vec<(f64, f64)>),
+    /// Of no seed in common.
+    Apart(Vec<f64>, Vec<f64>),
+}
+
+/// What two choices have of a metric: seed by seed where they share any. Real runs of one seed alone are no pairs: they differ
+/// by more than what is compared.
+pub(super) fn sample(first: &Row, second: &Row, path: &str, unit: Unit) -> Sample {
+    let (a, b) = (values(first, path, unit), values(second, path, unit));
+    // Several live runs with one seed count as one: their mean.
+    let of = |values: &[(u64, f64)], seed: u64| {
+        let own: Vec<f64> = values.iter().filter(|(other, _)| *other == seed).map(|(_, value)| *value).collect();
+        mean(&own)
+    };
+    let mut seeds: Vec<u64> = a.iter().map(|(seed, _)| *seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let pairs: Vec<(f64, f64)> = seeds.iter().filter_map(|seed| Some((of(&a, *seed)?, of(&b, *seed)?))).collect();
+    if pairs.is_empty() || pairs.len() == 1 && a.len() > 1 && b.len() > 1 {
+        let values = |all: Vec<(u64, f64)>| all.into_iter().map(|(_, value)| value).collect();
+        return Sample::Apart(values(a), values(b));
+    }
+    Sample::Paired(pairs)
+}
+
 /// What a metric's numbers are, if all runs that have it agree.
-fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
+pub(super) fn unit(comparison: &Comparison, path: &str) -> Option<Unit> {
     let runs = || comparison.rows().flat_map(|row| &row.runs);
     let values = || runs().filter_map(|run| run.value(path));
     let whole = |value| matches!(value, Value::Part { .. } | Value::Ratio(_));
@@ -207,21 +239,10 @@ fn asked<'a>(pair: &'a Pair, order: &Order) -> Option<&'a MetricDifference> {
 
 /// How the second differs from the first: seed by seed where they share any.
 fn difference(first: &Candidate, second: &Candidate, path: &str, unit: Unit) -> Option<Difference> {
-    let (a, b) = (first.values(path, unit), second.values(path, unit));
-    // Several live runs with one seed count as one: their mean.
-    let of = |values: &[(u64, f64)], seed: u64| {
-        let own: Vec<f64> = values.iter().filter(|(other, _)| *other == seed).map(|(_, value)| *value).collect();
-        mean(&own)
-    };
-    let mut seeds: Vec<u64> = a.iter().map(|(seed, _)| *seed).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
-    let pairs: Vec<(f64, f64)> = seeds.iter().filter_map(|seed| Some((of(&a, *seed)?, of(&b, *seed)?))).collect();
-    if pairs.is_empty() {
-        let values = |all: &[(u64, f64)]| all.iter().map(|(_, value)| *value).collect::<Vec<f64>>();
-        return Difference::unpaired(&values(&a), &values(&b));
+    match sample(first.row, second.row, path, unit) {
+        Sample::Paired(pairs) => Difference::paired(&pairs),
+        Sample::Apart(first, second) => Difference::unpaired(&first, &second),
     }
-    Difference::paired(&pairs)
 }
 
 /// What can be said about a pair.
@@ -325,6 +346,13 @@ impl League {
         table.without_empty_columns()
     }
 
+    /// The same, shorter.
+    pub fn short_note(&self) -> String {
+        let word = if self.by.better == Better::Higher { "higher" } else { "lower" };
+        let seeds = if self.seeds < 2 { "one seed each" } else { "n.s.: not significant" };
+        format!("Sorted by {} ({word} is better); {seeds}. All metrics: --verbose", self.by.metric)
+    }
+
     /// How the table was made, in a line.
     pub fn note(&self) -> String {
         let word = if self.by.better == Better::Higher { "higher" } else { "lower" };
@@ -377,7 +405,8 @@ mod tests {
         let metrics = vec!["outage.p99".to_string()];
         let part = Part { scenario: "a".into(), title: "A".into(), metrics: metrics.clone(), rows };
         let by = Order { metric: metrics[0].clone(), better: Better::Lower };
-        league(&Comparison { name: "a".into(), metrics, parts: vec![part], by: None, command: None }, &by).unwrap()
+        league(&Comparison { name: "a".into(), metrics, parts: vec![part], by: None, gate: None, command: None }, &by)
+            .unwrap()
     }
 
     const TEN: [Option<u64>; 10] =

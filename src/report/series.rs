@@ -17,6 +17,7 @@ pub(super) fn csv(series: &Series) -> String {
         for statistic in ["p50", "p90", "p99", "max"] {
             let _ = write!(text, ",{latency}.{statistic}_ms");
         }
+        let _ = write!(text, ",{latency}.samples");
     }
     if series.half_open.is_some() {
         text.push_str(",half_open.servers,half_open.clients");
@@ -58,6 +59,7 @@ pub(super) fn csv(series: &Series) -> String {
             for statistic in statistics {
                 optional(&mut text, latency[row].map(|latency| statistic(latency).as_millis_f64()));
             }
+            let _ = write!(text, ",{}", latency[row].map_or(0, |latency| latency.samples));
         }
         if let Some([servers, clients]) = &series.half_open {
             let _ = write!(text, ",{},{}", servers[row], clients[row]);

@@ -124,6 +124,11 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
+/// The value of a label in OpenMetrics text.
+pub(crate) fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

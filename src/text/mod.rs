@@ -8,7 +8,9 @@ mod wrap;
 use serde::Serialize;
 
 pub(crate) use crate::digits::grouped;
-pub(crate) use escape::{clean, csv_cell, escaped, markdown, markdown_line, quoted, visible, visible_lines, word};
+pub(crate) use escape::{
+    clean, csv_cell, escaped, label, markdown, markdown_line, quoted, visible, visible_lines, word,
+};
 pub(crate) use number::{counted, percent, percent_of};
 pub(crate) use table::{Table, WIDTH};
 pub(crate) use wrap::{beside_labels, with_units, wrapped};

@@ -286,7 +286,7 @@ fn what_is_resolved_runs_to_the_same_events() {
     let text = text(&gateway(&behavior), &format!("endpoints = ['gateway']\n{CREDENTIALS}\n{ONCE}"));
     let resolved = loaded(&text).resolved().to_string();
     for default in
-        ["algorithm = \"sha-256\"", "nonce_lifetime = \"300s\"", "keep_alive = true", "auth = \"after-challenge\""]
+        ["algorithm = \"sha-256\"", "nonce_lifetime = \"5m\"", "keep_alive = true", "auth = \"after-challenge\""]
     {
         assert!(resolved.contains(default), "{default}: {resolved}");
     }

@@ -596,7 +596,7 @@ fn pair(place: &Path) {
     fs::write(place.join("scenarios/duo/varied.toml"), text(varied)).unwrap();
 }
 
-const PAIR: [&str; 3] = ["compare", "scenarios/duo/plain.toml", "scenarios/duo/varied.toml"];
+const PAIR: [&str; 4] = ["compare", "--verbose", "scenarios/duo/plain.toml", "scenarios/duo/varied.toml"];
 
 #[test]
 fn compare_puts_scenarios_and_their_variants_side_by_side() {
@@ -661,7 +661,7 @@ fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
     let place = tempfile::tempdir().unwrap();
     pair(place.path());
     let file = "scenarios/duo/plain.toml";
-    let grid = ["--grid", "network.one_way=20ms,30ms,20ms", "--by", "time_to_open.p50", "--seeds", "0..4"];
+    let grid = ["--grid", "network.one_way=20ms,30ms,20ms", "--by", "time_to_open.p50", "--seeds", "0..4", "--verbose"];
     let output = run(place.path(), &[&["compare", file], &grid[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let league = prose(&output.stdout);
@@ -696,7 +696,7 @@ fn compare_says_what_is_better_and_reads_finished_runs_and_sweeps() {
     let output = run(place.path(), &["verify", "results"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert_eq!(run(place.path(), &["run", file, "--seed", "1", "--quiet", "--out", "one"]).status.code(), Some(0));
-    let output = run(place.path(), &["compare", "one", "slow"]);
+    let output = run(place.path(), &["compare", "one", "slow", "--verbose"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(prose(&output.stdout).contains("in time_to_open.p99: 1 seed can't tell"), "{}", text(&output.stdout));
     let output = run(place.path(), &["compare", "one", "scenarios"]);
@@ -1016,7 +1016,7 @@ fn compare_takes_choices_that_are_named_on_the_command_line() {
     pair(place.path());
     let file = "scenarios/duo/plain.toml";
     let choices = ["--choice", "as it is:", "--choice", "far, few: network.one_way=60ms; clients.players.count=10"];
-    let by = ["--by", "time_to_open.p50", "--seeds", "0..4"];
+    let by = ["--by", "time_to_open.p50", "--seeds", "0..4", "--verbose"];
     let output = run(place.path(), &[&["compare", file][..], &choices, &by].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(prose(&output.stdout).contains("as it is has a lower time_to_open.p50 than far, few: by"));
@@ -1197,7 +1197,7 @@ fn an_impossible_seed_is_named_and_stops_nothing() {
     assert_eq!(run(place.path(), &["verify", "compared"]).status.code(), Some(0));
     let args =
         ["capacity", "a.toml", "--vary", "clients.p.count", "--slo", "outage.p99 < 30s", "--from", "5", "--to", "9"];
-    let output = run(place.path(), &[&args[..], &["--seeds", "0..3", "--out", "sought"]].concat());
+    let output = run(place.path(), &[&args[..], &["--seeds", "0..3", "--out", "sought", "--verbose"]].concat());
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{told}{}", text(&output.stderr));
     assert!(told.contains("ERROR   seed 0: ") && told.contains("1/1"), "{told}");
@@ -1207,7 +1207,8 @@ fn an_impossible_seed_is_named_and_stops_nothing() {
 fn where_faults_strike_choices_are_ranked_by_what_these_cost() {
     let place = tempfile::tempdir().unwrap();
     let file = scenario("failover");
-    let args = ["compare", file.to_str().unwrap(), "--set", "clients.players.count=60", "--seeds", "0..4"];
+    let set = "clients.players.count=60";
+    let args = ["compare", file.to_str().unwrap(), "--set", set, "--seeds", "0..4", "--verbose"];
     let output = run(place.path(), &args);
     let told = text(&output.stdout);
     assert!(told.contains("Sorted by faults.gateway-dies.lost_time (lower is better)"), "{told}");

@@ -46,7 +46,9 @@ pub(crate) fn scenario_file(name: &str) -> PathBuf {
 pub(crate) fn shakedown(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
     command.current_dir(folder).args(args);
-    for variable in ["COLUMNS", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"] {
+    for variable in
+        ["COLUMNS", "GITHUB_ACTIONS", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"]
+    {
         command.env_remove(variable);
     }
     command

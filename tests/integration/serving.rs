@@ -1,6 +1,6 @@
 //! `serve` and `load` from the command line: where servers listen, what is logged, and targets that are not there.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -77,4 +77,52 @@ fn load_names_a_target_that_is_not_there() {
     let expected = format!("no connection to 127.0.0.1:{dead} came about, which is the target of gateway-0: ");
     assert!(said.contains(&expected) && said.contains(" refused"), "{said}");
     assert_eq!(said.matches("no connection to").count(), 1, "{said}");
+}
+
+/// What a Prometheus would read there.
+fn metrics(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn a_run_on_real_sockets_is_watched_while_it_goes_on() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("fleet.toml"), FLEET).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], free_ports()));
+    let own = address.to_string();
+    let args = ["run", "fleet.toml", "--driver", "tokio", "--metrics", &own, "--quiet", "--set", "duration=2s"];
+    let mut child = program(place.path(), &args).stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    let all = "outcome=\"opened\"} 20\n";
+    let read = loop {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody opened");
+        match metrics(address, "/metrics") {
+            Some(read) if read.contains(all) => break read,
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert!(metrics(address, "/").is_none_or(|read| read.starts_with("HTTP/1.1 404 ")));
+    assert!(child.wait().unwrap().success());
+    let (head, body) = read.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0"), "{head}");
+    let of = "scenario=\"fleet\",seed=\"1\"";
+    for line in [
+        "# TYPE shakedown_attempts counter".to_string(),
+        "# UNIT shakedown_handshake_latency_seconds seconds".into(),
+        format!("shakedown_handshake_latency_seconds_bucket{{{of},le=\"+Inf\"}} 20"),
+        format!("shakedown_handshake_latency_seconds_count{{{of}}} 20"),
+        format!("shakedown_time_to_open_seconds_count{{{of}}} 20"),
+        format!("shakedown_sessions_open{{{of}}} 20"),
+    ] {
+        assert!(body.lines().any(|own| own == line), "{line}:\n{body}");
+    }
+    let requests = body.lines().filter(|line| line.starts_with("shakedown_server_requests_total{"));
+    let sum: u64 = requests.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    assert!(sum == 20 && body.ends_with("# EOF\n"), "{body}");
+    let simulated = ran(place.path(), &["run", "fleet.toml", "--metrics", &own]);
+    assert!(simulated.status.code() == Some(2), "{}", text(&simulated.stderr));
 }

@@ -83,7 +83,7 @@ fn league(runs: &[Run], by: &str, paired: bool) -> League {
     let metrics: Vec<String> = METRICS.map(String::from).to_vec();
     let part = Part { scenario: "a".into(), title: "A".into(), metrics: metrics.clone(), rows: rows.collect() };
     let by = Some(Order { metric: by.into(), better: Better::Lower });
-    Comparison { name: "a".into(), metrics, parts: vec![part], by, command: None }.league().unwrap()
+    Comparison { name: "a".into(), metrics, parts: vec![part], by, gate: None, command: None }.league().unwrap()
 }
 
 /// Of choices that are the same, a comparison says of at most one in twenty that there is a difference, whatever it is sorted

@@ -20,7 +20,7 @@ fn what_is_printed_is_no_wider_than_80_columns() {
         all.into_iter().map(String::from).collect()
     };
     let many = |command: &str, more: &[&str]| -> Vec<String> {
-        let all = [&[command, failover.as_str(), "--out", command], &small[..], more].concat();
+        let all = [&[command, failover.as_str(), "--verbose", "--out", command], &small[..], more].concat();
         all.into_iter().map(String::from).collect()
     };
     let commands = [

@@ -48,11 +48,8 @@ pub(super) fn conclude(base: &Scenario, runs: &Runs<'_>, capacity: &mut Capacity
             let floor = capacity.floor.as_ref().map(|floor| at_floor(capacity, floor, &shown(floor.value)));
             let best = if capacity.find == Find::Highest { low } else { high };
             let why = floor.unwrap_or_else(|| format!("; at {} {}", shown(best), missed(capacity, best)));
-            format!(
-                "does not hold {slo} anywhere from {} to {} with each of {seeds} seeds{why}.",
-                shown(low),
-                shown(high)
-            )
+            let of = if seeds == 1 { "its one seed".into() } else { format!("each of {seeds} seeds") };
+            format!("does not hold {slo} anywhere from {} to {} with {of}{why}.", shown(low), shown(high))
         }
         _ => format!("interrupted: {} runs are there, no answer yet.", runs.done.len()),
     };

@@ -60,7 +60,7 @@ fn the_highest_count_is_exact() {
     assert!(capacity.not_monotone.is_empty());
     // 400, 800 and 1,600 with both seeds; ten halvings of what is between; and nothing a second time.
     assert_eq!(capacity.runs, 2 * (3 + 10), "{:?}", capacity.points);
-    assert!(capacity.text().contains("26 runs with 2 seeds."), "{}", capacity.text());
+    assert!(capacity.text(true).contains("26 runs with 2 seeds."), "{}", capacity.text(true));
     let limit = capacity.limit.as_ref().unwrap();
     assert_eq!((limit.of.as_str(), limit.resource.as_str()), ("gateway", "workers"));
     let says = "holds handshake_latency.max <= 12ms up to 1,000 players in 2 of 2 seeds (95 % confidence: at least 22 % of seeds";
@@ -409,7 +409,7 @@ fn an_impossible_seed_does_not_stop_a_search() {
     let named: Vec<u64> = capacity.errors.iter().map(|error| error.seed).collect();
     assert_eq!(named, impossible);
     assert!(capacity.points.iter().all(|point| point.seeds == 6 - impossible.len()), "{:?}", capacity.points);
-    assert!(capacity.text().contains(&format!("ERROR   seed {}: ", impossible[0])), "{}", capacity.text());
+    assert!(capacity.text(true).contains(&format!("ERROR   seed {}: ", impossible[0])), "{}", capacity.text(true));
 }
 
 /// Intervals of the mean of the seeds' own answers, each from five of eighty seeds: as many of them have the mean of all in

@@ -26,6 +26,10 @@ pub(super) fn page(files: Recorded<'_>) -> Result<Page, PageError> {
         shortened(&seeds)
     );
     let mut page = Page::new(name, &below);
+    for judged in document["gate"]["judged"].as_array().into_iter().flatten() {
+        let mood = if judged["passed"] == true { Tone::Good } else { Tone::Bad };
+        page.verdict(mood, judged["sentence"].as_str().unwrap_or_default());
+    }
     league(&mut page, &document["league"]);
     let metrics = names(&document["metrics"]);
     page.heading("All choices");

@@ -87,7 +87,7 @@ pub(super) struct Chart {
 fn join(name: &str, values: &[Option<f64>]) -> Option<f64> {
     let known = || values.iter().flatten().copied();
     let metric = name.rsplit('.').next().unwrap_or_default();
-    if name.starts_with("attempts.") || metric == "arrivals" || metric == "kills" {
+    if name.starts_with("attempts.") || ["arrivals", "kills", "samples"].contains(&metric) {
         return Some(known().sum());
     }
     match metric {
@@ -256,8 +256,7 @@ impl Series {
 
     fn latency(&self, metric: &str, title: &str, note: &str) -> Option<Chart> {
         let styles = [("max", "vermillion"), ("p99", "orange"), ("p90", "sky"), ("p50", "blue")];
-        // Each attempt that opens is a sample; of a session's first time to open, at most so many are.
-        let samples = self.column("attempts.opened");
+        let samples = self.column(&format!("{metric}.samples"));
         let lines: Vec<Json> = styles
             .iter()
             .filter_map(|(statistic, color)| {
@@ -430,6 +429,20 @@ mod tests {
         assert_eq!(column("sessions.open")[0], Some(3.0));
         assert_eq!(column("sessions.open_lowest")[0], Some(4_997.0));
         assert_eq!(column("time_to_open.p99_ms").into_iter().flatten().collect::<Vec<_>>(), [77.0]);
+    }
+
+    /// An interval in which everybody comes back opens many and measures nobody's first time to open.
+    #[test]
+    fn points_are_faint_where_few_samples_of_their_own_measure_are() {
+        let text = "t_ms,attempts.opened,time_to_open.p50_ms,time_to_open.p99_ms,time_to_open.max_ms,time_to_open.samples\n\
+                    500,900,5,7,8,3\n1000,900,5,7,8,90\n1500,900,5,7,8,900\n";
+        let series = Series::read(text, Fleet::default()).unwrap();
+        let chart = series.latency("time_to_open", "Time to open", "").unwrap().chart;
+        let few = |name: &str| {
+            let line = chart["series"].as_array().unwrap().iter().find(|line| line["name"] == name);
+            line.unwrap()["few"].clone()
+        };
+        assert_eq!((few("p50"), few("p99")), (json!([1, 0, 0]), json!([1, 1, 0])));
     }
 
     #[test]

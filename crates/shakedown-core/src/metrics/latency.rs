@@ -93,6 +93,8 @@ pub struct Percentiles {
     pub p99: Nanos,
     /// The largest value.
     pub max: Nanos,
+    /// How many values there are.
+    pub samples: u64,
 }
 
 impl Default for Latency {
@@ -234,6 +236,7 @@ impl Latency {
             p90: at(90).unwrap_or(p50),
             p99: at(99).unwrap_or(p50),
             max: at(100).unwrap_or(p50),
+            samples: values.len() as u64,
         });
         let first = self.counts.len();
         for run in values.chunk_by(|a, b| a == b) {

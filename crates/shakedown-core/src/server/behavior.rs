@@ -207,4 +207,7 @@ pub struct When {
     /// Path of the request (the query is ignored).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The first so many requests of each server that the other conditions let through, since its process started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u32>,
 }

@@ -242,6 +242,10 @@ fn applies_sometimes(when: &When, path: &str, run: Nanos, tree: &Tree) -> Result
     {
         return wrong("after", format!("applies from {after} on, but the run ends at {run}"));
     }
+    if when.first == Some(0) {
+        let problem = tree.problem(&at("first"), "the first 0 requests: it never applies");
+        return Err(problem.with_help("leave the behavior out, or write share = \"0%\" to switch it off"));
+    }
     let after = when.after.unwrap_or_default();
     if let Some(until) = when.until
         && after >= until

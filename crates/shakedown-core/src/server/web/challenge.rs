@@ -12,11 +12,37 @@ use crate::server::event::{Event, Outputs};
 use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
 
+/// Whether a behavior takes one more request; it does so many of them only.
+fn is_among(first: u32, number: usize, firsts: &mut Vec<u32>) -> bool {
+    if firsts.len() <= number {
+        firsts.resize(number + 1, 0);
+    }
+    let taken = &mut firsts[number];
+    let is_among = *taken < first;
+    *taken += u32::from(is_among);
+    is_among
+}
+
 impl Web {
     /// The number of the behavior that a request is answered by (one too many: it is accepted), and what was made of its
     /// credentials.
     pub(super) fn choose(
+        &mut self,
+        cx: &Context<'_>,
+        now: Timestamp,
+        client: Identity,
+        request: &Request<'_>,
+    ) -> (usize, Verdict) {
+        let mut firsts = std::mem::take(&mut self.firsts);
+        let chosen = self.chosen(&mut firsts, cx, now, client, request);
+        self.firsts = firsts;
+        chosen
+    }
+
+    /// The same of a request that is not counted, if `firsts` is a copy.
+    pub(super) fn chosen(
         &self,
+        firsts: &mut Vec<u32>,
         cx: &Context<'_>,
         now: Timestamp,
         client: Identity,
@@ -24,7 +50,10 @@ impl Web {
     ) -> (usize, Verdict) {
         let mut verdict = Verdict::Unasked;
         for (number, behavior) in cx.plan.behaviors.iter().enumerate() {
-            let applies = || behavior.applies(cx.seed, now, client, number, request.path);
+            let mut applies = || {
+                behavior.applies(cx.seed, now, client, number, request.path)
+                    && behavior.when.first.is_none_or(|first| is_among(first, number, firsts))
+            };
             let Choice::Challenge(demand) = &behavior.choice else {
                 if applies() {
                     return (number, verdict);

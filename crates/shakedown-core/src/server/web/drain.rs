@@ -62,7 +62,7 @@ impl Web {
     /// Whether a request would be accepted, if there were room.
     pub(super) fn would_open(&self, cx: &Context<'_>, now: Timestamp, c: ConnectionId, request: &Request<'_>) -> bool {
         let client = self.connections.client(c);
-        let (behavior, verdict) = self.choose(cx, now, client, request);
+        let (behavior, verdict) = self.chosen(&mut self.firsts.clone(), cx, now, client, request);
         let choice = cx.plan.behaviors.get(behavior).map(|behavior| &behavior.choice);
         self.drain.is_none() && !verdict.refuses() && matches!(choice, None | Some(Choice::Accept))
     }

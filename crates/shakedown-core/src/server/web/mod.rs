@@ -52,6 +52,8 @@ pub(super) struct Web {
     due: Option<Timestamp>,
     /// When the process was started.
     since: Timestamp,
+    /// How many requests each behavior took that is for the first of them only. Empty where none is.
+    firsts: Vec<u32>,
     limits: Limits,
     clocks: Clocks,
     calls: Calls,
