@@ -70,6 +70,18 @@ const COMMITTED: &[(&str, Plan)] = &[
         ]),
     ),
     (
+        "half-open",
+        Both(&[
+            "clients.mobile.count=60",
+            "clients.mobile.arrive={evenly_over='500ms'}",
+            "clients.mobile.heartbeat={every='1s',timeout='500ms'}",
+            "servers.gateway.keepalive={idle='1s',every='1s',probes=2}",
+            "faults.dark.at='2s'",
+            "faults.dark.for='6s'",
+            "duration='12s'",
+        ]),
+    ),
+    (
         "hybi/authentication",
         Both(&[
             "clients.users.count=200",
@@ -176,6 +188,17 @@ const COMMITTED: &[(&str, Plan)] = &[
             "clients.players.arrive={evenly_over='900ms'}",
             "faults.gateway-dies.at='1s'",
             "faults.gateway-dies.for='1s'",
+            "duration='6s'",
+        ]),
+    ),
+    (
+        "reload",
+        Both(&[
+            "clients.players.count=60",
+            "clients.players.arrive={evenly_over='500ms'}",
+            "faults.reload.at='1s'",
+            "faults.reload.connections_until='1s'",
+            "faults.reload.repeat={every='500ms',times=3}",
             "duration='6s'",
         ]),
     ),

@@ -255,7 +255,7 @@ impl Group {
     pub fn clocks(&self) -> Option<&ClocksConfig> {
         match &self.machine {
             Machine::Web(web) => Some(&web.clocks),
-            Machine::Balancer(balancing) => Some(&balancing.clocks),
+            Machine::Balancer(balancing) => Some(balancing.clocks.as_ref()),
             Machine::Proxy(proxy) => Some(&proxy.clocks),
             Machine::Program(_) => None,
         }

@@ -51,7 +51,7 @@ pub(super) fn read(config: &ServersToml, roster: &Roster, time_wait: TimeWait) -
             check: config.check.unwrap_or_default(),
             on_down: config.on_down.unwrap_or_default(),
         }),
-        clocks: config.clocks(),
+        clocks: Box::new(config.clocks()),
     }
 }
 

@@ -102,7 +102,7 @@ pub struct Balancing {
     /// How it checks which servers are up. Absent: it does not.
     pub health: Option<HealthChecks>,
     /// The clocks of the connections through it.
-    pub clocks: ClocksConfig,
+    pub clocks: Box<ClocksConfig>,
 }
 
 /// Which of the servers behind a group of balancers one member uses. An empty list is one of all servers.

@@ -36,13 +36,12 @@ impl Web {
         }
         let piece = delivery.bytes.map_or(bytes.len(), |piece| piece as usize).max(1);
         self.connections.turn(c, State::Stalled);
-        self.write_on(cx, now, c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
+        self.write_on((cx, now), c, (bytes, 0), (piece, delivery.every.unwrap_or_default()), end, out);
     }
 
     fn write_on(
         &mut self,
-        cx: &Context<'_>,
-        now: Timestamp,
+        (cx, now): (&Context<'_>, Timestamp),
         c: ConnectionId,
         (bytes, mut sent): (Vec<u8>, usize),
         (piece, every): (usize, Nanos),
@@ -77,7 +76,7 @@ impl Web {
         while let Some((c, step)) = self.later.take(now) {
             match step {
                 Step::Write { bytes, sent, piece, every, end } => {
-                    self.write_on(cx, now, c, (bytes, sent), (piece, every), end, out);
+                    self.write_on((cx, now), c, (bytes, sent), (piece, every), end, out);
                 }
                 // A drain may have been earlier.
                 Step::Close { code } if self.state(c) == State::Open => {
