@@ -59,6 +59,7 @@ fn layout(sessions: u32) -> Layout {
             .map(|name| FaultLayout { name: name.into(), drawn: false, servers: vec![0], opaque: false })
             .into(),
         phases: Vec::new(),
+        half_open: false,
         seed: Seed(1),
         tls: false,
         auth: false,

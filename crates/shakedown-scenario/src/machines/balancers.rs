@@ -86,11 +86,11 @@ pub(crate) struct Written<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     zone_aware: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    idle_timeout: Option<IdleTimeout>,
+    idle_timeout: &'a Option<IdleTimeout>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_age: &'a Option<ConnectionAge>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    keepalive: Option<Keepalive>,
+    keepalive: &'a Option<Keepalive>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_timeout: Option<Nanos>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,9 +117,9 @@ impl<'a> From<&'a ServersToml> for Written<'a> {
             on_down: config.on_down,
             subset: config.subset,
             zone_aware: config.zone_aware,
-            idle_timeout: config.idle_timeout,
+            idle_timeout: &config.idle_timeout,
             connection_age: &config.connection_age,
-            keepalive: config.keepalive,
+            keepalive: &config.keepalive,
             user_timeout: config.user_timeout,
             zone: &config.zone,
         }

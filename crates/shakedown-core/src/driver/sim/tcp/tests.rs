@@ -6,7 +6,7 @@ use super::segment::Segment;
 use super::*;
 use crate::fault::{Action, Config, Course, Cut, FaultWindow, Kind as FaultKind, Side};
 use crate::machine::{CloseMode, ConnectError};
-use crate::network::{Direction, Event as Network, Message, OneWayRoute, Overflow, Route, Routes};
+use crate::network::{Direction, Event as Network, GivingUp, Message, OneWayRoute, Overflow, Route, Routes};
 use crate::quantity::{Loss, Share};
 use crate::rng::{Distribution, Seed};
 use crate::scenario::{Parts, Roster};
@@ -76,6 +76,7 @@ impl Net {
             backlog_overflow: Overflow::default(),
             access_link: None,
             membership: Membership::default(),
+            giving_up: GivingUp::default(),
             machine: Machine::Web(Box::default()),
         };
         let scenario = Scenario::from(Parts {
