@@ -152,12 +152,13 @@ fn run(one_way: &str, test: impl AsyncFnOnce(Test)) {
         roots: Vec::new(),
         authority: None,
         programs: BTreeMap::new(),
+        commands: BTreeMap::new(),
         threads: 1,
     };
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
     runtime.block_on(async {
-        let sockets = Rc::new(Sockets::new(Instant::now(), Share::ALL, None).unwrap());
+        let sockets = Rc::new(Sockets::new(Share::ALL, None).unwrap());
         let listener = sockets.listen(SERVER, SocketAddr::new(LOCALHOST, 0), 16).unwrap();
         let address = listener.local_addr().unwrap();
         let addresses = BTreeMap::from([(SERVER, address)]);
