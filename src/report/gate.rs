@@ -101,7 +101,7 @@ impl Judged {
 /// A ratio as a change: `+5 %`.
 fn change(ratio: f64) -> String {
     match ratio {
-        ratio if ratio == 1.0 => "the same".into(),
+        1.0 => "the same".into(),
         ratio if ratio >= f64::MAX => "for ever".into(),
         ratio if ratio > 1.0 => format!("+{}", percent(ratio - 1.0)),
         ratio => format!("-{}", percent(1.0 - ratio)),
