@@ -144,6 +144,22 @@ fn a_reload_begins_a_process_anew() {
 }
 
 #[test]
+fn reloads_in_turn_are_a_rolling_deployment_that_refuses_nobody() {
+    let deploy = "[faults.deploy]\nkind = 'reload'\ntarget = 'gateway'\nat = '10s'\ngap = '5s'\nat_a_time = 2\nconnections_until = '4s'\n";
+    let retry = "count = 40\nretry = { policy = 'fixed', base = '100ms' }";
+    let all = text("count = 4", retry, deploy).replace("retry = { policy = 'none' }\n", "");
+    let (events, summary) = run(&all);
+    let ends = |server| rang(&events, server).first().map(|(at, clock)| (*at, *clock));
+    let at = |second: u64| Some((second * SECOND, Clock::Reload));
+    assert_eq!([0, 1, 2, 3].map(ends), [at(14), at(14), at(19), at(19)]);
+    assert_eq!(count(&summary, "attempts.refused"), 0);
+    assert_eq!(count(&summary, "servers.gateway.reloads"), 4);
+    // The last turn has to come within the run.
+    let problem = load(&all.replace("gap = '5s'", "gap = '55s'")).unwrap_err();
+    assert!(problem.contains("but the run ends at"), "{problem}");
+}
+
+#[test]
 fn clocks_that_mean_nothing_are_found() {
     for (servers, says) in [
         ("heartbeat = { every = '0s', timeout = '1s' }", "`every` must be some time"),

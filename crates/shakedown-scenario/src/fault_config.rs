@@ -42,8 +42,8 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         ("to", fault.to.is_some(), kind == Kind::Backlog),
         ("code", fault.code.is_some(), drain || kind.restarts() || kind == Kind::Reload),
         ("over", fault.over.is_some(), drain),
-        ("at_a_time", fault.at_a_time.is_some(), rolling),
-        ("gap", fault.gap.is_some(), rolling),
+        ("at_a_time", fault.at_a_time.is_some(), rolling || kind == Kind::Reload),
+        ("gap", fault.gap.is_some(), rolling || kind == Kind::Reload),
         ("drain", fault.drain.is_some(), kind.restarts()),
         ("with", fault.with.is_some(), fault.kind == Kind::Flap),
     ];
@@ -70,6 +70,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         let (drain, code) = (fault.drain.unwrap_or_default(), fault.code.unwrap_or(code));
         Course::End { action, drain, code, turns }
     };
+    let turns = Some(Turns { at_a_time: fault.at_a_time.unwrap_or(1), gap: fault.gap.unwrap_or_default() });
     let course = match kind {
         Kind::Crash | Kind::Flap => Course::Action(Action::Crash),
         Kind::PowerOff => Course::Action(Action::PowerOff),
@@ -93,7 +94,9 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
             Course::Action(Action::Latency { factor, add })
         }
         Kind::Reset => Course::Action(Action::Reset { share: fault.share.map_or(1.0, |share| share.0) }),
-        Kind::Reload => Course::Action(Action::Reload),
+        Kind::Reload if fault.at_a_time.is_none() && fault.gap.is_none() => Course::Action(Action::Reload),
+        // In turn: a rolling deployment that starts the new process before it takes the old one away.
+        Kind::Reload => end(Action::Reload, GOING_AWAY, turns),
         Kind::Drain => {
             let (code, over) = (fault.code.unwrap_or(1001), fault.over.unwrap_or(DRAINS_OVER));
             Course::Action(Action::Drain { code, over })
@@ -103,10 +106,7 @@ pub(crate) fn read(name: &str, fault: &FaultToml, tree: &Tree) -> Result<Config,
         Kind::RollingRestart if fault.duration.is_none() => {
             return Err(needs("for", "\"5s\", how long each server is down"));
         }
-        Kind::RollingRestart => {
-            let (at_a_time, gap) = (fault.at_a_time.unwrap_or(1), fault.gap.unwrap_or_default());
-            end(Action::Restart, 1012, Some(Turns { at_a_time, gap }))
-        }
+        Kind::RollingRestart => end(Action::Restart, 1012, turns),
     };
     for (key, command) in [("command", &fault.command), ("heal", &fault.heal)] {
         if command.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {

@@ -49,7 +49,7 @@ pub(super) fn unfinished(scenario: &Scenario, tree: &Tree) -> Result<(), Problem
         if ends <= run {
             continue;
         }
-        let restarts = first.iter().filter(|window| window.action == Action::Restart);
+        let restarts = first.iter().filter(|window| matches!(window.action, Action::Restart | Action::Reload));
         let servers: usize = restarts.map(|window| window.servers.len()).sum();
         let turn = drain + config.duration.unwrap_or_default();
         let message = format!("the last of {servers} servers would be back at {ends}, but the run ends at {run}");

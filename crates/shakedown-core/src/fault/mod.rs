@@ -433,7 +433,8 @@ impl Fault {
                     windows.push(FaultWindow { action, begins, heals, servers: members.clone() });
                 }
                 Course::End { action, drain, code, turns } => {
-                    let down = config.duration.or((action == Action::Restart).then_some(Nanos::ZERO));
+                    let at_once = matches!(action, Action::Restart | Action::Reload).then_some(Nanos::ZERO);
+                    let down = config.duration.or(at_once);
                     let together = turns.map_or(members.len(), |turns| turns.at_a_time as usize).max(1);
                     let mut turn = begins;
                     for servers in members.chunks(together) {
