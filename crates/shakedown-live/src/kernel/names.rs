@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_group_is_the_name_of_all_its_members() {
-        let scenario = "format = 1\ntitle = 't'\nduration = '1s'\n[clients.a]\nendpoints = ['s']\narrive = 'at_once'\n\
+        let scenario = "format = 1\ntitle = 't'\nduration = '1s'\n[clients.a]\ncount = 1\nendpoints = ['s']\narrive = 'at_once'\n\
                         [servers.s]\ncount = 2\n[servers.t]\n";
         let scenario = shakedown_scenario::load("t", "t", scenario, &Overrides::default()).unwrap();
         let expected = "127.0.0.1 localhost\n10.0.0.1 s-0 s\n10.0.0.2 s-1 s\n10.0.0.3 t-0 t\n";
