@@ -34,6 +34,7 @@ use Plan::{Both, Refused};
 /// Every committed scenario.
 const COMMITTED: &[(&str, Plan)] = &[
     ("access-link", Refused("servers.gateway.tls")),
+    ("address-limits", Refused("clients.phones.nat")),
     (
         "backlog-overflow",
         Both(&[
@@ -58,6 +59,15 @@ const COMMITTED: &[(&str, Plan)] = &[
     ),
     ("cache-restart", Refused("network.links.inside.one_way")),
     ("chaos", Both(&["duration='45s'"])),
+    (
+        "crash-loop",
+        Both(&[
+            "clients.players.count=60",
+            "clients.players.arrive={evenly_over='3s'}",
+            "faults.deploy.at='5s'",
+            "duration='30s'",
+        ]),
+    ),
     ("dns-failover", Refused("dns")),
     (
         "failover",
@@ -239,6 +249,7 @@ const COMMITTED: &[(&str, Plan)] = &[
         ]),
     ),
     ("tls-storm", Refused("servers.gateway.tls")),
+    ("zone-aware", Refused("network.links.inside.one_way")),
     (
         "zone-loss",
         Both(&[

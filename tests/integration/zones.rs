@@ -53,13 +53,12 @@ fn opened(edge: &str, gateway: &str, more: &str) -> Vec<u64> {
 #[test]
 fn a_balancer_that_knows_zones_stays_in_its_own_while_it_can() {
     let zones = "zone = ['a', 'b', 'c']";
-    let of_one = format!(
-        "to = 'gateway'\nzone = 'b'\nzone_aware = true\nhealth = {{ every = '1s', timeout = '1s', fall = 1, rise = 1 }}"
-    );
-    assert_eq!(opened(&of_one, zones, ""), [0, 300, 0, 0, 300, 0]);
+    let of_one =
+        "to = 'gateway'\nzone = 'b'\nzone_aware = true\nhealth = { every = '1s', timeout = '1s', fall = 1, rise = 1 }";
+    assert_eq!(opened(of_one, zones, ""), [0, 300, 0, 0, 300, 0]);
     // Without a server in its zone it uses the others: from 5.0 s on, at the latest a check later.
     let dark = "[faults.dark]\nkind = 'power-off'\ntarget = ['gateway-1', 'gateway-4']\nat = '5s'\n";
-    let others = opened(&of_one, zones, dark);
+    let others = opened(of_one, zones, dark);
     assert!(others[1] > 130 && others[0] > 50 && others[0].abs_diff(others[2]) <= 3, "{others:?}");
     // Balancers in three zones have two gateways each.
     assert_eq!(opened(&format!("to = 'gateway'\n{zones}\nzone_aware = true"), zones, ""), [100; 6]);

@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// What the schema has, and this generator does not draw: why.
 const NOT_DRAWN: &[(&str, &str)] = &[
     ("Servers.command", "programs need real sockets"),
+    ("Servers.listens", "programs need real sockets"),
+    ("Fault.command", "programs need real sockets"),
+    ("Fault.heal", "programs need real sockets"),
     ("SecretSource.env", "what the environment has is no part of a scenario: secrets:: has it"),
     ("SecretSource.file", "what a file has is no part of a scenario: secrets:: has it"),
 ];

@@ -88,12 +88,12 @@ impl Web {
         out.transmit(c, |bytes| frame::write_close(bytes, TRY_AGAIN_LATER, None));
         self.connections.turn(c, State::Closing);
     }
-}
 
-/// Whether a request is accepted when a worker is done with it.
-pub(super) fn opens(cx: &Context<'_>, asked: &Asked) -> bool {
-    let choice = cx.plan.behaviors.get(asked.behavior as usize).map(|behavior| &behavior.choice);
-    !asked.verdict.refuses() && matches!(choice, None | Some(Choice::Accept))
+    /// Whether a request is accepted when a worker is done with it.
+    pub(super) fn opens(cx: &Context<'_>, asked: &Asked) -> bool {
+        let choice = cx.plan.behaviors.get(asked.behavior as usize).map(|behavior| &behavior.choice);
+        !asked.verdict.refuses() && matches!(choice, None | Some(Choice::Accept))
+    }
 }
 
 /// RFC 6455's registry of close codes: the server is overloaded, and the client may come again later.

@@ -17,7 +17,6 @@ mod transactions;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use drain::opens;
 use plan::Context;
 pub(super) use plan::WebPlan;
 use state::State;
@@ -288,7 +287,9 @@ impl Web {
     fn queue_full(&mut self, cx: &Context<'_>, job: &Job<Work>, queued: bool, out: &mut Outputs) {
         let c = ConnectionId(job.connection);
         let turn = match (cx.plan.workers.queue_full.turn(), &job.work) {
-            (Turn::OpenThenClose, Work::Request(asked)) if opens(cx, asked) && self.state(c) == State::Pending => {
+            (Turn::OpenThenClose, Work::Request(asked))
+                if Self::opens(cx, asked) && self.state(c) == State::Pending =>
+            {
                 let (reason, turn) = (Reason::QueueFull, Turn::OpenThenClose);
                 out.event(Event::TurnedAway { connection: c.0, reason, turn, queued });
                 return self.open_then_close(c, (asked.upgrade, asked.connect), &asked.key, out);
