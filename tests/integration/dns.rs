@@ -307,7 +307,7 @@ fn names_that_make_no_sense_are_told_apart() {
     wrong("health = { every = '10s', rises = 2 }", "", "", "unknown key `rises`");
     wrong("min_ttl = { ttl = '60s' }", "", "", "a minimum of 60s changes nothing");
     wrong("resolvers = 0\nmin_ttl = { ttl = '90s' }", "", "", "`min_ttl` is about resolvers");
-    wrong("changes = [{ at = '600s', to = ['gateway-0'] }]", "", "", "it changes at 600s, but the run ends at 600s");
+    wrong("changes = [{ at = '600s', to = ['gateway-0'] }]", "", "", "it changes at 10m, but the run ends at 10m");
     wrong("changes = [{ at = '1s', to = [] }]", "", "", "a name without records");
     wrong(
         "changes = [{ at = '1s', to = ['gateway', 'gateway-0'] }]",

@@ -156,7 +156,9 @@ fn every_form_of_a_run_has_the_same_value() {
         assert!(metric == "affected" || sweep.contains(plain), "{metric} {plain}");
     }
     let balance = shown(value("servers.gateway.balance.at_end"));
-    assert!([&printed, &run, &sweep, &compare].iter().all(|text| text.contains(&balance)), "{balance}");
+    let all = [("printed", &printed), ("run", &run), ("sweep", &sweep), ("compare", &compare)];
+    let lacks = all.map(|(name, text)| (name, text.contains(&balance)));
+    assert!(lacks.iter().all(|(_, has)| *has), "{balance}: {lacks:?}");
 }
 
 /// With a fault in the scenario a comparison ranks by the time that it costs, and shows recovery, load and balance, unasked; so
@@ -173,12 +175,12 @@ fn what_a_fault_does_is_shown_unasked() {
         "servers.gateway.balance.at_end",
     ];
     let compared =
-        made(place, &[&["compare", "crash.toml", "--seeds", "0..4", "--out", "compare"], &grid[..]].concat());
+        made(place, &[&["compare", "crash.toml", "--seeds", "0..4", "--out", "compare", "--verbose"], &grid[..]].concat());
     let compare = document(&place.join("compare"), "compare.json");
     assert_eq!(compare["league"]["by"]["metric"], unasked[0]);
     let metrics: Vec<&str> = compare["metrics"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
     assert_eq!(metrics[..unasked.len()], unasked);
-    let swept = made(place, &[&["sweep", "crash.toml", "--seeds", "0..4", "--out", "sweep"], &grid[..]].concat());
+    let swept = made(place, &[&["sweep", "crash.toml", "--seeds", "0..4", "--out", "sweep", "--verbose"], &grid[..]].concat());
     let page = fs::read_to_string(place.join("sweep/report.html")).unwrap();
     for metric in unasked {
         assert!(compared.contains(metric) && swept.contains(metric) && page.contains(metric), "{metric}");
@@ -196,6 +198,7 @@ fn what_a_fault_does_is_shown_unasked() {
         &[
             "capacity",
             "load.toml",
+            "--verbose",
             "--vary",
             "clients.players.arrive.rate",
             "--slo",

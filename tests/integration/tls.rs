@@ -332,7 +332,7 @@ fn what_makes_no_sense_of_a_certificate_is_told() {
         ("{}", "nothing is wrong with this certificate"),
         ("{ renewed_at = '5s' }", "it is renewed, but does not expire"),
         ("{ expires_at = '9s', renewed_at = '5s' }", "renewed at 5s, but it expires at 9s"),
-        ("{ expires_at = '900s' }", "expires at 900s, but the run ends at"),
+        ("{ expires_at = '900s' }", "expires at 15m, but the run ends at"),
         ("{ untrusted_by = 'player' }", "the nearest name is `players`"),
         ("{ untrusted_share = '120%' }", "120%"),
     ] {

@@ -29,6 +29,7 @@ const NOT_DRAWN: &[(&str, &str)] = &[
     ("Servers.listens", "programs need real sockets"),
     ("Fault.command", "programs need real sockets"),
     ("Fault.heal", "programs need real sockets"),
+    ("FaultKind=command", "programs need real sockets"),
     ("SecretSource.env", "what the environment has is no part of a scenario: secrets:: has it"),
     ("SecretSource.file", "what a file has is no part of a scenario: secrets:: has it"),
 ];

@@ -16,6 +16,12 @@ pub(super) fn check(name: &str, client: &Config, file: &File, tree: &Tree) -> Re
     let at = |key: &str| format!("clients.{name}.{key}");
     let wrong = |key: &str, message: String| Err(tree.problem(&at(key), message));
     valid_name(name, "clients", tree)?;
+    if client.count == 0 && !tree.has(&at("count")) {
+        return Err(match client.arrive.problem() {
+            Some(problem) => tree.problem(&at("arrive"), problem),
+            None => tree.problem(&format!("clients.{name}"), format!("missing key `count` in [clients.{name}]")),
+        });
+    }
     positive(&at("count"), client.count, tree)?;
     if let Some(ports) = client.ports {
         positive(&at("ports"), ports, tree)?;
@@ -145,10 +151,6 @@ fn arrivals(client: &Config, path: &str, file: &File, tree: &Tree) -> Result<(),
     }
     let count = path.replace(".arrive", ".count");
     match client.arrive.sessions() {
-        None if client.count == 0 => {
-            let (table, _) = path.rsplit_once('.').unwrap_or_default();
-            return Err(tree.problem(table, format!("missing key `count` in [{table}]")));
-        }
         Some(sessions) if sessions != u64::from(client.count) => {
             let message = format!("count is {}, but the stages bring {sessions} sessions", client.count);
             return Err(tree.problem(&count, message).with_help("leave `count` out, and change the stages"));
