@@ -292,23 +292,7 @@ pub(super) fn summary(scenario: &Scenario, measured: &Measured) -> String {
         faults.row(std::iter::once(fault.name.clone()).chain(metrics.map(of)));
     }
     text.push_str(&shown_table(&faults.without_empty_columns().transposed()));
-    let columns = [
-        "server",
-        "arrivals",
-        "peak/s",
-        "opened",
-        "wasted",
-        "errors",
-        "turned away",
-        "open max",
-        "at end",
-        "transactions max",
-        "queue max",
-        "queue wait p99",
-        "utilisation",
-        "worst second",
-        "balance",
-    ];
+    let columns = std::iter::once("server").chain(OF_SERVERS.map(|(column, _)| column));
     let mut servers = Table::new(1, columns);
     let is_measured = |group: &str| summary.get(&format!("servers.{group}.arrivals.total")).is_some();
     for (number, (group, config)) in scenario.groups().iter().enumerate().filter(|(_, (name, _))| is_measured(name)) {
@@ -357,29 +341,31 @@ pub(super) fn visits(scenario: &Scenario, visits: &[ClientCounts]) -> String {
     shown_table(&table.without_empty_columns()) + "\n"
 }
 
+/// What a table of servers has: its columns, with their metrics.
+const OF_SERVERS: [(&str, &str); 16] = [
+    ("arrivals", "arrivals.total"),
+    ("peak/s", "arrivals.peak"),
+    ("opened", "opened"),
+    ("wasted", "wasted"),
+    ("errors", "error_responses"),
+    ("turned away", "turned_away"),
+    ("open max", "open_connections_max"),
+    ("at end", "open_at_end"),
+    ("transactions max", "transactions_in_use_max"),
+    ("kills", "kills"),
+    ("memory max", "memory_in_use_max"),
+    ("queue max", "queue_depth_max"),
+    ("queue wait p99", "queue_wait.p99"),
+    ("utilisation", "utilisation.mean"),
+    ("worst second", "utilisation.peak"),
+    ("balance", "balance.at_end"),
+];
+
 fn server_row(summary: &Summary, name: &str, label: &str) -> Vec<String> {
-    let metrics = [
-        "arrivals.total",
-        "arrivals.peak",
-        "opened",
-        "wasted",
-        "error_responses",
-        "turned_away",
-        "open_connections_max",
-        "open_at_end",
-        "transactions_in_use_max",
-        "kills",
-        "memory_in_use_max",
-        "queue_depth_max",
-        "queue_wait.p99",
-        "utilisation.mean",
-        "utilisation.peak",
-        "balance.at_end",
-    ];
     // Nothing of these is what is expected.
-    let is_quiet = |metric: &&str| ["wasted", "error_responses", "turned_away"].contains(metric);
+    let is_quiet = |metric: &&str| ["wasted", "error_responses", "turned_away", "kills"].contains(metric);
     let is_shown = |metric: &&str, path: &str| !is_quiet(metric) || number(summary, path) > 0;
-    let cells = metrics.iter().map(|metric| {
+    let cells = OF_SERVERS.iter().map(|(_, metric)| {
         let path = format!("servers.{name}.{metric}");
         if is_shown(metric, &path) { value(summary, &path) } else { String::new() }
     });

@@ -21,7 +21,9 @@ impl Table {
 
     /// Adds a row, which has as many cells as the head.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.lines.push(cells.into_iter().map(|cell| visible(&cell.into()).into_owned()).collect());
+        let line: Vec<String> = cells.into_iter().map(|cell| visible(&cell.into()).into_owned()).collect();
+        debug_assert_eq!(line.len(), self.lines[0].len(), "a row without a place under each column: {line:?}");
+        self.lines.push(line);
     }
 
     /// Whether there are no rows.

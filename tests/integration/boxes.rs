@@ -247,17 +247,13 @@ endpoints = ['s']
 fn a_client_may_be_a_program() {
     let place = tempfile::tempdir().unwrap();
     let own = std::env::current_exe().unwrap();
-    let command = |status: &str| {
-        let own = own.display();
-        format!(
-            "command = ['env', 'TO={{s-0.address}}', 'STATUS={status}', '{own}', '--exact', 'boxes::a_client', '--ignored', \
-             '--nocapture']"
-        )
-    };
-    fs::write(place.path().join("bot.toml"), BOT.replace("COMMAND", &command("0"))).unwrap();
-    fs::write(place.path().join("fails.toml"), BOT.replace("COMMAND", &command("1"))).unwrap();
-    fs::write(place.path().join("dialled.toml"), BOT.replace("COMMAND", &command("0")).replace("['s']", "['bot']"))
-        .unwrap();
+    let own = own.display();
+    let command = format!(
+        "command = ['env', 'TO={{s-0.address}}', '{own}', '--exact', 'boxes::a_client', '--ignored', '--nocapture']"
+    );
+    fs::write(place.path().join("bot.toml"), BOT.replace("COMMAND", &command)).unwrap();
+    fs::write(place.path().join("fails.toml"), BOT.replace("COMMAND", "command = ['false']")).unwrap();
+    fs::write(place.path().join("dialled.toml"), BOT.replace("COMMAND", &command).replace("['s']", "['bot']")).unwrap();
     let Some(output) = kernel(place.path(), "bot.toml", &["--allow-commands", "--quiet", "--out", "out"]) else {
         return;
     };
@@ -282,7 +278,6 @@ fn a_client() {
     let stream = TcpStream::connect(to).unwrap();
     let from = stream.local_addr().unwrap().ip();
     println!("connected from {from} after ms: {}", began.elapsed().as_secs_f64() * 1e3);
-    assert_eq!(std::env::var("STATUS").unwrap(), "0");
 }
 
 fn wire(folder: &Path) -> Json {

@@ -174,13 +174,16 @@ fn what_a_fault_does_is_shown_unasked() {
         "faults.dies.peak_arrivals.max",
         "servers.gateway.balance.at_end",
     ];
-    let compared =
-        made(place, &[&["compare", "crash.toml", "--seeds", "0..4", "--out", "compare", "--verbose"], &grid[..]].concat());
+    let compared = made(
+        place,
+        &[&["compare", "crash.toml", "--seeds", "0..4", "--out", "compare", "--verbose"], &grid[..]].concat(),
+    );
     let compare = document(&place.join("compare"), "compare.json");
     assert_eq!(compare["league"]["by"]["metric"], unasked[0]);
     let metrics: Vec<&str> = compare["metrics"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
     assert_eq!(metrics[..unasked.len()], unasked);
-    let swept = made(place, &[&["sweep", "crash.toml", "--seeds", "0..4", "--out", "sweep", "--verbose"], &grid[..]].concat());
+    let swept =
+        made(place, &[&["sweep", "crash.toml", "--seeds", "0..4", "--out", "sweep", "--verbose"], &grid[..]].concat());
     let page = fs::read_to_string(place.join("sweep/report.html")).unwrap();
     for metric in unasked {
         assert!(compared.contains(metric) && swept.contains(metric) && page.contains(metric), "{metric}");

@@ -293,8 +293,7 @@ fn what_is_resolved_runs_to_the_same_digest() {
     let clients = format!("count = 5\nproxy_credentials = {CREDENTIALS}");
     let scenario = load(&text(&proxy, "", &clients, "")).unwrap();
     let resolved = scenario.resolved();
-    for written in ["[proxies.corporate]", "connect_timeout = \"5s\"", "nonce_lifetime = \"5m\"", "keep_alive = true"]
-    {
+    for written in ["[proxies.corporate]", "connect_timeout = \"5s\"", "nonce_lifetime = \"5m\"", "keep_alive = true"] {
         assert!(resolved.contains(written), "{written}:\n{resolved}");
     }
     let again = load(resolved).unwrap_or_else(|problem| panic!("{problem}\n{resolved}"));
