@@ -73,7 +73,11 @@ pub fn page() -> String {
 fn row(text: &mut String, path: &str, entry: &Entry) {
     let unit = unit(entry.unit).replace('`', "");
     let _ = writeln!(text, "  {path}  ({unit}; {} is better)", better(entry.better));
-    for line in wrapped(&entry.meaning.replace('`', ""), WIDTH - 6).lines() {
+    paragraph(text, entry.meaning);
+}
+
+fn paragraph(text: &mut String, words: &str) {
+    for line in wrapped(&words.replace('`', ""), WIDTH - 6).lines() {
         let _ = writeln!(text, "      {line}");
     }
 }
@@ -87,7 +91,7 @@ pub fn text() -> String {
         for entry in TABLE.iter().filter(|entry| entry.subject == subject) {
             row(&mut text, &entry.name.replace('*', "…"), entry);
             if !entry.needs.is_empty() {
-                let _ = writeln!(text, "      Needs {}.", entry.needs.replace('`', ""));
+                paragraph(&mut text, &format!("Needs {}.", entry.needs));
             }
         }
     }

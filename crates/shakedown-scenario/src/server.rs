@@ -337,7 +337,8 @@ pub(super) fn called(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
                 if let (ServerKind::L4, Some(behind)) = (config.kind, &config.to) {
                     let message = format!("`{called}` is a balancer: calls through one are not simulated");
                     let quoted: Vec<String> = behind.0.iter().map(|name| format!("\"{name}\"")).collect();
-                    let help = format!("call the servers behind it: to = [{}]", quoted.join(", "));
+                    let to = if quoted.len() == 1 { quoted[0].clone() } else { format!("[{}]", quoted.join(", ")) };
+                    let help = format!("call the servers behind it: to = {to}");
                     return Err(tree.problem(&path, message).with_help(help));
                 }
                 if !config.behavior.0.iter().any(|behavior| behavior.kind == Kind::Serve) {

@@ -385,12 +385,12 @@ fn a_value_of_another_type_is_told_what_it_should_be() {
     9 | behavior = "accept"
       |            ^^^^^^^^
     "#);
-    assert_snapshot!(refused(r#"target = { group = "gateway", count = 1 }"#, r#"target = ["gateway-0"]"#), @r#"
-    error: `faults.dies.target` must be a name, { group = "gateway", count = 1 }, or of a fault of links { from = "eu", to = "gateway" }, found a list
+    assert_snapshot!(refused(r#"target = { group = "gateway", count = 1 }"#, "target = true"), @r#"
+    error: `faults.dies.target` must be a name, a list of names, { group = "gateway", count = 1 }, or of a fault of links { from = "eu", to = "gateway" }, found true
       --> fleet.toml:29:10
        |
-    29 | target = ["gateway-0"]
-       |          ^^^^^^^^^^^^^
+    29 | target = true
+       |          ^^^^
     "#);
 }
 
