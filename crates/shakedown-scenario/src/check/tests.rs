@@ -215,7 +215,7 @@ fn an_unknown_key_is_underlined_and_its_nearest_neighbour_named() {
     17 | arrive = { evenly = "5s" }
        |            ^^^^^^
        |
-       = help: known keys here: `at_once`, `evenly_over`, `randomly_over`, `poisson`, `ramp`, `closed_loop`
+       = help: known keys here: `at_once`, `evenly_over`, `randomly_over`, `poisson`, `ramp`, `stages`, `random_stages`, `closed_loop`
     "#);
     assert_snapshot!(refused(r#"{ think = "1s" }"#, r#"{ think = "1s", pause = "1s" }"#), @r#"
     error: unknown key `pause` in [clients.bots.arrive.closed_loop]
@@ -637,7 +637,7 @@ fn a_number_out_of_range_is_told_the_range() {
     28 | severity = 1
        | ^^^^^^^^
        |
-       = help: known keys here: `kind`, `target`, `at`, `one_way`, `for`, `factor`, `loss`, `add`, `bandwidth`, `queue`, `share`, `to`, `code`, `over`, `at_a_time`, `gap`, `drain`, `with`, `repeat`
+       = help: known keys here: `kind`, `target`, `at`, `one_way`, `for`, `factor`, `loss`, `add`, `bandwidth`, `queue`, `share`, `to`, `connections_until`, `ends`, `code`, `over`, `at_a_time`, `gap`, `drain`, `with`, `command`, `heal`, `repeat`
     ");
     assert_snapshot!(refused(r#"group = "gateway", count = 1"#, r#"group = "gateway", count = 0"#), @r#"
     error: `faults.dies.target.count` must be at least 1, found 0
@@ -899,7 +899,7 @@ fn arrivals_that_would_never_happen_are_refused() {
     17 | arrive = "all_at_once"
        |          ^^^^^^^^^^^^^
        |
-       = help: one of `at_once`, `evenly_over`, `randomly_over`, `poisson`, `ramp`, `closed_loop`
+       = help: one of `at_once`, `evenly_over`, `randomly_over`, `poisson`, `ramp`, `stages`, `random_stages`, `closed_loop`
     "#);
     assert_snapshot!(refused(r#"{ think = "1s" }"#, r#"{ think = "1s", over = "2m" }"#), @r#"
     error: sessions arrive up to 2m, but the run ends at 60s
