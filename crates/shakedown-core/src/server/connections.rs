@@ -21,7 +21,13 @@ pub(super) struct Connections<S> {
     excess: u32,
 }
 
-impl<S: Copy + Default> Connections<S> {
+impl<S: Copy + Default + PartialEq> Connections<S> {
+    /// Those that are there, each with the identity of its client.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ConnectionId, Identity)> {
+        let numbers = (0..).map(ConnectionId).zip(&self.states).zip(&self.clients);
+        numbers.filter(|((_, (state, _)), _)| *state != S::default()).map(|((c, _), client)| (c, *client))
+    }
+
     /// Numbers that were ever in use.
     pub(super) fn len(&self) -> usize {
         self.states.len()

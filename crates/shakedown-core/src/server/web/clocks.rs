@@ -8,7 +8,6 @@ use crate::fault::Reload;
 use crate::frame;
 use crate::handshake::server::read_request_by;
 use crate::machine::{CloseMode, ConnectionId, Ending, Ends};
-use crate::rng::Identity;
 use crate::server::clocks::{Due, Phase};
 use crate::server::event::{Clock, Event, Outputs};
 use crate::time::Timestamp;
@@ -115,10 +114,8 @@ impl Web {
         out: &mut Outputs,
     ) {
         self.since = now;
-        let numbers = (0..self.connections.len() as u32).map(ConnectionId);
-        let there = numbers.filter(|c| self.connections.state(*c) != State::Gone);
-        let there: Vec<(ConnectionId, Identity)> = there.map(|c| (c, self.connections.client(c))).collect();
-        out.event(self.clocks.reload((cx.seed, now), reload, cause, there.into_iter()));
+        let there = self.connections.all();
+        out.event(self.clocks.reload((cx.seed, now), reload, cause, there));
         self.schedule(cx, out);
     }
 }
