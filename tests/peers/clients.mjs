@@ -48,8 +48,10 @@ if (which === "chromium") {
   const page = await browser.newPage();
   // A page of an origin that may send credentials: one without an origin of its own has them left out.
   const pages = createServer((_, response) => response.end("<title>Peers</title>"));
-  await new Promise((resolve) => pages.listen(0, "127.0.0.1", resolve));
-  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+  // At the address of the servers: credentials in a URL count only within one site.
+  const { hostname } = new URL(cases[0].url);
+  await new Promise((resolve) => pages.listen(0, hostname, resolve));
+  await page.goto(`http://${hostname}:${pages.address().port}/`);
   // Its WebSocket takes no header fields. More of them at once would meet its throttle, which waits for seconds.
   await print(
     ({ url }) =>
