@@ -498,6 +498,7 @@ fn every_limit_can_be_the_bottleneck() {
             count = 2000
             arrive = {{ evenly_over = "5s" }}
             endpoints = ["g"]
+            hosts = 20
             retry = {{ policy = "none" }}
             "#
         );
@@ -508,6 +509,12 @@ fn every_limit_can_be_the_bottleneck() {
     assert_eq!(of("workers = 1\nservice_time = '10ms'\nqueue_max = 20", ""), [Resource::Workers, Resource::Queue]);
     assert_eq!(of("connections_max = 100", ""), [Resource::Connections]);
     assert_eq!(of("accept_rate = { rate = '100/s', burst = 1 }", ""), [Resource::AcceptRate]);
+    // Each of twenty addresses asks twenty times a second.
+    assert_eq!(of("address_rate = { rate = '5/s', burst = 5 }", ""), [Resource::AddressRate]);
+    let waits = "address_rate = { rate = '5/s', burst = 5 }\nover_rate = 'wait'";
+    assert_eq!(of(waits, ""), [Resource::AddressRate]);
+    assert_eq!(of("address_window = { max = 10, per = '1s' }", ""), [Resource::AddressWindow]);
+    assert_eq!(of("address_connections_max = 10", ""), [Resource::AddressConnections]);
     assert_eq!(of("transactions_max = 50", ""), [Resource::Transactions]);
     let stuck = "backlog = 5\n[faults.stuck]\nkind = 'hang'\ntarget = 'g'\nat = '1s'\nfor = '5s'";
     assert_eq!(of(stuck, ""), [Resource::Backlog]);

@@ -185,7 +185,9 @@ fn server_event(event: server::Event) -> Fields {
             Fields::new(20, connection).code(code).detail(u32::from(queued))
         }
         server::Event::Expired { connection, waited } => Fields::new(21, connection).long(waited.0),
-        server::Event::HeldBack { connection, delay } => Fields::new(22, connection).long(delay.0),
+        server::Event::HeldBack { connection, reason, delay } => {
+            Fields::new(22, connection).code(u16::from(reason as u8)).long(delay.0)
+        }
         server::Event::Forwarded { connection, to } => Fields::new(70, connection).detail(to),
         server::Event::NotForwarded { connection } => Fields::new(71, connection),
         server::Event::FlowBegan { connection } => Fields::new(72, connection),

@@ -62,9 +62,18 @@ pub(super) fn fills(scenario: &Scenario, finished: &Finished, first: Timestamp, 
             let turned_away = turned_away(Resource::Transactions);
             add("transactions_max", full(of("transactions_in_use_max"), limit), turned_away);
         }
-        if config.web().is_some_and(|web| web.rates.all.is_some() || web.rates.address.is_some()) {
-            let over = turned_away(Resource::AcceptRate);
-            add("accept_rate", if over > 0 { 1.0 } else { 0.0 }, over);
+        if let Some(rates) = config.web().map(|web| &web.rates) {
+            for (is_limited, resource) in [
+                (rates.connections.is_some(), Resource::AddressConnections),
+                (rates.all.is_some(), Resource::AcceptRate),
+                (rates.address.is_some(), Resource::AddressRate),
+                (rates.window.is_some(), Resource::AddressWindow),
+            ] {
+                if is_limited {
+                    let over = turned_away(resource);
+                    add(resource.name(), if over > 0 { 1.0 } else { 0.0 }, over);
+                }
+            }
         }
         for limit in config.web().map_or(&[][..], |web| &web.resources) {
             let (most, resource) = match limit.resource {
@@ -291,7 +300,9 @@ pub(super) fn advice(limit: &Limit, scenario: &Scenario) -> String {
         "transactions_max" => format!(
             "To change: a higher servers.{of}.transactions_max, or a mode that gives transactions back (final-response)."
         ),
-        "accept_rate" => format!("To change: a higher servers.{of}.accept_rate, or more members (servers.{of}.count)."),
+        key @ ("accept_rate" | "address_rate" | "address_window" | "address_connections_max") => {
+            format!("To change: a higher servers.{of}.{key}, or more members (servers.{of}.count).")
+        }
         "memory" => format!("To change: more servers.{of}.memory.max, or more members (servers.{of}.count)."),
         "descriptors" => format!("To change: more servers.{of}.descriptors.max, or more members (servers.{of}.count)."),
         "queue_max" => {

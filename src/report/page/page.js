@@ -65,7 +65,8 @@ const numberAxis = (lo, hi, ticks, name, label = short) => {
 const yAxis = (kind, values, name) => {
   const most = values.reduce((a, b) => Math.max(a, b), 0);
   if (kind === 'share') {
-    const top = most > 0.5 || most === 0 ? 1 : most * 1.06;
+    // Labels have two decimals: an axis that ends lower would repeat them.
+    const top = most > 0.5 || most === 0 ? 1 : Math.max(most * 1.06, 0.001);
     return { ...linear(top, 5, at => percent(at)), name };
   }
   if (kind !== 'ms') {

@@ -187,7 +187,8 @@ words! {
         server::Event::TurnedAway { connection, reason, turn, queued } => "turned_away"
             [on(connection), text("reason", reason.name()), text("how", turn.name()), flag("queued", queued)],
         server::Event::Expired { connection, waited } => "expired" [on(connection), length("waited", waited)],
-        server::Event::HeldBack { connection, delay } => "held_back" [on(connection), length("delay", delay)],
+        server::Event::HeldBack { connection, reason, delay } => "held_back"
+            [on(connection), text("reason", reason.name()), length("delay", delay)],
         server::Event::TransactionBegan { connection } => "transaction_began" [on(connection)],
         server::Event::TransactionEnded { connection } => "transaction_ended" [on(connection)],
         server::Event::TransactionAwaited { connection } => "transaction_awaited" [on(connection)],

@@ -14,8 +14,14 @@ pub enum Resource {
     Ports,
     /// `connections_max`.
     Connections,
-    /// `accept_rate`, of all clients or of one address.
+    /// `address_connections_max`: connections from one address.
+    AddressConnections,
+    /// `accept_rate`.
     AcceptRate,
+    /// `address_rate`.
+    AddressRate,
+    /// `address_window`.
+    AddressWindow,
     /// `transactions_max`.
     Transactions,
     /// `memory`.
@@ -32,11 +38,14 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource. Those that fill up because another one is full are last.
-    pub const ALL: [Resource; 10] = [
+    pub const ALL: [Resource; 13] = [
         Resource::Link,
         Resource::Ports,
         Resource::Connections,
+        Resource::AddressConnections,
         Resource::AcceptRate,
+        Resource::AddressRate,
+        Resource::AddressWindow,
         Resource::Transactions,
         Resource::Memory,
         Resource::Descriptors,
@@ -51,7 +60,10 @@ impl Resource {
             Resource::Link => "link",
             Resource::Ports => "ports",
             Resource::Connections => "connections_max",
+            Resource::AddressConnections => "address_connections_max",
             Resource::AcceptRate => "accept_rate",
+            Resource::AddressRate => "address_rate",
+            Resource::AddressWindow => "address_window",
             Resource::Transactions => "transactions_max",
             Resource::Memory => "memory",
             Resource::Descriptors => "descriptors",
@@ -66,8 +78,10 @@ impl Resource {
         match self {
             Resource::Link => "messages dropped",
             Resource::Ports => "connections turned away",
-            Resource::Connections | Resource::Queue => "requests turned away",
-            Resource::AcceptRate | Resource::Transactions => "requests turned away or kept waiting",
+            Resource::Connections | Resource::AddressConnections | Resource::Queue => "requests turned away",
+            Resource::AcceptRate | Resource::AddressRate | Resource::AddressWindow | Resource::Transactions => {
+                "requests turned away or kept waiting"
+            }
             Resource::Memory => "connections and requests turned away, or processes killed",
             Resource::Descriptors => "connections turned away",
             Resource::Workers => "requests kept waiting",
@@ -193,10 +207,13 @@ fn busy_intervals(
 /// limit of connections; `has_servers` whether any server behind is up.
 pub(super) fn of_server(event: server::Event, is_excess: bool, has_servers: bool) -> Option<Resource> {
     match event {
-        Event::TurnedAway { reason, .. } => match reason {
+        Event::TurnedAway { reason, .. } | Event::HeldBack { reason, .. } => match reason {
             Reason::QueueFull => Some(Resource::Queue),
-            Reason::ConnectionsMax | Reason::AddressConnections => Some(Resource::Connections),
-            Reason::AcceptRate | Reason::AddressRate | Reason::AddressWindow => Some(Resource::AcceptRate),
+            Reason::ConnectionsMax => Some(Resource::Connections),
+            Reason::AddressConnections => Some(Resource::AddressConnections),
+            Reason::AcceptRate => Some(Resource::AcceptRate),
+            Reason::AddressRate => Some(Resource::AddressRate),
+            Reason::AddressWindow => Some(Resource::AddressWindow),
             Reason::TransactionsMax => Some(Resource::Transactions),
             Reason::Memory => Some(Resource::Memory),
             Reason::Draining => None,
@@ -204,7 +221,6 @@ pub(super) fn of_server(event: server::Event, is_excess: bool, has_servers: bool
         Event::OutOfMemory => Some(Resource::Memory),
         Event::Refused { resource: server::Resource::Memory, .. } => Some(Resource::Memory),
         Event::Refused { .. } => Some(Resource::Descriptors),
-        Event::HeldBack { .. } => Some(Resource::AcceptRate),
         Event::TransactionAwaited { .. } => Some(Resource::Transactions),
         Event::NotForwarded { .. } if is_excess => Some(Resource::Connections),
         // A balancer that has room, and servers that are up, lacks a port towards each of them.

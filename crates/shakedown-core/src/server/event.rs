@@ -73,6 +73,8 @@ pub enum Event {
     HeldBack {
         /// Its connection.
         connection: u32,
+        /// The limit that lets it in last.
+        reason: Reason,
         /// For how long.
         delay: Nanos,
     },

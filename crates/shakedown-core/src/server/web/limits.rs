@@ -12,7 +12,7 @@ use crate::server::queue::Working;
 use crate::time::Timestamp;
 
 impl Web {
-    /// Applies the rates: admitted now (`Ok(None)`), at a later time, or rejected (an answer was sent).
+    /// Applies the rates: admitted now (`Ok(None)`), at a later time for the reason beside it, or rejected (an answer was sent).
     #[cold]
     pub(super) fn ask_rates(
         &mut self,
@@ -20,21 +20,21 @@ impl Web {
         now: Timestamp,
         c: ConnectionId,
         out: &mut Outputs,
-    ) -> Result<Option<Timestamp>, ()> {
+    ) -> Result<Option<(Timestamp, Reason)>, ()> {
         let address = self.limits.addresses.get(c.0 as usize).copied();
-        let mut turn_at = now;
+        let mut turn = None;
         for reason in [Reason::AddressWindow, Reason::AddressRate, Reason::AcceptRate] {
             let mut next = match self.next_turn(cx, now, reason, address) {
                 Some(next) => next,
                 None => continue,
             };
-            let turn = match cx.plan.over_rate {
+            let rejected = match cx.plan.over_rate {
                 _ if next <= now => None,
                 OverRate::Wait => None,
                 OverRate::Reject => Some(Turn::Reject),
                 OverRate::Drop => Some(Turn::Drop),
             };
-            if let Some(turn) = turn {
+            if let Some(turn) = rejected {
                 if let (Reason::AddressWindow, Some(window), Some(address)) = (reason, cx.plan.address_window, address)
                     && window.counts_rejected
                 {
@@ -53,9 +53,11 @@ impl Web {
                 return Err(());
             }
             self.take_turn(cx, now, reason, address, next);
-            turn_at = turn_at.max(next);
+            if next > turn.map_or(now, |(at, _)| at) {
+                turn = Some((next, reason));
+            }
         }
-        Ok((turn_at > now).then_some(turn_at))
+        Ok(turn)
     }
 
     /// When a limit of requests lets the next one in; `None` where there is none.

@@ -461,9 +461,9 @@ impl Web {
         self.connections.turn(c, State::Pending);
         match later {
             None => self.enter(cx, now, job, false, out),
-            Some(at) => {
+            Some((at, reason)) => {
                 out.event(Event::Requested { connection: c.0, queued: true });
-                out.event(Event::HeldBack { connection: c.0, delay: at.since(now) });
+                out.event(Event::HeldBack { connection: c.0, reason, delay: at.since(now) });
                 let order = self.workers.next_order();
                 self.limits.held.push(Reverse(Working { done: at, order, served: Nanos::ZERO, job }));
                 self.schedule(cx, out);
