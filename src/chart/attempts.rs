@@ -7,7 +7,8 @@ use super::number::short;
 use super::over_time::{self, seconds};
 use super::picture::{Key, Layer, Picture, Point, Swatch};
 use super::style::{
-    AQUA, BLACK, BLUE, BROWN, CRIMSON, GREEN, GREY, LILAC, NAVY, OLIVE, ORANGE, PURPLE, SAND, SKY, VERMILLION, YELLOW,
+    AQUA, BLACK, BLUE, BROWN, CRIMSON, GREEN, GREY, LILAC, NAVY, OLIVE, ORANGE, PURPLE, SAND, SKY, SLATE, VERMILLION,
+    YELLOW,
 };
 use crate::client::Outcome;
 use crate::metrics::{Measured, Series};
@@ -133,7 +134,8 @@ const COLORS: [RGBColor; OUTCOMES] = [
     CRIMSON,    // ProxyChallenged
     AQUA,       // ProxyUnauthorized
     NAVY,       // ProxyRejected
-    SAND,
+    SAND,       // TlsFailed
+    SLATE,
 ];
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(crate) const CRIMSON: RGBColor = RGBColor(0x8E, 0x0B, 0x3A);
 pub(crate) const AQUA: RGBColor = RGBColor(0x8F, 0xD6, 0xCF);
 pub(crate) const NAVY: RGBColor = RGBColor(0x1D, 0x2B, 0x5E);
 pub(crate) const SAND: RGBColor = RGBColor(0xD9, 0xC7, 0x9B);
+/// And one for TLS.
+pub(crate) const SLATE: RGBColor = RGBColor(0x5B, 0x7F, 0x95);
 
 /// The page.
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);

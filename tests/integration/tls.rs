@@ -305,7 +305,7 @@ fn a_certificate_that_expires_fails_full_handshakes_until_it_is_renewed() {
     let (events, summary) =
         run(&scenario(&format!("tls = '1.3'\n{PRICES}\ntls_certificate = {{ expires_at = '9s' }}"), COMES_BACK, ""));
     assert!(opened(&events, 0).len() > 80 && failed(&events, 0).is_empty());
-    assert_eq!(count(&summary, "attempts.invalid"), 0);
+    assert_eq!(count(&summary, "attempts.tls_failed"), 0);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn an_issuer_that_some_do_not_know_fails_them_every_time() {
         let server = format!("tls = '1.3'\nworkers = 64\ntls_certificate = {certificate}");
         let clients = format!("count = 2000\nretry = {{ policy = 'fixed', base = '50s', attempts = 3 }}\n{more}");
         let (_, summary) = run(&scenario(&server, &clients, ""));
-        (count(&summary, "sessions.opened"), count(&summary, "attempts.invalid"))
+        (count(&summary, "sessions.opened"), count(&summary, "attempts.tls_failed"))
     };
     // 5 % of 2,000 hosts are 100, give or take a few standard deviations of 9.7; each fails three times.
     let (opened, failures) = share("{ untrusted_share = '5%' }", "");

@@ -131,9 +131,8 @@ fn session_event(event: client::Event) -> Fields {
                 Failure::BadLocation => (2, None),
                 Failure::Unresolved => (3, None),
                 Failure::NoPort => (4, None),
-                // Beside the codes of what is invalid.
-                Failure::Insecure => (1 << 8, None),
-                Failure::LookupTimeout
+                Failure::Insecure
+                | Failure::LookupTimeout
                 | Failure::Refused
                 | Failure::ConnectTimeout
                 | Failure::HandshakeTimeout

@@ -407,7 +407,8 @@ fn outcome_color(name: &str) -> &'static str {
         "unauthorized" => "crimson",
         "proxy_challenged" => "aqua",
         "proxy_unauthorized" => "navy",
-        _ => "sand",
+        "proxy_rejected" => "sand",
+        _ => "slate",
     }
 }
 

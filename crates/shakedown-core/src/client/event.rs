@@ -280,7 +280,7 @@ pub enum Outcome {
     Reset,
     /// [`Failure::Closed`].
     Closed,
-    /// [`Failure::Invalid`] and [`Failure::Insecure`].
+    /// [`Failure::Invalid`].
     Invalid,
     /// [`Failure::RedirectLimit`], [`Failure::BadLocation`] and [`Failure::Unresolved`].
     BadRedirect,
@@ -296,11 +296,13 @@ pub enum Outcome {
     ProxyUnauthorized,
     /// [`Failure::ProxyRejected`].
     ProxyRejected,
+    /// [`Failure::Insecure`].
+    TlsFailed,
 }
 
 impl Outcome {
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 16] = [
+    pub const ALL: [Outcome; 17] = [
         Outcome::Opened,
         Outcome::Redirected,
         Outcome::Rejected,
@@ -317,6 +319,7 @@ impl Outcome {
         Outcome::ProxyChallenged,
         Outcome::ProxyUnauthorized,
         Outcome::ProxyRejected,
+        Outcome::TlsFailed,
     ];
 
     /// The name in metrics, tables and charts.
@@ -338,6 +341,7 @@ impl Outcome {
             Outcome::ProxyChallenged => "proxy_challenged",
             Outcome::ProxyUnauthorized => "proxy_unauthorized",
             Outcome::ProxyRejected => "proxy_rejected",
+            Outcome::TlsFailed => "tls_failed",
         }
     }
 }
@@ -366,7 +370,8 @@ impl Failure {
             Failure::Unauthorized => Outcome::Unauthorized,
             Failure::ProxyUnauthorized => Outcome::ProxyUnauthorized,
             Failure::ProxyRejected { .. } => Outcome::ProxyRejected,
-            Failure::Invalid(_) | Failure::Insecure => Outcome::Invalid,
+            Failure::Invalid(_) => Outcome::Invalid,
+            Failure::Insecure => Outcome::TlsFailed,
             Failure::RedirectLimit | Failure::BadLocation | Failure::Unresolved => Outcome::BadRedirect,
         }
     }

@@ -106,6 +106,7 @@ impl Metrics {
             names: !layout.names.is_empty(),
             auth: layout.auth,
             proxies: layout.proxies,
+            tls: layout.tls,
             balance: groups_of_several(&layout).map(|(_, name)| (name, Vec::with_capacity(rows))).collect(),
             handshake_latency: Vec::with_capacity(rows),
             time_to_open: Vec::with_capacity(rows),

@@ -27,6 +27,8 @@ pub struct Series {
     pub auth: bool,
     /// Whether there are forward proxies.
     pub proxies: bool,
+    /// Whether any server has TLS.
+    pub tls: bool,
     /// TCP established to open, of attempts that opened during the interval.
     pub handshake_latency: Vec<Option<Percentiles>>,
     /// Scheduled start to open, of sessions that first opened during the interval.
@@ -47,6 +49,7 @@ impl Series {
             Outcome::Unresolved => self.names,
             Outcome::Challenged | Outcome::Unauthorized => self.auth,
             Outcome::ProxyChallenged | Outcome::ProxyUnauthorized | Outcome::ProxyRejected => self.proxies,
+            Outcome::TlsFailed => self.tls,
             _ => true,
         }
     }

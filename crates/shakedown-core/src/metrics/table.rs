@@ -234,6 +234,13 @@ pub static TABLE: &[Entry] = &[
     run("attempts.unauthorized", Part("total"), Lower, "Attempts that ended at a 401.", "credentials"),
     run("attempts.proxy_unauthorized", Part("total"), Lower, "Attempts that ended at a proxy's 407.", PROXY),
     run("attempts.proxy_rejected", Part("total"), Lower, "Attempts that a proxy rejected.", PROXY),
+    run(
+        "attempts.tls_failed",
+        Part("total"),
+        Lower,
+        "Attempts whose TLS failed: a certificate that is not trusted, or an alert.",
+        TLS,
+    ),
     run("attempts.closed", Part("total"), Lower, "Attempts whose connection was closed.", ""),
     run(
         "attempts.failed",

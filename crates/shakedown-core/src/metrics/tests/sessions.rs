@@ -103,8 +103,9 @@ fn every_failure_is_counted_as_what_it_was() {
         (Failure::Rejected { status: 503, retry_after: Some(1) }, "rejected"),
         (Failure::Invalid(crate::handshake::Error::Accept), "invalid"),
         (Failure::RedirectLimit, "bad_redirect"),
+        (Failure::Insecure, "tls_failed"),
     ];
-    let mut feed = Feed::new(layout(1));
+    let mut feed = Feed::new(Layout { tls: true, ..layout(1) });
     feed.scheduled(0, 0);
     for (failure, _) in failures {
         feed.attempt(10, 0);
@@ -112,7 +113,7 @@ fn every_failure_is_counted_as_what_it_was() {
     }
     let measured = feed.finish();
     for (_, name) in failures {
-        assert_eq!(part(&measured, &format!("attempts.{name}")), (1, 8));
+        assert_eq!(part(&measured, &format!("attempts.{name}")), (1, 9));
     }
 }
 
