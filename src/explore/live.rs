@@ -96,18 +96,35 @@ pub fn on_wire(scenario: &Scenario, programs: Programs<'_>) -> Result<(Setup, Ou
     refuse(scenario, Part::Both, true)?;
     live::prepare().map_err(LiveError::Limits)?;
     let connections = scenario.sessions() * connections_at_once(scenario);
-    let most = descriptors(scenario, connections, 4)?;
+    let most = descriptors(scenario, connections, 4).map_err(|error| with_split(scenario, error))?;
     let Ready { servers, faults, outputs } = programs::ready(scenario, programs, true)?;
     let authority = authority(scenario)?;
     let setup = Setup { wire: true, programs: servers, commands: faults, authority, ..setup(Part::Both, most) };
     Ok((setup, outputs))
 }
 
+/// What halves the descriptors of a run whose servers are in its own process.
+const SPLIT: &str = "or let each server be a `command` of `shakedown serve`: a program has descriptors of its own \
+                     (docs/kernel.md#more-connections)";
+
+/// Too many descriptors are half as many where the servers have processes of their own.
+fn with_split(scenario: &Scenario, error: LiveError) -> LiveError {
+    match error {
+        LiveError::Limits(what) if has_machines(scenario) => LiveError::Limits(format!("{what}; {SPLIT}")),
+        other => other,
+    }
+}
+
+/// Whether a server is a machine of this process, and not a program.
+fn has_machines(scenario: &Scenario) -> bool {
+    scenario.groups().values().any(|group| group.program().is_none())
+}
+
 /// Room for the ends of each connection and some that linger, and for so many descriptors of each server.
 fn descriptors(scenario: &Scenario, connections: u64, of_server: u64) -> Result<u64, LiveError> {
     let fixed = scenario.servers().len() as u64 * of_server;
     // A program has its own.
-    let ends = if scenario.groups().values().all(|group| group.program().is_some()) { 1 } else { 2 };
+    let ends = if has_machines(scenario) { 2 } else { 1 };
     limits::descriptors(connections * ends + connections / 4, fixed).map_err(LiveError::Limits)
 }
 
@@ -466,5 +483,19 @@ mod tests {
         std::fs::create_dir(place.path().join("tokio-1-1")).unwrap();
         std::fs::create_dir(place.path().join("tokio-1-2-partial")).unwrap();
         assert_eq!(next_folder(&prefix), place.path().join("tokio-1-3"));
+    }
+
+    #[test]
+    fn who_has_both_ends_in_one_process_hears_how_to_split_them() {
+        let said = |server: &str| {
+            let text = format!(
+                "format = 1\ntitle = 't'\nduration = '1s'\n[servers.s]\n{server}\n\
+                 [clients.c]\ncount = 1\nendpoints = ['s']\narrive = 'at_once'\n"
+            );
+            let scenario = shakedown_scenario::load("t", "t", &text, &Overrides::default()).unwrap();
+            with_split(&scenario, LiveError::Limits("too many".into())).to_string()
+        };
+        assert_eq!(said(""), format!("too many; {SPLIT}"));
+        assert_eq!(said("command = ['node']"), "too many");
     }
 }
