@@ -29,6 +29,15 @@ half = { service_time = "0s" }
 reset = { service_time = "0s" }
 lossy = { service_time = "0s" }
 silent = { service_time = "0s" }
+front = { kind = "l4", to = "behind", balance = "nat", pick = "source-hash", health = { every = "200ms", timeout = "150ms", fall = 2, rise = 2 }, on_down = "reset" }
+behind = { count = 2, service_time = "0s" }
+[clients.of_front]
+count = 8
+start = "50ms"
+arrive = "at_once"
+endpoints = ["front"]
+heartbeat = { every = "300ms", timeout = "600ms" }
+retry = { policy = "fixed", base = "700ms" }
 [clients.of_silent]
 count = 3
 start = "50ms"
@@ -104,6 +113,16 @@ kind = "reset"
 target = { from = "of_reset", to = "reset" }
 share = "50%"
 at = "1s"
+[faults.behind]
+kind = "power-off"
+target = "behind-0"
+at = "1s"
+for = "1s"
+[faults.forgets]
+kind = "crash"
+target = "front"
+at = "3200ms"
+for = "300ms"
 "#;
 
 /// Two clients that open.
@@ -132,13 +151,18 @@ pub(crate) fn of(event: &Json, key: &str) -> String {
     event[key].as_str().unwrap_or_default().to_string()
 }
 
-/// What happened to each session of the groups that lose nothing, in order. How many pings were answered may differ by one.
+/// What happened to each session of the groups that lose nothing, in order, and which servers it had through a balancer. How
+/// many pings were answered may differ by one.
 fn stories(events: &[Json]) -> BTreeMap<String, Vec<String>> {
     let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for event in events.iter().filter(|event| event["layer"] == "session" && event["kind"] != "heartbeat_answered") {
+    let is_meant = |event: &&Json| match event["kind"].as_str() {
+        Some("through") => true,
+        kind => event["layer"] == "session" && kind != Some("heartbeat_answered"),
+    };
+    for event in events.iter().filter(is_meant) {
         let session = of(event, "session");
         if !session.starts_with("of_lossy") {
-            let words = ["kind", "why", "end", "failure"].map(|key| of(event, key));
+            let words = ["kind", "why", "end", "failure", "to"].map(|key| of(event, key));
             stories.entry(session).or_default().push(words.join(" ").trim_end().to_string());
         }
     }
@@ -222,6 +246,12 @@ fn what_a_wire_does_not_do_is_refused_and_what_it_does_is_captured() {
         ran(place.path(), &["run", "small.toml", "--driver", "kernel", "--set", "network.syn_retries='macos'"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("network.syn_retries"), "{}", text(&refused.stderr));
+    let balancer = "[servers.b]\nkind = 'l4'\nto = 's'\nbalance = 'nat'\nidle_timeout = { after = '1s' }\n[expect]";
+    fs::write(place.path().join("nat.toml"), SMALL.replace("[expect]", balancer)).unwrap();
+    let refused = ran(place.path(), &["run", "nat.toml", "--driver", "kernel"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused.stderr);
+    assert!(said.contains("servers.b.idle_timeout: ") && !said.contains("servers.b.balance"), "{said}");
     let elsewhere = ran(place.path(), &["run", "small.toml", "--capture", "wire.pcapng"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     let args = ["--out", "out", "--capture", "wire.pcapng", "--set", "network.data_retries=3"];

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use shakedown_core::driver::pipes::Initiator;
+use shakedown_core::rng::Identity;
 use shakedown_core::scenario::Scenario;
 
 use super::hosts::Note;
@@ -66,6 +67,38 @@ impl World {
     }
 
     pub(crate) fn reset(&self, _: SocketAddr, _: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn asked(&self) -> Vec<(SocketAddr, u32)> {
+        match self.0 {}
+    }
+
+    pub(crate) async fn asks(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn identity(&self, _: SocketAddr) -> Option<Identity> {
+        match self.0 {}
+    }
+
+    pub(crate) fn begin_flow(&self, _: SocketAddr, _: u32, _: Option<u32>) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn end_flow(&self, _: SocketAddr, _: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn forget_flows(&self, _: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn cut_flows(&self, _: u32, _: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn hang(&self, _: u32, _: bool) {
         match self.0 {}
     }
 

@@ -155,6 +155,11 @@ impl Segment {
         self.flags & SYN != 0
     }
 
+    /// Whether it asks for a connection.
+    pub(super) fn begins(&self) -> bool {
+        self.is_syn() && self.to_server
+    }
+
     pub(super) fn is_reset(&self) -> bool {
         self.flags & RST != 0
     }
@@ -187,6 +192,8 @@ pub(crate) struct Note {
     pub at: Timestamp,
     /// The address and port of whoever opened it.
     pub client: SocketAddr,
+    /// The server at the end of the way that it was on.
+    pub server: u32,
     pub message: Message,
     pub fate: Fate,
 }

@@ -16,6 +16,8 @@ mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]
+mod relays;
+#[cfg(target_os = "linux")]
 mod resets;
 #[cfg(target_os = "linux")]
 mod shared;

@@ -63,6 +63,13 @@ impl Resets {
     }
 }
 
+/// What a host answers that knows no connection of a segment to a client, in the client's name; nothing to a reset (RFC 9293
+/// section 3.10.7.1).
+pub(super) fn answer(segment: &Segment) -> Option<Vec<u8>> {
+    let answered = segment.acknowledges() && !segment.is_reset();
+    if answered { reset(segment.flow, Direction::ToServer, segment.ack) } else { None }
+}
+
 fn reset(flow: Flow, way: Direction, seq: u32) -> Option<Vec<u8>> {
     let octets = |address: u32| Ipv4Addr::from_bits(address).octets();
     let ((client, port), server) = (flow.client, flow.server);

@@ -4,13 +4,18 @@ use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::hosts::{Flow, Note};
+use super::relays::Order;
 
 /// What either tells the other.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Whether a server's host has power.
     on: Vec<AtomicBool>,
+    /// Whether its process stands still.
+    hung: Vec<AtomicBool>,
     /// The wire is to end.
     over: AtomicBool,
     /// The devices of hosts that boot.
@@ -19,16 +24,26 @@ pub(super) struct Shared {
     resets: Mutex<Vec<Flow>>,
     /// What it did that the engine is to hear of.
     notes: Mutex<Vec<Note>>,
+    /// SYNs that balancers have to choose a server for.
+    asked: Mutex<Vec<Flow>>,
+    /// What balancers say.
+    orders: Mutex<Vec<Order>>,
+    /// Told when the engine is asked.
+    pub asks: Notify,
 }
 
 impl Shared {
     pub(super) fn new(servers: usize) -> Shared {
         Shared {
             on: (0..servers).map(|_| AtomicBool::new(true)).collect(),
+            hung: (0..servers).map(|_| AtomicBool::new(false)).collect(),
             over: AtomicBool::new(false),
             booted: Mutex::default(),
             resets: Mutex::default(),
             notes: Mutex::default(),
+            asked: Mutex::default(),
+            orders: Mutex::default(),
+            asks: Notify::new(),
         }
     }
 
@@ -38,6 +53,14 @@ impl Shared {
 
     pub(super) fn power(&self, server: u32, on: bool) {
         self.on[server as usize].store(on, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_hung(&self, server: u32) -> bool {
+        self.hung[server as usize].load(Ordering::SeqCst)
+    }
+
+    pub(super) fn hang(&self, server: u32, hung: bool) {
+        self.hung[server as usize].store(hung, Ordering::SeqCst);
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -78,5 +101,25 @@ impl Shared {
     /// Those since it was last asked.
     pub(super) fn notes(&self) -> Vec<Note> {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A balancer has to choose a server for this one.
+    pub(super) fn ask(&self, flow: Flow) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(flow);
+        self.asks.notify_one();
+    }
+
+    /// Those since it was last asked.
+    pub(super) fn asked(&self) -> Vec<Flow> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+    }
+
+    /// Those since it was last asked.
+    pub(super) fn orders(&self) -> Vec<Order> {
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

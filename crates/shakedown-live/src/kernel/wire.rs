@@ -1,6 +1,8 @@
 //! The wire: a thread that takes the packets of every host, keeps each for as long as it is under way, and hands it to the
 //! host that it is for, unless it is lost.
 
+mod balancers;
+
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
@@ -21,6 +23,7 @@ use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
 
 use super::hosts::{Fate, Flow, Hosts, Note, Segment};
+use super::relays::{self, DESTINATION, Relays};
 use super::resets::Resets;
 use super::shared::Shared;
 use super::tap::Tap;
@@ -99,8 +102,11 @@ pub(super) struct Wire {
     waiting: BinaryHeap<Reverse<Packet>>,
     /// The last arrival of each stream.
     orders: BTreeMap<(Flow, Direction), Timestamp>,
-    /// Those of connections, where faults end some.
+    /// Those of connections, where faults or balancers end some.
     resets: Option<Resets>,
+    /// Balancers that rewrite addresses, and the SYNs that wait for what theirs say.
+    relays: Option<Relays>,
+    asked: BTreeMap<Flow, Packet>,
     tap: Option<Tap>,
     taken: u64,
     told: Told,
@@ -130,6 +136,8 @@ impl Wire {
             waiting: BinaryHeap::new(),
             orders: BTreeMap::new(),
             resets: None,
+            relays: Relays::new(scenario),
+            asked: BTreeMap::new(),
             tap: None,
             taken: 0,
             told: Told::default(),
@@ -142,7 +150,8 @@ impl Wire {
         let stretches = |fault: &Fault| matches!(fault.config.action(), Action::Latency { .. });
         let ends = |fault: &Fault| matches!(fault.config.action(), Action::Reset { .. });
         self.unordered |= scenario.faults().iter().any(stretches);
-        self.resets = scenario.faults().iter().any(ends).then(Resets::default);
+        let ends = self.relays.is_some() || scenario.faults().iter().any(ends);
+        self.resets = ends.then(Resets::default);
         self.faults = scenario.faults().to_vec();
         self.tap = tap;
         self.goes_on = false;
@@ -191,6 +200,7 @@ impl Wire {
                     self.devices[server as usize + 1] = device;
                     self.shared.power(server, true);
                 }
+                self.obey();
                 self.reset();
             }
         }
@@ -213,7 +223,6 @@ impl Wire {
         let now = self.now();
         let Some(segment) = Segment::read(bytes) else { return };
         let Some(path) = self.path(&segment) else { return };
-        self.taken += 1;
         self.told.packets += 1;
         let from = if path.way == Direction::ToServer { path.caller } else { Initiator::Server(path.server) };
         if !self.is_on(from) {
@@ -221,24 +230,38 @@ impl Wire {
             return;
         }
         if let Some(resets) = &mut self.resets {
-            resets.sent(&segment, path.way);
+            resets.sent(&dialled(self.relays.as_ref(), segment), path.way);
         }
         if let Some(tap) = self.tap.as_ref().filter(|_| segment.to_server) {
             tap.show(now, bytes);
         }
+        self.leave(path, segment, bytes.to_vec(), now);
+    }
+
+    /// A packet leaves a host.
+    fn leave(&mut self, path: Path, segment: Segment, bytes: Vec<u8>, now: Timestamp) {
+        self.taken += 1;
         let (number, stage) = (self.taken, Stage::Up);
-        self.go_on(Packet { at: now, number, stage, path, segment, bytes: bytes.to_vec() }, now);
+        self.go_on(Packet { at: now, number, stage, path, segment, bytes }, now);
     }
 
     fn path(&self, segment: &Segment) -> Option<Path> {
-        let caller = self.hosts.place(segment.flow.client.0)?;
         let Initiator::Server(server) = self.hosts.place(segment.flow.server)? else { return None };
+        let back = self.relays.as_ref().and_then(|relays| relays.way_back(segment.flow));
+        let caller = match back.filter(|_| !segment.to_server) {
+            Some(balancer) => Initiator::Server(balancer),
+            None => self.hosts.place(segment.flow.client.0)?,
+        };
+        Some(self.path_between(caller, server, segment.to_server))
+    }
+
+    fn path_between(&self, caller: Initiator, server: u32, to_server: bool) -> Path {
         let route = match caller {
             Initiator::Client { group, .. } => self.links.route(group, server),
             Initiator::Server(caller) => self.links.route_between(caller, server),
         };
-        let way = if segment.to_server { Direction::ToServer } else { Direction::ToClient };
-        Some(Path { caller, server, way, route })
+        let way = if to_server { Direction::ToServer } else { Direction::ToClient };
+        Path { caller, server, way, route }
     }
 
     fn is_on(&self, place: Initiator) -> bool {
@@ -268,7 +291,7 @@ impl Wire {
                 Stage::Link => packet.stage = Stage::Fault,
                 Stage::Fault => return self.send(packet, through),
                 Stage::Down => packet.stage = Stage::Arrived,
-                Stage::Arrived => return self.arrive(&packet, now),
+                Stage::Arrived => return self.arrive(packet, now),
             }
             if through > now {
                 packet.at = through;
@@ -343,20 +366,21 @@ impl Wire {
     }
 
     /// A packet is at the host that it is for, unless a partition is before that, or it has no power.
-    fn arrive(&mut self, packet: &Packet, due: Timestamp) {
+    fn arrive(&mut self, packet: Packet, due: Timestamp) {
         let Path { caller, server, way, .. } = packet.path;
         let to = if way == Direction::ToServer { Initiator::Server(server) } else { caller };
         if self.is_cut(packet.path, due) {
             self.told.cut += 1;
-            return self.note(packet, due, Fate::Cut);
+            return self.note(&packet, due, Fate::Cut);
         }
         if !self.is_on(to) {
             self.told.silent += 1;
-            return self.note(packet, due, Fate::Cut);
+            return self.note(&packet, due, Fate::Cut);
         }
+        let Some(packet) = self.turn(packet, to, due) else { return };
         self.told.late.add(self.now().since(due));
         if let Some(resets) = &mut self.resets {
-            resets.arrived(&packet.segment, way);
+            resets.arrived(&dialled(self.relays.as_ref(), packet.segment), way);
         }
         if let Some(tap) = self.tap.as_ref().filter(|_| way == Direction::ToClient) {
             tap.show(due, &packet.bytes);
@@ -377,8 +401,15 @@ impl Wire {
     /// Ends the connections that are to be.
     fn reset(&mut self) {
         let Some(resets) = &mut self.resets else { return };
-        let packets: Vec<_> = self.shared.resets().into_iter().flat_map(|flow| resets.packets(flow)).collect();
-        for (way, packet) in packets {
+        let relays = self.relays.as_ref();
+        let flows = self.shared.resets().into_iter().map(|flow| relays.map_or(flow, |relays| relays.dialled(flow)));
+        let packets: Vec<_> = flows.flat_map(|flow| resets.packets(flow)).collect();
+        for (way, mut packet) in packets {
+            let Some(Segment { flow, .. }) = Segment::read(&packet) else { continue };
+            let behind = self.relays.as_ref().and_then(|relays| relays.server(flow));
+            if let Some(server) = behind.filter(|_| way == Direction::ToServer) {
+                relays::rewrite(&mut packet, DESTINATION, Hosts::server_ip(server).to_bits());
+            }
             let path = Segment::read(&packet).and_then(|segment| self.path(&segment));
             let Some(Path { caller, server, .. }) = path else { continue };
             if let Some(tap) = self.tap.as_ref().filter(|_| way == Direction::ToClient) {
@@ -393,7 +424,7 @@ impl Wire {
         let Some(message) = packet.segment.message() else { return };
         let (address, port) = packet.segment.flow.client;
         let client = SocketAddr::new(Ipv4Addr::from_bits(address).into(), port);
-        self.shared.note(Note { at, client, message, fate });
+        self.shared.note(Note { at, client, server: packet.path.server, message, fate });
     }
 
     fn is_cut(&self, path: Path, at: Timestamp) -> bool {
@@ -404,6 +435,11 @@ impl Wire {
         };
         self.faults.iter().any(parts)
     }
+}
+
+/// A segment of a connection as its client has it, be it that a balancer has put another address into it.
+fn dialled(relays: Option<&Relays>, segment: Segment) -> Segment {
+    Segment { flow: relays.map_or(segment.flow, |relays| relays.dialled(segment.flow)), ..segment }
 }
 
 /// The calling thread's waits end as soon as they can: the default is 50 us later. Where it can't be set, it is measured.

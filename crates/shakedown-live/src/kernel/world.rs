@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,11 +12,13 @@ use std::time::Instant;
 use rustix::event::{EventfdFlags, eventfd};
 use shakedown_core::driver::pipes::Initiator;
 use shakedown_core::network::SynRetries;
+use shakedown_core::rng::Identity;
 use shakedown_core::scenario::Scenario;
 
 use super::hosts::{CLIENTS_PREFIX, Flow, Hosts, Note};
 use super::names;
 use super::namespace::{self, Addresses, DEVICE, Namespace};
+use super::relays::Order;
 use super::shared::Shared;
 use super::tap::Tap;
 use super::told::{self, Lateness, Told};
@@ -196,9 +198,64 @@ impl World {
 
     /// Something on the wire ends a connection to a server: both ends have a reset at once.
     pub(crate) fn reset(&self, client: SocketAddr, server: u32) -> io::Result<()> {
-        let IpAddr::V4(address) = client.ip() else { return Ok(()) };
-        let flow = Flow { client: (address.to_bits(), client.port()), server: Hosts::server_ip(server).to_bits() };
+        let Some(flow) = flow(client, server) else { return Ok(()) };
         self.shared.reset(flow);
+        self.ring()
+    }
+
+    /// SYNs that came to balancers that rewrite addresses, since it was last asked: from where, and to which.
+    pub(crate) fn asked(&self) -> Vec<(SocketAddr, u32)> {
+        let asked = |flow: Flow| {
+            let (address, port) = flow.client;
+            match self.hosts.place(flow.server)? {
+                Initiator::Server(balancer) => {
+                    Some((SocketAddr::new(Ipv4Addr::from_bits(address).into(), port), balancer))
+                }
+                Initiator::Client { .. } => None,
+            }
+        };
+        self.shared.asked().into_iter().filter_map(asked).collect()
+    }
+
+    /// Until there are such.
+    pub(crate) async fn asks(&self) {
+        self.shared.asks.notified().await;
+    }
+
+    /// What draws of a host are keyed by that has this address.
+    pub(crate) fn identity(&self, address: SocketAddr) -> Option<Identity> {
+        let IpAddr::V4(address) = address.ip() else { return None };
+        self.hosts.place(address.to_bits()).map(|place| self.hosts.identity(place))
+    }
+
+    /// A SYN to a balancer goes on to a server; without one it is refused.
+    pub(crate) fn begin_flow(&self, client: SocketAddr, balancer: u32, server: Option<u32>) -> io::Result<()> {
+        self.order(flow(client, balancer).map(|flow| Order::Begin(flow, server)))
+    }
+
+    /// A connection through a balancer is over at both ends.
+    pub(crate) fn end_flow(&self, client: SocketAddr, balancer: u32) -> io::Result<()> {
+        self.order(flow(client, balancer).map(Order::Over))
+    }
+
+    /// A balancer's process is gone, and its flows with it.
+    pub(crate) fn forget_flows(&self, balancer: u32) -> io::Result<()> {
+        self.order(Some(Order::Forget(balancer)))
+    }
+
+    /// A balancer ends its flows to a server.
+    pub(crate) fn cut_flows(&self, balancer: u32, server: u32) -> io::Result<()> {
+        self.order(Some(Order::Cut { balancer, server }))
+    }
+
+    /// A server's process stands still, or goes on.
+    pub(crate) fn hang(&self, server: u32, hung: bool) {
+        self.shared.hang(server, hung);
+    }
+
+    fn order(&self, order: Option<Order>) -> io::Result<()> {
+        let Some(order) = order else { return Ok(()) };
+        self.shared.order(order);
         self.ring()
     }
 
@@ -229,6 +286,12 @@ impl Drop for World {
         let _ = self.stop();
         let _ = self.before.enter();
     }
+}
+
+/// A connection from an address to a server.
+fn flow(client: SocketAddr, server: u32) -> Option<Flow> {
+    let IpAddr::V4(address) = client.ip() else { return None };
+    Some(Flow { client: (address.to_bits(), client.port()), server: Hosts::server_ip(server).to_bits() })
 }
 
 /// What the kernel of the calling thread's namespace counted; adds what its device dropped.

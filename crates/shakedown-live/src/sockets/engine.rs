@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use shakedown_core::driver::stage::{ClientHosts, Peer, Stage, Transport};
 use shakedown_core::http::Directory;
-use shakedown_core::machine::{ConnectionId, Input};
+use shakedown_core::machine::{ConnectionId, EndpointId, Input};
 use shakedown_core::network::Direction;
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
@@ -20,6 +20,7 @@ use super::programs::{Commands, Running};
 use super::schedule::{Schedule, Sleep};
 use super::setup::{Part, Setup};
 use super::transport::{Item, Live};
+use crate::kernel::World;
 
 /// How many things are done before connections get a turn.
 const BUDGET: usize = 256;
@@ -128,9 +129,23 @@ impl Engine {
                 Effect::Notify(key, way, notice) => self.notify(key, way, &notice),
                 Effect::Accepted(key) => self.accept(key),
                 Effect::Flush(key, way) => self.stage.net.network.flush(key, way),
+                Effect::FlowEnded { balancer, server } => self.stage.flow_ended(balancer, server),
                 Effect::Record(kind) => self.stage.net.record(kind),
                 Effect::Fail(error) => self.stage.net.fail(error),
             }
+        }
+    }
+
+    /// The wire says what became of messages, and asks where balancers that rewrite addresses send connections.
+    pub(crate) fn hear_wire(&mut self) {
+        self.stage.net.hear_wire();
+        let Live { network, .. } = &mut self.stage.net;
+        network.now = network.sockets.now();
+        for (from, balancer) in network.sockets.world().map(World::asked).unwrap_or_default() {
+            let dialler = self.stage.net.network.dialler(from);
+            let chosen = self.stage.forward(balancer, dialler).map(|EndpointId(to)| to);
+            self.stage.net.network.begin_flow(from, balancer, chosen);
+            self.dispatch();
         }
     }
 

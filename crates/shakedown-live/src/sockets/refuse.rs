@@ -73,7 +73,13 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
         for (name, server) in scenario.groups() {
             let at = |key: &str| format!("{}.{name}.{key}", server.table());
             let rewrites = server.balancer().is_some_and(|balancer| balancer.forwarding == Forwarding::Nat);
-            refuse(rewrites, at("balance"), "nothing here rewrites addresses: `terminate` is played");
+            refuse(rewrites && !wire, at("balance"), "nothing here rewrites addresses: `terminate` is played");
+            let forgets = rewrites && server.balancer().is_some_and(|balancer| balancer.clocks.idle.is_some());
+            refuse(
+                forgets && wire,
+                at("idle_timeout"),
+                "the wire looks at no clock of a balancer that rewrites addresses",
+            );
             let listens = part == Part::Servers && server.program().is_some();
             refuse(listens, at("command"), "a program listens by itself: there is nothing to serve");
             let certificate =

@@ -14,7 +14,7 @@ use tokio::runtime::LocalOptions;
 
 use super::super::progress::Progress;
 use super::engine::Engine;
-use super::network::{Share, Sockets};
+use super::network::{Share, Sockets, rewrites};
 use super::programs;
 use super::setup::{Ended, Part, Setup};
 use crate::kernel::World;
@@ -63,6 +63,12 @@ async fn play(
             } else {
                 SocketAddr::new(setup.bind, setup.ports.get(&number).copied().unwrap_or(0))
             };
+            if setup.wire && rewrites(&scenario.groups()[server.group]) {
+                // What comes there is for others.
+                addresses.push(place);
+                listeners.push(None);
+                continue;
+            }
             let listener = net.listen(number, place, backlog).map_err(|error| {
                 let why = match error.kind() {
                     io::ErrorKind::AddrInUse => "another process has this port".to_string(),
@@ -104,7 +110,7 @@ async fn play(
         let now = net.now();
         let next = {
             let mut engine = engine.borrow_mut();
-            engine.stage.net.hear_wire();
+            engine.hear_wire();
             engine.stage.net.look_at_commands();
             let next = engine.turn(now.min(end));
             engine.stage.net.events.flush(now, recorder);
@@ -127,7 +133,13 @@ async fn play(
         // Whoever is due for more must not keep the connections from being read.
         tokio::task::yield_now().await;
         if next > net.now() {
-            race(net.sleep_until(next), sleep.notify.notified()).await;
+            let asked = async {
+                match net.world() {
+                    Some(world) => world.asks().await,
+                    None => std::future::pending().await,
+                }
+            };
+            race(net.sleep_until(next), race(sleep.notify.notified(), asked)).await;
         }
     }
     let at = net.now().min(end);

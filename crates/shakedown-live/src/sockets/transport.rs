@@ -304,7 +304,8 @@ impl Transport for Live {
     }
 
     fn listens(&mut self, server: u32) {
-        if self.is_program(server) {
+        // To whom packets are rewritten, nobody listens.
+        if self.is_program(server) || self.network.rewrites(server) {
             return;
         }
         let kernel = self.network.kernel(server);
@@ -316,6 +317,13 @@ impl Transport for Live {
 
     fn backlog_changed(&mut self, server: u32) {
         self.network.backlog_changed(server);
+    }
+
+    fn found_down(stage: &mut Stage<Live>, balancer: u32, server: u32) {
+        let group = stage.servers[balancer as usize].group;
+        if stage.net.network.rewrites(balancer) && stage.plans[group].cuts_when_down() {
+            stage.net.network.cut_flows(balancer, server);
+        }
     }
 
     fn find_pending(_: &mut Stage<Live>, _: u32, pending: Infallible) {

@@ -36,9 +36,8 @@ impl Simulation {
 
     /// Balancers have flows no more.
     fn end_flows(&mut self) {
-        for (balancer, server) in self.net.tcp.ended_flows.drain(..) {
-            let slot = &mut self.servers[balancer as usize];
-            slot.machine.flow_ended(&self.plans[slot.group], EndpointId(server));
+        while let Some((balancer, server)) = self.net.tcp.ended_flows.pop() {
+            self.flow_ended(balancer, server);
         }
     }
 
@@ -73,16 +72,9 @@ impl Simulation {
     pub(super) fn syn(&mut self, connection: u32) {
         let Some(balancer) = self.net.tcp.syn(connection) else { return };
         let from = [self.net.tcp.identity_of(connection), self.net.tcp.address_of(connection)];
-        let slot = &mut self.servers[balancer as usize];
-        let mut chosen = None;
-        if self.net.tcp.hosts[balancer as usize].kernel.syn() == SynAnswer::Accepted {
-            let plan = &self.plans[slot.group];
-            let endpoint = EndpointId(balancer);
-            let cx = server::Context { seed: self.seed, plan, directory: &self.directory, endpoint };
-            chosen = slot.machine.forward(&cx, from).map(|EndpointId(to)| to);
-            if chosen.is_none() {
-                self.net.tcp.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
-            }
+        let chosen = self.forward(balancer, from).map(|EndpointId(to)| to);
+        if chosen.is_none() && self.net.tcp.hosts[balancer as usize].kernel.syn() == SynAnswer::Accepted {
+            self.net.tcp.record(Kind::Server(balancer, server::Event::NotForwarded { connection }));
         }
         self.net.tcp.begin_flow(connection, balancer, chosen);
         self.net.tcp.release(connection);

@@ -6,7 +6,8 @@ use super::transport::{Peer, Stage, Transport};
 use crate::event::Kind;
 use crate::fault;
 use crate::machine::{ConnectionId, EndpointId, Input, Output};
-use crate::network::{Direction, Event as NetworkEvent, Process};
+use crate::network::{Direction, Event as NetworkEvent, Process, SynAnswer};
+use crate::rng::Identity;
 use crate::server::{self, Event, KillReason, Plan, Server};
 use crate::time::Timestamp;
 
@@ -196,6 +197,23 @@ impl<T: Transport> Stage<T> {
         if let Some(session) = self.net.code(self.servers[relay as usize].accepted[number as usize]) {
             self.net.record(Kind::Network(relay, NetworkEvent::Through { session, server: to }));
         }
+    }
+
+    /// NAT: which server a connection goes to whose SYN comes to a balancer, by what identifies it and the address it comes
+    /// from. `None` when the balancer accepts nothing, or no server is up.
+    pub fn forward(&mut self, balancer: u32, from: [Identity; 2]) -> Option<EndpointId> {
+        if self.net.kernel(balancer).syn() != SynAnswer::Accepted {
+            return None;
+        }
+        let ServerSlot { machine, group, .. } = &mut self.servers[balancer as usize];
+        let (plan, endpoint) = (&self.plans[*group], EndpointId(balancer));
+        machine.forward(&server::Context { seed: self.seed, plan, directory: &self.directory, endpoint }, from)
+    }
+
+    /// NAT: a connection that went through a balancer to this server is over.
+    pub fn flow_ended(&mut self, balancer: u32, server: u32) {
+        let ServerSlot { machine, group, .. } = &mut self.servers[balancer as usize];
+        machine.flow_ended(&self.plans[*group], EndpointId(server));
     }
 
     /// A redirector hears how many connections each server has, of those that can say so.

@@ -127,7 +127,10 @@ pub(crate) struct Opener {
 pub(super) struct Connection {
     /// A stranger's has none.
     pub opener: Option<Opener>,
+    /// Where a balancer rewrites addresses: the one behind that, once it has chosen.
     pub server: u32,
+    /// That balancer, as long as it knows of it.
+    pub relay: Option<u32>,
     /// The link that it goes over.
     pub route: u16,
     /// What is drawn for it is keyed by this.
@@ -168,6 +171,7 @@ impl Connection {
         Connection {
             opener,
             server,
+            relay: None,
             route: 0,
             identity,
             host,

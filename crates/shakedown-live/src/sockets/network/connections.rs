@@ -9,7 +9,7 @@ use shakedown_core::driver::bottlenecks::Bottlenecks;
 use shakedown_core::driver::pipes;
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
-use shakedown_core::fault::{self, Fault};
+use shakedown_core::fault::{self, Fault, Side};
 use shakedown_core::machine::{CloseMode, ConnectionId};
 use shakedown_core::network::{Direction, Event, Links, Message, SynSchedule};
 use shakedown_core::rng::{Identity, Seed};
@@ -214,6 +214,9 @@ impl Network {
             bottlenecks.forget(key);
         }
         let Some(connection) = self.connections.remove(&key) else { return };
+        if let Some(balancer) = connection.relay {
+            self.flow_ended(key, balancer, connection.server, connection.address);
+        }
         self.calls -= usize::from(is_call(&connection));
         if let Some(address) = connection.address
             && self.by_address.get(&address) == Some(&key)
@@ -296,7 +299,7 @@ impl Network {
             Fate::Cut if message == Message::Syn => Event::SynDropped { session, backlog_full: false },
             Fate::Cut => return None,
         };
-        Some((connection.server, event))
+        Some((note.server, event))
     }
 
     /// Faults, by number.
@@ -325,7 +328,12 @@ impl Network {
         for (key, connection) in &self.connections {
             let Some(opener) = connection.opener.filter(|_| connection.is_established()) else { continue };
             let (side, identity) = (opener.place.side(), connection.identity);
-            if self.faults[fault as usize].resets(self.seed, window, side, connection.server, identity) {
+            let over = |side, server| self.faults[fault as usize].resets(self.seed, window, side, server, identity);
+            let struck_there = match connection.relay {
+                Some(balancer) => over(side, balancer) || over(Side::Server(balancer), connection.server),
+                None => over(side, connection.server),
+            };
+            if struck_there {
                 struck.push((connection.code(), opener.number.0, *key, opener.peer));
             }
         }

@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     Accepted(ConnectionKey),
     /// What its TLS has to say leaves, after what the machine says to the notice before.
     Flush(ConnectionKey, Direction),
+    /// A connection that went through a balancer that rewrites addresses is over.
+    FlowEnded { balancer: u32, server: u32 },
     /// Something happened.
     Record(Kind),
     /// The run cannot go on.

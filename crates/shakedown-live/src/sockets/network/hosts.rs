@@ -97,6 +97,8 @@ impl Network {
             self.power_off(server);
         }
         self.stop_listening(server);
+        self.forget_flows(server);
+        self.stand_still(server, false);
         if let Err(error) = self.tls.lose_keys(server, plan) {
             self.effects.push_back(Effect::Fail(error));
         }
@@ -157,11 +159,13 @@ impl Network {
     /// A server's process is stopped: nothing is read, nothing accepted.
     pub(crate) fn process_hung(&mut self, server: u32) {
         self.ports[server as usize].stop_accepting();
+        self.stand_still(server, true);
         self.hold(server, true);
     }
 
     /// It goes on. What has come meanwhile is taken in.
     pub(crate) fn process_goes_on(&mut self, server: u32) {
+        self.stand_still(server, false);
         self.hold(server, false);
         for key in self.keys(|connection| connection.server == server) {
             self.arrived(key, Direction::ToServer);
@@ -179,7 +183,7 @@ impl Network {
         }
     }
 
-    fn keys(&self, is_meant: impl Fn(&Connection) -> bool) -> Vec<ConnectionKey> {
+    pub(super) fn keys(&self, is_meant: impl Fn(&Connection) -> bool) -> Vec<ConnectionKey> {
         self.connections.iter().filter(|(_, connection)| is_meant(connection)).map(|(key, _)| *key).collect()
     }
 }

@@ -16,6 +16,7 @@ mod hosts;
 mod options;
 mod ports;
 mod queued;
+mod relays;
 mod secure;
 mod sockets;
 mod tls;
@@ -24,6 +25,7 @@ pub use authority::{Authority, certificates};
 pub(crate) use connection::{ConnectionKey, Notice, Opener};
 pub(crate) use connections::Network;
 pub(crate) use effects::{Effect, Listener, Owner, SocketInput};
+pub(crate) use ports::rewrites;
 pub(crate) use sockets::{Share, Sockets};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use shakedown_core::network::Host;
 use shakedown_core::rng::Identity;
-use shakedown_core::server::Group;
+use shakedown_core::server::{Forwarding, Group};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(super) struct Port {
     pub identity: Identity,
     pub of_program: bool,
+    /// Its host rewrites addresses: nobody listens there.
+    pub rewrites: bool,
     pub kernel: Host,
     pub listener: Option<Rc<TcpListener>>,
     pub accepting: Option<AbortHandle>,
@@ -22,7 +24,7 @@ impl Port {
     pub(super) fn new(listener: Option<TcpListener>, group: &Group, identity: Identity, of_program: bool) -> Port {
         let kernel = Host::new(group.backlog, group.backlog_overflow);
         let listener = listener.map(Rc::new);
-        Port { identity, of_program, kernel, listener, accepting: None }
+        Port { identity, of_program, rewrites: rewrites(group), kernel, listener, accepting: None }
     }
 
     pub(super) fn is_open(&mut self, listener: Rc<TcpListener>) {
@@ -40,4 +42,9 @@ impl Port {
         self.stop_accepting();
         self.listener = None;
     }
+}
+
+/// Whether the hosts of a group rewrite addresses.
+pub(crate) fn rewrites(group: &Group) -> bool {
+    group.balancer().is_some_and(|balancer| balancer.forwarding == Forwarding::Nat)
 }
