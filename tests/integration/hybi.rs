@@ -13,7 +13,7 @@ use shakedown::scenario::Overrides;
 use crate::common::{committed, read, repository, scenario_files};
 
 /// The tables of a Markdown text: the header, then the rows.
-fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
+pub(crate) fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
     let mut tables: Vec<Vec<Vec<String>>> = Vec::new();
     let mut inside = false;
     for line in text.lines() {
@@ -211,29 +211,34 @@ fn part<'a>(recorded: &'a serde_json::Value, name: &str) -> &'a [serde_json::Val
     part.unwrap_or_else(|| panic!("{name} is not in the comparison"))["rows"].as_array().unwrap()
 }
 
+/// Holds a committed comparison to the scenarios of a folder, or of a file, as they are.
+pub(crate) fn is_of_the_scenarios(results: &str, path: &str) {
+    let recorded = recorded(results);
+    let mut rows = 0;
+    for file in scenarios(&repository(path)) {
+        let name = file.strip_prefix(repository("scenarios")).unwrap().with_extension("");
+        let name = name.to_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let load = |variant: Option<&String>| {
+            let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
+            shakedown::scenario::load(name, name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
+        };
+        let written = load(None);
+        let of_part = part(&recorded, name);
+        assert_eq!(of_part.len(), 1 + written.variants().len(), "{name}");
+        for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants().iter().map(Some))) {
+            let scenario = if variant.is_some() { &load(variant) } else { &written };
+            assert_eq!(row["scenario_toml"], scenario.resolved(), "{name} {variant:?}: compare it again");
+            rows += 1;
+        }
+    }
+    let all = recorded["parts"].as_array().unwrap().iter().map(|part| part["rows"].as_array().unwrap().len());
+    assert_eq!(all.sum::<usize>(), rows, "the comparison has scenarios that are gone");
+}
+
 #[test]
 fn the_comparisons_are_of_the_scenarios_as_they_are() {
     for (results, path) in COMPARISONS {
-        let recorded = recorded(results);
-        let mut rows = 0;
-        for file in scenarios(&repository(path)) {
-            let name = file.strip_prefix(repository("scenarios")).unwrap().with_extension("");
-            let name = name.to_str().unwrap();
-            let text = fs::read_to_string(&file).unwrap();
-            let load = |variant: Option<&String>| {
-                let overrides = Overrides { variant: variant.cloned(), ..Overrides::default() };
-                shakedown::scenario::load(name, name, &text, &overrides).unwrap_or_else(|problem| panic!("{problem}"))
-            };
-            let written = load(None);
-            let of_part = part(&recorded, name);
-            assert_eq!(of_part.len(), 1 + written.variants().len(), "{name}");
-            for (row, variant) in of_part.iter().zip(std::iter::once(None).chain(written.variants().iter().map(Some))) {
-                let scenario = if variant.is_some() { &load(variant) } else { &written };
-                assert_eq!(row["scenario_toml"], scenario.resolved(), "{name} {variant:?}: compare it again");
-                rows += 1;
-            }
-        }
-        let all = recorded["parts"].as_array().unwrap().iter().map(|part| part["rows"].as_array().unwrap().len());
-        assert_eq!(all.sum::<usize>(), rows, "the comparison has scenarios that are gone");
+        is_of_the_scenarios(results, path);
     }
 }
