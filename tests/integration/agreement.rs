@@ -264,11 +264,16 @@ const COMMITTED: &[(&str, Plan)] = &[
     ),
 ];
 
-/// The names of the committed scenarios, but for those with programs: `kernel/`.
+/// The names of the committed scenarios, but for those with programs (`kernel/`), and the incidents, which are many and made of what the others
+/// have; `tests/integration/incidents.rs` runs them.
 fn scenarios() -> BTreeSet<String> {
     let root = repository("scenarios");
     let name = |file: PathBuf| file.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().to_string();
-    scenario_files(&root).into_iter().map(name).filter(|name| !name.starts_with("kernel/")).collect()
+    scenario_files(&root)
+        .into_iter()
+        .map(name)
+        .filter(|name| !name.starts_with("kernel/") && !name.starts_with("incidents/"))
+        .collect()
 }
 
 fn load(name: &str, sets: &[&str], seed: Option<u64>) -> Scenario {

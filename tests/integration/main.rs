@@ -30,6 +30,7 @@ mod gates;
 mod guide;
 mod hunt;
 mod hybi;
+mod incidents;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod language;
