@@ -96,7 +96,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A scenario's file, title, question and variants.
+/// A scenario's file, title, question, source (of incidents) and variants.
 fn entry(file: &Path) -> Result<String, Failure> {
     let (shown, text) = read(file)?;
     let mut entry = format!("{shown}\n");
@@ -105,6 +105,9 @@ fn entry(file: &Path) -> Result<String, Failure> {
         Ok(scenario) => {
             let _ = writeln!(entry, "    {}", scenario.title());
             indent(&mut entry, &question(&text));
+            if let Some(source) = text.lines().find_map(|line| line.strip_prefix("# Source: ")) {
+                indent(&mut entry, &format!("source: {source}"));
+            }
             if !scenario.variants().is_empty() {
                 indent(&mut entry, &format!("variants: {}", scenario.variants().join(", ")));
             }
