@@ -105,7 +105,7 @@ fn entry(file: &Path) -> Result<String, Failure> {
         Ok(scenario) => {
             let _ = writeln!(entry, "    {}", scenario.title());
             indent(&mut entry, &question(&text));
-            if let Some(source) = text.lines().find_map(|line| line.strip_prefix("# Source: ")) {
+            if let Some(source) = source(&text) {
                 indent(&mut entry, &format!("source: {source}"));
             }
             if !scenario.variants().is_empty() {
@@ -129,6 +129,13 @@ fn question(text: &str) -> String {
     if asked.is_empty() { first } else { asked.join(" ") }
 }
 
+/// Where an incident was reported: the paragraph of the opening comment that says so.
+fn source(text: &str) -> Option<String> {
+    let paragraph = text.lines().skip_while(|line| !line.starts_with("# Source: "));
+    let words = paragraph.map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+    words.strip_prefix("Source: ").map(str::to_string)
+}
+
 /// Adds text as indented lines of at most 100 characters.
 fn indent(entry: &mut String, text: &str) {
     for line in wrapped(text, 96).lines() {
@@ -139,6 +146,13 @@ fn indent(entry: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_source_of_an_incident_is_found() {
+        let incident = "# What?\n#\n# Source: https://a.example\n# and b\n#\n# Facts: c\nformat = 1";
+        assert_eq!(source(incident).as_deref(), Some("https://a.example and b"));
+        assert_eq!(source("# What?\nformat = 1"), None);
+    }
 
     #[test]
     fn the_question_of_a_comment_is_found() {
