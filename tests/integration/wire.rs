@@ -31,6 +31,20 @@ lossy = { service_time = "0s" }
 silent = { service_time = "0s" }
 front = { kind = "l4", to = "behind", balance = "nat", pick = "source-hash", health = { every = "200ms", timeout = "150ms", fall = 2, rise = 2 }, on_down = "reset" }
 behind = { count = 2, service_time = "0s" }
+named = { count = 2, service_time = "0s" }
+[dns.game]
+to = ["named"]
+ttl = "1s"
+order = "random"
+latency = "30ms"
+health = { every = "300ms", timeout = "200ms", fall = 2, rise = 2 }
+[clients.of_named]
+count = 6
+start = "50ms"
+arrive = "at_once"
+endpoints = ["game"]
+dns_timeout = "300ms"
+retry = { policy = "fixed", base = "900ms" }
 [clients.of_front]
 count = 8
 start = "50ms"
@@ -113,6 +127,21 @@ kind = "reset"
 target = { from = "of_reset", to = "reset" }
 share = "50%"
 at = "1s"
+[faults.named]
+kind = "crash"
+target = "named-0"
+at = "1s"
+for = "1500ms"
+[faults.unresolved]
+kind = "dns-outage"
+target = "game"
+at = "2800ms"
+for = "1300ms"
+[faults.named_again]
+kind = "crash"
+target = "named-1"
+at = "3s"
+for = "300ms"
 [faults.behind]
 kind = "power-off"
 target = "behind-0"
@@ -162,7 +191,7 @@ fn stories(events: &[Json]) -> BTreeMap<String, Vec<String>> {
     for event in events.iter().filter(is_meant) {
         let session = of(event, "session");
         if !session.starts_with("of_lossy") {
-            let words = ["kind", "why", "end", "failure", "to"].map(|key| of(event, key));
+            let words = ["kind", "why", "end", "failure", "to", "server"].map(|key| of(event, key));
             stories.entry(session).or_default().push(words.join(" ").trim_end().to_string());
         }
     }

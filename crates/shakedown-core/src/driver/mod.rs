@@ -5,6 +5,7 @@
 
 pub mod bottlenecks;
 mod kind;
+pub mod names;
 pub mod pipes;
 pub mod sim;
 mod slab;

@@ -2,13 +2,16 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use shakedown_core::driver::pipes::Initiator;
+use shakedown_core::machine::EndpointId;
 use shakedown_core::rng::Identity;
 use shakedown_core::scenario::Scenario;
+use shakedown_core::time::Nanos;
 
+use super::dns::{Answer, Query};
 use super::hosts::Note;
 use super::tap::Tap;
 use super::told::Told;
@@ -71,6 +74,22 @@ impl World {
     }
 
     pub(crate) fn asked(&self) -> Vec<(SocketAddr, u32)> {
+        match self.0 {}
+    }
+
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        match self.0 {}
+    }
+
+    pub(crate) fn answer(&self, _: &Query, _: Answer<'_>) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn ask(_: IpAddr, _: u16, _: &str) -> io::Result<UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn servers_of(&self, _: u16, _: &[u8]) -> Option<(Vec<EndpointId>, Nanos)> {
         match self.0 {}
     }
 

@@ -5,6 +5,8 @@
 //! TCP at both ends is Linux's own. The engine's thread lives in the clients' namespace, and goes to a server's only to make
 //! a socket there, or to start a program: a socket stays where it was made.
 
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nobody asks elsewhere"))]
+mod dns;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are no hosts elsewhere"))]
@@ -51,6 +53,7 @@ pub fn server_address(number: u32) -> std::net::SocketAddr {
     hosts::Hosts::server(number)
 }
 
+pub(crate) use dns::{Answer, Query};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::World;
 pub(crate) use hosts::{CLIENTS_MAX, SERVERS_MAX, client_hosts};

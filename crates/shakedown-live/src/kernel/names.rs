@@ -1,4 +1,5 @@
-//! The names of a scenario's servers, for programs: an `/etc/hosts` that only this run's programs see.
+//! The names of a scenario's servers, for programs: an `/etc/hosts` that only this run's programs see, and where it has names that
+//! are looked up, an `/etc/resolv.conf`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,19 +10,31 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::thread::UnshareFlags;
 use shakedown_core::scenario::Scenario;
 
+use super::dns;
 use super::hosts::Hosts;
 use super::namespace::leave;
 
-const FILE: &str = "/etc/hosts";
+const HOSTS: &str = "/etc/hosts";
+const RESOLVER: &str = "/etc/resolv.conf";
 
-/// The calling thread, and whatever it starts, knows servers and their groups by name from then on.
+/// The calling thread, and whatever it starts, knows servers and their groups by name from then on, and whom to ask for others.
 pub(super) fn know(scenario: &Scenario) -> io::Result<()> {
     // First of all, as nobody else's file may be covered.
     leave(UnshareFlags::NEWNS)?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
-    let file = Path::new("/tmp").join(format!("shakedown-hosts-{}", std::process::id()));
-    fs::write(&file, text(scenario))?;
-    let mounted = mount_bind(&file, Path::new(FILE));
+    cover(HOSTS, &text(scenario))?;
+    match scenario.dns().is_empty() {
+        true => Ok(()),
+        false => cover(RESOLVER, &format!("nameserver {}\n", dns::RESOLVER)),
+    }
+}
+
+/// A file has this text from now on, for whoever has the calling thread's mounts.
+fn cover(path: &str, text: &str) -> io::Result<()> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let file = Path::new("/tmp").join(format!("shakedown-{name}-{}", std::process::id()));
+    fs::write(&file, text)?;
+    let mounted = mount_bind(&file, Path::new(path));
     // What is mounted keeps it.
     let _ = fs::remove_file(&file);
     Ok(mounted?)

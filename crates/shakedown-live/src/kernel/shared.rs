@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::dns::Query;
 use super::hosts::{Flow, Note};
 use super::relays::Order;
 
@@ -28,6 +29,9 @@ pub(super) struct Shared {
     asked: Mutex<Vec<Flow>>,
     /// What balancers say.
     orders: Mutex<Vec<Order>>,
+    /// Questions to the resolver, and packets with its answers.
+    queries: Mutex<Vec<Query>>,
+    answers: Mutex<Vec<Vec<u8>>>,
     /// Told when the engine is asked.
     pub asks: Notify,
 }
@@ -43,6 +47,8 @@ impl Shared {
             notes: Mutex::default(),
             asked: Mutex::default(),
             orders: Mutex::default(),
+            queries: Mutex::default(),
+            answers: Mutex::default(),
             asks: Notify::new(),
         }
     }
@@ -121,5 +127,25 @@ impl Shared {
     /// Those since it was last asked.
     pub(super) fn orders(&self) -> Vec<Order> {
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The resolver is asked.
+    pub(super) fn query(&self, query: Query) {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner).push(query);
+        self.asks.notify_one();
+    }
+
+    /// Those since it was last asked.
+    pub(super) fn queries(&self) -> Vec<Query> {
+        std::mem::take(&mut *self.queries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn answer(&self, packet: Vec<u8>) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
+    }
+
+    /// Those since it was last asked.
+    pub(super) fn answers(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

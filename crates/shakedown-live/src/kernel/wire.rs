@@ -22,6 +22,7 @@ use shakedown_core::rng::{Purpose, Seed};
 use shakedown_core::scenario::Scenario;
 use shakedown_core::time::{Nanos, Timestamp};
 
+use super::dns;
 use super::hosts::{Fate, Flow, Hosts, Note, Segment};
 use super::relays::{self, DESTINATION, Relays};
 use super::resets::Resets;
@@ -201,6 +202,7 @@ impl Wire {
                     self.shared.power(server, true);
                 }
                 self.obey();
+                self.hand_answers_over();
                 self.reset();
             }
         }
@@ -221,7 +223,7 @@ impl Wire {
 
     fn take(&mut self, bytes: &[u8]) {
         let now = self.now();
-        let Some(segment) = Segment::read(bytes) else { return };
+        let Some(segment) = Segment::read(bytes) else { return self.take_query(bytes, now) };
         let Some(path) = self.path(&segment) else { return };
         self.told.packets += 1;
         let from = if path.way == Direction::ToServer { path.caller } else { Initiator::Server(path.server) };
@@ -236,6 +238,28 @@ impl Wire {
             tap.show(now, bytes);
         }
         self.leave(path, segment, bytes.to_vec(), now);
+    }
+
+    /// Takes a question to the resolver, which is nowhere: a lookup takes as long as the scenario says.
+    fn take_query(&mut self, bytes: &[u8], now: Timestamp) {
+        let Some(query) = dns::read(bytes) else { return };
+        self.told.packets += 1;
+        if let Some(tap) = &self.tap {
+            tap.show(now, bytes);
+        }
+        self.shared.query(query);
+    }
+
+    /// The resolver's answers are at whoever asked.
+    fn hand_answers_over(&mut self) {
+        for packet in self.shared.answers() {
+            let to = packet.get(16..20).and_then(|to| to.try_into().ok()).map(u32::from_be_bytes);
+            let Some(to) = to.and_then(|to| self.hosts.place(to)).filter(|to| self.is_on(*to)) else { continue };
+            if let Some(tap) = &self.tap {
+                tap.show(self.now(), &packet);
+            }
+            self.hand_over(to, &packet);
+        }
     }
 
     /// A packet leaves a host.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,10 +11,13 @@ use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
 use shakedown_core::driver::pipes::Initiator;
+use shakedown_core::machine::EndpointId;
 use shakedown_core::network::SynRetries;
 use shakedown_core::rng::Identity;
 use shakedown_core::scenario::Scenario;
+use shakedown_core::time::Nanos;
 
+use super::dns::{self, Answer, Query};
 use super::hosts::{CLIENTS_PREFIX, Flow, Hosts, Note};
 use super::names;
 use super::namespace::{self, Addresses, DEVICE, Namespace};
@@ -217,7 +220,39 @@ impl World {
         self.shared.asked().into_iter().filter_map(asked).collect()
     }
 
-    /// Until there are such.
+    /// Questions to the resolver, since it was last asked.
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        self.shared.queries()
+    }
+
+    /// The resolver answers.
+    pub(crate) fn answer(&self, query: &Query, answer: Answer<'_>) -> io::Result<()> {
+        let Some(packet) = query.answered(answer) else { return Ok(()) };
+        self.shared.answer(packet);
+        self.ring()
+    }
+
+    /// Asks the resolver, by a socket that is the host's of this address: a socket that its answer comes to.
+    pub(crate) fn ask(address: IpAddr, id: u16, name: &str) -> io::Result<UdpSocket> {
+        let socket = UdpSocket::bind((address, 0))?;
+        socket.set_nonblocking(true)?;
+        socket.connect((dns::RESOLVER, dns::PORT))?;
+        let query = dns::query(id, name).ok_or(io::ErrorKind::InvalidInput)?;
+        socket.send(&query)?;
+        Ok(socket)
+    }
+
+    /// The servers of an answer, by number, and how long they may be kept.
+    pub(crate) fn servers_of(&self, id: u16, answer: &[u8]) -> Option<(Vec<EndpointId>, Nanos)> {
+        let (addresses, keep) = dns::addresses(id, answer)?;
+        let number = |address: &Ipv4Addr| match self.hosts.place(address.to_bits()) {
+            Some(Initiator::Server(number)) => Some(EndpointId(number)),
+            _ => None,
+        };
+        Some((addresses.iter().filter_map(number).collect(), keep))
+    }
+
+    /// Until the wire asks something.
     pub(crate) async fn asks(&self) {
         self.shared.asks.notified().await;
     }

@@ -15,8 +15,10 @@ use shakedown_core::time::{Nanos, Timestamp};
 use tokio::net::TcpListener;
 
 use super::super::events::Events;
+use super::lookups;
 use super::network::{ConnectionKey, Effect, Listener, Network, Notice, Owner, SocketInput, Sockets};
 use super::programs::{Commands, Running};
+use super::resolver::Resolver;
 use super::schedule::{Schedule, Sleep};
 use super::setup::{Part, Setup};
 use super::transport::{Item, Live};
@@ -63,6 +65,7 @@ impl Engine {
             died: Vec::new(),
             commands: setup.commands.clone(),
             ran: Commands::default(),
+            resolver: if setup.wire { Resolver::new(scenario) } else { None },
         };
         let mut stage = Stage::over(live, scenario, directory);
         match setup.part {
@@ -108,6 +111,8 @@ impl Engine {
     fn run(&mut self, item: Item, at: Timestamp) {
         match item {
             Item::Stage(due) => self.stage.run(due),
+            Item::Names(step) => lookups::step(&mut self.stage, step),
+            Item::Answer { query } => lookups::answer(&mut self.stage.net, query),
             // One that was put off, or is not needed any more, comes all the same.
             Item::ServerWake { server } => {
                 if self.stage.servers[server as usize].wake == at {
@@ -130,6 +135,14 @@ impl Engine {
                 Effect::Accepted(key) => self.accept(key),
                 Effect::Flush(key, way) => self.stage.net.network.flush(key, way),
                 Effect::FlowEnded { balancer, server } => self.stage.flow_ended(balancer, server),
+                Effect::Answered { session, c, from, servers } => {
+                    if let Some(resolver) = &mut self.stage.net.resolver {
+                        resolver.asking.remove(&from);
+                    }
+                    if let Some((servers, keep)) = servers.filter(|(servers, _)| !servers.is_empty()) {
+                        self.stage.session_input(session, Input::Resolved(c, &servers, keep));
+                    }
+                }
                 Effect::Record(kind) => self.stage.net.record(kind),
                 Effect::Fail(error) => self.stage.net.fail(error),
             }
@@ -141,6 +154,9 @@ impl Engine {
         self.stage.net.hear_wire();
         let Live { network, .. } = &mut self.stage.net;
         network.now = network.sockets.now();
+        let queries = network.sockets.world().map(World::queries).unwrap_or_default();
+        lookups::hear(&mut self.stage, queries);
+        let Live { network, .. } = &self.stage.net;
         for (from, balancer) in network.sockets.world().map(World::asked).unwrap_or_default() {
             let dialler = self.stage.net.network.dialler(from);
             let chosen = self.stage.forward(balancer, dialler).map(|EndpointId(to)| to);

@@ -5,9 +5,11 @@
 //! that reads and writes, and what connects two hosts of a scenario: latency, bandwidth, partitions, a host without power.
 
 mod engine;
+mod lookups;
 mod network;
 mod programs;
 mod refuse;
+mod resolver;
 mod run;
 mod schedule;
 mod setup;

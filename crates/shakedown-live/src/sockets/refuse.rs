@@ -58,7 +58,7 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             refuse(!wire && group.giving_up.keepalive.is_some(), at("keepalive"), why);
             refuse(!wire && group.giving_up.user_timeout.is_some(), at("user_timeout"), why);
         }
-        refuse(!scenario.dns().is_empty(), "dns".into(), "there is no resolver that would know these names");
+        refuse(!wire && !scenario.dns().is_empty(), "dns".into(), "there is no resolver that would know these names");
     }
     let gives_up = |giving_up: &network::GivingUp| !cfg!(target_os = "linux") && giving_up.any();
     for (name, group) in scenario.groups() {
@@ -105,7 +105,7 @@ pub fn refused(scenario: &Scenario, part: Part, wire: bool) -> Vec<String> {
             let why = match fault.config.action().kind() {
                 Kind::Lossy if !wire => "loopback loses nothing",
                 Kind::Backlog if !wire => "the kernel's accept queue keeps its size",
-                Kind::DnsOutage => "there is no resolver that would know these names",
+                Kind::DnsOutage if !wire => "there is no resolver that would know these names",
                 Kind::Command if part == Part::Servers => "`run --driver tokio` and `--driver kernel` run programs",
                 Kind::PowerOff if part == Part::Servers => "this machine stays on, and its kernel answers",
                 Kind::Partition | Kind::Latency | Kind::Bandwidth | Kind::Reset if part == Part::Servers => {

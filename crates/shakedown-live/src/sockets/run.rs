@@ -15,8 +15,8 @@ use tokio::runtime::LocalOptions;
 use super::super::progress::Progress;
 use super::engine::Engine;
 use super::network::{Share, Sockets, rewrites};
-use super::programs;
 use super::setup::{Ended, Part, Setup};
+use super::{lookups, programs};
 use crate::kernel::World;
 
 /// Plays a scenario's part on this thread, with its share of the clients; time begins at that instant, or once everything is
@@ -103,6 +103,7 @@ async fn play(
     let end = Timestamp::ZERO + scenario.duration();
     let engine = Engine::new(Rc::clone(&net), scenario, setup, listeners, directory, dialled, running)?;
     engine.borrow_mut().stage.begin();
+    lookups::begin(&mut engine.borrow_mut().stage);
     let sleep = Rc::clone(&engine.borrow().stage.net.sleep);
     let mut partial = false;
     let mut watched = Timestamp::ZERO;
@@ -170,7 +171,8 @@ async fn race(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Directory {
     if setup.part != Part::Clients {
         let logical = scenario.directory();
-        let secure = (0..addresses.len() as u32).map(EndpointId).filter(|server| logical.secure(*server));
+        let all = addresses.len() + scenario.dns().len();
+        let secure = (0..all as u32).map(EndpointId).filter(|server| logical.secure(*server));
         // Who comes through a proxy may use the names of the scenario, as nobody but the proxy looks them up.
         let names = scenario.servers().iter().map(|server| server.name.clone());
         let local = addresses.iter().map(|address| format!("localhost:{}", address.port()));
@@ -178,7 +180,7 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
         let local = local.take(if setup.wire { 0 } else { addresses.len() });
         let aliases = (0..).map(EndpointId).zip(names).chain((0..).map(EndpointId).zip(local));
         let directory = Directory::new(addresses.iter().map(ToString::to_string));
-        return directory.with_tls(secure).with_aliases(aliases);
+        return directory.with_names(scenario.dns().keys().cloned()).with_tls(secure).with_aliases(aliases);
     }
     let names = scenario.servers().iter().map(|server| &server.name).chain(scenario.dns().keys());
     let target = |number: u32| setup.targets.get(&number);

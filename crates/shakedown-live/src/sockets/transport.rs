@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use rustix::process::Signal;
 use shakedown_core::client;
+use shakedown_core::driver::names::Step;
 use shakedown_core::driver::pipes;
 use shakedown_core::driver::stage::{ClientHosts, Due, Peer, PendingInput, Stage, Transport};
 use shakedown_core::event::Kind;
@@ -20,6 +21,7 @@ use shakedown_core::time::{Nanos, Timestamp};
 use super::super::events::Events;
 use super::network::{ConnectionKey, Network, Opener};
 use super::programs::{Commands, FaultCommand, Program, Running};
+use super::resolver::Resolver;
 use super::schedule::{Schedule, Sleep};
 use crate::kernel::World;
 
@@ -27,8 +29,17 @@ use crate::kernel::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Item {
     Stage(Due),
-    ServerWake { server: u32 },
-    SessionWake { session: u32 },
+    ServerWake {
+        server: u32,
+    },
+    SessionWake {
+        session: u32,
+    },
+    Names(Step),
+    /// A question is to be answered.
+    Answer {
+        query: u64,
+    },
 }
 
 /// Everything but the machines.
@@ -51,6 +62,8 @@ pub(super) struct Live {
     /// What faults run, by the fault's number and the server's, and what they ran.
     pub commands: BTreeMap<(u32, u32), FaultCommand>,
     pub ran: Commands,
+    /// Who knows names, where they are looked up.
+    pub resolver: Option<Resolver>,
 }
 
 impl Live {
@@ -154,6 +167,29 @@ impl Transport for Live {
         live.behind = live.behind.max(live.network.now.since(scheduled));
         live.scheduled = Some(scheduled);
         true
+    }
+
+    fn resolves_names(&self) -> bool {
+        self.resolver.is_some()
+    }
+
+    fn resolve(stage: &mut Stage<Live>, session: u32, c: ConnectionId, name: EndpointId) {
+        let machine = &stage.sessions[session as usize].machine;
+        let host = stage.net.clients[usize::from(machine.group())].host_number(machine.index());
+        let place = pipes::Initiator::Client { group: machine.group(), host };
+        let Live { resolver: Some(resolver), network, .. } = &mut stage.net else { return };
+        let Some(name) = resolver.name(name) else { return };
+        match network.look_up((session, c), place, name) {
+            Ok(from) => resolver.asking.extend(from.map(|from| (from, (session, c)))),
+            Err(error) => stage.net.fail(error),
+        }
+    }
+
+    fn names_fail(&mut self, name: u32, fail: bool) {
+        let now = self.network.now;
+        let Some(resolver) = &mut self.resolver else { return };
+        let name = resolver.dns.name(name);
+        if fail { name.fail(now) } else { name.heal(now) }
     }
 
     fn open(stage: &mut Stage<Live>, session: u32, c: ConnectionId, EndpointId(server): EndpointId) {

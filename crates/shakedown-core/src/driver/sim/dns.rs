@@ -1,25 +1,17 @@
-//! Lookups, and the checks that take the records of dead servers out.
+//! Lookups, and what is due of the names' records.
 
-use super::names::Check;
 use super::net::Simulation;
 use super::tcp::queued::Queued;
+use crate::driver::names::{Around, Step};
 use crate::event::Kind;
 use crate::machine::{ConnectionId, EndpointId, Input};
-use crate::network::dns::Event;
-use crate::network::{Direction, SynAnswer};
 use crate::rng::Identity;
-use crate::time::{Nanos, Timestamp};
 
 impl Simulation {
-    /// Puts what changes names beforehand into the queue.
+    /// Puts what changes names by itself into the queue.
     pub(super) fn schedule_names(&mut self) {
-        for (number, name) in (0..).zip(&self.net.dns.names) {
-            for at in name.changes() {
-                self.net.tcp.queue.push(at, Queued::RecordsChange { name: number });
-            }
-        }
-        for check in 0..self.net.dns.checks.len() as u32 {
-            self.net.tcp.queue.push(Timestamp::ZERO, Queued::Check { check });
+        for (at, step) in self.net.dns.begin() {
+            self.net.tcp.queue.push(at, Queued::Names(step));
         }
     }
 
@@ -38,13 +30,13 @@ impl Simulation {
         let slot = &self.sessions[session as usize];
         let host = self.net.tcp.peers.groups[usize::from(slot.machine.group())].host_of(slot.machine.index());
         let client = (self.client(session), u64::from(connection));
-        let mut addresses = std::mem::take(&mut self.net.dns.addresses);
+        let mut addresses = std::mem::take(&mut self.net.addresses);
         let ttl =
             self.net.dns.names[usize::from(name)].answer(self.seed, host, client, self.net.tcp.now, &mut addresses);
         if let Some(ttl) = ttl {
             self.session_input(session, Input::Resolved(ConnectionId(connection), &addresses, ttl));
         }
-        self.net.dns.addresses = addresses;
+        self.net.addresses = addresses;
     }
 
     fn client(&self, session: u32) -> Identity {
@@ -52,58 +44,23 @@ impl Simulation {
         self.groups[usize::from(slot.machine.group())].plan.identity(slot.machine.index())
     }
 
-    /// Somebody writes other records.
-    pub(super) fn records_change(&mut self, name: u16) {
-        let mut events = Vec::new();
-        self.net.dns.names[usize::from(name)].change(self.net.tcp.now, |event| events.push(event));
-        self.record_changes(name, events);
-    }
-
-    fn record_changes(&mut self, name: u16, events: Vec<Event>) {
-        for event in events {
-            self.net.tcp.record(Kind::Dns(name, event));
-        }
-    }
-
-    /// A check begins: one SYN, from a place of its own that no link, loss or partition is about.
-    pub(super) fn check_begins(&mut self, check: u32) {
-        let Check { name, .. } = self.net.dns.checks[check as usize];
-        let Some(health) = self.net.dns.names[usize::from(name)].health() else { return };
-        let (every, timeout) = (health.every, health.timeout);
-        let way = self.way_of_check(check, Direction::ToServer);
-        self.net.tcp.queue.push(self.net.tcp.now + every, Queued::Check { check });
-        if way > timeout {
-            self.net.tcp.queue.push(self.net.tcp.now + timeout, Queued::CheckEnds { check, went_well: false });
-        } else {
-            self.net.tcp.queue.push(self.net.tcp.now + way, Queued::CheckArrives { check });
-        }
-    }
-
-    /// The check is at the server, whose kernel answers it, or not.
-    pub(super) fn check_arrives(&mut self, check: u32) {
-        let Check { name, server, .. } = self.net.dns.checks[check as usize];
-        let Some(health) = self.net.dns.names[usize::from(name)].health() else { return };
-        let sent = self.net.tcp.now - self.way_of_check(check, Direction::ToServer);
-        let answered = self.net.tcp.now + self.way_of_check(check, Direction::ToClient);
-        let expires = sent + health.timeout;
-        let (at, went_well) = match self.net.tcp.hosts[server.0 as usize].kernel.syn() {
-            SynAnswer::Accepted => (answered, answered <= expires),
-            SynAnswer::Refused | SynAnswer::Overflowed => (answered, false),
-            SynAnswer::BacklogFull | SynAnswer::Unanswered => (Timestamp::NEVER, false),
+    /// Something is due of names.
+    #[cold]
+    pub(super) fn names(&mut self, step: Step) {
+        let (tcp, mut next, mut events) = (&self.net.tcp, Vec::new(), Vec::new());
+        let around = Around {
+            now: tcp.now,
+            // The first route is the one that no link is about.
+            way: |checker, server: EndpointId, way| {
+                tcp.links.one_way(0, way, checker, tcp.hosts[server.0 as usize].identity)
+            },
+            syn: |server: u32| tcp.hosts[server as usize].kernel.syn(),
         };
-        self.net.tcp.queue.push(at.min(expires), Queued::CheckEnds { check, went_well });
-    }
-
-    pub(super) fn check_ends(&mut self, check: u32, went_well: bool) {
-        let Check { name, server, .. } = self.net.dns.checks[check as usize];
-        let mut events = Vec::new();
-        self.net.dns.names[usize::from(name)].checked(self.net.tcp.now, server, went_well, |event| events.push(event));
-        self.record_changes(name, events);
-    }
-
-    fn way_of_check(&self, check: u32, way: Direction) -> Nanos {
-        let Check { server, checker, .. } = self.net.dns.checks[check as usize];
-        // The first route is the one that no link is about.
-        self.net.tcp.links.one_way(0, way, checker, self.net.tcp.hosts[server.0 as usize].identity)
+        let dns = &mut self.net.dns;
+        dns.step(step, &around, |at, step| next.push((at, step)), |name, event| events.push(Kind::Dns(name, event)));
+        for (at, step) in next {
+            self.net.tcp.queue.push(at, Queued::Names(step));
+        }
+        events.into_iter().for_each(|event| self.net.tcp.record(event));
     }
 }

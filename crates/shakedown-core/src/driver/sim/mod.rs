@@ -10,7 +10,6 @@ mod calls;
 mod dns;
 pub mod external;
 mod faults;
-mod names;
 mod net;
 mod outside;
 mod pending;

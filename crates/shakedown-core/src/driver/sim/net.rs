@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::external::External;
-use super::names::Dns;
 use super::pending::Pending;
 use super::pools::Streams;
 use super::standstill::Guard;
@@ -13,6 +12,7 @@ use super::tcp::queue::Handle;
 use super::tcp::queued::Queued;
 use super::tcp::{Tcp, connection::Connection};
 use super::tickets::Tls;
+use crate::driver::names::Dns;
 use crate::driver::stage::{Due, Peer, PendingInput, SessionSlot, Stage, Transport};
 use crate::event::Kind;
 use crate::fault::{self, Fault};
@@ -33,6 +33,8 @@ pub struct Net {
     pub(super) end: Timestamp,
     pub(super) tcp: Tcp,
     pub(super) dns: Dns,
+    /// An answer's addresses.
+    pub(super) addresses: Vec<EndpointId>,
     pub(super) tls: Tls,
     pub(super) streams: Streams,
     /// Parties that programs play; nearly always none.

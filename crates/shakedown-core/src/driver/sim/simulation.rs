@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::names::Dns;
 use super::net::{Net, Simulation};
 use super::pools::Streams;
 use super::standstill::{Guard, Standstill};
@@ -11,6 +10,7 @@ use super::tcp::queued::Queued;
 use super::tcp::segment::Segment;
 use super::tcp::tap::Tap;
 use super::tickets::Tls;
+use crate::driver::names::Dns;
 use crate::driver::stage::{Due, Stage};
 use crate::event::{Event, Kind};
 use crate::machine::ConnectError;
@@ -34,6 +34,7 @@ impl Simulation {
             end: Timestamp::ZERO + scenario.duration(),
             tcp: Tcp::new(scenario, forwards_packets),
             dns: Dns::new(scenario),
+            addresses: Vec::new(),
             tls: Tls::default(),
             streams: Streams::default(),
             external: None,
@@ -208,10 +209,7 @@ impl Simulation {
             }
             Queued::GivenUp { connection, way } => self.given_up(connection, way),
             Queued::Answer { name, session, connection } => self.answer(name, session, connection),
-            Queued::RecordsChange { name } => self.records_change(name),
-            Queued::Check { check } => self.check_begins(check),
-            Queued::CheckArrives { check } => self.check_arrives(check),
-            Queued::CheckEnds { check, went_well } => self.check_ends(check, went_well),
+            Queued::Names(step) => self.names(step),
             Queued::Clocks => self.ring_clocks(),
             Queued::Notify => self.notify_sessions(),
             Queued::Idle { connection, since } => self.idle_for_long(connection, since),

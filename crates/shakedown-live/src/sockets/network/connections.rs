@@ -151,6 +151,7 @@ impl Network {
             SocketInput::Connected(key) => self.connected(key),
             SocketInput::NotConnected(key, error) => self.not_connected(key, error),
             SocketInput::Read(key, way, event) => self.read(key, way, event),
+            SocketInput::Answered(session, c, from, answer) => self.answered(session, c, from, answer),
             SocketInput::Failed(error) => self.effects.push_back(Effect::Fail(error)),
         }
     }

@@ -6,8 +6,9 @@ use std::rc::{Rc, Weak};
 
 use shakedown_core::driver::stage::Peer;
 use shakedown_core::event::Kind;
-use shakedown_core::machine::ConnectionId;
+use shakedown_core::machine::{ConnectionId, EndpointId};
 use shakedown_core::network::Direction;
+use shakedown_core::time::Nanos;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::{ConnectionKey, Notice};
@@ -24,6 +25,8 @@ pub(crate) enum Effect {
     Flush(ConnectionKey, Direction),
     /// A connection that went through a balancer that rewrites addresses is over.
     FlowEnded { balancer: u32, server: u32 },
+    /// A session's lookup is over, with the servers that were found, if any, and how long they may be kept.
+    Answered { session: u32, c: ConnectionId, from: SocketAddr, servers: Option<(Vec<EndpointId>, Nanos)> },
     /// Something happened.
     Record(Kind),
     /// The run cannot go on.
@@ -63,6 +66,8 @@ pub(crate) enum SocketInput<'a> {
     NotConnected(ConnectionKey, io::Error),
     /// A socket was read, at the end of a way.
     Read(ConnectionKey, Direction, StreamEvent<'a>),
+    /// The answer to a session's lookup, asked from an address; empty where none came.
+    Answered(u32, ConnectionId, SocketAddr, &'a [u8]),
     Failed(io::Error),
 }
 

@@ -13,6 +13,7 @@ mod connections;
 mod delivery;
 mod effects;
 mod hosts;
+mod lookups;
 mod options;
 mod ports;
 mod queued;

@@ -67,7 +67,7 @@ impl Ends {
                 }
                 Effect::Flush(key, way) => self.network.flush(key, way),
                 Effect::Record(kind) => self.recorded.push(kind),
-                Effect::FlowEnded { .. } => {}
+                Effect::FlowEnded { .. } | Effect::Answered { .. } => {}
                 Effect::Fail(error) => panic!("{error}"),
             }
         }

@@ -2,6 +2,7 @@
 
 use super::connection::PeerId;
 use super::segment::StallPoint;
+use crate::driver::names::Step;
 use crate::driver::stage::Due;
 use crate::network::Direction;
 use crate::time::Timestamp;
@@ -96,21 +97,8 @@ pub(crate) enum Queued {
         session: u32,
         connection: u32,
     },
-    /// A name's records are written anew.
-    RecordsChange {
-        name: u16,
-    },
-    /// A name's server is checked.
-    Check {
-        check: u32,
-    },
-    CheckArrives {
-        check: u32,
-    },
-    CheckEnds {
-        check: u32,
-        went_well: bool,
-    },
+    /// Something is due of names.
+    Names(Step),
     /// The first clock of a connection through a balancer, or of its kernels, is due.
     Clocks,
     /// Sessions are told what happened to streams of theirs.
