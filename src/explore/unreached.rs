@@ -71,6 +71,7 @@ impl Recorder for Connects {
                 }
                 self.goes_to[number] = endpoint;
             }
+            Session::RaceWon { endpoint, .. } => self.goes_to[session as usize] = endpoint,
             Session::Connected { .. } => self.count(session, 0),
             Session::AttemptFailed { failure: Failure::Refused, .. } => self.count(session, 1),
             Session::AttemptFailed { failure: Failure::ConnectTimeout, .. } => self.count(session, 2),

@@ -117,7 +117,11 @@ fn flows<'a>(scenario: &Scenario, trace: &'a Trace) -> Vec<Flow<'a>> {
 /// The server that a connection is to reach, be it by a proxy or not.
 fn reached(trace: &Trace, number: u32) -> Option<u32> {
     trace.events.iter().find_map(|event| match event.kind {
-        Kind::Session(_, Event::AttemptStarted { connection, endpoint }) if connection == number => Some(endpoint),
+        Kind::Session(_, Event::AttemptStarted { connection, endpoint } | Event::Raced { connection, endpoint })
+            if connection == number =>
+        {
+            Some(endpoint)
+        }
         _ => None,
     })
 }

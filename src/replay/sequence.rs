@@ -241,6 +241,11 @@ impl Builder<'_> {
                 self.began = at;
                 return;
             }
+            client::Event::Raced { endpoint, .. } => format!("tries {} beside it", self.name(endpoint)),
+            client::Event::RaceLost { failure, .. } => {
+                format!("out of the race: {}", failure.outcome().name().replace('_', " "))
+            }
+            client::Event::RaceWon { endpoint, .. } => format!("{} is first", self.name(endpoint)),
             client::Event::Connected { .. } => {
                 self.connected = at;
                 return;

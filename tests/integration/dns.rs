@@ -106,6 +106,78 @@ fn a_connect_that_fails_goes_on_with_the_next_address() {
 }
 
 #[test]
+fn addresses_race_and_silence_costs_no_more_than_the_delay() {
+    let dark = |server: &str| format!("[faults.dark]\nkind = 'partition'\ntarget = {server}\nat = '0s'\n");
+    let once = "count = 1\nopen_timeout = '10s'\nretry = { policy = 'none' }\n";
+    let race = format!("{once}race = {{ delay = '250ms' }}\n");
+    // One after the other, the first address takes all the time that there is.
+    let events = history(&fleet(DIRECT, once, &dark("'gateway-0'")));
+    assert_eq!((dialled(&events, 0), opened(&events, 0)), (vec![0], vec![]));
+    // A lookup, the delay, a connect and a handshake.
+    let text = fleet(DIRECT, &race, &dark("'gateway-0'"));
+    assert_eq!(opened(&history(&text), 0), [(5 + 250 + 80) * MS]);
+    assert_eq!(summary(&text, "race.connects"), Some(Value::Count(1)));
+    assert_eq!(summary(&text, "race.won"), Some(Value::Part { count: 1, of: 1 }));
+    assert_eq!(summary(&text, "attempts.opened"), Some(Value::Part { count: 1, of: 1 }));
+    let two = fleet(DIRECT, &race, &dark("['gateway-0', 'gateway-1']"));
+    assert_eq!(opened(&history(&two), 0), [(5 + 2 * 250 + 80) * MS]);
+    // A refusal is known a round trip later, and nothing waits for the rest of the delay.
+    let crash = "[faults.dies]\nkind = 'crash'\ntarget = 'gateway-0'\nat = '0s'\n";
+    assert_eq!(opened(&history(&fleet(DIRECT, &race, crash)), 0), [(5 + 40 + 80) * MS]);
+    // Where the first address answers in time, there is no other connect, nor any other event.
+    assert_eq!(history(&fleet(DIRECT, &race, "")), history(&fleet(DIRECT, once, "")));
+}
+
+#[test]
+fn who_comes_second_in_a_race_is_let_go() {
+    // The first answers after 300 ms, the second 40 ms after it was tried at 250 ms.
+    let far = "[network.links.far]\nfrom = 'players'\nto = 'gateway-0'\none_way = '150ms'\n";
+    let text = fleet(DIRECT, "count = 1\nrace = {}\n", far);
+    let events = history(&text);
+    assert_eq!(opened(&events, 0), [(5 + 250 + 80) * MS]);
+    let at_first = |wanted: fn(&shakedown::event::ServerEvent) -> bool| {
+        let of = |kind: &Kind| matches!(kind, Kind::Server(0, event) if wanted(event)).then_some(());
+        find(&events, of).len()
+    };
+    use shakedown::event::ServerEvent::{Accepted, Closed, Requested};
+    let counts = (
+        at_first(|event| matches!(event, Accepted { .. })),
+        at_first(|event| matches!(event, Requested { .. })),
+        at_first(|event| matches!(event, Closed { .. })),
+    );
+    assert_eq!((counts.0, counts.1), (counts.2, 0), "what it has accepted it has closed, with no request");
+    // The other way round, the second is let go.
+    let less = far.replace("150ms", "135ms");
+    let events = history(&fleet(DIRECT, "count = 1\nrace = {}\n", &less));
+    assert_eq!(opened(&events, 0), [(5 + 2 * 270) * MS]);
+}
+
+#[test]
+fn what_has_no_race_is_told() {
+    for (clients, says) in [
+        ("race = { delay = '9ms' }", "a delay of 9ms: RFC 8305 asks for 10ms or more"),
+        ("race = {}\nnext_address = false", "says that no other address is tried"),
+        ("race = {}\nhosts = 1\nconnect_gate = true", "lets a process make one"),
+        ("race = {}\nmode = 'extended-connect'", "sessions share their host's connections"),
+    ] {
+        let told = load(&fleet(DIRECT, &format!("count = 1\n{clients}"), "")).unwrap_err();
+        assert!(told.contains(says), "{clients}: {told}");
+    }
+    let race = "count = 1\nrace = {}";
+    let half_open = load(&fleet(DIRECT, race, "[measure]\nhalf_open = true")).unwrap_err();
+    assert!(half_open.contains("`half_open` counts one connection"), "{half_open}");
+    let one = fleet(DIRECT, race, "").replace("endpoints = ['game']", "endpoints = ['gateway-1']");
+    let told = load(&one).unwrap_err();
+    assert!(told.contains("a race of one address"), "{told}");
+    let proxy = load(&one.replace("race = {}", "race = {}\nproxy = 'corporate'\n[proxies.corporate]")).unwrap_err();
+    assert!(proxy.contains("it is the proxy that connects"), "{proxy}");
+    let edge = "[servers.edge]\nkind = 'l4'\nbalance = 'nat'\nto = 'gateway'\n";
+    let balancer = fleet(DIRECT, race, edge).replace("endpoints = ['game']", "endpoints = ['gateway-1', 'edge']");
+    let told = load(&balancer).unwrap_err();
+    assert!(told.contains("a race between balancers is not simulated, and `edge` is one"), "{told}");
+}
+
+#[test]
 fn answers_have_an_order() {
     let first = |order: &str| {
         let text = fleet(DIRECT, "count = 600", "").replace("'fixed'", &format!("'{order}'"));

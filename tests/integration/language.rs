@@ -21,6 +21,7 @@ to = "gateway"
 loss = { forward = "1%", back = "0%" }
 
 [servers.gateway]
+count = 2
 access_link = { up = "1Mbit/s" }
 accept_rate = { rate = "1/s", burst = 1 }
 address_rate = { rate = "1/s", burst = 1 }
@@ -74,6 +75,11 @@ retry = { budget = { rate = "1/s", burst = 2 } }
 count = 10
 endpoints = "front"
 arrive = { ramp = { from = "0/s", to = "5/s", over = "30s" } }
+
+[clients.either]
+count = 10
+endpoints = "gateway"
+race = {}
 
 [clients.users]
 count = 10
@@ -159,6 +165,7 @@ fn every_key_is_documented_where_it_belongs() {
         ("`[clients.NAME]`", "clients.players.heartbeat"),
         ("`[clients.NAME]`", "clients.players.breaker"),
         ("`[clients.NAME]`", "clients.players.dns_cache"),
+        ("`[clients.NAME]`", "clients.either.race"),
         ("`[clients.NAME]`", "clients.players.retry"),
         ("`[clients.NAME]`", "clients.players.retry.budget"),
         ("`[clients.NAME]`", "clients.players.reads"),

@@ -236,6 +236,13 @@ start = "50ms"
 arrive = "at_once"
 endpoints = ["late"]
 retry = { policy = "fixed", base = "1500ms" }
+[clients.racing]
+count = 2
+start = "1200ms"
+arrive = "at_once"
+endpoints = ["cut", "late"]
+pick = "first"
+race = { delay = "100ms" }
 [faults.off]
 kind = "power-off"
 target = "off"
@@ -266,6 +273,8 @@ at = "1s"
             &[],
         );
         let runs = both(&scenario).map(without_beats);
+        let won = |event: &&Event| matches!(event.kind, Kind::Session(_, client::Event::RaceWon { connection: 2, .. }));
+        assert_eq!(runs[0].iter().filter(won).count(), 2, "the path to the first of two is cut");
         let sequences = runs.each_ref().map(|events| sequences(events));
         for (session, expected) in &sequences[0] {
             assert_eq!(

@@ -115,6 +115,12 @@ fn session_event(event: client::Event) -> Fields {
     match event {
         client::Event::Scheduled { group, index } => Fields::new(1, index).code(group),
         client::Event::AttemptStarted { connection, endpoint } => Fields::new(2, connection).detail(endpoint),
+        client::Event::Raced { connection, endpoint } => Fields::new(91, connection).detail(endpoint),
+        client::Event::RaceLost { connection, failure } => {
+            let no_port = u32::from(failure == Failure::NoPort);
+            Fields::new(92, connection).code(failure.outcome() as u16).detail(no_port)
+        }
+        client::Event::RaceWon { connection, endpoint } => Fields::new(93, connection).detail(endpoint),
         client::Event::Connected { connection } => Fields::new(3, connection),
         client::Event::Opened { connection, endpoint } => Fields::new(4, connection).detail(endpoint),
         client::Event::Redirected { connection, status, endpoint } => {

@@ -7,6 +7,7 @@ pub(crate) mod clocks;
 pub(super) mod dns;
 pub(super) mod network;
 mod proxy;
+mod race;
 mod response_flaws;
 mod retry;
 mod streams;
@@ -166,6 +167,7 @@ pub(super) fn file(file: &File, played: Played, tree: &Tree) -> Result<(), Probl
         tls::client(name, file, tree)?;
         proxy::client(name, config, tree)?;
         streams::client(name, config, tree)?;
+        race::client(name, config, file, tree)?;
     }
     let counts = file.clients.iter().map(|(name, group)| (name, group.count));
     total("clients", counts, MAX_SESSIONS, tree)?;
@@ -358,7 +360,8 @@ pub(super) fn names(scenario: &Draft, tree: &Tree) -> Result<(), Problem> {
     super::server::called(scenario, tree)?;
     tls::upgrades(scenario, tree)?;
     tls::redirects(scenario, tree)?;
-    streams::reached(scenario, tree)
+    streams::reached(scenario, tree)?;
+    race::reached(scenario, tree)
 }
 
 /// Checks what a fault of servers strikes: servers, groups and zones.

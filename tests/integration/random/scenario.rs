@@ -115,6 +115,7 @@ const TOGETHER: &[(&str, &[&str])] = &[
             "hosts = 2\nbreaker = { failures = 3, open_for = '@D' }",
             "hosts = 2\nretry = { base = '100ms', cap = '2s', budget = { rate = '5/s', burst = 3 } }",
             "hosts = 3\nconnect_gate = true",
+            "race = { delay = '100ms' }",
             "hosts = 2\nnat = 1\nports = 5",
             "hosts = 1\nports = 2",
             "nat = 1",

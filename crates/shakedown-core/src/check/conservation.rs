@@ -191,6 +191,7 @@ impl Conservation {
             client::Event::AttemptStarted { endpoint, .. } => {
                 Claim { first: endpoint as u16, last: NOWHERE, open: false }
             }
+            client::Event::RaceWon { endpoint, .. } => Claim { first: endpoint as u16, last: NOWHERE, open: false },
             // With no attempt of its own it goes by the connection that it had.
             client::Event::Opened { endpoint, .. } if now.first == NOWHERE => {
                 Claim { first: endpoint as u16, last: NOWHERE, open: true }

@@ -174,6 +174,10 @@ pub struct Config {
     /// Whether a failed connect is followed by the next address of the answer; absent: true. Needs `[dns.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_address: Option<bool>,
+    /// Tries the next address while a connect is unanswered, and uses the one that is established first (RFC 8305); absent: one
+    /// after another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
     /// Zone of its hosts, for links and faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -204,6 +208,22 @@ pub struct Breaker {
     pub failures: u32,
     /// How long it stays open.
     pub open_for: Nanos,
+}
+
+/// A race of addresses (RFC 8305, "Happy Eyeballs").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Race {
+    /// Time from one connect to the next address, unless the connect fails before.
+    pub delay: Nanos,
+}
+
+impl Default for Race {
+    fn default() -> Race {
+        // RFC 8305 section 8.
+        Race { delay: Nanos::from_millis(250) }
+    }
 }
 
 /// What a lookup may take unless the scenario says otherwise.

@@ -5,9 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::handshake;
+use crate::machine::ConnectError;
 use crate::time::Nanos;
 
-/// One event of a session. Connections are numbered from 1 within a session.
+/// One event of a session. Connections are numbered from 1 within a session; where addresses race, each attempt begins a block of
+/// 64 numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -41,6 +43,27 @@ pub enum Event {
         /// Its connection.
         connection: u32,
         /// The server it goes to.
+        endpoint: u32,
+    },
+    /// A connect of the attempt is unanswered, or has failed: another address is tried beside it (RFC 8305).
+    Raced {
+        /// Its connection.
+        connection: u32,
+        /// The server it goes to.
+        endpoint: u32,
+    },
+    /// A connect of a race failed, and the attempt goes on without it.
+    RaceLost {
+        /// Its connection.
+        connection: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// Another connect than the attempt's first is established first, and the rest are closed.
+    RaceWon {
+        /// Its connection.
+        connection: u32,
+        /// Its server.
         endpoint: u32,
     },
     /// TCP is established; the request is sent, or TLS begins.
@@ -257,6 +280,16 @@ pub enum Failure {
     BadLocation,
     /// A redirect to an unknown host.
     Unresolved,
+}
+
+impl From<ConnectError> for Failure {
+    fn from(why: ConnectError) -> Failure {
+        match why {
+            ConnectError::Refused => Failure::Refused,
+            ConnectError::NoPort => Failure::NoPort,
+            ConnectError::TimedOut => Failure::ConnectTimeout,
+        }
+    }
 }
 
 /// The outcome of an attempt, by which attempts are counted.

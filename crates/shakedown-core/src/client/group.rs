@@ -38,6 +38,8 @@ pub struct Group {
     pub(super) dns_cache: DnsCache,
     pub(super) dns_timeout: Nanos,
     pub(super) next_address: bool,
+    /// How long a connect has before another address is tried beside it; absent: until it fails.
+    pub(super) race: Option<Nanos>,
     /// Absent where they are never used.
     pub(super) credentials: Option<Credentials>,
     /// Whether the request is repeated after any 401.
@@ -111,6 +113,7 @@ impl Group {
             dns_cache: config.dns_cache.unwrap_or_default(),
             dns_timeout: config.dns_timeout.unwrap_or(DNS_TIMEOUT),
             next_address: config.next_address.unwrap_or(true),
+            race: config.race.map(|race| race.delay),
             credentials: match auth {
                 Auth::None => None,
                 auth => config.credentials.clone().map(|login| Credentials {

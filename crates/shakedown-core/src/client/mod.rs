@@ -11,11 +11,12 @@ mod logins;
 mod names;
 mod policies;
 mod pool;
+mod race;
 mod redirect_cache;
 mod retry;
 mod session;
 
-pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick};
+pub use config::{Breaker, Config, Heartbeat, Hold, OnRetry, Pick, Race};
 pub use event::{End, Event, Failure, Finding, Outcome};
 pub use group::{Context, Group};
 pub use host::Host;

@@ -4,6 +4,7 @@ mod auth;
 mod connect;
 mod lookup;
 mod open;
+mod race;
 mod redirect;
 mod repeat;
 mod stream;
@@ -14,11 +15,12 @@ use super::config::{OnRetry, Pick};
 use super::event::{End, Event, Failure, Finding};
 use super::group::Context;
 use super::policies::{NewKey, Remembers};
+use super::race::Race;
 use super::retry::{Draw, Policy};
 use crate::handshake::client::{Answer, read_answer};
 use crate::handshake::{Error, Key, Mode};
 use crate::http::Partial;
-use crate::machine::{CloseMode, ConnectError, ConnectionId, EndpointId, Input, Output};
+use crate::machine::{CloseMode, ConnectionId, EndpointId, Input, Output};
 use crate::rng::{Bits, Purpose};
 use crate::time::{Nanos, Timestamp};
 
@@ -34,6 +36,8 @@ enum State {
     /// In line at the host's connect gate.
     Gated,
     Connecting,
+    /// Connects to several addresses, of which the first that is established is used.
+    Racing,
     /// TCP to a proxy is up, and it was asked for a tunnel.
     Tunnelling,
     /// TLS was offered with the opening request, in plain text.
@@ -98,6 +102,8 @@ struct Rare {
     pieces: u32,
     /// Addresses of the name that have not been tried, the next one last.
     untried: Vec<EndpointId>,
+    /// The connects of a race.
+    race: Option<Box<Race>>,
     /// Whether the latest request had credentials.
     proven: bool,
     /// Challenges answered here in a row.
@@ -191,7 +197,7 @@ impl Session {
                 out.event(Event::Scheduled { group: cx.group.number, index: self.index });
                 self.attempt(cx, now, out);
             }
-            (State::Resolving, Input::Resolved(c, addresses, ttl)) if c.0 == self.connection + 1 => {
+            (State::Resolving, Input::Resolved(c, addresses, ttl)) if c.0 == self.next_connection(cx) => {
                 self.resolved(cx, now, addresses, ttl, out);
             }
             (State::Gated, Input::Admitted) => self.connect(cx, now, out),
@@ -211,15 +217,10 @@ impl Session {
             }
             (State::Securing, Input::Stream(c, stream)) if current(c) => self.begin_stream(cx, now, stream, out),
             (State::Connecting, Input::ConnectFailed(c, why)) if current(c) => {
-                let failure = match why {
-                    ConnectError::Refused => Failure::Refused,
-                    ConnectError::NoPort => Failure::NoPort,
-                    ConnectError::TimedOut => Failure::ConnectTimeout,
-                };
-                if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
-                    self.fail(cx, now, failure, out);
-                }
+                self.connect_failed(cx, now, why.into(), out);
             }
+            (State::Racing, Input::Connected(c)) => self.race_won(cx, now, c, out),
+            (State::Racing, Input::ConnectFailed(c, why)) => self.race_failed(cx, now, c, why, out),
             (State::Handshaking, Input::Received(c, bytes)) if current(c) => self.read(cx, now, bytes, out),
             (State::Offering, Input::Received(c, bytes)) if current(c) => self.read_offer(cx, now, bytes, out),
             (State::Tunnelling, Input::Received(c, bytes)) if current(c) => self.read_proxy(cx, now, bytes, out),
@@ -258,16 +259,14 @@ impl Session {
         match self.state {
             State::Resolving => {
                 // Its response is ignored.
-                self.connection += 1;
+                self.connection = self.next_connection(cx);
                 self.fail(cx, now, Failure::LookupTimeout, out);
             }
             State::Connecting => {
                 out.push(Output::Close(c, CloseMode::Fin));
-                let failure = Failure::ConnectTimeout;
-                if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
-                    self.fail(cx, now, failure, out);
-                }
+                self.connect_failed(cx, now, Failure::ConnectTimeout, out);
             }
+            State::Racing => self.race_on(cx, now, out),
             State::Tunnelling | State::Offering | State::Securing | State::Handshaking => {
                 self.drop_and_fail(cx, now, Failure::HandshakeTimeout, out);
             }
@@ -331,6 +330,9 @@ impl Session {
         self.since = now;
         if cx.group.remembers != Remembers::None {
             self.go_where_it_led(cx);
+        }
+        if cx.group.race.is_some() {
+            self.may_race(cx);
         }
         self.dial(cx, now, out);
     }

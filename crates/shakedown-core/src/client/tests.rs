@@ -1475,3 +1475,111 @@ fn who_waits_for_a_stream_has_a_timeout_too() {
     // A stream that comes too late is not used.
     assert_eq!(bench.give(Input::Stream(ConnectionId(1), Some(1))), []);
 }
+
+const RACE: &str = "race = { delay = \"250ms\" }";
+
+fn closed(connection: u32) -> Action {
+    Output::Close(ConnectionId(connection), CloseMode::Fin)
+}
+
+#[test]
+fn the_first_address_that_answers_wins_the_race_and_the_rest_are_closed() {
+    let mut bench = Bench::new(RACE);
+    let began = bench.now;
+    let soon = |bench: &Bench| Output::WakeAt(bench.now + Nanos::from_millis(250));
+    let actions = bench.give(Input::Start);
+    assert_eq!(actions[1..], [&bench.attempt(1, 0)[..], &[soon(&bench)]].concat());
+    let raced = |connection, endpoint| {
+        [
+            Output::Event(Event::Raced { connection, endpoint }),
+            Output::Open(ConnectionId(connection), EndpointId(endpoint)),
+        ]
+    };
+    let actions = bench.wake();
+    assert_eq!(actions, [&raced(2, 1)[..], &[soon(&bench)]].concat());
+    // There is no fourth: what is next is the end of the first one's time.
+    let actions = bench.wake();
+    assert_eq!(actions, [&raced(3, 2)[..], &[Output::WakeAt(began + Nanos::from_secs(3))]].concat());
+    let actions = bench.give(Input::Connected(ConnectionId(2)));
+    assert_eq!(actions[..2], [closed(1), closed(3)]);
+    let won = [Event::RaceWon { connection: 2, endpoint: 1 }, Event::Connected { connection: 2 }];
+    assert_eq!(events(&actions), won);
+    assert!(String::from_utf8_lossy(&bench.sent).contains("\r\nHost: gateway-1\r\n"));
+    // What the others bring is for nobody.
+    assert_eq!(bench.give(Input::Connected(ConnectionId(3))), []);
+    assert_eq!(bench.give(Input::ConnectFailed(ConnectionId(1), ConnectError::TimedOut)), []);
+    let opening = bench.opening();
+    let actions = bench.give(Input::Received(ConnectionId(2), &opening));
+    assert_eq!(events(&actions), [Event::Opened { connection: 2, endpoint: 1 }]);
+    // No number is used twice.
+    bench.give(Input::Reset(ConnectionId(2)));
+    assert_eq!(events(&bench.wake())[0], Event::AttemptStarted { connection: 65, endpoint: 0 });
+}
+
+#[test]
+fn the_address_that_was_tried_first_may_win_late() {
+    let mut bench = Bench::new(RACE);
+    bench.give(Input::Start);
+    bench.wake();
+    let actions = bench.give(Input::Connected(ConnectionId(1)));
+    assert_eq!((&actions[0], events(&actions)), (&closed(2), vec![Event::Connected { connection: 1 }]));
+    let opening = bench.opening();
+    let actions = bench.give(Input::Received(ConnectionId(1), &opening));
+    assert_eq!(events(&actions), [Event::Opened { connection: 1, endpoint: 0 }]);
+}
+
+#[test]
+fn a_connect_that_fails_starts_the_next_at_once_and_the_last_one_fails_the_attempt() {
+    let mut bench = Bench::new(RACE);
+    bench.give(Input::Start);
+    let refused = |bench: &mut Bench, c| bench.give(Input::ConnectFailed(ConnectionId(c), ConnectError::Refused));
+    for (connection, endpoint) in [(2, 1), (3, 2)] {
+        let lost = Event::RaceLost { connection: connection - 1, failure: Failure::Refused };
+        let actions = refused(&mut bench, connection - 1);
+        assert_eq!(events(&actions), [lost, Event::Raced { connection, endpoint }]);
+    }
+    assert_eq!(refused(&mut bench, 3), bench.failed(3, false, Failure::Refused));
+    // Of two that are under way, one that fails leaves the other.
+    assert_eq!(events(&bench.wake())[0], Event::AttemptStarted { connection: 65, endpoint: 1 });
+    bench.wake();
+    bench.wake();
+    let lost = |connection| Event::RaceLost { connection, failure: Failure::Refused };
+    assert_eq!(events(&refused(&mut bench, 66)), [lost(66)]);
+    assert_eq!(events(&refused(&mut bench, 65)), [lost(65)]);
+    assert_eq!(
+        events(&bench.give(Input::Connected(ConnectionId(67))))[0],
+        Event::RaceWon { connection: 67, endpoint: 0 }
+    );
+}
+
+#[test]
+fn each_connect_of_a_race_has_its_own_time_within_that_of_the_attempt() {
+    let mut bench = Bench::new(&format!("{RACE}\nopen_timeout = \"3100ms\""));
+    let began = bench.now;
+    bench.give(Input::Start);
+    bench.wake();
+    bench.wake();
+    let lost = |connection| Output::Event(Event::RaceLost { connection, failure: Failure::ConnectTimeout });
+    let end = began + Nanos::from_millis(3_100);
+    assert_eq!(bench.wake(), [closed(1), lost(1), Output::WakeAt(end)]);
+    assert_eq!(bench.now, began + Nanos::from_secs(3));
+    let actions = bench.wake();
+    assert_eq!(bench.now, end);
+    let last = bench.failed(3, true, Failure::ConnectTimeout);
+    assert_eq!(actions, [&[closed(2), lost(2)], &last[..]].concat());
+}
+
+#[test]
+fn a_race_has_no_more_connects_than_it_has_numbers() {
+    let mut bench = by_name(RACE);
+    bench.give(Input::Start);
+    let addresses: Vec<EndpointId> = (0..70).map(|number| EndpointId(number % 3)).collect();
+    bench.give(answer(1, &addresses));
+    for connection in 1..64 {
+        bench.give(Input::ConnectFailed(ConnectionId(connection), ConnectError::Refused));
+    }
+    let actions = bench.give(Input::ConnectFailed(ConnectionId(64), ConnectError::Refused));
+    let failed = Event::AttemptFailed { connection: 64, failure: Failure::Refused };
+    assert_eq!(events(&actions)[..2], [failed, Event::AttemptStarted { connection: 65, endpoint: 1 }]);
+    assert_eq!(events(&bench.wake()), [Event::Raced { connection: 66, endpoint: 2 }]);
+}

@@ -128,6 +128,10 @@ words! {
             [on(connection), endpoint("name", name), number("addresses", addresses), length("ttl", ttl)],
         client::Event::AttemptStarted { connection, endpoint: server } => "attempt_started"
             [on(connection), endpoint("server", server)],
+        client::Event::Raced { connection, endpoint: server } => "raced" [on(connection), endpoint("server", server)],
+        client::Event::RaceLost { connection, failure } => "race_lost" failed(connection, failure),
+        client::Event::RaceWon { connection, endpoint: server } => "race_won"
+            [on(connection), endpoint("server", server)],
         client::Event::Connected { connection } => "connected" [on(connection)],
         client::Event::Secured { connection, resumed } => "secured" [on(connection), flag("resumed", resumed)],
         client::Event::StreamBegan { connection, stream } => "stream_began" [on(connection), number("stream", stream)],

@@ -341,6 +341,11 @@ impl Metrics {
                 let measured = self.segments.measures(now);
                 self.name(name).answers += u64::from(measured);
             }
+            client::Event::Raced { .. } | client::Event::RaceWon { .. } => {
+                let won = usize::from(matches!(event, client::Event::RaceWon { .. }));
+                self.counts[self.segments.of(life.attempt)].raced[won] += 1;
+            }
+            client::Event::RaceLost { .. } => {}
             client::Event::Connected { .. } => life.connected = now,
             client::Event::Secured { resumed, .. } => {
                 let segment = self.segments.of(life.attempt);

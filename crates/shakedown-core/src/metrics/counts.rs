@@ -13,6 +13,8 @@ pub(super) struct Counts {
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Attempts that began.
     pub attempts: Peak,
+    /// Connects of races beside the first of their attempts, and those of them that were established first.
+    pub raced: [u64; 2],
     /// Attempts under way at the end of the run.
     pub pending: u64,
     pub hops_max: u8,
@@ -69,6 +71,7 @@ impl Counts {
     pub(super) fn join(&mut self, later: &Counts) {
         add(&mut self.outcomes, &later.outcomes);
         add(&mut self.secured, &later.secured);
+        add(&mut self.raced, &later.raced);
         add(&mut self.ends, &later.ends);
         add(&mut self.found, &later.found);
         self.attempts.join(&later.attempts);

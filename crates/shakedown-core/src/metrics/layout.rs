@@ -37,6 +37,8 @@ pub struct Layout {
     pub auth: bool,
     /// Whether there are forward proxies.
     pub proxies: bool,
+    /// Whether addresses race.
+    pub races: bool,
     /// Whether there may be findings.
     pub findings: bool,
 }

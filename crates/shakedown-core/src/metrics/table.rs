@@ -136,6 +136,7 @@ const HALF_OPEN: &str = "`[measure] half_open`";
 const CLOCKS: &str = "`heartbeat`, `idle_timeout` or `connection_age` of the server, or a `reload`";
 const RELOADS: &str = "a fault of kind `reload`";
 const PROXY: &str = "a forward proxy";
+const RACE: &str = "`race`";
 const CALLS: &str = "`calls`";
 const FINDINGS: &str = "credentials, redirects, or clients that open unverified";
 const SUPERVISED: &str = "`liveness`, `readiness`, or `memory` that kills";
@@ -253,6 +254,8 @@ pub static TABLE: &[Entry] = &[
     run("hops.max", Count, Lower, "The longest chain of redirects.", ""),
     run("tls.handshakes", Count, Lower, "Completed TLS handshakes.", TLS),
     run("tls.resumed", Part("handshakes"), Higher, "TLS handshakes that resumed a session.", TLS),
+    run("race.connects", Count, Lower, "Connects to another address beside the first of their attempt.", RACE),
+    run("race.won", Part("connects"), Higher, "Those of them that were established first.", RACE),
     run(
         "findings.accepted_without_credentials",
         Count,

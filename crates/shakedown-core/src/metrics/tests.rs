@@ -64,6 +64,7 @@ fn layout(sessions: u32) -> Layout {
         tls: false,
         auth: false,
         proxies: false,
+        races: false,
         findings: false,
     }
 }

@@ -476,6 +476,7 @@ impl Scenario {
             tls: self.0.strangers || self.has_tls(),
             auth: self.0.strangers || self.demands_credentials(),
             proxies: groups.values().any(Group::is_proxy),
+            races: clients.values().any(|client| client.race.is_some()),
             findings: self.0.strangers || self.may_find(),
         }
     }

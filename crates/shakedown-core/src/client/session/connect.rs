@@ -1,8 +1,9 @@
 //! From the choice of an endpoint to the opening request: the connect gate, TCP, a proxy, TLS.
 
 use super::{Outputs, Session, State};
-use crate::client::event::Event;
+use crate::client::event::{Event, Failure};
 use crate::client::group::Context;
+use crate::client::race::next_block;
 use crate::handshake::Mode;
 use crate::handshake::client::{add_authorization, write_request};
 use crate::machine::{ConnectionId, Output};
@@ -23,11 +24,27 @@ impl Session {
     }
 
     pub(super) fn connect(&mut self, cx: &Context<'_>, now: Timestamp, out: &mut Outputs) {
-        self.connection += 1;
+        self.connection = self.next_connection(cx);
         self.state = State::Connecting;
         out.event(Event::AttemptStarted { connection: self.connection, endpoint: u32::from(self.endpoint) });
         out.push(Output::Open(ConnectionId(self.connection), self.next_hop(cx)));
         self.wake_at(self.limited(cx, now + cx.group.connect_timeout), Timestamp::NEVER, out);
+        if cx.group.race.is_some() {
+            self.begin_race(cx, now, out);
+        }
+    }
+
+    /// The number of the next connection.
+    #[inline]
+    pub(super) fn next_connection(&self, cx: &Context<'_>) -> u32 {
+        if cx.group.race.is_some() { next_block(self.connection) } else { self.connection + 1 }
+    }
+
+    /// The connect failed, or took too long: goes on with another, or the attempt has failed.
+    pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, now: Timestamp, failure: Failure, out: &mut Outputs) {
+        if !self.try_next_address(cx, now, failure, out) && !self.repeat_connect(cx, now, failure, out) {
+            self.fail(cx, now, failure, out);
+        }
     }
 
     /// TCP is established, with the proxy if there is one. The handshake's timeout counts from here in both cases.

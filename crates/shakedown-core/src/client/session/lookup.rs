@@ -40,7 +40,7 @@ impl Session {
             return self.enter(cx, now, out);
         }
         self.state = State::Resolving;
-        let connection = self.connection + 1;
+        let connection = self.next_connection(cx);
         out.event(Event::Resolving { connection, name: u32::from(self.endpoint) });
         out.push(Output::Resolve(ConnectionId(connection), self.endpoint()));
         self.wake_at(self.limited(cx, now + cx.group.dns_timeout), Timestamp::NEVER, out);
@@ -55,7 +55,8 @@ impl Session {
         out: &mut Outputs,
     ) {
         let (name, count) = (self.endpoint(), addresses.len() as u16);
-        out.event(Event::Resolved { connection: self.connection + 1, name: name.0, addresses: count, ttl });
+        let connection = self.next_connection(cx);
+        out.event(Event::Resolved { connection, name: name.0, addresses: count, ttl });
         let names = match (&mut cx.host, &mut cx.names) {
             (Some(host), _) => Some(&mut host.names),
             (None, names) => names.as_deref_mut(),

@@ -130,6 +130,11 @@ impl Metrics {
             summary.push(path("tls.handshakes"), Value::Count(secured));
             summary.push(path("tls.resumed"), Value::Part { count: counts.secured[1], of: secured });
         }
+        if self.layout.races {
+            let [connects, won] = counts.raced;
+            summary.push(path("race.connects"), Value::Count(connects));
+            summary.push(path("race.won"), Value::Part { count: won, of: connects });
+        }
         if self.layout.findings {
             for (name, count) in findings(&counts) {
                 summary.push(path(&format!("findings.{name}")), Value::Count(count));
