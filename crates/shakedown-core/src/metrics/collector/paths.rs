@@ -269,7 +269,9 @@ impl Metrics {
             Path::Usable => self.died(now, session, fault, false),
             // The frame follows an answer that opens, and that its client has not seen.
             Path::None => drop(self.sent_away.insert(session, fault)),
-            Path::Dead { .. } => {}
+            // What a partition or a pause held would have gone on, but now the other end is done with it.
+            Path::Dead { revivable: true } => self.lives[session as usize].path = Path::Dead { revivable: false },
+            Path::Dead { revivable: false } => {}
         }
     }
 

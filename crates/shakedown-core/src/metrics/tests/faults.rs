@@ -1,6 +1,7 @@
 //! Faults: affected sessions, detection and recovery.
 
 use super::*;
+use crate::fault::{Cut, Side};
 
 #[test]
 fn a_crash_takes_sessions_down_before_their_clients_notice() {
@@ -29,6 +30,23 @@ fn a_crash_takes_sessions_down_before_their_clients_notice() {
     assert_eq!(time(&measured, "outage.max"), Some(1_000.0));
     assert_eq!(ratio(&measured, "availability.mean"), Some(28.5 / 30.0));
     assert_eq!(measured.faults, [FaultWindow { name: "a".into(), from: at(2_000), until: Some(at(5_000)) }]);
+}
+
+#[test]
+fn a_partition_that_heals_brings_nobody_back_whom_the_server_gave_up() {
+    let cut = Cut { side: Side::Clients(0), server: 0, to_server: true, to_client: true, reversed: false };
+    let parted = |event| Kind::Fault(0, event);
+    let mut feed = Feed::new(layout(2));
+    feed.all_open(2, 0);
+    feed.event(2_000, parted(fault::Event::Parted(cut)));
+    // Its clock rings, and what it sends the client is lost.
+    feed.server(3_000, 0, server::Event::SentAway { session: 0 });
+    feed.event(5_000, parted(fault::Event::Joined(cut)));
+    let measured = feed.finish();
+    assert_eq!(part(&measured, "sessions.open_at_end"), (1, 2));
+    assert_eq!(time(&measured, "outage.min"), Some(3_000.0));
+    assert_eq!(time(&measured, "outage.max"), None);
+    assert_eq!(count(&measured, "detection_time.count"), 1);
 }
 
 #[test]
