@@ -168,7 +168,7 @@ fn what_is_compared_are_the_incidents_as_they_are() {
 }
 
 /// What the page says of a run: the incident, the variant, the metric, and how the text writes it.
-const SAID: [(&str, &str, &str, &str); 39] = [
+const SAID: [(&str, &str, &str, &str); 41] = [
     ("zed-deploy", "fix", "outage.p50", "within 13.6 s"),
     ("the-things-reconnect", "incident", "outage.p99", "back after 738 s"),
     ("the-things-reconnect", "fix", "outage.p50", "back after 45.1 s"),
@@ -198,6 +198,8 @@ const SAID: [(&str, &str, &str, &str); 39] = [
     ("kurento-backlog", "incident", "sessions.failed", "15 s: 483 of"),
     ("kurento-backlog", "fix", "time_to_open.p50", "wait for 8.62 s"),
     ("quizify-one-address", "incident", "sessions.never_opened", "run 7 of"),
+    ("libdatachannel-first-address", "race", "time_to_open.p50", "it is 380 ms"),
+    ("kubernetes-conntrack", "incident", "sessions.failed", "entries 380 of"),
     ("libdatachannel-first-address", "fix", "time_to_open.p50", "after 3.13 s"),
     ("nats-rolling-restart", "incident", "servers.nats-0.open_at_end", "it is 451,"),
     ("nats-rolling-restart", "incident", "servers.nats-1.open_at_end", "451, 269 and 0"),
