@@ -191,6 +191,10 @@ const COMMITTED: &[(&str, Plan)] = &[
             "duration='5s'",
         ]),
     ),
+    (
+        "multi-leg-auth",
+        Both(&["clients.office.count=100", "clients.office.arrive={evenly_over='900ms'}", "duration='3s'"]),
+    ),
     ("overload", Both(&["clients.players.count=600", "servers.gateway.workers=1", "duration='8s'"])),
     (
         "redirect",

@@ -80,6 +80,58 @@ fn wrong_credentials_fail_once_and_count_as_unauthorized() {
 }
 
 #[test]
+fn an_authentication_in_legs_needs_its_connection() {
+    let ms = |ms: u64| Some(ms * 1_000_000);
+    for scheme in ["ntlm", "negotiate"] {
+        let run = |challenge: &str, clients: &str| {
+            let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = '{scheme}'{challenge} }}");
+            let summary = run(&behavior, &format!("auth_schemes = ['basic', '{scheme}']\n{clients}"));
+            let attempts = ["total", "challenged", "unauthorized"].map(|of| count(&summary, &format!("attempts.{of}")));
+            (time(&summary, "time_to_open.max"), attempts, summary)
+        };
+        let once = format!("{CREDENTIALS}\n{ONCE}");
+        // Connect 20 ms, and three requests on that connection.
+        let (opened, attempts, _) = run("", &once);
+        assert_eq!((opened, attempts), (ms(80), [3, 2, 0]), "{scheme}");
+        // Where the connection ends with each 401, every leg is a first one, until the client has had enough.
+        for (challenge, clients) in [(", keep_alive = false", ""), ("", "keep_alive = false\n")] {
+            let (opened, attempts, summary) = run(challenge, &format!("{clients}{once}"));
+            assert_eq!((opened, attempts), (None, [4, 3, 1]), "{scheme}{challenge}{clients}");
+            assert_eq!(time(&summary, "attempt_latency.max"), ms(40));
+        }
+        // The password is checked in the last leg.
+        let wrong = "credentials = { user = 'aladdin', password = 'open barley' }";
+        let (opened, attempts, _) = run("", &format!("{wrong}\n{ONCE}"));
+        assert_eq!((opened, attempts), (None, [3, 2, 1]));
+        let (opened, _, summary) = run(", verify = false", &format!("{wrong}\n{ONCE}"));
+        assert_eq!((opened, count(&summary, "findings.accepted_without_credentials")), (ms(80), 1));
+        // A process that knows the scheme begins with the first leg; each connection has its own.
+        let again =
+            "hold = '1s'\nretry = { policy = 'fixed', base = '1s' }\nheartbeat = { every = '5s', timeout = '5s' }";
+        let (_, attempts, summary) = run("", &format!("{CREDENTIALS}\nhosts = 1\n{again}"));
+        let opened = count(&summary, "attempts.opened");
+        assert!(opened > 3 && attempts[1] == opened + 1, "{opened} {attempts:?}");
+    }
+    // A client that has not learnt the scheme fails at the first 401.
+    let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = 'ntlm' }}");
+    let summary = run(&behavior, &format!("{CREDENTIALS}\n{ONCE}"));
+    assert_eq!((count(&summary, "attempts.total"), count(&summary, "attempts.unauthorized")), (1, 1));
+}
+
+#[test]
+fn what_legs_do_not_go_with_is_told() {
+    let of = |behavior: &str, clients: &str| {
+        let behavior = format!("{{ kind = 'challenge', {CREDENTIALS}, scheme = 'ntlm'{behavior} }}");
+        load(&text(&gateway(&behavior), &format!("endpoints = ['gateway']\n{clients}"))).unwrap_err()
+    };
+    assert!(of(", realm = 'x'", "").contains("`realm` means nothing in a scheme of several legs"));
+    assert!(of(", nonce_lifetime = '1s'", "").contains("belongs to scheme = \"digest\" only"));
+    assert!(of("", "mode = 'extended-connect'").contains("bound to a connection"));
+    let proxy = format!("proxy = 'corporate'\n[proxies.corporate]\n{CREDENTIALS}\nscheme = 'ntlm'");
+    assert!(of("", &proxy).contains("a proxy that authenticates in several legs is not simulated"));
+}
+
+#[test]
 fn a_challenge_may_be_said_in_a_way_of_its_own() {
     let behavior = |manner: &str| format!("{{ kind = 'challenge', {CREDENTIALS}, {manner} }}");
     let mut head = Vec::new();

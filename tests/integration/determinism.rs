@@ -39,6 +39,7 @@ const GOLDEN: &[(&str, Option<&str>, u64)] = &[
     ("crash-loop", None, 1),
     ("address-limits", None, 1),
     ("address-race", Some("race"), 1),
+    ("multi-leg-auth", None, 1),
 ];
 
 /// Set `UPDATE_GOLDEN` to write the file anew, after a change that is meant to change what is simulated.

@@ -286,6 +286,18 @@ at = "1s"
     });
 }
 
+#[test]
+fn an_authentication_in_legs_goes_through_on_real_sockets() {
+    let text = std::fs::read_to_string("scenarios/multi-leg-auth.toml").unwrap();
+    let sets = ["clients.office.count=20", "clients.office.arrive={evenly_over='300ms'}", "duration='1s'"];
+    in_real_time(|slower| {
+        let runs = both(&load_slower(slower, "multi-leg-auth", &text, None, &sets));
+        agree(&runs);
+        let challenged = |event: &&Event| matches!(event.kind, Kind::Session(_, client::Event::Challenged { .. }));
+        assert_eq!(runs.map(|events| events.iter().filter(challenged).count()), [40, 40]);
+    });
+}
+
 /// Whose access links and links are narrow, and whose queues are short.
 const NARROW: &str = r#"
 format = 1

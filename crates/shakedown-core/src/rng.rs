@@ -124,6 +124,8 @@ pub enum Purpose {
     ClientNonce = 82,
     /// A response that is not HTTP.
     Garbage = 83,
+    /// A server's nonce for a connection.
+    LegNonce = 84,
     /// A client's nonce for its proxy.
     ProxyClientNonce = 90,
     /// The rendezvous hash of a client and a redirect's target.

@@ -102,7 +102,7 @@ pub struct Config {
     /// When it sends its credentials (`after-challenge` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// Authentication schemes that it supports (all unless given).
+    /// Authentication schemes that it supports (`basic` and `digest` unless given).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_schemes: Option<Vec<Scheme>>,
     /// Whether an application can set header fields, as `auth = "header"` needs (true unless given).

@@ -33,6 +33,10 @@ pub enum Scheme {
     Basic,
     /// RFC 7616.
     Digest,
+    /// In three legs on one connection (MS-NTHT); the messages are a model.
+    Ntlm,
+    /// The same by the name of Negotiate (RFC 4559).
+    Negotiate,
 }
 
 /// The form of a `Location`.

@@ -108,6 +108,8 @@ struct Rare {
     proven: bool,
     /// Challenges answered here in a row.
     challenges: u8,
+    /// The server's part of an authentication in legs, which the next request answers.
+    leg: Option<Box<str>>,
     /// The same for the proxy.
     proven_to_proxy: bool,
     proxy_challenges: u8,

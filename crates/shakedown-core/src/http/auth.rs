@@ -1,4 +1,5 @@
-//! HTTP authentication (RFC 9110 section 11): Basic (RFC 7617) and Digest (RFC 7616), read and written.
+//! HTTP authentication (RFC 9110 section 11): Basic (RFC 7617), Digest (RFC 7616) and what takes several legs, read and
+//! written.
 //!
 //! This module only computes. The state machines decide which nonces are valid, and when credentials are sent.
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::legs::{self, LegScheme};
 use super::secret::Secret;
 
 /// A user and a password. Neither is ever shown.
@@ -32,6 +34,11 @@ impl Login {
     /// Whether both are the same user with the same password.
     pub fn matches(&self, other: &Login) -> bool {
         self.user.matches(other.user.reveal()) & self.password.matches(other.password.reveal())
+    }
+
+    /// The last leg of an authentication in legs: it answers the server's message. `None` if that is none.
+    pub fn prove(&self, challenge: &str) -> Option<String> {
+        legs::prove(self.user.reveal(), self.password.reveal(), challenge)
     }
 }
 
@@ -102,10 +109,17 @@ pub enum Challenge<'a> {
         /// True when only the nonce was too old: the password need not be asked for again.
         stale: bool,
     },
+    /// NTLM, or Negotiate with NTLM inside: several legs on one connection.
+    Legs {
+        /// Which of them.
+        scheme: LegScheme,
+        /// The server's message, after the client has begun on this connection.
+        message: Option<Cow<'a, str>>,
+    },
 }
 
 impl Challenge<'_> {
-    /// The same, with nothing borrowed.
+    /// What is remembered of it, with nothing borrowed.
     pub fn into_owned(self) -> Challenge<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -113,7 +127,14 @@ impl Challenge<'_> {
             Challenge::Digest { realm, nonce, algorithm, opaque, stale } => {
                 Challenge::Digest { realm: own(realm), nonce: own(nonce), algorithm, opaque: opaque.map(own), stale }
             }
+            // A message is for one connection.
+            Challenge::Legs { scheme, .. } => Challenge::Legs { scheme, message: None },
         }
+    }
+
+    /// Whether it is the server's part of an authentication that the client has begun.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Challenge::Legs { message: Some(_), .. })
     }
 
     /// Whether it says that only the nonce was too old.
@@ -124,10 +145,12 @@ impl Challenge<'_> {
     /// Its strength; a client uses the strongest that it supports (RFC 7616 section 3.7).
     pub fn strength(&self) -> u8 {
         match self {
-            Challenge::Basic { .. } => 0,
-            Challenge::Digest { algorithm: Algorithm::Md5, .. } => 1,
-            Challenge::Digest { algorithm: Algorithm::Sha256, .. } => 2,
-            Challenge::Digest { algorithm: Algorithm::Sha256Sess, .. } => 3,
+            // Real servers do not understand what is sent to this one.
+            Challenge::Legs { .. } => 0,
+            Challenge::Basic { .. } => 1,
+            Challenge::Digest { algorithm: Algorithm::Md5, .. } => 2,
+            Challenge::Digest { algorithm: Algorithm::Sha256, .. } => 3,
+            Challenge::Digest { algorithm: Algorithm::Sha256Sess, .. } => 4,
         }
     }
 }
@@ -147,6 +170,8 @@ pub fn write_challenge(challenge: &Challenge<'_>) -> String {
             }
             text
         }
+        Challenge::Legs { scheme, message: None } => scheme.token().into(),
+        Challenge::Legs { scheme, message: Some(message) } => format!("{} {message}", scheme.token()),
     }
 }
 
@@ -165,6 +190,9 @@ pub fn strongest<'b>(fields: impl Iterator<Item = &'b str>) -> &'b str {
 
 /// The strongest known challenge in a `WWW-Authenticate`; `None` if none is known.
 pub fn read_challenge(value: &str) -> Option<Challenge<'_>> {
+    if let Some((scheme, message)) = LegScheme::read(value) {
+        return Some(Challenge::Legs { scheme, message: message.map(Cow::Borrowed) });
+    }
     let mut best: Option<Challenge<'_>> = None;
     let mut rest = value;
     while let Some((scheme, parameters)) = next_scheme(&mut rest) {
@@ -204,6 +232,8 @@ pub enum Authorization<'a> {
     Basic(Login),
     /// RFC 7616.
     Digest(DigestResponse<'a>),
+    /// A message of an authentication in legs.
+    Legs(LegScheme, &'a str),
 }
 
 /// What a client sends to a Digest challenge with qop `auth`.
@@ -275,7 +305,14 @@ pub fn write_answer(
     count: u32,
     cnonce: [u8; 16],
 ) -> String {
-    let Challenge::Digest { realm, nonce, algorithm, opaque, .. } = challenge else { return write_basic(login) };
+    let (realm, nonce, algorithm, opaque) = match challenge {
+        Challenge::Digest { realm, nonce, algorithm, opaque, .. } => (realm, nonce, algorithm, opaque),
+        Challenge::Basic { .. } => return write_basic(login),
+        Challenge::Legs { scheme, message } => {
+            let prove = |message: &Cow<'_, str>| login.prove(message);
+            return format!("{} {}", scheme.token(), message.as_ref().and_then(prove).unwrap_or_else(legs::begin));
+        }
+    };
     let (nc, cnonce) = (format!("{count:08x}"), hex(&cnonce));
     let asked = Asked { method, uri, realm, nonce, nc: &nc, cnonce: &cnonce };
     let response = asked.response(*algorithm, login);
@@ -294,7 +331,7 @@ pub fn write_answer(
     text
 }
 
-/// Reads the value of an `Authorization`; `None` where it is no Basic or Digest with qop `auth`.
+/// Reads the value of an `Authorization`; `None` where it is of no scheme that is known here (of Digest, with qop `auth`).
 pub fn read_authorization(value: &[u8]) -> Option<Authorization<'_>> {
     let value = std::str::from_utf8(value).ok()?;
     let (scheme, rest) = value.split_once(' ')?;
@@ -302,6 +339,9 @@ pub fn read_authorization(value: &[u8]) -> Option<Authorization<'_>> {
         let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
         let (user, password) = text.split_once(':')?;
         return Some(Authorization::Basic(Login { user: user.into(), password: password.into() }));
+    }
+    if let Some((scheme, message)) = LegScheme::read(value) {
+        return message.map(|message| Authorization::Legs(scheme, message));
     }
     let mut rest = value;
     let (scheme, parameters) = next_scheme(&mut rest)?;

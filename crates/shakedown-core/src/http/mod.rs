@@ -5,6 +5,7 @@
 pub mod auth;
 mod directory;
 mod head;
+pub mod legs;
 mod secret;
 mod uri;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handshake::server::Request;
 use crate::http::auth::{self, Algorithm, Authorization, Challenge, DigestResponse, Login};
+use crate::http::legs::{self, LegScheme};
 use crate::machine::EndpointId;
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -21,6 +22,28 @@ pub enum Scheme {
     Basic,
     /// RFC 7616: a hash over the server's nonce.
     Digest,
+    /// In three legs on one connection (MS-NTHT); the messages are a model.
+    Ntlm,
+    /// The same by the name of Negotiate (RFC 4559).
+    Negotiate,
+}
+
+impl Scheme {
+    /// Whether it takes several legs on one connection.
+    pub fn has_legs(self) -> bool {
+        matches!(self, Scheme::Ntlm | Scheme::Negotiate)
+    }
+}
+
+/// How credentials are proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By themselves.
+    Basic,
+    /// By a hash.
+    Digest(Algorithm),
+    /// In legs on one connection.
+    Legs(LegScheme),
 }
 
 /// The credentials that a server demands.
@@ -28,8 +51,8 @@ pub enum Scheme {
 pub struct Demand {
     /// The user and the password that are let pass.
     pub login: Login,
-    /// `None`: Basic.
-    pub digest: Option<Algorithm>,
+    /// How they are proven.
+    pub proof: Proof,
     /// What the password is for.
     pub realm: String,
     /// Digest: how long a nonce may be used.
@@ -42,21 +65,49 @@ pub struct Demand {
 
 impl Demand {
     /// What a response demands.
-    pub(super) fn challenge(&self, nonce: impl FnOnce() -> String, stale: bool) -> Challenge<'_> {
+    pub(super) fn challenge(
+        &self,
+        nonces: &Nonces,
+        now: Timestamp,
+        client: Identity,
+        verdict: Verdict,
+    ) -> Challenge<'_> {
         let realm = self.realm.as_str().into();
-        match self.digest {
-            None => Challenge::Basic { realm },
-            Some(algorithm) => Challenge::Digest { realm, nonce: nonce().into(), algorithm, opaque: None, stale },
+        match self.proof {
+            Proof::Basic => Challenge::Basic { realm },
+            Proof::Digest(algorithm) => {
+                let stale = verdict == Verdict::Stale;
+                Challenge::Digest { realm, nonce: nonces.at(now).into(), algorithm, opaque: None, stale }
+            }
+            Proof::Legs(scheme) => {
+                let message = || legs::challenge(nonces.of(client)).into();
+                Challenge::Legs { scheme, message: (verdict == Verdict::Begun).then(message) }
+            }
         }
     }
 
     /// What a request's credentials are worth, whether they are verified or not. Digests hash the method.
-    pub(super) fn judge(&self, nonces: &Nonces, now: Timestamp, method: &str, request: &Request<'_>) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        nonces: &Nonces,
+        now: Timestamp,
+        client: Identity,
+        method: &str,
+        request: &Request<'_>,
+    ) -> Verdict {
         let Some(value) = request.authorization else { return Verdict::Missing };
-        match (auth::read_authorization(value), self.digest) {
-            (Some(Authorization::Basic(login)), None) if login.matches(&self.login) => Verdict::Passed,
-            (Some(Authorization::Digest(digest)), Some(algorithm)) if digest.algorithm == algorithm => {
+        match (auth::read_authorization(value), self.proof) {
+            (Some(Authorization::Basic(login)), Proof::Basic) if login.matches(&self.login) => Verdict::Passed,
+            (Some(Authorization::Digest(digest)), Proof::Digest(algorithm)) if digest.algorithm == algorithm => {
                 self.judge_digest(nonces, now, method, (&digest, request.path))
+            }
+            (Some(Authorization::Legs(scheme, message)), Proof::Legs(own)) if scheme == own => {
+                let proof = || self.login.prove(&legs::challenge(nonces.of(client)));
+                match legs::begins(message) {
+                    true => Verdict::Begun,
+                    false if proof().as_deref() == Some(message) => Verdict::Passed,
+                    false => Verdict::Wrong,
+                }
             }
             _ => Verdict::Wrong,
         }
@@ -86,7 +137,7 @@ impl Demand {
     /// What becomes of a request with such credentials: whether it is refused depends on whether they are verified.
     pub(super) fn applied(&self, verdict: Verdict) -> Verdict {
         match verdict {
-            Verdict::Passed | Verdict::Missing => verdict,
+            Verdict::Passed | Verdict::Missing | Verdict::Begun => verdict,
             _ if self.verify => verdict,
             _ => Verdict::Unproven,
         }
@@ -112,6 +163,13 @@ impl Nonces {
         let proof = self.seed.draw(Identity(secret.0[0]), Purpose::Nonce, ordinal(issued));
         format!("{:016x}{:016x}", issued.0, proof.0[0])
     }
+
+    /// That of a connection, known by what its draws are keyed by.
+    pub(super) fn of(&self, client: Identity) -> u64 {
+        let server = Identity(u64::from(self.server.0));
+        let secret = self.seed.draw(server, Purpose::NonceSecret, self.since.0 & ((1 << 56) - 1));
+        self.seed.draw(Identity(secret.0[0] ^ client.0), Purpose::LegNonce, 0).0[0]
+    }
 }
 
 /// The result of checking a request's credentials.
@@ -125,6 +183,8 @@ pub(super) enum Verdict {
     Unproven,
     /// There are none.
     Missing,
+    /// None yet: the client begins an authentication in legs.
+    Begun,
     /// They are not valid.
     Wrong,
     /// They are valid, but the nonce is stale.
@@ -136,7 +196,7 @@ pub(super) enum Verdict {
 impl Verdict {
     /// Whether the request is answered by the demand itself.
     pub(super) fn refuses(self) -> bool {
-        matches!(self, Verdict::Missing | Verdict::Wrong | Verdict::Stale | Verdict::Misdirected)
+        matches!(self, Verdict::Missing | Verdict::Begun | Verdict::Wrong | Verdict::Stale | Verdict::Misdirected)
     }
 
     /// Whether there were credentials to check.

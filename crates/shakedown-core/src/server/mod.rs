@@ -36,7 +36,7 @@ pub use crate::names::Names;
 pub use balancer::{Balance, Balancing, Check, Forwarding, HealthChecks, OnDown, PickBackend, Reach};
 pub use behavior::{Behavior, BehaviorKind, Choice, LocationForm, When};
 pub use calls::{CallConfig, CallPlan, CallRetry, PickCalled, PoolConfig};
-pub use challenge::{Demand, Scheme};
+pub use challenge::{Demand, Proof, Scheme};
 pub use clocks::{CLOSE_TIMEOUT, ClocksConfig, ConnectionAge, IdleTimeout, ServerHeartbeat};
 pub use config::{ConnectionLimit, Group, Machine, Membership, Program, Rates, STREAMS_MAX, WarmUp, WebServer};
 pub use context::Context;

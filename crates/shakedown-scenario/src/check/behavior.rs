@@ -107,13 +107,17 @@ pub(super) fn demands_what_can_be_given(behavior: &BehaviorToml, path: &str, tre
         return Err(tree.problem(path, "a challenge that nobody can answer").with_help(help));
     };
     credentials(&at("credentials"), login, tree)?;
-    if behavior.scheme.unwrap_or_default() == Scheme::Basic {
+    if behavior.scheme.unwrap_or_default() != Scheme::Digest {
         let digest =
             [("algorithm", behavior.algorithm.is_some()), ("nonce_lifetime", behavior.nonce_lifetime.is_some())];
         if let Some((key, _)) = digest.iter().find(|(_, given)| *given) {
             let problem = tree.problem_at_key(&at(key), format!("`{key}` belongs to scheme = \"digest\" only"));
             return Err(problem.with_help("write scheme = \"digest\" beside it, or leave it out"));
         }
+    }
+    if behavior.scheme.is_some_and(Scheme::has_legs) && behavior.realm.is_some() {
+        let problem = tree.problem_at_key(&at("realm"), "`realm` means nothing in a scheme of several legs");
+        return Err(problem.with_help("leave it out"));
     }
     if behavior.nonce_lifetime == Some(Nanos::ZERO) {
         return Err(tree.problem(&at("nonce_lifetime"), "a nonce that is too old at once: nobody would ever pass"));

@@ -5,7 +5,7 @@ use super::{behavior, clocks, distribution, known_server, nearest, network, posi
 use shakedown_core::client;
 use shakedown_core::machine::Ends;
 use shakedown_core::network::GivingUp;
-use shakedown_core::server::{BehaviorKind as Kind, Group, Names};
+use shakedown_core::server::{BehaviorKind as Kind, Group, Names, Scheme};
 use shakedown_core::time::Nanos;
 
 use crate::draft::Draft;
@@ -52,6 +52,10 @@ pub(super) fn check(name: &str, proxy: &ProxiesToml, file: &File, tree: &Tree) -
     {
         let problem = tree.problem(&at("reject"), format!("status {status}: it must be 400 to 599, and not 407"));
         return Err(problem.with_help("a proxy that answers 407 has `credentials`"));
+    }
+    if proxy.credentials.is_some() && proxy.scheme.is_some_and(Scheme::has_legs) {
+        let problem = tree.problem(&at("scheme"), "a proxy that authenticates in several legs is not simulated");
+        return Err(problem.with_help("write scheme = \"basic\" or \"digest\""));
     }
     if let Some(demand) = proxy.demand() {
         return behavior::demands_what_can_be_given(&demand, &format!("proxies.{name}"), tree);

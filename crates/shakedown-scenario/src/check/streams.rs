@@ -3,7 +3,7 @@
 use super::{Problem, Tree, behavior};
 use shakedown_core::client::Config;
 use shakedown_core::handshake::Mode;
-use shakedown_core::server::{BehaviorKind as Kind, WhenFull};
+use shakedown_core::server::{BehaviorKind as Kind, Scheme, WhenFull};
 
 use crate::draft::Draft;
 use crate::file::File;
@@ -82,6 +82,9 @@ fn meets(file: &File, group: usize, client: &str, tree: &Tree) -> Result<(), Pro
             Kind::Serve => Some(("kind", "there a page with 200 would open a WebSocket")),
             Kind::Reject if shown.status.is_some_and(|status| status < 300) => {
                 Some(("status", "there any 2xx opens (RFC 8441 section 5)"))
+            }
+            _ if shown.scheme.is_some_and(Scheme::has_legs) => {
+                Some(("scheme", "what is bound to a connection does not go with streams that share one"))
             }
             _ if shown.answer.is_some() => Some(("answer", "these flaws are those of HTTP/1.1")),
             _ if shown.delivery.is_some() => Some(("delivery", "heads are frames there, and come whole")),

@@ -7,11 +7,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use shakedown_core::http::auth::{Algorithm, Login};
+use shakedown_core::http::legs::LegScheme;
 use shakedown_core::machine::EndpointId;
 use shakedown_core::names::Names;
 use shakedown_core::server::{
     AnswerConfig, Behavior, BehaviorKind, Choice, CloseConfig, DeliveryConfig, Demand, HashBy, LocationForm, Pick,
-    PickMember, REPORT_EVERY, ResponseFlaws, Scheme, When,
+    PickMember, Proof, REPORT_EVERY, ResponseFlaws, Scheme, When,
 };
 use shakedown_core::time::Nanos;
 
@@ -160,7 +161,9 @@ impl BehaviorToml {
             self.algorithm.get_or_insert_default();
             self.nonce_lifetime.get_or_insert(NONCE_LIFETIME);
         }
-        self.realm.get_or_insert_with(|| REALM.into());
+        if !self.scheme.is_some_and(Scheme::has_legs) {
+            self.realm.get_or_insert_with(|| REALM.into());
+        }
         let plain = self.is_plain();
         self.keep_alive.get_or_insert(plain);
         self.verify.get_or_insert(true);
@@ -213,9 +216,11 @@ impl BehaviorToml {
     pub(crate) fn demand(&self) -> Option<Demand> {
         Some(Demand {
             login: self.credentials.clone()?,
-            digest: match self.scheme.unwrap_or_default() {
-                Scheme::Basic => None,
-                Scheme::Digest => Some(self.algorithm.unwrap_or_default()),
+            proof: match self.scheme.unwrap_or_default() {
+                Scheme::Basic => Proof::Basic,
+                Scheme::Digest => Proof::Digest(self.algorithm.unwrap_or_default()),
+                Scheme::Ntlm => Proof::Legs(LegScheme::Ntlm),
+                Scheme::Negotiate => Proof::Legs(LegScheme::Negotiate),
             },
             realm: self.realm.clone().unwrap_or_else(|| REALM.into()),
             nonce_lifetime: self.nonce_lifetime.unwrap_or(NONCE_LIFETIME),

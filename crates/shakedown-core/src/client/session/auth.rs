@@ -7,6 +7,7 @@ use crate::client::logins::Logins;
 use crate::client::policies::{Auth, Scheme};
 use crate::handshake::Mode;
 use crate::http::auth::{Challenge, read_challenge, write_answer, write_basic};
+use crate::http::legs::LegScheme;
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Output};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
@@ -36,8 +37,15 @@ impl Session {
                 let nonce = self.draw(cx, Purpose::ClientNonce, self.connection).bytes();
                 let path = self.path(cx).to_string();
                 let method = if cx.group.mode == Mode::ExtendedConnect { "CONNECT" } else { "GET" };
-                let known = logins(cx).and_then(|logins| logins.answer(server));
-                known.map(|(challenge, uses)| write_answer(challenge, &own.login, (method, &path), uses, nonce))
+                let asked = (method, &*path);
+                let leg = self.rare.as_mut().and_then(|rare| rare.leg.take());
+                match leg.as_deref().and_then(read_challenge) {
+                    Some(leg) => Some(write_answer(&leg, &own.login, asked, 1, nonce)),
+                    None => {
+                        let known = logins(cx).and_then(|logins| logins.answer(server));
+                        known.map(|(challenge, uses)| write_answer(challenge, &own.login, asked, uses, nonce))
+                    }
+                }
             }
         };
         if value.is_some() {
@@ -56,7 +64,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         now: Timestamp,
-        (challenge, keep): (&str, bool),
+        (text, keep): (&str, bool),
         asked: &Asked<'_>,
         out: &mut Outputs,
     ) {
@@ -73,11 +81,16 @@ impl Session {
             own.schemes.contains(match challenge {
                 Challenge::Basic { .. } => &Scheme::Basic,
                 Challenge::Digest { .. } => &Scheme::Digest,
+                Challenge::Legs { scheme: LegScheme::Ntlm, .. } => &Scheme::Ntlm,
+                Challenge::Legs { scheme: LegScheme::Negotiate, .. } => &Scheme::Negotiate,
             })
         };
-        let answered = read_challenge(challenge)
-            .filter(|challenge| own.is_some_and(|own| can(own, challenge)))
-            .filter(|challenge| asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale()));
+        let answered =
+            read_challenge(text).filter(|challenge| own.is_some_and(|own| can(own, challenge))).filter(|challenge| {
+                asked.challenges < CHALLENGES && (!asked.proven || challenge.is_stale() || challenge.goes_on())
+            });
+        // A leg is answered on its connection. Where that is gone, all begins anew on the next.
+        let leg = answered.as_ref().is_some_and(|challenge| keep && challenge.goes_on());
         match answered {
             Some(challenge) => {
                 if let Some(logins) = logins(cx) {
@@ -99,6 +112,7 @@ impl Session {
             name: asked.name,
             key,
             challenges: asked.challenges + 1,
+            leg: leg.then(|| text.into()),
             visited: asked.visited.to_vec(),
             ..Rare::default()
         }));

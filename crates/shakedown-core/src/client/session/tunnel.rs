@@ -9,7 +9,7 @@ use crate::handshake::client::Answer;
 use crate::handshake::tunnel::{read_answer, target, write_connect};
 use crate::handshake::{Error, Mode};
 use crate::http::Partial;
-use crate::http::auth::{read_challenge, write_answer};
+use crate::http::auth::{Challenge, read_challenge, write_answer};
 use crate::machine::{CloseMode, ConnectionId, EndpointId, Output};
 use crate::rng::Purpose;
 use crate::time::Timestamp;
@@ -106,6 +106,7 @@ impl Session {
         let rare = self.rare.get_or_insert_default();
         let (proven, challenges) = (rare.proven_to_proxy, rare.proxy_challenges);
         let answered = read_challenge(challenge)
+            .filter(|challenge| !matches!(challenge, Challenge::Legs { .. }))
             .filter(|challenge| has_login && challenges < CHALLENGES && (!proven || challenge.is_stale()));
         let Some(challenge) = answered else {
             if let Some(logins) = logins(cx) {

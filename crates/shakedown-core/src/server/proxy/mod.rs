@@ -208,7 +208,9 @@ impl ForwardProxy {
         out: &mut Outputs,
     ) {
         let verdict = match &cx.plan.config.demand {
-            Some(demand) => demand.applied(demand.judge(&self.nonces(cx), now, "CONNECT", request)),
+            Some(demand) => {
+                demand.applied(demand.judge(&self.nonces(cx), now, self.connections.client(c), "CONNECT", request))
+            }
             None => Verdict::Unasked,
         };
         let work = Asked { target: request.path.into(), verdict };
@@ -293,7 +295,7 @@ impl ForwardProxy {
             return self.reject(c, 400, served, out);
         }
         let keep = demand.keep_alive && !self.drains;
-        let challenge = demand.challenge(|| self.nonces(cx).at(now), verdict == Verdict::Stale);
+        let challenge = demand.challenge(&self.nonces(cx), now, self.connections.client(c), verdict);
         out.transmit(c, |bytes| write_challenge(bytes, &challenge, keep));
         out.event(Event::Answered { connection: c.0, status: 407, served });
         if keep {

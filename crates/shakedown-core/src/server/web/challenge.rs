@@ -63,7 +63,7 @@ impl Web {
             if !behavior.concerns(now, request.path) {
                 continue;
             }
-            let judged = demand.judge(&self.nonces(cx), now, method(request.connect), request);
+            let judged = demand.judge(&self.nonces(cx), now, client, method(request.connect), request);
             let own = demand.applied(judged);
             if own.refuses() && applies() {
                 return (number, own);
@@ -100,7 +100,7 @@ impl Web {
         let fits = asked.verdict != Verdict::Misdirected;
         let keep = fits && demand.keep_alive && self.drain.is_none() && !asked.connect;
         let status = if fits { 401 } else { 400 };
-        let challenge = demand.challenge(|| self.nonces(cx).at(now), asked.verdict == Verdict::Stale);
+        let challenge = demand.challenge(&self.nonces(cx), now, self.connections.client(c), asked.verdict);
         let write = |bytes: &mut Vec<u8>| match fits {
             true => write_challenge(bytes, &challenge, keep),
             false => write_rejection(bytes, status, None),
