@@ -34,6 +34,9 @@ use super::told::{Lateness, Told};
 const LONGEST: usize = 65_536;
 /// So many packets of a device are taken before others have a turn.
 const BUDGET: usize = 64;
+/// It looks for packets and passes them on in rounds that are so long apart. To be woken is what is dear: a round for each packet
+/// would cost several times as much where many packets are each due at a moment of their own.
+const APART: Nanos = Nanos(100_000);
 /// The order of a stream is looked up for so many streams before those are forgotten that have nothing under way.
 const ORDERS: usize = 4_096;
 
@@ -168,6 +171,7 @@ impl Wire {
         sleep_exactly();
         let mut room = vec![0; LONGEST];
         let mut ready: Vec<usize> = (0..self.devices.len()).collect();
+        let mut round = self.now();
         loop {
             for device in ready.drain(..) {
                 self.take_from(device, &mut room)?;
@@ -176,10 +180,16 @@ impl Wire {
             let mut asked: Vec<PollFd<'_>> =
                 self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
             asked.push(PollFd::new(bell, PollFlags::IN));
-            let wait = self.waiting.peek().map(|Reverse(packet)| timespec(packet.at.since(self.now())));
+            let next = round + APART;
+            let wait = self.waiting.peek().map(|Reverse(packet)| timespec(packet.at.max(next).since(self.now())));
             match poll(&mut asked, wait.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
+            }
+            round = self.now();
+            if round < next {
+                let _ = poll(&mut [], Some(&timespec(next.since(round))));
+                round = self.now();
             }
             let rings = |asked: &PollFd<'_>| !asked.revents().is_empty();
             let called = asked.pop().is_some_and(|bell| rings(&bell));

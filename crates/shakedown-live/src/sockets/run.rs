@@ -29,6 +29,7 @@ pub(super) fn alone(
     ready: impl FnOnce(&[SocketAddr]),
     watch: impl FnMut(Progress) -> bool,
 ) -> io::Result<Ended> {
+    make_room(descriptors(scenario, setup));
     let world = if setup.wire { Some(World::new(scenario)?) } else { None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     // Connections end with their tasks, and those with the runtime.
@@ -36,6 +37,30 @@ pub(super) fn alone(
         let net = Rc::new(Sockets::new(share, world)?);
         play(net, scenario, setup, start, recorder, ready, watch).await
     })
+}
+
+/// How many descriptors a run takes about at most, as far as that is known.
+fn descriptors(scenario: &Scenario, setup: &Setup) -> usize {
+    let ends = if setup.part == Part::Both { 2 } else { 1 };
+    let wanted = match setup.part {
+        Part::Servers => STRANGERS,
+        Part::Both | Part::Clients => usize::try_from(scenario.sessions() * ends).unwrap_or(usize::MAX),
+    };
+    wanted.min(setup.connections_max)
+}
+
+/// Room is made for so many connections of strangers.
+const STRANGERS: usize = 1 << 14;
+
+/// Has the kernel make its table of descriptors as large as it will be. Where a process has several threads, each growth of it
+/// stops the thread that caused it until all processors have let go of the old one (Linux: `synchronize_rcu`): 5 to 15 ms,
+/// at 256 descriptors, 512, and so on.
+fn make_room(descriptors: usize) {
+    #[cfg(unix)]
+    if let Ok(last) = i32::try_from(descriptors) {
+        // Where there is no room for so many, it grows as it is used.
+        let _ = rustix::io::fcntl_dupfd_cloexec(io::stderr(), last);
+    }
 }
 
 /// Plays a scenario's part over a network.
