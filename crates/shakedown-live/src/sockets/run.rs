@@ -46,7 +46,8 @@ fn descriptors(scenario: &Scenario, setup: &Setup) -> usize {
         Part::Servers => STRANGERS,
         Part::Both | Part::Clients => usize::try_from(scenario.sessions() * ends).unwrap_or(usize::MAX),
     };
-    wanted.min(setup.connections_max)
+    // Those that linger after their end, and the rest of the program.
+    (wanted + wanted / 4 + 256).min(setup.connections_max)
 }
 
 /// Room is made for so many connections of strangers.
