@@ -40,7 +40,7 @@ impl Resolver {
         let names = scenario.dns().keys().map(|name| name.to_ascii_lowercase()).collect();
         let (seed, asking, queries) = (scenario.seed(), BTreeMap::new(), BTreeMap::new());
         let any = !dns.is_empty();
-        any.then(|| Resolver { dns, names, seed, asking, queries, count: 0 })
+        any.then_some(Resolver { dns, names, seed, asking, queries, count: 0 })
     }
 
     /// A name by its number in the directory.
