@@ -47,5 +47,5 @@ pub(super) fn is_first(connection: u32) -> bool {
 
 /// Whether a number is left for another connect of the race.
 pub(super) fn has_another(connection: u32) -> bool {
-    connection % BLOCK != 0
+    !connection.is_multiple_of(BLOCK)
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::legs::{self, LegScheme};
+use super::legs::{self, LegScheme, Message};
 use super::secret::Secret;
 
 /// A user and a password. Neither is ever shown.
@@ -233,7 +233,7 @@ pub enum Authorization<'a> {
     /// RFC 7616.
     Digest(DigestResponse<'a>),
     /// A message of an authentication in legs.
-    Legs(LegScheme, &'a str),
+    Legs(LegScheme, Message<'a>),
 }
 
 /// What a client sends to a Digest challenge with qop `auth`.
@@ -341,7 +341,7 @@ pub fn read_authorization(value: &[u8]) -> Option<Authorization<'_>> {
         return Some(Authorization::Basic(Login { user: user.into(), password: password.into() }));
     }
     if let Some((scheme, message)) = LegScheme::read(value) {
-        return message.map(|message| Authorization::Legs(scheme, message));
+        return message.map(|message| Authorization::Legs(scheme, Message(message)));
     }
     let mut rest = value;
     let (scheme, parameters) = next_scheme(&mut rest)?;

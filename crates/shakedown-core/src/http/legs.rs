@@ -5,6 +5,8 @@
 //! with that who it is (type 3). The messages have the signature and the types of NTLM and none of its cryptography: what others
 //! send is not understood, nor do they understand this.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
@@ -41,6 +43,16 @@ impl LegScheme {
             None => Some((scheme, None)),
             Some(message) => Some((scheme, Some(Some(message).filter(is_message)?))),
         }
+    }
+}
+
+/// A client's message. It is not shown: with the server's it would do to try passwords.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a>(pub &'a str);
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Message(not shown)")
     }
 }
 

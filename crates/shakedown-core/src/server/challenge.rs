@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handshake::server::Request;
 use crate::http::auth::{self, Algorithm, Authorization, Challenge, DigestResponse, Login};
-use crate::http::legs::{self, LegScheme};
+use crate::http::legs::{self, LegScheme, Message};
 use crate::machine::EndpointId;
 use crate::rng::{Identity, Purpose, Seed};
 use crate::time::{Nanos, Timestamp};
@@ -101,7 +101,7 @@ impl Demand {
             (Some(Authorization::Digest(digest)), Proof::Digest(algorithm)) if digest.algorithm == algorithm => {
                 self.judge_digest(nonces, now, method, (&digest, request.path))
             }
-            (Some(Authorization::Legs(scheme, message)), Proof::Legs(own)) if scheme == own => {
+            (Some(Authorization::Legs(scheme, Message(message))), Proof::Legs(own)) if scheme == own => {
                 let proof = || self.login.prove(&legs::challenge(nonces.of(client)));
                 match legs::begins(message) {
                     true => Verdict::Begun,

@@ -92,6 +92,25 @@ fn what_cannot_be_answered_is_no_challenge() {
 }
 
 #[test]
+fn legs_are_written_and_read_and_every_other_scheme_is_stronger() {
+    let legs = |message: Option<&str>| Challenge::Legs {
+        scheme: LegScheme::Ntlm,
+        message: message.map(|message| Cow::Owned(message.into())),
+    };
+    let second = legs::challenge(7);
+    for message in [None, Some(&*second)] {
+        let written = write_challenge(&legs(message));
+        assert_eq!(read_challenge(&written), Some(legs(message)));
+    }
+    assert_eq!((legs(Some(&second)).goes_on(), legs(Some(&second)).into_owned()), (true, legs(None)));
+    let alice = login("alice", "secret");
+    let answer = |challenge: &Challenge<'_>| write_answer(challenge, &alice, ("GET", "/"), 1, [7; 16]);
+    assert_eq!(answer(&legs(None)), format!("NTLM {}", legs::begin()));
+    assert_eq!(answer(&legs(Some(&second))), format!("NTLM {}", alice.prove(&second).unwrap()));
+    assert_eq!(strongest(["NTLM", "Basic realm=\"x\"", "Negotiate"].into_iter()), "Basic realm=\"x\"");
+}
+
+#[test]
 fn nothing_secret_is_printed() {
     let secret = login("aladdin-user", "open sesame");
     let challenge = Challenge::Digest {
@@ -103,9 +122,13 @@ fn nothing_secret_is_printed() {
     };
     let answer = write_answer(&challenge, &secret, ("GET", "/"), 1, [7; 16]);
     let basic = write_basic(&secret);
-    for value in [&answer, &basic] {
+    let message = Some(legs::challenge(7).into());
+    let legs = Challenge::Legs { scheme: LegScheme::Ntlm, message };
+    let proof = write_answer(&legs, &secret, ("GET", "/"), 1, [7; 16]);
+    for value in [&answer, &basic, &proof] {
         let printed = format!("{:?} {secret:?}", read_authorization(value.as_bytes()).unwrap());
         assert!(!printed.contains("aladdin") && !printed.contains("sesame") && !printed.contains("response"));
+        assert!(!printed.contains("TlRM"));
     }
 }
 
@@ -138,7 +161,7 @@ proptest! {
                 prop_assert!(digest.is_of(&login, "GET"));
                 prop_assert_eq!(&*digest.uri, "/chat?a=b");
             }
-            None => prop_assert!(false, "{} is not read", answer),
+            other => prop_assert!(false, "{} is read as {:?}", answer, other),
         }
     }
 
