@@ -861,9 +861,15 @@ fn requests_over_a_rate_may_wait_for_their_turn() {
     );
     bench.ask(0, "/");
     let held = bench.ask(1, "/");
-    let expected = [requested(1, true), Output::Event(Event::HeldBack { connection: 1, delay: ms(100) })];
+    let expected = [
+        requested(1, true),
+        Output::Event(Event::HeldBack { connection: 1, reason: Reason::AcceptRate, delay: ms(100) }),
+    ];
     assert_eq!(held, expected);
-    assert_eq!(bench.ask(2, "/")[1], Output::Event(Event::HeldBack { connection: 2, delay: ms(200) }));
+    assert_eq!(
+        bench.ask(2, "/")[1],
+        Output::Event(Event::HeldBack { connection: 2, reason: Reason::AcceptRate, delay: ms(200) })
+    );
     assert_eq!(answered(&bench.wake()), [(0, 101)]);
     assert_eq!(started(&bench.wake()), [(1, ms(100))]);
     assert_eq!(answered(&bench.wake()), [(1, 101)]);
