@@ -40,14 +40,14 @@ latency = "30ms"
 health = { every = "300ms", timeout = "200ms", fall = 2, rise = 2 }
 [clients.of_named]
 count = 6
-start = "50ms"
+start = "250ms"
 arrive = "at_once"
 endpoints = ["game"]
 dns_timeout = "300ms"
 retry = { policy = "fixed", base = "900ms" }
 [clients.of_front]
 count = 8
-start = "50ms"
+start = "150ms"
 arrive = "at_once"
 endpoints = ["front"]
 heartbeat = { every = "300ms", timeout = "600ms" }

@@ -217,3 +217,18 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
     let secure = setup.targets.iter().filter(|(_, address)| address.secure);
     Directory::new(authorities).with_tls(secure.map(|(number, _)| EndpointId(*number)))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::{Command, id};
+
+    #[test]
+    fn the_table_of_descriptors_is_as_large_as_it_will_be() {
+        make_room(500);
+        let said = Command::new("grep").args(["FDSize", &format!("/proc/{}/status", id())]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let size: usize = said.trim().rsplit('\t').next().and_then(|size| size.parse().ok()).unwrap();
+        assert!(size > 500, "{said}");
+    }
+}
