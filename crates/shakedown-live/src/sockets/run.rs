@@ -218,7 +218,8 @@ fn directory(scenario: &Scenario, setup: &Setup, addresses: &[SocketAddr]) -> Di
     Directory::new(authorities).with_tls(secure.map(|(number, _)| EndpointId(*number)))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::process::{Command, id};
