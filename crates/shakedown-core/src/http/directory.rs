@@ -14,10 +14,21 @@ pub struct Directory {
     /// Which have TLS, by number; as far as any has.
     secure: Vec<bool>,
     servers: u32,
-    /// Those that a registry does not name; nearly always none.
-    unlisted: Vec<EndpointId>,
-    /// Those that are not ready; nearly always none.
-    unready: Vec<EndpointId>,
+    /// Of each, by number, why nobody is sent there; as far as any was hidden yet.
+    hidden: Vec<Hidden>,
+    /// How many are hidden now; nearly always none.
+    hidden_count: u32,
+    /// Counts changes of what is hidden.
+    version: u32,
+}
+
+/// Why clients are not sent to an endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Hidden {
+    /// A registry does not name it.
+    unlisted: bool,
+    /// It is not ready.
+    unready: bool,
 }
 
 impl Directory {
@@ -30,7 +41,7 @@ impl Directory {
             .map(|(number, authority)| (authority.clone(), EndpointId(number as u32)))
             .collect();
         let servers = authorities.len() as u32;
-        Directory { authorities, numbers, secure: Vec::new(), servers, unlisted: Vec::new(), unready: Vec::new() }
+        Directory { authorities, numbers, servers, ..Directory::default() }
     }
 
     /// The same, with TLS on these.
@@ -79,35 +90,53 @@ impl Directory {
     /// Says whether a registry names this endpoint from now on. All are named at first; one that is not still has its
     /// authority.
     pub fn list(&mut self, endpoint: EndpointId, listed: bool) {
-        self.unlisted.retain(|other| *other != endpoint);
-        if !listed {
-            self.unlisted.push(endpoint);
-        }
+        self.change(endpoint, |hidden| hidden.unlisted = !listed);
     }
 
     /// Says whether this endpoint is ready from now on. All are at first; of one that is not, no registry and no balancer
     /// knows.
     pub fn ready(&mut self, endpoint: EndpointId, ready: bool) {
-        self.unready.retain(|other| *other != endpoint);
-        if !ready {
-            self.unready.push(endpoint);
+        self.change(endpoint, |hidden| hidden.unready = !ready);
+    }
+
+    fn change(&mut self, endpoint: EndpointId, change: impl FnOnce(&mut Hidden)) {
+        let at = endpoint.0 as usize;
+        if self.hidden.len() <= at {
+            self.hidden.resize(at + 1, Hidden::default());
         }
+        let before = self.hidden[at];
+        change(&mut self.hidden[at]);
+        if self.hidden[at] != before {
+            self.version += 1;
+            self.hidden_count -= u32::from(before != Hidden::default());
+            self.hidden_count += u32::from(self.hidden[at] != Hidden::default());
+        }
+    }
+
+    /// Changes whenever an answer of [`Directory::lists`] does.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
+    #[inline]
+    fn hidden(&self, endpoint: EndpointId) -> Hidden {
+        self.hidden.get(endpoint.0 as usize).copied().unwrap_or_default()
     }
 
     /// Whether this endpoint is ready.
     #[inline]
     pub fn is_ready(&self, endpoint: EndpointId) -> bool {
-        self.unready.is_empty() || !self.unready.contains(&endpoint)
+        self.hidden_count == 0 || !self.hidden(endpoint).unready
     }
 
     /// Whether a registry names this endpoint.
     pub fn lists(&self, endpoint: EndpointId) -> bool {
-        !self.unlisted.contains(&endpoint) && self.is_ready(endpoint)
+        self.hidden(endpoint) == Hidden::default()
     }
 
     /// Whether a registry names every endpoint.
     pub fn lists_all(&self) -> bool {
-        self.unlisted.is_empty() && self.unready.is_empty()
+        self.hidden_count == 0
     }
 
     /// The endpoint at an authority, if the driver knows it.

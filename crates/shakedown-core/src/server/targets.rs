@@ -1,6 +1,7 @@
 //! The targets of a redirector.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -94,8 +95,39 @@ pub(super) struct Targets {
     reported: Vec<Option<u32>>,
     /// Clients sent there since.
     sent: Vec<u32>,
+    /// Counts reports.
+    reports: u32,
     /// Of each redirect that has weights and each of its targets: what it has in credit.
     credits: BTreeMap<(u32, u32), i64>,
+    /// Of each redirect: what it may choose from.
+    choices: Vec<Choices>,
+}
+
+/// What a redirect may choose from: worked out anew when the directory changes, and not for each client.
+#[derive(Debug)]
+struct Choices {
+    behavior: u32,
+    /// The directory's.
+    version: u32,
+    /// Which of the redirect's targets are listed; all, if none is.
+    listed: Vec<u32>,
+    /// Least connections: the listed ones by what is known of them, the best first. One to which another redirect of this server
+    /// sent clients since stands too far ahead. Between reports loads only grow, so that this shows when it is first.
+    by_load: BinaryHeap<Reverse<(Load, u32)>>,
+    /// The number of reports of which `by_load` is.
+    reports: Option<u32>,
+}
+
+/// What is known of a target, the best first: whether it is silent, which may mean that it is dead, and its clients.
+type Load = (bool, u32);
+
+impl Choices {
+    fn new(behavior: u32, directory: &Directory, pick: &Pick) -> Choices {
+        let all = 0..pick.to.len() as u32;
+        let listed: Vec<u32> = all.clone().filter(|at| directory.lists(pick.to[*at as usize])).collect();
+        let listed = if listed.is_empty() { all.collect() } else { listed };
+        Choices { behavior, version: directory.version(), listed, by_load: BinaryHeap::new(), reports: None }
+    }
 }
 
 impl Targets {
@@ -105,6 +137,7 @@ impl Targets {
         self.reported.extend_from_slice(peers);
         self.sent.clear();
         self.sent.resize(peers.len(), 0);
+        self.reports += 1;
     }
 
     /// Chooses one of a redirect's targets, of which there is at least one: one that the directory lists, unless it lists
@@ -116,57 +149,83 @@ impl Targets {
         pick: &Pick,
         wanted: Wanted<'_>,
     ) -> EndpointId {
-        let everybody = directory.lists_all() || !pick.to.iter().any(|endpoint| directory.lists(*endpoint));
-        let listed = (0..pick.to.len()).filter(|at| everybody || directory.lists(pick.to[*at]));
-        let mut to = listed.clone().map(|at| pick.to[at]);
+        let found = self.choices.iter().position(|choices| choices.behavior == behavior);
+        let number = found.unwrap_or_else(|| {
+            self.choices.push(Choices::new(behavior, directory, pick));
+            self.choices.len() - 1
+        });
+        if self.choices[number].version != directory.version() {
+            self.choices[number] = Choices::new(behavior, directory, pick);
+        }
+        let listed = &self.choices[number].listed;
+        let to = |at: u32| pick.to[at as usize];
         let chosen = match pick.how {
             PickMember::RoundRobin => {
-                let turn = self.turn % to.clone().count();
+                let turn = self.turn % listed.len();
                 self.turn += 1;
-                to.nth(turn)
+                Some(to(listed[turn]))
             }
             PickMember::Random => {
                 let draw = seed.draw(wanted.client, Purpose::Redirect, 0);
-                let count = to.clone().count() as u64;
-                to.nth(draw.below(count) as usize)
+                Some(to(listed[draw.below(listed.len() as u64) as usize]))
             }
-            PickMember::LeastConnections => self.least_connections(to),
-            PickMember::Weighted => {
-                let weight = |at: usize| (pick.to[at], i64::from(pick.weights.get(at).copied().unwrap_or(1)));
-                self.weighted(behavior, listed.map(weight))
-            }
+            PickMember::LeastConnections => self.least_connections(number, pick),
+            PickMember::Weighted => self.weighted(number, pick),
             PickMember::ConsistentHash => {
                 let key = match pick.by {
                     HashBy::Client => wanted.address,
                     HashBy::Path => Identity::group(wanted.path.split('?').next().unwrap_or_default()),
                 };
-                to.max_by_key(|endpoint| seed.draw(key, Purpose::RedirectHash, u64::from(endpoint.0)).0)
+                let weight = |endpoint: &EndpointId| seed.draw(key, Purpose::RedirectHash, u64::from(endpoint.0)).0;
+                listed.iter().map(|at| to(*at)).max_by_key(weight)
             }
         };
         chosen.expect("not empty")
     }
 
-    fn least_connections(&mut self, to: impl Iterator<Item = EndpointId>) -> Option<EndpointId> {
-        let load = |endpoint: &EndpointId| {
-            let at = endpoint.0 as usize;
-            let reported = self.reported.get(at).copied().flatten();
-            // A target that does not report is chosen last: it may be dead, and so have no connections.
-            let silent = reported.is_none();
-            (silent, reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
-        };
-        let chosen = to.min_by_key(load)?;
-        let at = chosen.0 as usize;
-        if self.sent.len() <= at {
-            self.sent.resize(at + 1, 0);
+    fn load(&self, endpoint: EndpointId) -> Load {
+        let at = endpoint.0 as usize;
+        let reported = self.reported.get(at).copied().flatten();
+        (reported.is_none(), reported.unwrap_or(0) + self.sent.get(at).copied().unwrap_or(0))
+    }
+
+    /// The first one with the least load.
+    fn least_connections(&mut self, number: usize, pick: &Pick) -> Option<EndpointId> {
+        let mut choices = std::mem::take(&mut self.choices[number].by_load);
+        if self.choices[number].reports != Some(self.reports) {
+            choices.clear();
+            choices
+                .extend(self.choices[number].listed.iter().map(|at| Reverse((self.load(pick.to[*at as usize]), *at))));
+            self.choices[number].reports = Some(self.reports);
         }
-        self.sent[at] += 1;
-        Some(chosen)
+        let mut chosen = None;
+        while let Some(mut first) = choices.peek_mut() {
+            let Reverse((load, at)) = *first;
+            let endpoint = pick.to[at as usize];
+            let now = self.load(endpoint);
+            if now == load {
+                chosen = Some(endpoint);
+                let sent = endpoint.0 as usize;
+                if self.sent.len() <= sent {
+                    self.sent.resize(sent + 1, 0);
+                }
+                self.sent[sent] += 1;
+                *first = Reverse((self.load(endpoint), at));
+                break;
+            }
+            *first = Reverse((now, at));
+        }
+        self.choices[number].by_load = choices;
+        chosen
     }
 
     /// Each target earns its weight in credit; the first one with the most credit is chosen, and pays the sum of all weights.
-    fn weighted(&mut self, behavior: u32, to: impl Iterator<Item = (EndpointId, i64)>) -> Option<EndpointId> {
+    fn weighted(&mut self, number: usize, pick: &Pick) -> Option<EndpointId> {
         let (mut total, mut richest) = (0, None);
-        for (endpoint, weight) in to {
+        let Choices { behavior, ref listed, .. } = self.choices[number];
+        for at in listed {
+            let endpoint = pick.to[*at as usize];
+            let weight = i64::from(pick.weights.get(*at as usize).copied().unwrap_or(1));
             let credit = self.credits.entry((behavior, endpoint.0)).or_default();
             *credit += weight;
             total += weight;
@@ -177,5 +236,69 @@ impl Targets {
         let (chosen, _) = richest?;
         *self.credits.entry((behavior, chosen.0)).or_default() -= total;
         Some(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// One of two redirects sends a client on.
+        Choose(u32),
+        /// Targets report these open connections.
+        Report(Vec<Option<u32>>),
+        /// The registry names a target, or does so no more.
+        List(u32, bool),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let report = prop::collection::vec(prop::option::weighted(0.8, 0..6u32), 8);
+        let step = prop_oneof![
+            8 => (0..2u32).prop_map(Step::Choose),
+            1 => report.prop_map(Step::Report),
+            1 => (0..8u32, any::<bool>()).prop_map(|(endpoint, listed)| Step::List(endpoint, listed)),
+        ];
+        prop::collection::vec(step, 0..120)
+    }
+
+    proptest! {
+        /// Against the obvious implementation: a look at every target for each client.
+        #[test]
+        fn the_least_loaded_target_is_chosen(steps in steps()) {
+            let mut directory = Directory::new((0..8).map(|n| format!("g-{n}")));
+            let picks = [&[0, 1, 2, 3, 4, 5][..], &[7, 6, 5, 4, 3]].map(|to| Pick {
+                how: PickMember::LeastConnections,
+                ..Pick::in_turn(to.iter().copied().map(EndpointId).collect())
+            });
+            let mut targets = Targets::default();
+            let (mut reported, mut sent) = (vec![None; 8], vec![0; 8]);
+            for step in steps {
+                match step {
+                    Step::Report(peers) => {
+                        targets.report(&peers);
+                        (reported, sent) = (peers, vec![0; 8]);
+                    }
+                    Step::List(endpoint, listed) => directory.list(EndpointId(endpoint), listed),
+                    Step::Choose(behavior) => {
+                        let pick = &picks[behavior as usize];
+                        let everybody = !pick.to.iter().any(|to| directory.lists(*to));
+                        let listed = pick.to.iter().filter(|to| everybody || directory.lists(**to));
+                        let load = |to: &&EndpointId| {
+                            let at = to.0 as usize;
+                            (reported[at].is_none(), reported[at].unwrap_or(0) + sent[at])
+                        };
+                        let expected = *listed.min_by_key(load).unwrap();
+                        sent[expected.0 as usize] += 1;
+                        let wanted = Wanted { client: Identity(0), address: Identity(0), path: "/" };
+                        let chosen = targets.choose((Seed(1), &directory), behavior, pick, wanted);
+                        prop_assert_eq!(chosen, expected);
+                    }
+                }
+            }
+        }
     }
 }
