@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::targets::Listed;
 use super::work::Asked;
 use crate::machine::EndpointId;
 use crate::names::Names;
@@ -179,6 +180,8 @@ pub(super) struct Calls {
     /// Pending times by number; also of calls that have ended.
     pub due: BinaryHeap<Reverse<(Timestamp, u32)>>,
     pub turn: u64,
+    /// Of each of the server's calls, the servers that are listed.
+    pub listed: Vec<Listed>,
     /// The cached answers of a process that was started during the run: clients and calls.
     pub kept: BTreeSet<(usize, u64)>,
 }

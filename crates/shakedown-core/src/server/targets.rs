@@ -103,14 +103,41 @@ pub(super) struct Targets {
     choices: Vec<Choices>,
 }
 
-/// What a redirect may choose from: worked out anew when the directory changes, and not for each client.
+/// Which of some endpoints are listed; all, if none is. Worked out anew when the directory changes, and not for each client.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// The directory's.
+    version: Option<u32>,
+    at: Vec<u32>,
+}
+
+impl Listed {
+    /// Takes changes of the directory in; says whether there were any.
+    pub(super) fn refresh(&mut self, directory: &Directory, of: &[EndpointId]) -> bool {
+        let is_changed = self.version != Some(directory.version());
+        if is_changed {
+            self.version = Some(directory.version());
+            let all = 0..of.len() as u32;
+            self.at.clear();
+            self.at.extend(all.clone().filter(|at| directory.lists(of[*at as usize])));
+            if self.at.is_empty() {
+                self.at.extend(all);
+            }
+        }
+        is_changed
+    }
+
+    /// Their places among the endpoints.
+    pub(super) fn places(&self) -> &[u32] {
+        &self.at
+    }
+}
+
+/// What a redirect may choose from.
 #[derive(Debug)]
 struct Choices {
     behavior: u32,
-    /// The directory's.
-    version: u32,
-    /// Which of the redirect's targets are listed; all, if none is.
-    listed: Vec<u32>,
+    listed: Listed,
     /// Least connections: the listed ones by what is known of them, the best first. One to which another redirect of this server
     /// sent clients since stands too far ahead. Between reports loads only grow, so that this shows when it is first.
     by_load: BinaryHeap<Reverse<(Load, u32)>>,
@@ -120,15 +147,6 @@ struct Choices {
 
 /// What is known of a target, the best first: whether it is silent, which may mean that it is dead, and its clients.
 type Load = (bool, u32);
-
-impl Choices {
-    fn new(behavior: u32, directory: &Directory, pick: &Pick) -> Choices {
-        let all = 0..pick.to.len() as u32;
-        let listed: Vec<u32> = all.clone().filter(|at| directory.lists(pick.to[*at as usize])).collect();
-        let listed = if listed.is_empty() { all.collect() } else { listed };
-        Choices { behavior, version: directory.version(), listed, by_load: BinaryHeap::new(), reports: None }
-    }
-}
 
 impl Targets {
     /// Takes a report in.
@@ -151,13 +169,14 @@ impl Targets {
     ) -> EndpointId {
         let found = self.choices.iter().position(|choices| choices.behavior == behavior);
         let number = found.unwrap_or_else(|| {
-            self.choices.push(Choices::new(behavior, directory, pick));
+            let (listed, by_load) = (Listed::default(), BinaryHeap::new());
+            self.choices.push(Choices { behavior, listed, by_load, reports: None });
             self.choices.len() - 1
         });
-        if self.choices[number].version != directory.version() {
-            self.choices[number] = Choices::new(behavior, directory, pick);
+        if self.choices[number].listed.refresh(directory, &pick.to) {
+            self.choices[number].reports = None;
         }
-        let listed = &self.choices[number].listed;
+        let listed = self.choices[number].listed.places();
         let to = |at: u32| pick.to[at as usize];
         let chosen = match pick.how {
             PickMember::RoundRobin => {
@@ -194,8 +213,9 @@ impl Targets {
         let mut choices = std::mem::take(&mut self.choices[number].by_load);
         if self.choices[number].reports != Some(self.reports) {
             choices.clear();
-            choices
-                .extend(self.choices[number].listed.iter().map(|at| Reverse((self.load(pick.to[*at as usize]), *at))));
+            choices.extend(
+                self.choices[number].listed.places().iter().map(|at| Reverse((self.load(pick.to[*at as usize]), *at))),
+            );
             self.choices[number].reports = Some(self.reports);
         }
         let mut chosen = None;
@@ -223,7 +243,7 @@ impl Targets {
     fn weighted(&mut self, number: usize, pick: &Pick) -> Option<EndpointId> {
         let (mut total, mut richest) = (0, None);
         let Choices { behavior, ref listed, .. } = self.choices[number];
-        for at in listed {
+        for at in listed.places() {
             let endpoint = pick.to[*at as usize];
             let weight = i64::from(pick.weights.get(*at as usize).copied().unwrap_or(1));
             let credit = self.credits.entry((behavior, endpoint.0)).or_default();

@@ -10,6 +10,7 @@ use crate::rng::{Identity, Purpose};
 use crate::server::behavior::Choice;
 use crate::server::calls::{Call, CallPlan, CallingRequest, Phase, PickCalled};
 use crate::server::event::{CallOutcome, Event, Outputs};
+use crate::server::targets::Listed;
 use crate::server::work::Asked;
 use crate::time::{Nanos, Timestamp};
 
@@ -113,9 +114,12 @@ impl Web {
     /// The server to call: one that the registry lists, or any if it lists none.
     fn called(&mut self, cx: &Context<'_>, caller: &CallingRequest, which: usize, attempt: u32) -> EndpointId {
         let CallPlan { to, pick, .. } = &cx.plan.calls[which];
-        let mut named = to.iter().copied().filter(|endpoint| cx.directory.lists(*endpoint));
-        let count = named.clone().count();
-        let of = if count == 0 { to.len() } else { count } as u64;
+        if self.calls.listed.len() <= which {
+            self.calls.listed.resize_with(which + 1, Listed::default);
+        }
+        self.calls.listed[which].refresh(cx.directory, to);
+        let listed = self.calls.listed[which].places();
+        let of = listed.len() as u64;
         let draw = |who, attempt| cx.seed.draw(who, Purpose::Call, ordinal(which, attempt, 1)).below(of);
         let nth = match pick {
             PickCalled::RoundRobin => {
@@ -125,7 +129,7 @@ impl Web {
             PickCalled::Random => draw(caller.client, attempt),
             PickCalled::Hash => draw(caller.asked.asker, 0),
         };
-        named.nth(nth as usize).unwrap_or(to[nth as usize])
+        to[listed[nth as usize] as usize]
     }
 
     /// An input for a connection that this server opened.
