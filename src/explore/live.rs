@@ -487,12 +487,13 @@ mod tests {
 
     #[test]
     fn who_has_both_ends_in_one_process_hears_how_to_split_them() {
+        let overrides = Overrides { programs: true, ..Overrides::default() };
         let said = |server: &str| {
             let text = format!(
                 "format = 1\ntitle = 't'\nduration = '1s'\n[servers.s]\n{server}\n\
                  [clients.c]\ncount = 1\nendpoints = ['s']\narrive = 'at_once'\n"
             );
-            let scenario = shakedown_scenario::load("t", "t", &text, &Overrides::default()).unwrap();
+            let scenario = shakedown_scenario::load("t", "t", &text, &overrides).unwrap();
             with_split(&scenario, LiveError::Limits("too many".into())).to_string()
         };
         assert_eq!(said(""), format!("too many; {SPLIT}"));
