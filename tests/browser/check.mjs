@@ -205,11 +205,14 @@ for (const path of process.argv.slice(2)) {
   check(paper === 'rgb(255, 255, 255)', `${name}: paper is white, whatever the theme: ${paper}`);
   // A page of A4 has 718 pixels beside its margins: no text of a chart is below 7 points there.
   await page.setViewportSize({ width: 718, height: 1100 });
-  const sizes = await page.evaluate(() => [...document.querySelectorAll('figure[data-chart] .plot > svg')].map(svg => {
+  // Charts are drawn anew for the new width a moment later.
+  const smallest = () => page.evaluate(() => Math.min(...[...document.querySelectorAll('figure[data-chart] .plot > svg')].map(svg => {
     const text = svg.querySelector('text');
     return text ? parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 99;
-  }));
-  check(Math.min(...sizes) >= 7 * 96 / 72, `${name}: text of charts is small on paper: ${Math.min(...sizes)} px`);
+  })));
+  const least = 7 * 96 / 72;
+  for (let tries = 0; tries < 40 && await smallest() < least; tries++) await page.waitForTimeout(50);
+  check(await smallest() >= least, `${name}: text of charts is small on paper: ${await smallest()} px`);
   const pdf = await page.pdf({ format: 'A4', printBackground: false });
   check(pdf.length > 10_000, `${name}: prints`);
   if (shots) {

@@ -6,6 +6,7 @@
 use shakedown::http::auth::{
     Authorization, Challenge, Login, read_authorization, read_challenge, write_answer, write_basic, write_challenge,
 };
+use shakedown::http::legs::{self, Message};
 
 use super::{outcome, size};
 
@@ -36,6 +37,14 @@ pub(super) fn run(bytes: &[u8]) -> u64 {
             assert_eq!(read.uri, "/chat?room=1");
             assert!(read.is_of(&own, "GET"), "{answer:?}");
             assert!(!read.is_of(&login(&format!("{password}x")), "GET"), "{answer:?}");
+        }
+        (Some(Authorization::Legs(read, Message(said))), Challenge::Legs { scheme, message }) => {
+            assert_eq!(read, *scheme);
+            // What is no second message of theirs begins anew.
+            match message.as_ref().and_then(|message| own.prove(message)) {
+                Some(proof) => assert_eq!(said, proof),
+                None => assert!(legs::begins(said), "{answer:?}"),
+            }
         }
         (read, _) => panic!("{challenge:?} was answered with {answer:?}, read as {read:?}"),
     }
