@@ -137,6 +137,10 @@ fn main() {
     let mut all = Vec::new();
     scenarios(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios")), &mut all, "");
     all.retain(|(name, _)| names.is_empty() || names.iter().any(|part| name.contains(part.as_str())));
+    if all.is_empty() {
+        eprintln!("no committed scenario has {} in its name: scenarios/ has them", names.join(" or "));
+        std::process::exit(2);
+    }
     println!("ns per event; in brackets, times as much as at x{}", factors[0]);
     print!("{:<30}", "scenario");
     factors.iter().for_each(|factor| print!("{:>16}", format!("x{factor}")));
